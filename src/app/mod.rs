@@ -1,0 +1,1 @@
+//! The cockpit without a screen: model, messages, update, effects, command registry.

@@ -1,0 +1,1 @@
+//! The command line: what was asked for, who carries it out, and the exit code.

@@ -1,0 +1,1 @@
+//! Files, defaults, keymap and themes the user can change.

@@ -1,0 +1,25 @@
+//! The map of the house: each room, what it is for, and which way its dependencies point.
+//!
+//! ```text
+//! cli ─► ui ─► app ─► { remedy, playbook, detect } ─► world
+//!              app ─► { config, telemetry } ─► world
+//! cluster ─► world          (the only room that names the kube crates)
+//! sim                       (a Kubernetes API server on loopback; nobody but cli starts it)
+//! term                      (the terminal's manners; knows nothing of Kubernetes)
+//! ```
+//!
+//! `tests/rooms.rs` enforces these arrows.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod app;
+pub mod cli;
+pub mod cluster;
+pub mod config;
+pub mod detect;
+pub mod playbook;
+pub mod remedy;
+pub mod sim;
+pub mod telemetry;
+pub mod term;
+pub mod ui;
+pub mod world;

@@ -1,0 +1,1 @@
+//! Decision trees: load, check, walk, explain.

@@ -1,0 +1,1 @@
+//! Actions: plan, guard, apply, verify, and the journal of what was done.

@@ -1,0 +1,1 @@
+//! The API server: protocol, storage, watches, admission. It is a server on a socket.

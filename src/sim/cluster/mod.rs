@@ -1,0 +1,1 @@
+//! What runs behind the API server: controllers, scheduler, kubelets and the containers they run.

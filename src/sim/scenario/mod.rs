@@ -1,0 +1,1 @@
+//! Scenarios: files that state causes and what users write, played on a clock.

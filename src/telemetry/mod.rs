@@ -1,0 +1,1 @@
+//! Numbers that are not API objects: GPU memory, kube-proxy metrics, usage.

@@ -1,0 +1,1 @@
+//! Draws the model: panes, overlays, widgets, theme. Reads `&Model`, changes nothing.
