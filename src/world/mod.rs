@@ -1,1 +1,22 @@
 //! What we know of the cluster: records, indexes, and the changes a delta made. Knows neither kube nor terminals.
+
+pub mod ask;
+pub mod delta;
+pub mod intern;
+pub mod kind;
+pub mod record;
+pub mod selector;
+pub mod state;
+pub mod stream;
+pub mod table;
+pub mod time;
+
+pub use delta::{Delta, Record};
+pub use intern::{Interner, Text};
+pub use kind::{Kind, ObjectRef};
+pub use record::*;
+pub use selector::Selector;
+pub use state::{Change, What, World};
+pub use stream::{StreamId, StreamState};
+pub use table::{Slot, Table};
+pub use time::{Clock, Time};

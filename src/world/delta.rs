@@ -1,0 +1,61 @@
+//! The one stream everything lives on: live watches, replays and tests all speak `Delta`.
+
+use serde::{Deserialize, Serialize};
+
+use super::record::*;
+use super::{Kind, ObjectRef, StreamId, StreamState, Text, Time};
+
+/// One object of any watched kind.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Record {
+    Pod(Box<Pod>),
+    Node(Box<Node>),
+    Event(Box<Event>),
+    Workload(Box<Workload>),
+    Job(Box<Job>),
+    CronJob(Box<CronJob>),
+    Service(Box<Service>),
+    EndpointSlice(Box<EndpointSlice>),
+    Claim(Box<Claim>),
+    Quota(Box<Quota>),
+    Budget(Box<Budget>),
+    Autoscaler(Box<Autoscaler>),
+    Namespace(Box<Namespace>),
+    Configuration(Box<Configuration>),
+}
+
+impl Record {
+    pub fn object(&self) -> &dyn Object {
+        match self {
+            Record::Pod(r) => &**r,
+            Record::Node(r) => &**r,
+            Record::Event(r) => &**r,
+            Record::Workload(r) => &**r,
+            Record::Job(r) => &**r,
+            Record::CronJob(r) => &**r,
+            Record::Service(r) => &**r,
+            Record::EndpointSlice(r) => &**r,
+            Record::Claim(r) => &**r,
+            Record::Quota(r) => &**r,
+            Record::Budget(r) => &**r,
+            Record::Autoscaler(r) => &**r,
+            Record::Namespace(r) => &**r,
+            Record::Configuration(r) => &**r,
+        }
+    }
+}
+
+/// A change to what we know. Plain data, serialisable.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Delta {
+    /// A full list of a kind begins (`namespace` empty: the whole cluster). What is there stays until `ListEnd`.
+    ListStart { kind: Kind, namespace: Text },
+    /// The list is complete: objects of that kind (and namespace) not applied since `ListStart` are gone.
+    ListEnd { kind: Kind, namespace: Text },
+    /// The object exists and looks like this.
+    Apply(Record),
+    /// The object is gone. With the uid, so that a delete that arrives late never removes its successor.
+    Delete { object: ObjectRef, uid: Uid },
+    /// A stream's connection changed.
+    Stream { id: StreamId, state: StreamState, at: Time },
+}

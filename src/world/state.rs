@@ -1,0 +1,398 @@
+//! The World: every record we hold, its indexes, and what each delta changed. Owned by one task.
+
+use std::collections::{BTreeMap, HashMap};
+
+use hashbrown::HashSet;
+
+use super::delta::{Delta, Record};
+use super::record::*;
+use super::table::{Slot, Table};
+use super::{Kind, ObjectRef, StreamId, StreamState, Text, Time};
+
+/// What happened to one object.
+#[derive(Clone, PartialEq, Debug)]
+pub enum What {
+    Added,
+    Updated,
+    /// Gone, with the uid it had. The slot may be reused by the next delta.
+    Removed(Uid),
+}
+
+/// One object changed. Rules and views follow these and never walk the whole world.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Change {
+    pub object: ObjectRef,
+    pub slot: Slot,
+    pub what: What,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stream {
+    pub state: StreamState,
+    pub since: Time,
+}
+
+#[derive(Debug, Default)]
+pub struct World {
+    pub pods: Table<Pod>,
+    pub nodes: Table<Node>,
+    pub events: Table<Event>,
+    pub deployments: Table<Workload>,
+    pub replica_sets: Table<Workload>,
+    pub stateful_sets: Table<Workload>,
+    pub daemon_sets: Table<Workload>,
+    pub jobs: Table<Job>,
+    pub cron_jobs: Table<CronJob>,
+    pub services: Table<Service>,
+    pub endpoint_slices: Table<EndpointSlice>,
+    pub claims: Table<Claim>,
+    pub quotas: Table<Quota>,
+    pub budgets: Table<Budget>,
+    pub autoscalers: Table<Autoscaler>,
+    pub namespaces: Table<Namespace>,
+    pub config_maps: Table<Configuration>,
+    pub secrets: Table<Configuration>,
+    pub streams: BTreeMap<StreamId, Stream>,
+    /// Kinds (and namespaces) whose first list is complete.
+    synced: HashSet<(Kind, Text)>,
+    /// List passes under way, by kind and namespace.
+    passes: HashMap<(Kind, Text), u32>,
+    pass: u32,
+    pods_by_node: HashMap<Text, HashSet<Slot>>,
+    /// Pods and ReplicaSets by their controller's uid.
+    pods_by_owner: HashMap<Uid, HashSet<Slot>>,
+    replica_sets_by_owner: HashMap<Uid, HashSet<Slot>>,
+    events_by_object: HashMap<ObjectRef, HashSet<Slot>>,
+}
+
+impl World {
+    pub fn new() -> World {
+        World::default()
+    }
+
+    /// Takes one delta in and appends what it changed. An apply that changes nothing reports nothing.
+    pub fn apply(&mut self, delta: Delta, changes: &mut Vec<Change>) {
+        match delta {
+            Delta::ListStart { kind, namespace } => {
+                self.pass += 1;
+                self.passes.insert((kind, namespace), self.pass);
+            }
+            Delta::ListEnd { kind, namespace } => {
+                if let Some(pass) = self.passes.remove(&(kind.clone(), namespace.clone())) {
+                    for slot in self.unseen(&kind, pass, &namespace) {
+                        self.remove(&kind, slot, changes);
+                    }
+                }
+                self.synced.insert((kind, namespace));
+            }
+            Delta::Apply(record) => self.put(record, changes),
+            Delta::Delete { object, uid } => {
+                if let Some((slot, have)) = self.locate(&object)
+                    && (have == uid || uid == Uid::default())
+                {
+                    self.remove(&object.kind, slot, changes);
+                }
+            }
+            Delta::Stream { id, state, at } => {
+                let since = match self.streams.get(&id) {
+                    Some(s) if std::mem::discriminant(&s.state) == std::mem::discriminant(&state) => s.since,
+                    _ => at,
+                };
+                self.streams.insert(id, Stream { state, since });
+            }
+        }
+    }
+
+    /// Whether the first complete list of the kind has arrived (for any scope).
+    pub fn synced(&self, kind: &Kind) -> bool {
+        self.synced.iter().any(|(k, _)| k == kind)
+    }
+
+    pub fn pods_on(&self, node: &str) -> impl Iterator<Item = (Slot, &Pod)> {
+        slots(self.pods_by_node.get(node), &self.pods)
+    }
+
+    /// Pods whose controller has this uid.
+    pub fn pods_of(&self, owner: &Uid) -> impl Iterator<Item = (Slot, &Pod)> {
+        slots(self.pods_by_owner.get(owner), &self.pods)
+    }
+
+    /// ReplicaSets of a Deployment.
+    pub fn replica_sets_of(&self, owner: &Uid) -> impl Iterator<Item = (Slot, &Workload)> {
+        slots(self.replica_sets_by_owner.get(owner), &self.replica_sets)
+    }
+
+    /// Events about an object, newest first.
+    pub fn events_of(&self, object: &ObjectRef) -> Vec<&Event> {
+        let mut out: Vec<&Event> =
+            slots(self.events_by_object.get(object), &self.events).map(|(_, e)| e).collect();
+        out.sort_by(|a, b| b.last.cmp(&a.last).then_with(|| a.meta.name.cmp(&b.meta.name)));
+        out
+    }
+
+    /// The workload tables by kind; `None` for kinds that are no workload.
+    pub fn workloads(&self, kind: &Kind) -> Option<&Table<Workload>> {
+        match kind {
+            Kind::Deployment => Some(&self.deployments),
+            Kind::ReplicaSet => Some(&self.replica_sets),
+            Kind::StatefulSet => Some(&self.stateful_sets),
+            Kind::DaemonSet => Some(&self.daemon_sets),
+            _ => None,
+        }
+    }
+
+    pub fn workload(&self, object: &ObjectRef) -> Option<&Workload> {
+        self.workloads(&object.kind)?.find(&object.namespace, &object.name)
+    }
+
+    /// The object at the top of the owner chain: the Deployment above a pod's ReplicaSet, the CronJob above its Job.
+    /// The object itself where nothing known owns it.
+    pub fn root(&self, object: &ObjectRef) -> ObjectRef {
+        let mut at = object.clone();
+        // Owner chains in the field are at most pod → ReplicaSet → Deployment → custom resource; a cycle must end too.
+        for _ in 0..8 {
+            let Some(owner) = self.meta(&at).and_then(|m| m.owner.clone()) else { return at };
+            at = ObjectRef { kind: owner.kind, namespace: at.namespace, name: owner.name };
+        }
+        at
+    }
+
+    /// The metadata of any object we hold.
+    pub fn meta(&self, object: &ObjectRef) -> Option<&Meta> {
+        let (ns, name) = (&*object.namespace, &*object.name);
+        macro_rules! find {
+            ($($kind:ident $table:ident;)*) => {
+                match &object.kind { $(Kind::$kind => self.$table.find(ns, name).map(|r| &r.meta),)* _ => None }
+            };
+        }
+        find! {
+            Pod pods; Node nodes; Event events; Deployment deployments; ReplicaSet replica_sets;
+            StatefulSet stateful_sets; DaemonSet daemon_sets; Job jobs; CronJob cron_jobs; Service services;
+            EndpointSlice endpoint_slices; PersistentVolumeClaim claims; ResourceQuota quotas;
+            PodDisruptionBudget budgets; HorizontalPodAutoscaler autoscalers; Namespace namespaces;
+            ConfigMap config_maps; Secret secrets;
+        }
+    }
+
+    fn locate(&self, object: &ObjectRef) -> Option<(Slot, Uid)> {
+        let (ns, name) = (&*object.namespace, &*object.name);
+        macro_rules! locate {
+            ($($kind:ident $table:ident;)*) => {
+                match &object.kind {
+                    $(Kind::$kind => {
+                        let slot = self.$table.slot(ns, name)?;
+                        self.$table.get(slot).map(|r| (slot, r.meta.uid.clone()))
+                    })*
+                    _ => None,
+                }
+            };
+        }
+        locate! {
+            Pod pods; Node nodes; Event events; Deployment deployments; ReplicaSet replica_sets;
+            StatefulSet stateful_sets; DaemonSet daemon_sets; Job jobs; CronJob cron_jobs; Service services;
+            EndpointSlice endpoint_slices; PersistentVolumeClaim claims; ResourceQuota quotas;
+            PodDisruptionBudget budgets; HorizontalPodAutoscaler autoscalers; Namespace namespaces;
+            ConfigMap config_maps; Secret secrets;
+        }
+    }
+
+    fn unseen(&self, kind: &Kind, pass: u32, namespace: &str) -> Vec<Slot> {
+        macro_rules! unseen {
+            ($($kind:ident $table:ident;)*) => {
+                match kind { $(Kind::$kind => self.$table.unseen(pass, namespace),)* _ => Vec::new() }
+            };
+        }
+        unseen! {
+            Pod pods; Node nodes; Event events; Deployment deployments; ReplicaSet replica_sets;
+            StatefulSet stateful_sets; DaemonSet daemon_sets; Job jobs; CronJob cron_jobs; Service services;
+            EndpointSlice endpoint_slices; PersistentVolumeClaim claims; ResourceQuota quotas;
+            PodDisruptionBudget budgets; HorizontalPodAutoscaler autoscalers; Namespace namespaces;
+            ConfigMap config_maps; Secret secrets;
+        }
+    }
+
+    fn put(&mut self, record: Record, changes: &mut Vec<Change>) {
+        let pass = self.pass;
+        macro_rules! put {
+            ($table:ident, $record:expr) => {{
+                let object = $record.reference();
+                let (slot, old) = self.$table.put(*$record, pass);
+                let what = match &old {
+                    None => What::Added,
+                    Some(old) if self.$table.get(slot) == Some(old) => return,
+                    Some(_) => What::Updated,
+                };
+                changes.push(Change { object, slot, what });
+                (slot, old)
+            }};
+        }
+        match record {
+            Record::Pod(r) => {
+                let (slot, old) = put!(pods, r);
+                let Some(new) = self.pods.get(slot) else { return };
+                reindex(
+                    &mut self.pods_by_node,
+                    slot,
+                    old.as_ref().filter(|o| !o.node.is_empty()).map(|o| &o.node),
+                    Some(&new.node).filter(|n| !n.is_empty()),
+                );
+                reindex(&mut self.pods_by_owner, slot, old.as_ref().and_then(owner_uid), owner_uid(new));
+            }
+            Record::Event(r) => {
+                let (slot, old) = put!(events, r);
+                let new = self.events.get(slot).map(|e| &e.regarding);
+                reindex(&mut self.events_by_object, slot, old.as_ref().map(|e| &e.regarding), new);
+            }
+            Record::Workload(r) => match r.kind {
+                Kind::ReplicaSet => {
+                    let (slot, old) = put!(replica_sets, r);
+                    let new = self.replica_sets.get(slot).and_then(owner_uid);
+                    reindex(&mut self.replica_sets_by_owner, slot, old.as_ref().and_then(owner_uid), new);
+                }
+                Kind::StatefulSet => drop(put!(stateful_sets, r)),
+                Kind::DaemonSet => drop(put!(daemon_sets, r)),
+                _ => drop(put!(deployments, r)),
+            },
+            Record::Node(r) => drop(put!(nodes, r)),
+            Record::Job(r) => drop(put!(jobs, r)),
+            Record::CronJob(r) => drop(put!(cron_jobs, r)),
+            Record::Service(r) => drop(put!(services, r)),
+            Record::EndpointSlice(r) => drop(put!(endpoint_slices, r)),
+            Record::Claim(r) => drop(put!(claims, r)),
+            Record::Quota(r) => drop(put!(quotas, r)),
+            Record::Budget(r) => drop(put!(budgets, r)),
+            Record::Autoscaler(r) => drop(put!(autoscalers, r)),
+            Record::Namespace(r) => drop(put!(namespaces, r)),
+            Record::Configuration(r) => match r.kind {
+                Kind::Secret => drop(put!(secrets, r)),
+                _ => drop(put!(config_maps, r)),
+            },
+        }
+    }
+
+    fn remove(&mut self, kind: &Kind, slot: Slot, changes: &mut Vec<Change>) {
+        macro_rules! remove {
+            ($table:ident) => {{
+                let Some(old) = self.$table.remove(slot) else { return };
+                changes.push(Change {
+                    object: old.reference(),
+                    slot,
+                    what: What::Removed(old.meta.uid.clone()),
+                });
+                old
+            }};
+        }
+        match kind {
+            Kind::Pod => {
+                let old = remove!(pods);
+                reindex(&mut self.pods_by_node, slot, Some(&old.node), None);
+                reindex(&mut self.pods_by_owner, slot, owner_uid(&old), None);
+            }
+            Kind::Event => {
+                let old = remove!(events);
+                reindex(&mut self.events_by_object, slot, Some(&old.regarding), None);
+            }
+            Kind::ReplicaSet => {
+                let old = remove!(replica_sets);
+                reindex(&mut self.replica_sets_by_owner, slot, owner_uid(&old), None);
+            }
+            Kind::Node => drop(remove!(nodes)),
+            Kind::Deployment => drop(remove!(deployments)),
+            Kind::StatefulSet => drop(remove!(stateful_sets)),
+            Kind::DaemonSet => drop(remove!(daemon_sets)),
+            Kind::Job => drop(remove!(jobs)),
+            Kind::CronJob => drop(remove!(cron_jobs)),
+            Kind::Service => drop(remove!(services)),
+            Kind::EndpointSlice => drop(remove!(endpoint_slices)),
+            Kind::PersistentVolumeClaim => drop(remove!(claims)),
+            Kind::ResourceQuota => drop(remove!(quotas)),
+            Kind::PodDisruptionBudget => drop(remove!(budgets)),
+            Kind::HorizontalPodAutoscaler => drop(remove!(autoscalers)),
+            Kind::Namespace => drop(remove!(namespaces)),
+            Kind::ConfigMap => drop(remove!(config_maps)),
+            Kind::Secret => drop(remove!(secrets)),
+            Kind::PersistentVolume | Kind::StorageClass | Kind::Other(_) => {}
+        }
+    }
+}
+
+fn owner_uid<T: Object>(record: &T) -> Option<&Uid> {
+    record.meta().owner.as_ref().map(|o| &o.uid)
+}
+
+fn slots<'a, T: Object>(
+    index: Option<&'a HashSet<Slot>>,
+    table: &'a Table<T>,
+) -> impl Iterator<Item = (Slot, &'a T)> {
+    index.into_iter().flatten().filter_map(|s| table.get(*s).map(|r| (*s, r)))
+}
+
+fn reindex<K: Eq + std::hash::Hash + Clone>(
+    index: &mut HashMap<K, HashSet<Slot>>,
+    slot: Slot,
+    old: Option<&K>,
+    new: Option<&K>,
+) {
+    if old == new {
+        return;
+    }
+    if let Some(old) = old
+        && let Some(set) = index.get_mut(old)
+    {
+        set.remove(&slot);
+        if set.is_empty() {
+            index.remove(old);
+        }
+    }
+    if let Some(new) = new {
+        index.entry(new.clone()).or_default().insert(slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(name: &str, uid: &str, node: &str) -> Record {
+        Record::Pod(Box::new(Pod {
+            meta: Meta { namespace: "prod".into(), name: name.into(), uid: uid.into(), ..Meta::default() },
+            node: node.into(),
+            ..Pod::default()
+        }))
+    }
+
+    #[test]
+    fn a_relist_sweeps_what_it_did_not_name_and_a_late_delete_spares_the_successor() {
+        let (mut w, mut c) = (World::new(), Vec::new());
+        let all = || (Kind::Pod, Text::from(""));
+        w.apply(Delta::Apply(pod("a", "1", "n1")), &mut c);
+        w.apply(Delta::Apply(pod("b", "2", "n1")), &mut c);
+        assert_eq!(w.pods_on("n1").count(), 2);
+
+        let (kind, namespace) = all();
+        w.apply(Delta::ListStart { kind, namespace }, &mut c);
+        w.apply(Delta::Apply(pod("b", "3", "n2")), &mut c);
+        assert_eq!(w.pods.len(), 2, "nothing goes before the list is complete");
+        c.clear();
+        let (kind, namespace) = all();
+        w.apply(Delta::ListEnd { kind, namespace }, &mut c);
+        assert_eq!(w.pods.len(), 1);
+        assert_eq!(c.len(), 1);
+        assert_eq!((w.pods_on("n1").count(), w.pods_on("n2").count()), (0, 1));
+
+        let b = ObjectRef::new(Kind::Pod, "prod", "b");
+        w.apply(Delta::Delete { object: b.clone(), uid: "2".into() }, &mut c);
+        assert_eq!(w.pods.len(), 1, "the delete was of the one before");
+        w.apply(Delta::Delete { object: b, uid: "3".into() }, &mut c);
+        assert!(w.pods.is_empty());
+        assert_eq!(w.pods_on("n2").count(), 0);
+    }
+
+    #[test]
+    fn an_apply_that_changes_nothing_reports_nothing() {
+        let (mut w, mut c) = (World::new(), Vec::new());
+        w.apply(Delta::Apply(pod("a", "1", "n1")), &mut c);
+        w.apply(Delta::Apply(pod("a", "1", "n1")), &mut c);
+        assert_eq!(c.len(), 1);
+    }
+}
