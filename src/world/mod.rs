@@ -4,6 +4,7 @@ pub mod ask;
 pub mod delta;
 pub mod intern;
 pub mod kind;
+pub mod patterns;
 pub mod record;
 pub mod selector;
 pub mod state;
