@@ -1,0 +1,349 @@
+//! What can be typed: every command, flag and default, for clap, the completions and the man page.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// The Kubernetes head-up display for incidents.
+///
+/// Without a command it opens the cockpit on the current context; with KIND/NAME it opens on that object.
+#[derive(Parser, Debug)]
+#[command(
+    name = "khud",
+    version,
+    max_term_width = 100,
+    subcommand_negates_reqs = true,
+    args_conflicts_with_subcommands = false
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+
+    /// Open on this object, as an alert names it: pod/api-0, deploy/api, node/gpu-7
+    #[arg(value_name = "KIND/NAME")]
+    pub object: Option<String>,
+
+    /// Colours: a shipped theme's name or a file
+    #[arg(long, value_name = "THEME")]
+    pub theme: Option<String>,
+
+    /// Run a command as if typed after ':' once the cockpit is open, e.g. ':pods'
+    #[arg(long, value_name = "COMMAND")]
+    pub command: Option<String>,
+
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// Which cluster, as whom, and how carefully.
+#[derive(Args, Debug, Clone, Default)]
+pub struct Common {
+    /// The kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// The kubeconfig context to use
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+
+    /// One namespace; repeat it or separate with commas for several
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "NS",
+        value_delimiter = ',',
+        conflicts_with = "all_namespaces"
+    )]
+    pub namespace: Vec<String>,
+
+    /// All namespaces (what the cockpit and scan do unless one is named)
+    #[arg(short = 'A', long, global = true)]
+    pub all_namespaces: bool,
+
+    /// Act as this user
+    #[arg(long = "as", global = true, value_name = "USER")]
+    pub as_user: Option<String>,
+
+    /// Refuse every request that could change something, under every client
+    #[arg(long, global = true)]
+    pub read_only: bool,
+
+    /// Give up on a single request after this long (30s, 2m)
+    #[arg(long, global = true, value_name = "TIME", value_parser = duration)]
+    pub request_timeout: Option<Duration>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Verb {
+    /// An embedded cluster, a scenario, and the cockpit on it
+    Demo(Demo),
+    /// Serve an embedded cluster until stopped
+    Sim(Sim),
+    /// Look once and tell what is wrong: exit 0 clean, 1 findings, 2 could not look
+    Scan(Scan),
+    /// Walk a decision tree on one object: exit 0 verdict, 1 none proved, 2 could not look
+    Diagnose(Diagnose),
+    /// Carry out one action: exit 0 done and verified, 1 refused or failed, 2 usage, 3 applied, not verified
+    Do(Do),
+    /// The kubeconfig's contexts
+    Contexts {
+        #[arg(short, long, value_enum, default_value_t = TableOrJson::Table)]
+        output: TableOrJson,
+    },
+    /// What khud did, from its journal
+    Journal {
+        #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
+        output: TextOrJson,
+    },
+    /// Work with decision trees
+    #[command(subcommand)]
+    Playbook(Playbook),
+    /// Print configuration, keys, themes, rules, completions or the man page
+    #[command(subcommand)]
+    Print(Print),
+    /// Gather versions, capabilities and the log's tail, redacted, into one file
+    Bug {
+        /// Where to write it
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// A scenario's name or file
+    #[arg(value_name = "SCENARIO", default_value = "tour")]
+    pub scenario: String,
+    /// List the scenarios and what each shows
+    #[arg(long)]
+    pub list: bool,
+    /// Let the embedded cluster's time run this much faster
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+}
+
+#[derive(Args, Debug)]
+pub struct Sim {
+    /// A scenario's name or file
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: Option<String>,
+    /// Serve this many generated nodes
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub nodes: u32,
+    /// Serve this many generated pods
+    #[arg(long, value_name = "M", default_value_t = 0)]
+    pub pods: u32,
+    /// Change this many generated objects a second
+    #[arg(long, value_name = "PER_S", default_value_t = 0.0)]
+    pub churn: f64,
+    /// The seed of everything random
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Faults to inject, each at a time or from the start: drop-watches@30s,slow
+    #[arg(long, value_name = "NAME[@TIME]", value_delimiter = ',')]
+    pub faults: Vec<String>,
+    /// Let its time run this much faster
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Serve HTTPS; the kubeconfig carries the CA
+    #[arg(long)]
+    pub tls: bool,
+    /// Check a scenario file and stop
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub check: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Scan {
+    /// Keep looking this long instead of stopping when every source has answered
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub watch: Option<Duration>,
+    #[arg(short, long, value_enum, default_value_t = ScanOutput::Table)]
+    pub output: ScanOutput,
+    /// The severity at which the exit code is 1
+    #[arg(long, value_enum, default_value_t = Level::Critical)]
+    pub fail_on: Level,
+    /// Exit 2 when anything at all could not be looked at
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Diagnose {
+    /// What to diagnose: pod/api-0, deploy/api, node/gpu-7
+    #[arg(value_name = "KIND/NAME")]
+    pub object: String,
+    /// The decision tree: a shipped one's id or a file
+    #[arg(long, value_name = "PLAYBOOK")]
+    pub playbook: Option<String>,
+    /// Allow evidence that runs something in the cluster
+    #[arg(long, value_enum)]
+    pub allow: Option<Allow>,
+    #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
+    pub output: TextOrJson,
+}
+
+#[derive(Args, Debug)]
+pub struct Do {
+    /// The action, as `khud do --list` names it
+    #[arg(value_name = "ACTION", required_unless_present = "list")]
+    pub action: Option<String>,
+    /// What to act on: deploy/api, node/gpu-7, pod/api-0
+    #[arg(value_name = "TARGET", required_unless_present = "list")]
+    pub target: Option<String>,
+    /// List the actions, what each does, to what, and its options
+    #[arg(long)]
+    pub list: bool,
+    /// Show the plan, with the server's dry run, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+    #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
+    pub output: TextOrJson,
+    /// rollback: the revision to go back to (default: the one before)
+    #[arg(long, value_name = "N")]
+    pub to_revision: Option<u64>,
+    /// scale: how many
+    #[arg(long, value_name = "N")]
+    pub replicas: Option<u32>,
+    /// The container, where the pod has several
+    #[arg(short, long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// Where files are written
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Further parameters of the action: set-image takes CONTAINER=IMAGE
+    #[arg(value_name = "PARAM")]
+    pub params: Vec<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Playbook {
+    /// Check decision trees: syntax, expressions, causes, unreachable branches
+    Lint {
+        #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+    },
+    /// Write decision trees as Markdown
+    Docs {
+        #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Print {
+    /// A configuration file with every key, its default and what it does
+    Config,
+    /// Every command with the key it is bound to
+    Keys,
+    /// A theme as TOML
+    Theme {
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Every rule: what it proves, from what, why, and which are not here yet
+    Rules,
+    /// Shell completions
+    Completions {
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// The man page
+    Man,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableOrJson {
+    Table,
+    Json,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextOrJson {
+    Text,
+    Json,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanOutput {
+    Table,
+    Json,
+    Markdown,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    Critical,
+    Warning,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allow {
+    /// Commands run in containers to read from them
+    Intrusive,
+}
+
+/// `30s`, `2m`, `1h30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let say = || format!("{text:?} is not a time; write 30s, 2m or 1h30m");
+    let span: jiff::SignedDuration = text.parse().map_err(|_| say())?;
+    span.try_into().map_err(|_| say())
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let x: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    if (0.1..=1000.0).contains(&x) { Ok(x) } else { Err("the speed lies between 0.1 and 1000".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_the_contract_shows_parses() {
+        for line in [
+            "khud",
+            "khud --context C --kubeconfig F -n NS --read-only --theme T --command :pods",
+            "khud -A",
+            "khud pod/x -n y",
+            "khud demo",
+            "khud demo healthy --speed 4",
+            "khud demo --list",
+            "khud sim tour --kubeconfig F",
+            "khud sim --nodes 5000 --pods 150000 --churn 2000 --seed 7 --faults drop-watches@30s,slow --listen 127.0.0.1:0 --tls",
+            "khud sim --check F",
+            "khud scan --for 30s -n NS -o json --fail-on warning",
+            "khud diagnose pod/x -n NS --playbook P --allow intrusive -o json",
+            "khud do rollback deploy/api -n NS --to-revision 3 --dry-run -o json",
+            "khud do heap-dump pod/x -c app --out DIR --yes",
+            "khud do set-image deploy/api app=api:2",
+            "khud do --list",
+            "khud journal",
+            "khud contexts -o json",
+            "khud playbook lint F",
+            "khud print completions bash",
+            "khud bug --out F",
+        ] {
+            if let Err(e) = Cli::try_parse_from(line.split(' ')) {
+                panic!("{line}: {e}");
+            }
+        }
+        assert!(Cli::try_parse_from(["khud", "do", "rollback"]).is_err(), "an action needs a target");
+        assert!(Cli::try_parse_from(["khud", "scan", "--for", "soon"]).is_err());
+    }
+}
