@@ -1,1 +1,3 @@
 //! The cockpit without a screen: model, messages, update, effects, command registry.
+
+pub mod log;

@@ -1,0 +1,247 @@
+//! A ring of log lines: bounded in lines and in bytes a line, with what was skipped counted, never hidden.
+
+use std::collections::{HashMap, VecDeque};
+
+use regex::Regex;
+
+use crate::world::Time;
+
+/// Which container a line came from; the view keeps the names.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct SourceId(pub u32);
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Line {
+    pub source: SourceId,
+    /// The kubelet's time, where the log was asked for with timestamps.
+    pub time: Option<Time>,
+    pub text: Box<str>,
+}
+
+/// A container can write one line for ever; the rest of a line beyond this many bytes is cut.
+const LONGEST: usize = 16 * 1024;
+
+#[derive(Debug)]
+pub struct LogBuffer {
+    lines: VecDeque<Line>,
+    /// Sequence number of the first line held; lines before it were skipped.
+    first: u64,
+    capacity: usize,
+    /// A last line without its newline yet, by source. `true`: its tail is being cut.
+    partial: HashMap<SourceId, (Vec<u8>, bool)>,
+    filter: Option<Filter>,
+    /// Sequence numbers of the lines that pass the filter, oldest first.
+    shown: VecDeque<u64>,
+}
+
+#[derive(Debug)]
+struct Filter {
+    pattern: Regex,
+    inverse: bool,
+}
+
+impl Filter {
+    fn passes(&self, text: &str) -> bool {
+        self.pattern.is_match(text) != self.inverse
+    }
+}
+
+impl LogBuffer {
+    /// Holds at most `capacity` lines.
+    pub fn new(capacity: usize) -> LogBuffer {
+        LogBuffer {
+            lines: VecDeque::new(),
+            first: 0,
+            capacity: capacity.max(1),
+            partial: HashMap::new(),
+            filter: None,
+            shown: VecDeque::new(),
+        }
+    }
+
+    /// Takes bytes as they came from a log asked for with timestamps. Invalid UTF-8 is replaced, not dropped.
+    pub fn push(&mut self, source: SourceId, bytes: &[u8]) {
+        let (mut held, mut cutting) = self.partial.remove(&source).unwrap_or_default();
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|b| *b == b'\n') {
+            extend(&mut held, &rest[..end], &mut cutting);
+            self.add(source, &held);
+            held.clear();
+            cutting = false;
+            rest = &rest[end + 1..];
+        }
+        extend(&mut held, rest, &mut cutting);
+        if !held.is_empty() {
+            self.partial.insert(source, (held, cutting));
+        }
+    }
+
+    /// The source's log ended: what came without a newline is a line too.
+    pub fn end(&mut self, source: SourceId) {
+        if let Some((held, _)) = self.partial.remove(&source) {
+            self.add(source, &held);
+        }
+    }
+
+    fn add(&mut self, source: SourceId, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.strip_suffix('\r').unwrap_or(&text);
+        let (time, text) = match text.split_once(' ') {
+            Some((stamp, rest)) if stamp.len() >= 20 => match Time::parse(stamp) {
+                Some(time) => (Some(time), rest),
+                None => (None, text),
+            },
+            _ => (None, text),
+        };
+        if self.lines.len() == self.capacity {
+            self.lines.pop_front();
+            self.first += 1;
+            if self.shown.front().is_some_and(|s| *s < self.first) {
+                self.shown.pop_front();
+            }
+        }
+        let number = self.first + self.lines.len() as u64;
+        if self.filter.as_ref().is_none_or(|f| f.passes(text)) {
+            self.shown.push_back(number);
+        }
+        self.lines.push_back(Line { source, time, text: text.into() });
+    }
+
+    /// Shows only lines that match (or, with a leading `!`, do not); an empty pattern shows all.
+    ///
+    /// # Errors
+    /// A sentence where the pattern is no regular expression; the filter stays as it was.
+    pub fn filter(&mut self, pattern: &str) -> Result<(), String> {
+        let (inverse, body) = match pattern.strip_prefix('!') {
+            Some(rest) => (true, rest),
+            None => (false, pattern),
+        };
+        self.filter = if body.is_empty() {
+            None
+        } else {
+            let pattern = regex::RegexBuilder::new(body)
+                .case_insensitive(true)
+                .size_limit(1 << 20)
+                .build()
+                .map_err(|e| format!("{body:?} is not a regular expression: {}", last_line(&e)))?;
+            Some(Filter { pattern, inverse })
+        };
+        let filter = &self.filter;
+        let numbered = (self.first..).zip(&self.lines);
+        self.shown = numbered
+            .filter(|(_, l)| filter.as_ref().is_none_or(|f| f.passes(&l.text)))
+            .map(|(n, _)| n)
+            .collect();
+        Ok(())
+    }
+
+    pub fn clear(&mut self) {
+        self.first += self.lines.len() as u64;
+        self.lines.clear();
+        self.shown.clear();
+    }
+
+    /// Lines that pass the filter.
+    pub fn len(&self) -> usize {
+        self.shown.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.shown.is_empty()
+    }
+
+    /// The `i`-th line that passes the filter, oldest first, with its number since the log was opened.
+    pub fn get(&self, i: usize) -> Option<(u64, &Line)> {
+        let number = *self.shown.get(i)?;
+        self.lines.get(usize::try_from(number - self.first).ok()?).map(|l| (number, l))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Line> {
+        (0..self.len()).filter_map(|i| self.get(i).map(|(_, l)| l))
+    }
+
+    /// Lines that had to make room for newer ones.
+    pub fn skipped(&self) -> u64 {
+        self.first
+    }
+}
+
+fn extend(held: &mut Vec<u8>, more: &[u8], cutting: &mut bool) {
+    if *cutting {
+        return;
+    }
+    let room = LONGEST.saturating_sub(held.len());
+    held.extend_from_slice(&more[..more.len().min(room)]);
+    if more.len() > room {
+        held.extend_from_slice("… (line cut)".as_bytes());
+        *cutting = true;
+    }
+}
+
+/// The part of a regex error that names the trouble; the rest draws the pattern over several lines.
+fn last_line(e: &regex::Error) -> String {
+    e.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: SourceId = SourceId(0);
+    const B: SourceId = SourceId(1);
+
+    fn texts(b: &LogBuffer) -> Vec<String> {
+        b.iter().map(|l| l.text.to_string()).collect()
+    }
+
+    #[test]
+    fn lines_arrive_in_pieces_from_several_containers() {
+        let mut b = LogBuffer::new(10);
+        b.push(A, b"2026-11-21T01:05:53.123456789Z hel");
+        b.push(B, b"other\nlast");
+        b.push(A, b"lo\r\n\xff\n");
+        assert_eq!(texts(&b), ["other", "hello", "\u{fffd}"]);
+        assert_eq!(b.get(1).unwrap().1.time, Time::parse("2026-11-21T01:05:53.123Z"));
+        b.end(B);
+        assert_eq!(texts(&b)[3], "last");
+    }
+
+    #[test]
+    fn old_lines_make_room_and_are_counted() {
+        let mut b = LogBuffer::new(3);
+        for i in 0..8 {
+            b.push(A, format!("line {i}\n").as_bytes());
+        }
+        assert_eq!(texts(&b), ["line 5", "line 6", "line 7"]);
+        assert_eq!(b.skipped(), 5);
+        assert_eq!(b.get(0).unwrap().0, 5);
+    }
+
+    #[test]
+    fn a_filter_holds_for_lines_to_come_and_a_bad_one_changes_nothing() {
+        let mut b = LogBuffer::new(4);
+        b.push(A, b"GET /a\nERROR x\n");
+        b.filter("error").unwrap();
+        b.push(A, b"GET /b\nerror y\nGET /c\n");
+        assert_eq!(texts(&b), ["ERROR x", "error y"]);
+        assert!(b.filter("(").unwrap_err().contains("regular expression"));
+        assert_eq!(b.len(), 2);
+        b.filter("!error").unwrap();
+        assert_eq!(texts(&b), ["GET /b", "GET /c"]);
+        b.filter("").unwrap();
+        assert_eq!(b.len(), 4);
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut_not_kept() {
+        let mut b = LogBuffer::new(4);
+        for _ in 0..100 {
+            b.push(A, &[b'x'; 4096]);
+        }
+        b.push(A, b"\nnext\n");
+        let all = texts(&b);
+        assert_eq!(all.len(), 2);
+        assert!(all[0].len() < LONGEST + 32 && all[0].ends_with("(line cut)"));
+        assert_eq!(all[1], "next");
+    }
+}
