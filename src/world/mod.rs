@@ -5,6 +5,7 @@ pub mod delta;
 pub mod intern;
 pub mod kind;
 pub mod patterns;
+pub mod quantity;
 pub mod record;
 pub mod selector;
 pub mod state;
