@@ -17,7 +17,11 @@ pub fn milli(text: &str) -> Option<u64> {
 pub fn is_gpu(resource: &str) -> bool {
     matches!(
         resource,
-        "nvidia.com/gpu" | "nvidia.com/gpu.shared" | "amd.com/gpu" | "gpu.intel.com/i915" | "gpu.intel.com/xe"
+        "nvidia.com/gpu"
+            | "nvidia.com/gpu.shared"
+            | "amd.com/gpu"
+            | "gpu.intel.com/i915"
+            | "gpu.intel.com/xe"
     ) || resource.starts_with("nvidia.com/mig-")
 }
 

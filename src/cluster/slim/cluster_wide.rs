@@ -91,7 +91,10 @@ impl Decoder {
             service_type: self.t(spec.kind),
             cluster_ip: own(spec.cluster_ip),
             // An empty selector selects nothing, as none does.
-            selector: spec.selector.filter(|s| !s.0.is_empty()).map(|s| Selector(self.equals(Some(s)).into())),
+            selector: spec
+                .selector
+                .filter(|s| !s.0.is_empty())
+                .map(|s| Selector(self.equals(Some(s)).into())),
             ports: spec
                 .ports
                 .unwrap_or_default()
@@ -119,7 +122,13 @@ impl Decoder {
         }
         let meta = self.meta(w.metadata);
         let service = meta.labels.get("kubernetes.io/service-name").map(Text::from).unwrap_or_default();
-        EndpointSlice { service: self.text.get(&*service), ready, not_ready, ports: self.ports(w.ports), meta }
+        EndpointSlice {
+            service: self.text.get(&*service),
+            ready,
+            not_ready,
+            ports: self.ports(w.ports),
+            meta,
+        }
     }
 
     pub(super) fn claim(&mut self, w: wire::Claim<'_>) -> Claim {

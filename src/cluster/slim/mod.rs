@@ -37,7 +37,10 @@ impl Item {
 pub enum Line {
     Apply(Item),
     Delete(Item),
-    Bookmark { resource_version: String, initial_end: bool },
+    Bookmark {
+        resource_version: String,
+        initial_end: bool,
+    },
     Error(Refusal),
     /// A type khud does not know; nothing is lost by passing it over.
     Unknown(String),

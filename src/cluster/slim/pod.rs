@@ -4,8 +4,8 @@ use super::meta::set;
 use super::wire::{self, i32_of, time, u32_of};
 use super::{Decoder, own, shared};
 use crate::world::{
-    Container, ContainerSpec, ContainerState, Handler, Phase, Pod, PodSpec, Probe, Role, Template, Terminated,
-    Text,
+    Container, ContainerSpec, ContainerState, Handler, Phase, Pod, PodSpec, Probe, Role, Template,
+    Terminated, Text,
 };
 
 impl Decoder {
@@ -42,12 +42,9 @@ impl Decoder {
             }
         }
         pod.conditions = conditions.into();
-        let mut statuses: [Vec<Option<wire::ContainerStatus<'_>>>; 3] = [
-            status.init_container_statuses,
-            status.container_statuses,
-            status.ephemeral_container_statuses,
-        ]
-        .map(|list| list.unwrap_or_default().into_iter().map(Some).collect());
+        let mut statuses: [Vec<Option<wire::ContainerStatus<'_>>>; 3] =
+            [status.init_container_statuses, status.container_statuses, status.ephemeral_container_statuses]
+                .map(|list| list.unwrap_or_default().into_iter().map(Some).collect());
         pod.containers = specs
             .into_iter()
             .map(|spec| {

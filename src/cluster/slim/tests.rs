@@ -75,10 +75,10 @@ fn a_pod_keeps_what_is_judged() {
     assert_eq!(roles, [Role::Sidecar, Role::App]);
 
     let missing = pods.iter().find(|p| &*p.meta.name == "missing-config").unwrap();
-    assert_eq!(missing.spec.config_maps.iter().map(|t| &**t).collect::<Vec<_>>(), ["absent-config"]);
+    assert_eq!(missing.spec.config_maps.iter().map(|t| &**t).collect::<Vec<_>>(), ["api-server-config"]);
     let ContainerState::Waiting { reason, message } = &missing.containers[0].state else { panic!() };
     assert_eq!(&**reason, "CreateContainerConfigError");
-    assert_eq!(&**message, "configmap \"absent-config\" not found");
+    assert_eq!(&**message, "configmap \"api-server-config\" not found");
 }
 
 #[test]
@@ -151,7 +151,10 @@ fn nodes_count_gpus_and_keep_conditions() {
     let item = Decoder::new(Kind::Node).object(bytes).unwrap();
     let Record::Node(n) = item.record else { panic!() };
     assert!(n.unschedulable);
-    assert_eq!((n.allocatable.cpu, n.allocatable.memory, n.allocatable.gpu), (Some(3900), Some(1 << 30), Some(7)));
+    assert_eq!(
+        (n.allocatable.cpu, n.allocatable.memory, n.allocatable.gpu),
+        (Some(3900), Some(1 << 30), Some(7))
+    );
     assert_eq!(n.allocatable.other.len(), 1);
     assert_eq!(n.conditions[0].status, Status::False);
     assert_eq!(n.meta.labels, Labels::default());
@@ -162,7 +165,8 @@ fn lines_of_a_watch() {
     let mut d = Decoder::new(Kind::Pod);
     let line = |d: &mut Decoder, text: &str| d.line(text.as_bytes());
     let pod = r#"{"metadata":{"name":"p","namespace":"n","uid":"u","resourceVersion":"7"}}"#;
-    for order in [format!(r#"{{"type":"ADDED","object":{pod}}}"#), format!(r#"{{"object":{pod},"type":"ADDED"}}"#)]
+    for order in
+        [format!(r#"{{"type":"ADDED","object":{pod}}}"#), format!(r#"{{"object":{pod},"type":"ADDED"}}"#)]
     {
         let Line::Apply(item) = line(&mut d, &order).unwrap() else { panic!("{order}") };
         assert_eq!((item.resource_version.as_str(), &*item.reference().name), ("7", "p"));
@@ -178,8 +182,14 @@ fn lines_of_a_watch() {
     let Line::Error(refusal) = line(&mut d, &expired).unwrap() else { panic!() };
     assert_eq!((refusal.code, refusal.reason.as_str()), (410, "Expired"));
 
-    assert!(matches!(line(&mut d, r#"{"type":"ADDED","object":{"metadata":{"na"#), Err(DecodeError::Broken(_))));
-    assert!(matches!(line(&mut d, r#"{"type":"ADDED","object":{"metadata":"?"}}"#), Err(DecodeError::Shape(_))));
+    assert!(matches!(
+        line(&mut d, r#"{"type":"ADDED","object":{"metadata":{"na"#),
+        Err(DecodeError::Broken(_))
+    ));
+    assert!(matches!(
+        line(&mut d, r#"{"type":"ADDED","object":{"metadata":"?"}}"#),
+        Err(DecodeError::Shape(_))
+    ));
     assert!(matches!(line(&mut d, r#"{"type":"ADDED","object":{}}"#), Err(DecodeError::Shape(_))));
     assert!(matches!(line(&mut d, "<html>"), Err(DecodeError::Broken(_))));
     assert!(matches!(line(&mut d, r#"{"type":"NEW","object":{}}"#), Ok(Line::Unknown(_))));
