@@ -1,1 +1,18 @@
 //! Files, defaults, keymap and themes the user can change.
+//!
+//! Every file goes through [`document`], so each complaint names its file and line; every name a user may type
+//! (commands, scopes, glyphs) comes from one table that also makes the documentation.
+
+pub mod colour;
+pub mod commands;
+pub mod document;
+pub mod key;
+pub mod keymap;
+pub mod scopes;
+pub mod theme;
+
+pub use commands::{Command, Id, Scope};
+pub use document::{Level, Problem};
+pub use key::Key;
+pub use keymap::{Keymap, KeymapResult};
+pub use theme::Theme;

@@ -1,0 +1,247 @@
+//! Colours as numbers: contrast, and the nearest of 256 or 16 that can still be read.
+
+use ratatui::style::Color;
+
+/// An sRGB colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rgb(pub u8, pub u8, pub u8);
+
+/// How many colours the terminal shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Palette {
+    /// Bold, underlined and reversed text only: `NO_COLOR`, or a terminal that knows no colours.
+    None,
+    Ansi16,
+    Indexed256,
+    Rgb,
+}
+
+impl Palette {
+    /// What the environment says of the terminal. `NO_COLOR` counts when not empty (no-color.org); crossterm's own
+    /// handling of it garbles other attributes, so the terminal room must turn that off and draw what we give it.
+    pub fn detect(env: impl Fn(&str) -> Option<String>) -> Palette {
+        let get = |name| env(name).unwrap_or_default();
+        let term = get("TERM");
+        if !get("NO_COLOR").is_empty() || term == "dumb" || term.is_empty() {
+            return Palette::None;
+        }
+        if matches!(get("COLORTERM").as_str(), "truecolor" | "24bit") || term.ends_with("-direct") {
+            return Palette::Rgb;
+        }
+        if term.contains("256color") {
+            return Palette::Indexed256;
+        }
+        if term.starts_with("vt1") || term.starts_with("vt2") || term.ends_with("-mono") {
+            return Palette::None;
+        }
+        Palette::Ansi16
+    }
+}
+
+impl Rgb {
+    /// Reads `#rrggbb` or `#rgb`.
+    pub fn parse(text: &str) -> Option<Rgb> {
+        let digits = text.strip_prefix('#')?;
+        let value =
+            u32::from_str_radix(digits, 16).ok().filter(|_| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        match digits.len() {
+            6 => Some(Rgb((value >> 16) as u8, (value >> 8) as u8, value as u8)),
+            3 => {
+                let wide = |shift: u32| ((value >> shift) & 0xf) as u8 * 0x11;
+                Some(Rgb(wide(8), wide(4), wide(0)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Relative luminance, 0 to 1 (WCAG 2.2).
+    pub fn luminance(self) -> f64 {
+        let [r, g, b] = self.linear();
+        0.2126 * r + 0.7152 * g + 0.0722 * b
+    }
+
+    fn linear(self) -> [f64; 3] {
+        [self.0, self.1, self.2].map(|channel| {
+            let c = f64::from(channel) / 255.0;
+            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        })
+    }
+
+    /// Lightness and two colour axes in which distance is what the eye sees (Oklab, Ottosson 2020).
+    fn oklab(self) -> [f64; 3] {
+        let [r, g, b] = self.linear();
+        let l = (0.412_221_470_8 * r + 0.536_332_536_3 * g + 0.051_445_992_9 * b).cbrt();
+        let m = (0.211_903_498_2 * r + 0.680_699_545_1 * g + 0.107_396_956_6 * b).cbrt();
+        let s = (0.088_302_461_9 * r + 0.281_718_837_6 * g + 0.629_978_700_5 * b).cbrt();
+        [
+            0.210_454_255_3 * l + 0.793_617_785_0 * m - 0.004_072_046_8 * s,
+            1.977_998_495_1 * l - 2.428_592_205_0 * m + 0.450_593_709_9 * s,
+            0.025_904_037_1 * l + 0.782_771_766_2 * m - 0.808_675_766_0 * s,
+        ]
+    }
+}
+
+/// Contrast ratio, 1 to 21 (WCAG 2.2).
+pub fn contrast(a: Rgb, b: Rgb) -> f64 {
+    let (a, b) = (a.luminance(), b.luminance());
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+/// The 16 colours as xterm shows them; other terminals differ, so nothing may hang on the exact shade.
+const ANSI: [(Color, Rgb); 16] = [
+    (Color::Black, Rgb(0x00, 0x00, 0x00)),
+    (Color::Red, Rgb(0xcd, 0x00, 0x00)),
+    (Color::Green, Rgb(0x00, 0xcd, 0x00)),
+    (Color::Yellow, Rgb(0xcd, 0xcd, 0x00)),
+    (Color::Blue, Rgb(0x00, 0x00, 0xee)),
+    (Color::Magenta, Rgb(0xcd, 0x00, 0xcd)),
+    (Color::Cyan, Rgb(0x00, 0xcd, 0xcd)),
+    (Color::Gray, Rgb(0xe5, 0xe5, 0xe5)),
+    (Color::DarkGray, Rgb(0x7f, 0x7f, 0x7f)),
+    (Color::LightRed, Rgb(0xff, 0x00, 0x00)),
+    (Color::LightGreen, Rgb(0x00, 0xff, 0x00)),
+    (Color::LightYellow, Rgb(0xff, 0xff, 0x00)),
+    (Color::LightBlue, Rgb(0x5c, 0x5c, 0xff)),
+    (Color::LightMagenta, Rgb(0xff, 0x00, 0xff)),
+    (Color::LightCyan, Rgb(0x00, 0xff, 0xff)),
+    (Color::White, Rgb(0xff, 0xff, 0xff)),
+];
+
+/// The RGB of an indexed colour from 16: the 6×6×6 cube and the grey ramp every 256-colour terminal has.
+fn indexed(index: u8) -> Rgb {
+    const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    if index >= 232 {
+        let grey = 8 + (index - 232) * 10;
+        return Rgb(grey, grey, grey);
+    }
+    let cube = usize::from(index.saturating_sub(16));
+    Rgb(STEPS[cube / 36 % 6], STEPS[cube / 6 % 6], STEPS[cube % 6])
+}
+
+fn distance(a: Rgb, b: Rgb) -> f64 {
+    let (a, b) = (a.oklab(), b.oklab());
+    a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
+}
+
+/// What a colour becomes on the terminal, and its RGB there.
+pub fn background(colour: Rgb, palette: Palette) -> Option<(Color, Rgb)> {
+    let nearest = |choices: &mut dyn Iterator<Item = (Color, Rgb)>| {
+        choices.min_by(|a, b| distance(colour, a.1).total_cmp(&distance(colour, b.1)))
+    };
+    match palette {
+        Palette::None => None,
+        Palette::Rgb => Some((Color::Rgb(colour.0, colour.1, colour.2), colour)),
+        Palette::Indexed256 => nearest(&mut (16..=255).map(|i| (Color::Indexed(i), indexed(i)))),
+        Palette::Ansi16 => nearest(&mut ANSI.into_iter()),
+    }
+}
+
+/// A text colour on a background already chosen: the nearest with as much contrast as the original had, or 4.5.
+///
+/// With 16 colours a hue that cannot be read on that background gives way to black or white: a wrong hue would
+/// lie, and a glyph carries the meaning too.
+pub fn foreground(colour: Rgb, on: Rgb, shown_on: Rgb, palette: Palette) -> Option<Color> {
+    let wanted = contrast(colour, on).min(4.5);
+    let readable = |choice: &(Color, Rgb)| contrast(choice.1, shown_on) >= wanted;
+    match palette {
+        Palette::None => None,
+        Palette::Rgb => Some(Color::Rgb(colour.0, colour.1, colour.2)),
+        Palette::Indexed256 => (16..=255)
+            .map(|i| (Color::Indexed(i), indexed(i)))
+            .filter(readable)
+            .min_by(|a, b| distance(colour, a.1).total_cmp(&distance(colour, b.1)))
+            .map(|(c, _)| c),
+        Palette::Ansi16 => {
+            let grey = chroma(colour) < 0.045;
+            // Hue before lightness: what was green must not come out yellow for being pale.
+            let far = |rgb: Rgb| {
+                distance(colour, rgb) + if grey { 0.0 } else { 4.0 * (1.0 - hue_likeness(colour, rgb)) }
+            };
+            ANSI.into_iter()
+                .filter(readable)
+                .filter(|(_, rgb)| {
+                    if grey {
+                        chroma(*rgb) < 0.045
+                    } else {
+                        chroma(*rgb) > 0.045 && hue_likeness(colour, *rgb) > 0.766
+                    }
+                })
+                .min_by(|a, b| far(a.1).total_cmp(&far(b.1)))
+                .map(|(c, _)| c)
+                .or(Some(if shown_on.luminance() > 0.18 { Color::Black } else { Color::White }))
+        }
+    }
+}
+
+fn chroma(colour: Rgb) -> f64 {
+    let [_, a, b] = colour.oklab();
+    a.hypot(b)
+}
+
+/// The cosine of the angle between two hues: 1 the same, 0.766 for 40° apart.
+fn hue_likeness(a: Rgb, b: Rgb) -> f64 {
+    let ([_, a1, b1], [_, a2, b2]) = (a.oklab(), b.oklab());
+    let lengths = a1.hypot(b1) * a2.hypot(b2);
+    if lengths == 0.0 { 0.0 } else { (a1 * a2 + b1 * b2) / lengths }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contrast_is_the_one_of_the_standard() {
+        let (black, white) = (Rgb(0, 0, 0), Rgb(255, 255, 255));
+        assert!((contrast(black, white) - 21.0).abs() < 1e-9);
+        // #767676 is the well-known lightest grey that passes 4.5 on white.
+        assert!(contrast(Rgb(0x76, 0x76, 0x76), white) >= 4.5);
+        assert!(contrast(Rgb(0x77, 0x77, 0x77), white) < 4.5);
+    }
+
+    #[test]
+    fn hex_is_read_strictly() {
+        assert_eq!(Rgb::parse("#ff8000"), Some(Rgb(255, 128, 0)));
+        assert_eq!(Rgb::parse("#f80"), Some(Rgb(255, 136, 0)));
+        for bad in ["ff8000", "#ff80", "#ggg", "#+12345", "#", "#ffffff0", "#é"] {
+            assert_eq!(Rgb::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn exact_palette_colours_stay_themselves() {
+        for index in 16..=255u8 {
+            let (colour, shown) = background(indexed(index), Palette::Indexed256).unwrap();
+            assert_eq!(shown, indexed(index));
+            assert!(matches!(colour, Color::Indexed(i) if indexed(i) == shown));
+        }
+        assert_eq!(background(Rgb(0, 0, 0), Palette::Ansi16).unwrap().0, Color::Black);
+    }
+
+    #[test]
+    fn sixteen_colours_keep_hue_or_give_way_to_plain() {
+        let (black, white) = (Rgb(0, 0, 0), Rgb(255, 255, 255));
+        let on = |text, ground| foreground(text, ground, ground, Palette::Ansi16);
+        assert_eq!(on(Rgb(0xff, 0x6b, 0x6b), black), Some(Color::LightRed));
+        let green = on(Rgb(0x7e, 0xe0, 0x8a), black);
+        assert!(matches!(green, Some(Color::Green | Color::LightGreen)), "{green:?}");
+        // No green of the sixteen can be read on white.
+        assert_eq!(on(Rgb(0x00, 0x66, 0x22), white), Some(Color::Black));
+    }
+
+    #[test]
+    fn the_environment_decides_how_many_colours() {
+        let detect = |vars: &[(&str, &str)]| {
+            Palette::detect(|name| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+        };
+        let term = ("TERM", "xterm-256color");
+        assert_eq!(detect(&[term]), Palette::Indexed256);
+        assert_eq!(detect(&[term, ("COLORTERM", "truecolor")]), Palette::Rgb);
+        assert_eq!(detect(&[term, ("COLORTERM", "truecolor"), ("NO_COLOR", "1")]), Palette::None);
+        assert_eq!(detect(&[term, ("NO_COLOR", "")]), Palette::Indexed256);
+        assert_eq!(detect(&[("TERM", "dumb")]), Palette::None);
+        assert_eq!(detect(&[("TERM", "linux")]), Palette::Ansi16);
+        assert_eq!(detect(&[("TERM", "screen")]), Palette::Ansi16);
+        assert_eq!(detect(&[("TERM", "vt100")]), Palette::None);
+        assert_eq!(detect(&[]), Palette::None);
+    }
+}
