@@ -7,6 +7,7 @@ pub mod kind;
 pub mod patterns;
 pub mod quantity;
 pub mod record;
+pub mod restarts;
 pub mod selector;
 pub mod state;
 pub mod status;

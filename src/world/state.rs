@@ -6,6 +6,7 @@ use hashbrown::HashSet;
 
 use super::delta::{Delta, Record};
 use super::record::*;
+use super::restarts::Restarts;
 use super::table::{Slot, Table};
 use super::{Kind, ObjectRef, StreamId, StreamState, Text, Time};
 
@@ -52,6 +53,7 @@ pub struct World {
     pub namespaces: Table<Namespace>,
     pub config_maps: Table<Configuration>,
     pub secrets: Table<Configuration>,
+    pub restarts: Restarts,
     pub streams: BTreeMap<StreamId, Stream>,
     /// Kinds (and namespaces) whose first list is complete.
     synced: HashSet<(Kind, Text)>,
@@ -230,6 +232,12 @@ impl World {
             Record::Pod(r) => {
                 let (slot, old) = put!(pods, r);
                 let Some(new) = self.pods.get(slot) else { return };
+                // A pod recreated under its name is another pod.
+                let same = old.as_ref().filter(|o| o.meta.uid == new.meta.uid);
+                if let (None, Some(gone)) = (same, &old) {
+                    self.restarts.forget(&gone.meta.uid);
+                }
+                self.restarts.note(same, new);
                 reindex(
                     &mut self.pods_by_node,
                     slot,
@@ -285,6 +293,7 @@ impl World {
         match kind {
             Kind::Pod => {
                 let old = remove!(pods);
+                self.restarts.forget(&old.meta.uid);
                 reindex(&mut self.pods_by_node, slot, Some(&old.node), None);
                 reindex(&mut self.pods_by_owner, slot, owner_uid(&old), None);
             }
@@ -394,5 +403,52 @@ mod tests {
         w.apply(Delta::Apply(pod("a", "1", "n1")), &mut c);
         w.apply(Delta::Apply(pod("a", "1", "n1")), &mut c);
         assert_eq!(c.len(), 1);
+    }
+
+    fn crashed(uid: &str, restarts: u32, finished: i64) -> Record {
+        let Record::Pod(mut pod) = self::pod("jvm", uid, "n1") else { unreachable!() };
+        let spec = ContainerSpec {
+            name: "app".into(),
+            image: "i".into(),
+            role: Role::App,
+            requests: Resources::default(),
+            limits: Resources::default(),
+            ports: Box::default(),
+            liveness: None,
+            readiness: None,
+            startup: None,
+        };
+        let last = Terminated {
+            exit_code: 137,
+            signal: 0,
+            reason: "OOMKilled".into(),
+            message: "".into(),
+            started: None,
+            finished: Some(Time(finished * 1000)),
+        };
+        pod.containers = Box::new([Container {
+            spec: spec.into(),
+            ready: false,
+            started: None,
+            restarts,
+            state: ContainerState::None,
+            last: Some(last.into()),
+        }]);
+        Record::Pod(pod)
+    }
+
+    #[test]
+    fn restarts_are_remembered_for_an_hour_and_die_with_their_pod() {
+        let (mut w, mut c) = (World::new(), Vec::new());
+        let since = |w: &World, uid: &str, s: i64| w.restarts.since(&uid.into(), Time(s * 1000));
+        w.apply(Delta::Apply(crashed("1", 8, 1000)), &mut c);
+        assert_eq!(since(&w, "1", 0), 1, "when the seven before happened nobody knows");
+        w.apply(Delta::Apply(crashed("1", 10, 1300)), &mut c);
+        w.apply(Delta::Apply(crashed("1", 10, 1300)), &mut c);
+        assert_eq!((since(&w, "1", 0), since(&w, "1", 1200)), (3, 2));
+        w.apply(Delta::Apply(crashed("1", 11, 1300 + 3601)), &mut c);
+        assert_eq!(since(&w, "1", 0), 1);
+        w.apply(Delta::Apply(crashed("2", 0, 0)), &mut c);
+        assert_eq!(since(&w, "1", 0), 0, "another pod under the same name");
     }
 }
