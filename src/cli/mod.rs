@@ -1,3 +1,35 @@
 //! The command line: what was asked for, who carries it out, and the exit code.
 
 pub mod args;
+mod out;
+mod print;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Verb};
+
+/// Exit codes as the contract states them.
+pub mod exit {
+    pub const DONE: u8 = 0;
+    /// Findings, nothing proved, refused or failed.
+    pub const FAILED: u8 = 1;
+    /// Usage, or could not look.
+    pub const USAGE: u8 = 2;
+    /// An action was applied and could not be verified.
+    pub const UNVERIFIED: u8 = 3;
+}
+
+/// Parses the command line and carries it out.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let code = match &cli.verb {
+        Some(Verb::Print(what)) => print::run(what),
+        _ => {
+            out::complain("this command is not built into this version of khud");
+            exit::USAGE
+        }
+    };
+    ExitCode::from(code)
+}
