@@ -1,5 +1,6 @@
 //! A terminal with a stopwatch: runs a program in a PTY, keeps its screen, and reads its cost from /proc.
-#![allow(clippy::expect_used)]
+// Each program that includes this uses a part of it.
+#![allow(clippy::expect_used, dead_code)]
 
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
@@ -62,6 +63,10 @@ impl Terminal {
         let bytes = self.output.recv_timeout(Duration::from_secs(1)).ok()?;
         self.take(&bytes);
         Some(pressed.elapsed())
+    }
+
+    pub fn screen(&self) -> &vt100::Screen {
+        self.screen.screen()
     }
 
     pub fn text(&self) -> String {
