@@ -1,0 +1,220 @@
+//! Commands in containers, over the WebSocket that `kubectl exec` uses.
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kube::Api;
+use kube::api::AttachParams;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::connect::Connection;
+use super::error::{Failure, tidy};
+use super::slim::Refusal;
+use crate::world::ask::{Exec, ExecOutput};
+
+/// kube's own pipes hold 1 KiB, which makes a heap dump three times slower.
+const PIPE: usize = 256 << 10;
+/// Of stderr, when stdout goes elsewhere.
+const STDERR_LIMIT: usize = 64 << 10;
+
+/// How a command ended whose stdout was streamed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExecEnd {
+    pub exit_code: i32,
+    /// The start of it, at most 64 KiB.
+    pub stderr: Vec<u8>,
+    /// Of stdout, all written out.
+    pub bytes: u64,
+}
+
+impl Connection {
+    /// Runs a command and keeps at most `limit` bytes of each of its outputs. Dropping the future hangs up.
+    ///
+    /// # Errors
+    /// Where the command could not be started (`Refused`, in the API server's words) or the connection broke. A
+    /// command that fails is no error: see `exit_code`.
+    pub async fn exec(&self, exec: &Exec, limit: usize) -> Result<ExecOutput, Failure> {
+        let mut stdout = Bounded::new(limit);
+        let (stderr, exit_code) = self.attach(exec, &mut stdout, limit).await?;
+        let truncated = stdout.cut || stderr.cut;
+        Ok(ExecOutput { stdout: stdout.kept, stderr: stderr.kept, exit_code, truncated })
+    }
+
+    /// Runs a command and writes its stdout to `out` as it comes; `progress` hears how many bytes there are so far.
+    /// Dropping the future hangs up.
+    ///
+    /// # Errors
+    /// As `exec`, and where `out` cannot be written.
+    pub async fn exec_stream<W: AsyncWrite + Unpin>(
+        &self,
+        exec: &Exec,
+        out: &mut W,
+        progress: impl FnMut(u64),
+    ) -> Result<ExecEnd, Failure> {
+        let mut counted = Counted { out, bytes: 0, progress };
+        let (stderr, exit_code) = self.attach(exec, &mut counted, STDERR_LIMIT).await?;
+        let bytes = counted.bytes;
+        counted.out.flush().await.map_err(|e| unwritable(&e))?;
+        Ok(ExecEnd { exit_code, stderr: stderr.kept, bytes })
+    }
+
+    async fn attach<S: Sink>(
+        &self,
+        exec: &Exec,
+        stdout: &mut S,
+        stderr_limit: usize,
+    ) -> Result<(Bounded, i32), Failure> {
+        self.renew_before_expiry().await?;
+        let params = AttachParams::default()
+            .container(&*exec.container)
+            .stdin(false)
+            .stdout(true)
+            .stderr(true)
+            .max_stdout_buf_size(PIPE)
+            .max_stderr_buf_size(PIPE);
+        let pods: Api<Pod> = Api::namespaced(self.client(), &exec.namespace);
+        let start = pods.exec(&exec.pod, exec.command.clone(), &params);
+        let limit = self.request_timeout();
+        let mut process = tokio::time::timeout(limit, start)
+            .await
+            .map_err(|_| Failure::TimedOut { server: self.server().to_owned(), after: limit })?
+            .map_err(|e| self.not_started(e))?;
+        let (Some(out), Some(err), Some(status)) =
+            (process.stdout(), process.stderr(), process.take_status())
+        else {
+            return Err(Failure::Protocol("the exec session has no outputs".into()));
+        };
+        let mut stderr = Bounded::new(stderr_limit);
+        // Both must be drained to the end, or kube's task stands still and the status never comes.
+        let copied = tokio::try_join!(drain(out, stdout), drain(err, &mut stderr));
+        copied.map_err(|e| unwritable(&e))?;
+        match status.await {
+            Some(status) => Ok((stderr, exit_code(&status)?)),
+            None => Err(Failure::Broken {
+                server: self.server().to_owned(),
+                why: "the session ended before the command did".into(),
+            }),
+        }
+    }
+
+    fn not_started(&self, error: kube::Error) -> Failure {
+        match error {
+            kube::Error::Api(s) => Failure::Refused(Refusal {
+                code: s.code,
+                reason: s.reason.clone(),
+                message: tidy(&s.message, 500),
+                ..Refusal::default()
+            }),
+            kube::Error::UpgradeConnection(e) => Failure::Protocol(format!(
+                "no session in the pod could be opened: {}",
+                tidy(&e.to_string(), 300)
+            )),
+            other => Failure::of(other, self.server()),
+        }
+    }
+}
+
+fn unwritable(e: &std::io::Error) -> Failure {
+    Failure::Protocol(format!("what came could not be written: {e}"))
+}
+
+/// Where output goes.
+trait Sink {
+    async fn take(&mut self, bytes: &[u8]) -> std::io::Result<()>;
+}
+
+struct Bounded {
+    kept: Vec<u8>,
+    limit: usize,
+    cut: bool,
+}
+
+impl Bounded {
+    fn new(limit: usize) -> Bounded {
+        Bounded { kept: Vec::new(), limit, cut: false }
+    }
+}
+
+impl Sink for Bounded {
+    async fn take(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let room = self.limit - self.kept.len();
+        self.cut |= bytes.len() > room;
+        self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        Ok(())
+    }
+}
+
+struct Counted<'w, W, P> {
+    out: &'w mut W,
+    bytes: u64,
+    progress: P,
+}
+
+impl<W: AsyncWrite + Unpin, P: FnMut(u64)> Sink for Counted<'_, W, P> {
+    async fn take(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.out.write_all(bytes).await?;
+        self.bytes += bytes.len() as u64;
+        (self.progress)(self.bytes);
+        Ok(())
+    }
+}
+
+async fn drain<S: Sink>(mut from: impl AsyncRead + Unpin, to: &mut S) -> std::io::Result<()> {
+    let mut buffer = vec![0; PIPE];
+    loop {
+        match from.read(&mut buffer).await? {
+            0 => return Ok(()),
+            n => to.take(&buffer[..n]).await?,
+        }
+    }
+}
+
+/// The exit status in the last frame's `Status` (channel 3).
+fn exit_code(status: &Status) -> Result<i32, Failure> {
+    if status.status.as_deref() == Some("Success") {
+        return Ok(0);
+    }
+    let causes = status.details.iter().flat_map(|d| d.causes.iter().flatten());
+    let code = causes
+        .filter(|c| c.reason.as_deref() == Some("ExitCode"))
+        .find_map(|c| c.message.as_deref()?.parse().ok());
+    if status.reason.as_deref() == Some("NonZeroExitCode")
+        && let Some(code) = code
+    {
+        return Ok(code);
+    }
+    Err(Failure::Refused(Refusal {
+        code: status.code.and_then(|c| u16::try_from(c).ok()).unwrap_or(500),
+        reason: status.reason.clone().unwrap_or_default(),
+        message: tidy(status.message.as_deref().unwrap_or("the command could not be run"), 500),
+        ..Refusal::default()
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(json: serde_json::Value) -> Status {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_status_tells_the_exit_code_or_why_there_is_none() {
+        assert_eq!(exit_code(&status(serde_json::json!({"status": "Success"}))), Ok(0));
+        let failed = serde_json::json!({"status": "Failure", "reason": "NonZeroExitCode",
+            "message": "command terminated with non-zero exit code",
+            "details": {"causes": [{"reason": "ExitCode", "message": "3"}]}});
+        assert_eq!(exit_code(&status(failed)), Ok(3));
+        let absent = serde_json::json!({"status": "Failure", "reason": "InternalError", "code": 500,
+            "message": "error executing command in container: exec: \"/no/such/tool\": stat /no/such/tool: no such file or directory"});
+        let text = exit_code(&status(absent)).unwrap_err().to_string();
+        assert!(text.contains("no such file or directory"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn output_over_the_limit_is_drained_and_cut() {
+        let mut kept = Bounded::new(10);
+        drain(&b"0123456789abcdef"[..], &mut kept).await.unwrap();
+        assert_eq!((kept.kept.as_slice(), kept.cut), (&b"0123456789"[..], true));
+    }
+}
