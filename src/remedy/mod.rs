@@ -1,1 +1,30 @@
-//! Actions: plan, guard, apply, verify, and the journal of what was done.
+//! Remedies: what khud can do about a finding. Each is plan → guard → dry run → confirm → apply → watch → verify → journal.
+//!
+//! A [`Run`] carries one action through that pipeline. It does no I/O: it says what it needs ([`Need`]) as plain
+//! values, whoever drives it (the cockpit, `khud do`) carries that out and answers. What it learns of the cluster's
+//! reaction it reads from the [`World`](crate::world::World), so "verified" means seen through the watch.
+
+pub mod catalogue;
+mod cordon;
+pub mod diff;
+mod drain;
+pub mod files;
+mod guard;
+mod heap_dump;
+pub mod journal;
+mod jvm;
+pub mod plan;
+mod pods;
+pub mod render;
+mod rollback;
+mod rollout;
+pub mod run;
+mod workload;
+
+pub use catalogue::{Action, Spec, action, catalogue, for_cause, for_object};
+pub use files::{FileDone, FileOp};
+pub use journal::{Entry, Journal};
+pub use plan::{
+    ChangedObject, Guard, Impact, LocalFile, Outcome, Plan, Report, RequestLine, Severity, Stage,
+};
+pub use run::{Confirm, Need, NeedId, Options, Params, Progress, Reply, Run};

@@ -9,6 +9,7 @@ mod pod;
 mod policy;
 mod probe;
 mod schedule;
+pub mod status;
 
 pub use log::{log, log_line, proxy_log};
 pub use pod::{claim, create, evicted, mount, pull, sandbox, start};

@@ -1,0 +1,152 @@
+//! The local files a capture writes: a `.part` that grows chunk by chunk, made durable and renamed when it is whole.
+
+use std::fs;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// One step on a local file. Plain data; [`FileOp::perform`] carries it out (blocking).
+#[derive(Clone, PartialEq, Debug)]
+pub enum FileOp {
+    /// Makes the directory where needed and an empty part file, readable by its owner alone. Refuses to replace `final_path`.
+    Create { part: PathBuf, final_path: PathBuf },
+    /// Writes `bytes` at `offset` (the verified length so far); anything beyond is cut off.
+    Write { part: PathBuf, offset: u64, bytes: Vec<u8> },
+    /// Makes the part durable and gives it its final name.
+    Finish { part: PathBuf, final_path: PathBuf },
+    /// Writes a small file in one go, then makes it durable.
+    Save { path: PathBuf, bytes: Vec<u8> },
+    /// Removes a part that holds nothing.
+    Discard { part: PathBuf },
+}
+
+/// What a step left behind.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FileDone {
+    /// Bytes in the file now.
+    pub length: u64,
+}
+
+impl FileOp {
+    /// # Errors
+    /// A sentence naming the path and what the system said.
+    pub fn perform(&self) -> Result<FileDone, String> {
+        let tell =
+            |path: &Path, what: &str, e: std::io::Error| format!("cannot {what} {}: {e}", path.display());
+        match self {
+            FileOp::Create { part, final_path } => {
+                if let Some(dir) = part.parent().filter(|d| !d.as_os_str().is_empty()) {
+                    fs::create_dir_all(dir).map_err(|e| tell(dir, "make the directory", e))?;
+                }
+                if final_path.exists() {
+                    return Err(format!("{} is there already; name another directory", final_path.display()));
+                }
+                private(part).map_err(|e| tell(part, "create", e))?;
+                Ok(FileDone { length: 0 })
+            }
+            FileOp::Write { part, offset, bytes } => {
+                let write = || -> std::io::Result<()> {
+                    let mut file = fs::OpenOptions::new().write(true).open(part)?;
+                    file.set_len(*offset)?;
+                    file.seek(SeekFrom::Start(*offset))?;
+                    file.write_all(bytes)
+                };
+                write().map_err(|e| tell(part, "write", e))?;
+                Ok(FileDone { length: offset + bytes.len() as u64 })
+            }
+            FileOp::Finish { part, final_path } => {
+                let finish = || -> std::io::Result<u64> {
+                    let file = fs::OpenOptions::new().write(true).open(part)?;
+                    file.sync_all()?;
+                    let length = file.metadata()?.len();
+                    fs::rename(part, final_path)?;
+                    if let Some(dir) = final_path.parent().filter(|d| !d.as_os_str().is_empty()) {
+                        fs::File::open(dir)?.sync_all()?;
+                    }
+                    Ok(length)
+                };
+                finish().map(|length| FileDone { length }).map_err(|e| tell(final_path, "finish", e))
+            }
+            FileOp::Save { path, bytes } => {
+                if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
+                    fs::create_dir_all(dir).map_err(|e| tell(dir, "make the directory", e))?;
+                }
+                if path.exists() {
+                    return Err(format!("{} is there already; name another directory", path.display()));
+                }
+                let save = || -> std::io::Result<()> {
+                    let mut file = private(path)?;
+                    file.write_all(bytes)?;
+                    file.sync_all()
+                };
+                save().map_err(|e| tell(path, "write", e))?;
+                Ok(FileDone { length: bytes.len() as u64 })
+            }
+            FileOp::Discard { part } => {
+                fs::remove_file(part).map_err(|e| tell(part, "remove", e))?;
+                Ok(FileDone { length: 0 })
+            }
+        }
+    }
+}
+
+/// A dump holds whatever the program knew, so others on this machine must not read it.
+fn private(path: &Path) -> std::io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
+/// A file name made of cluster text: letters, digits, `.`, `_`, `-`; no leading dot; at most 120 bytes.
+pub fn safe_name(text: &str) -> String {
+    let mut out: String = text
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' })
+        .take(120)
+        .collect();
+    if out.is_empty() || out.starts_with('.') {
+        out.insert(0, '_');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_grows_and_becomes_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (part, whole) = (dir.path().join("d/a.hprof.part"), dir.path().join("d/a.hprof"));
+        FileOp::Create { part: part.clone(), final_path: whole.clone() }.perform().unwrap();
+        let write = |offset, bytes: &[u8]| {
+            FileOp::Write { part: part.clone(), offset, bytes: bytes.to_vec() }.perform().unwrap().length
+        };
+        assert_eq!(write(0, b"abcd"), 4);
+        assert_eq!(
+            write(2, b"XYZ"),
+            5,
+            "a chunk that is sent again replaces what followed the verified offset"
+        );
+        assert_eq!(
+            FileOp::Finish { part: part.clone(), final_path: whole.clone() }.perform(),
+            Ok(FileDone { length: 5 })
+        );
+        assert_eq!(fs::read(&whole).unwrap(), b"abXYZ");
+        assert!(!part.exists());
+        let again = FileOp::Create { part, final_path: whole }.perform();
+        assert!(again.unwrap_err().contains("is there already"));
+    }
+
+    #[test]
+    fn names_from_the_cluster_stay_in_their_directory() {
+        assert_eq!(safe_name("payment-5c/../../etc"), "payment-5c_.._.._etc");
+        assert_eq!(safe_name("../x"), "_.._x");
+        assert_eq!(safe_name(""), "_");
+        assert_eq!(safe_name(&"a".repeat(500)).len(), 120);
+    }
+}

@@ -1,0 +1,192 @@
+//! Checks every remedy shares: read-only mode, permission, and who would undo the change.
+
+use serde_json::{Value, json};
+
+use super::plan::{Severity, Stage};
+use super::run::{Cx, Stop};
+use crate::world::ask::{Call, Verb};
+use crate::world::{Kind, ObjectRef, Time, World};
+
+/// What the API server is asked to allow.
+pub(super) struct Permission<'a> {
+    pub verb: &'a str,
+    pub kind: &'a Kind,
+    pub subresource: &'a str,
+    pub namespace: &'a str,
+    pub name: &'a str,
+}
+
+impl<'a> Permission<'a> {
+    pub fn on(verb: &'a str, object: &'a ObjectRef) -> Permission<'a> {
+        Permission {
+            verb,
+            kind: &object.kind,
+            subresource: "",
+            namespace: &object.namespace,
+            name: &object.name,
+        }
+    }
+
+    pub fn sub(self, subresource: &'a str) -> Permission<'a> {
+        Permission { subresource, ..self }
+    }
+}
+
+impl Cx {
+    /// Notes whether khud may write at all, then whether the user may do `wanted` (SelfSubjectAccessReview).
+    pub async fn guards(&self, wanted: &[Permission<'_>]) -> Result<(), Stop> {
+        self.stage(Stage::Guarding);
+        if self.options().read_only {
+            self.guard("read-only", false, "khud runs read-only and sends no writes");
+            // The review would be let through, but there is no point in asking.
+            return Ok(());
+        }
+        self.guard("read-only", true, "writes are allowed in this session");
+        for p in wanted {
+            let sub = if p.subresource.is_empty() { String::new() } else { format!("/{}", p.subresource) };
+            let check = format!("permission {} {}{sub}", p.verb, p.kind.plural());
+            let body = json!({
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SelfSubjectAccessReview",
+                "spec": {"resourceAttributes": {
+                    "verb": p.verb, "group": p.kind.group(), "resource": p.kind.plural(),
+                    "subresource": p.subresource, "namespace": p.namespace, "name": p.name,
+                }},
+            });
+            let call = Call {
+                verb: Verb::Post,
+                path: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews".to_owned(),
+                content_type: "application/json".into(),
+                body: Some(body),
+            };
+            let answer = self.call(call).await?;
+            if !answer.ok() {
+                // Not knowing is no refusal: the dry run will tell.
+                let why = format!("could not be asked ({}); the dry run decides", answer.message());
+                self.guard(&check, true, why);
+                continue;
+            }
+            let allowed = answer.body["status"]["allowed"].as_bool().unwrap_or(false);
+            let reason = answer.body["status"]["reason"].as_str().unwrap_or("");
+            let place = if p.namespace.is_empty() { String::new() } else { format!(" in {}", p.namespace) };
+            let text = if allowed {
+                "allowed".to_owned()
+            } else if reason.is_empty() {
+                format!("you may not {} {}{sub}{place}", p.verb, p.kind.plural())
+            } else {
+                format!("you may not {} {}{sub}{place}: {reason}", p.verb, p.kind.plural())
+            };
+            self.guard(&check, allowed, text);
+        }
+        Ok(())
+    }
+
+    /// Warns where something else owns the object's spec and would put it back.
+    pub fn warn_of_owner(&self, object: &Value) {
+        if let Some((who, detail)) = gitops(object) {
+            self.impact(format!("{who} manages this"), Severity::Warning, detail);
+        }
+        let annotations = &object["metadata"]["annotations"];
+        if annotations.get("kubectl.kubernetes.io/last-applied-configuration").is_some() {
+            self.impact(
+                "kubectl apply manages this",
+                Severity::Info,
+                "the manifest it was applied from stays as it is; the next apply brings it back",
+            );
+        }
+    }
+}
+
+/// The GitOps tool that would revert a change, if the object carries its marks.
+fn gitops(object: &Value) -> Option<(&'static str, String)> {
+    let meta = &object["metadata"];
+    let has = |map: &str, key: &str| meta[map].get(key).is_some();
+    let manager = |names: &[&str]| {
+        meta["managedFields"].as_array().is_some_and(|fields| {
+            fields
+                .iter()
+                .any(|f| f["manager"].as_str().is_some_and(|m| names.iter().any(|n| m.starts_with(n))))
+        })
+    };
+    if has("annotations", "argocd.argoproj.io/tracking-id") || manager(&["argocd", "argo-cd"]) {
+        let detail =
+            "Argo CD with self-heal reverts this within seconds: suspend auto-sync first, or fix it in git";
+        return Some(("Argo CD", detail.to_owned()));
+    }
+    if has("labels", "kustomize.toolkit.fluxcd.io/name")
+        || has("labels", "helm.toolkit.fluxcd.io/name")
+        || manager(&["kustomize-controller", "helm-controller"])
+    {
+        let detail = "Flux reverts this at its next reconciliation: suspend it first, or fix it in git";
+        return Some(("Flux", detail.to_owned()));
+    }
+    if meta["labels"]["app.kubernetes.io/managed-by"].as_str() == Some("Helm") {
+        return Some(("Helm", "the next helm upgrade brings its own version back".to_owned()));
+    }
+    None
+}
+
+/// Budgets that select a pod, with what they allow now: `api-server allows 0 (needs 3 of 3)`.
+pub(super) fn budgets_of(world: &World, pod: &ObjectRef) -> Vec<(String, bool)> {
+    let Some(p) = world.pods.find(&pod.namespace, &pod.name) else { return Vec::new() };
+    world
+        .budgets
+        .values()
+        .filter(|b| b.meta.namespace == pod.namespace && b.selector.matches(&p.meta.labels))
+        .map(|b| {
+            let text = format!(
+                "{} allows {} more disruptions ({} healthy, needs {})",
+                b.meta.name, b.disruptions_allowed, b.current_healthy, b.desired_healthy
+            );
+            (text, b.disruptions_allowed > 0)
+        })
+        .collect()
+}
+
+/// ConfigMaps and Secrets a pod template names, with those changed since `since`.
+pub(super) fn configuration(
+    template: &Value,
+    namespace: &str,
+    world: &World,
+    since: Option<Time>,
+) -> (Vec<String>, Vec<String>) {
+    let (mut maps, mut secrets) = (Vec::new(), Vec::new());
+    references(template, &mut maps, &mut secrets);
+    let mut all = Vec::new();
+    let mut changed = Vec::new();
+    for (kind, names, table) in
+        [("ConfigMap", &mut maps, &world.config_maps), ("Secret", &mut secrets, &world.secrets)]
+    {
+        names.sort();
+        names.dedup();
+        for name in names.iter() {
+            let text = format!("{kind} {name}");
+            let written = table.find(namespace, name).and_then(|c| c.meta.writer.as_ref()).map(|w| w.at);
+            if let (Some(at), Some(since)) = (written, since)
+                && at > since
+            {
+                changed.push(format!("{text} ({at})"));
+            }
+            all.push(text);
+        }
+    }
+    (all, changed)
+}
+
+fn references(value: &Value, maps: &mut Vec<String>, secrets: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, v) in fields {
+                let name = |field: &str| v.get(field).and_then(Value::as_str).map(str::to_owned);
+                match key.as_str() {
+                    "configMap" | "configMapRef" | "configMapKeyRef" => maps.extend(name("name")),
+                    "secret" => secrets.extend(name("secretName").or_else(|| name("name"))),
+                    "secretRef" | "secretKeyRef" => secrets.extend(name("name")),
+                    _ => references(v, maps, secrets),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|v| references(v, maps, secrets)),
+        _ => {}
+    }
+}

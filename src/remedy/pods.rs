@@ -1,0 +1,136 @@
+//! Single pods: evict (asks the budgets) and delete (does not).
+
+use serde_json::{Value, json};
+
+use super::diff;
+use super::guard::{Permission, budgets_of};
+use super::plan::{Severity, Stage};
+use super::run::{Cx, Done, Job, Params, Stop};
+use crate::world::ask::{Answer, Call, Verb};
+use crate::world::patterns::budget_refusal;
+use crate::world::{ObjectRef, Uid};
+
+/// The eviction of one pod, of exactly the incarnation that was looked at.
+pub(super) fn eviction(pod: &ObjectRef, uid: &str) -> Call {
+    let mut body = json!({
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": pod.name, "namespace": pod.namespace},
+    });
+    if !uid.is_empty() {
+        body["deleteOptions"] = json!({"preconditions": {"uid": uid}});
+    }
+    Call {
+        verb: Verb::Post,
+        path: format!("{}/eviction", pod.path()),
+        content_type: "application/json".into(),
+        body: Some(body),
+    }
+}
+
+/// What a refused eviction says, with the budget's own cause, which kubectl leaves out.
+pub(super) fn refusal(answer: &Answer) -> String {
+    let causes = answer.body["details"]["causes"].as_array();
+    let cause = causes.into_iter().flatten().find_map(|c| c["message"].as_str());
+    match cause.and_then(budget_refusal) {
+        Some(r) => format!("budget {} needs {} healthy pods and has {}", r.budget, r.needs, r.has),
+        None => cause.map_or_else(|| answer.message(), str::to_owned),
+    }
+}
+
+async fn plan(cx: &Cx, target: &ObjectRef, verb: &str) -> Result<Value, Stop> {
+    let object = cx.get(target.path()).await?;
+    cx.change(target.clone(), diff::unified(&json!({"pod": &*target.name}), &json!({"pod": Value::Null})));
+    let pod = target.clone();
+    let (owner, budgets, local) = cx
+        .look(move |world, _| {
+            let p = world.pods.find(&pod.namespace, &pod.name);
+            let owner = p.and_then(|p| p.meta.owner.as_ref()).map(|_| world.root(&pod).to_string());
+            (owner, budgets_of(world, &pod), p.is_some_and(|p| p.spec.empty_dir))
+        })
+        .await?;
+    match owner {
+        Some(owner) => cx.impact("pod is replaced", Severity::Info, format!("{owner} makes a new one")),
+        None => cx.impact("pod is gone for good", Severity::Critical, "no controller makes a new one"),
+    }
+    if local {
+        cx.impact("emptyDir is lost", Severity::Warning, "its local storage goes with the pod");
+    }
+    for (text, free) in budgets {
+        if verb == "evict" {
+            let severity = if free { Severity::Info } else { Severity::Critical };
+            cx.impact("disruption budget", severity, text);
+        } else if !free {
+            cx.impact("disruption budget is passed over", Severity::Critical, text);
+        }
+    }
+    Ok(object)
+}
+
+/// Waits until the pod of that uid is gone.
+async fn gone(cx: &Cx, target: &ObjectRef, uid: &str) -> Result<Done, Stop> {
+    cx.stage(Stage::Watching);
+    let wait = cx.options().timeout.unwrap_or(std::time::Duration::from_secs(300));
+    let (pod, uid) = (target.clone(), Uid::from(uid));
+    let seen = cx
+        .until(Some(cx.now().plus(wait)), move |world, _| {
+            world.pods.find(&pod.namespace, &pod.name).is_none_or(|p| p.meta.uid != uid).then_some(())
+        })
+        .await?;
+    Ok(match seen {
+        Some(()) => Done::Verified(format!("{target} is gone")),
+        None => Done::Applied(format!("{target} is still terminating after {} s", wait.as_secs())),
+    })
+}
+
+pub(super) fn evict(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String> {
+    Ok(Box::pin(async move {
+        cx.kubectl(format!(
+            "kubectl create --raw {}/eviction -f - <<<'{{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{{\"name\":\"{}\"}}}}'",
+            target.path(), target.name
+        ));
+        let object = plan(&cx, &target, "evict").await?;
+        let uid = object["metadata"]["uid"].as_str().unwrap_or("").to_owned();
+        cx.guards(&[Permission { verb: "create", ..Permission::on("create", &target) }.sub("eviction")])
+            .await?;
+        cx.cleared()?;
+        let call = eviction(&target, &uid);
+        cx.stage(Stage::DryRun);
+        let mut dry = call.clone();
+        dry.path.push_str("?dryRun=All");
+        let answer = cx.send(dry, true).await?;
+        if !answer.ok() {
+            return Err(Stop::Refused(format!("{target} cannot be evicted now: {}", refusal(&answer))));
+        }
+        cx.confirm(format!("Evict {target}?"), None).await?;
+        let answer = cx.send(call, false).await?;
+        if !answer.ok() {
+            return Err(Stop::Failed(format!(
+                "the eviction was answered {}: {}",
+                answer.status,
+                refusal(&answer)
+            )));
+        }
+        gone(&cx, &target, &uid).await
+    }))
+}
+
+pub(super) fn delete(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String> {
+    Ok(Box::pin(async move {
+        cx.kubectl(format!("kubectl delete pod {} -n {}", target.name, target.namespace));
+        let object = plan(&cx, &target, "delete").await?;
+        let uid = object["metadata"]["uid"].as_str().unwrap_or("").to_owned();
+        cx.guards(&[Permission::on("delete", &target)]).await?;
+        cx.cleared()?;
+        let call = Call {
+            verb: Verb::Delete,
+            path: target.path(),
+            content_type: "application/json".into(),
+            body: Some(json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}})),
+        };
+        cx.dry_run(&call).await?;
+        cx.confirm(format!("Delete {target}?"), Some(target.name.clone())).await?;
+        cx.apply(call).await?;
+        gone(&cx, &target, &uid).await
+    }))
+}

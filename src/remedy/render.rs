@@ -1,0 +1,168 @@
+//! `khud do`, `khud do --list` and `khud journal` as text. Pure; cluster text is made harmless.
+
+use super::catalogue::catalogue;
+use super::journal::Entry;
+use super::plan::{Outcome, Report, Severity};
+
+/// Cluster text for a terminal: control and bidirectional characters become `·`, newlines stay where `lines` says so.
+pub fn plain(text: &str, lines: bool) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' if lines => c,
+            '\t' => ' ',
+            c if c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}') => '·',
+            c => c,
+        })
+        .collect()
+}
+
+/// `khud do -o json`: the report, indented, one trailing newline.
+pub fn json(report: &Report) -> String {
+    let mut out = serde_json::to_string_pretty(report).unwrap_or_else(|_| "null".to_owned());
+    out.push('\n');
+    out
+}
+
+/// The plan as text: what changes, whom it hurts, what guards say, the kubectl equivalent.
+pub fn plan(report: &Report) -> String {
+    let mut out = format!("{} {}\n", report.action, plain(&report.target.to_string(), false));
+    for change in &report.plan.changes {
+        if !change.diff.is_empty() {
+            out.push_str(&format!("\n  {}\n", plain(&change.object.to_string(), false)));
+            for line in plain(&change.diff, true).lines() {
+                out.push_str(&format!("    {line}\n"));
+            }
+        }
+    }
+    if !report.plan.impact.is_empty() {
+        out.push_str("\nImpact\n");
+        for i in &report.plan.impact {
+            let mark = match i.severity {
+                Severity::Info => "·",
+                Severity::Warning => "⚠",
+                Severity::Critical => "✖",
+            };
+            out.push_str(&format!("  {mark} {}: {}\n", plain(&i.what, false), plain(&i.detail, false)));
+        }
+    }
+    if !report.guard.is_empty() {
+        out.push_str("\nGuards\n");
+        for g in &report.guard {
+            let mark = if g.ok { "✔" } else { "✖" };
+            out.push_str(&format!("  {mark} {}: {}\n", plain(&g.check, false), plain(&g.reason, false)));
+        }
+    }
+    if !report.plan.kubectl.is_empty() {
+        out.push_str(&format!("\nThe same with kubectl\n  {}\n", plain(&report.plan.kubectl, false)));
+    }
+    out
+}
+
+/// How it ended: requests, files, outcome.
+pub fn outcome(report: &Report) -> String {
+    let mut out = String::new();
+    for r in &report.requests {
+        let dry = if r.dry_run { " (dry run)" } else { "" };
+        let status = if r.status == 0 { "no answer".to_owned() } else { r.status.to_string() };
+        out.push_str(&format!("  {} {} → {status}{dry}\n", r.verb, plain(&r.path, false)));
+    }
+    for f in &report.files {
+        let sum = if f.sha256.is_empty() { "incomplete".to_owned() } else { format!("sha256 {}", f.sha256) };
+        out.push_str(&format!("  {}  {} bytes  {sum}\n", f.path, f.bytes));
+    }
+    let mark = match report.outcome {
+        Some(Outcome::Verified) => "✔ verified",
+        Some(Outcome::Applied) => "⚠ applied, not verified",
+        Some(Outcome::Refused) => "✖ refused",
+        Some(Outcome::Failed) => "✖ failed",
+        None => "·",
+    };
+    out.push_str(&format!("{mark}: {} ({:.1} s)\n", plain(&report.reason, false), seconds(report.took_ms)));
+    out
+}
+
+#[allow(clippy::cast_precision_loss)] // shown with one decimal
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+/// `khud do --list`.
+pub fn list() -> String {
+    let mut out = String::new();
+    for a in catalogue() {
+        let kinds: Vec<String> = a.kinds.iter().map(|k| k.name().to_ascii_lowercase()).collect();
+        let danger = if a.dangerous { "  (asks for the name)" } else { "" };
+        out.push_str(&format!("{:<16} {:<36} {}{danger}\n", a.name, kinds.join(", "), a.about));
+        for o in a.options {
+            let value = if o.value.is_empty() { String::new() } else { format!(" {}", o.value) };
+            let dashes = if o.value.contains('=') { "" } else { "--" };
+            let name = if dashes.is_empty() { o.value.to_owned() } else { format!("--{}{value}", o.name) };
+            out.push_str(&format!("{:<16}   {name:<34} {}\n", "", o.about));
+        }
+    }
+    out
+}
+
+/// `khud journal`: newest last, one line an action that ended; those that never ended say so.
+pub fn journal(entries: &[Entry], unreadable: usize) -> String {
+    let mut out = String::new();
+    for (i, e) in entries.iter().enumerate() {
+        let same = |o: &Entry| o.action == e.action && o.target == e.target && o.context == e.context;
+        if e.event == "begun" && entries[i + 1..].iter().any(|o| o.event == "ended" && same(o)) {
+            continue;
+        }
+        let text = |key: &str| e.target[key].as_str().unwrap_or("");
+        let place =
+            if text("namespace").is_empty() { String::new() } else { format!("{}/", text("namespace")) };
+        let target = format!("{} {place}{}", text("kind").to_ascii_lowercase(), text("name"));
+        let outcome = if e.event == "begun" { "begun, never ended" } else { e.outcome.as_str() };
+        out.push_str(&plain(
+            &format!("{}  {:<10} {:<16} {target}  [{}]", e.at, outcome, e.action, e.context),
+            false,
+        ));
+        if !e.reason.is_empty() {
+            out.push_str(&plain(&format!("  {}", e.reason), false));
+        }
+        out.push('\n');
+    }
+    if out.is_empty() {
+        out.push_str("khud has done nothing yet on this machine\n");
+    }
+    if unreadable > 0 {
+        out.push_str(&format!("{unreadable} lines of the journal could not be read\n"));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remedy::run::Params;
+    use crate::world::{Kind, ObjectRef, Time};
+
+    #[test]
+    fn cluster_text_cannot_move_the_cursor() {
+        assert_eq!(plain("a\x1b[2Jb\u{202e}c\nd\te", false), "a·[2Jb·c·d e");
+        assert_eq!(plain("a\nb", true), "a\nb");
+    }
+
+    #[test]
+    fn the_journal_shows_what_ended_and_what_never_did() {
+        let report = |name: &str| {
+            let mut r = Report::new("cordon", ObjectRef::new(Kind::Node, "", name));
+            r.outcome = Some(Outcome::Verified);
+            r
+        };
+        let p = Params::new();
+        let entries = [
+            Entry::begun(&report("n1"), &p, "prod", Time(0)),
+            Entry::ended(&report("n1"), &p, "prod", Time(1000)),
+            Entry::begun(&report("n2"), &p, "prod", Time(2000)),
+        ];
+        let text = journal(&entries, 1);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "1970-01-01T00:00:01Z  verified   cordon           node n1  [prod]");
+        assert!(lines[1].contains("begun, never ended") && lines[1].contains("node n2"), "{}", lines[1]);
+        assert_eq!((lines.len(), lines[2]), (3, "1 lines of the journal could not be read"));
+    }
+}

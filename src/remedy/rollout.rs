@@ -1,0 +1,129 @@
+//! Watching a workload take a change: done when all replicas are new and available, failed when its pods show why not.
+
+use std::time::Duration;
+
+use super::plan::Stage;
+use super::run::{Cx, Done, Progress, Stop};
+use crate::world::patterns::{Clue, status};
+use crate::world::{Kind, ObjectRef, Pod, Status, Time, Workload, World, condition};
+
+/// A pod that keeps failing this long is taken for proof: one slow pull or restart is not.
+const SURE: Duration = Duration::from_secs(10);
+
+enum Seen {
+    Complete(String),
+    Failing(String),
+}
+
+/// Watches until the workload's controller has seen `generation` and every replica is of it and available.
+///
+/// Source: `kubectl rollout status` (polymorphichelpers/rollout_status.go) for what "complete" means.
+pub(super) async fn watch(cx: &Cx, target: &ObjectRef, generation: i64) -> Result<Done, Stop> {
+    cx.stage(Stage::Watching);
+    let object = target.clone();
+    let deadline =
+        cx.look(move |world, _| world.workload(&object).map_or(600, |w| w.progress_deadline)).await?;
+    let wait = cx.options().timeout.unwrap_or(Duration::from_secs(u64::from(deadline) + 60));
+    let until = cx.now().plus(wait);
+    let (object, run) = (target.clone(), cx.clone());
+    let mut failing_since: Option<Time> = None;
+    let seen = cx
+        .until(Some(until), move |world, now| {
+            let w = world.workload(&object)?;
+            if w.meta.generation < generation || w.observed_generation < w.meta.generation {
+                run.progress(Progress { line: "waiting for the controller".into(), ..Progress::default() });
+                return None;
+            }
+            let (done, line) = complete(w);
+            run.progress(Progress {
+                line: line.clone(),
+                done: u64::from(w.available.min(w.updated)),
+                total: u64::from(w.desired),
+                items: Vec::new(),
+            });
+            if done {
+                return Some(Seen::Complete(line));
+            }
+            if let Some(c) = condition(&w.conditions, "Progressing")
+                && c.status == Status::False
+                && &*c.reason == "ProgressDeadlineExceeded"
+            {
+                let why = trouble(world, w)
+                    .map_or_else(|| c.message.to_string(), |(pod, clue)| sentence(&pod, &clue));
+                return Some(Seen::Failing(why));
+            }
+            match trouble(world, w) {
+                None => failing_since = None,
+                Some((pod, clue)) => {
+                    let since = *failing_since.get_or_insert(now);
+                    if since.age(now) >= SURE {
+                        return Some(Seen::Failing(sentence(&pod, &clue)));
+                    }
+                }
+            }
+            None
+        })
+        .await?;
+    Ok(match seen {
+        Some(Seen::Complete(line)) => Done::Verified(line),
+        Some(Seen::Failing(why)) => Done::Applied(format!("the new pods fail: {why}")),
+        None => {
+            let object = target.clone();
+            let state = cx
+                .look(move |world, _| world.workload(&object).map(|w| complete(w).1))
+                .await?
+                .unwrap_or_else(|| "it is gone".to_owned());
+            Done::Applied(format!("not complete after {} s: {state}", wait.as_secs()))
+        }
+    })
+}
+
+fn sentence(pod: &str, clue: &Clue) -> String {
+    format!("{pod}: {} ({})", clue.words, clue.cause)
+}
+
+/// Whether the rollout is complete, and a line on where it stands.
+pub(super) fn complete(w: &Workload) -> (bool, String) {
+    let n = w.desired;
+    match w.kind {
+        Kind::DaemonSet => {
+            let done = w.updated >= n && w.available >= n;
+            (done, format!("{} of {n} pods updated, {} available", w.updated, w.available))
+        }
+        Kind::StatefulSet => {
+            let done = w.ready >= n && (w.current_revision == w.update_revision || w.updated >= n);
+            (done, format!("{} of {n} pods updated, {} ready", w.updated, w.ready))
+        }
+        _ => {
+            let done = w.updated >= n && w.current <= w.updated && w.available >= w.updated;
+            let old = w.current.saturating_sub(w.updated);
+            let tail = if old > 0 { format!(", {old} old pods still there") } else { String::new() };
+            (done, format!("{} of {n} pods updated, {} available{tail}", w.updated, w.available))
+        }
+    }
+}
+
+/// The pods of the revision that is being rolled out.
+pub(super) fn new_pods<'a>(world: &'a World, w: &Workload) -> Vec<&'a Pod> {
+    if w.kind != Kind::Deployment {
+        return world
+            .pods_of(&w.meta.uid)
+            .map(|(_, p)| p)
+            .filter(|p| {
+                // StatefulSet pods carry the revision they were made from.
+                w.update_revision.is_empty()
+                    || p.meta.labels.get("controller-revision-hash").is_none_or(|h| h == &*w.update_revision)
+            })
+            .collect();
+    }
+    let newest = world.replica_sets_of(&w.meta.uid).map(|(_, rs)| rs).max_by_key(|rs| rs.revision);
+    newest.map_or_else(Vec::new, |rs| world.pods_of(&rs.meta.uid).map(|(_, p)| p).collect())
+}
+
+/// A pod of the new revision that fails for a reason its status proves.
+fn trouble(world: &World, w: &Workload) -> Option<(String, Clue)> {
+    new_pods(world, w)
+        .into_iter()
+        .filter(|p| p.meta.deleting.is_none())
+        .find_map(|p| status::pod(p).map(|(_, clue)| (p.meta.name.to_string(), clue)))
+}
