@@ -108,7 +108,7 @@ const ANSI: [(Color, Rgb); 16] = [
 ];
 
 /// The RGB of an indexed colour from 16: the 6×6×6 cube and the grey ramp every 256-colour terminal has.
-fn indexed(index: u8) -> Rgb {
+pub(crate) fn indexed(index: u8) -> Rgb {
     const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     if index >= 232 {
         let grey = 8 + (index - 232) * 10;

@@ -6,13 +6,17 @@
 pub mod colour;
 pub mod commands;
 pub mod document;
+pub mod files;
+pub mod findings;
 pub mod key;
 pub mod keymap;
 pub mod scopes;
+pub mod settings;
 pub mod theme;
 
 pub use commands::{Command, Id, Scope};
 pub use document::{Level, Problem};
 pub use key::Key;
 pub use keymap::{Keymap, KeymapResult};
+pub use settings::{Config, Settings};
 pub use theme::Theme;

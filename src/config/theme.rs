@@ -11,8 +11,17 @@ use super::document::{Document, Node, Problem, hint, quote, refused};
 use super::scopes::{GLYPHS, SCOPES, SPARK, SPARK_ASCII};
 
 /// The themes khud carries, by name, the default first.
-pub const BUILT_IN: &[(&str, &str)] =
-    &[("dark", include_str!("../../themes/dark.toml")), ("mono", include_str!("../../themes/mono.toml"))];
+pub const BUILT_IN: &[(&str, &str)] = &[
+    ("dark", include_str!("../../themes/dark.toml")),
+    ("light", include_str!("../../themes/light.toml")),
+    ("high-contrast", include_str!("../../themes/high-contrast.toml")),
+    ("colour-blind", include_str!("../../themes/colour-blind.toml")),
+    ("mono", include_str!("../../themes/mono.toml")),
+    ("nord", include_str!("../../themes/nord.toml")),
+    ("gruvbox", include_str!("../../themes/gruvbox.toml")),
+    ("catppuccin", include_str!("../../themes/catppuccin.toml")),
+    ("solarized", include_str!("../../themes/solarized.toml")),
+];
 
 /// A colour in a theme file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +106,9 @@ const MODIFIERS: &[(&str, Modifier)] = &[
 ];
 
 const FIELDS: [&str; 3] = ["fg", "bg", "modifiers"];
+
+/// Scopes that only their background tells from others.
+const STAND_OUT: [&str; 2] = ["row.selected", "dialog.selected"];
 
 /// Deeper inheritance is taken for a circle.
 const DEEPEST: usize = 8;
@@ -332,6 +344,16 @@ impl Theme {
         }
     }
 
+    /// Leaves the ground to the terminal: its own background, and text only where a theme colours it.
+    pub fn on_own_ground(mut self) -> Theme {
+        if self.palette != Palette::None
+            && let Some(text) = self.styles.get_mut("text")
+        {
+            text.bg = Some(Color::Reset);
+        }
+        self
+    }
+
     /// The style of a scope, or of its nearest known parent. The background is set only where the scope has one
     /// of its own, so that text keeps the row or dialog it is drawn on; `text` has the ground's.
     pub fn style(&self, scope: &str) -> Style {
@@ -387,7 +409,13 @@ fn resolve(sheet: &Sheet, scope: &str, palette: Palette) -> Style {
         Some(Ink::Default) if palette != Palette::None => style.fg = Some(Color::Reset),
         _ => {}
     }
-    style.add_modifier(sheet.inherited(scope, |s| s.modifiers, true).unwrap_or_default())
+    let mut modifiers = sheet.inherited(scope, |s| s.modifiers, true).unwrap_or_default();
+    // With few colours a background may come out as the ground's own; the cursor must not vanish with it.
+    let shown_ground = sheet.pair("text").1.and_then(|ground| background(ground, palette)).map(|(c, _)| c);
+    if STAND_OUT.contains(&scope) && style.bg.is_some() && style.bg == shown_ground {
+        modifiers |= Modifier::REVERSED;
+    }
+    style.add_modifier(modifiers)
 }
 
 #[cfg(test)]
@@ -395,7 +423,7 @@ mod tests {
     use unicode_width::UnicodeWidthStr;
 
     use super::*;
-    use crate::config::colour::contrast;
+    use crate::config::colour::{contrast, indexed};
     use crate::config::document::Level;
     use crate::config::scopes::Use;
 
@@ -450,6 +478,32 @@ mod tests {
                     dull.push(format!("{name}: {line}: below 3"));
                 }
             }
+        }
+        assert!(dull.is_empty(), "too little contrast:\n{}", dull.join("\n"));
+    }
+
+    #[test]
+    fn two_hundred_and_fifty_six_colours_are_still_readable() {
+        let rgb = |colour: Option<Color>| match colour {
+            Some(Color::Indexed(index)) => Some(indexed(index)),
+            _ => None,
+        };
+        let mut dull = Vec::new();
+        for (name, _) in BUILT_IN.iter().filter(|(n, _)| *n != "mono") {
+            let theme = Theme::new(&Sheet::built_in(name).unwrap(), Palette::Indexed256, Glyphs::Unicode);
+            for scope in SCOPES.iter().filter(|s| s.usage != Use::Line) {
+                let style = theme.style(scope.name);
+                let ground = style.bg.or(theme.style("text").bg);
+                let ratio = contrast(rgb(style.fg).unwrap(), rgb(ground).unwrap());
+                if ratio < 4.5 {
+                    dull.push(format!("{name}: {}: {ratio:.2}", scope.name));
+                }
+            }
+            let selected = theme.style("row.selected");
+            assert!(
+                selected.bg != theme.style("text").bg || selected.add_modifier.contains(Modifier::REVERSED),
+                "{name}: the cursor vanishes"
+            );
         }
         assert!(dull.is_empty(), "too little contrast:\n{}", dull.join("\n"));
     }

@@ -1,0 +1,541 @@
+//! The configuration file: every key in one table, read with line numbers, overridden by context.
+
+use std::collections::HashMap;
+
+use regex::Regex;
+use toml::de::DeTable;
+
+use super::colour::Palette;
+use super::document::{Document, Node, Problem, hint, quote, refused};
+use super::findings;
+use super::theme::Glyphs;
+
+/// One key of the file, as the documentation and the sample show it.
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    /// The default, as TOML.
+    pub default: &'static str,
+    /// Another value, as TOML, which a test reads.
+    pub example: &'static str,
+    /// May also stand in `[contexts."…"]`.
+    pub by_context: bool,
+    pub about: &'static str,
+}
+
+macro_rules! settings {
+    ($($name:literal $default:literal $example:literal $by_context:literal $about:literal)*) => {
+        /// The keys at the top of the file.
+        pub const SETTINGS: &[Setting] = &[$(Setting {
+            name: $name,
+            default: $default,
+            example: $example,
+            by_context: $by_context,
+            about: $about,
+        }),*];
+    };
+}
+
+settings! {
+    "theme" "\"dark\"" "\"nord\"" true
+    "A theme khud carries, or NAME for themes/NAME.toml beside this file."
+    "colours" "\"auto\"" "\"256\"" false
+    "How many colours: auto, 24bit, 256, 16 or none. NO_COLOR means none."
+    "glyphs" "\"auto\"" "\"ascii\"" false
+    "Signs beyond ASCII: auto, unicode or ascii."
+    "background" "true" "false" false
+    "Paint the theme's background; false keeps the terminal's own."
+    "mouse" "false" "true" false
+    "Let the mouse choose rows and scroll. The terminal's own selection then needs shift."
+    "times" "\"utc\"" "\"local\"" false
+    "Times of day in utc or local. Files and JSON are always UTC."
+    "header" "true" "false" false
+    "Show the header."
+    "panes" "[\"findings\", \"pods\", \"nodes\", \"gpu\", \"events\", \"kube-proxy\"]" "[\"findings\", \"pods\"]" true
+    "The overview's panes, in the order of tab and alt-1 to alt-6."
+    "namespace" "\"\"" "\"prod\"" true
+    "Start in this namespace; empty starts in all."
+    "namespaces" "[]" "[\"prod\", \"staging\"]" true
+    "Favourite namespaces for the keys 1 to 9."
+    "read-only" "false" "true" true
+    "Refuse every change, under every client."
+    "unlock" "true" "false" true
+    "Let read-only be switched off while khud runs."
+    "production" "false" "true" true
+    "Red frame: this is production. See also production-contexts."
+    "production-contexts" "[\"*prod*\", \"!*non*prod*\", \"!*pre*prod*\"]" "[\"live-*\"]" false
+    "Contexts that are production: * and ? match, a leading ! excludes."
+    "notifications" "\"off\"" "\"bell\"" true
+    "On a new critical finding: off, bell, osc9 or osc777."
+    "presentation" "false" "true" true
+    "For shared screens: larger spacing, secrets' names masked, the last keys shown."
+    "log-lines" "10000" "50000" false
+    "Lines of a log view kept, 100 to 1000000; older ones are dropped and counted."
+    "log-tail" "100" "500" false
+    "Lines of a log read at first, 0 to 100000."
+}
+
+/// Panes of the overview.
+pub const PANES: [&str; 6] = ["findings", "pods", "nodes", "gpu", "events", "kube-proxy"];
+
+/// How times of day are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    Utc,
+    Local,
+}
+
+/// How a new critical finding is announced beyond the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notifications {
+    Off,
+    Bell,
+    /// iTerm2, kitty, Windows Terminal.
+    Osc9,
+    /// urxvt, foot, kitty.
+    Osc777,
+}
+
+/// What holds in one context.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    pub theme: String,
+    /// `None` asks the environment.
+    pub colours: Option<Palette>,
+    /// `None` asks the environment.
+    pub glyphs: Option<Glyphs>,
+    pub background: bool,
+    pub mouse: bool,
+    pub times: Times,
+    pub header: bool,
+    /// Names from [`PANES`], each once.
+    pub panes: Vec<&'static str>,
+    /// Empty: all.
+    pub namespace: String,
+    /// At most nine.
+    pub namespaces: Vec<String>,
+    pub read_only: bool,
+    /// Read-only may be switched off while running.
+    pub unlock: bool,
+    pub production: bool,
+    pub notifications: Notifications,
+    pub presentation: bool,
+    /// Lines a log view keeps.
+    pub log_lines: usize,
+    /// Lines read at first.
+    pub log_tail: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            theme: "dark".to_owned(),
+            colours: None,
+            glyphs: None,
+            background: true,
+            mouse: false,
+            times: Times::Utc,
+            header: true,
+            panes: PANES.to_vec(),
+            namespace: String::new(),
+            namespaces: Vec::new(),
+            read_only: false,
+            unlock: true,
+            production: false,
+            notifications: Notifications::Off,
+            presentation: false,
+            log_lines: 10_000,
+            log_tail: 100,
+        }
+    }
+}
+
+/// One key's new value.
+#[derive(Debug, Clone)]
+enum Change {
+    Theme(String),
+    Colours(Option<Palette>),
+    Glyphs(Option<Glyphs>),
+    Background(bool),
+    Mouse(bool),
+    Times(Times),
+    Header(bool),
+    Panes(Vec<&'static str>),
+    Namespace(String),
+    Namespaces(Vec<String>),
+    ReadOnly(bool),
+    Unlock(bool),
+    Production(bool),
+    Notifications(Notifications),
+    Presentation(bool),
+    LogLines(usize),
+    LogTail(usize),
+}
+
+impl Settings {
+    fn take(&mut self, change: Change) {
+        match change {
+            Change::Theme(v) => self.theme = v,
+            Change::Colours(v) => self.colours = v,
+            Change::Glyphs(v) => self.glyphs = v,
+            Change::Background(v) => self.background = v,
+            Change::Mouse(v) => self.mouse = v,
+            Change::Times(v) => self.times = v,
+            Change::Header(v) => self.header = v,
+            Change::Panes(v) => self.panes = v,
+            Change::Namespace(v) => self.namespace = v,
+            Change::Namespaces(v) => self.namespaces = v,
+            Change::ReadOnly(v) => self.read_only = v,
+            Change::Unlock(v) => self.unlock = v,
+            Change::Production(v) => self.production = v,
+            Change::Notifications(v) => self.notifications = v,
+            Change::Presentation(v) => self.presentation = v,
+            Change::LogLines(v) => self.log_lines = v,
+            Change::LogTail(v) => self.log_tail = v,
+        }
+    }
+}
+
+/// A name with `*` and `?`, in any case.
+#[derive(Debug, Clone)]
+struct Pattern {
+    text: String,
+    regex: Option<Regex>,
+}
+
+impl Pattern {
+    fn new(text: &str) -> Pattern {
+        let body = regex::escape(text).replace(r"\*", ".*").replace(r"\?", ".");
+        Pattern { text: text.to_owned(), regex: Regex::new(&format!("(?is)^{body}$")).ok() }
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        self.regex.as_ref().is_some_and(|r| r.is_match(name))
+    }
+}
+
+/// The whole file.
+#[derive(Debug, Clone)]
+pub struct Config {
+    base: Settings,
+    production: Vec<Pattern>,
+    /// In the order of the file; later ones win.
+    contexts: Vec<(Pattern, Vec<Change>)>,
+    /// `[findings]`, checked: thresholds, severities and mutes as the findings room reads them.
+    pub findings: toml::Table,
+    /// What was odd in the file but did not refuse it.
+    pub warnings: Vec<Problem>,
+    /// The line each top key stands on, for complaints that come later.
+    lines: HashMap<String, usize>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            base: Settings::default(),
+            production: ["*prod*", "!*non*prod*", "!*pre*prod*"].map(Pattern::new).to_vec(),
+            contexts: Vec::new(),
+            findings: toml::Table::new(),
+            warnings: Vec::new(),
+            lines: HashMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file's text. Unknown keys are warnings; everything else wrong refuses it, so that a live reload
+    /// keeps the configuration it had.
+    ///
+    /// # Errors
+    /// Everything wrong, warnings included, with file and line.
+    pub fn from_toml(file: &str, text: &str) -> Result<Config, Vec<Problem>> {
+        let mut document = Document::new(file, text);
+        let mut config = Config::default();
+        if let Some(table) = document.parse() {
+            config.read(&mut document, &table);
+        }
+        document.problems.sort_by_key(|p| p.line);
+        if refused(&document.problems) {
+            return Err(document.problems);
+        }
+        config.warnings = document.problems;
+        Ok(config)
+    }
+
+    fn read<'t>(&mut self, document: &mut Document<'t>, table: &DeTable<'t>) {
+        for (name, node) in table.iter() {
+            let key = name.get_ref().as_ref();
+            self.lines.insert(key.to_owned(), document.line(&name.span()));
+            match key {
+                "production-contexts" => {
+                    if let Some(patterns) = document.strings(key, node) {
+                        self.production = patterns.iter().map(|(_, text)| Pattern::new(text)).collect();
+                    }
+                }
+                "contexts" => self.read_contexts(document, node),
+                "findings" => {
+                    if let Some(table) = document.table(key, node) {
+                        self.findings = findings::read(document, table);
+                    }
+                }
+                _ if SETTINGS.iter().any(|s| s.name == key) => {
+                    if let Some(change) = change(document, key, node) {
+                        self.base.take(change);
+                    }
+                }
+                _ => {
+                    let known = SETTINGS.iter().map(|s| s.name).chain(["contexts", "findings"]);
+                    document.unknown(name, "key", known);
+                }
+            }
+        }
+    }
+
+    fn read_contexts<'t>(&mut self, document: &mut Document<'t>, node: &Node<'t>) {
+        let Some(contexts) = document.table("contexts", node) else { return };
+        let mut in_order: Vec<_> = contexts.iter().collect();
+        in_order.sort_by_key(|(name, _)| name.span().start);
+        for (pattern, node) in in_order {
+            let Some(table) = document.table(pattern.get_ref(), node) else { continue };
+            let mut changes = Vec::new();
+            for (name, node) in table.iter() {
+                let key = name.get_ref().as_ref();
+                match SETTINGS.iter().find(|s| s.name == key) {
+                    Some(setting) if setting.by_context => changes.extend(change(document, key, node)),
+                    Some(_) => document.error(
+                        &name.span(),
+                        format!("{} is the same in every context; put it at the top of the file", quote(key)),
+                    ),
+                    None => document.unknown(
+                        name,
+                        "key",
+                        SETTINGS.iter().filter(|s| s.by_context).map(|s| s.name),
+                    ),
+                }
+            }
+            self.contexts.push((Pattern::new(pattern.get_ref()), changes));
+        }
+    }
+
+    /// What holds in a context: the top of the file, then each section whose pattern matches, in order.
+    pub fn for_context(&self, context: &str) -> Settings {
+        let mut settings = self.base.clone();
+        settings.production |= self.is_production(context);
+        for (_, changes) in self.contexts.iter().filter(|(pattern, _)| pattern.matches(context)) {
+            changes.iter().cloned().for_each(|change| settings.take(change));
+        }
+        settings
+    }
+
+    fn is_production(&self, context: &str) -> bool {
+        let mut named = false;
+        for pattern in &self.production {
+            match pattern.text.strip_prefix('!') {
+                Some(but) if Pattern::new(but).matches(context) => return false,
+                Some(_) => {}
+                None => named |= pattern.matches(context),
+            }
+        }
+        named
+    }
+
+    /// The line a top key stands on, or 1.
+    pub fn line_of(&self, key: &str) -> usize {
+        self.lines.get(key).copied().unwrap_or(1)
+    }
+}
+
+fn change<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option<Change> {
+    Some(match key {
+        "theme" => Change::Theme(file_name(document, key, node)?),
+        "colours" => Change::Colours(document.choice(
+            key,
+            node,
+            &[
+                ("auto", None),
+                ("24bit", Some(Palette::Rgb)),
+                ("256", Some(Palette::Indexed256)),
+                ("16", Some(Palette::Ansi16)),
+                ("none", Some(Palette::None)),
+            ],
+        )?),
+        "glyphs" => Change::Glyphs(document.choice(
+            key,
+            node,
+            &[("auto", None), ("unicode", Some(Glyphs::Unicode)), ("ascii", Some(Glyphs::Ascii))],
+        )?),
+        "background" => Change::Background(document.bool(key, node)?),
+        "mouse" => Change::Mouse(document.bool(key, node)?),
+        "times" => {
+            Change::Times(document.choice(key, node, &[("utc", Times::Utc), ("local", Times::Local)])?)
+        }
+        "header" => Change::Header(document.bool(key, node)?),
+        "panes" => Change::Panes(panes(document, key, node)?),
+        "namespace" => match document.string(key, node)? {
+            "" => Change::Namespace(String::new()),
+            _ => Change::Namespace(namespaces(document, key, node)?.remove(0)),
+        },
+        "namespaces" => Change::Namespaces(namespaces(document, key, node)?),
+        "read-only" => Change::ReadOnly(document.bool(key, node)?),
+        "unlock" => Change::Unlock(document.bool(key, node)?),
+        "production" => Change::Production(document.bool(key, node)?),
+        "notifications" => Change::Notifications(document.choice(
+            key,
+            node,
+            &[
+                ("off", Notifications::Off),
+                ("bell", Notifications::Bell),
+                ("osc9", Notifications::Osc9),
+                ("osc777", Notifications::Osc777),
+            ],
+        )?),
+        "presentation" => Change::Presentation(document.bool(key, node)?),
+        "log-lines" => Change::LogLines(count(document.integer(key, node, 100..=1_000_000)?)),
+        "log-tail" => Change::LogTail(count(document.integer(key, node, 0..=100_000)?)),
+        _ => return None,
+    })
+}
+
+/// The range was checked: what is left is not negative.
+fn count(value: i64) -> usize {
+    usize::try_from(value).unwrap_or_default()
+}
+
+/// A name that may become a file's: no path, no control characters.
+fn file_name<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option<String> {
+    let name = document.string(key, node)?;
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        let text = format!("{} wants a name of letters, digits, - and _, not {}", quote(key), quote(name));
+        document.error(&node.span(), text);
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+fn panes<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option<Vec<&'static str>> {
+    let mut panes: Vec<&'static str> = Vec::new();
+    for (at, word) in document.strings(key, node)? {
+        match PANES.iter().find(|p| **p == word) {
+            Some(pane) if panes.contains(pane) => {
+                document.error(&at, format!("{} names {} twice", quote(key), quote(word)));
+                return None;
+            }
+            Some(pane) => panes.push(pane),
+            None => {
+                let hint = hint(word, PANES);
+                let text = format!("there is no pane {}, only {}{hint}", quote(word), PANES.join(", "));
+                document.error(&at, text);
+                return None;
+            }
+        }
+    }
+    if panes.is_empty() {
+        document.error(&node.span(), format!("{} needs at least one pane", quote(key)));
+        return None;
+    }
+    Some(panes)
+}
+
+/// Namespaces as Kubernetes allows them (RFC 1123 labels), at most nine, as there are nine keys.
+fn namespaces<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    for (at, name) in document.strings(key, node)? {
+        let label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let sound = !name.is_empty()
+            && name.len() <= 63
+            && name.bytes().all(label)
+            && !name.starts_with('-')
+            && !name.ends_with('-');
+        if !sound {
+            document.error(&at, format!("{} cannot be a namespace's name", quote(name)));
+            return None;
+        }
+        names.push(name.to_owned());
+    }
+    if names.len() > 9 {
+        document.error(&node.span(), format!("{} takes at most nine, for the keys 1 to 9", quote(key)));
+        return None;
+    }
+    Some(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_reads_its_default_and_example_and_the_defaults_are_the_defaults() {
+        for setting in SETTINGS {
+            let line = |value| format!("{} = {value}\n", setting.name);
+            let read = |value| Config::from_toml("c", &line(value)).unwrap();
+            let default = read(setting.default);
+            assert_eq!(default.warnings, [], "{}", setting.name);
+            for context in ["x", "prod-eu"] {
+                let plain = Config::default().for_context(context);
+                assert_eq!(default.for_context(context), plain, "{}", setting.name);
+            }
+            let context = if setting.name == "production-contexts" { "live-1" } else { "x" };
+            let changed = read(setting.example).for_context(context);
+            assert_ne!(changed, Settings::default(), "{} changes nothing", setting.name);
+            let section = format!("[contexts.x]\n{}", line(setting.example));
+            match Config::from_toml("c", &section) {
+                Ok(config) => {
+                    assert!(setting.by_context, "{}", setting.name);
+                    assert_eq!(config.for_context("x"), changed, "{}", setting.name);
+                    assert_eq!(config.for_context("y"), Settings::default());
+                }
+                Err(problems) => {
+                    assert!(!setting.by_context, "{}: {problems:?}", setting.name);
+                    assert_eq!(problems[0].line, 2);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn production_is_told_by_the_contexts_name_and_overruled_by_its_section() {
+        let config = Config::default();
+        for (context, production) in [
+            ("prod-us-west-2", true),
+            ("eu-PRODUCTION", true),
+            ("nonprod", false),
+            ("non-prod-eu", false),
+            ("preprod", false),
+            ("staging", false),
+        ] {
+            assert_eq!(config.for_context(context).production, production, "{context}");
+        }
+        let text = "read-only = true\n[contexts.\"prod-*\"]\nunlock = false\n[contexts.prod-test]\n\
+                    production = false\nread-only = false\n";
+        let config = Config::from_toml("c", text).unwrap();
+        let eu = config.for_context("prod-eu");
+        assert!(eu.production && eu.read_only && !eu.unlock);
+        let test = config.for_context("prod-test");
+        assert!(!test.production && !test.read_only && !test.unlock);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_line_and_nearest_name() {
+        let text = "them = 'nord'\ntheme = '../../etc/passwd'\npanes = ['pods', 'gpus']\nlog-lines = 5\n\
+                    [contexts.x]\nmouse = true\nread_only = true\n[contexts.y]\nnamespace = 'No'\n";
+        let said: Vec<String> = Config::from_toml("config.toml", text)
+            .unwrap_err()
+            .iter()
+            .map(|p| p.to_string().replace("config.toml:", ""))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "1: warning: unknown key \"them\"; did you mean \"theme\"?",
+                "2: error: \"theme\" wants a name of letters, digits, - and _, not \"../../etc/passwd\"",
+                "3: error: there is no pane \"gpus\", only findings, pods, nodes, gpu, events, kube-proxy; \
+                 did you mean \"gpu\"?",
+                "4: error: \"log-lines\" must be from 100 to 1000000, not 5",
+                "6: error: \"mouse\" is the same in every context; put it at the top of the file",
+                "7: warning: unknown key \"read_only\"; did you mean \"read-only\"?",
+                "9: error: \"No\" cannot be a namespace's name",
+            ]
+        );
+    }
+}
