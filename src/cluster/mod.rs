@@ -1,16 +1,23 @@
 //! Talks to Kubernetes: connect, watch, fetch, exec, access. The only room that names the kube crates.
 
 pub mod ask;
+mod backoff;
 pub mod connect;
 mod credential;
 pub mod error;
 mod exec;
+pub mod feed;
 mod gate;
 pub mod kubeconfig;
+mod lines;
+mod outbox;
 pub mod slim;
+mod watch;
 
 pub use ask::{Action, Behind, Chunks, Fetched, Permission, Resource, Version};
 pub use connect::{Connection, Options};
 pub use error::{ConnectError, Failure};
 pub use exec::ExecEnd;
+pub use feed::{Feed, Scope, Tuning, watch_all, watch_all_tuned};
 pub use kubeconfig::{Context, contexts};
+pub use outbox::Counters;

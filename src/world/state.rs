@@ -222,6 +222,15 @@ impl World {
                 let what = match &old {
                     None => What::Added,
                     Some(old) if self.$table.get(slot) == Some(old) => return,
+                    // Recreated under its name while we did not look.
+                    Some(old)
+                        if old.meta.uid
+                            != self.$table.get(slot).map_or(Uid::default(), |r| r.meta.uid.clone()) =>
+                    {
+                        let what = What::Removed(old.meta.uid.clone());
+                        changes.push(Change { object: object.clone(), slot, what });
+                        What::Added
+                    }
                     Some(_) => What::Updated,
                 };
                 changes.push(Change { object, slot, what });
@@ -382,6 +391,8 @@ mod tests {
         w.apply(Delta::ListStart { kind, namespace }, &mut c);
         w.apply(Delta::Apply(pod("b", "3", "n2")), &mut c);
         assert_eq!(w.pods.len(), 2, "nothing goes before the list is complete");
+        let what: Vec<&What> = c.iter().rev().take(2).map(|c| &c.what).collect();
+        assert_eq!(what, [&What::Added, &What::Removed("2".into())], "recreated under its name");
         c.clear();
         let (kind, namespace) = all();
         w.apply(Delta::ListEnd { kind, namespace }, &mut c);

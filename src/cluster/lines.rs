@@ -1,0 +1,98 @@
+//! Cuts a response body into lines, with a limit on how long it may be silent and how long a line may get.
+
+use std::io::BufRead as _;
+use std::time::Duration;
+
+use bytes::{Buf as _, BytesMut};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+
+use super::error::Failure;
+
+/// etcd holds no object above 1.5 MiB by default; nothing the API sends in one line comes near this.
+const LONGEST: usize = 64 << 20;
+
+pub(super) struct Lines {
+    body: Body,
+    server: String,
+    buffer: BytesMut,
+    /// How much of the buffer is known to hold no newline.
+    searched: usize,
+}
+
+impl Lines {
+    pub fn new(body: Body, server: &str) -> Lines {
+        Lines { body, server: server.to_owned(), buffer: BytesMut::new(), searched: 0 }
+    }
+
+    /// Waits for more bytes. False at the end.
+    ///
+    /// # Errors
+    /// Where nothing came within `silence`, or the connection broke, or the body ended in the middle of a line.
+    pub async fn fill(&mut self, silence: Duration) -> Result<bool, Failure> {
+        loop {
+            let frame = tokio::time::timeout(silence, self.body.frame())
+                .await
+                .map_err(|_| Failure::TimedOut { server: self.server.clone(), after: silence })?;
+            match frame {
+                None if self.buffer.is_empty() => return Ok(false),
+                None => return Err(self.broken("its answer was cut short")),
+                Some(Err(e)) => return Err(Failure::of(e, &self.server)),
+                Some(Ok(frame)) => {
+                    let Some(data) = frame.data_ref().filter(|d| !d.is_empty()) else { continue };
+                    if self.buffer.len() + data.len() > LONGEST {
+                        return Err(self.broken("it sent a line without end"));
+                    }
+                    self.buffer.extend_from_slice(data);
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    /// Hands the next whole line in the buffer to `read`; `None` where there is none yet. Empty lines are passed over.
+    pub fn next<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        loop {
+            let mut rest = &self.buffer[self.searched..];
+            // Never fails: it reads from memory.
+            let searched = rest.skip_until(b'\n').unwrap_or(0);
+            let end = self.searched + searched;
+            if searched == 0 || self.buffer[end - 1] != b'\n' {
+                self.searched = end;
+                return None;
+            }
+            self.searched = 0;
+            let line = self.buffer[..end].trim_ascii();
+            if line.is_empty() {
+                self.buffer.advance(end);
+                continue;
+            }
+            let out = read(line);
+            self.buffer.advance(end);
+            return Some(out);
+        }
+    }
+
+    fn broken(&self, why: &str) -> Failure {
+        Failure::Broken { server: self.server.clone(), why: why.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_come_whole_whatever_the_frames() {
+        let text = "{\"a\":1}\n\n{\"b\":\"é\"}\n{\"c\"";
+        let mut lines = Lines::new(Body::from(text.as_bytes().to_vec()), "s");
+        let silence = Duration::from_secs(5);
+        assert!(lines.fill(silence).await.unwrap());
+        let next = |lines: &mut Lines| lines.next(|l| String::from_utf8_lossy(l).into_owned());
+        assert_eq!(next(&mut lines).as_deref(), Some("{\"a\":1}"));
+        assert_eq!(next(&mut lines).as_deref(), Some("{\"b\":\"é\"}"));
+        assert_eq!(next(&mut lines), None);
+        let cut = lines.fill(silence).await.unwrap_err();
+        assert!(cut.to_string().contains("cut short"), "{cut}");
+    }
+}

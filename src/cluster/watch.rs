@@ -1,0 +1,453 @@
+//! One supervised watch: lists, follows, and survives whatever the wire does, telling how fresh it is.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{Request, header};
+use tokio::sync::watch as signal;
+
+use super::ask::is_html;
+use super::backoff::Backoff;
+use super::connect::Connection;
+use super::error::{Failure, tidy};
+use super::feed::Shared;
+use super::lines::Lines;
+use super::slim::{DecodeError, Decoder, Line, Refusal};
+use crate::world::{Delta, Kind, StreamId, StreamState, Text};
+
+/// How a session with the server ended.
+#[derive(Debug)]
+enum End {
+    /// The server closed a watch in good order, as it does every few minutes.
+    Closed,
+    /// The version to go on from is gone (410): list anew.
+    Gone,
+    /// Someone found the connection wanting, or the machine slept: go on at once over a new one.
+    Nudged,
+    /// The server does not do streaming lists: page instead.
+    NoStreaming,
+    Forbidden(String),
+    Unsupported(String),
+    Failed(Failure, Option<Duration>),
+}
+
+impl From<Failure> for End {
+    fn from(f: Failure) -> End {
+        match f {
+            Failure::Refused(r) => refused(r),
+            other => End::Failed(other, None),
+        }
+    }
+}
+
+fn refused(r: Refusal) -> End {
+    let after = r.retry_after.map(|s| Duration::from_secs(u64::from(s.min(60))));
+    match r.code {
+        403 => End::Forbidden(tidy(&r.message, 300)),
+        404 => End::Unsupported(tidy(&r.message, 300)),
+        410 => End::Gone,
+        // The server's store was set back: the version is from a future that did not happen.
+        _ if r.message.contains("Too large resource version") => End::Gone,
+        // "resourceVersion: Invalid value": a version of another server.
+        400 if r.message.contains("resource version") || r.message.contains("resourceVersion") => End::Gone,
+        _ => End::Failed(Failure::Refused(r), after),
+    }
+}
+
+/// What a watch does after its session ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Not allowed on this scope.
+    Forbidden,
+}
+
+pub(super) struct Watch {
+    conn: Connection,
+    kind: Kind,
+    namespace: Text,
+    id: StreamId,
+    shared: Arc<Shared>,
+    nudge: signal::Receiver<u64>,
+    decoder: Decoder,
+    /// Where to go on from; `None` until a list is complete.
+    version: Option<String>,
+    backoff: Backoff,
+    /// Events of core/v1, for a server without events.k8s.io.
+    core_events: bool,
+}
+
+impl Watch {
+    pub fn new(conn: &Connection, shared: &Arc<Shared>, kind: Kind, namespace: Text) -> Watch {
+        Watch {
+            conn: conn.clone(),
+            id: StreamId::Watch { kind: kind.clone(), namespace: namespace.clone() },
+            nudge: shared.nudge.subscribe(),
+            decoder: Decoder::new(kind.clone()),
+            backoff: Backoff::new(shared.tuning.backoff, shared.tuning.backoff_limit),
+            shared: shared.clone(),
+            kind,
+            namespace,
+            version: None,
+            core_events: false,
+        }
+    }
+
+    fn say(&self, state: StreamState) {
+        self.shared.outbox.say(&self.id, state, self.conn.clock().now());
+    }
+
+    async fn push(&self, deltas: Vec<Delta>) {
+        self.shared.outbox.push(&self.kind, &self.namespace, deltas).await;
+    }
+
+    /// Runs until it is refused for lack of rights; everything else it gets over by itself.
+    pub async fn run(&mut self) -> Verdict {
+        self.say(StreamState::Connecting);
+        // A relist right after a relist is a loop; the second one waits.
+        let mut last_gone: Option<Instant> = None;
+        loop {
+            let began = Instant::now();
+            let end = match self.session().await {
+                Ok(end) | Err(end) => end,
+            };
+            let tuning = &self.shared.tuning;
+            let (failure, after) = match end {
+                End::Nudged | End::NoStreaming => continue,
+                End::Closed if began.elapsed() >= tuning.short => {
+                    self.backoff.reset();
+                    continue;
+                }
+                End::Closed => (self.broken("it closes each watch at once"), None),
+                End::Gone => {
+                    self.version = None;
+                    let looping = last_gone.is_some_and(|at| at.elapsed() < tuning.short * 2);
+                    last_gone = Some(Instant::now());
+                    if !looping {
+                        continue;
+                    }
+                    (self.broken("it forgets versions faster than they can be listed"), None)
+                }
+                End::Forbidden(why) => {
+                    self.say(StreamState::Forbidden { why: why.into() });
+                    self.version = None;
+                    return Verdict::Forbidden;
+                }
+                End::Unsupported(_) if self.kind == Kind::Event && !self.core_events => {
+                    self.core_events = true;
+                    continue;
+                }
+                End::Unsupported(why) => {
+                    self.say(StreamState::Unsupported { why: why.into() });
+                    self.version = None;
+                    self.core_events = false;
+                    let _ = tokio::time::timeout(tuning.unsupported_again, self.nudge.changed()).await;
+                    continue;
+                }
+                End::Failed(failure, after) => {
+                    if began.elapsed() >= tuning.short * 4 {
+                        self.backoff.reset();
+                    }
+                    (failure, after)
+                }
+            };
+            self.wait(&failure, after).await;
+        }
+    }
+
+    fn broken(&self, why: &str) -> Failure {
+        Failure::Broken { server: self.conn.server().to_owned(), why: why.to_owned() }
+    }
+
+    async fn wait(&mut self, failure: &Failure, after: Option<Duration>) {
+        self.shared.outbox.count(|c| c.reconnects += 1);
+        let pause = self.backoff.next().max(after.unwrap_or_default());
+        let at = self.conn.clock().now().plus(pause);
+        self.say(StreamState::Reconnecting { at, why: failure.to_string().into() });
+        // Refused several times over with the same version: it may be the version.
+        if self.backoff.failures() >= 5
+            && matches!(failure, Failure::Refused(r) if r.code < 500 && r.code != 401 && r.code != 429)
+        {
+            self.version = None;
+        }
+        let _ = tokio::time::timeout(pause, self.nudge.changed()).await;
+    }
+
+    /// One connection's worth: the list where one is due, then the watch.
+    async fn session(&mut self) -> Result<End, End> {
+        self.nudge.mark_unchanged();
+        if self.version.is_none() {
+            self.shared.outbox.count(|c| c.lists += 1);
+            if self.shared.streaming() {
+                return self.stream_list().await;
+            }
+            self.page_list().await?;
+        }
+        self.follow().await
+    }
+
+    fn path(&self, query: &str) -> String {
+        let path = match self.kind {
+            Kind::Event if self.core_events && self.namespace.is_empty() => "/api/v1/events".to_owned(),
+            Kind::Event if self.core_events => format!("/api/v1/namespaces/{}/events", self.namespace),
+            _ => self.kind.collection_path(&self.namespace),
+        };
+        format!("{path}?{query}")
+    }
+
+    /// ConfigMaps and Secrets come as metadata only: their data never leaves the server.
+    fn accept(&self, watch: bool) -> &'static str {
+        match (&self.kind, watch) {
+            (Kind::ConfigMap | Kind::Secret, true) => {
+                "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+            }
+            (Kind::ConfigMap | Kind::Secret, false) => {
+                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+            }
+            _ => "application/json",
+        }
+    }
+
+    /// Sends a watch and checks that one began.
+    async fn open(&self, query: &str) -> Result<Lines, End> {
+        let request = Request::get(self.path(query))
+            .header(header::ACCEPT, self.accept(true))
+            // Newer servers compress each event on its own, which the decoder below does not read.
+            .header(header::ACCEPT_ENCODING, "identity");
+        let request = self.conn.request(request, Vec::new())?;
+        let response = self.conn.send(request, self.shared.tuning.headers).await?;
+        let status = response.status().as_u16();
+        if status != 200 || is_html(&response) {
+            let retry = retry_after(&response);
+            let body = self.conn.collect(response, 1 << 20).await?;
+            return Err(self.not_a_watch(status, &body, retry));
+        }
+        Ok(Lines::new(response.into_body(), self.conn.server()))
+    }
+
+    fn not_a_watch(&self, status: u16, body: &[u8], retry: Option<u32>) -> End {
+        if status == 200 {
+            return End::Failed(self.conn.not_kubernetes(status, body), None);
+        }
+        match self.conn.refused(status, body) {
+            Failure::Refused(mut r) => {
+                r.retry_after = r.retry_after.or(retry);
+                refused(r)
+            }
+            other => End::Failed(other, retry.map(|s| Duration::from_secs(u64::from(s.min(60))))),
+        }
+    }
+
+    fn list_delta(&self, start: bool) -> Delta {
+        let (kind, namespace) = (self.kind.clone(), self.namespace.clone());
+        if start { Delta::ListStart { kind, namespace } } else { Delta::ListEnd { kind, namespace } }
+    }
+
+    /// The whole list as the beginning of a watch.
+    async fn stream_list(&mut self) -> Result<End, End> {
+        let query = format!(
+            "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds={}",
+            self.shared.tuning.timeout_seconds()
+        );
+        let mut lines = match self.open(&query).await {
+            Ok(lines) => lines,
+            // 422 (or 400) where the feature is off.
+            Err(End::Failed(Failure::Refused(r), _)) if matches!(r.code, 400 | 422) => {
+                self.shared.no_streaming();
+                return Err(End::NoStreaming);
+            }
+            Err(end) => return Err(end),
+        };
+        self.push(vec![self.list_delta(true)]).await;
+        let mut objects = 0u64;
+        self.say(StreamState::Listing { objects });
+        loop {
+            let more = tokio::select! {
+                more = lines.fill(self.shared.tuning.initial_silence) => more,
+                _ = self.nudge.changed() => return Ok(End::Nudged),
+            };
+            match more {
+                Err(silent @ Failure::TimedOut { .. }) => {
+                    let within = self.shared.tuning.probe_within;
+                    let lives = tokio::time::timeout(within, self.conn.get("/version", 1 << 20)).await;
+                    if !matches!(lives, Ok(Ok(_))) {
+                        return Err(silent.into());
+                    }
+                    // A server that answers, but not with the bookmark that ends a list: it is too old to know one.
+                    self.shared.no_streaming();
+                    return Err(End::NoStreaming);
+                }
+                other => {
+                    if !other? {
+                        return Err(End::Failed(self.broken("it closed the list before its end"), None));
+                    }
+                }
+            }
+            self.conn.pulse().beat();
+            let (mut deltas, mut end) = (Vec::new(), None);
+            while let Some(line) = lines.next(|l| self.decoder.line(l)) {
+                match self.known(line)? {
+                    Some(Line::Bookmark { resource_version, initial_end: true }) => {
+                        end = Some(resource_version);
+                        break;
+                    }
+                    Some(Line::Apply(item)) => {
+                        objects += 1;
+                        deltas.push(Delta::Apply(item.record));
+                    }
+                    Some(Line::Delete(item)) => deltas.push(gone(&item)),
+                    _ => {}
+                }
+            }
+            if end.is_some() {
+                deltas.push(self.list_delta(false));
+            }
+            self.push(deltas).await;
+            if let Some(version) = end {
+                self.version = Some(version).filter(|v| !v.is_empty());
+                self.say(StreamState::Live);
+                return self.read(lines).await;
+            }
+            self.say(StreamState::Listing { objects: objects / 500 * 500 });
+        }
+    }
+
+    /// The whole list page by page.
+    async fn page_list(&mut self) -> Result<(), End> {
+        self.push(vec![self.list_delta(true)]).await;
+        let (mut objects, mut next) = (0u64, String::new());
+        self.say(StreamState::Listing { objects });
+        let mut version = String::new();
+        loop {
+            let mut query = format!("limit={}", self.shared.tuning.page);
+            if !next.is_empty() {
+                query.push_str("&continue=");
+                query.push_str(&super::ask::segment(&next));
+            }
+            let request = Request::get(self.path(&query)).header(header::ACCEPT, self.accept(false));
+            let request = self.conn.request(request, Vec::new())?;
+            let response = tokio::select! {
+                response = self.conn.send(request, self.conn.request_timeout()) => response?,
+                _ = self.nudge.changed() => return Err(End::Nudged),
+            };
+            let (status, html, retry) =
+                (response.status().as_u16(), is_html(&response), retry_after(&response));
+            let body = self.conn.collect(response, 1 << 30).await?;
+            if status != 200 || html {
+                return Err(self.not_a_watch(status, &body, retry));
+            }
+            let page = self.decoder.page(&body).map_err(|e| self.unreadable(&e))?;
+            drop(body);
+            if page.unreadable > 0 {
+                self.shared.outbox.count(|c| c.unreadable += page.unreadable);
+                tracing::warn!(kind = %self.kind, count = page.unreadable, why = ?page.why, "objects passed over");
+            }
+            if version.is_empty() {
+                version = page.resource_version;
+            }
+            objects += page.items.len() as u64;
+            self.push(page.items.into_iter().map(Delta::Apply).collect()).await;
+            next = page.next;
+            if next.is_empty() {
+                break;
+            }
+            self.say(StreamState::Listing { objects });
+        }
+        self.push(vec![self.list_delta(false)]).await;
+        self.version = Some(version).filter(|v| !v.is_empty());
+        if self.version.is_none() {
+            return Err(End::Failed(self.broken("its list has no resourceVersion"), None));
+        }
+        Ok(())
+    }
+
+    /// Goes on from the version.
+    async fn follow(&mut self) -> Result<End, End> {
+        let query = format!(
+            "watch=true&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}",
+            self.shared.tuning.timeout_seconds(),
+            super::ask::segment(self.version.as_deref().unwrap_or_default())
+        );
+        let lines = self.open(&query).await?;
+        self.say(StreamState::Live);
+        self.read(lines).await
+    }
+
+    async fn read(&mut self, mut lines: Lines) -> Result<End, End> {
+        loop {
+            let mut deltas = Vec::new();
+            let mut end = None;
+            while let Some(line) = lines.next(|l| self.decoder.line(l)) {
+                let line = match self.known(line) {
+                    Ok(line) => line,
+                    // What came before it on the same wire is good.
+                    Err(e) => {
+                        end = Some(e);
+                        break;
+                    }
+                };
+                let version = match line {
+                    Some(Line::Apply(item)) => {
+                        deltas.push(Delta::Apply(item.record));
+                        item.resource_version
+                    }
+                    Some(Line::Delete(item)) => {
+                        deltas.push(gone(&item));
+                        item.resource_version
+                    }
+                    Some(Line::Bookmark { resource_version, .. }) => resource_version,
+                    _ => continue,
+                };
+                if !version.is_empty() {
+                    self.version = Some(version);
+                }
+            }
+            self.push(deltas).await;
+            if let Some(end) = end {
+                return Err(end);
+            }
+            let more = tokio::select! {
+                more = lines.fill(self.shared.tuning.silence) => more,
+                _ = self.nudge.changed() => return Ok(End::Nudged),
+            };
+            match more {
+                Ok(true) => self.conn.pulse().beat(),
+                Ok(false) => return Ok(End::Closed),
+                // No event and no bookmark for too long: the wire may be dead. A new one costs little.
+                Err(Failure::TimedOut { .. }) => return Ok(End::Nudged),
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+    }
+
+    /// Sorts out what is no change: refusals end the session, single unreadable objects are passed over.
+    fn known(&self, line: Result<Line, DecodeError>) -> Result<Option<Line>, End> {
+        match line {
+            Ok(Line::Error(r)) => Err(refused(r)),
+            Ok(Line::Unknown(kind)) => {
+                self.shared.outbox.count(|c| c.unreadable += 1);
+                tracing::warn!(kind = %self.kind, event = kind, "an event of unknown type");
+                Ok(None)
+            }
+            Ok(line) => Ok(Some(line)),
+            Err(e @ DecodeError::Shape(_)) => {
+                self.shared.outbox.count(|c| c.unreadable += 1);
+                tracing::warn!(kind = %self.kind, why = %e, "an object passed over");
+                Ok(None)
+            }
+            Err(e) => Err(self.unreadable(&e)),
+        }
+    }
+
+    fn unreadable(&self, e: &DecodeError) -> End {
+        End::Failed(self.broken(&tidy(&e.to_string(), 200)), None)
+    }
+}
+
+fn gone(item: &super::slim::Item) -> Delta {
+    Delta::Delete { object: item.reference(), uid: item.uid() }
+}
+
+/// `Retry-After` in seconds.
+fn retry_after<B>(response: &http::Response<B>) -> Option<u32> {
+    response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+}
