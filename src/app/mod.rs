@@ -1,4 +1,28 @@
 //! The cockpit without a screen: model, messages, update, effects, command registry.
 
+pub mod causes;
+pub mod cell;
+pub mod columns;
+pub mod command;
+pub mod cx;
+pub mod events;
+pub mod filter;
+pub mod health;
+pub mod help;
+pub mod list;
 pub mod log;
+pub mod model;
+pub mod msg;
+pub mod navigate;
+pub mod order;
+pub mod prompt;
+pub mod rows;
+pub mod table;
+pub mod text;
+pub mod update;
+pub mod vitals;
 pub mod yaml;
+
+pub use model::Model;
+pub use msg::{Effect, Msg};
+pub use update::update;

@@ -1,1 +1,67 @@
 //! Draws the model: panes, overlays, widgets, theme. Reads `&Model`, changes nothing.
+
+pub mod foot;
+pub mod header;
+pub mod layout;
+pub mod paint;
+pub mod panes;
+pub mod sheet;
+pub mod text_view;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+pub use sheet::Memory;
+
+use crate::app::model::{Model, View};
+use crate::term::SMALLEST;
+use paint::Painter;
+
+/// Draws a frame and returns where the terminal's cursor stands, if it shows.
+pub fn draw(model: &Model, memory: &mut Memory, buffer: &mut Buffer) -> Option<Position> {
+    memory.next_age = None;
+    let area = buffer.area;
+    let mut p = Painter { buffer, theme: &model.theme };
+    p.clear(area, "text");
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        let text = format!("khud needs {}×{}, this is {}×{}", SMALLEST.0, SMALLEST.1, area.width, area.height);
+        p.put(0, 0, area.width, &text, "error");
+        return None;
+    }
+    let layout = layout::layout(model);
+    if let Some(area) = layout.header {
+        header::draw(&mut p, model, area);
+    }
+    if let Some(area) = layout.tabs {
+        panes::tabs(&mut p, model, area);
+    }
+    match model.view() {
+        View::Overview => panes::draw(&mut p, memory, model, &layout),
+        View::Table(table) => panes::full_table(&mut p, memory, model, table, layout.body),
+        View::List(list) => panes::full_list(&mut p, memory, model, list, layout.body),
+        View::Text(text) => text_view::draw(&mut p, text, layout.body),
+    }
+    foot::draw(&mut p, model, layout.foot)
+}
+
+/// The screen as text, one line a row: for snapshots and `:save`.
+pub fn to_text(buffer: &Buffer) -> String {
+    let Rect { width, height, .. } = buffer.area;
+    let mut out = String::new();
+    for y in 0..height {
+        let mut line = String::new();
+        let mut skip = 0;
+        for x in 0..width {
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            let symbol = buffer.cell((x, y)).map_or(" ", |c| c.symbol());
+            line.push_str(symbol);
+            skip = crate::term::clean::width(symbol).saturating_sub(1);
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}

@@ -1,0 +1,220 @@
+//! What each command does, and what a line typed after `:` means.
+
+use super::help;
+use super::list::{self, List};
+use super::model::{Dirty, Model, Pane, PromptKind, Tone, View};
+use super::msg::Effect;
+use super::navigate;
+use super::prompt;
+use super::table::{Fence, Source, Table};
+use crate::config::commands::{self, Id};
+use crate::world::Kind;
+
+pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
+    model.dirty = Dirty::Input;
+    match id {
+        Id::Quit => {
+            model.quitting = true;
+            return vec![Effect::Quit];
+        }
+        Id::Redraw => return vec![Effect::Redraw],
+        Id::Suspend => return vec![Effect::Suspend],
+        Id::Palette => prompt::open(model, PromptKind::Command),
+        Id::Filter => prompt::open(model, PromptKind::Filter),
+        Id::FilterClear => prompt::filter(model, ""),
+        Id::PromptAccept
+        | Id::PromptCancel
+        | Id::PromptComplete
+        | Id::PromptNext
+        | Id::PromptPrevious
+        | Id::PromptErase
+        | Id::PromptEraseWord
+        | Id::PromptEraseAll => return prompt::run(model, id),
+        Id::Help => help::open(model),
+        Id::Header => model.header = !model.header,
+        Id::Back => navigate::back(model),
+        Id::HistoryBack => navigate::pop(model),
+        Id::HistoryForward => navigate::forward(model),
+        Id::HistoryLast => navigate::last(model),
+        Id::FocusNext => navigate::focus(model, 1),
+        Id::FocusPrevious => navigate::focus(model, -1),
+        Id::Focus1 => navigate::focus_on(model, Pane::Findings),
+        Id::Focus2 => navigate::focus_on(model, Pane::Pods),
+        Id::Focus3 => navigate::focus_on(model, Pane::Nodes),
+        Id::Focus4 => navigate::focus_on(model, Pane::Gpus),
+        Id::Focus5 => navigate::focus_on(model, Pane::Events),
+        Id::Focus6 => navigate::focus_on(model, Pane::KubeProxy),
+        Id::Zoom => model.overview.zoom = !model.overview.zoom,
+        Id::MoveDown => navigate::step(model, 1),
+        Id::MoveUp => navigate::step(model, -1),
+        Id::PageDown => navigate::page(model, 1),
+        Id::PageUp => navigate::page(model, -1),
+        Id::MoveTop => navigate::top(model),
+        Id::MoveBottom => navigate::bottom(model),
+        Id::ScrollLeft => navigate::sideways(model, -8),
+        Id::ScrollRight => navigate::sideways(model, 8),
+        Id::Drill => navigate::drill(model),
+        Id::Owner => navigate::owner(model),
+        Id::ShowNode => navigate::node(model),
+        Id::Sick => with_table(model, |t, cx| {
+            t.faults = !t.faults;
+            t.rebuild(cx);
+        }),
+        Id::SortName => sort_by(model, "NAME"),
+        Id::SortAge => sort_by(model, "AGE"),
+        Id::SortStatus => sort_by(model, "STATUS"),
+        Id::SortNamespace => sort_by(model, "NAMESPACE"),
+        Id::SortLeft => sort_step(model, -1),
+        Id::SortRight => sort_step(model, 1),
+        Id::SortColumn => with_table(model, |t, cx| {
+            if let Some((column, _)) = t.sorted_by() {
+                t.sort(cx, Some(column));
+            }
+        }),
+        Id::NamespaceAll => navigate::namespaces(model, Vec::new()),
+        Id::Warp => {
+            if let Some(o) = model.selected().filter(|o| !o.namespace.is_empty()) {
+                navigate::namespaces(model, vec![o.namespace]);
+            }
+        }
+        Id::Mark => {
+            let object = model.selected();
+            with_table(model, |t, _| {
+                if let Some(o) = object
+                    && !t.marks.remove(&o)
+                {
+                    t.marks.insert(o);
+                }
+                t.step(1);
+            });
+        }
+        Id::MarkClear => with_table(model, |t, _| t.marks.clear()),
+        Id::CopyName => return copy(model, |o| o.name.to_string()),
+        Id::CopyNamespace => return copy(model, |o| o.namespace.to_string()),
+        Id::MatchNext | Id::MatchPrevious => {
+            if let Some(t) = model.text_mut()
+                && !t.find(id == Id::MatchNext)
+            {
+                model.say(Tone::Info, "Nothing here matches. `/` searches.");
+            }
+        }
+        Id::ViewOverview => {
+            model.views.clear();
+            model.overview.zoom = false;
+        }
+        Id::ViewFindings => navigate::zoom_on(model, Pane::Findings),
+        Id::ViewGpu => navigate::zoom_on(model, Pane::Gpus),
+        Id::ViewKubeProxy => navigate::zoom_on(model, Pane::KubeProxy),
+        Id::ViewPods => table(model, Kind::Pod),
+        Id::ViewNodes => table(model, Kind::Node),
+        Id::ViewEvents => table(model, Kind::Event),
+        Id::ViewWorkloads => table(model, Kind::Deployment),
+        Id::Namespace => navigate::push(model, View::List(Box::new(List::new(list::What::Namespaces)))),
+        Id::Refresh => model.say(Tone::Info, "Every list is watched: what you see is what the server last said."),
+        _ => model.say(Tone::Info, format!("`{}` does nothing here.", id.command().name)),
+    }
+    Vec::new()
+}
+
+fn with_table(model: &mut Model, f: impl FnOnce(&mut Table, &super::cx::Cx<'_>)) {
+    match model.table_mut() {
+        Some((table, cx)) => f(table, &cx),
+        None => model.say(Tone::Info, "This is not a table."),
+    }
+}
+
+fn sort_by(model: &mut Model, name: &str) {
+    with_table(model, |t, cx| {
+        let column = t.columns().iter().position(|c| c.shape.name == name);
+        if column.is_some() {
+            t.sort(cx, column);
+        }
+    });
+}
+
+/// Sorts by the column beside the one sorted by.
+fn sort_step(model: &mut Model, by: isize) {
+    with_table(model, |t, cx| {
+        let n = t.columns().len() as isize;
+        let next = match t.sorted_by() {
+            None if by > 0 => 0,
+            None => n - 1,
+            Some((c, _)) => (c as isize + by).rem_euclid(n),
+        };
+        t.sort(cx, usize::try_from(next).ok());
+    });
+}
+
+fn copy(model: &mut Model, what: impl Fn(&crate::world::ObjectRef) -> String) -> Vec<Effect> {
+    let Some(object) = model.selected() else { return Vec::new() };
+    let text = what(&object);
+    model.say(Tone::Info, format!("Copied {text}"));
+    vec![Effect::Copy(text)]
+}
+
+/// Opens the full view of a kind.
+pub fn table(model: &mut Model, kind: Kind) {
+    open_table(model, Source { kind, fence: Fence::All });
+}
+
+pub fn open_table(model: &mut Model, source: Source) {
+    let mut table = Table::new(source);
+    table.namespaces = model.namespaces.clone();
+    table.rebuild(&model.data.cx());
+    navigate::push(model, View::Table(Box::new(table)));
+}
+
+/// A line after `:`: a kind with a namespace or filter, or a command's word.
+pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
+    model.dirty = Dirty::Input;
+    let line = line.trim().trim_start_matches(':');
+    let mut words = line.split_whitespace();
+    let Some(first) = words.next() else { return Vec::new() };
+    let rest: Vec<&str> = words.collect();
+    if let Some(kind) = Kind::parse(first).filter(|k| !super::columns::of_kind(k).is_empty()) {
+        if kind == Kind::Namespace && rest.len() == 1 {
+            return namespace_line(model, rest[0]);
+        }
+        table(model, kind);
+        for word in &rest {
+            match word.strip_prefix('/') {
+                Some(_) => {
+                    let pattern = line.split_once(" /").map_or("", |(_, p)| p);
+                    prompt::filter(model, pattern);
+                    break;
+                }
+                None if word.contains('=') => prompt::filter(model, &format!("-l {word}")),
+                None => drop(namespace_line(model, word)),
+            }
+        }
+        return Vec::new();
+    }
+    if let (Some(name), true) = (rest.first(), matches!(first, "ns" | "namespace")) {
+        return namespace_line(model, name);
+    }
+    if let Some((kind, name)) = first.split_once('/')
+        && let Some(kind) = Kind::parse(kind)
+    {
+        navigate::open_object(model, &kind, rest.first().copied().unwrap_or(""), name);
+        return Vec::new();
+    }
+    match commands::by_word(first) {
+        Some(c) => run(model, c.id),
+        None => {
+            let near = crate::config::document::nearest(first, prompt::words().iter().map(|s| s.word.as_str()))
+                .map(|w| format!(" Did you mean `{w}`?"))
+                .unwrap_or_default();
+            model.say(Tone::Bad, format!("`:{first}` is no command and no kind.{near}"));
+            Vec::new()
+        }
+    }
+}
+
+fn namespace_line(model: &mut Model, names: &str) -> Vec<Effect> {
+    let names: Vec<_> = match names {
+        "all" | "*" | "-A" => Vec::new(),
+        names => names.split(',').filter(|n| !n.is_empty()).map(Into::into).collect(),
+    };
+    navigate::namespaces(model, names);
+    Vec::new()
+}

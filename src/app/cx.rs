@@ -1,0 +1,52 @@
+//! What cells are made from: the model's data, read only.
+
+use std::collections::HashMap;
+
+use super::events::Aggregates;
+use super::vitals::Vitals;
+use crate::world::{ObjectRef, Text, Time, World};
+
+/// What is known of why an object is sick, in the few words that fit on its row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cause {
+    pub text: Text,
+    pub severity: Severity,
+}
+
+/// How bad, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Critical,
+    Warning,
+    Info,
+}
+
+impl Severity {
+    pub fn scope(self) -> &'static str {
+        match self {
+            Severity::Critical => "finding.critical",
+            Severity::Warning => "finding.warning",
+            Severity::Info => "finding.info",
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct Cx<'a> {
+    pub world: &'a World,
+    pub causes: &'a HashMap<ObjectRef, Cause>,
+    pub events: &'a Aggregates,
+    pub vitals: &'a Vitals,
+    pub now: Time,
+}
+
+impl Cx<'_> {
+    pub fn cause(&self, object: &ObjectRef) -> Option<&Cause> {
+        self.causes.get(object)
+    }
+
+    /// The style of an object's name: its finding's severity, plain without one.
+    pub fn row_scope(&self, object: &ObjectRef) -> &'static str {
+        self.cause(object).map_or("text", |c| c.severity.scope())
+    }
+}

@@ -1,0 +1,22 @@
+//! `?`: every key that works where the operator is, as it is bound.
+
+use super::model::{Model, View};
+use super::navigate;
+use super::text::{Line, Of, TextView};
+
+pub fn open(model: &mut Model) {
+    let mut lines = Vec::new();
+    for (scope, commands) in model.keymap.help(model.scope()) {
+        lines.push(Line::of(scope.title(), "title"));
+        for (command, keys) in commands {
+            lines.push(Line(vec![
+                (format!("  {keys:<16} "), "key"),
+                (format!("{:<42}", command.description), "text"),
+                (command.name.to_owned(), "text.dim"),
+            ]));
+        }
+        lines.push(Line::default());
+    }
+    lines.push(Line::of("Any command also runs by its name after `:`.", "text.dim"));
+    navigate::push(model, View::Text(Box::new(TextView::new(Of::Help, "help", None, lines))));
+}

@@ -1,0 +1,96 @@
+//! Short lists whose rows are made when needed: findings, GPUs, containers, contexts, the timeline.
+
+use super::cell::Cell;
+use super::columns::Shape;
+use crate::world::{ObjectRef, Text};
+
+/// What a list's rows are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    Findings,
+    Gpus,
+    Timeline,
+    Journal,
+    Contexts,
+    Namespaces,
+    Streams,
+    Containers(ObjectRef),
+    Rollout(ObjectRef),
+    Jump,
+}
+
+/// One row. The cursor stays on its `id`, wherever the row moves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub id: Text,
+    pub object: Option<ObjectRef>,
+    pub cells: Vec<Cell>,
+    /// Columns the first cell is set in, for trees.
+    pub indent: u16,
+}
+
+#[derive(Debug)]
+pub struct List {
+    pub what: What,
+    cursor: Option<Text>,
+    index: usize,
+    pub offset: usize,
+    pub height: usize,
+    /// What is typed after `/`, in lower case.
+    pub filter: String,
+}
+
+impl List {
+    pub fn new(what: What) -> List {
+        List { what, cursor: None, index: 0, offset: 0, height: 1, filter: String::new() }
+    }
+
+    /// Where the cursor stands among these rows: on its row, or where that row last was.
+    pub fn index(&self, rows: &[Row]) -> usize {
+        let last = rows.len().saturating_sub(1);
+        match &self.cursor {
+            None => 0,
+            Some(id) => rows.iter().position(|r| r.id == *id).unwrap_or(self.index.min(last)),
+        }
+    }
+
+    pub fn step(&mut self, rows: &[Row], by: isize) {
+        let last = rows.len().saturating_sub(1);
+        self.jump(rows, self.index(rows).saturating_add_signed(by).min(last));
+    }
+
+    pub fn jump(&mut self, rows: &[Row], index: usize) {
+        let index = index.min(rows.len().saturating_sub(1));
+        self.cursor = rows.get(index).map(|r| r.id.clone());
+        self.index = index;
+        self.settle(rows);
+    }
+
+    pub fn top(&mut self) {
+        self.cursor = None;
+        self.index = 0;
+        self.offset = 0;
+    }
+
+    pub fn select(&mut self, id: Text) {
+        self.cursor = Some(id);
+    }
+
+    pub fn settle(&mut self, rows: &[Row]) {
+        let (at, height) = (self.index(rows), self.height.max(1));
+        if at < self.offset {
+            self.offset = at;
+        } else if at >= self.offset + height {
+            self.offset = at + 1 - height;
+        }
+        self.offset = self.offset.min(rows.len().saturating_sub(height));
+    }
+}
+
+pub const fn shape(name: &'static str, min: u16, max: u16, keep: u8) -> Shape {
+    Shape { name, min, max, right: false, keep, tail: false }
+}
+
+pub const fn number(name: &'static str, min: u16, max: u16, keep: u8) -> Shape {
+    Shape { name, min, max, right: true, keep, tail: false }
+}

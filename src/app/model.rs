@@ -1,0 +1,322 @@
+//! The whole state of the cockpit, as plain data. Only `update` changes it, and only the main task calls that.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::cx::{Cause, Cx};
+use super::events::Aggregates;
+use super::list::{self, List};
+use super::table::{Fence, Source, Table};
+use super::text::TextView;
+use super::vitals::Vitals;
+use crate::config::commands::Scope;
+use crate::config::{Keymap, Theme};
+use crate::world::{Clock, Kind, ObjectRef, Text, Time, World};
+
+/// What is known of the cluster and derived from it.
+#[derive(Debug, Default)]
+pub struct Data {
+    pub world: World,
+    pub causes: HashMap<ObjectRef, Cause>,
+    pub events: Aggregates,
+    pub vitals: Vitals,
+    pub now: Time,
+}
+
+impl Data {
+    pub fn cx(&self) -> Cx<'_> {
+        Cx {
+            world: &self.world,
+            causes: &self.causes,
+            events: &self.events,
+            vitals: &self.vitals,
+            now: self.now,
+        }
+    }
+}
+
+/// The overview's panes, in the order of `tab` and `alt-1…6`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pane {
+    Findings,
+    Pods,
+    Nodes,
+    Gpus,
+    Events,
+    KubeProxy,
+}
+
+impl Pane {
+    pub const ALL: [Pane; 6] =
+        [Pane::Findings, Pane::Pods, Pane::Nodes, Pane::Gpus, Pane::Events, Pane::KubeProxy];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Pane::Findings => "FINDINGS",
+            Pane::Pods => "PODS",
+            Pane::Nodes => "NODES",
+            Pane::Gpus => "GPU MEMORY",
+            Pane::Events => "EVENTS",
+            Pane::KubeProxy => "KUBE-PROXY",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Overview {
+    pub focus: Pane,
+    pub zoom: bool,
+    pub findings: List,
+    pub pods: Table,
+    pub nodes: Table,
+    pub gpus: List,
+    pub events: Table,
+    pub proxies: Table,
+}
+
+impl Default for Overview {
+    fn default() -> Overview {
+        Overview {
+            focus: Pane::Pods,
+            zoom: false,
+            findings: List::new(list::What::Findings),
+            pods: Table::new(Source::all(Kind::Pod)),
+            nodes: Table::new(Source::all(Kind::Node)),
+            gpus: List::new(list::What::Gpus),
+            events: Table::new(Source::all(Kind::Event)),
+            proxies: Table::new(Source { kind: Kind::Pod, fence: Fence::KubeProxy }),
+        }
+    }
+}
+
+impl Overview {
+    pub fn tables(&mut self) -> [&mut Table; 4] {
+        [&mut self.pods, &mut self.nodes, &mut self.events, &mut self.proxies]
+    }
+}
+
+/// A screen. They stack: `esc` goes back to the one below.
+#[derive(Debug)]
+pub enum View {
+    Overview,
+    Table(Box<Table>),
+    List(Box<List>),
+    Text(Box<TextView>),
+}
+
+/// A line being typed.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Prompt {
+    pub kind: PromptKind,
+    pub text: String,
+    /// What could be meant, best first.
+    pub suggestions: Vec<Suggestion>,
+    pub chosen: Option<usize>,
+    /// The filter to go back to when the prompt is left.
+    pub before: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum PromptKind {
+    #[default]
+    Command,
+    Filter,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suggestion {
+    pub word: String,
+    pub description: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Info,
+    Good,
+    Bad,
+}
+
+/// The line at the foot that says what just happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    pub text: String,
+    pub tone: Tone,
+    pub at: Time,
+}
+
+/// Why a frame is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Dirty {
+    #[default]
+    No,
+    /// Data on the screen changed.
+    Data,
+    /// The operator did something.
+    Input,
+}
+
+/// Which cluster this is, as the header says it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cluster {
+    pub context: String,
+    pub server: String,
+    pub version: String,
+    pub user: String,
+    pub read_only: bool,
+}
+
+#[derive(Debug)]
+pub struct Model {
+    pub clock: Clock,
+    pub data: Data,
+    pub cluster: Cluster,
+    pub size: (u16, u16),
+    pub overview: Overview,
+    pub views: Vec<View>,
+    /// Views `[` went back from, for `]`.
+    pub forward: Vec<View>,
+    pub prompt: Option<Prompt>,
+    pub message: Option<Message>,
+    pub namespaces: BTreeSet<Text>,
+    pub keymap: Keymap,
+    pub theme: Theme,
+    pub header: bool,
+    pub dirty: Dirty,
+    pub quitting: bool,
+}
+
+impl Model {
+    pub fn new(clock: Clock, keymap: Keymap, theme: Theme) -> Model {
+        let data = Data { now: clock.now(), ..Data::default() };
+        Model {
+            clock,
+            data,
+            cluster: Cluster::default(),
+            size: (0, 0),
+            overview: Overview::default(),
+            views: Vec::new(),
+            forward: Vec::new(),
+            prompt: None,
+            message: None,
+            namespaces: BTreeSet::new(),
+            keymap,
+            theme,
+            header: true,
+            dirty: Dirty::Input,
+            quitting: false,
+        }
+    }
+
+    pub fn view(&self) -> &View {
+        self.views.last().unwrap_or(&View::Overview)
+    }
+
+    /// The table keys act on, where the view or focused pane is one.
+    pub fn table(&self) -> Option<&Table> {
+        match self.view() {
+            View::Table(t) => Some(t),
+            View::Overview => match self.overview.focus {
+                Pane::Pods => Some(&self.overview.pods),
+                Pane::Nodes => Some(&self.overview.nodes),
+                Pane::Events => Some(&self.overview.events),
+                Pane::KubeProxy => Some(&self.overview.proxies),
+                Pane::Findings | Pane::Gpus => None,
+            },
+            View::List(_) | View::Text(_) => None,
+        }
+    }
+
+    /// That table with the data its rows are made from.
+    pub fn table_mut(&mut self) -> Option<(&mut Table, Cx<'_>)> {
+        let Model { views, overview, data, .. } = self;
+        let table = match views.last_mut() {
+            Some(View::Table(t)) => &mut **t,
+            None | Some(View::Overview) => match overview.focus {
+                Pane::Pods => &mut overview.pods,
+                Pane::Nodes => &mut overview.nodes,
+                Pane::Events => &mut overview.events,
+                Pane::KubeProxy => &mut overview.proxies,
+                Pane::Findings | Pane::Gpus => return None,
+            },
+            Some(View::List(_) | View::Text(_)) => return None,
+        };
+        Some((table, data.cx()))
+    }
+
+    /// The list keys act on, where the view or focused pane is one.
+    pub fn list(&self) -> Option<&List> {
+        match self.view() {
+            View::List(l) => Some(l),
+            View::Overview => match self.overview.focus {
+                Pane::Findings => Some(&self.overview.findings),
+                Pane::Gpus => Some(&self.overview.gpus),
+                _ => None,
+            },
+            View::Table(_) | View::Text(_) => None,
+        }
+    }
+
+    pub fn list_mut(&mut self) -> Option<&mut List> {
+        match self.views.last_mut() {
+            Some(View::List(l)) => Some(l),
+            None | Some(View::Overview) => match self.overview.focus {
+                Pane::Findings => Some(&mut self.overview.findings),
+                Pane::Gpus => Some(&mut self.overview.gpus),
+                _ => None,
+            },
+            Some(View::Table(_) | View::Text(_)) => None,
+        }
+    }
+
+    pub fn text_mut(&mut self) -> Option<&mut TextView> {
+        match self.views.last_mut() {
+            Some(View::Text(t)) => Some(t),
+            _ => None,
+        }
+    }
+
+    /// The object under the cursor.
+    pub fn selected(&self) -> Option<ObjectRef> {
+        if let Some(t) = self.table() {
+            return t.selected(&self.data.cx());
+        }
+        if let Some(l) = self.list() {
+            let rows = self.rows(&l.what, &l.filter);
+            return rows.get(l.index(&rows)).and_then(|r| r.object.clone());
+        }
+        match self.view() {
+            View::Text(t) => t.object.clone(),
+            _ => None,
+        }
+    }
+
+    /// Where keys are looked up now.
+    pub fn scope(&self) -> Scope {
+        if self.prompt.is_some() {
+            return Scope::Prompt;
+        }
+        let by_kind = |kind: &Kind| match kind {
+            Kind::Pod => Scope::Pods,
+            Kind::Node => Scope::Nodes,
+            Kind::Event => Scope::Events,
+            Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet => Scope::Workloads,
+            _ => Scope::Rows,
+        };
+        if let Some(t) = self.table() {
+            return by_kind(&t.source.kind);
+        }
+        if let Some(l) = self.list() {
+            return match l.what {
+                list::What::Findings => Scope::Findings,
+                list::What::Timeline => Scope::Timeline,
+                list::What::Containers(_) => Scope::Containers,
+                _ => Scope::Rows,
+            };
+        }
+        Scope::Text
+    }
+
+    pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
+        self.message = Some(Message { text: text.into(), tone, at: self.data.now });
+        self.dirty = Dirty::Input;
+    }
+}

@@ -1,0 +1,222 @@
+//! Moving about: cursors, panes, the stack of views, and what `enter` opens.
+
+use super::command;
+use super::list;
+use super::model::{Dirty, Model, Pane, Tone, View};
+use super::table::{Fence, Source};
+use crate::world::{Kind, ObjectRef, Text};
+
+/// Views kept to go back to.
+const DEEPEST: usize = 50;
+
+pub fn push(model: &mut Model, view: View) {
+    model.forward.clear();
+    if model.views.len() == DEEPEST {
+        model.views.remove(0);
+    }
+    model.views.push(view);
+    model.dirty = Dirty::Input;
+}
+
+/// What `esc` does: first the filter goes, then the view, then the zoom.
+pub fn back(model: &mut Model) {
+    let filtered = model.table().is_some_and(|t| !t.filter.is_empty())
+        || model.list().is_some_and(|l| !l.filter.is_empty())
+        || model.text_mut().is_some_and(|t| !t.search.is_empty());
+    if filtered {
+        super::prompt::filter(model, "");
+    } else if !model.views.is_empty() {
+        pop(model);
+    } else if model.overview.zoom {
+        model.overview.zoom = false;
+    }
+}
+
+pub fn pop(model: &mut Model) {
+    if let Some(view) = model.views.pop() {
+        model.forward.push(view);
+    }
+}
+
+pub fn forward(model: &mut Model) {
+    if let Some(view) = model.forward.pop() {
+        model.views.push(view);
+    }
+}
+
+/// The view before, and back again.
+pub fn last(model: &mut Model) {
+    if model.forward.is_empty() {
+        pop(model);
+    } else {
+        forward(model);
+    }
+}
+
+fn overview(model: &mut Model) {
+    while let Some(view) = model.views.pop() {
+        model.forward.push(view);
+    }
+}
+
+pub fn focus(model: &mut Model, by: isize) {
+    if !model.views.is_empty() {
+        return;
+    }
+    let n = Pane::ALL.len() as isize;
+    let at = Pane::ALL.iter().position(|p| *p == model.overview.focus).unwrap_or(0) as isize;
+    model.overview.focus = Pane::ALL[(at + by).rem_euclid(n) as usize];
+}
+
+pub fn focus_on(model: &mut Model, pane: Pane) {
+    overview(model);
+    model.overview.focus = pane;
+}
+
+pub fn zoom_on(model: &mut Model, pane: Pane) {
+    focus_on(model, pane);
+    model.overview.zoom = true;
+}
+
+pub fn step(model: &mut Model, by: isize) {
+    if let Some((table, _)) = model.table_mut() {
+        table.step(by);
+    } else if let Some(what) = model.list().map(|l| (l.what.clone(), l.filter.clone())) {
+        let rows = model.rows(&what.0, &what.1);
+        if let Some(list) = model.list_mut() {
+            list.step(&rows, by);
+        }
+    } else if let Some(text) = model.text_mut() {
+        text.scroll(by);
+    }
+}
+
+pub fn page(model: &mut Model, by: isize) {
+    let height = model
+        .table()
+        .map(|t| t.height)
+        .or(model.list().map(|l| l.height))
+        .or(match model.view() {
+            View::Text(t) => Some(t.height),
+            _ => None,
+        })
+        .unwrap_or(1);
+    step(model, by * height.saturating_sub(1).max(1) as isize);
+}
+
+pub fn top(model: &mut Model) {
+    if let Some((table, _)) = model.table_mut() {
+        table.top();
+    } else if let Some(list) = model.list_mut() {
+        list.top();
+    } else if let Some(text) = model.text_mut() {
+        text.offset = 0;
+    }
+}
+
+pub fn bottom(model: &mut Model) {
+    if let Some((table, _)) = model.table_mut() {
+        table.jump(usize::MAX);
+    } else {
+        // Half of the largest number is far below any list's end and cannot overflow.
+        step(model, isize::MAX / 2);
+    }
+}
+
+pub fn sideways(model: &mut Model, by: isize) {
+    if let Some(text) = model.text_mut() {
+        text.left = text.left.saturating_add_signed(by);
+    }
+}
+
+/// Shows these namespaces only; none named: all.
+pub fn namespaces(model: &mut Model, names: Vec<Text>) {
+    model.namespaces = names.into_iter().collect();
+    let Model { data, overview, views, namespaces, .. } = model;
+    let cx = data.cx();
+    for table in [&mut overview.pods, &mut overview.events] {
+        table.namespaces = namespaces.clone();
+        table.rebuild(&cx);
+    }
+    for view in views {
+        if let View::Table(t) = view
+            && t.source.kind.namespaced()
+        {
+            t.namespaces = namespaces.clone();
+            t.rebuild(&cx);
+        }
+    }
+    let text = match model.namespaces.len() {
+        0 => "All namespaces".into(),
+        _ => format!("Namespace {}", model.namespaces.iter().map(|n| &**n).collect::<Vec<_>>().join(", ")),
+    };
+    model.say(Tone::Info, text);
+}
+
+/// Opens what is inside the row.
+pub fn drill(model: &mut Model) {
+    let Some(object) = model.selected() else { return };
+    if let Some(list::What::Namespaces) = model.list().map(|l| &l.what) {
+        pop(model);
+        namespaces(model, vec![object.name]);
+        return;
+    }
+    inside(model, &object);
+}
+
+fn inside(model: &mut Model, object: &ObjectRef) {
+    let uid = model.data.world.meta(object).map(|m| m.uid.clone());
+    let owned = |kind: Kind| uid.clone().map(|u| Source { kind, fence: Fence::Owned(u) });
+    let source = match &object.kind {
+        Kind::Node => Some(Source { kind: Kind::Pod, fence: Fence::OnNode(object.name.clone()) }),
+        Kind::Deployment => owned(Kind::ReplicaSet),
+        Kind::ReplicaSet | Kind::StatefulSet | Kind::DaemonSet | Kind::Job => owned(Kind::Pod),
+        Kind::CronJob => owned(Kind::Job),
+        Kind::Namespace => {
+            namespaces(model, vec![object.name.clone()]);
+            command::table(model, Kind::Pod);
+            None
+        }
+        _ => Some(Source { kind: Kind::Event, fence: Fence::Regarding(object.clone()) }),
+    };
+    if let Some(source) = source {
+        command::open_table(model, source);
+    }
+}
+
+/// To the object that controls this one.
+pub fn owner(model: &mut Model) {
+    let Some(object) = model.selected() else { return };
+    let owner = model.data.world.meta(&object).and_then(|m| m.owner.clone());
+    match owner {
+        Some(o) => open_object(model, &o.kind, &object.namespace, &o.name),
+        None => model.say(Tone::Info, format!("Nothing owns {object}.")),
+    }
+}
+
+pub fn node(model: &mut Model) {
+    let Some(object) = model.selected() else { return };
+    let node = model.data.world.pods.find(&object.namespace, &object.name).map(|p| p.node.clone());
+    match node.filter(|n| !n.is_empty()) {
+        Some(n) => open_object(model, &Kind::Node, "", &n),
+        None => model.say(Tone::Info, format!("{object} is on no node.")),
+    }
+}
+
+/// Opens the kind's table with the cursor on the object; without a namespace the first of that name.
+pub fn open_object(model: &mut Model, kind: &Kind, namespace: &str, name: &str) {
+    if super::columns::of_kind(kind).is_empty() {
+        model.say(Tone::Info, format!("khud has no view of kind {kind} yet."));
+        return;
+    }
+    command::table(model, kind.clone());
+    let Some((table, cx)) = model.table_mut() else { return };
+    let wanted = match namespace {
+        "" => table.find_name(&cx, name),
+        ns => Some(ObjectRef::new(kind.clone(), ns, name)),
+    };
+    let found = wanted.is_some_and(|o| table.select(&cx, &o));
+    if !found {
+        model.say(Tone::Bad, format!("There is no {} {name} here (any more).", kind.name().to_lowercase()));
+    }
+}

@@ -1,0 +1,202 @@
+//! Rows in order, kept so by each change: no row list is sorted again because one row moved.
+
+use std::cmp::Ordering;
+
+use super::cell::Value;
+use crate::world::{Slot, Text};
+
+/// Rows in a block at most; a full one splits in two.
+const BLOCK: usize = 512;
+
+/// Where a row stands: the sorted column's value, then namespace and name so that equals keep a fixed order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    pub value: Value,
+    pub namespace: Text,
+    pub name: Text,
+}
+
+impl Key {
+    fn cmp(&self, other: &Key, descending: bool) -> Ordering {
+        let by_value = match (&self.value, &other.value) {
+            // What has no value stands last whichever way the column is sorted.
+            (Value::None, Value::None) => Ordering::Equal,
+            (Value::None, _) => Ordering::Greater,
+            (_, Value::None) => Ordering::Less,
+            (a, b) if descending => b.cmp(a),
+            (a, b) => a.cmp(b),
+        };
+        by_value.then_with(|| self.namespace.cmp(&other.namespace)).then_with(|| self.name.cmp(&other.name))
+    }
+}
+
+/// A sorted list in blocks: insert and remove touch one block, finding the n-th row walks the block lengths.
+#[derive(Debug, Default)]
+pub struct Order {
+    blocks: Vec<Vec<Slot>>,
+    /// The key each slot was put in with; what is not listed has none.
+    keys: Vec<Option<Key>>,
+    len: usize,
+    descending: bool,
+}
+
+impl Order {
+    pub fn new(descending: bool) -> Order {
+        Order { descending, ..Order::default() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub fn contains(&self, slot: Slot) -> bool {
+        self.key(slot).is_some()
+    }
+
+    fn key(&self, slot: Slot) -> Option<&Key> {
+        self.keys.get(slot.0 as usize)?.as_ref()
+    }
+
+    fn compare(&self, a: Slot, key: &Key) -> Ordering {
+        self.key(a).map_or(Ordering::Equal, |k| k.cmp(key, self.descending))
+    }
+
+    /// The block and the place in it where the key stands or would.
+    fn place(&self, key: &Key) -> (usize, usize) {
+        let b = self
+            .blocks
+            .partition_point(|b| b.last().is_some_and(|s| self.compare(*s, key) == Ordering::Less))
+            .min(self.blocks.len().saturating_sub(1));
+        let at = self
+            .blocks
+            .get(b)
+            .map_or(0, |block| block.partition_point(|s| self.compare(*s, key) == Ordering::Less));
+        (b, at)
+    }
+
+    /// Puts the row where its key says, or moves it there. False where it already stood there.
+    pub fn put(&mut self, slot: Slot, key: Key) -> bool {
+        if self.key(slot) == Some(&key) {
+            return false;
+        }
+        self.remove(slot);
+        let (b, at) = self.place(&key);
+        match self.blocks.get_mut(b) {
+            None => self.blocks.push(vec![slot]),
+            Some(block) => {
+                block.insert(at, slot);
+                if block.len() > BLOCK {
+                    let tail = block.split_off(BLOCK / 2);
+                    self.blocks.insert(b + 1, tail);
+                }
+            }
+        }
+        let i = slot.0 as usize;
+        if self.keys.len() <= i {
+            self.keys.resize(i + 1, None);
+        }
+        self.keys[i] = Some(key);
+        self.len += 1;
+        true
+    }
+
+    /// Takes the row out. False where it was not in.
+    pub fn remove(&mut self, slot: Slot) -> bool {
+        let Some((b, at)) = self.find(slot) else { return false };
+        self.blocks[b].remove(at);
+        if self.blocks[b].is_empty() {
+            self.blocks.remove(b);
+        }
+        self.keys[slot.0 as usize] = None;
+        self.len -= 1;
+        true
+    }
+
+    fn find(&self, slot: Slot) -> Option<(usize, usize)> {
+        let (b, at) = self.place(self.key(slot)?);
+        (self.blocks.get(b)?.get(at) == Some(&slot)).then_some((b, at))
+    }
+
+    /// How many rows stand before it.
+    pub fn index(&self, slot: Slot) -> Option<usize> {
+        let (b, at) = self.find(slot)?;
+        Some(self.blocks[..b].iter().map(Vec::len).sum::<usize>() + at)
+    }
+
+    pub fn get(&self, index: usize) -> Option<Slot> {
+        self.range(index).next()
+    }
+
+    /// Rows from `start` on.
+    pub fn range(&self, start: usize) -> impl Iterator<Item = Slot> {
+        let (mut skip, mut first) = (start, self.blocks.len());
+        for (i, block) in self.blocks.iter().enumerate() {
+            if skip < block.len() {
+                first = i;
+                break;
+            }
+            skip -= block.len();
+        }
+        self.blocks[first..].iter().flatten().copied().skip(skip)
+    }
+
+    /// Builds the order of many rows at once.
+    pub fn build(rows: Vec<(Slot, Key)>, descending: bool) -> Order {
+        let mut rows = rows;
+        rows.sort_unstable_by(|a, b| a.1.cmp(&b.1, descending));
+        let mut order = Order::new(descending);
+        order.len = rows.len();
+        order.blocks = rows.chunks(BLOCK / 2).map(|c| c.iter().map(|(s, _)| *s).collect()).collect();
+        let highest = rows.iter().map(|(s, _)| s.0 as usize + 1).max().unwrap_or(0);
+        order.keys.resize(highest, None);
+        for (slot, key) in rows {
+            order.keys[slot.0 as usize] = Some(key);
+        }
+        order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(value: i64, name: u32) -> Key {
+        let value = if value < 0 { Value::None } else { Value::Num(value) };
+        Key { value, namespace: "ns".into(), name: format!("{name:05}").into() }
+    }
+
+    proptest! {
+        /// Any puts, moves and removals leave the order a plain sort of what is in it gives.
+        #[test]
+        fn changes_keep_the_order_a_sort_would_give(
+            ops in prop::collection::vec((0u32..1500, -1i64..20, prop::bool::weighted(0.8)), 0..3000),
+            descending: bool,
+        ) {
+            let mut order = Order::new(descending);
+            let mut truth = std::collections::HashMap::new();
+            for (slot, value, put) in ops {
+                if put {
+                    order.put(Slot(slot), key(value, slot));
+                    truth.insert(slot, value);
+                } else {
+                    prop_assert_eq!(order.remove(Slot(slot)), truth.remove(&slot).is_some());
+                }
+            }
+            let rows: Vec<_> = truth.iter().map(|(s, v)| (Slot(*s), key(*v, *s))).collect();
+            let sorted = Order::build(rows, descending);
+            let want: Vec<Slot> = sorted.range(0).collect();
+            prop_assert_eq!(order.range(0).collect::<Vec<_>>(), want.clone());
+            prop_assert_eq!(order.len(), want.len());
+            for (i, slot) in want.iter().enumerate().step_by(37) {
+                prop_assert_eq!(order.index(*slot), Some(i));
+                prop_assert_eq!(order.get(i), Some(*slot));
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The line typed after `:` or `/`: editing, suggestions, and what it does while and when it is typed.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+
+use super::command;
+use super::filter::Filter;
+use super::model::{Dirty, Model, Prompt, PromptKind, Suggestion};
+use super::msg::Effect;
+use crate::config::commands::{COMMANDS, Id};
+use crate::world::Kind;
+
+const SUGGESTIONS: usize = 8;
+/// Longest line taken, characters.
+const LONGEST: usize = 400;
+
+pub fn open(model: &mut Model, kind: PromptKind) {
+    let before = match kind {
+        PromptKind::Command => String::new(),
+        PromptKind::Filter => filter_text(model),
+    };
+    model.prompt = Some(Prompt { kind, text: before.clone(), before, ..Prompt::default() });
+    suggest(model);
+}
+
+fn filter_text(model: &mut Model) -> String {
+    if let Some(t) = model.table() {
+        return t.filter.text.clone();
+    }
+    if let Some(l) = model.list() {
+        return l.filter.clone();
+    }
+    model.text_mut().map(|t| t.search.clone()).unwrap_or_default()
+}
+
+pub fn typed(model: &mut Model, key: KeyEvent) {
+    if let KeyCode::Char(c) = key.code
+        && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
+    {
+        edit(model, |text| text.push(c));
+    }
+}
+
+pub fn paste(model: &mut Model, pasted: &str) {
+    if model.prompt.is_some() {
+        let line: String = pasted.lines().next().unwrap_or("").chars().filter(|c| !c.is_control()).collect();
+        edit(model, |text| text.push_str(&line));
+    }
+}
+
+/// Changes the line, and what follows from it at once.
+pub fn edit(model: &mut Model, f: impl FnOnce(&mut String)) {
+    let Some(prompt) = &mut model.prompt else { return };
+    f(&mut prompt.text);
+    if let Some((cut, _)) = prompt.text.char_indices().nth(LONGEST) {
+        prompt.text.truncate(cut);
+    }
+    prompt.chosen = None;
+    let (kind, text) = (prompt.kind, prompt.text.clone());
+    match kind {
+        PromptKind::Filter => filter(model, &text),
+        PromptKind::Command => suggest(model),
+    }
+    model.dirty = Dirty::Input;
+}
+
+/// Filters what is on the screen.
+pub fn filter(model: &mut Model, text: &str) {
+    if let Some((table, cx)) = model.table_mut() {
+        table.filter = Filter::parse(text, table.columns());
+        table.rebuild(&cx);
+    } else if let Some(list) = model.list_mut() {
+        list.filter = text.to_lowercase();
+        list.top();
+    } else if let Some(view) = model.text_mut() {
+        view.search = text.to_owned();
+        if !view.search.is_empty() {
+            view.find(true);
+        }
+    }
+    model.dirty = Dirty::Input;
+}
+
+/// The prompt's own keys.
+pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
+    match id {
+        Id::PromptErase => edit(model, |t| {
+            t.pop();
+        }),
+        Id::PromptEraseWord => edit(model, |t| {
+            let cut = t.trim_end().rfind(' ').map_or(0, |i| i + 1);
+            t.truncate(cut);
+        }),
+        Id::PromptEraseAll => edit(model, String::clear),
+        Id::PromptNext => choose(model, 1),
+        Id::PromptPrevious => choose(model, -1),
+        Id::PromptComplete => {
+            if let Some(p) = &mut model.prompt
+                && let Some(s) = p.suggestions.get(p.chosen.unwrap_or(0))
+            {
+                p.text = s.word.clone();
+                suggest(model);
+            }
+        }
+        Id::PromptCancel => {
+            if let Some(p) = model.prompt.take()
+                && p.kind == PromptKind::Filter
+            {
+                filter(model, &p.before);
+            }
+        }
+        Id::PromptAccept => {
+            let Some(p) = model.prompt.take() else { return Vec::new() };
+            if p.kind == PromptKind::Command {
+                let line = match p.chosen.and_then(|i| p.suggestions.get(i)) {
+                    Some(s) => s.word.clone(),
+                    None => p.text,
+                };
+                return command::line(model, &line);
+            }
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn choose(model: &mut Model, by: isize) {
+    let Some(p) = &mut model.prompt else { return };
+    let n = p.suggestions.len();
+    if n > 0 {
+        p.chosen = Some(match p.chosen {
+            None if by > 0 => 0,
+            None => n - 1,
+            Some(i) => (i + n).saturating_add_signed(by) % n,
+        });
+    }
+}
+
+/// Every word the command line takes, with what it does.
+pub fn words() -> Vec<Suggestion> {
+    let commands = COMMANDS.iter().filter(|c| c.scopes.contains(&crate::config::commands::Scope::Global) || c.id == Id::Quit);
+    let mut out: Vec<Suggestion> = Vec::new();
+    for kind in Kind::ALL.iter().filter(|k| !super::columns::of_kind(k).is_empty()) {
+        out.push(Suggestion { word: kind.plural().into(), description: format!("{} in a view of their own", kind.name()) });
+    }
+    for c in commands {
+        let word = c.words.first().copied().unwrap_or(c.name);
+        if out.iter().all(|s| s.word != word) {
+            out.push(Suggestion { word: word.into(), description: c.description.into() });
+        }
+    }
+    out
+}
+
+fn suggest(model: &mut Model) {
+    let Some(p) = &mut model.prompt else { return };
+    if p.kind != PromptKind::Command {
+        return;
+    }
+    let word = p.text.split_whitespace().next().unwrap_or("");
+    let all = words();
+    if word.is_empty() {
+        p.suggestions = all.into_iter().take(SUGGESTIONS).collect();
+        return;
+    }
+    let mut matcher = Matcher::new(Config::DEFAULT);
+    let pattern = Pattern::parse(word, CaseMatching::Ignore, Normalization::Smart);
+    let mut buffer = Vec::new();
+    let mut scored: Vec<(u32, Suggestion)> = all
+        .into_iter()
+        .filter_map(|s| {
+            let score = pattern.score(Utf32Str::new(&s.word, &mut buffer), &mut matcher)?;
+            Some((score + if s.word.starts_with(word) { 1000 } else { 0 }, s))
+        })
+        .collect();
+    scored.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.word.cmp(&b.1.word)));
+    p.suggestions = scored.into_iter().take(SUGGESTIONS).map(|(_, s)| s).collect();
+}

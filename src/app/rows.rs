@@ -1,0 +1,126 @@
+//! Makes the rows of short lists from the model.
+
+use super::cell::{Cell, Value};
+use super::columns::Shape;
+use super::list::{Row, What, number, shape};
+use super::model::{Model, View};
+use crate::world::{Object, StreamId};
+
+static NAMESPACES: &[Shape] = &[shape("NAMESPACE", 10, 60, 100), number("PODS", 4, 7, 90), shape("STATUS", 6, 12, 50)];
+static STREAMS: &[Shape] =
+    &[shape("STREAM", 10, 40, 100), shape("STATE", 8, 14, 90), number("FOR", 4, 8, 50), shape("WHY", 8, 120, 80)];
+
+pub fn shapes(what: &What) -> &'static [Shape] {
+    match what {
+        What::Namespaces => NAMESPACES,
+        What::Streams => STREAMS,
+        _ => &[],
+    }
+}
+
+impl Model {
+    /// The rows of a list, filtered by what was typed.
+    pub fn rows(&self, what: &What, filter: &str) -> Vec<Row> {
+        let mut rows = match what {
+            What::Namespaces => self.namespace_rows(),
+            What::Streams => self.stream_rows(),
+            _ => Vec::new(),
+        };
+        if !filter.is_empty() {
+            let now = self.data.now;
+            rows.retain(|r| r.cells.iter().any(|c| c.value.show(now).to_lowercase().contains(filter)));
+        }
+        rows
+    }
+
+    /// What an empty list says instead of nothing.
+    pub fn empty_list(&self, what: &What) -> &'static str {
+        match what {
+            What::Findings if self.data.world.synced(&crate::world::Kind::Pod) => "Nothing found wrong.",
+            What::Findings => "Looking…",
+            What::Gpus => "No GPU metrics: no DCGM exporter answered.",
+            _ => "Nothing here.",
+        }
+    }
+
+    /// Memory in use on all GPUs that report it, in percent.
+    pub fn gpu_memory_percent(&self) -> Option<u64> {
+        None
+    }
+
+    /// Critical findings and warnings.
+    pub fn finding_counts(&self) -> (usize, usize) {
+        (0, 0)
+    }
+
+    /// Keeps every cursor in its window, after sizes or rows changed.
+    pub fn settle(&mut self) {
+        for table in self.overview.tables() {
+            table.settle();
+        }
+        match self.views.last_mut() {
+            Some(View::Table(t)) => t.settle(),
+            Some(View::Text(t)) => t.settle(),
+            _ => {}
+        }
+        for pane in [What::Findings, What::Gpus] {
+            let rows = self.rows(&pane, "");
+            let list = if pane == What::Gpus { &mut self.overview.gpus } else { &mut self.overview.findings };
+            list.settle(&rows);
+        }
+    }
+
+    fn namespace_rows(&self) -> Vec<Row> {
+        let mut rows: Vec<Row> = self
+            .data
+            .world
+            .namespaces
+            .values()
+            .map(|n| Row {
+                id: n.meta.name.clone(),
+                object: Some(n.reference()),
+                cells: vec![
+                    Cell::plain(Value::text(&n.meta.name)),
+                    Cell::plain(Value::None),
+                    Cell::dim(Value::text(&n.phase)),
+                ],
+                indent: 0,
+            })
+            .collect();
+        rows.sort_by(|a, b| a.id.cmp(&b.id));
+        rows
+    }
+
+    fn stream_rows(&self) -> Vec<Row> {
+        self.data
+            .world
+            .streams
+            .iter()
+            .map(|(id, s)| {
+                let name = match id {
+                    StreamId::Watch { kind, namespace } if namespace.is_empty() => kind.plural().to_owned(),
+                    StreamId::Watch { kind, namespace } => format!("{} in {namespace}", kind.plural()),
+                    StreamId::Telemetry(name) => name.to_string(),
+                };
+                let why = match &s.state {
+                    crate::world::StreamState::Reconnecting { why, .. }
+                    | crate::world::StreamState::Forbidden { why }
+                    | crate::world::StreamState::Unsupported { why } => why.clone(),
+                    _ => "".into(),
+                };
+                let scope = if s.state.is_live() { "status.ok" } else { "status.pending" };
+                Row {
+                    id: name.as_str().into(),
+                    object: None,
+                    cells: vec![
+                        Cell::plain(Value::Text(name.into())),
+                        Cell::new(Value::Text(s.state.to_string().into()), scope),
+                        Cell::dim(Value::Age(s.since)),
+                        Cell::plain(Value::text(&why)),
+                    ],
+                    indent: 0,
+                }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,86 @@
+//! Scrolled text with search: help, describe, YAML.
+
+use crate::world::{ObjectRef, Text};
+
+/// One line in pieces, each with the scope of its style.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Line(pub Vec<(String, &'static str)>);
+
+impl Line {
+    pub fn plain(text: impl Into<String>) -> Line {
+        Line(vec![(text.into(), "text")])
+    }
+
+    pub fn of(text: impl Into<String>, scope: &'static str) -> Line {
+        Line(vec![(text.into(), scope)])
+    }
+
+    pub fn text(&self) -> String {
+        self.0.iter().map(|(t, _)| t.as_str()).collect()
+    }
+}
+
+/// What the text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    Help,
+    Describe,
+    Yaml,
+    Evidence,
+}
+
+#[derive(Debug)]
+pub struct TextView {
+    pub of: Of,
+    pub title: Text,
+    pub object: Option<ObjectRef>,
+    pub lines: Vec<Line>,
+    /// First line shown.
+    pub offset: usize,
+    /// Columns scrolled to the right.
+    pub left: usize,
+    pub height: usize,
+    pub search: String,
+}
+
+impl TextView {
+    pub fn new(of: Of, title: impl Into<Text>, object: Option<ObjectRef>, lines: Vec<Line>) -> TextView {
+        TextView {
+            of,
+            title: title.into(),
+            object,
+            lines,
+            offset: 0,
+            left: 0,
+            height: 1,
+            search: String::new(),
+        }
+    }
+
+    pub fn scroll(&mut self, by: isize) {
+        self.offset = self.offset.saturating_add_signed(by);
+        self.settle();
+    }
+
+    pub fn settle(&mut self) {
+        self.offset = self.offset.min(self.lines.len().saturating_sub(self.height));
+    }
+
+    /// Whether the line holds what is searched for.
+    pub fn hit(&self, line: &Line) -> bool {
+        !self.search.is_empty() && line.text().to_lowercase().contains(&self.search.to_lowercase())
+    }
+
+    /// Scrolls to the next line that matches, or the one before; false where none does.
+    pub fn find(&mut self, forward: bool) -> bool {
+        let n = self.lines.len();
+        let found = (1..=n)
+            .map(|d| if forward { (self.offset + d) % n } else { (self.offset + n - d) % n })
+            .find(|i| self.hit(&self.lines[*i]));
+        if let Some(i) = found {
+            self.offset = i;
+            self.settle();
+        }
+        found.is_some()
+    }
+}

@@ -1,0 +1,156 @@
+//! One message in: the model changes, and what the outside must do comes out. No input or output happens here.
+
+use crossterm::event::KeyEvent;
+
+use super::causes;
+use super::command;
+use super::model::{Dirty, Model, Tone, View};
+use super::msg::{Effect, Msg};
+use super::prompt;
+use super::table::Table;
+use crate::config::KeymapResult;
+use crate::world::{Change, Delta, Kind, Slot};
+
+/// How long a message stays on the foot line, milliseconds.
+const MESSAGE_MS: i64 = 8_000;
+
+pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    model.data.now = model.clock.now();
+    match msg {
+        Msg::Key(key) => key_pressed(model, key),
+        Msg::Paste(text) => {
+            prompt::paste(model, &text);
+            Vec::new()
+        }
+        Msg::Resize(w, h) => {
+            model.size = (w, h);
+            model.dirty = Dirty::Input;
+            Vec::new()
+        }
+        Msg::Deltas(deltas) => {
+            absorb(model, deltas);
+            Vec::new()
+        }
+        Msg::Tick => {
+            tick(model);
+            Vec::new()
+        }
+        Msg::Failed(why) => {
+            model.say(Tone::Bad, why);
+            Vec::new()
+        }
+    }
+}
+
+fn key_pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+    model.dirty = Dirty::Input;
+    let scope = model.scope();
+    match model.keymap.push_event(scope, key) {
+        KeymapResult::Matched(command) => command::run(model, command.id),
+        KeymapResult::Pending(_) | KeymapResult::Cancelled => Vec::new(),
+        KeymapResult::NotFound => {
+            if model.prompt.is_some() {
+                prompt::typed(model, key);
+            }
+            Vec::new()
+        }
+    }
+}
+
+fn tick(model: &mut Model) {
+    if model.message.as_ref().is_some_and(|m| model.data.now.0 - m.at.0 > MESSAGE_MS) {
+        model.message = None;
+        model.dirty = Dirty::Input;
+    }
+    causes::timers(model);
+}
+
+/// Takes changes of the cluster in: the world first, then all that is derived from it, change by change.
+fn absorb(model: &mut Model, deltas: Vec<Delta>) {
+    let (mut all, mut changes) = (Vec::new(), Vec::new());
+    for delta in deltas {
+        let stream = matches!(delta, Delta::Stream { .. });
+        model.data.world.apply(delta, &mut changes);
+        if stream {
+            model.dirty = model.dirty.max(Dirty::Data);
+        }
+        for change in &changes {
+            derive(model, change);
+        }
+        all.append(&mut changes);
+    }
+    causes::on_changes(model, &all);
+}
+
+/// What follows from one change.
+fn derive(model: &mut Model, change: &Change) {
+    let now = model.data.now;
+    let before = header(model);
+    let data = &mut model.data;
+    match change.object.kind {
+        Kind::Pod => data.vitals.pod(change.slot, data.world.pods.get(change.slot), now),
+        Kind::Node => data.vitals.node(change.slot, data.world.nodes.get(change.slot)),
+        Kind::Event => {
+            if let Some(e) = data.world.events.get(change.slot)
+                && e.warning
+            {
+                data.vitals.warning(e.last, now);
+            }
+            for slot in data.events.touch(&data.world, change.slot) {
+                touch(model, &Kind::Event, slot);
+            }
+            return;
+        }
+        _ => {}
+    }
+    touch(model, &change.object.kind, change.slot);
+    if let Kind::Pod = change.object.kind {
+        // What is requested on its node is shown on the node's row.
+        let node = model.data.world.pods.get(change.slot).map(|p| p.node.clone());
+        if let Some(slot) = node.and_then(|n| model.data.world.nodes.slot("", &n)) {
+            touch(model, &Kind::Node, slot);
+        }
+    }
+    if header(model) != before {
+        model.dirty = model.dirty.max(Dirty::Data);
+    }
+}
+
+/// The numbers the header shows.
+fn header(model: &Model) -> [u64; 6] {
+    let v = &model.data.vitals;
+    [
+        v.pods_all as u64,
+        v.pods_sick as u64,
+        v.nodes_all as u64,
+        v.nodes_ready as u64,
+        v.gpus_requested,
+        v.gpus_allocatable,
+    ]
+}
+
+/// A row changed: every table that may list it looks at it again.
+pub fn touch(model: &mut Model, kind: &Kind, slot: Slot) {
+    let Model { data, overview, views, forward, dirty, .. } = model;
+    let cx = data.cx();
+    let mut look = |table: &mut Table, on_screen: bool| {
+        if table.source.kind == *kind && table.touch(&cx, slot) && on_screen {
+            *dirty = (*dirty).max(Dirty::Data);
+        }
+    };
+    let overview_on_screen = matches!(views.last(), None | Some(View::Overview));
+    for table in overview.tables() {
+        look(table, overview_on_screen);
+    }
+    let top = views.len().saturating_sub(1);
+    for (i, view) in views.iter_mut().enumerate() {
+        if let View::Table(t) = view {
+            look(t, i == top);
+        }
+    }
+    for view in forward {
+        if let View::Table(t) = view {
+            look(t, false);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Makes any text safe to put in a terminal cell: no control, no override, nothing that breaks a column.
+
+use std::borrow::Cow;
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// Combining marks kept on one base character; stacks beyond that paint over other rows.
+const MARKS: usize = 2;
+
+/// The text with everything a terminal could take as a command, or that hides or reorders other text, made visible
+/// or dropped. Control characters become their pictures (`␛`), line ends and tabs one space, bidirectional
+/// controls and other invisible characters `�`; joiners and variation selectors, on whose width terminals
+/// disagree, go. The result has a width that can be counted.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| (0x20..0x7f).contains(&b)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut marks = 0;
+    for c in text.chars() {
+        match c {
+            '\t' | '\n' | '\r' | '\u{2028}' | '\u{2029}' | '\u{85}' => out.push(' '),
+            '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}')),
+            '\u{7f}' => out.push('\u{2421}'),
+            '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => continue,
+            _ if deceives(c) => out.push('\u{fffd}'),
+            _ => {
+                if unicode_width::UnicodeWidthChar::width(c) == Some(0) {
+                    // A mark needs a base, and only so many fit on one.
+                    if out.is_empty() || marks == MARKS {
+                        continue;
+                    }
+                    marks += 1;
+                    out.push(c);
+                    continue;
+                }
+                out.push(c);
+            }
+        }
+        marks = 0;
+    }
+    Cow::Owned(out)
+}
+
+/// C1 controls, bidirectional marks and overrides, invisible operators and fillers, tags, private use.
+fn deceives(c: char) -> bool {
+    matches!(c,
+        '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}' | '\u{200c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{e000}'..='\u{f8ff}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{fffe}' | '\u{ffff}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{10ffff}')
+}
+
+/// How many columns cleaned text takes.
+pub fn width(cleaned: &str) -> usize {
+    if cleaned.is_ascii() { cleaned.len() } else { UnicodeWidthStr::width(cleaned) }
+}
+
+/// The start of cleaned text that fits `columns`, ending in `…` where something was cut.
+pub fn fit(cleaned: &str, columns: usize) -> Cow<'_, str> {
+    if width(cleaned) <= columns {
+        return Cow::Borrowed(cleaned);
+    }
+    if columns == 0 {
+        return Cow::Borrowed("");
+    }
+    let (mut used, mut out) = (0, String::new());
+    for g in cleaned.graphemes(true) {
+        let w = width(g);
+        if used + w > columns - 1 {
+            break;
+        }
+        used += w;
+        out.push_str(g);
+    }
+    out.push('…');
+    Cow::Owned(out)
+}
+
+/// The end of cleaned text that fits `columns`, starting with `…` where something was cut: names that differ in
+/// their last characters stay apart.
+pub fn fit_end(cleaned: &str, columns: usize) -> Cow<'_, str> {
+    if width(cleaned) <= columns {
+        return Cow::Borrowed(cleaned);
+    }
+    let (mut used, mut from) = (1, cleaned.len());
+    for (i, g) in cleaned.grapheme_indices(true).rev() {
+        let w = width(g);
+        if used + w > columns {
+            break;
+        }
+        used += w;
+        from = i;
+    }
+    if columns == 0 { Cow::Borrowed("") } else { Cow::Owned(format!("…{}", &cleaned[from..])) }
+}
+
+/// Cleaned text cut into lines of at most `columns`, at word ends where there are any.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let (mut line, mut used) = (String::new(), 0);
+        for word in clean(paragraph).split_word_bounds() {
+            let w = width(word);
+            if used + w > columns && used > 0 {
+                lines.push(std::mem::take(&mut line).trim_end().to_owned());
+                used = 0;
+                if word.trim().is_empty() {
+                    continue;
+                }
+            }
+            if w <= columns {
+                line.push_str(word);
+                used += w;
+                continue;
+            }
+            for g in word.graphemes(true) {
+                let w = width(g);
+                if used + w > columns && used > 0 {
+                    lines.push(std::mem::take(&mut line));
+                    used = 0;
+                }
+                line.push_str(g);
+                used += w;
+            }
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_attackers_write_becomes_visible_or_goes() {
+        for (raw, want) in [
+            ("plain", "plain"),
+            ("\x1b[2J\x1b]52;c;aGk=\x07", "␛[2J␛]52;c;aGk=␇"),
+            ("a\u{202e}txt.exe", "a\u{fffd}txt.exe"),
+            ("\u{9b}31m", "\u{fffd}31m"),
+            ("line\r\nnext\tcol", "line  next col"),
+            ("zero\u{200b}width", "zero\u{fffd}width"),
+            ("e\u{301}\u{301}\u{301}\u{301}", "e\u{301}\u{301}"),
+            ("日本", "日本"),
+        ] {
+            assert_eq!(clean(raw), want, "{raw:?}");
+        }
+        assert_eq!(fit("日本語", 4), "日…");
+        assert_eq!(fit_end("api-server-7c9d-x2x4", 6), "…-x2x4");
+        assert_eq!(wrap("a tag that does not exist", 10), ["a tag that", "does not", "exist"]);
+    }
+
+    proptest! {
+        /// Any bytes at all: what reaches the screen holds no control character, and cutting keeps to its width.
+        #[test]
+        fn nothing_raw_gets_through(bytes in prop::collection::vec(any::<u8>(), 0..200), columns in 0usize..30) {
+            let raw = String::from_utf8_lossy(&bytes);
+            let safe = clean(&raw);
+            prop_assert!(!safe.chars().any(|c| c.is_control() || deceives(c)));
+            prop_assert_eq!(clean(&safe), safe.as_ref());
+            prop_assert!(width(&fit(&safe, columns)) <= columns);
+            prop_assert!(width(&fit_end(&safe, columns)) <= columns);
+            for line in wrap(&raw, columns) {
+                prop_assert!(width(&line) <= columns.max(2));
+            }
+        }
+
+        #[test]
+        fn no_character_gets_through_raw(raw in "\\PC*|[\\u{0}-\\u{a0}\\u{2000}-\\u{206f}\\u{e0000}-\\u{e00ff}]*") {
+            let safe = clean(&raw);
+            prop_assert!(!safe.chars().any(|c| c.is_control() || deceives(c)));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The foot: the line being typed, else what just happened, else the keys that work here.
+
+use ratatui::layout::{Position, Rect};
+
+use super::paint::Painter;
+use crate::app::model::{Model, Prompt, PromptKind, Tone};
+use crate::config::Id;
+
+/// The keys shown, best first; those that do not fit are left to `?`.
+const KEYS: &[(Id, &str)] = &[
+    (Id::Palette, "command"),
+    (Id::Filter, "filter"),
+    (Id::Drill, "open"),
+    (Id::Why, "why"),
+    (Id::Act, "act"),
+    (Id::Describe, "describe"),
+    (Id::Yaml, "yaml"),
+    (Id::Logs, "logs"),
+    (Id::Timeline, "timeline"),
+    (Id::Sick, "sick only"),
+    (Id::Zoom, "zoom"),
+    (Id::FocusNext, "next pane"),
+    (Id::Help, "help"),
+];
+
+pub fn draw(p: &mut Painter<'_>, model: &Model, area: Rect) -> Option<Position> {
+    if let Some(prompt) = &model.prompt {
+        return Some(typed(p, model, prompt, area));
+    }
+    if let Some(message) = &model.message {
+        let scope = match message.tone {
+            Tone::Info => "notice",
+            Tone::Good => "success",
+            Tone::Bad => "error",
+        };
+        p.put(area.x + 1, area.y, area.width - 1, &message.text, scope);
+        return None;
+    }
+    let scope = model.scope();
+    let mut x = area.x + 1;
+    for (id, what) in KEYS {
+        let Some(key) = model.keymap.shown(scope, *id) else { continue };
+        let width = (crate::term::clean::width(&key) + what.len() + 3) as u16;
+        if x + width > area.right() {
+            break;
+        }
+        x += p.put(x, area.y, area.right() - x, &key, "key");
+        x += 1;
+        x += p.put(x, area.y, area.right() - x, what, "key.description");
+        x += 2;
+    }
+    None
+}
+
+fn typed(p: &mut Painter<'_>, model: &Model, prompt: &Prompt, area: Rect) -> Position {
+    p.tint(area, "prompt");
+    let sign = match prompt.kind {
+        PromptKind::Command => ":",
+        PromptKind::Filter => "/",
+    };
+    let mut x = area.x + p.put(area.x, area.y, 1, sign, "prompt");
+    x += p.put_end(x, area.y, area.width.saturating_sub(2), &prompt.text, "prompt");
+    let at = Position::new(x.min(area.right() - 1), area.y);
+    if prompt.kind == PromptKind::Filter {
+        let note = model.table().and_then(|t| t.filter.note.as_deref());
+        if let Some(note) = note {
+            p.put(x + 2, area.y, area.right().saturating_sub(x + 2), note, "prompt.error");
+        }
+        return at;
+    }
+    // Suggestions stand above the line, best nearest.
+    let n = prompt.suggestions.len() as u16;
+    let wide = prompt.suggestions.iter().map(|s| s.word.len()).max().unwrap_or(0) as u16 + 2;
+    let box_width = area.width.min(wide + 54);
+    for (i, s) in prompt.suggestions.iter().enumerate() {
+        let Some(y) = area.y.checked_sub(1 + i as u16).filter(|y| *y + n >= area.y.saturating_sub(n)) else { break };
+        let line = Rect::new(area.x, y, box_width, 1);
+        p.clear(line, "dialog");
+        let scope = if prompt.chosen == Some(i) { "dialog.selected" } else { "dialog" };
+        p.tint(line, scope);
+        p.put(area.x + 1, y, wide, &s.word, scope);
+        p.put(area.x + 1 + wide, y, box_width.saturating_sub(wide + 1), &s.description, scope);
+    }
+    at
+}

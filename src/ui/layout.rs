@@ -1,0 +1,104 @@
+//! Where the overview's panes lie. Small terminals get one at a time, larger ones all.
+
+use ratatui::layout::Rect;
+
+use crate::app::model::{Model, Pane, View};
+
+/// From this size on all panes are shown together.
+const ALL_PANES: (u16, u16) = (100, 24);
+
+/// Where things lie on the screen.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Layout {
+    pub header: Option<Rect>,
+    /// Names of the panes, where only one is shown.
+    pub tabs: Option<Rect>,
+    pub body: Rect,
+    pub foot: Rect,
+    /// Each pane with its title line.
+    pub panes: Vec<(Pane, Rect)>,
+}
+
+pub fn layout(model: &Model) -> Layout {
+    let (width, height) = model.size;
+    let mut body = Rect::new(0, 0, width, height);
+    let mut out = Layout::default();
+    if model.header {
+        out.header = Some(Rect { height: 1, ..body });
+        body.y += 1;
+        body.height -= 1;
+    }
+    out.foot = Rect { y: body.bottom().saturating_sub(1), height: 1, ..body };
+    body.height -= 1;
+    out.body = body;
+    if !matches!(model.view(), View::Overview) {
+        return out;
+    }
+    let small = width < ALL_PANES.0 || height < ALL_PANES.1;
+    if small && !model.overview.zoom {
+        out.tabs = Some(Rect { height: 1, ..body });
+        body.y += 1;
+        body.height -= 1;
+    }
+    if small || model.overview.zoom {
+        out.panes = vec![(model.overview.focus, body)];
+        return out;
+    }
+    out.panes = grid(body);
+    out
+}
+
+/// Findings and events on the left; pods, nodes, GPUs and kube-proxy on the right. One column between the sides.
+fn grid(body: Rect) -> Vec<(Pane, Rect)> {
+    let left = (body.width * 2 / 5).clamp(40, 90);
+    let (lw, rx) = (left - 1, body.x + left);
+    let rw = body.right() - rx;
+    let findings = (body.height * 9 / 20).max(8);
+    let proxy = (body.height / 7).clamp(3, 9);
+    let middle = (body.height / 4).clamp(5, 16);
+    let pods = body.height - proxy - middle;
+    let nodes = rw * 11 / 20;
+    let (my, py) = (body.y + pods, body.y + pods + middle);
+    vec![
+        (Pane::Findings, Rect::new(body.x, body.y, lw, findings)),
+        (Pane::Events, Rect::new(body.x, body.y + findings, lw, body.height - findings)),
+        (Pane::Pods, Rect::new(rx, body.y, rw, pods)),
+        (Pane::Nodes, Rect::new(rx, my, nodes - 1, middle)),
+        (Pane::Gpus, Rect::new(rx + nodes, my, rw - nodes, middle)),
+        (Pane::KubeProxy, Rect::new(rx, py, rw, proxy)),
+    ]
+}
+
+/// Rows that fit below a table's title and column titles.
+pub fn table_rows(area: Rect) -> usize {
+    area.height.saturating_sub(2).into()
+}
+
+/// Tells the model how many rows each of its tables and lists shows, so that cursors stay in view.
+pub fn fit(model: &mut Model) {
+    let layout = layout(model);
+    for (pane, area) in &layout.panes {
+        let o = &mut model.overview;
+        let rows = table_rows(*area);
+        match pane {
+            Pane::Pods => set(&mut o.pods.height, rows),
+            Pane::Nodes => set(&mut o.nodes.height, rows),
+            Pane::Events => set(&mut o.events.height, rows),
+            Pane::KubeProxy => set(&mut o.proxies.height, rows),
+            Pane::Gpus => set(&mut o.gpus.height, rows),
+            Pane::Findings => set(&mut o.findings.height, usize::from(area.height.saturating_sub(1)) / 2),
+        }
+    }
+    let rows = table_rows(layout.body);
+    match model.views.last_mut() {
+        Some(View::Table(t)) => set(&mut t.height, rows),
+        Some(View::List(l)) => set(&mut l.height, rows),
+        Some(View::Text(t)) => set(&mut t.height, usize::from(layout.body.height.saturating_sub(1))),
+        Some(View::Overview) | None => {}
+    }
+    model.settle();
+}
+
+fn set(height: &mut usize, rows: usize) {
+    *height = rows.max(1);
+}

@@ -1,0 +1,96 @@
+//! The one door to the screen: text is cleaned and cut here, whatever it is and wherever it comes from.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::config::Theme;
+use crate::term::clean::{clean, fit, fit_end, width};
+
+/// A buffer with the theme it is painted in.
+pub struct Painter<'a> {
+    pub buffer: &'a mut Buffer,
+    pub theme: &'a Theme,
+}
+
+impl Painter<'_> {
+    /// Writes text within `columns` of `x`, cut with `…`; returns the columns used.
+    pub fn put(&mut self, x: u16, y: u16, columns: u16, text: &str, scope: &str) -> u16 {
+        let style = self.theme.style(scope);
+        self.put_styled(x, y, columns, text, style)
+    }
+
+    pub fn put_styled(&mut self, x: u16, y: u16, columns: u16, text: &str, style: Style) -> u16 {
+        let safe = clean(text);
+        let cut = fit(&safe, columns.into());
+        self.raw(x, y, &cut, style)
+    }
+
+    /// Like `put`, but keeps the end of text that is too long.
+    pub fn put_end(&mut self, x: u16, y: u16, columns: u16, text: &str, scope: &str) -> u16 {
+        let style = self.theme.style(scope);
+        let safe = clean(text);
+        let cut = fit_end(&safe, columns.into());
+        self.raw(x, y, &cut, style)
+    }
+
+    /// Writes text so that it ends at the last of `columns`.
+    pub fn put_right(&mut self, x: u16, y: u16, columns: u16, text: &str, scope: &str) {
+        let style = self.theme.style(scope);
+        let safe = clean(text);
+        let cut = fit(&safe, columns.into());
+        // Cut to `columns`, so the width fits a u16.
+        let pad = columns - width(&cut) as u16;
+        self.raw(x + pad, y, &cut, style);
+    }
+
+    /// Text that is clean and fits.
+    fn raw(&mut self, x: u16, y: u16, text: &str, style: Style) -> u16 {
+        let area = self.buffer.area;
+        if y >= area.bottom() || x >= area.right() {
+            return 0;
+        }
+        let (end, _) = self.buffer.set_stringn(x, y, text, (area.right() - x).into(), style);
+        end - x
+    }
+
+    /// Fills a line with one sign.
+    pub fn line(&mut self, x: u16, y: u16, columns: u16, sign: &str, scope: &str) {
+        let style = self.theme.style(scope);
+        for i in x..x.saturating_add(columns).min(self.buffer.area.right()) {
+            if let Some(cell) = self.buffer.cell_mut((i, y)) {
+                cell.set_symbol(sign).set_style(style);
+            }
+        }
+    }
+
+    pub fn vertical(&mut self, x: u16, y: u16, rows: u16, sign: &str, scope: &str) {
+        for i in y..y.saturating_add(rows) {
+            self.line(x, i, 1, sign, scope);
+        }
+    }
+
+    /// Lays a style over what is there.
+    pub fn tint(&mut self, area: Rect, scope: &str) {
+        let style = self.theme.style(scope);
+        self.buffer.set_style(area.intersection(self.buffer.area), style);
+    }
+
+    /// Empties an area to a scope's ground.
+    pub fn clear(&mut self, area: Rect, scope: &str) {
+        let area = area.intersection(self.buffer.area);
+        for y in area.top()..area.bottom() {
+            for x in area.left()..area.right() {
+                if let Some(cell) = self.buffer.cell_mut((x, y)) {
+                    cell.reset();
+                }
+            }
+        }
+        let style = self.theme.style("text").patch(self.theme.style(scope));
+        self.buffer.set_style(area, style);
+    }
+
+    pub fn glyph(&self, name: &str) -> &'static str {
+        self.theme.glyph(name)
+    }
+}

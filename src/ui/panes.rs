@@ -1,0 +1,252 @@
+//! The overview's panes and the full views of one table: title, rows, and what an empty one has to say.
+
+use ratatui::layout::Rect;
+
+use super::layout::Layout;
+use super::paint::Painter;
+use super::sheet::{self, Memory, Sheet, SheetRow};
+use crate::app::cell::Value;
+use crate::app::list::{List, Row, What};
+use crate::app::model::{Model, Pane};
+use crate::app::rows;
+use crate::app::table::Table;
+use crate::term::clean::{clean, width, wrap};
+use crate::world::time::human;
+use crate::world::{Kind, StreamId, StreamState};
+
+/// The names of the panes, where only one is shown at a time.
+pub fn tabs(p: &mut Painter<'_>, model: &Model, area: Rect) {
+    let mut x = area.x + 1;
+    for (i, pane) in Pane::ALL.into_iter().enumerate() {
+        let scope = if pane == model.overview.focus { "title.focus" } else { "text.dim" };
+        let text = format!("{} {}", i + 1, pane.title());
+        if x < area.right() {
+            x += p.put(x, area.y, area.right() - x, &text, scope) + 2;
+        }
+    }
+}
+
+pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, layout: &Layout) {
+    for (pane, area) in &layout.panes {
+        // A line between panes that stand side by side.
+        if area.x > layout.body.x {
+            p.vertical(area.x - 1, area.y, area.height, p.glyph("separator"), "frame");
+        }
+    }
+    for (pane, area) in &layout.panes {
+        let focus = *pane == model.overview.focus;
+        let o = &model.overview;
+        match pane {
+            Pane::Pods => table(p, memory, model, &o.pods, *area, pane.title(), focus),
+            Pane::Nodes => table(p, memory, model, &o.nodes, *area, pane.title(), focus),
+            Pane::Events => table(p, memory, model, &o.events, *area, pane.title(), focus),
+            Pane::KubeProxy => table(p, memory, model, &o.proxies, *area, pane.title(), focus),
+            Pane::Gpus => list(p, memory, model, &o.gpus, *area, pane.title(), focus),
+            Pane::Findings => findings(p, memory, model, &o.findings, *area, focus),
+        }
+    }
+}
+
+/// The pane's title in its top line: name on the left, counts and freshness on the right.
+pub fn title_line(p: &mut Painter<'_>, area: Rect, title: &str, right: &str, focus: bool) {
+    let frame = if focus { "frame.focus" } else { "frame" };
+    p.line(area.x, area.y, area.width, p.glyph("branch.arm"), frame);
+    let scope = if focus { "title.focus" } else { "title" };
+    let text = format!(" {title} ");
+    let used = p.put(area.x + 1, area.y, area.width.saturating_sub(1), &text, scope);
+    let right = format!(" {right} ");
+    let w = width(&clean(&right)) as u16;
+    if right.trim().len() > 1 && used + w + 3 <= area.width {
+        p.put(area.right() - w - 1, area.y, w, &right, "text.dim");
+    }
+}
+
+/// How fresh a kind's rows are, where they are not live.
+fn freshness(model: &Model, kind: &Kind) -> Option<String> {
+    let now = model.data.now;
+    let states = model.data.world.streams.iter().filter(|(id, _)| match id {
+        StreamId::Watch { kind: k, .. } => k == kind,
+        StreamId::Telemetry(_) => false,
+    });
+    for (_, s) in states {
+        let words = match &s.state {
+            StreamState::Live => continue,
+            StreamState::Connecting => "connecting".to_owned(),
+            StreamState::Listing { objects } => format!("listing {objects}"),
+            StreamState::Stale { since } => format!("stale {}", human(since.age(now))),
+            StreamState::Reconnecting { why, .. } => format!("{} old: {why}", human(s.since.age(now))),
+            StreamState::Forbidden { .. } => "forbidden".to_owned(),
+            StreamState::Unsupported { .. } => "not served".to_owned(),
+        };
+        return Some(words);
+    }
+    None
+}
+
+/// What an empty table says instead of nothing.
+fn emptiness(model: &Model, table: &Table) -> String {
+    let kind = &table.source.kind;
+    let plural = kind.plural();
+    if table.total > 0 {
+        return format!("None of {} {plural} matches. esc clears the filter.", table.total);
+    }
+    let state = model.data.world.streams.iter().find(|(id, _)| match id {
+        StreamId::Watch { kind: k, .. } => k == kind,
+        StreamId::Telemetry(_) => false,
+    });
+    match state.map(|(_, s)| &s.state) {
+        Some(StreamState::Forbidden { why } | StreamState::Unsupported { why } | StreamState::Reconnecting { why, .. }) => {
+            why.to_string()
+        }
+        Some(StreamState::Live) => format!("No {plural}."),
+        _ => "Waiting for the cluster…".into(),
+    }
+}
+
+fn table(
+    p: &mut Painter<'_>,
+    memory: &mut Memory,
+    model: &Model,
+    table: &Table,
+    area: Rect,
+    title: &str,
+    focus: bool,
+) {
+    let cx = model.data.cx();
+    let mut right = Vec::new();
+    if !table.filter.text.is_empty() {
+        right.push(format!("/{}", table.filter.text));
+    }
+    if table.faults {
+        right.push("sick only".into());
+    }
+    if let Some(words) = freshness(model, &table.source.kind) {
+        right.push(words);
+    }
+    right.push(if table.len() == table.total {
+        table.total.to_string()
+    } else {
+        format!("{}/{}", table.len(), table.total)
+    });
+    title_line(p, area, title, &right.join("  "), focus);
+    let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+    if table.is_empty() {
+        notice(p, inner, &emptiness(model, table));
+        return;
+    }
+    let columns = table.columns();
+    let slots: Vec<_> = table.window().collect();
+    let rows = slots
+        .iter()
+        .map(|s| SheetRow {
+            cells: columns.iter().map(|c| (c.cell)(&cx, *s)).collect(),
+            marked: !table.marks.is_empty() && table.object(&cx, *s).is_some_and(|o| table.marks.contains(&o)),
+            indent: 0,
+        })
+        .collect();
+    let cursor = table.cursor_slot();
+    let sheet = Sheet {
+        id: title,
+        shapes: columns.iter().map(|c| c.shape).collect(),
+        rows,
+        selected: slots.iter().position(|s| Some(*s) == cursor),
+        sorted: table.sorted_by(),
+        focus,
+        total: table.len(),
+        offset: table.offset,
+    };
+    sheet::draw(p, memory, inner, &sheet, model.data.now);
+}
+
+/// A sentence where rows would be.
+fn notice(p: &mut Painter<'_>, area: Rect, text: &str) {
+    let columns = usize::from(area.width.saturating_sub(2));
+    for (i, line) in wrap(text, columns).iter().take(area.height.into()).enumerate() {
+        p.put(area.x + 1, area.y + i as u16, area.width.saturating_sub(2), line, "text.dim");
+    }
+}
+
+pub fn full_table(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, t: &Table, area: Rect) {
+    table(p, memory, model, t, area, &t.title(), true);
+}
+
+pub fn full_list(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, l: &List, area: Rect) {
+    let title = match &l.what {
+        What::Namespaces => "namespaces: enter shows only that one",
+        What::Streams => "streams",
+        What::Findings => "findings",
+        What::Gpus => "gpu memory",
+        What::Timeline => "timeline",
+        What::Journal => "journal",
+        What::Contexts => "contexts",
+        What::Containers(_) => "containers",
+        What::Rollout(_) => "rollout",
+        What::Jump => "jump",
+    };
+    list(p, memory, model, l, area, title, true);
+}
+
+fn list(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, list: &List, area: Rect, title: &str, focus: bool) {
+    let rows = model.rows(&list.what, &list.filter);
+    let mut right = rows.len().to_string();
+    if !list.filter.is_empty() {
+        right = format!("/{}  {right}", list.filter);
+    }
+    title_line(p, area, title, &right, focus);
+    let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+    if rows.is_empty() {
+        notice(p, inner, model.empty_list(&list.what));
+        return;
+    }
+    let window = rows.iter().skip(list.offset).take(list.height);
+    let sheet = Sheet {
+        id: title,
+        shapes: rows::shapes(&list.what).to_vec(),
+        rows: window
+            .map(|r| SheetRow { cells: r.cells.clone(), marked: false, indent: r.indent })
+            .collect(),
+        selected: list.index(&rows).checked_sub(list.offset),
+        sorted: None,
+        focus,
+        total: rows.len(),
+        offset: list.offset,
+    };
+    sheet::draw(p, memory, inner, &sheet, model.data.now);
+}
+
+/// Findings take two lines: what and where, then the sentence.
+fn findings(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, list: &List, area: Rect, focus: bool) {
+    let rows = model.rows(&list.what, &list.filter);
+    title_line(p, area, Pane::Findings.title(), &rows.len().to_string(), focus);
+    let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+    if rows.is_empty() {
+        notice(p, inner, model.empty_list(&list.what));
+        return;
+    }
+    let selected = list.index(&rows);
+    for (n, row) in rows.iter().enumerate().skip(list.offset).take(list.height) {
+        let y = inner.y + (n - list.offset) as u16 * 2;
+        finding(p, memory, model, row, Rect::new(inner.x, y, inner.width, 2), focus && n == selected);
+    }
+}
+
+fn finding(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, row: &Row, area: Rect, selected: bool) {
+    let [sign, age, place, title, ..] = row.cells.as_slice() else { return };
+    let now = model.data.now;
+    memory.age(&age.value, now);
+    let wide = area.width.saturating_sub(9);
+    p.put(area.x + 1, area.y, 1, &sign.value.show(now), sign.scope);
+    p.put_right(area.x + 3, area.y, 5, &age.value.show(now), age.scope);
+    p.put(area.x + 9, area.y, wide, &place.value.show(now), place.scope);
+    p.put(area.x + 9, area.y + 1, wide, &title.value.show(now), title.scope);
+    if let Value::Num(n) = row.cells.get(4).map_or(Value::None, |c| c.value.clone())
+        && n > 1
+    {
+        p.put_right(area.x + 3, area.y + 1, 5, &format!("×{n}"), "text.dim");
+    }
+    if selected {
+        p.tint(area, "row.selected");
+        p.put(area.x, area.y, 1, p.glyph("selected"), "row.selected");
+        p.put(area.x, area.y + 1, 1, p.glyph("selected"), "row.selected");
+    }
+}

@@ -1,0 +1,200 @@
+//! Draws a table: the rows of the window only, in columns whose widths come from what was seen and stay.
+
+use std::collections::HashMap;
+
+use ratatui::layout::Rect;
+
+use super::paint::Painter;
+use crate::app::cell::{Cell, Value};
+use crate::app::columns::Shape;
+use crate::term::clean::{clean, width};
+use crate::world::Time;
+
+/// What drawing remembers from frame to frame: nothing the model would miss.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// The widest text seen in each column of each table.
+    widths: HashMap<String, Vec<u16>>,
+    /// When the first age on the screen will read differently.
+    pub next_age: Option<Time>,
+}
+
+/// One row as drawn.
+pub struct SheetRow {
+    pub cells: Vec<Cell>,
+    pub marked: bool,
+    pub indent: u16,
+}
+
+/// A table's window.
+pub struct Sheet<'a> {
+    /// Which table it is, for the memory of widths.
+    pub id: &'a str,
+    pub shapes: Vec<Shape>,
+    pub rows: Vec<SheetRow>,
+    /// The row under the cursor, counted in the window.
+    pub selected: Option<usize>,
+    /// The column sorted by and whether it descends.
+    pub sorted: Option<(usize, bool)>,
+    pub focus: bool,
+    pub total: usize,
+    pub offset: usize,
+}
+
+impl Memory {
+    pub fn age(&mut self, value: &Value, now: Time) {
+        if let Some(t) = value.changes_after(now) {
+            self.next_age = Some(self.next_age.map_or(t, |n| n.min(t)));
+        }
+    }
+}
+
+/// Draws column titles and rows into `area`.
+pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<'_>, now: Time) {
+    if area.width < 4 || area.height == 0 {
+        return;
+    }
+    let texts: Vec<Vec<String>> = sheet
+        .rows
+        .iter()
+        .map(|r| r.cells.iter().map(|c| clean(&c.value.show(now)).into_owned()).collect())
+        .collect();
+    let widths = learn(memory, sheet, &texts);
+    let columns = divide(&sheet.shapes, &widths, area.width - 1);
+
+    for (i, x, w) in &columns {
+        let shape = &sheet.shapes[*i];
+        let mut title = shape.name.to_owned();
+        if let Some((c, descending)) = sheet.sorted
+            && c == *i
+        {
+            title.push_str(p.glyph(if descending { "sort.down" } else { "sort.up" }));
+        }
+        if shape.right {
+            p.put_right(area.x + 1 + x, area.y, *w, &title, "row.header");
+        } else {
+            p.put(area.x + 1 + x, area.y, *w, &title, "row.header");
+        }
+    }
+    for (n, (row, texts)) in sheet.rows.iter().zip(&texts).enumerate() {
+        let y = area.y + 1 + n as u16;
+        if y >= area.bottom() {
+            break;
+        }
+        for (i, x, w) in &columns {
+            let (Some(cell), Some(text)) = (row.cells.get(*i), texts.get(*i)) else { continue };
+            memory.age(&cell.value, now);
+            let indent = if *i == 0 { row.indent.min(*w) } else { 0 };
+            let (x, w) = (area.x + 1 + x + indent, w - indent);
+            let shape = &sheet.shapes[*i];
+            if shape.right {
+                p.put_right(x, y, w, text, cell.scope);
+            } else if shape.tail {
+                p.put_end(x, y, w, text, cell.scope);
+            } else {
+                p.put(x, y, w, text, cell.scope);
+            }
+        }
+        let line = Rect::new(area.x, y, area.width, 1);
+        if row.marked {
+            p.put(area.x, y, 1, p.glyph("marked"), "row.marked");
+            p.tint(line, "row.marked");
+        }
+        if sheet.selected == Some(n) {
+            if sheet.focus {
+                p.tint(line, "row.selected");
+            }
+            p.put(area.x, y, 1, p.glyph("selected"), if sheet.focus { "row.selected" } else { "frame" });
+        }
+    }
+    scrollbar(p, area, sheet);
+}
+
+/// A thumb on the right edge where there is more than fits.
+fn scrollbar(p: &mut Painter<'_>, area: Rect, sheet: &Sheet<'_>) {
+    let rows = usize::from(area.height.saturating_sub(1));
+    if sheet.total <= rows || rows < 3 {
+        return;
+    }
+    let size = (rows * rows / sheet.total).max(1);
+    let at = sheet.offset * (rows - size) / (sheet.total - rows).max(1);
+    let x = area.right() - 1;
+    for i in 0..size {
+        p.line(x, area.y + 1 + (at + i).min(rows - 1) as u16, 1, p.glyph("bar.full"), "scrollbar");
+    }
+}
+
+/// The widest text of each column so far, this window's included.
+fn learn(memory: &mut Memory, sheet: &Sheet<'_>, texts: &[Vec<String>]) -> Vec<u16> {
+    let seen = memory.widths.entry(sheet.id.to_owned()).or_default();
+    seen.resize(sheet.shapes.len(), 0);
+    for (row, texts) in sheet.rows.iter().zip(texts) {
+        for (i, text) in texts.iter().enumerate().take(seen.len()) {
+            let indent = if i == 0 { usize::from(row.indent) } else { 0 };
+            seen[i] = seen[i].max(u16::try_from(width(text) + indent).unwrap_or(u16::MAX));
+        }
+    }
+    seen.clone()
+}
+
+/// Column index, start and width for those that fit. Columns nobody filled yield first, then the least kept; what
+/// is left over goes to those that are cut.
+fn divide(shapes: &[Shape], seen: &[u16], room: u16) -> Vec<(usize, u16, u16)> {
+    const GAP: u16 = 1;
+    let wish = |i: usize| {
+        let s = &shapes[i];
+        seen[i].max(s.min).clamp(width(s.name) as u16, s.max.max(width(s.name) as u16))
+    };
+    let floor = |i: usize| wish(i).min(shapes[i].min.max(width(shapes[i].name) as u16));
+    let mut kept: Vec<usize> = (0..shapes.len()).collect();
+    let need = |kept: &[usize]| kept.iter().map(|i| floor(*i) + GAP).sum::<u16>().saturating_sub(GAP);
+    while need(&kept) > room && kept.len() > 1 {
+        let least = kept
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, i)| (seen[**i] > 0, shapes[**i].keep))
+            .map_or(0, |(at, _)| at);
+        kept.remove(least);
+    }
+    // Columns that would be shown for nothing make room for those that are cut.
+    let mut widths: Vec<u16> = kept.iter().map(|i| floor(*i)).collect();
+    let mut left = room.saturating_sub(need(&kept));
+    // By worth, each gets what it wishes while there is room.
+    let mut by_worth: Vec<usize> = (0..kept.len()).collect();
+    by_worth.sort_by_key(|k| std::cmp::Reverse(shapes[kept[*k]].keep));
+    for k in by_worth {
+        let more = (wish(kept[k]) - widths[k]).min(left);
+        widths[k] += more;
+        left -= more;
+    }
+    let mut x = 0;
+    kept.into_iter()
+        .zip(widths)
+        .map(|(i, w)| {
+            let at = x;
+            x += w + GAP;
+            (i, at, w.min(room.saturating_sub(at)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::list::{number, shape};
+
+    #[test]
+    fn a_narrow_table_drops_what_matters_least_and_never_overflows() {
+        let shapes = vec![shape("NAME", 10, 60, 100), shape("NODE", 8, 30, 30), number("AGE", 3, 7, 50)];
+        for room in 4..100u16 {
+            let columns = divide(&shapes, &[40, 20, 5], room);
+            assert_eq!(columns[0].0, 0, "the name always stays");
+            for (_, x, w) in &columns {
+                assert!(x + w <= room, "{room}: {columns:?}");
+            }
+        }
+        assert_eq!(divide(&shapes, &[40, 20, 5], 20).iter().map(|c| c.0).collect::<Vec<_>>(), [0, 2]);
+        let wide = divide(&shapes, &[40, 20, 5], 90);
+        assert_eq!(wide, [(0, 0, 40), (1, 41, 20), (2, 62, 5)]);
+    }
+}
