@@ -1,6 +1,7 @@
 //! The whole state of the cockpit, as plain data. Only `update` changes it, and only the main task calls that.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use super::cx::{Cause, Cx};
 use super::events::Aggregates;
@@ -11,6 +12,9 @@ use super::vitals::Vitals;
 use crate::config::commands::Scope;
 use crate::config::{Keymap, Theme};
 use crate::world::{Clock, Kind, ObjectRef, Text, Time, World};
+
+/// How long a message stays on the foot line.
+pub const MESSAGE: Duration = Duration::from_secs(8);
 
 /// What is known of the cluster and derived from it.
 #[derive(Debug, Default)]
@@ -313,6 +317,11 @@ impl Model {
             };
         }
         Scope::Text
+    }
+
+    /// When time alone will change something the model shows.
+    pub fn next_timer(&self) -> Option<Time> {
+        self.message.as_ref().map(|m| m.at.plus(MESSAGE))
     }
 
     pub fn say(&mut self, tone: Tone, text: impl Into<String>) {

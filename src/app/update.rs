@@ -4,15 +4,12 @@ use crossterm::event::KeyEvent;
 
 use super::causes;
 use super::command;
-use super::model::{Dirty, Model, Tone, View};
+use super::model::{Dirty, MESSAGE, Model, Tone, View};
 use super::msg::{Effect, Msg};
 use super::prompt;
 use super::table::Table;
 use crate::config::KeymapResult;
 use crate::world::{Change, Delta, Kind, Slot};
-
-/// How long a message stays on the foot line, milliseconds.
-const MESSAGE_MS: i64 = 8_000;
 
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     model.data.now = model.clock.now();
@@ -58,7 +55,7 @@ fn key_pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 }
 
 fn tick(model: &mut Model) {
-    if model.message.as_ref().is_some_and(|m| model.data.now.0 - m.at.0 > MESSAGE_MS) {
+    if model.message.as_ref().is_some_and(|m| m.at.plus(MESSAGE) <= model.data.now) {
         model.message = None;
         model.dirty = Dirty::Input;
     }

@@ -113,3 +113,14 @@ fn hook(ui: ThreadId) {
         }
     }));
 }
+
+/// The bytes that put text on the clipboard through the terminal (OSC 52), wrapped for tmux where asked.
+pub fn clipboard(text: &str, tmux: bool) -> Vec<u8> {
+    use base64::Engine;
+    let data = base64::engine::general_purpose::STANDARD.encode(text);
+    if tmux {
+        format!("\x1bPtmux;\x1b\x1b]52;c;{data}\x07\x1b\\").into_bytes()
+    } else {
+        format!("\x1b]52;c;{data}\x07").into_bytes()
+    }
+}

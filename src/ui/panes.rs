@@ -27,7 +27,7 @@ pub fn tabs(p: &mut Painter<'_>, model: &Model, area: Rect) {
 }
 
 pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, layout: &Layout) {
-    for (pane, area) in &layout.panes {
+    for (_, area) in &layout.panes {
         // A line between panes that stand side by side.
         if area.x > layout.body.x {
             p.vertical(area.x - 1, area.y, area.height, p.glyph("separator"), "frame");

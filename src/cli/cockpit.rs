@@ -1,0 +1,193 @@
+//! The cockpit's main task: input first, then frames, then what came in. Nobody else touches the model.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event, EventStream, KeyEventKind};
+use futures::StreamExt;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::app::model::{Dirty, Model};
+use crate::app::{Effect, Msg, jobs::Jobs, update};
+use crate::term::{Entered, Frames, Screen, Writer};
+use crate::ui::{self, Memory, layout};
+
+/// How the cockpit ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    Quit,
+    /// A signal asked for it.
+    Signal(&'static str),
+    /// Nobody is at the terminal any more.
+    TerminalGone,
+}
+
+struct Signals {
+    term: Signal,
+    hup: Signal,
+    int: Signal,
+    stop: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Signals> {
+        Ok(Signals {
+            term: signal(SignalKind::terminate())?,
+            hup: signal(SignalKind::hangup())?,
+            int: signal(SignalKind::interrupt())?,
+            stop: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
+        })
+    }
+}
+
+struct Cockpit {
+    model: Model,
+    jobs: Jobs,
+    memory: Memory,
+    screen: Screen,
+    frames: Frames,
+    writer: Writer,
+}
+
+/// Runs the cockpit until the operator leaves it. The terminal is as it was when this returns.
+///
+/// # Errors
+/// The terminal refused its mode, or signals cannot be heard.
+pub async fn run(model: Model, jobs: Jobs, mut inbox: mpsc::Receiver<Msg>) -> io::Result<End> {
+    let mut signals = Signals::listen()?;
+    let entered = Entered::enter()?;
+    let (width, height) = crossterm::terminal::size()?;
+    let mut input = EventStream::new();
+    let mut c = Cockpit {
+        model,
+        jobs,
+        memory: Memory::default(),
+        screen: Screen::new(width, height),
+        frames: Frames::default(),
+        writer: Writer::start(io::stdout()),
+    };
+    c.take(Msg::Resize(width, height), &entered)?;
+    loop {
+        let due = c.frames.due().filter(|_| c.writer.ready());
+        let wake = c.wake();
+        let end = tokio::select! {
+            biased;
+            _ = signals.term.recv() => Some(End::Signal("SIGTERM")),
+            _ = signals.hup.recv() => Some(End::Signal("SIGHUP")),
+            _ = signals.int.recv() => Some(End::Signal("SIGINT")),
+            _ = signals.stop.recv() => {
+                c.suspend(&entered)?;
+                None
+            }
+            event = input.next() => match event {
+                Some(Ok(event)) => c.event(event, &entered)?,
+                Some(Err(_)) | None => Some(End::TerminalGone),
+            },
+            () = at(due) => {
+                c.draw();
+                None
+            }
+            () = c.writer.written(), if !c.writer.ready() => None,
+            msg = inbox.recv() => match msg {
+                Some(msg) => c.take(msg, &entered)?,
+                // The jobs live as long as the cockpit, so the channel does not end before it.
+                None => Some(End::Quit),
+            },
+            () = at(wake) => c.take(Msg::Tick, &entered)?,
+        };
+        if let Some(end) = end {
+            return Ok(end);
+        }
+    }
+}
+
+async fn at(then: Option<Instant>) {
+    match then {
+        Some(t) => tokio::time::sleep_until(t.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Cockpit {
+    /// When time alone changes something: an age on the screen, a message that goes, a rule's timer.
+    fn wake(&self) -> Option<Instant> {
+        let next = [self.memory.next_age, self.model.next_timer()].into_iter().flatten().min()?;
+        let wait = self.model.clock.now().0;
+        let wait = Duration::from_millis(u64::try_from(next.0 - wait).unwrap_or(0));
+        // A timer that is already due must not turn the loop into a busy one.
+        Some(Instant::now() + wait.max(Duration::from_millis(20)))
+    }
+
+    fn event(&mut self, event: Event, entered: &Entered) -> io::Result<Option<End>> {
+        match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => self.take(Msg::Key(key), entered),
+            Event::Paste(text) => self.take(Msg::Paste(text), entered),
+            Event::Resize(w, h) => {
+                self.screen.resize(w, h);
+                self.take(Msg::Resize(w, h), entered)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Takes one message in, carries out what follows, and asks for a frame where one is wanted.
+    fn take(&mut self, msg: Msg, entered: &Entered) -> io::Result<Option<End>> {
+        let ticked = matches!(msg, Msg::Tick);
+        for effect in update(&mut self.model, msg) {
+            match effect {
+                Effect::Quit => return Ok(Some(End::Quit)),
+                Effect::Suspend => self.suspend(entered)?,
+                Effect::Redraw => self.redraw(),
+                Effect::Copy(text) => self.copy(&text),
+                other => self.jobs.carry_out(other),
+            }
+        }
+        let now = Instant::now();
+        match std::mem::take(&mut self.model.dirty) {
+            Dirty::Input => self.frames.request(now),
+            Dirty::Data => self.frames.request_data(now),
+            Dirty::No if ticked && self.memory.next_age.is_some_and(|t| t <= self.model.data.now) => {
+                self.frames.request_data(now);
+            }
+            Dirty::No => {}
+        }
+        Ok(None)
+    }
+
+    fn draw(&mut self) {
+        self.model.data.now = self.model.clock.now();
+        layout::fit(&mut self.model);
+        let (model, memory) = (&self.model, &mut self.memory);
+        if let Some(bytes) = self.screen.draw(|buffer| ui::draw(model, memory, buffer)) {
+            self.writer.send(bytes);
+        }
+        self.frames.drawn(Instant::now());
+    }
+
+    fn redraw(&mut self) {
+        let area = self.screen.area();
+        self.screen.resize(area.width, area.height);
+        self.frames.request(Instant::now());
+    }
+
+    /// Puts text on the clipboard of whoever looks at this terminal (OSC 52), through tmux where one is in between.
+    fn copy(&mut self, text: &str) {
+        if self.writer.ready() {
+            self.writer.send(crate::term::clipboard(text, std::env::var_os("TMUX").is_some()));
+        }
+    }
+
+    /// Gives the terminal back and stops, until `fg`.
+    fn suspend(&mut self, entered: &Entered) -> io::Result<()> {
+        entered.suspend();
+        // Stops this process right here; it goes on when it is continued.
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+        entered.resume()?;
+        let (w, h) = crossterm::terminal::size()?;
+        self.screen.resize(w, h);
+        update(&mut self.model, Msg::Resize(w, h));
+        self.frames.request(Instant::now());
+        Ok(())
+    }
+}
