@@ -9,6 +9,7 @@ pub mod events;
 pub mod filter;
 pub mod health;
 pub mod help;
+pub mod jobs;
 pub mod list;
 pub mod log;
 pub mod model;

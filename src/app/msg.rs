@@ -3,6 +3,7 @@
 use crossterm::event::KeyEvent;
 
 use crate::world::Delta;
+use crate::world::ask::{Answer, Call, LogTail};
 
 /// Everything that can happen.
 #[derive(Debug)]
@@ -13,6 +14,12 @@ pub enum Msg {
     Deltas(Vec<Delta>),
     /// Nothing but time passed.
     Tick,
+    /// The server's version, once it said it.
+    Version(String),
+    /// What a call brought, for the view that asked.
+    Called { token: u64, result: Result<Answer, String> },
+    /// A log's tail, for the rule or tree that asked.
+    Log { tail: LogTail, result: Result<String, String> },
     /// A task ended that should not have: what it was doing and why it stopped.
     Failed(String),
 }
@@ -27,4 +34,7 @@ pub enum Effect {
     Redraw,
     /// Put the text on the clipboard, through the terminal.
     Copy(String),
+    /// One request for a view; the answer carries the token.
+    Call { token: u64, call: Call },
+    Log(LogTail),
 }

@@ -32,6 +32,11 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             tick(model);
             Vec::new()
         }
+        Msg::Version(version) => {
+            model.cluster.version = version;
+            Vec::new()
+        }
+        Msg::Called { .. } | Msg::Log { .. } => Vec::new(),
         Msg::Failed(why) => {
             model.say(Tone::Bad, why);
             Vec::new()

@@ -1,6 +1,8 @@
 //! The command line: what was asked for, who carries it out, and the exit code.
 
 pub mod args;
+mod cockpit;
+mod open;
 mod out;
 mod print;
 
@@ -25,6 +27,7 @@ pub mod exit {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let code = match &cli.verb {
+        None => open::run(&cli),
         Some(Verb::Print(what)) => print::run(what),
         _ => {
             out::complain("this command is not built into this version of khud");

@@ -1,0 +1,115 @@
+//! From the command line to a running cockpit: connect, watch, enter the terminal.
+
+use tokio::sync::mpsc;
+
+use super::args::{Cli, Common};
+use super::cockpit::{self, End};
+use super::{exit, out};
+use crate::app::jobs::{INBOX, Jobs};
+use crate::app::model::{Cluster, Model};
+use crate::app::{Effect, command};
+use crate::cluster::{Connection, Options};
+use crate::config::colour::Palette;
+use crate::config::theme::{Glyphs, Sheet};
+use crate::config::{Keymap, Theme};
+use crate::term;
+use crate::world::Clock;
+
+/// What the common flags say about the cluster.
+pub fn options(common: &Common, interactive: bool) -> Options {
+    Options {
+        kubeconfig: common.kubeconfig.clone(),
+        context: common.context.clone(),
+        namespace: common.namespace.first().cloned(),
+        impersonate: common.as_user.clone(),
+        impersonate_groups: Vec::new(),
+        read_only: common.read_only,
+        request_timeout: common.request_timeout,
+        interactive,
+    }
+}
+
+/// The runtime everything runs on. The main task stays on this thread, which alone draws.
+///
+/// # Errors
+/// A sentence where the system gives no threads.
+pub fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| format!("the system gives khud no threads to run on: {e}"))
+}
+
+/// The cockpit on the cluster of the command line.
+pub fn run(cli: &Cli) -> u8 {
+    if let Some(why) = term::unusable() {
+        out::complain(&why);
+        return exit::FAILED;
+    }
+    let result = runtime().and_then(|rt| {
+        let result = rt.block_on(open(cli, &cli.common));
+        // Tasks that still wait for a server that does not answer must not hold up the way out.
+        rt.shutdown_timeout(std::time::Duration::from_millis(200));
+        result
+    });
+    match result {
+        Ok(code) => code,
+        Err(why) => {
+            out::complain(&why);
+            exit::FAILED
+        }
+    }
+}
+
+/// # Errors
+/// A sentence: no configuration, no terminal.
+pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
+    let clock = Clock::wall();
+    let connection =
+        Connection::open(options(common, true), clock.clone()).await.map_err(|e| e.to_string())?;
+    let mut model = Model::new(clock, Keymap::default(), theme(cli.theme.as_deref())?);
+    model.cluster = Cluster {
+        context: connection.context().to_owned(),
+        server: connection.server().to_owned(),
+        read_only: connection.read_only(),
+        ..Cluster::default()
+    };
+    model.namespaces = common.namespace.iter().map(|n| n.as_str().into()).collect();
+    let (inbox, messages) = mpsc::channel(INBOX);
+    let mut jobs = Jobs::new(connection, inbox);
+    jobs.hello();
+    let mut effects: Vec<Effect> = Vec::new();
+    if let Some(object) = &cli.object {
+        let namespace = common.namespace.first().map_or("", String::as_str);
+        effects.extend(command::line(&mut model, &format!("{object} {namespace}")));
+    }
+    if let Some(line) = &cli.command {
+        effects.extend(command::line(&mut model, line));
+    }
+    for effect in effects {
+        jobs.carry_out(effect);
+    }
+    let end = cockpit::run(model, jobs, messages).await.map_err(|e| format!("the terminal: {e}"))?;
+    Ok(match end {
+        End::Quit => exit::DONE,
+        End::Signal(name) => {
+            out::complain(&format!("ended by {name}"));
+            exit::FAILED
+        }
+        End::TerminalGone => exit::FAILED,
+    })
+}
+
+/// The theme as this terminal can show it.
+fn theme(name: Option<&str>) -> Result<Theme, String> {
+    let name = name.unwrap_or("dark");
+    let sheet = Sheet::built_in(name).ok_or_else(|| format!("there is no theme {name:?}"))?;
+    let env = |name: &str| std::env::var(name).ok();
+    let palette = Palette::detect(env);
+    if palette == Palette::None {
+        // The theme says what to do without colours; the terminal library's own way loses bold and reverse.
+        crossterm::style::force_color_output(true);
+    }
+    Ok(Theme::new(&sheet, palette, Glyphs::detect(env)))
+}
