@@ -110,7 +110,9 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::ViewEvents => table(model, Kind::Event),
         Id::ViewWorkloads => table(model, Kind::Deployment),
         Id::Namespace => navigate::push(model, View::List(Box::new(List::new(list::What::Namespaces)))),
-        Id::Refresh => model.say(Tone::Info, "Every list is watched: what you see is what the server last said."),
+        Id::Refresh => {
+            model.say(Tone::Info, "Every list is watched: what you see is what the server last said.")
+        }
         _ => model.say(Tone::Info, format!("`{}` does nothing here.", id.command().name)),
     }
     Vec::new()
@@ -164,6 +166,12 @@ pub fn open_table(model: &mut Model, source: Source) {
     navigate::push(model, View::Table(Box::new(table)));
 }
 
+/// Whether a word after `:` means something as it stands.
+pub fn known(word: &str) -> bool {
+    let word = word.trim_start_matches(':');
+    Kind::parse(word.split('/').next().unwrap_or(word)).is_some() || commands::by_word(word).is_some()
+}
+
 /// A line after `:`: a kind with a namespace or filter, or a command's word.
 pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
     model.dirty = Dirty::Input;
@@ -201,9 +209,10 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
     match commands::by_word(first) {
         Some(c) => run(model, c.id),
         None => {
-            let near = crate::config::document::nearest(first, prompt::words().iter().map(|s| s.word.as_str()))
-                .map(|w| format!(" Did you mean `{w}`?"))
-                .unwrap_or_default();
+            let near =
+                crate::config::document::nearest(first, prompt::words().iter().map(|s| s.word.as_str()))
+                    .map(|w| format!(" Did you mean `{w}`?"))
+                    .unwrap_or_default();
             model.say(Tone::Bad, format!("`:{first}` is no command and no kind.{near}"));
             Vec::new()
         }

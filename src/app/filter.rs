@@ -27,7 +27,11 @@ enum Test {
     Words(Vec<String>),
     Fuzzy(Vec<char>),
     Labels(Selector),
-    Column { name: String, compare: Compare, value: String },
+    Column {
+        name: String,
+        compare: Compare,
+        value: String,
+    },
 }
 
 /// A filter with the text it was made from. The empty filter keeps every row.
@@ -70,13 +74,14 @@ impl Filter {
             filter.test = Some(test);
             return filter;
         }
-        filter.test = Some(match RegexBuilder::new(rest).case_insensitive(true).size_limit(1 << 20).build() {
-            Ok(r) => Test::Pattern(r),
-            Err(_) => {
-                filter.note = Some("not a regular expression: looked for as it stands".into());
-                Test::Words(rest.to_lowercase().split_whitespace().map(str::to_owned).collect())
-            }
-        });
+        filter.test =
+            Some(match RegexBuilder::new(rest).case_insensitive(true).size_limit(1 << 20).build() {
+                Ok(r) => Test::Pattern(r),
+                Err(_) => {
+                    filter.note = Some("not a regular expression: looked for as it stands".into());
+                    Test::Words(rest.to_lowercase().split_whitespace().map(str::to_owned).collect())
+                }
+            });
         filter
     }
 

@@ -58,9 +58,9 @@ impl Jobs {
         self.tasks.spawn(async move {
             let msg = match tokio::spawn(task).await {
                 Ok(msg) => msg,
-                Err(e) if e.is_panic() => {
-                    Msg::Failed(format!("khud failed at {what}; this is a bug, and `khud bug` gathers what helps"))
-                }
+                Err(e) if e.is_panic() => Msg::Failed(format!(
+                    "khud failed at {what}; this is a bug, and `khud bug` gathers what helps"
+                )),
                 Err(_) => return,
             };
             // The cockpit is gone when nobody receives any more.

@@ -17,9 +17,15 @@ pub enum Msg {
     /// The server's version, once it said it.
     Version(String),
     /// What a call brought, for the view that asked.
-    Called { token: u64, result: Result<Answer, String> },
+    Called {
+        token: u64,
+        result: Result<Answer, String>,
+    },
     /// A log's tail, for the rule or tree that asked.
-    Log { tail: LogTail, result: Result<String, String> },
+    Log {
+        tail: LogTail,
+        result: Result<String, String>,
+    },
     /// A task ended that should not have: what it was doing and why it stopped.
     Failed(String),
 }
@@ -35,6 +41,9 @@ pub enum Effect {
     /// Put the text on the clipboard, through the terminal.
     Copy(String),
     /// One request for a view; the answer carries the token.
-    Call { token: u64, call: Call },
+    Call {
+        token: u64,
+        call: Call,
+    },
     Log(LogTail),
 }

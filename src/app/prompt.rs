@@ -113,9 +113,12 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::PromptAccept => {
             let Some(p) = model.prompt.take() else { return Vec::new() };
             if p.kind == PromptKind::Command {
-                let line = match p.chosen.and_then(|i| p.suggestions.get(i)) {
-                    Some(s) => s.word.clone(),
-                    None => p.text,
+                let first = p.text.split_whitespace().next().unwrap_or("");
+                // A word that means nothing yet means its best suggestion.
+                let chosen = p.chosen.or((!first.is_empty() && !command::known(first)).then_some(0));
+                let line = match chosen.and_then(|i| p.suggestions.get(i)) {
+                    Some(s) => p.text.replacen(first, &s.word, 1),
+                    None => p.text.clone(),
                 };
                 return command::line(model, &line);
             }
@@ -139,10 +142,15 @@ fn choose(model: &mut Model, by: isize) {
 
 /// Every word the command line takes, with what it does.
 pub fn words() -> Vec<Suggestion> {
-    let commands = COMMANDS.iter().filter(|c| c.scopes.contains(&crate::config::commands::Scope::Global) || c.id == Id::Quit);
+    let commands = COMMANDS
+        .iter()
+        .filter(|c| c.scopes.contains(&crate::config::commands::Scope::Global) || c.id == Id::Quit);
     let mut out: Vec<Suggestion> = Vec::new();
     for kind in Kind::ALL.iter().filter(|k| !super::columns::of_kind(k).is_empty()) {
-        out.push(Suggestion { word: kind.plural().into(), description: format!("{} in a view of their own", kind.name()) });
+        out.push(Suggestion {
+            word: kind.plural().into(),
+            description: format!("{} in a view of their own", kind.name()),
+        });
     }
     for c in commands {
         let word = c.words.first().copied().unwrap_or(c.name);

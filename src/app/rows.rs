@@ -6,9 +6,14 @@ use super::list::{Row, What, number, shape};
 use super::model::{Model, View};
 use crate::world::{Object, StreamId};
 
-static NAMESPACES: &[Shape] = &[shape("NAMESPACE", 10, 60, 100), number("PODS", 4, 7, 90), shape("STATUS", 6, 12, 50)];
-static STREAMS: &[Shape] =
-    &[shape("STREAM", 10, 40, 100), shape("STATE", 8, 14, 90), number("FOR", 4, 8, 50), shape("WHY", 8, 120, 80)];
+static NAMESPACES: &[Shape] =
+    &[shape("NAMESPACE", 10, 60, 100), number("PODS", 4, 7, 90), shape("STATUS", 6, 12, 50)];
+static STREAMS: &[Shape] = &[
+    shape("STREAM", 10, 40, 100),
+    shape("STATE", 8, 14, 90),
+    number("FOR", 4, 8, 50),
+    shape("WHY", 8, 120, 80),
+];
 
 pub fn shapes(what: &What) -> &'static [Shape] {
     match what {

@@ -180,11 +180,9 @@ impl Table {
             Fence::All => true,
             Fence::KubeProxy => cx.world.pods.get(slot).is_some_and(vitals::is_kube_proxy),
             Fence::OnNode(node) => cx.world.pods.get(slot).is_some_and(|p| p.node == *node),
-            Fence::Owned(uid) => cx
-                .world
-                .meta(&object)
-                .and_then(|m| m.owner.as_ref())
-                .is_some_and(|o| o.uid == *uid),
+            Fence::Owned(uid) => {
+                cx.world.meta(&object).and_then(|m| m.owner.as_ref()).is_some_and(|o| o.uid == *uid)
+            }
             Fence::Regarding(about) => cx.events.get(slot).is_some_and(|e| e.regarding == *about),
         }
     }
@@ -198,12 +196,18 @@ impl Table {
 
     fn faulty(&self, cx: &Cx<'_>, slot: Slot) -> bool {
         match self.source.kind {
-            Kind::Pod => cx.world.pods.get(slot).is_some_and(|p| health::pod(cx, p) <= health::Health::Pending),
-            Kind::Node => cx.world.nodes.get(slot).is_some_and(|n| health::node(cx, n) <= health::Health::Pending),
+            Kind::Pod => {
+                cx.world.pods.get(slot).is_some_and(|p| health::pod(cx, p) <= health::Health::Pending)
+            }
+            Kind::Node => {
+                cx.world.nodes.get(slot).is_some_and(|n| health::node(cx, n) <= health::Health::Pending)
+            }
             Kind::Event => cx.events.get(slot).is_some_and(|e| e.warning),
             _ => self.columns().iter().any(|c| {
                 let scope = (c.cell)(cx, slot).scope;
-                scope.starts_with("status.bad") || scope.starts_with("status.pending") || scope.starts_with("finding")
+                scope.starts_with("status.bad")
+                    || scope.starts_with("status.pending")
+                    || scope.starts_with("finding")
             }),
         }
     }
@@ -240,11 +244,9 @@ impl Table {
     /// The kind's own order: sick pods and nodes first, newest events first, all else by name.
     fn natural(&self, cx: &Cx<'_>, slot: Slot) -> Value {
         match self.source.kind {
-            Kind::Pod => cx
-                .world
-                .pods
-                .get(slot)
-                .map_or(Value::None, |p| Value::Num(vitals::rank(health::pod(cx, p)))),
+            Kind::Pod => {
+                cx.world.pods.get(slot).map_or(Value::None, |p| Value::Num(vitals::rank(health::pod(cx, p))))
+            }
             Kind::Node => cx
                 .world
                 .nodes

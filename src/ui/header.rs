@@ -18,7 +18,9 @@ fn freshness(model: &Model) -> (&'static str, String, &'static str) {
         any = true;
         let (rank, what) = match &s.state {
             StreamState::Live | StreamState::Unsupported { .. } => (0, None),
-            StreamState::Forbidden { .. } => (1, Some(("live", "live, partly forbidden".to_owned(), "header.warn"))),
+            StreamState::Forbidden { .. } => {
+                (1, Some(("live", "live, partly forbidden".to_owned(), "header.warn")))
+            }
             StreamState::Connecting => (2, Some(("pending", "connecting".to_owned(), "header.warn"))),
             StreamState::Listing { .. } => (3, Some(("pending", "listing".to_owned(), "header.warn"))),
             StreamState::Stale { since } => {
@@ -26,7 +28,14 @@ fn freshness(model: &Model) -> (&'static str, String, &'static str) {
             }
             StreamState::Reconnecting { at, .. } => {
                 let wait = human(now.age(*at));
-                (5, Some(("lost", format!("lost {}, again in {wait}", human(s.since.age(now))), "header.stale")))
+                (
+                    5,
+                    Some((
+                        "lost",
+                        format!("lost {}, again in {wait}", human(s.since.age(now))),
+                        "header.stale",
+                    )),
+                )
             }
         };
         if let Some(what) = what

@@ -24,7 +24,8 @@ pub fn draw(model: &Model, memory: &mut Memory, buffer: &mut Buffer) -> Option<P
     let mut p = Painter { buffer, theme: &model.theme };
     p.clear(area, "text");
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-        let text = format!("khud needs {}×{}, this is {}×{}", SMALLEST.0, SMALLEST.1, area.width, area.height);
+        let text =
+            format!("khud needs {}×{}, this is {}×{}", SMALLEST.0, SMALLEST.1, area.width, area.height);
         p.put(0, 0, area.width, &text, "error");
         return None;
     }

@@ -95,9 +95,11 @@ fn emptiness(model: &Model, table: &Table) -> String {
         StreamId::Telemetry(_) => false,
     });
     match state.map(|(_, s)| &s.state) {
-        Some(StreamState::Forbidden { why } | StreamState::Unsupported { why } | StreamState::Reconnecting { why, .. }) => {
-            why.to_string()
-        }
+        Some(
+            StreamState::Forbidden { why }
+            | StreamState::Unsupported { why }
+            | StreamState::Reconnecting { why, .. },
+        ) => why.to_string(),
         Some(StreamState::Live) => format!("No {plural}."),
         _ => "Waiting for the cluster…".into(),
     }
@@ -140,7 +142,8 @@ fn table(
         .iter()
         .map(|s| SheetRow {
             cells: columns.iter().map(|c| (c.cell)(&cx, *s)).collect(),
-            marked: !table.marks.is_empty() && table.object(&cx, *s).is_some_and(|o| table.marks.contains(&o)),
+            marked: !table.marks.is_empty()
+                && table.object(&cx, *s).is_some_and(|o| table.marks.contains(&o)),
             indent: 0,
         })
         .collect();
@@ -186,7 +189,15 @@ pub fn full_list(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, l: &Li
     list(p, memory, model, l, area, title, true);
 }
 
-fn list(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, list: &List, area: Rect, title: &str, focus: bool) {
+fn list(
+    p: &mut Painter<'_>,
+    memory: &mut Memory,
+    model: &Model,
+    list: &List,
+    area: Rect,
+    title: &str,
+    focus: bool,
+) {
     let rows = model.rows(&list.what, &list.filter);
     let mut right = rows.len().to_string();
     if !list.filter.is_empty() {
@@ -202,9 +213,7 @@ fn list(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, list: &List, ar
     let sheet = Sheet {
         id: title,
         shapes: rows::shapes(&list.what).to_vec(),
-        rows: window
-            .map(|r| SheetRow { cells: r.cells.clone(), marked: false, indent: r.indent })
-            .collect(),
+        rows: window.map(|r| SheetRow { cells: r.cells.clone(), marked: false, indent: r.indent }).collect(),
         selected: list.index(&rows).checked_sub(list.offset),
         sorted: None,
         focus,
