@@ -1,0 +1,124 @@
+//! What changed shortly before a finding began and touches what is affected: rollouts, configuration, nodes, images.
+
+use std::collections::HashSet;
+
+use crate::world::{Kind, ObjectRef, Pod, Time, World};
+
+use super::config::{Thresholds, seconds};
+use super::finding::WhatChanged;
+use super::group::Group;
+use super::memory::{Memory, rollout_of, template_change};
+
+/// Changes named on a finding.
+const NAMED: usize = 5;
+/// Pods of a group whose spec and node are looked at.
+const LOOKED_AT: usize = 20;
+
+/// The changes before `since`, nearest first. What the World still shows counts as well as what was watched.
+pub fn before(
+    world: &World,
+    memory: &Memory,
+    root: &ObjectRef,
+    group: &Group,
+    since: Time,
+    limits: &Thresholds,
+) -> Vec<WhatChanged> {
+    let from = since.minus(seconds(limits.changes));
+    // Clocks of nodes and the API server differ, and `since` has whole seconds.
+    let to = since.plus(seconds(5));
+    let touched = touched(world, root, group);
+    let mut out: Vec<WhatChanged> = memory
+        .changes()
+        .filter(|c| (from..=to).contains(&c.at) && touched.contains(&c.object))
+        .cloned()
+        .collect();
+    let mut add = |what: String, object: &ObjectRef, at: Option<Time>| {
+        let Some(at) = at.filter(|at| (from..=to).contains(at)) else { return };
+        let known = out.iter().any(|c| c.object == *object && (c.at.0 - at.0).abs() < 5000);
+        if !known {
+            out.push(WhatChanged { what, object: object.clone(), at });
+        }
+    };
+    for object in &touched {
+        match &object.kind {
+            Kind::Deployment => {
+                let Some(d) = world.workload(object) else { continue };
+                if let Some((newest, before)) = rollout_of(world, d) {
+                    let what = match before {
+                        Some(before) => template_change(&before.template, &newest.template),
+                        None => "created".into(),
+                    };
+                    add(what, object, newest.meta.created);
+                }
+            }
+            Kind::StatefulSet | Kind::DaemonSet | Kind::Job => {
+                if let Some(m) = world.meta(object) {
+                    add("created".into(), object, m.created);
+                    if let Some(w) = &m.writer {
+                        add(format!("written by {}", w.manager), object, Some(w.at));
+                    }
+                }
+            }
+            Kind::ConfigMap | Kind::Secret | Kind::ResourceQuota => {
+                if let Some(m) = world.meta(object) {
+                    let at = m.writer.as_ref().map(|w| w.at).or(m.created);
+                    let by = m.writer.as_ref().map_or(String::new(), |w| format!(" by {}", w.manager));
+                    add(format!("{} written{by}", object.kind), object, at);
+                }
+            }
+            Kind::Node => {
+                if let Some(n) = world.nodes.find("", &object.name) {
+                    add("joined the cluster".into(), object, n.meta.created);
+                    for t in n.taints.iter().filter(|t| !t.key.starts_with("node.kubernetes.io/not-ready")) {
+                        add(format!("taint {}:{}", t.key, t.effect), object, t.added);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    out.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.object.cmp(&b.object)));
+    out.truncate(NAMED);
+    out
+}
+
+/// The objects whose changes could have caused it.
+fn touched(world: &World, root: &ObjectRef, group: &Group) -> HashSet<ObjectRef> {
+    let mut out: HashSet<ObjectRef> = HashSet::from([root.clone()]);
+    let pods = group.members.keys().filter(|o| o.kind == Kind::Pod).take(LOOKED_AT);
+    for pod in pods.filter_map(|o| world.pods.find(&o.namespace, &o.name)) {
+        of_pod(world, pod, &mut out);
+    }
+    if let Some(w) = world.workload(root) {
+        named(&root.namespace, &w.template.pod, &mut out);
+    }
+    if !root.namespace.is_empty() && group.members.values().any(|s| s.cause.starts_with("quota.")) {
+        let ns = &root.namespace;
+        out.extend(
+            world
+                .quotas
+                .values()
+                .filter(|q| q.meta.namespace == *ns)
+                .map(|q| ObjectRef::new(Kind::ResourceQuota, ns.clone(), q.meta.name.clone())),
+        );
+    }
+    out
+}
+
+fn of_pod(world: &World, pod: &Pod, out: &mut HashSet<ObjectRef>) {
+    out.insert(world.root(&super::pod::reference(pod)));
+    if !pod.node.is_empty() {
+        out.insert(ObjectRef::new(Kind::Node, "", pod.node.clone()));
+    }
+    named(&pod.meta.namespace, &pod.spec, out);
+}
+
+fn named(namespace: &crate::world::Text, spec: &crate::world::PodSpec, out: &mut HashSet<ObjectRef>) {
+    out.extend(
+        spec.config_maps.iter().map(|n| ObjectRef::new(Kind::ConfigMap, namespace.clone(), n.clone())),
+    );
+    out.extend(spec.secrets.iter().map(|n| ObjectRef::new(Kind::Secret, namespace.clone(), n.clone())));
+    out.extend(
+        spec.claims.iter().map(|n| ObjectRef::new(Kind::PersistentVolumeClaim, namespace.clone(), n.clone())),
+    );
+}

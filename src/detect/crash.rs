@@ -1,0 +1,296 @@
+//! Why a container keeps ending: its memory limit, its probes, its command, or what its last log lines say.
+
+use crate::world::ask::LogTail;
+use crate::world::{Container, ContainerState, Event, Kind, ObjectRef, Pod, Role, Terminated, Text, Time};
+
+use super::config::seconds;
+use super::logs::Want;
+use super::signal::{Ctx, Out, Signal, same};
+use super::text::{bytes, nearest};
+use super::{create, roles};
+
+/// Lines of a log that are read.
+const TAIL: u32 = 50;
+
+pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut Out) {
+    let Some(crash) = crash_of(ctx, pod, c, out) else { return };
+    let root = ctx.root(object);
+    let end = crash.end;
+    let since = crash.since;
+    let source = format!("pod status, container {}", c.spec.name);
+    let code = exit(end);
+    let loops = match c.restarts {
+        0 => String::new(),
+        n => format!(", {n} restarts"),
+    };
+
+    let mut cause = "crash.application";
+    let mut title = format!("container {} exits with {code}", c.spec.name);
+    let mut row = format!("exits with {code}");
+    let mut more: Vec<(Text, String, ObjectRef, Option<Time>)> = Vec::new();
+    let mut events: Vec<&Event> = Vec::new();
+
+    let killed = killing(ctx, pod, object, c, end);
+    if &*end.reason == "OOMKilled" {
+        match (c.spec.limits.memory, system_oom(ctx, pod, end)) {
+            (Some(limit), None) => {
+                cause = "crash.oom-limit";
+                let limit = bytes(limit);
+                title = format!(
+                    "container {} is killed at its memory limit of {limit} (OOMKilled, {code})",
+                    c.spec.name
+                );
+                row = format!("OOM at {limit} limit");
+                more.push((source.clone().into(), format!("limits.memory {limit}"), object.clone(), None));
+            }
+            (limit, system) => {
+                cause = "crash.oom-node";
+                let why = match limit {
+                    None => "it has no memory limit".to_owned(),
+                    Some(l) => format!("under its limit of {}", bytes(l)),
+                };
+                title =
+                    format!("container {} is killed because its node ran out of memory; {why}", c.spec.name);
+                row = "OOM on the node".into();
+                events.extend(system);
+            }
+        }
+    } else if let Some((found, t, r)) = create::start_error(c, end) {
+        (cause, title, row) = (found, t, r);
+    } else if let Some((found, kill)) = killed {
+        let probe = if found == "crash.liveness" { "liveness" } else { "startup" };
+        cause = found;
+        title = format!("container {} is killed because its {probe} probe fails", c.spec.name);
+        row = format!("{probe} probe fails");
+        events.push(kill);
+        let word = if probe == "liveness" { "Liveness probe" } else { "Startup probe" };
+        events.extend(ctx.world.events_of(object).into_iter().find(|e| {
+            same(&e.regarding_uid, &pod.meta.uid) && &*e.reason == "Unhealthy" && e.note.starts_with(word)
+        }));
+    } else if let Some(hook) = ctx.event(pod, object, &["FailedPostStartHook", "FailedPreStopHook"])
+        && near(hook.last, end)
+    {
+        cause = "container.hook";
+        let which = if &*hook.reason == "FailedPostStartHook" { "postStart" } else { "preStop" };
+        title = format!("{which} hook of container {} fails", c.spec.name);
+        row = format!("{which} hook fails");
+        events.push(hook);
+    } else {
+        // Everything else only its log can tell.
+        let book = ctx.logs.answer(&root, &c.spec.name);
+        if book.is_none_or(|b| b.restarts != c.restarts) {
+            let previous = !matches!(c.state, ContainerState::Terminated(_));
+            out.wants.push(Want {
+                root: root.clone(),
+                restarts: c.restarts,
+                tail: LogTail {
+                    namespace: pod.meta.namespace.clone(),
+                    pod: pod.meta.name.clone(),
+                    container: c.spec.name.clone(),
+                    previous,
+                    tail: TAIL,
+                },
+            });
+        }
+        if let Some(book) = book {
+            if let Some(found) = &book.found {
+                cause = found.cause;
+                title = found.title.clone();
+                row = found.row.clone();
+                if let Some(host) = &found.host {
+                    more.extend(service_for(ctx, pod, host));
+                }
+            }
+            for line in book.quotes() {
+                let pod = ObjectRef::new(Kind::Pod, pod.meta.namespace.clone(), book.pod.clone());
+                more.push(("log".into(), line.to_owned(), pod, Some(book.at)));
+            }
+        }
+    }
+    let ended = if end.message.is_empty() {
+        format!("{} ({code}){loops}", if end.reason.is_empty() { "terminated" } else { &end.reason })
+    } else {
+        format!("{} ({code}){loops}: {}", end.reason, end.message)
+    };
+
+    let (own, detail) = (cause, title.clone());
+    if c.spec.role == Role::Init {
+        cause = "crash.init";
+        title = format!("init container {} fails: {detail}", c.spec.name);
+        row = format!("init {}: {row}", c.spec.name);
+    }
+    let mut signal = Signal::new(cause, root.clone(), since);
+    if cause == "crash.init" && own != "crash.application" {
+        signal = signal.evidence("cause", own, object, None);
+    }
+    signal = signal.title(title).row(row).evidence(source, ended, object, end.finished);
+    for event in events {
+        signal = signal.event(event);
+    }
+    for (source, quote, object, at) in more {
+        signal = signal.evidence(source, quote, &object, at);
+    }
+    if !crash.down && c.restarts < ctx.limits.restarts {
+        signal = signal.severity(super::finding::Severity::Warning);
+    }
+    out.push(roles::adapt(ctx, pod, c, signal));
+}
+
+struct Crash<'a> {
+    end: &'a Terminated,
+    since: Time,
+    /// It is not running at this moment.
+    down: bool,
+}
+
+/// Whether the container is crashing, and by which end. A container that ended once and runs again is not, unless the
+/// end alone proves a cause (OOM); one that ended again and again is until it has run for `stable` seconds.
+fn crash_of<'a>(ctx: &Ctx, pod: &Pod, c: &'a Container, out: &mut Out) -> Option<Crash<'a>> {
+    let proxy = roles::of(ctx, pod) == roles::Role::Proxy;
+    match &c.state {
+        ContainerState::Waiting { reason, .. } if &**reason == "CrashLoopBackOff" => {
+            let end = c.last.as_deref()?;
+            Some(Crash { end, since: first_end(ctx, pod, end), down: true })
+        }
+        ContainerState::Terminated(end) => {
+            let restarts = match c.spec.role {
+                Role::App => pod.spec.restart_always,
+                Role::Sidecar => true,
+                Role::Init | Role::Ephemeral => false,
+            };
+            if end.exit_code == 0 && !(restarts && c.restarts > 0) {
+                return None;
+            }
+            // A first failure is often cured by the restart that follows it within a second.
+            let telling = &*end.reason == "OOMKilled" || &*end.reason == "StartError";
+            if c.restarts == 0 && restarts && !telling && !proxy {
+                let wait = end.finished.unwrap_or(ctx.now).plus(seconds(10));
+                if ctx.now < wait {
+                    out.again(wait);
+                    return None;
+                }
+            }
+            Some(Crash { end, since: first_end(ctx, pod, end), down: true })
+        }
+        ContainerState::Running { since } => {
+            let end = c.last.as_deref().filter(|_| c.restarts > 0)?;
+            let finished = end.finished.or(*since)?;
+            let window = if proxy { ctx.limits.proxy_window } else { ctx.limits.stable };
+            let until = since.unwrap_or(finished).plus(seconds(window));
+            if ctx.now >= until {
+                return None;
+            }
+            let telling = &*end.reason == "OOMKilled";
+            let seen = ctx.memory.restarts(
+                &pod.meta.uid,
+                &c.spec.name,
+                ctx.now.minus(seconds(ctx.limits.restart_window)),
+            );
+            let short = end
+                .started
+                .is_none_or(|s| s.0 <= 0 || finished.0 - s.0 < 1000 * ctx.limits.restart_window as i64);
+            let loops = c.restarts >= ctx.limits.restarts && short || seen >= ctx.limits.restarts as usize;
+            if !(telling || loops || proxy) {
+                return None;
+            }
+            out.again(until);
+            Some(Crash { end, since: first_end(ctx, pod, end), down: false })
+        }
+        _ => None,
+    }
+}
+
+/// When the crashing began, as far as anything still tells: the first back-off event, else the last end.
+fn first_end(ctx: &Ctx, pod: &Pod, end: &Terminated) -> Time {
+    let object = super::pod::reference(pod);
+    let event = ctx.event(pod, &object, &["BackOff"]).map(|e| e.first);
+    let finished = end.finished.unwrap_or(ctx.now);
+    event.map_or(finished, |e| e.min(finished))
+}
+
+/// The event that says the kubelet killed this container for a probe, near the time it ended.
+fn killing<'w>(
+    ctx: &'w Ctx,
+    pod: &Pod,
+    object: &ObjectRef,
+    c: &Container,
+    end: &Terminated,
+) -> Option<(&'static str, &'w Event)> {
+    if c.spec.liveness.is_none() && c.spec.startup.is_none() {
+        return None;
+    }
+    let liveness = format!("Container {} failed liveness probe", c.spec.name);
+    let startup = format!("Container {} failed startup probe", c.spec.name);
+    ctx.world
+        .events_of(object)
+        .into_iter()
+        .filter(|e| same(&e.regarding_uid, &pod.meta.uid) && &*e.reason == "Killing")
+        .filter(|e| {
+            let grace = i64::from(pod.spec.grace) * 1000 + 30_000;
+            end.finished.is_none_or(|f| (e.last.0 - f.0).abs() <= grace)
+        })
+        .find_map(|e| {
+            if e.note.starts_with(&liveness) {
+                Some(("crash.liveness", e))
+            } else if e.note.starts_with(&startup) {
+                Some(("crash.startup-probe", e))
+            } else {
+                None
+            }
+        })
+}
+
+/// A system OOM on the pod's node around the time the container ended.
+fn system_oom<'w>(ctx: &'w Ctx, pod: &Pod, end: &Terminated) -> Option<&'w Event> {
+    let node = Ctx::node_ref(&pod.node);
+    ctx.world
+        .events_of(&node)
+        .into_iter()
+        .find(|e| matches!(&*e.reason, "SystemOOM" | "OOMKilling") && near(e.last, end))
+        .filter(|e| &*e.reason == "SystemOOM")
+}
+
+fn near(at: Time, end: &Terminated) -> bool {
+    end.finished.is_none_or(|f| (at.0 - f.0).abs() <= 60_000)
+}
+
+fn exit(end: &Terminated) -> String {
+    match (end.signal, end.exit_code) {
+        (s, _) if s != 0 => format!("signal {s}"),
+        (_, code) => format!("exit code {code}"),
+    }
+}
+
+/// Whether the Service that a log names exists, and which one looks like it.
+fn service_for(ctx: &Ctx, pod: &Pod, host: &str) -> Option<(Text, String, ObjectRef, Option<Time>)> {
+    let mut parts = host.split('.');
+    let name = parts.next().filter(|n| !n.is_empty())?;
+    let namespace = match (parts.next(), parts.next()) {
+        (None, _) => &*pod.meta.namespace,
+        (Some(ns), None) => ns,
+        (Some(ns), Some("svc")) => ns,
+        // A name of the outside world.
+        _ => return None,
+    };
+    if !ctx.world.synced(&Kind::Service) {
+        return None;
+    }
+    let object = ObjectRef::new(Kind::Service, namespace, name);
+    let quote = match ctx.world.services.find(namespace, name) {
+        Some(_) => format!("Service {name} exists in namespace {namespace}"),
+        None => {
+            let names: Vec<&Text> = ctx
+                .world
+                .services
+                .values()
+                .filter(|s| &*s.meta.namespace == namespace)
+                .map(|s| &s.meta.name)
+                .collect();
+            match nearest(name, names.into_iter()) {
+                Some(like) => format!("no Service {name} in namespace {namespace}; there is {like}"),
+                None => format!("no Service {name} in namespace {namespace}"),
+            }
+        }
+    };
+    Some(("services".into(), quote, object, None))
+}

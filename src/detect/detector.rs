@@ -1,0 +1,475 @@
+//! The detector: follows what deltas touched, judges those objects, folds what the rules say, keeps the timers.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::world::ask::LogTail;
+use crate::world::{Change, Kind, ObjectRef, Time, What, World};
+
+use super::config::{DetectConfig, Mute, seconds};
+use super::finding::{Finding, FindingChange, Key, State, Turn};
+use super::group::{self, Groups};
+use super::logs::LogBook;
+use super::memory::{Memory, is_configuration};
+use super::room::Room;
+use super::signal::{Ctx, Out};
+use super::{changed, job, node, pod, service, volume, workload};
+
+/// Kinds whose first lists must be complete before absence means anything.
+const LISTED: &[Kind] = &[Kind::Pod, Kind::Service, Kind::EndpointSlice, Kind::ReplicaSet];
+
+#[derive(Debug, Default)]
+pub struct Detector {
+    config: DetectConfig,
+    groups: Groups,
+    memory: Memory,
+    logs: LogBook,
+    room: Room,
+    /// Objects to judge again at a time, and that time by object.
+    timers: BTreeSet<(Time, ObjectRef)>,
+    due: HashMap<ObjectRef, Time>,
+    /// Groups to build again at a time: they fire or are let go.
+    group_timers: BTreeSet<(Time, Key)>,
+    first: HashSet<ObjectRef>,
+    /// Judged after `first`: what sums others up.
+    second: HashSet<ObjectRef>,
+    listed: HashSet<Kind>,
+    ranked: Vec<Arc<Finding>>,
+}
+
+impl Detector {
+    pub fn new(config: DetectConfig) -> Detector {
+        Detector { config, ..Detector::default() }
+    }
+
+    /// Takes in what a batch of deltas changed. Call it after every batch, also an empty one: the end of a list
+    /// changes nothing and still says that what is not there is absent.
+    pub fn on_changes(&mut self, world: &World, changes: &[Change], now: Time) -> Vec<FindingChange> {
+        for change in changes {
+            self.touch(world, change, now);
+        }
+        self.follow_lists(world);
+        self.settle(world, now)
+    }
+
+    /// Judges again what asked for it by `now`.
+    pub fn on_timer(&mut self, world: &World, now: Time) -> Vec<FindingChange> {
+        while let Some((at, _)) = self.timers.first() {
+            if *at > now {
+                break;
+            }
+            let Some((_, object)) = self.timers.pop_first() else { break };
+            self.due.remove(&object);
+            self.queue(object);
+        }
+        while let Some((at, _)) = self.group_timers.first() {
+            if *at > now {
+                break;
+            }
+            let Some((_, key)) = self.group_timers.pop_first() else { break };
+            self.groups.dirty.insert(key);
+        }
+        self.follow_lists(world);
+        self.settle(world, now)
+    }
+
+    /// When `on_timer` has something to do.
+    pub fn next_timer(&self) -> Option<Time> {
+        let a = self.timers.first().map(|(t, _)| *t);
+        let b = self.group_timers.first().map(|(t, _)| *t);
+        a.into_iter().chain(b).min()
+    }
+
+    /// All findings: firing before pending before resolving, worst first, newest first.
+    pub fn findings(&self) -> &[Arc<Finding>] {
+        &self.ranked
+    }
+
+    /// The finding that stands on the row of an object: of a pod, workload, node, Service, claim, …
+    pub fn of(&self, object: &ObjectRef) -> Option<&Arc<Finding>> {
+        let own = self.groups.of(object).iter();
+        let keys = own.chain(self.groups.at_root(object));
+        keys.filter_map(|k| self.groups.get(k)?.finding.as_ref())
+            .filter(|f| f.state != State::Resolving)
+            .max_by_key(|f| f.severity)
+    }
+
+    /// The few words for the object's row: its own cause where it has one, else that of its finding.
+    pub fn row(&self, object: &ObjectRef) -> Option<&str> {
+        let key = self.groups.of(object).first();
+        if let Some(signal) = key.and_then(|k| self.groups.signal(k, object)) {
+            return Some(&signal.row);
+        }
+        self.of(object).map(|f| f.row.as_str())
+    }
+
+    /// The objects that have a share in a finding.
+    pub fn affected(&self, key: &Key) -> Vec<ObjectRef> {
+        self.groups.get(key).map(|g| g.members.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Log tails to fetch now: at most four in flight. Each must be answered with `on_log`.
+    pub fn wanted_logs(&mut self) -> Vec<LogTail> {
+        self.logs.take()
+    }
+
+    /// Takes the answer to a wanted log: its text, or why there is none.
+    pub fn on_log(
+        &mut self,
+        world: &World,
+        tail: &LogTail,
+        answer: Result<&str, &str>,
+        now: Time,
+    ) -> Vec<FindingChange> {
+        let Some(root) = self.logs.settle(tail, answer, now) else { return Vec::new() };
+        let keys: Vec<Key> = self.groups.at_root(&root).cloned().collect();
+        for key in keys {
+            let members: Vec<ObjectRef> =
+                self.groups.get(&key).map(|g| g.members.keys().cloned().collect()).unwrap_or_default();
+            for object in members {
+                self.queue(object);
+            }
+        }
+        self.queue(ObjectRef::new(Kind::Pod, tail.namespace.clone(), tail.pod.clone()));
+        self.settle(world, now)
+    }
+
+    /// Silences findings from now on.
+    pub fn mute(&mut self, mute: Mute, world: &World, now: Time) -> Vec<FindingChange> {
+        self.config.mute.push(mute);
+        self.rebuild_all(world, now)
+    }
+
+    /// Lifts all mutes that match no expiry and that the predicate names.
+    pub fn unmute(&mut self, lift: impl Fn(&Mute) -> bool, world: &World, now: Time) -> Vec<FindingChange> {
+        self.config.mute.retain(|m| !lift(m));
+        self.rebuild_all(world, now)
+    }
+
+    fn rebuild_all(&mut self, world: &World, now: Time) -> Vec<FindingChange> {
+        let keys: Vec<Key> = self.groups.iter().map(|(k, _)| k.clone()).collect();
+        self.groups.dirty.extend(keys);
+        self.settle(world, now)
+    }
+
+    fn queue(&mut self, object: ObjectRef) {
+        match object.kind {
+            Kind::Deployment
+            | Kind::StatefulSet
+            | Kind::DaemonSet
+            | Kind::ReplicaSet
+            | Kind::Job
+            | Kind::CronJob
+            | Kind::Service => self.second.insert(object),
+            _ => self.first.insert(object),
+        };
+    }
+
+    /// Notes one change: what it does to memory, and whom it concerns.
+    fn touch(&mut self, world: &World, change: &Change, now: Time) {
+        let object = &change.object;
+        match &object.kind {
+            Kind::Pod => {
+                self.memory.pod(world, change, &self.config.thresholds, now);
+                let well = world
+                    .pods
+                    .get(change.slot)
+                    .is_some_and(|p| p.meta.name == object.name && pod::plainly_well(p));
+                if !well || self.groups.is_sick(object) {
+                    self.queue(object.clone());
+                }
+            }
+            Kind::Event => {
+                if let Some(event) = world.events.get(change.slot) {
+                    // An event about an object that is well explains nothing.
+                    let r = &event.regarding;
+                    let concerned = match &r.kind {
+                        Kind::Pod => {
+                            world.pods.find(&r.namespace, &r.name).is_some_and(|p| !pod::plainly_well(p))
+                        }
+                        _ => event.warning || self.groups.is_sick(r),
+                    };
+                    if concerned {
+                        self.queue(r.clone());
+                        if r.kind == Kind::PersistentVolumeClaim {
+                            self.pods_of_claim(world, r);
+                        }
+                    }
+                }
+            }
+            Kind::Node => {
+                let turn = self.memory.node(world, change, now);
+                self.queue(object.clone());
+                if turn.readiness_changed {
+                    let pods: Vec<_> = world.pods_on(&object.name).map(|(_, p)| pod::reference(p)).collect();
+                    self.first.extend(pods);
+                }
+            }
+            Kind::ReplicaSet => {
+                self.memory.workload(world, change, now);
+                match world.replica_sets.get(change.slot).filter(|r| r.meta.name == object.name) {
+                    Some(set) => {
+                        if change.what == What::Added {
+                            // Pods that came before their ReplicaSet do not know their Deployment.
+                            let uid = set.meta.uid.clone();
+                            let pods = world.pods_of(&uid).map(|(_, p)| pod::reference(p));
+                            let sick: Vec<_> = pods.filter(|p| self.groups.is_sick(p)).collect();
+                            self.first.extend(sick);
+                        }
+                        match &set.meta.owner {
+                            Some(o) => self.queue(ObjectRef::new(
+                                o.kind.clone(),
+                                object.namespace.clone(),
+                                o.name.clone(),
+                            )),
+                            None => self.queue(object.clone()),
+                        }
+                    }
+                    None => self.queue(object.clone()),
+                }
+            }
+            Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => {
+                self.memory.workload(world, change, now);
+                self.queue(object.clone());
+            }
+            Kind::Job | Kind::CronJob => {
+                self.queue(object.clone());
+                if let Some(j) = world.jobs.get(change.slot).filter(|_| object.kind == Kind::Job)
+                    && (j.failed > 0)
+                {
+                    let pods: Vec<_> = world.pods_of(&j.meta.uid).map(|(_, p)| pod::reference(p)).collect();
+                    self.first.extend(pods);
+                }
+            }
+            Kind::EndpointSlice => {
+                if let Some(service) = self.memory.slice(world, change, now) {
+                    self.queue(service);
+                }
+            }
+            Kind::Service => {
+                if matches!(change.what, What::Removed(_)) {
+                    self.memory.forget_service(object);
+                }
+                self.queue(object.clone());
+            }
+            Kind::PersistentVolumeClaim => {
+                self.queue(object.clone());
+                self.pods_of_claim(world, object);
+            }
+            Kind::ResourceQuota => {
+                // Used amounts move with every pod; only the limits are a change somebody made.
+                self.queue(object.clone());
+            }
+            kind if is_configuration(kind) => {
+                let first = !world.synced(kind);
+                self.memory.configuration(change, first, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Sick pods that wait for a claim.
+    fn pods_of_claim(&mut self, world: &World, claim: &ObjectRef) {
+        let waiting: Vec<ObjectRef> = self
+            .groups
+            .sick_pods(&claim.namespace)
+            .map(|(o, _)| o.clone())
+            .filter(|o| {
+                world.pods.find(&o.namespace, &o.name).is_some_and(|p| p.spec.claims.contains(&claim.name))
+            })
+            .collect();
+        self.first.extend(waiting);
+    }
+
+    /// The end of a first list: from now on what is not there is absent.
+    fn follow_lists(&mut self, world: &World) {
+        if self.listed.len() == LISTED.len() {
+            return;
+        }
+        let new: Vec<Kind> =
+            LISTED.iter().filter(|k| !self.listed.contains(k) && world.synced(k)).cloned().collect();
+        if new.is_empty() {
+            return;
+        }
+        self.listed.extend(new);
+        self.second.extend(world.services.values().map(crate::world::Object::reference));
+    }
+
+    fn settle(&mut self, world: &World, now: Time) -> Vec<FindingChange> {
+        self.room.age(now);
+        for object in std::mem::take(&mut self.first) {
+            self.judge_and_fold(world, &object, now);
+        }
+        // Services follow workloads, which follow pods.
+        let mut second: Vec<ObjectRef> = std::mem::take(&mut self.second).into_iter().collect();
+        second.sort_by_key(|o| o.kind == Kind::Service);
+        for object in second {
+            self.judge_and_fold(world, &object, now);
+        }
+        for object in std::mem::take(&mut self.second) {
+            self.judge_and_fold(world, &object, now);
+        }
+        self.rebuild(world, now)
+    }
+
+    fn judge_and_fold(&mut self, world: &World, object: &ObjectRef, now: Time) {
+        let ctx = Ctx {
+            world,
+            now,
+            memory: &self.memory,
+            logs: &self.logs,
+            room: &self.room,
+            limits: &self.config.thresholds,
+            groups: &self.groups,
+        };
+        let mut out = Out::default();
+        judge(&ctx, object, &mut out);
+        for signal in &mut out.signals {
+            if let Some(severity) = self.config.severity.get(&*signal.rule) {
+                signal.severity = *severity;
+            }
+        }
+        if let Some(at) = self.due.remove(object) {
+            self.timers.remove(&(at, object.clone()));
+        }
+        if let Some(at) = out.again.filter(|at| *at > now) {
+            self.timers.insert((at, object.clone()));
+            self.due.insert(object.clone(), at);
+        }
+        for want in out.wants {
+            self.logs.want(want);
+        }
+        if out.signals.is_empty() && !self.groups.is_sick(object) {
+            return;
+        }
+        if self.groups.replace(object, out.signals, now) && object.kind == Kind::Pod {
+            let root = world.root(object);
+            if root != *object {
+                self.queue(root);
+            }
+            let ns = &object.namespace;
+            let services: Vec<ObjectRef> = world
+                .services
+                .values()
+                .filter(|s| s.meta.namespace == *ns)
+                .map(crate::world::Object::reference)
+                .filter(|s| self.groups.is_sick(s))
+                .collect();
+            self.second.extend(services);
+        }
+    }
+
+    /// Builds the findings whose groups changed.
+    fn rebuild(&mut self, world: &World, now: Time) -> Vec<FindingChange> {
+        let dirty = std::mem::take(&mut self.groups.dirty);
+        if dirty.is_empty() {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        let keep = seconds(self.config.thresholds.resolving);
+        for key in dirty {
+            let Some(group) = self.groups.get(&key) else { continue };
+            let old = group.finding.clone();
+            let new = match group::build(&key, group, now) {
+                Some((mut finding, fires)) => {
+                    if let Some(at) = fires {
+                        self.group_timers.insert((at, key.clone()));
+                    }
+                    if let Some(old) = old.as_ref().filter(|o| o.cause == finding.cause) {
+                        finding.since = finding.since.min(old.since);
+                    }
+                    super::traits::name(world, group, &mut finding);
+                    finding.changed = changed::before(
+                        world,
+                        &self.memory,
+                        &key.root,
+                        group,
+                        finding.since,
+                        &self.config.thresholds,
+                    );
+                    finding
+                }
+                None => {
+                    let Some(old) = &old else {
+                        self.groups.remove(&key);
+                        continue;
+                    };
+                    let until = group.left.unwrap_or(now).plus(keep);
+                    let gone = old.state == State::Pending || now >= until;
+                    if gone {
+                        let old = old.clone();
+                        self.groups.remove(&key);
+                        self.logs.forget(&key.root);
+                        out.push(FindingChange { turn: Turn::Ended, finding: old });
+                        continue;
+                    }
+                    self.group_timers.insert((until, key.clone()));
+                    Finding { state: State::Resolving, ..(**old).clone() }
+                }
+            };
+            let mut new = new;
+            let mute = self.config.mute.iter().find(|m| m.holds(&new, now));
+            new.muted = mute.map(|m| m.reason.clone());
+            if let Some(until) = mute.and_then(|m| m.until) {
+                self.group_timers.insert((until, key.clone()));
+            }
+            if old.as_deref() == Some(&new) {
+                continue;
+            }
+            let turn = match (old.as_ref().map(|o| o.state), new.state) {
+                (_, State::Resolving) => Turn::Resolving,
+                (_, State::Pending) => Turn::Pending,
+                (Some(State::Firing), State::Firing) => Turn::Changed,
+                (_, State::Firing) => Turn::Began,
+            };
+            let new = Arc::new(new);
+            if let Some(group) = self.groups.group_mut(&key) {
+                group.finding = Some(new.clone());
+            }
+            out.push(FindingChange { turn, finding: new });
+        }
+        self.ranked = self.groups.iter().filter_map(|(_, g)| g.finding.clone()).collect();
+        self.ranked.sort_by(|a, b| {
+            let rank = |f: &Finding| {
+                let state = match f.state {
+                    State::Firing => 0,
+                    State::Pending => 1,
+                    State::Resolving => 2,
+                };
+                (f.muted.is_some(), state, std::cmp::Reverse((f.severity, f.since)))
+            };
+            rank(a).cmp(&rank(b)).then_with(|| a.key.cmp(&b.key))
+        });
+        out
+    }
+}
+
+/// What the rules say of an object now. Nothing, where it is gone.
+fn judge(ctx: &Ctx, object: &ObjectRef, out: &mut Out) {
+    let (w, ns, name) = (ctx.world, &*object.namespace, &*object.name);
+    macro_rules! found {
+        ($table:ident, $judge:path) => {
+            if let Some(record) = w.$table.find(ns, name) {
+                $judge(ctx, record, object, out);
+            }
+        };
+    }
+    match &object.kind {
+        Kind::Pod => {
+            if let Some(p) = w.pods.find(ns, name) {
+                pod::judge(ctx, p, out);
+            }
+        }
+        Kind::Node => found!(nodes, node::judge),
+        Kind::PersistentVolumeClaim => found!(claims, volume::claim),
+        Kind::ResourceQuota => found!(quotas, service::quota),
+        Kind::Job => found!(jobs, job::judge),
+        Kind::CronJob => found!(cron_jobs, job::cron),
+        Kind::Service => found!(services, service::judge),
+        Kind::Deployment => found!(deployments, workload::judge),
+        Kind::ReplicaSet => found!(replica_sets, workload::judge),
+        Kind::StatefulSet => found!(stateful_sets, workload::judge),
+        Kind::DaemonSet => found!(daemon_sets, workload::judge),
+        _ => {}
+    }
+}

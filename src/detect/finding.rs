@@ -1,0 +1,159 @@
+//! A finding: what is wrong with which object, since when, and the proof. Serialises as `khud scan -o json` prints it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
+
+use crate::world::{ObjectRef, Text, Time};
+
+/// How bad it is. Ordered: `Critical` is the greatest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    Info,
+    Warning,
+    Critical,
+}
+
+impl Severity {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Where a finding stands: seen but not yet for long enough, true now, or no longer true but not yet let go.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Pending,
+    Firing,
+    Resolving,
+}
+
+impl State {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Pending => "pending",
+            State::Firing => "firing",
+            State::Resolving => "resolving",
+        }
+    }
+}
+
+/// One piece of proof: where it was read, the text or number itself, on which object, and when it was written.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Evidence {
+    /// `pod status`, `event Failed`, `log`, `condition Ready`, …
+    pub source: Text,
+    /// The cluster's own words, cut to `text::QUOTE` characters; not sanitised for a terminal.
+    pub quote: String,
+    #[serde(serialize_with = "object_json")]
+    pub object: ObjectRef,
+    pub at: Option<Time>,
+}
+
+/// Something that changed shortly before a finding began and touches what is affected.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct WhatChanged {
+    pub what: String,
+    #[serde(serialize_with = "object_json")]
+    pub object: ObjectRef,
+    pub at: Time,
+}
+
+/// What makes two findings the same one: the object to fix and the family of causes that fold together on it.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Key {
+    pub root: ObjectRef,
+    pub family: Text,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Finding {
+    #[serde(skip)]
+    pub key: Key,
+    /// The rule that fired. Ids: `khud print rules`.
+    pub rule: Text,
+    /// The proved cause: an id of the contract (`image.not-found`), or `unknown`.
+    pub cause: Text,
+    pub severity: Severity,
+    /// The sick object: the rollout where a rollout is stuck, else the first of the sick pods, the node, the claim, …
+    #[serde(serialize_with = "object_json")]
+    pub object: ObjectRef,
+    /// The workload, node or DaemonSet to fix; `None` where the object itself is it.
+    #[serde(serialize_with = "maybe_object_json")]
+    pub root: Option<ObjectRef>,
+    /// One sentence.
+    pub title: String,
+    /// A few words for the sick row in other panes.
+    #[serde(skip)]
+    pub row: String,
+    pub evidence: Vec<Evidence>,
+    pub since: Time,
+    /// Objects affected.
+    pub count: u32,
+    pub state: State,
+    /// Nearest before `since` first.
+    pub changed: Vec<WhatChanged>,
+    /// The decision tree to open.
+    pub playbook: Text,
+    /// Why it is muted, where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub muted: Option<String>,
+}
+
+impl Finding {
+    /// The object to fix.
+    pub fn fix(&self) -> &ObjectRef {
+        self.root.as_ref().unwrap_or(&self.object)
+    }
+
+    /// Firing and not muted: what counts in headers and exit codes.
+    pub fn counts(&self) -> bool {
+        self.state == State::Firing && self.muted.is_none()
+    }
+}
+
+/// What became of a finding.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// Seen, waiting out its time.
+    Pending,
+    Began,
+    Changed,
+    /// No longer true; kept a while in case it comes back.
+    Resolving,
+    Ended,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct FindingChange {
+    pub turn: Turn,
+    pub finding: std::sync::Arc<Finding>,
+}
+
+/// `{kind, namespace, name}` with the API's word for the kind, known to khud or not.
+pub(super) fn object_json<S: Serializer>(object: &ObjectRef, s: S) -> Result<S::Ok, S::Error> {
+    let mut out = s.serialize_struct("object", 3)?;
+    out.serialize_field("kind", object.kind.name())?;
+    out.serialize_field("namespace", &*object.namespace)?;
+    out.serialize_field("name", &*object.name)?;
+    out.end()
+}
+
+fn maybe_object_json<S: Serializer>(object: &Option<ObjectRef>, s: S) -> Result<S::Ok, S::Error> {
+    match object {
+        Some(object) => object_json(object, s),
+        None => s.serialize_none(),
+    }
+}

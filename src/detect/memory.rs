@@ -1,0 +1,316 @@
+//! What the World does not keep and rules need: what objects looked like before, and when containers restarted.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::world::{Change, Kind, Node, ObjectRef, Template, Text, Time, Uid, What, Workload, World};
+
+use super::config::Thresholds;
+use super::finding::WhatChanged;
+use super::text::{self, Image};
+
+/// Changes remembered, in all.
+const CHANGES: usize = 4096;
+/// Restart times remembered of one container.
+const RESTARTS: usize = 8;
+
+/// What a node was when last seen.
+#[derive(Clone, Debug, Default)]
+struct NodeMemory {
+    ready: bool,
+    unschedulable: bool,
+    /// The most GPUs it ever offered.
+    gpus: u64,
+    kubelet: Text2,
+    driver: Text2,
+    labels: crate::world::Labels,
+}
+
+type Text2 = Option<Text>;
+
+#[derive(Clone, Debug)]
+struct WorkloadMemory {
+    template: Arc<Template>,
+    desired: u32,
+    paused: bool,
+    /// Since when fewer pods exist or are ready than asked for.
+    short: Option<Time>,
+}
+
+/// The slices of a Service: by name, ready and not ready endpoints.
+#[derive(Clone, Debug, Default)]
+struct Endpoints {
+    slices: BTreeMap<Text, (u32, u32)>,
+    /// Since when none is ready; `None` where it was so when first seen.
+    empty: Option<Time>,
+}
+
+#[derive(Debug, Default)]
+pub struct Memory {
+    nodes: HashMap<Text, NodeMemory>,
+    workloads: HashMap<ObjectRef, WorkloadMemory>,
+    restarts: HashMap<(Uid, Text), (u32, VecDeque<Time>)>,
+    endpoints: HashMap<ObjectRef, Endpoints>,
+    changes: VecDeque<WhatChanged>,
+    /// Grows with every change noted.
+    pub version: u64,
+}
+
+/// What a change of a node means for the pods on it.
+pub struct NodeTurn {
+    pub readiness_changed: bool,
+}
+
+impl Memory {
+    pub fn changes(&self) -> impl Iterator<Item = &WhatChanged> {
+        self.changes.iter()
+    }
+
+    /// The most GPUs the node ever offered while we watched.
+    pub fn most_gpus(&self, node: &str) -> u64 {
+        self.nodes.get(node).map_or(0, |n| n.gpus)
+    }
+
+    /// How often the container restarted since `from`, as far as we watched.
+    pub fn restarts(&self, pod: &Uid, container: &Text, from: Time) -> usize {
+        // The key is cloned to look it up: both halves are cheap.
+        self.restarts
+            .get(&(pod.clone(), container.clone()))
+            .map_or(0, |(_, times)| times.iter().filter(|t| **t >= from).count())
+    }
+
+    fn note(&mut self, what: String, object: ObjectRef, at: Time) {
+        if self.changes.len() == CHANGES {
+            self.changes.pop_front();
+        }
+        self.changes.push_back(WhatChanged { what: text::bounded(&what, text::TITLE), object, at });
+        self.version += 1;
+    }
+
+    pub fn node(&mut self, world: &World, change: &Change, now: Time) -> NodeTurn {
+        let name = &change.object.name;
+        let Some(node) = world.nodes.find("", name) else {
+            let was = self.nodes.remove(name);
+            if was.is_some() {
+                self.note("node removed".into(), change.object.clone(), now);
+            }
+            return NodeTurn { readiness_changed: was.is_some_and(|w| !w.ready) };
+        };
+        let new = NodeMemory {
+            ready: super::node::ready(node),
+            unschedulable: node.unschedulable,
+            gpus: node.allocatable.gpu.unwrap_or(0),
+            kubelet: Some(node.info.kubelet.clone()),
+            driver: driver(node).map(Text::from),
+            labels: node.meta.labels.clone(),
+        };
+        let Some(old) = self.nodes.get_mut(name) else {
+            let ready = new.ready;
+            self.nodes.insert(name.clone(), new);
+            return NodeTurn { readiness_changed: !ready };
+        };
+        let old = std::mem::replace(old, NodeMemory { gpus: old.gpus.max(new.gpus), ..new.clone() });
+        let mut notes = Vec::new();
+        if old.unschedulable != new.unschedulable {
+            notes.push(if new.unschedulable { "cordoned" } else { "uncordoned" }.to_owned());
+        }
+        if old.ready != new.ready {
+            notes.push(if new.ready { "became ready" } else { "became not ready" }.to_owned());
+        }
+        for (what, a, b) in
+            [("kubelet", &old.kubelet, &new.kubelet), ("GPU driver", &old.driver, &new.driver)]
+        {
+            if a != b {
+                let show = |t: &Text2| t.as_deref().unwrap_or("none").to_owned();
+                notes.push(format!("{what} {} → {}", show(a), show(b)));
+            }
+        }
+        if old.labels != new.labels && notes.is_empty() {
+            notes.push("labels changed".into());
+        }
+        for note in notes {
+            self.note(note, change.object.clone(), now);
+        }
+        NodeTurn { readiness_changed: old.ready != new.ready }
+    }
+
+    pub fn workload(&mut self, world: &World, change: &Change, now: Time) {
+        let Some(new) = world.workload(&change.object) else {
+            if self.workloads.remove(&change.object).is_some() {
+                self.note(format!("{} deleted", change.object.kind), change.object.clone(), now);
+            }
+            return;
+        };
+        let short = new.desired > 0 && (new.current < new.desired || new.ready == 0);
+        let was = self.workloads.get(&change.object).and_then(|w| w.short);
+        let memory = WorkloadMemory {
+            template: new.template.clone(),
+            desired: new.desired,
+            paused: new.paused,
+            short: short.then(|| was.unwrap_or(now)),
+        };
+        let Some(old) = self.workloads.insert(change.object.clone(), memory) else { return };
+        if old.template != new.template {
+            let what = template_change(&old.template, &new.template);
+            let by = new.meta.writer.as_ref().map(|w| format!(" by {}", w.manager)).unwrap_or_default();
+            self.note(format!("{what}{by}"), change.object.clone(), now);
+        }
+        if old.desired != new.desired {
+            self.note(format!("scaled {} → {}", old.desired, new.desired), change.object.clone(), now);
+        }
+        if old.paused != new.paused {
+            let what = if new.paused { "rollout paused" } else { "rollout resumed" };
+            self.note(what.into(), change.object.clone(), now);
+        }
+    }
+
+    /// Since when the workload has had fewer pods than asked for, or none ready.
+    pub fn short_since(&self, workload: &ObjectRef) -> Option<Time> {
+        self.workloads.get(workload)?.short
+    }
+
+    /// Takes a slice in; the Service it belongs to.
+    pub fn slice(&mut self, world: &World, change: &Change, now: Time) -> Option<ObjectRef> {
+        let ns = &change.object.namespace;
+        let name = &change.object.name;
+        let Some(slice) = world.endpoint_slices.find(ns, name) else {
+            // Slices are few per Service and rarely go: looking through them is cheaper than another index.
+            let (service, e) =
+                self.endpoints.iter_mut().find(|(s, e)| s.namespace == *ns && e.slices.contains_key(name))?;
+            e.slices.remove(name);
+            if e.slices.values().all(|(ready, _)| *ready == 0) {
+                e.empty.get_or_insert(now);
+            }
+            return Some(service.clone());
+        };
+        if slice.service.is_empty() {
+            return None;
+        }
+        let service = ObjectRef::new(Kind::Service, ns.clone(), slice.service.clone());
+        let e = self.endpoints.entry(service.clone()).or_default();
+        let had = e.slices.values().any(|(ready, _)| *ready > 0);
+        e.slices.insert(name.clone(), (slice.ready, slice.not_ready));
+        if e.slices.values().any(|(ready, _)| *ready > 0) {
+            e.empty = None;
+        } else if had {
+            e.empty = Some(now);
+        }
+        Some(service)
+    }
+
+    /// Ready and not ready endpoints of a Service, and since when none is ready where that was seen to begin.
+    pub fn endpoints(&self, service: &ObjectRef) -> (u32, u32, Option<Time>) {
+        self.endpoints.get(service).map_or((0, 0, None), |e| {
+            let (ready, not) = e.slices.values().fold((0, 0), |(r, n), (a, b)| (r + a, n + b));
+            (ready, not, e.empty)
+        })
+    }
+
+    /// The names of a Service's slices.
+    pub fn slices(&self, service: &ObjectRef) -> impl Iterator<Item = &Text> {
+        self.endpoints.get(service).into_iter().flat_map(|e| e.slices.keys())
+    }
+
+    pub fn forget_service(&mut self, service: &ObjectRef) {
+        self.endpoints.remove(service);
+    }
+
+    /// ConfigMaps, Secrets and quotas: written, made or deleted while we watched. `first` is true while the first
+    /// list is on its way: nothing was made then, it was there.
+    pub fn configuration(&mut self, change: &Change, first: bool, now: Time) {
+        let what = match change.what {
+            What::Added if first => return,
+            What::Added => "created",
+            What::Updated => "changed",
+            What::Removed(_) => "deleted",
+        };
+        self.note(format!("{} {what}", change.object.kind), change.object.clone(), now);
+    }
+
+    pub fn pod(&mut self, world: &World, change: &Change, limits: &Thresholds, now: Time) {
+        match &change.what {
+            What::Removed(uid) => {
+                if !self.restarts.is_empty() {
+                    self.restarts.retain(|(u, _), _| u != uid);
+                }
+            }
+            _ => {
+                let Some(pod) = world.pods.get(change.slot) else { return };
+                for c in pod.containers.iter().filter(|c| c.restarts > 0) {
+                    let key = (pod.meta.uid.clone(), c.spec.name.clone());
+                    let (seen, times) = self.restarts.entry(key).or_insert((c.restarts, VecDeque::new()));
+                    for _ in *seen..c.restarts.min(*seen + RESTARTS as u32) {
+                        times.push_back(now);
+                    }
+                    *seen = c.restarts;
+                    let from = now.minus(super::config::seconds(limits.restart_window));
+                    while times.len() > RESTARTS || times.front().is_some_and(|t| *t < from) {
+                        times.pop_front();
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The GPU driver a node's labels name.
+pub(super) fn driver(node: &Node) -> Option<&str> {
+    let l = &node.meta.labels;
+    l.get("nvidia.com/cuda.driver-version.full").or_else(|| l.get("nvidia.com/cuda.driver.full"))
+}
+
+/// What is different between two pod templates, in a few words.
+pub(super) fn template_change(old: &Template, new: &Template) -> String {
+    let mut notes = Vec::new();
+    for c in &new.containers {
+        let Some(was) = old.containers.iter().find(|o| o.name == c.name) else {
+            notes.push(format!("container {} added", c.name));
+            continue;
+        };
+        if was.image != c.image {
+            let (a, b) = (Image::parse(&was.image), Image::parse(&c.image));
+            notes.push(if (a.registry, a.repository) == (b.registry, b.repository) {
+                format!("image of {} {} → {}", c.name, a.tag.unwrap_or("digest"), b.tag.unwrap_or("digest"))
+            } else {
+                format!("image of {} {} → {}", c.name, was.image, c.image)
+            });
+        }
+        if was.limits.memory != c.limits.memory {
+            let show = |m: Option<u64>| m.map_or("none".into(), text::bytes);
+            notes.push(format!(
+                "memory limit of {} {} → {}",
+                c.name,
+                show(was.limits.memory),
+                show(c.limits.memory)
+            ));
+        } else if (&was.requests, &was.limits) != (&c.requests, &c.limits) {
+            notes.push(format!("resources of {} changed", c.name));
+        }
+        if (&was.liveness, &was.readiness, &was.startup) != (&c.liveness, &c.readiness, &c.startup) {
+            notes.push(format!("probes of {} changed", c.name));
+        }
+    }
+    if old.pod != new.pod {
+        notes.push("pod template changed".into());
+    }
+    if notes.is_empty() {
+        notes.push("rollout".into());
+    }
+    notes.join(", ")
+}
+
+/// A workload's own picture of its last rollout: the newest ReplicaSet of a Deployment and the one before it.
+pub(super) fn rollout_of<'w>(
+    world: &'w World,
+    deployment: &Workload,
+) -> Option<(&'w Workload, Option<&'w Workload>)> {
+    let mut sets: Vec<&Workload> = world.replica_sets_of(&deployment.meta.uid).map(|(_, r)| r).collect();
+    sets.sort_by_key(|r| std::cmp::Reverse((r.revision, r.meta.created)));
+    let newest = *sets.first()?;
+    Some((newest, sets.get(1).copied()))
+}
+
+/// The kind's changes that touch pods through their spec.
+pub(super) fn is_configuration(kind: &Kind) -> bool {
+    matches!(kind, Kind::ConfigMap | Kind::Secret | Kind::ResourceQuota)
+}

@@ -1,0 +1,265 @@
+//! What is wrong with a node: readiness, pressure, known problems, GPUs that are gone.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::world::{ContainerState, Node, ObjectRef, Phase, Status, condition};
+
+use super::config::seconds;
+use super::finding::Severity;
+use super::memory::driver;
+use super::pattern;
+use super::signal::{Ctx, Out, Signal};
+use super::text::plural;
+
+/// Everything about a node's readiness folds into one line.
+pub const FAMILY: &str = "node.ready";
+
+/// Conditions that Node Problem Detector and the cloud providers' builds of it set: bad when True.
+const PROBLEMS: &[&str] = &[
+    "KernelDeadlock",
+    "ReadonlyFilesystem",
+    "CorruptDockerOverlay2",
+    "FrequentKubeletRestart",
+    "FrequentDockerRestart",
+    "FrequentContainerdRestart",
+    "FrequentUnregisterNetDevice",
+    "KubeletUnhealthy",
+    "KubeletProblem",
+    "ContainerRuntimeUnhealthy",
+    "ContainerRuntimeProblem",
+    "XfsShutdown",
+    "CperHardwareErrorFatal",
+    "FilesystemCorruptionProblem",
+];
+
+static GROWER: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"Container (\S+) was using (\S+), request is (\S+),"));
+
+/// Whether the kubelet reports Ready. A node without the condition has not reported yet.
+pub fn ready(node: &Node) -> bool {
+    condition(&node.conditions, "Ready").is_none_or(|c| c.status == Status::True)
+}
+
+/// Whether the node is under that pressure now.
+pub fn pressed(ctx: &Ctx, node: &str, kind: &str) -> bool {
+    ctx.world
+        .nodes
+        .find("", node)
+        .and_then(|n| condition(&n.conditions, kind))
+        .is_some_and(|c| c.status == Status::True)
+}
+
+/// Who was using how much, in an eviction's message: `app was using 12Gi of a request of 1Gi`.
+pub fn grower(message: &str) -> Option<String> {
+    let m = GROWER.captures(message)?;
+    Some(format!("{} was using {} with a request of {}", &m[1], &m[2], &m[3]))
+}
+
+pub fn judge(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
+    let name = &node.meta.name;
+    let created = node.meta.created.unwrap_or(ctx.now);
+    if node.meta.deleting.is_some() {
+        return;
+    }
+    if let Some(c) = condition(&node.conditions, "Ready").filter(|c| c.status != Status::True) {
+        let since = c.since.unwrap_or(ctx.now);
+        let said = c.message.to_ascii_lowercase();
+        let stopped = c.status == Status::Unknown;
+        let (rule, title) = if stopped {
+            ("node.not-ready", format!("node {name} is not ready: its kubelet stopped reporting"))
+        } else if said.contains("container runtime is down") || said.contains("pleg is not healthy") {
+            ("node.runtime-down", format!("the container runtime of node {name} is down"))
+        } else if said.contains("network not ready") || said.contains("cni") {
+            ("node.network", format!("the network of node {name} is not set up"))
+        } else {
+            ("node.not-ready", format!("node {name} reports not ready: {}", first_clause(&c.message)))
+        };
+        let mut signal = Signal::new(rule, object.clone(), since)
+            .family(FAMILY)
+            .title(title)
+            .row(if rule == "node.runtime-down" {
+                "container runtime down"
+            } else if stopped {
+                "kubelet stopped reporting"
+            } else {
+                "not ready"
+            })
+            .evidence("condition Ready", format!("{}: {}", c.reason, c.message), object, c.since);
+        if rule == "node.runtime-down" {
+            let (old, new) = running_and_creating(ctx, name);
+            let quote = format!("{} Running, {} ContainerCreating", plural(old, "pod"), new);
+            signal = signal.evidence("pods on the node", quote, object, Some(ctx.now));
+        }
+        // A node that joins or that somebody took out on purpose is not an incident, for a while.
+        let young = created.plus(seconds(ctx.limits.young_node));
+        let serviced = since.plus(seconds(ctx.limits.serviced_node));
+        if ctx.now < young && !stopped {
+            signal = signal.fires_at(young);
+            out.again(young);
+        }
+        if node.unschedulable && ctx.now < serviced {
+            out.again(serviced);
+            let quote = "cordoned: it is being serviced";
+            signal = signal.severity(Severity::Info).evidence("node spec", quote, object, None);
+        }
+        out.push(signal);
+        // The rest of a dead node's conditions are as old as its last word.
+        return;
+    }
+    for (kind, rule, what) in [
+        ("MemoryPressure", "node.pressure-memory", "memory"),
+        ("DiskPressure", "node.pressure-disk", "disk"),
+        ("PIDPressure", "node.pressure-pid", "process ids"),
+        ("NetworkUnavailable", "node.network", ""),
+    ] {
+        let Some(c) = condition(&node.conditions, kind).filter(|c| c.status == Status::True) else {
+            continue;
+        };
+        let since = c.since.unwrap_or(ctx.now);
+        let young = created.plus(seconds(ctx.limits.young_node));
+        let mut signal = Signal::new(rule, object.clone(), since);
+        signal = if what.is_empty() {
+            let fires = if ctx.now < young { young } else { since };
+            if ctx.now < fires {
+                out.again(fires);
+            }
+            signal
+                .fires_at(fires)
+                .title(format!("the network of node {name} is not set up"))
+                .row("network unavailable")
+        } else {
+            signal.title(format!("node {name} runs low on {what}")).row(format!("low on {what}"))
+        };
+        signal = signal.evidence(
+            format!("condition {kind}"),
+            format!("{}: {}", c.reason, c.message),
+            object,
+            c.since,
+        );
+        if rule == "node.pressure-memory" {
+            for (pod, quote, at) in growers(ctx, name) {
+                signal = signal.evidence("eviction", quote, &pod, at);
+            }
+        }
+        out.push(signal);
+    }
+    for c in node.conditions.iter().filter(|c| c.status == Status::True && PROBLEMS.contains(&&*c.kind)) {
+        out.push(
+            Signal::new("node.problem", object.clone(), c.since.unwrap_or(ctx.now))
+                .family(&format!("node.problem.{}", c.kind))
+                .title(format!("node {name} reports {}: {}", c.kind, first_clause(&c.message)))
+                .row(&*c.kind)
+                .evidence(
+                    format!("condition {}", c.kind),
+                    format!("{}: {}", c.reason, c.message),
+                    object,
+                    c.since,
+                ),
+        );
+    }
+    gpus(ctx, node, object, out);
+}
+
+/// A node that says it has GPUs and offers none, or fewer than it did.
+fn gpus(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
+    let l = &node.meta.labels;
+    let name = &node.meta.name;
+    let offers = node.allocatable.gpu.unwrap_or(0);
+    let had = ctx.memory.most_gpus(name);
+    // Sharing and MIG make the number of devices differ from the number of cards.
+    let shared = ["nvidia.com/gpu.sharing-strategy", "nvidia.com/mig.strategy"]
+        .iter()
+        .any(|k| l.get(k).is_some_and(|v| !matches!(v, "none" | "")));
+    let labelled: u64 =
+        if shared { 0 } else { l.get("nvidia.com/gpu.count").and_then(|v| v.parse().ok()).unwrap_or(0) };
+    let says = ["nvidia.com/gpu.present", "nvidia.com/gpu"].iter().any(|k| l.get(k) == Some("true"))
+        || ["nvidia.com/gpu.product", "amd.com/gpu.product-name", "cloud.google.com/gke-accelerator"]
+            .iter()
+            .any(|k| l.get(k).is_some())
+        || labelled > 0
+        || had > 0;
+    let want = labelled.max(had).max(node.capacity.gpu.unwrap_or(0));
+    if !says || (offers > 0 && offers >= want) {
+        return;
+    }
+    let lost = want.saturating_sub(offers);
+    let title = match (offers, lost) {
+        (0, 0) => format!("GPU node {name} offers no GPUs"),
+        (0, n) => format!("node {name} lost {}", plural(n as usize, "GPU")),
+        (_, n) => format!("node {name} lost {} of {}", n, plural(want as usize, "GPU")),
+    };
+    let created = node.meta.created.unwrap_or(ctx.now);
+    let ready_since = condition(&node.conditions, "Ready").and_then(|c| c.since).unwrap_or(created);
+    // The device plugin registers some time after the kubelet.
+    let due = created.max(ready_since).plus(seconds(if had > 0 { 0 } else { ctx.limits.young_node }));
+    let fires = if ctx.now < due { due } else { ctx.now.min(due.max(ready_since)) };
+    if ctx.now < due {
+        out.again(due);
+    }
+    let labels: Vec<String> = l
+        .iter()
+        .filter(|(k, _)| {
+            matches!(
+                *k,
+                "nvidia.com/gpu.present"
+                    | "nvidia.com/gpu"
+                    | "nvidia.com/gpu.count"
+                    | "nvidia.com/gpu.product"
+            )
+        })
+        .map(|(k, v)| format!("{k}={v}"))
+        .collect();
+    let mut signal = Signal::new("gpu.vanished", object.clone(), ready_since)
+        .fires_at(fires)
+        .title(title)
+        .row(format!("gpu {offers}/{want}"))
+        .evidence(
+            "node status",
+            format!("allocatable GPUs {offers}, capacity {}", node.capacity.gpu.unwrap_or(0)),
+            object,
+            None,
+        );
+    if !labels.is_empty() {
+        signal = signal.evidence("node labels", labels.join(" "), object, None);
+    }
+    if had > 0 {
+        signal = signal.evidence("history", format!("it offered {had} while khud watched"), object, None);
+    }
+    if let Some(driver) = driver(node) {
+        signal = signal.evidence("node labels", format!("driver {driver}"), object, None);
+    }
+    if node.unschedulable {
+        signal = signal.severity(Severity::Warning);
+    }
+    out.push(signal);
+}
+
+fn running_and_creating(ctx: &Ctx, node: &str) -> (usize, usize) {
+    ctx.world.pods_on(node).fold((0, 0), |(old, new), (_, p)| match p.phase {
+        Phase::Running => (old + 1, new),
+        Phase::Pending
+            if p.containers.iter().any(
+                |c| matches!(&c.state, ContainerState::Waiting { reason, .. } if &**reason == "ContainerCreating"),
+            ) =>
+        {
+            (old, new + 1)
+        }
+        _ => (old, new),
+    })
+}
+
+/// What the evictions from a node say of who grew: the message names the one over its request, whoever was evicted.
+fn growers(ctx: &Ctx, node: &str) -> Vec<(ObjectRef, String, Option<crate::world::Time>)> {
+    ctx.world
+        .pods_on(node)
+        .filter(|(_, p)| &*p.reason == "Evicted")
+        .filter_map(|(_, p)| Some((super::pod::reference(p), grower(&p.message)?, p.ready_since)))
+        .take(3)
+        .collect()
+}
+
+fn first_clause(message: &str) -> &str {
+    message.split([';', '\n']).next().unwrap_or(message).trim_end_matches('.')
+}

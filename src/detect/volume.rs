@@ -1,0 +1,283 @@
+//! Claims that do not bind, volumes that do not mount or attach, sandboxes that are not made.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::world::{Claim, ContainerState, Event, Kind, ObjectRef, Phase, Pod, Time};
+
+use super::config::seconds;
+use super::pattern;
+use super::signal::{Ctx, Out, Signal, same};
+use super::{create, pod as pods};
+
+static CLAIM: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"persistentvolumeclaim "([^"]+)" (not found|is being deleted|bound to)"#));
+static CLASS: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"storageclass\.storage\.k8s\.io "([^"]+)" not found"#));
+static VOLUME: LazyLock<Regex> = LazyLock::new(|| pattern(r#"for volume "([^"]+)""#));
+
+/// A pod that the scheduler holds back for its claims. The claim is what is to be fixed where one can be named.
+#[allow(clippy::too_many_arguments)]
+pub fn unschedulable(
+    ctx: &Ctx,
+    pod: &Pod,
+    object: &ObjectRef,
+    root: ObjectRef,
+    message: &str,
+    since: Time,
+    fires: Time,
+    out: &mut Out,
+) {
+    let ns = &*pod.meta.namespace;
+    let mut signal = match CLAIM.captures(message) {
+        Some(m) if &m[2] == "not found" => Signal::new("volume.claim-missing", root, since)
+            .title(format!("claim {} does not exist", &m[1]))
+            .row(format!("claim {} missing", &m[1])),
+        Some(m) => Signal::new("volume.claim-unbound", root, since)
+            .title(format!("claim {} {}", &m[1], if &m[2] == "bound to" { "lost its volume" } else { &m[2] }))
+            .row(format!("claim {} lost", &m[1])),
+        None => {
+            let claim = pod
+                .spec
+                .claims
+                .iter()
+                .filter_map(|c| ctx.world.claims.find(ns, c))
+                .find(|c| &*c.phase != "Bound");
+            match claim {
+                Some(claim) => {
+                    let (signal, event) = unbound(ctx, claim, since);
+                    match event {
+                        Some(event) => signal.event(event),
+                        None => signal,
+                    }
+                }
+                None => Signal::new("volume.claim-unbound", root, since)
+                    .title("a claim of the pod is not bound")
+                    .row("claim unbound"),
+            }
+        }
+    }
+    .fires_at(fires);
+    signal = signal.evidence("condition PodScheduled", message, object, Some(since));
+    if ctx.now < fires {
+        out.again(fires);
+    }
+    out.push(signal);
+}
+
+/// Why a claim is not bound, from its own events.
+fn unbound<'w>(ctx: &'w Ctx, claim: &Claim, since: Time) -> (Signal, Option<&'w Event>) {
+    let object =
+        ObjectRef::new(Kind::PersistentVolumeClaim, claim.meta.namespace.clone(), claim.meta.name.clone());
+    let name = &claim.meta.name;
+    let events = ctx.world.events_of(&object);
+    let own = |e: &&Event| same(&e.regarding_uid, &claim.meta.uid);
+    let failed = events.iter().copied().filter(own).find(|e| &*e.reason == "ProvisioningFailed");
+    if let Some(event) = failed {
+        if let Some(m) = CLASS.captures(&event.note) {
+            let s = Signal::new("volume.class-missing", object, since)
+                .title(format!("storage class {} of claim {name} does not exist", &m[1]))
+                .row(format!("storage class {} missing", &m[1]));
+            return (s, Some(event));
+        }
+        let s = Signal::new("volume.provisioner", object, since)
+            .title(format!("the volume for claim {name} cannot be provisioned"))
+            .row("provisioning fails");
+        return (s, Some(event));
+    }
+    let event =
+        events.iter().copied().filter(own).find(|e| {
+            matches!(&*e.reason, "FailedBinding" | "ExternalProvisioning" | "WaitForFirstConsumer")
+        });
+    let s = Signal::new("volume.claim-unbound", object, since)
+        .title(format!("claim {name} is not bound to a volume"))
+        .row(format!("claim {name} unbound"));
+    (s, event)
+}
+
+/// A claim by itself: only a failure its controller reported, or a lost volume. Waiting for a consumer is no failure.
+pub fn claim(ctx: &Ctx, claim: &Claim, object: &ObjectRef, out: &mut Out) {
+    if claim.meta.deleting.is_some() {
+        return;
+    }
+    let since = claim.meta.created.unwrap_or(ctx.now);
+    match &*claim.phase {
+        "Lost" => out.push(
+            Signal::new("volume.claim-unbound", object.clone(), since)
+                .title(format!("claim {} lost its volume {}", claim.meta.name, claim.volume))
+                .row("volume lost")
+                .evidence("claim status", "phase Lost", object, None),
+        ),
+        "Pending" => {
+            let (signal, event) = unbound(ctx, claim, since);
+            let Some(event) = event else { return };
+            if !matches!(&*event.reason, "ProvisioningFailed" | "FailedBinding") {
+                return;
+            }
+            let fires = since.plus(seconds(ctx.limits.unavailable));
+            if ctx.now < fires {
+                out.again(fires);
+            }
+            out.push(signal.fires_at(fires).event(event));
+        }
+        _ => {}
+    }
+}
+
+/// A scheduled pod whose containers wait for volumes or for the sandbox. `true` where that is what is wrong.
+pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) -> bool {
+    if pod.phase != Phase::Pending {
+        return false;
+    }
+    let waits = pod.containers.iter().any(|c| match &c.state {
+        ContainerState::Waiting { reason, .. } => {
+            matches!(&**reason, "ContainerCreating" | "PodInitializing" | "")
+        }
+        ContainerState::None => true,
+        _ => false,
+    });
+    let ran = pod
+        .containers
+        .iter()
+        .any(|c| !matches!(c.state, ContainerState::Waiting { .. } | ContainerState::None));
+    if !waits || ran {
+        return false;
+    }
+    let events = ctx.world.events_of(object);
+    let recent = ctx.now.minus(seconds(900));
+    let Some(event) = events.into_iter().find(|e| {
+        same(&e.regarding_uid, &pod.meta.uid)
+            && e.last >= recent
+            && matches!(
+                &*e.reason,
+                "FailedMount"
+                    | "FailedAttachVolume"
+                    | "FailedMapVolume"
+                    | "FailedCreatePodSandBox"
+                    | "NetworkNotReady"
+            )
+    }) else {
+        return false;
+    };
+    let (cause, title, row) = classify(&event.reason, &event.note);
+    let since = super::image::began(pod).unwrap_or(event.first);
+    // What does not exist will not come by waiting; a slow attach or a busy network plugin may.
+    let fires = if cause.starts_with("config.") { since.plus(seconds(5)) } else { pods::patience(ctx, pod) };
+    if ctx.now < fires {
+        out.again(fires);
+    }
+    out.push(Signal::new(cause, ctx.root(object), since).fires_at(fires).title(title).row(row).event(event));
+    true
+}
+
+/// What a volume or sandbox event proves: cause, title, row.
+pub fn classify(reason: &str, note: &str) -> (&'static str, String, String) {
+    if let Some(found) = create::missing(note) {
+        return found;
+    }
+    let volume = VOLUME.captures(note).map_or(String::new(), |m| format!(" {}", &m[1]));
+    match reason {
+        "FailedAttachVolume" if note.contains("Multi-Attach error") => (
+            "volume.multi-attach",
+            format!("volume{volume} is attached to another node"),
+            "volume attached elsewhere".into(),
+        ),
+        "FailedAttachVolume" => (
+            "volume.attach",
+            format!("volume{volume} cannot be attached to the node"),
+            "volume cannot attach".into(),
+        ),
+        "FailedMount" | "FailedMapVolume" => {
+            if note.to_ascii_lowercase().contains("permission denied") {
+                (
+                    "volume.permission",
+                    format!("volume{volume} cannot be mounted: permission denied"),
+                    "mount: permission denied".into(),
+                )
+            } else {
+                ("volume.mount", format!("volume{volume} cannot be mounted"), "volume cannot mount".into())
+            }
+        }
+        _ => {
+            let said = note.to_ascii_lowercase();
+            if ["cni", "network", "ipam", "no addresses"].iter().any(|w| said.contains(w)) {
+                (
+                    "sandbox.network",
+                    "the network plugin cannot set up the pod's network".into(),
+                    "pod network fails".into(),
+                )
+            } else {
+                (
+                    "sandbox.runtime",
+                    "the container runtime cannot make the pod's sandbox".into(),
+                    "sandbox fails".into(),
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn volume_and_sandbox_events_are_told_apart() {
+        let cases = [
+            (
+                "FailedMount",
+                r#"MountVolume.SetUp failed for volume "s" : secret "db-credentials" not found"#,
+                "config.secret-missing",
+            ),
+            (
+                "FailedMount",
+                r#"MountVolume.SetUp failed for volume "m" : configmap "prompt-templates" not found"#,
+                "config.configmap-missing",
+            ),
+            (
+                "FailedMount",
+                r#"MountVolume.SetUp failed for volume "s" : references non-existent secret key: password"#,
+                "config.key-missing",
+            ),
+            (
+                "FailedMount",
+                r#"MountVolume.SetUp failed for volume "m" : hostPath type check failed: /no/such/dir is not a directory"#,
+                "volume.mount",
+            ),
+            (
+                "FailedMount",
+                r#"MountVolume.MountDevice failed for volume "d" : mount failed: permission denied"#,
+                "volume.permission",
+            ),
+            (
+                "FailedAttachVolume",
+                r#"Multi-Attach error for volume "d" Volume is already exclusively attached to one node and can't be attached to another"#,
+                "volume.multi-attach",
+            ),
+            (
+                "FailedAttachVolume",
+                r#"AttachVolume.Attach failed for volume "d" : rpc error"#,
+                "volume.attach",
+            ),
+            (
+                "FailedCreatePodSandBox",
+                r#"Failed to create pod sandbox: rpc error: failed to setup network for sandbox "x": plugin type="calico" failed (add): boom"#,
+                "sandbox.network",
+            ),
+            (
+                "FailedCreatePodSandBox",
+                "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to create containerd task: disk I/O error",
+                "sandbox.runtime",
+            ),
+            (
+                "NetworkNotReady",
+                "network is not ready: container runtime network not ready: NetworkReady=false",
+                "sandbox.network",
+            ),
+        ];
+        for (reason, note, want) in cases {
+            assert_eq!(classify(reason, note).0, want, "{note}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Rollouts that do not finish, pods that are refused before they exist, workloads with fewer pods than asked for.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use regex::Regex;
+
+use crate::world::{Event, Kind, ObjectRef, Status, Time, Workload, condition};
+
+use super::config::seconds;
+use super::finding::{Key, Severity};
+use super::memory::rollout_of;
+use super::pattern;
+use super::signal::{Ctx, Out, Part, Signal, same};
+
+static EXCEEDED: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"exceeded quota: ([^,]+), requested: (.+?), used: (.+?), limited: ([^\n]+)$"));
+static MUST: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"failed quota: ([^:]+): must specify ([^\n]+?)(?: for: [^\n]+)?$"));
+static WEBHOOK: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"admission webhook "([^"]+)" denied the request:? ?([^\n]*)"#));
+static RANGE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?:maximum|minimum|max|min) [^\n]{0,80}(?:usage|limit|request|ratio)[^\n]{0,160}")
+});
+
+/// Why pods are refused, in the API server's words: cause, title, row.
+pub fn refused(message: &str) -> (&'static str, String, String) {
+    if let Some(m) = EXCEEDED.captures(message) {
+        let title =
+            format!("quota {} is exceeded: requested {}, used {}, limited {}", &m[1], &m[2], &m[3], &m[4]);
+        return ("quota.exceeded", title, format!("quota {} exceeded", &m[1]));
+    }
+    if let Some(m) = MUST.captures(message) {
+        let title = format!("quota {} refuses pods that do not specify {}", &m[1], &m[2]);
+        return ("quota.must-specify", title, format!("must specify {}", &m[2]));
+    }
+    if let Some(m) = WEBHOOK.captures(message) {
+        return (
+            "admission.denied",
+            format!("admission webhook {} denies its pods: {}", &m[1], &m[2]),
+            "denied by a webhook".into(),
+        );
+    }
+    if message.contains("violates PodSecurity") {
+        return (
+            "admission.denied",
+            "Pod Security of the namespace refuses its pods".into(),
+            "refused by Pod Security".into(),
+        );
+    }
+    if message.contains("forbidden") && RANGE.is_match(message) {
+        let said = RANGE.find(message).map_or("", |m| m.as_str());
+        return (
+            "limitrange.violated",
+            format!("a LimitRange refuses its pods: {said}"),
+            "LimitRange".into(),
+        );
+    }
+    let said = message.rsplit("forbidden: ").next().unwrap_or(message);
+    ("admission.denied", format!("its pods are refused: {said}"), "pods refused".into())
+}
+
+pub fn judge(ctx: &Ctx, w: &Workload, object: &ObjectRef, out: &mut Out) {
+    if w.meta.deleting.is_some() || w.desired == 0 {
+        return;
+    }
+    if w.kind == Kind::ReplicaSet && w.meta.owner.as_ref().is_some_and(|o| o.kind == Kind::Deployment) {
+        // Spoken for by its Deployment.
+        return;
+    }
+    let root = ctx.root(object);
+    if let Some(signal) = refusal(ctx, w, object, &root) {
+        out.push(progress_evidence(w, object, signal));
+        return;
+    }
+    let stuck = stuck(ctx, w, out);
+    let dns = w.meta.labels.get("k8s-app") == Some("kube-dns") && w.ready == 0;
+    if let Some(stuck) = stuck {
+        out.push(overlay(ctx, w, object, &root, stuck));
+    } else if dns {
+        let (key, _) = main_cause(ctx, w);
+        let mut s =
+            Signal::new("dns.coredns", root.clone(), ctx.memory.short_since(object).unwrap_or(ctx.now))
+                .title(format!("no CoreDNS pod is ready (0 of {})", w.desired))
+                .row("no DNS")
+                .evidence("deployment status", format!("ready 0 of {}", w.desired), object, None);
+        let fires = s.since.plus(seconds(15));
+        if ctx.now < fires {
+            out.again(fires);
+        }
+        s = s.fires_at(fires);
+        if let Some(key) = key {
+            s.part = if key.root == root { Part::Overlay } else { Part::Consequence };
+            s.key = key;
+        }
+        out.push(s);
+    } else if w.paused && w.updated < w.desired {
+        out.push(
+            Signal::new("rollout.paused", root, ctx.memory.short_since(object).unwrap_or(ctx.now))
+                .title(format!("rollout is paused with {} of {} pods updated", w.updated, w.desired))
+                .row("rollout paused")
+                .evidence("spec", "paused: true", object, None),
+        );
+    } else if let Some(short) = ctx.memory.short_since(object) {
+        let (key, sick) = main_cause(ctx, w);
+        let fires = short.plus(seconds(ctx.limits.unavailable));
+        if key.is_some() || sick > 0 {
+            return;
+        }
+        if ctx.now < fires {
+            return out.again(fires);
+        }
+        out.push(
+            Signal::new("rollout.unavailable", root, short)
+                .title(format!("{} of {} pods exist, and nothing says why", w.current, w.desired))
+                .row(format!("{}/{} pods", w.current, w.desired))
+                .evidence("status", format!("replicas {}, desired {}", w.current, w.desired), object, None),
+        );
+    }
+}
+
+/// Pods refused at creation: by the condition that Deployments and ReplicaSets carry, else by the newest event.
+fn refusal(ctx: &Ctx, w: &Workload, object: &ObjectRef, root: &ObjectRef) -> Option<Signal> {
+    let short = w.current < w.desired;
+    if let Some(c) = condition(&w.conditions, "ReplicaFailure").filter(|c| c.status == Status::True) {
+        // A rolling update keeps the condition of the moment; what counts is that pods are missing.
+        if short || w.updated < w.desired {
+            let (cause, title, row) = refused(&c.message);
+            return Some(
+                Signal::new(cause, root.clone(), c.since.unwrap_or(ctx.now)).title(title).row(row).evidence(
+                    "condition ReplicaFailure",
+                    &*c.message,
+                    object,
+                    c.since,
+                ),
+            );
+        }
+    }
+    if !short || w.kind == Kind::Deployment {
+        return None;
+    }
+    let event = failed_create(ctx, object, &w.meta.uid)?;
+    let (cause, title, row) = refused(&event.note);
+    Some(Signal::new(cause, root.clone(), event.first).title(title).row(row).event(event))
+}
+
+/// The newest event that says a controller could not create a pod, if it is fresh and nothing was created since.
+pub fn failed_create<'w>(ctx: &'w Ctx, object: &ObjectRef, uid: &crate::world::Uid) -> Option<&'w Event> {
+    let fresh = ctx.now.minus(seconds(900));
+    let events = ctx.world.events_of(object);
+    let own = || events.iter().copied().filter(|e| same(&e.regarding_uid, uid));
+    let failed = own().find(|e| &*e.reason == "FailedCreate" && e.last >= fresh)?;
+    let created = own().find(|e| &*e.reason == "SuccessfulCreate").is_some_and(|e| e.last > failed.last);
+    (!created).then_some(failed)
+}
+
+struct Stuck {
+    since: Time,
+    title: String,
+    quote: String,
+    severity: Severity,
+}
+
+/// Whether a Deployment's rollout makes no progress.
+fn stuck(ctx: &Ctx, w: &Workload, out: &mut Out) -> Option<Stuck> {
+    let c = condition(&w.conditions, "Progressing")?;
+    if w.observed_generation < w.meta.generation {
+        return None;
+    }
+    let deadline = Duration::from_secs(u64::from(w.progress_deadline.max(1)));
+    if &*c.reason == "ProgressDeadlineExceeded" {
+        if w.updated >= w.desired && w.available >= w.desired {
+            return None;
+        }
+        return Some(Stuck {
+            since: c.updated.or(c.since).map_or(ctx.now, |t| t.minus(deadline)),
+            title: format!(
+                "rollout is stuck: {} of {} pods updated, {} available",
+                w.updated, w.desired, w.available
+            ),
+            quote: format!("{}: {}", c.reason, c.message),
+            severity: Severity::Critical,
+        });
+    }
+    let moving = matches!(&*c.reason, "ReplicaSetUpdated" | "NewReplicaSetCreated" | "FoundNewReplicaSet");
+    if !moving || w.paused || (w.updated >= w.desired && w.available >= w.desired) {
+        return None;
+    }
+    let last = c.updated.or(c.since)?;
+    let half = last.plus(deadline / 2);
+    if ctx.now < half {
+        out.again(half);
+        return None;
+    }
+    let starting = starting(ctx, w);
+    Some(Stuck {
+        since: last,
+        title: format!("rollout makes no progress: {} of {} pods updated", w.updated, w.desired),
+        quote: format!("no progress since {last}, half of the deadline of {} s is over", deadline.as_secs()),
+        severity: if starting { Severity::Info } else { Severity::Warning },
+    })
+}
+
+/// Whether the rollout waits for nothing but pods within their own start-up time.
+fn starting(ctx: &Ctx, w: &Workload) -> bool {
+    let (key, _) = main_cause(ctx, w);
+    key.is_some_and(|k| &*k.family == "ready.starting")
+}
+
+fn overlay(ctx: &Ctx, w: &Workload, object: &ObjectRef, root: &ObjectRef, stuck: Stuck) -> Signal {
+    let mut s = Signal::new("rollout.stuck", root.clone(), stuck.since)
+        .part(Part::Overlay)
+        .severity(stuck.severity)
+        .title(stuck.title)
+        .row("rollout stuck")
+        .evidence("condition Progressing", stuck.quote, object, Some(stuck.since));
+    if let (Some(key), _) = main_cause(ctx, w) {
+        if key.root != *root {
+            s.part = Part::Consequence;
+        }
+        s.key = key;
+    }
+    s
+}
+
+fn progress_evidence(w: &Workload, object: &ObjectRef, signal: Signal) -> Signal {
+    match condition(&w.conditions, "Progressing").filter(|c| &*c.reason == "ProgressDeadlineExceeded") {
+        Some(c) => signal.evidence(
+            "condition Progressing",
+            format!("{}: {}", c.reason, c.message),
+            object,
+            c.updated.or(c.since),
+        ),
+        None => signal,
+    }
+}
+
+/// The finding that most of the newest pods have a share in, and how many of them do.
+fn main_cause(ctx: &Ctx, w: &Workload) -> (Option<Key>, usize) {
+    let uid = match w.kind {
+        Kind::Deployment => match rollout_of(ctx.world, w) {
+            Some((newest, _)) => newest.meta.uid.clone(),
+            None => return (None, 0),
+        },
+        _ => w.meta.uid.clone(),
+    };
+    let mut counts: HashMap<&Key, (Severity, usize)> = HashMap::new();
+    let mut sick = 0;
+    for (_, pod) in ctx.world.pods_of(&uid) {
+        let keys = ctx.groups.of(&super::pod::reference(pod));
+        sick += usize::from(!keys.is_empty());
+        for key in keys {
+            let entry = counts.entry(key).or_insert((ctx.groups.severity(key), 0));
+            entry.1 += 1;
+        }
+    }
+    // Ties go to the smaller key, so that the answer does not depend on the map's order.
+    let best = counts.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(a.0)));
+    (best.map(|(key, _)| key.clone()), sick)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_apart() {
+        let cases = [
+            (
+                r#"pods "payment-service-5bbcbcd94f-h65pb" is forbidden: exceeded quota: dev-quota, requested: requests.memory=100Mi, used: requests.memory=200Mi, limited: requests.memory=256Mi"#,
+                "quota.exceeded",
+            ),
+            (
+                r#"Error creating: pods "x" is forbidden: failed quota: dev-quota: must specify limits.memory for: app; requests.memory for: app"#,
+                "quota.must-specify",
+            ),
+            (
+                r#"pods "x" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi"#,
+                "limitrange.violated",
+            ),
+            (
+                r#"admission webhook "policy.example.com" denied the request: no latest tags"#,
+                "admission.denied",
+            ),
+            (
+                r#"pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true"#,
+                "admission.denied",
+            ),
+        ];
+        for (message, want) in cases {
+            assert_eq!(refused(message).0, want, "{message}");
+        }
+    }
+}
