@@ -7,6 +7,8 @@ pub mod command;
 pub mod cx;
 pub mod events;
 pub mod filter;
+pub mod hands;
+pub mod headless;
 pub mod health;
 pub mod help;
 pub mod jobs;

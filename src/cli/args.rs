@@ -220,9 +220,27 @@ pub struct Do {
     /// Where files are written
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
-    /// Further parameters of the action: set-image takes CONTAINER=IMAGE
-    #[arg(value_name = "PARAM")]
-    pub params: Vec<String>,
+    /// Captures: which process, where the container runs several
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<String>,
+    /// heap-dump: where the dump is written inside the container
+    #[arg(long, value_name = "DIR")]
+    pub container_dir: Option<String>,
+    /// heap-dump, class-histogram: unreachable objects too
+    #[arg(long)]
+    pub all: bool,
+    /// drain: lose what pods keep in emptyDir volumes
+    #[arg(long)]
+    pub delete_emptydir_data: bool,
+    /// Go ahead in spite of a guard that says so
+    #[arg(long)]
+    pub force: bool,
+    /// Watch for the result this long
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// set-image: the container and its new image
+    #[arg(value_name = "C=IMAGE")]
+    pub image: Option<String>,
 }
 
 #[derive(Subcommand, Debug)]

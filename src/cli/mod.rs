@@ -1,10 +1,12 @@
 //! The command line: what was asked for, who carries it out, and the exit code.
 
+mod act;
 pub mod args;
 mod cockpit;
 mod open;
 mod out;
 mod print;
+mod tell;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,9 @@ pub fn main() -> ExitCode {
     let code = match &cli.verb {
         None => open::run(&cli),
         Some(Verb::Print(what)) => print::run(what),
+        Some(Verb::Do(args)) => act::run(&cli.common, args),
+        Some(Verb::Contexts { output }) => tell::contexts_of(&cli.common, *output),
+        Some(Verb::Journal { output }) => tell::journal(*output),
         _ => {
             out::complain("this command is not built into this version of khud");
             exit::USAGE

@@ -1,0 +1,107 @@
+//! The cockpit's eyes and hands without a screen: one World fed by the same watches, for scan, diagnose and do.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::cluster::Connection;
+use crate::cluster::feed::{Feed, Scope, watch_all};
+use crate::world::{Change, Kind, StreamId, StreamState, Time, World};
+
+/// What could and could not be seen, per source.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct Coverage {
+    pub source: String,
+    pub state: String,
+    /// Why it could not be looked at; empty where it could.
+    pub reason: String,
+}
+
+pub struct Session {
+    pub connection: Connection,
+    pub world: World,
+    feed: Feed,
+    kinds: Vec<Kind>,
+}
+
+impl Session {
+    pub fn start(connection: Connection, scope: &Scope, kinds: &[Kind]) -> Session {
+        let feed = watch_all(&connection, scope, kinds);
+        Session { connection, world: World::new(), feed, kinds: kinds.to_vec() }
+    }
+
+    pub fn now(&self) -> Time {
+        self.connection.clock().now()
+    }
+
+    /// Waits for the next changes and takes them in. Cancelling it loses nothing.
+    pub async fn next(&mut self) -> Vec<Change> {
+        let deltas = self.feed.next().await;
+        let mut changes = Vec::new();
+        for delta in deltas {
+            self.world.apply(delta, &mut changes);
+        }
+        changes
+    }
+
+    /// Whether every kind is either listed in full or known not to be had.
+    pub fn settled(&self) -> bool {
+        self.kinds.iter().all(|kind| self.world.synced(kind) || self.answer(kind).is_some_and(refused))
+    }
+
+    /// Takes changes in until everything has answered or the time is up; `seen` hears each batch.
+    pub async fn settle(&mut self, limit: Duration, mut seen: impl FnMut(&World, &[Change])) {
+        let deadline = Instant::now() + limit;
+        while !self.settled() {
+            match tokio::time::timeout_at(deadline, self.next()).await {
+                Ok(changes) => seen(&self.world, &changes),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn answer(&self, kind: &Kind) -> Option<&StreamState> {
+        let mut states = self.world.streams.iter().filter_map(|(id, stream)| match id {
+            StreamId::Watch { kind: k, .. } if k == kind => Some(&stream.state),
+            _ => None,
+        });
+        let first = states.next()?;
+        // Where only some namespaces are allowed, one that is live stands for the kind.
+        Some(states.fold(first, |best, s| if s.is_live() { s } else { best }))
+    }
+
+    /// One line per watched kind.
+    pub fn coverage(&self) -> Vec<Coverage> {
+        self.kinds
+            .iter()
+            .map(|kind| {
+                let source = kind.plural().to_owned();
+                if self.world.synced(kind) {
+                    return Coverage { source, state: "live".to_owned(), reason: String::new() };
+                }
+                let (state, reason) = match self.answer(kind) {
+                    None => ("connecting".to_owned(), "no answer yet".to_owned()),
+                    Some(state) => (state.to_string(), why(state)),
+                };
+                Coverage { source, state, reason }
+            })
+            .collect()
+    }
+}
+
+/// The server said that this is not to be had; waiting longer changes nothing.
+fn refused(state: &StreamState) -> bool {
+    matches!(state, StreamState::Forbidden { .. } | StreamState::Unsupported { .. })
+}
+
+fn why(state: &StreamState) -> String {
+    match state {
+        StreamState::Reconnecting { why, .. }
+        | StreamState::Forbidden { why }
+        | StreamState::Unsupported { why } => why.to_string(),
+        StreamState::Listing { objects } => format!("the list was not complete: {objects} so far"),
+        StreamState::Connecting | StreamState::Live | StreamState::Stale { .. } => {
+            "no answer in time".to_owned()
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! `khud do`: one remedy from plan to journal, without a screen.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::args::{Common, Do, TextOrJson};
+use super::open::{self, runtime};
+use super::{exit, out};
+use crate::app::hands;
+use crate::app::headless::Session;
+use crate::cluster::Connection;
+use crate::cluster::feed::Scope;
+use crate::remedy::journal::Journal;
+use crate::remedy::plan::Stage;
+use crate::remedy::render;
+use crate::remedy::run::{Confirm, Need, NeedId, Options, Params, Reply, Run};
+use crate::term::clean;
+use crate::world::{Clock, Kind, ObjectRef, Time};
+
+/// What a plan looks at: the object, its pods, and what would be in the way.
+const KINDS: &[Kind] = &[
+    Kind::Pod,
+    Kind::Node,
+    Kind::Event,
+    Kind::Deployment,
+    Kind::ReplicaSet,
+    Kind::StatefulSet,
+    Kind::DaemonSet,
+    Kind::Job,
+    Kind::PodDisruptionBudget,
+    Kind::Service,
+];
+
+/// How long the first look at the cluster may take before the plan is made from what there is.
+const LOOK: Duration = Duration::from_secs(10);
+
+pub fn run(common: &Common, args: &Do) -> u8 {
+    if args.list {
+        return out::result(&render::list());
+    }
+    let (Some(action), Some(target)) = (&args.action, &args.target) else {
+        out::complain("khud do needs an action and a target; `khud do --list` names the actions");
+        return exit::USAGE;
+    };
+    let rt = match runtime() {
+        Ok(rt) => rt,
+        Err(why) => {
+            out::complain(&why);
+            return exit::FAILED;
+        }
+    };
+    let code = rt.block_on(carry_out(common, args, action, target));
+    rt.shutdown_timeout(Duration::from_millis(200));
+    code
+}
+
+/// `KIND/NAME` with the namespace it lies in.
+///
+/// # Errors
+/// A sentence that says how an object is named.
+pub fn target(text: &str, namespace: &str) -> Result<ObjectRef, String> {
+    let (kind, name) =
+        text.split_once('/').filter(|(k, n)| !k.is_empty() && !n.is_empty()).ok_or_else(|| {
+            format!("{text:?} names no object; write KIND/NAME, for example deploy/api or node/gpu-7")
+        })?;
+    let known = Kind::parse(kind).ok_or_else(|| {
+        let names: Vec<String> = Kind::ALL.iter().map(|k| k.name().to_ascii_lowercase()).collect();
+        format!("khud knows no kind {kind:?}; it knows {}", names.join(", "))
+    })?;
+    let namespace = if known.namespaced() { namespace } else { "" };
+    Ok(ObjectRef::new(known, namespace, name))
+}
+
+fn params(args: &Do) -> Params {
+    let mut params = Params::new();
+    let mut put = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            params.insert(name.to_owned(), value);
+        }
+    };
+    put("to-revision", args.to_revision.map(|n| n.to_string()));
+    put("replicas", args.replicas.map(|n| n.to_string()));
+    put("container", args.container.clone());
+    put("out", args.out.as_ref().map(|p| p.to_string_lossy().into_owned()));
+    put("pid", args.pid.clone());
+    put("container-dir", args.container_dir.clone());
+    put("image", args.image.clone());
+    for (name, on) in
+        [("all", args.all), ("delete-emptydir-data", args.delete_emptydir_data), ("force", args.force)]
+    {
+        put(name, on.then(String::new));
+    }
+    params
+}
+
+async fn carry_out(common: &Common, args: &Do, action: &str, text: &str) -> u8 {
+    let usage = |why: String| {
+        out::complain(&clean(&why));
+        exit::USAGE
+    };
+    let clock = Clock::wall();
+    let connection = match Connection::open(open::options(common, io::stdin().is_terminal()), clock).await {
+        Ok(connection) => connection,
+        Err(e) => {
+            out::complain(&clean(&e.to_string()));
+            return exit::FAILED;
+        }
+    };
+    let namespace = common.namespace.first().cloned().unwrap_or_else(|| connection.namespace().to_owned());
+    let object = match target(text, &namespace) {
+        Ok(object) => object,
+        Err(why) => return usage(why),
+    };
+    let options = Options {
+        dry_run: args.dry_run,
+        read_only: connection.read_only(),
+        timeout: args.timeout,
+        context: connection.context().to_owned(),
+    };
+    let run = match Run::new(action, object, params(args), options) {
+        Ok(run) => run,
+        Err(why) => return usage(why),
+    };
+    let journal = match Journal::default_path() {
+        Ok(path) => Journal::at(path),
+        Err(why) => {
+            out::complain(&why);
+            return exit::FAILED;
+        }
+    };
+    if let Err(e) = connection.check().await {
+        out::complain(&clean(&e.to_string()));
+        return exit::FAILED;
+    }
+    // A node's pods are in all namespaces; anything else is looked at where it lies.
+    let scope = match run.report().target.namespace.as_ref() {
+        "" => Scope::Cluster,
+        namespace => Scope::Namespace(namespace.into()),
+    };
+    let mut session = Session::start(connection, &scope, KINDS);
+    session.settle(LOOK, |_, _| {}).await;
+    drive(session, run, journal, args).await
+}
+
+async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) -> u8 {
+    let mut work: JoinSet<(NeedId, Reply)> = JoinSet::new();
+    let mut told = Told { quiet: args.output == TextOrJson::Json, ..Told::default() };
+    let mut unconfirmed = false;
+    while !run.done() {
+        let now = session.now();
+        for (id, need) in run.poll(&session.world, now) {
+            match need {
+                Need::Confirm(question) if args.yes => {
+                    told.plan(&run);
+                    let typed = question.typed.is_none_or(|t| *t == *run.report().target.name);
+                    run.answer(id, Reply::Confirm(typed));
+                }
+                Need::Confirm(question) => {
+                    told.plan(&run);
+                    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+                        work.spawn_blocking(move || (id, Reply::Confirm(ask(&question))));
+                    } else {
+                        unconfirmed = true;
+                        run.answer(id, Reply::Confirm(false));
+                    }
+                }
+                need => {
+                    let (connection, journal) = (session.connection.clone(), journal.clone());
+                    work.spawn(async move { (id, hands::carry_out(&connection, &journal, need).await) });
+                }
+            }
+        }
+        if run.done() {
+            break;
+        }
+        told.progress(&run);
+        let wake = until(run.wake(), session.now());
+        tokio::select! {
+            Some(done) = work.join_next() => match done {
+                Ok((id, reply)) => run.answer(id, reply),
+                // A task that died answers nothing; the run ends by its own deadline or by Ctrl-C.
+                Err(e) => out::complain(&format!("a request stopped: {e}")),
+            },
+            _ = session.next() => {}
+            () = tokio::time::sleep_until(wake) => {}
+            _ = tokio::signal::ctrl_c() => {
+                out::complain("stopping; what was begun is cleaned up first");
+                run.cancel();
+            }
+        }
+    }
+    told.end(&run, args, unconfirmed)
+}
+
+fn until(wake: Option<Time>, now: Time) -> Instant {
+    let wait = wake.map_or(60_000, |t| (t.0 - now.0).clamp(10, 60_000));
+    Instant::now() + Duration::from_millis(u64::try_from(wait).unwrap_or(0))
+}
+
+/// Asks on the terminal; anything but the expected answer is a no.
+fn ask(question: &Confirm) -> bool {
+    let mut err = io::stderr().lock();
+    let hint = match &question.typed {
+        Some(name) => format!("type {} to go ahead", clean(name)),
+        None => "y to go ahead".to_owned(),
+    };
+    let asked = write!(err, "{} [{hint}, anything else cancels] ", clean(&question.question));
+    let mut line = String::new();
+    if asked.and_then(|()| err.flush()).is_err() || io::stdin().lock().read_line(&mut line).is_err() {
+        return false;
+    }
+    let answer = line.trim();
+    match &question.typed {
+        Some(name) => answer == &**name,
+        None => answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes"),
+    }
+}
+
+/// What has been said so far, so that nothing is said twice.
+#[derive(Default)]
+struct Told {
+    quiet: bool,
+    plan: bool,
+    stage: Option<Stage>,
+    line: String,
+}
+
+impl Told {
+    /// The plan goes before the question, on stderr: stdout is for the result.
+    fn plan(&mut self, run: &Run) {
+        if !self.quiet && !self.plan {
+            self.plan = true;
+            let _ = write!(io::stderr().lock(), "{}", render::plan(&run.report()));
+        }
+    }
+
+    fn progress(&mut self, run: &Run) {
+        if self.quiet || !io::stderr().is_terminal() {
+            return;
+        }
+        let line = run.progress().line;
+        if (Some(run.stage()), &line) != (self.stage, &self.line) {
+            self.stage = Some(run.stage());
+            self.line = line;
+            if !self.line.is_empty() {
+                let _ = writeln!(io::stderr().lock(), "  {}", clean(&self.line));
+            }
+        }
+    }
+
+    fn end(&self, run: &Run, args: &Do, unconfirmed: bool) -> u8 {
+        let report = run.report();
+        let text = match args.output {
+            TextOrJson::Json => render::json(&report),
+            TextOrJson::Text if self.plan => render::outcome(&report),
+            TextOrJson::Text => format!("{}{}", render::plan(&report), render::outcome(&report)),
+        };
+        if unconfirmed {
+            out::complain("nothing was done: there is no terminal to ask on; add --yes to go ahead");
+        }
+        match out::result(&text) {
+            exit::DONE => run.exit_code(),
+            code => code,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_read_as_operators_write_them() {
+        assert_eq!(target("deploy/api", "prod").unwrap(), ObjectRef::new(Kind::Deployment, "prod", "api"));
+        assert_eq!(target("node/gpu-7", "prod").unwrap(), ObjectRef::new(Kind::Node, "", "gpu-7"));
+        for bad in ["api", "deploy/", "/api", "llama/api"] {
+            assert!(target(bad, "prod").is_err(), "{bad}");
+        }
+    }
+}
