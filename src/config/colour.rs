@@ -1,5 +1,7 @@
 //! Colours as numbers: contrast, and the nearest of 256 or 16 that can still be read.
 
+use std::sync::LazyLock;
+
 use ratatui::style::Color;
 
 /// An sRGB colour.
@@ -83,7 +85,10 @@ impl Rgb {
 
 /// Contrast ratio, 1 to 21 (WCAG 2.2).
 pub fn contrast(a: Rgb, b: Rgb) -> f64 {
-    let (a, b) = (a.luminance(), b.luminance());
+    ratio(a.luminance(), b.luminance())
+}
+
+fn ratio(a: f64, b: f64) -> f64 {
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
 
@@ -118,22 +123,47 @@ pub(crate) fn indexed(index: u8) -> Rgb {
     Rgb(STEPS[cube / 36 % 6], STEPS[cube / 6 % 6], STEPS[cube % 6])
 }
 
-fn distance(a: Rgb, b: Rgb) -> f64 {
-    let (a, b) = (a.oklab(), b.oklab());
+/// A colour the terminal can show, with what choosing it needs.
+struct Shade {
+    colour: Color,
+    rgb: Rgb,
+    lab: [f64; 3],
+    luminance: f64,
+}
+
+impl Shade {
+    fn new(colour: Color, rgb: Rgb) -> Shade {
+        Shade { colour, rgb, lab: rgb.oklab(), luminance: rgb.luminance() }
+    }
+}
+
+/// What can be chosen from; nothing where colours are shown as they are, or not at all.
+fn shades(palette: Palette) -> &'static [Shade] {
+    static INDEXED: LazyLock<Vec<Shade>> =
+        LazyLock::new(|| (16..=255).map(|i| Shade::new(Color::Indexed(i), indexed(i))).collect());
+    static SIXTEEN: LazyLock<Vec<Shade>> =
+        LazyLock::new(|| ANSI.iter().map(|(colour, rgb)| Shade::new(*colour, *rgb)).collect());
+    match palette {
+        Palette::Indexed256 => &INDEXED,
+        Palette::Ansi16 => &SIXTEEN,
+        Palette::None | Palette::Rgb => &[],
+    }
+}
+
+fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
     a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
 }
 
 /// What a colour becomes on the terminal, and its RGB there.
 pub fn background(colour: Rgb, palette: Palette) -> Option<(Color, Rgb)> {
-    let nearest = |choices: &mut dyn Iterator<Item = (Color, Rgb)>| {
-        choices.min_by(|a, b| distance(colour, a.1).total_cmp(&distance(colour, b.1)))
-    };
-    match palette {
-        Palette::None => None,
-        Palette::Rgb => Some((Color::Rgb(colour.0, colour.1, colour.2), colour)),
-        Palette::Indexed256 => nearest(&mut (16..=255).map(|i| (Color::Indexed(i), indexed(i)))),
-        Palette::Ansi16 => nearest(&mut ANSI.into_iter()),
+    if palette == Palette::Rgb {
+        return Some((Color::Rgb(colour.0, colour.1, colour.2), colour));
     }
+    let lab = colour.oklab();
+    shades(palette)
+        .iter()
+        .min_by(|a, b| distance(lab, a.lab).total_cmp(&distance(lab, b.lab)))
+        .map(|shade| (shade.colour, shade.rgb))
 }
 
 /// A text colour on a background already chosen: the nearest with as much contrast as the original had, or 4.5.
@@ -141,48 +171,36 @@ pub fn background(colour: Rgb, palette: Palette) -> Option<(Color, Rgb)> {
 /// With 16 colours a hue that cannot be read on that background gives way to black or white: a wrong hue would
 /// lie, and a glyph carries the meaning too.
 pub fn foreground(colour: Rgb, on: Rgb, shown_on: Rgb, palette: Palette) -> Option<Color> {
+    let lab = colour.oklab();
     let wanted = contrast(colour, on).min(4.5);
-    let readable = |choice: &(Color, Rgb)| contrast(choice.1, shown_on) >= wanted;
+    let ground = shown_on.luminance();
+    let readable = shades(palette).iter().filter(|shade| ratio(shade.luminance, ground) >= wanted);
     match palette {
         Palette::None => None,
         Palette::Rgb => Some(Color::Rgb(colour.0, colour.1, colour.2)),
-        Palette::Indexed256 => (16..=255)
-            .map(|i| (Color::Indexed(i), indexed(i)))
-            .filter(readable)
-            .min_by(|a, b| distance(colour, a.1).total_cmp(&distance(colour, b.1)))
-            .map(|(c, _)| c),
+        Palette::Indexed256 => readable
+            .min_by(|a, b| distance(lab, a.lab).total_cmp(&distance(lab, b.lab)))
+            .map(|shade| shade.colour),
         Palette::Ansi16 => {
-            let grey = chroma(colour) < 0.045;
+            let grey = |lab: [f64; 3]| lab[1].hypot(lab[2]) < 0.045;
             // Hue before lightness: what was green must not come out yellow for being pale.
-            let far = |rgb: Rgb| {
-                distance(colour, rgb) + if grey { 0.0 } else { 4.0 * (1.0 - hue_likeness(colour, rgb)) }
+            let far = |other: [f64; 3]| {
+                distance(lab, other) + if grey(lab) { 0.0 } else { 4.0 * (1.0 - hue_likeness(lab, other)) }
             };
-            ANSI.into_iter()
-                .filter(readable)
-                .filter(|(_, rgb)| {
-                    if grey {
-                        chroma(*rgb) < 0.045
-                    } else {
-                        chroma(*rgb) > 0.045 && hue_likeness(colour, *rgb) > 0.766
-                    }
-                })
-                .min_by(|a, b| far(a.1).total_cmp(&far(b.1)))
-                .map(|(c, _)| c)
-                .or(Some(if shown_on.luminance() > 0.18 { Color::Black } else { Color::White }))
+            readable
+                .filter(|shade| grey(lab) == grey(shade.lab))
+                .filter(|shade| grey(lab) || hue_likeness(lab, shade.lab) > 0.766)
+                .min_by(|a, b| far(a.lab).total_cmp(&far(b.lab)))
+                .map(|shade| shade.colour)
+                .or(Some(if ground > 0.18 { Color::Black } else { Color::White }))
         }
     }
 }
 
-fn chroma(colour: Rgb) -> f64 {
-    let [_, a, b] = colour.oklab();
-    a.hypot(b)
-}
-
 /// The cosine of the angle between two hues: 1 the same, 0.766 for 40° apart.
-fn hue_likeness(a: Rgb, b: Rgb) -> f64 {
-    let ([_, a1, b1], [_, a2, b2]) = (a.oklab(), b.oklab());
-    let lengths = a1.hypot(b1) * a2.hypot(b2);
-    if lengths == 0.0 { 0.0 } else { (a1 * a2 + b1 * b2) / lengths }
+fn hue_likeness(a: [f64; 3], b: [f64; 3]) -> f64 {
+    let lengths = a[1].hypot(a[2]) * b[1].hypot(b[2]);
+    if lengths == 0.0 { 0.0 } else { (a[1] * b[1] + a[2] * b[2]) / lengths }
 }
 
 #[cfg(test)]

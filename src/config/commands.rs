@@ -97,6 +97,34 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// Where it is, in a sentence.
+    pub fn about(self) -> &'static str {
+        match self {
+            Scope::Always => "Even while a line is typed or a dialog waits.",
+            Scope::Global => {
+                "But not in dialogs, menus and prompts, and only where nothing below has the key."
+            }
+            Scope::Rows => "In every pane and table.",
+            Scope::Findings => "On a finding.",
+            Scope::Pods => "On a pod.",
+            Scope::Containers => "On a container.",
+            Scope::Workloads => "On a workload.",
+            Scope::Nodes => "On a node.",
+            Scope::Events => "On an event.",
+            Scope::Timeline => "In the timeline.",
+            Scope::Text => "In YAML, describe, help and logs.",
+            Scope::Logs => "In logs.",
+            Scope::Tree => "In the tree that `w` opens.",
+            Scope::Actions => "In the menu that `a` opens. Each leads to a plan, never at once to a change.",
+            Scope::Dialog => {
+                "In plans and questions. Cancel is the default; letters go to the field, where there is one."
+            }
+            Scope::Prompt => "While a line is typed after `:` or `/`, or in a picker.",
+        }
+    }
+}
+
 /// Something the user can do. Whether it can be done now, and if not why, the app says when it runs.
 #[derive(Debug)]
 pub struct Command {

@@ -10,7 +10,7 @@ use etcetera::BaseStrategy;
 use super::document::{LARGEST, Level, Problem};
 use super::keymap::Keymap;
 use super::settings::Config;
-use super::theme::{BUILT_IN, Sheet};
+use super::sheet::{BUILT_IN, Sheet};
 
 /// The directories khud reads from and writes to.
 #[derive(Debug, Clone)]

@@ -10,8 +10,10 @@ pub mod files;
 pub mod findings;
 pub mod key;
 pub mod keymap;
+pub mod print;
 pub mod scopes;
 pub mod settings;
+pub mod sheet;
 pub mod theme;
 
 pub use commands::{Command, Id, Scope};

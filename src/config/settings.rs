@@ -339,6 +339,16 @@ impl Config {
         named
     }
 
+    /// The settings at the top of the file, whatever the context.
+    pub fn top(&self) -> &Settings {
+        &self.base
+    }
+
+    /// Which contexts are production, as written.
+    pub fn production_patterns(&self) -> impl Iterator<Item = &str> {
+        self.production.iter().map(|p| p.text.as_str())
+    }
+
     /// The line a top key stands on, or 1.
     pub fn line_of(&self, key: &str) -> usize {
         self.lines.get(key).copied().unwrap_or(1)
