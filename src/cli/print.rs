@@ -4,6 +4,8 @@ use clap::CommandFactory;
 
 use super::args::{Cli, Print};
 use super::{exit, out};
+use crate::config::files::{self, Places};
+use crate::config::print;
 
 pub fn run(what: &Print) -> u8 {
     match what {
@@ -22,7 +24,27 @@ pub fn run(what: &Print) -> u8 {
                 }
             }
         }
-        Print::Config | Print::Keys | Print::Theme { .. } | Print::Rules => {
+        Print::Config | Print::Keys => {
+            let loaded = Places::find().map(|places| files::load(&places)).unwrap_or_default();
+            for problem in &loaded.problems {
+                out::complain(&problem.to_string());
+            }
+            out::result(&match what {
+                Print::Config => print::config(&loaded.config),
+                _ => print::keymap(&loaded.keymap),
+            })
+        }
+        Print::Theme { name } => match files::theme(Places::find().as_ref(), name) {
+            Ok((sheet, warnings)) => {
+                warnings.iter().for_each(|warning| out::complain(&warning.to_string()));
+                out::result(&sheet.to_toml())
+            }
+            Err(problems) => {
+                problems.iter().for_each(|problem| out::complain(&problem.to_string()));
+                exit::FAILED
+            }
+        },
+        Print::Rules => {
             out::complain("this is not built into this version of khud");
             exit::USAGE
         }

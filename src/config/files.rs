@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use etcetera::BaseStrategy;
 
-use super::document::{LARGEST, Level, Problem};
+use super::document::{LARGEST, Level, Problem, hint, quote};
 use super::keymap::Keymap;
 use super::settings::Config;
 use super::sheet::{BUILT_IN, Sheet};
@@ -98,9 +98,9 @@ pub fn theme(places: Option<&Places>, name: &str) -> Result<(Sheet, Vec<Problem>
     match read(&path) {
         Ok(Some(text)) => Sheet::from_toml(name, &path.to_string_lossy(), &text, &find),
         Ok(None) => Sheet::built_in(name).map(|sheet| (sheet, Vec::new())).ok_or_else(|| {
-            let hint = super::document::hint(name, BUILT_IN.iter().map(|(n, _)| *n));
+            let hint = hint(name, BUILT_IN.iter().map(|(n, _)| *n));
             let names: Vec<&str> = BUILT_IN.iter().map(|(n, _)| *n).collect();
-            let text = format!("there is no such theme; khud carries {}{hint}", names.join(", "));
+            let text = format!("there is no theme {}; khud carries {}{hint}", quote(name), names.join(", "));
             vec![problem(&path, text)]
         }),
         Err(problem) => Err(vec![problem]),
