@@ -12,6 +12,8 @@ pub enum Value {
     None,
     Text(Text),
     Word(&'static str),
+    /// A sign of the theme, and the word it stands for.
+    Sign(&'static str, &'static str),
     Num(i64),
     /// A point in time, shown as the age it has.
     Age(Time),
@@ -40,7 +42,7 @@ impl Value {
             Value::Age(_) | Value::Clock(_) => 1,
             Value::Of(..) => 2,
             Value::Ranked(..) => 3,
-            Value::Text(_) | Value::Word(_) => 4,
+            Value::Text(_) | Value::Word(_) | Value::Sign(..) => 4,
             Value::None => 5,
         }
     }
@@ -52,14 +54,14 @@ impl Value {
             // The younger, the smaller its age.
             Value::Age(t) | Value::Clock(t) => -t.0,
             Value::Of(have, want) => i64::from(*have) - i64::from(*want),
-            Value::Text(_) | Value::Word(_) | Value::None => 0,
+            Value::Text(_) | Value::Word(_) | Value::Sign(..) | Value::None => 0,
         }
     }
 
     fn word(&self) -> &str {
         match self {
             Value::Text(t) | Value::Ranked(_, t) => t,
-            Value::Word(w) => w,
+            Value::Word(w) | Value::Sign(_, w) => w,
             _ => "",
         }
     }
@@ -69,7 +71,7 @@ impl Value {
         match self {
             Value::None => Cow::Borrowed(""),
             Value::Text(t) | Value::Ranked(_, t) => Cow::Borrowed(t),
-            Value::Word(w) => Cow::Borrowed(w),
+            Value::Word(w) | Value::Sign(_, w) => Cow::Borrowed(w),
             Value::Num(n) => Cow::Owned(n.to_string()),
             Value::Age(t) => Cow::Owned(human(t.age(now))),
             Value::Clock(t) => Cow::Owned(clock(*t)),

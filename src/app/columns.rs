@@ -623,13 +623,13 @@ configuration!(SECRETS, secrets);
 
 /// Aggregated events: rows of `Cx::events`, not of the world's table.
 pub static EVENTS: &[Column] = &[
-    col("LAST", 4, 8, 90, |cx, s| match cx.events.get(s) {
+    col("LAST", 8, 8, 90, |cx, s| match cx.events.get(s) {
         Some(e) => Cell::dim(Value::Clock(e.last)),
         None => Cell::plain(Value::None),
     }),
-    col("TYPE", 4, 7, 60, |cx, s| match cx.events.get(s) {
-        Some(e) if e.warning => Cell::new(Value::Word("Warning"), "event.warning"),
-        Some(_) => Cell::dim(Value::Word("Normal")),
+    col(" ", 1, 1, 92, |cx, s| match cx.events.get(s) {
+        Some(e) if e.warning => Cell::new(Value::Sign("warning", "Warning"), "event.warning"),
+        Some(_) => Cell::dim(Value::Sign("info", "Normal")),
         None => Cell::plain(Value::None),
     }),
     col("REASON", 6, 24, 95, |cx, s| match cx.events.get(s) {

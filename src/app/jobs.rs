@@ -1,10 +1,13 @@
 //! Carries effects out against the cluster, each in a task of its own; what comes back is a message.
 
-use tokio::sync::mpsc;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
 use super::msg::{Effect, Msg};
-use crate::cluster::Connection;
+use crate::cluster::{Connection, Scope, watch_all};
+use crate::world::Kind;
 
 /// Messages that may wait; past that the feed holds deltas back and folds them.
 pub const INBOX: usize = 64;
@@ -15,11 +18,34 @@ pub struct Jobs {
     inbox: mpsc::Sender<Msg>,
     /// Everything under way. Dropping it stops all.
     tasks: JoinSet<()>,
+    /// Wakes the feed to connect again at once.
+    nudge: Arc<Notify>,
 }
+
+/// What the cockpit watches. Secrets only where they are switched on.
+pub const WATCHED: &[Kind] = &[
+    Kind::Pod,
+    Kind::Node,
+    Kind::Event,
+    Kind::Namespace,
+    Kind::Deployment,
+    Kind::ReplicaSet,
+    Kind::StatefulSet,
+    Kind::DaemonSet,
+    Kind::Job,
+    Kind::CronJob,
+    Kind::Service,
+    Kind::EndpointSlice,
+    Kind::PersistentVolumeClaim,
+    Kind::ResourceQuota,
+    Kind::PodDisruptionBudget,
+    Kind::HorizontalPodAutoscaler,
+    Kind::ConfigMap,
+];
 
 impl Jobs {
     pub fn new(connection: Connection, inbox: mpsc::Sender<Msg>) -> Jobs {
-        Jobs { connection, inbox, tasks: JoinSet::new() }
+        Jobs { connection, inbox, tasks: JoinSet::new(), nudge: Arc::new(Notify::new()) }
     }
 
     /// Asks the server who it is.
@@ -29,6 +55,26 @@ impl Jobs {
             match connection.check().await {
                 Ok(v) => Msg::Version(v.git_version),
                 Err(e) => Msg::Failed(e.to_string()),
+            }
+        });
+    }
+
+    /// Watches the cluster for as long as the cockpit lives. While the cockpit is busy the feed folds changes.
+    pub fn watch(&mut self, scope: &Scope) {
+        let mut feed = watch_all(&self.connection, scope, WATCHED);
+        let (inbox, nudge) = (self.inbox.clone(), self.nudge.clone());
+        self.tasks.spawn(async move {
+            loop {
+                let deltas = tokio::select! {
+                    deltas = feed.next() => deltas,
+                    () = nudge.notified() => {
+                        feed.reconnect();
+                        continue;
+                    }
+                };
+                if inbox.send(Msg::Deltas(deltas)).await.is_err() {
+                    break;
+                }
             }
         });
     }
@@ -46,6 +92,7 @@ impl Jobs {
                     result.map(|b| String::from_utf8_lossy(&b).into_owned()).map_err(|e| e.to_string());
                 Msg::Log { tail, result }
             }),
+            Effect::Reconnect => self.nudge.notify_one(),
             // These are the terminal's, and done before effects come here.
             Effect::Quit | Effect::Suspend | Effect::Redraw | Effect::Copy(_) => {}
         }

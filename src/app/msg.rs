@@ -40,6 +40,8 @@ pub enum Effect {
     Redraw,
     /// Put the text on the clipboard, through the terminal.
     Copy(String),
+    /// Try the cluster again now, without waiting out the backoff.
+    Reconnect,
     /// One request for a view; the answer carries the token.
     Call {
         token: u64,

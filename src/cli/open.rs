@@ -8,7 +8,7 @@ use super::{exit, out};
 use crate::app::jobs::{INBOX, Jobs};
 use crate::app::model::{Cluster, Model};
 use crate::app::{Effect, command};
-use crate::cluster::{Connection, Options};
+use crate::cluster::{Connection, Options, Scope};
 use crate::config::colour::Palette;
 use crate::config::theme::{Glyphs, Sheet};
 use crate::config::{Keymap, Theme};
@@ -79,6 +79,7 @@ pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
     let (inbox, messages) = mpsc::channel(INBOX);
     let mut jobs = Jobs::new(connection, inbox);
     jobs.hello();
+    jobs.watch(&Scope::Cluster);
     let mut effects: Vec<Effect> = Vec::new();
     if let Some(object) = &cli.object {
         let namespace = common.namespace.first().map_or("", String::as_str);

@@ -1,6 +1,7 @@
 //! The overview's panes and the full views of one table: title, rows, and what an empty one has to say.
 
 use ratatui::layout::Rect;
+use ratatui::symbols::line;
 
 use super::layout::Layout;
 use super::paint::Painter;
@@ -9,7 +10,8 @@ use crate::app::cell::Value;
 use crate::app::list::{List, Row, What};
 use crate::app::model::{Model, Pane};
 use crate::app::rows;
-use crate::app::table::Table;
+use crate::app::table::{Fence, Table};
+use crate::config::theme::Glyphs;
 use crate::term::clean::{clean, width, wrap};
 use crate::world::time::human;
 use crate::world::{Kind, StreamId, StreamState};
@@ -27,12 +29,6 @@ pub fn tabs(p: &mut Painter<'_>, model: &Model, area: Rect) {
 }
 
 pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, layout: &Layout) {
-    for (_, area) in &layout.panes {
-        // A line between panes that stand side by side.
-        if area.x > layout.body.x {
-            p.vertical(area.x - 1, area.y, area.height, p.glyph("separator"), "frame");
-        }
-    }
     for (pane, area) in &layout.panes {
         let focus = *pane == model.overview.focus;
         let o = &model.overview;
@@ -43,6 +39,28 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, layout: &La
             Pane::KubeProxy => table(p, memory, model, &o.proxies, *area, pane.title(), focus),
             Pane::Gpus => list(p, memory, model, &o.gpus, *area, pane.title(), focus),
             Pane::Findings => findings(p, memory, model, &o.findings, *area, focus),
+        }
+    }
+    seams(p, layout);
+}
+
+/// Lines between panes that stand side by side, joined to the title lines they meet.
+fn seams(p: &mut Painter<'_>, layout: &Layout) {
+    let starts = |x: u16, y: u16| layout.panes.iter().any(|(_, a)| a.x == x && a.y == y);
+    let ends = |x: u16, y: u16| layout.panes.iter().any(|(_, a)| a.right() == x && a.y == y);
+    let ascii = p.theme.glyphs == Glyphs::Ascii;
+    for (_, area) in layout.panes.iter().filter(|(_, a)| a.x > layout.body.x) {
+        let x = area.x - 1;
+        for y in area.top()..area.bottom() {
+            let sign = match (ends(x, y), starts(area.x, y)) {
+                (false, false) => p.glyph("separator"),
+                _ if ascii => "+",
+                (true, true) if y == layout.body.y => line::HORIZONTAL_DOWN,
+                (true, true) => line::CROSS,
+                (true, false) => line::VERTICAL_LEFT,
+                (false, true) => line::VERTICAL_RIGHT,
+            };
+            p.line(x, y, 1, sign, "frame");
         }
     }
 }
@@ -100,6 +118,9 @@ fn emptiness(model: &Model, table: &Table) -> String {
             | StreamState::Unsupported { why }
             | StreamState::Reconnecting { why, .. },
         ) => why.to_string(),
+        Some(StreamState::Live) if table.source.fence == Fence::KubeProxy => {
+            "No kube-proxy pods: something else routes Services here.".into()
+        }
         Some(StreamState::Live) => format!("No {plural}."),
         _ => "Waiting for the cluster…".into(),
     }

@@ -57,7 +57,7 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<
     let texts: Vec<Vec<String>> = sheet
         .rows
         .iter()
-        .map(|r| r.cells.iter().map(|c| clean(&c.value.show(now)).into_owned()).collect())
+        .map(|r| r.cells.iter().map(|c| text_of(p, c, now)).collect())
         .collect();
     let widths = learn(memory, sheet, &texts);
     let columns = divide(&sheet.shapes, &widths, area.width - 1);
@@ -110,6 +110,13 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<
     scrollbar(p, area, sheet);
 }
 
+fn text_of(p: &Painter<'_>, cell: &Cell, now: Time) -> String {
+    match &cell.value {
+        Value::Sign(glyph, _) => p.glyph(glyph).to_owned(),
+        value => clean(&value.show(now)).into_owned(),
+    }
+}
+
 /// A thumb on the right edge where there is more than fits.
 fn scrollbar(p: &mut Painter<'_>, area: Rect, sheet: &Sheet<'_>) {
     let rows = usize::from(area.height.saturating_sub(1));
@@ -137,45 +144,45 @@ fn learn(memory: &mut Memory, sheet: &Sheet<'_>, texts: &[Vec<String>]) -> Vec<u
     seen.clone()
 }
 
-/// Column index, start and width for those that fit. Columns nobody filled yield first, then the least kept; what
-/// is left over goes to those that are cut.
+/// Column index, start and width for those that fit. First each column that matters gets its least, then all get
+/// what they wish in the order of their worth; what nobody filled comes last, what no longer fits goes.
 fn divide(shapes: &[Shape], seen: &[u16], room: u16) -> Vec<(usize, u16, u16)> {
     const GAP: u16 = 1;
-    let wish = |i: usize| {
-        let s = &shapes[i];
-        seen[i].max(s.min).clamp(width(s.name) as u16, s.max.max(width(s.name) as u16))
-    };
-    let floor = |i: usize| wish(i).min(shapes[i].min.max(width(shapes[i].name) as u16));
-    let mut kept: Vec<usize> = (0..shapes.len()).collect();
-    let need = |kept: &[usize]| kept.iter().map(|i| floor(*i) + GAP).sum::<u16>().saturating_sub(GAP);
-    while need(&kept) > room && kept.len() > 1 {
-        let least = kept
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, i)| (seen[**i] > 0, shapes[**i].keep))
-            .map_or(0, |(at, _)| at);
-        kept.remove(least);
+    /// From this worth on a column rather narrows than goes.
+    const MATTERS: u8 = 80;
+    let title = |i: usize| width(shapes[i].name) as u16;
+    let wish = |i: usize| seen[i].max(title(i)).min(shapes[i].max.max(title(i)));
+    let floor = |i: usize| wish(i).min(shapes[i].min.max(title(i)));
+    let mut by_worth: Vec<usize> = (0..shapes.len()).collect();
+    by_worth.sort_by_key(|i| (seen[*i] == 0, std::cmp::Reverse(shapes[*i].keep)));
+    let mut widths = vec![0u16; shapes.len()];
+    let mut left = room + GAP;
+    for i in by_worth.iter().copied().filter(|i| shapes[*i].keep >= MATTERS && seen[*i] > 0) {
+        let w = floor(i);
+        if w + GAP <= left {
+            widths[i] = w;
+            left -= w + GAP;
+        } else if left > GAP && widths.iter().all(|w| *w == 0) {
+            (widths[i], left) = (left - GAP, 0);
+        }
     }
-    // Columns that would be shown for nothing make room for those that are cut.
-    let mut widths: Vec<u16> = kept.iter().map(|i| floor(*i)).collect();
-    let mut left = room.saturating_sub(need(&kept));
-    // By worth, each gets what it wishes while there is room.
-    let mut by_worth: Vec<usize> = (0..kept.len()).collect();
-    by_worth.sort_by_key(|k| std::cmp::Reverse(shapes[kept[*k]].keep));
-    for k in by_worth {
-        let more = (wish(kept[k]) - widths[k]).min(left);
-        widths[k] += more;
-        left -= more;
+    for i in by_worth {
+        if widths[i] > 0 {
+            let more = (wish(i) - widths[i].min(wish(i))).min(left);
+            widths[i] += more;
+            left -= more;
+        } else if floor(i) + GAP <= left {
+            widths[i] = wish(i).min(left - GAP);
+            left -= widths[i] + GAP;
+        }
     }
     let mut x = 0;
-    kept.into_iter()
-        .zip(widths)
-        .map(|(i, w)| {
-            let at = x;
-            x += w + GAP;
-            (i, at, w.min(room.saturating_sub(at)))
-        })
-        .collect()
+    let mut columns = Vec::new();
+    for (i, w) in widths.into_iter().enumerate().filter(|(_, w)| *w > 0) {
+        columns.push((i, x, w));
+        x += w + GAP;
+    }
+    columns
 }
 
 #[cfg(test)]
@@ -193,7 +200,7 @@ mod tests {
                 assert!(x + w <= room, "{room}: {columns:?}");
             }
         }
-        assert_eq!(divide(&shapes, &[40, 20, 5], 20).iter().map(|c| c.0).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(divide(&shapes, &[40, 20, 5], 46), [(0, 0, 40), (2, 41, 5)], "the node goes before the name is cut");
         let wide = divide(&shapes, &[40, 20, 5], 90);
         assert_eq!(wide, [(0, 0, 40), (1, 41, 20), (2, 62, 5)]);
     }
