@@ -1,8 +1,100 @@
 //! Keeps the detector fed and the causes on the rows in step with what it found.
 
-use super::model::Model;
-use crate::world::Change;
+use std::collections::BTreeSet;
 
-pub fn on_changes(_model: &mut Model, _changes: &[Change]) {}
+use super::cx::Cause;
+use super::model::{Dirty, Model, View};
+use super::msg::Effect;
+use super::update::touch;
+use crate::detect::FindingChange;
+use crate::world::ask::LogTail;
+use crate::world::{Change, Kind, ObjectRef, Slot, World};
 
-pub fn timers(_model: &mut Model) {}
+/// Tells the detector what changed. Also after a batch without changes: a list that ended says what is absent.
+pub fn on_changes(model: &mut Model, changes: &[Change]) -> Vec<Effect> {
+    let data = &mut model.data;
+    let found = data.detector.on_changes(&data.world, changes, data.now);
+    follow(model, found);
+    for change in changes.iter().filter(|c| c.object.kind != Kind::Event) {
+        refresh(model, &change.object);
+    }
+    wanted(model)
+}
+
+pub fn timers(model: &mut Model) -> Vec<Effect> {
+    let data = &mut model.data;
+    if data.detector.next_timer().is_none_or(|t| t > data.now) {
+        return Vec::new();
+    }
+    let found = data.detector.on_timer(&data.world, data.now);
+    follow(model, found);
+    wanted(model)
+}
+
+/// A log a rule asked for has come.
+pub fn on_log(model: &mut Model, tail: &LogTail, result: &Result<String, String>) -> Vec<Effect> {
+    let data = &mut model.data;
+    let answer = result.as_ref().map(String::as_str).map_err(String::as_str);
+    let found = data.detector.on_log(&data.world, tail, answer, data.now);
+    follow(model, found);
+    wanted(model)
+}
+
+fn wanted(model: &mut Model) -> Vec<Effect> {
+    model.data.detector.wanted_logs().into_iter().map(Effect::Log).collect()
+}
+
+/// Puts each finding's cause on the rows it concerns, and takes it off those it no longer does.
+fn follow(model: &mut Model, found: Vec<FindingChange>) {
+    if found.is_empty() {
+        return;
+    }
+    if matches!(model.view(), View::Overview | View::List(_)) {
+        model.dirty = model.dirty.max(Dirty::Data);
+    }
+    for change in found {
+        let finding = &change.finding;
+        let mut rows: BTreeSet<ObjectRef> = model.data.detector.affected(&finding.key).into_iter().collect();
+        rows.insert(finding.object.clone());
+        rows.insert(finding.fix().clone());
+        let before = model.data.carried.insert(finding.key.clone(), rows.clone()).unwrap_or_default();
+        if change.turn == crate::detect::Turn::Ended {
+            model.data.carried.remove(&finding.key);
+        }
+        for object in rows.union(&before) {
+            refresh(model, object);
+        }
+    }
+}
+
+/// The cause on one row is what the detector says now.
+fn refresh(model: &mut Model, object: &ObjectRef) {
+    let detector = &model.data.detector;
+    let cause = detector.of(object).map(|f| Cause {
+        text: detector.row(object).unwrap_or(&f.row).into(),
+        severity: f.severity,
+    });
+    let changed = match cause {
+        Some(cause) => model.data.causes.insert(object.clone(), cause.clone()) != Some(cause),
+        None => model.data.causes.remove(object).is_some(),
+    };
+    if changed && let Some(slot) = slot(&model.data.world, object) {
+        touch(model, &object.kind, slot);
+    }
+}
+
+/// Where the world keeps an object.
+pub fn slot(world: &World, object: &ObjectRef) -> Option<Slot> {
+    let (ns, name) = (&*object.namespace, &*object.name);
+    macro_rules! slot {
+        ($($kind:ident $table:ident;)*) => {
+            match &object.kind { $(Kind::$kind => world.$table.slot(ns, name),)* _ => None }
+        };
+    }
+    slot! {
+        Pod pods; Node nodes; Deployment deployments; ReplicaSet replica_sets; StatefulSet stateful_sets;
+        DaemonSet daemon_sets; Job jobs; CronJob cron_jobs; Service services; EndpointSlice endpoint_slices;
+        PersistentVolumeClaim claims; ResourceQuota quotas; PodDisruptionBudget budgets;
+        HorizontalPodAutoscaler autoscalers; Namespace namespaces; ConfigMap config_maps; Secret secrets;
+    }
+}

@@ -78,7 +78,7 @@ fn tone<T: Object>(cx: &Cx<'_>, meta: &Meta, record: &T) -> &'static str {
 
 fn why<T: Object>(cx: &Cx<'_>, record: &T) -> Cell {
     match cx.cause(&record.reference()) {
-        Some(cause) => Cell::new(Value::Text(cause.text.clone()), cause.severity.scope()),
+        Some(cause) => Cell::new(Value::Text(cause.text.clone()), super::cx::scope(cause.severity)),
         None => Cell::plain(Value::None),
     }
 }

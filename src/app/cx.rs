@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::events::Aggregates;
 use super::vitals::Vitals;
+use crate::detect::Severity;
 use crate::world::{ObjectRef, Text, Time, World};
 
 /// What is known of why an object is sick, in the few words that fit on its row.
@@ -13,21 +14,12 @@ pub struct Cause {
     pub severity: Severity,
 }
 
-/// How bad, worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    Critical,
-    Warning,
-    Info,
-}
-
-impl Severity {
-    pub fn scope(self) -> &'static str {
-        match self {
-            Severity::Critical => "finding.critical",
-            Severity::Warning => "finding.warning",
-            Severity::Info => "finding.info",
-        }
+/// The style of a severity.
+pub fn scope(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "finding.critical",
+        Severity::Warning => "finding.warning",
+        Severity::Info => "finding.info",
     }
 }
 
@@ -47,6 +39,6 @@ impl Cx<'_> {
 
     /// The style of an object's name: its finding's severity, plain without one.
     pub fn row_scope(&self, object: &ObjectRef) -> &'static str {
-        self.cause(object).map_or("text", |c| c.severity.scope())
+        self.cause(object).map_or("text", |c| scope(c.severity))
     }
 }

@@ -1,6 +1,7 @@
 //! How well a pod or node is, for the order and colour of its row. What is wrong with it is detect's to say.
 
-use super::cx::{Cx, Severity};
+use super::cx::Cx;
+use crate::detect::Severity;
 use crate::world::{ContainerState, Node, Object, Phase, Pod, Role, Status, Text, condition};
 
 /// Sickest first.

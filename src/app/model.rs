@@ -11,6 +11,7 @@ use super::text::TextView;
 use super::vitals::Vitals;
 use crate::config::commands::Scope;
 use crate::config::{Keymap, Theme};
+use crate::detect::{Detector, Key};
 use crate::world::{Clock, Kind, ObjectRef, Text, Time, World};
 
 /// How long a message stays on the foot line.
@@ -20,6 +21,9 @@ pub const MESSAGE: Duration = Duration::from_secs(8);
 #[derive(Debug, Default)]
 pub struct Data {
     pub world: World,
+    pub detector: Detector,
+    /// The rows each finding put its cause on.
+    pub carried: HashMap<Key, BTreeSet<ObjectRef>>,
     pub causes: HashMap<ObjectRef, Cause>,
     pub events: Aggregates,
     pub vitals: Vitals,
@@ -321,7 +325,8 @@ impl Model {
 
     /// When time alone will change something the model shows.
     pub fn next_timer(&self) -> Option<Time> {
-        self.message.as_ref().map(|m| m.at.plus(MESSAGE))
+        let message = self.message.as_ref().map(|m| m.at.plus(MESSAGE));
+        [message, self.data.detector.next_timer()].into_iter().flatten().min()
     }
 
     pub fn say(&mut self, tone: Tone, text: impl Into<String>) {

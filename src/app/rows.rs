@@ -4,7 +4,8 @@ use super::cell::{Cell, Value};
 use super::columns::Shape;
 use super::list::{Row, What, number, shape};
 use super::model::{Model, View};
-use crate::world::{Object, StreamId};
+use crate::detect::{Finding, Severity, State};
+use crate::world::{Kind, Object, StreamId};
 
 static NAMESPACES: &[Shape] =
     &[shape("NAMESPACE", 10, 60, 100), number("PODS", 4, 7, 90), shape("STATUS", 6, 12, 50)];
@@ -27,6 +28,7 @@ impl Model {
     /// The rows of a list, filtered by what was typed.
     pub fn rows(&self, what: &What, filter: &str) -> Vec<Row> {
         let mut rows = match what {
+            What::Findings => self.finding_rows(),
             What::Namespaces => self.namespace_rows(),
             What::Streams => self.stream_rows(),
             _ => Vec::new(),
@@ -55,7 +57,8 @@ impl Model {
 
     /// Critical findings and warnings.
     pub fn finding_counts(&self) -> (usize, usize) {
-        (0, 0)
+        let counted = |s| self.data.detector.findings().iter().filter(|f| f.counts() && f.severity == s).count();
+        (counted(Severity::Critical), counted(Severity::Warning))
     }
 
     /// Keeps every cursor in its window, after sizes or rows changed.
@@ -73,6 +76,35 @@ impl Model {
             let list = if pane == What::Gpus { &mut self.overview.gpus } else { &mut self.overview.findings };
             list.settle(&rows);
         }
+    }
+
+    fn finding_rows(&self) -> Vec<Row> {
+        let findings = self.data.detector.findings().iter();
+        findings
+            .map(|f| {
+                let (sign, scope) = match (f.state, f.severity) {
+                    _ if f.muted.is_some() => (Value::Sign("muted", "muted"), "text.dim"),
+                    (State::Pending, _) => (Value::Sign("pending", "pending"), "finding.pending"),
+                    (State::Resolving, _) => (Value::Sign("resolving", "resolving"), "finding.resolving"),
+                    (_, Severity::Critical) => (Value::Sign("critical", "critical"), "finding.critical"),
+                    (_, Severity::Warning) => (Value::Sign("warning", "warning"), "finding.warning"),
+                    (_, Severity::Info) => (Value::Sign("info", "info"), "finding.info"),
+                };
+                let fix = f.fix();
+                Row {
+                    id: format!("{}{}", f.rule, fix).into(),
+                    object: Some(fix.clone()),
+                    cells: vec![
+                        Cell::new(sign, scope),
+                        Cell::dim(Value::Age(f.since)),
+                        Cell::new(Value::Text(place(f).into()), scope),
+                        Cell::plain(Value::Text(f.title.as_str().into())),
+                        Cell::dim(Value::Num(f.count.into())),
+                    ],
+                    indent: 0,
+                }
+            })
+            .collect()
     }
 
     fn namespace_rows(&self) -> Vec<Row> {
@@ -127,5 +159,16 @@ impl Model {
                 }
             })
             .collect()
+    }
+}
+
+/// What to fix, as operators say it: a Deployment with a stuck rollout is `rollout prod/api`.
+fn place(f: &Finding) -> String {
+    let o = f.fix();
+    match o.kind {
+        Kind::Deployment if f.cause.starts_with("rollout.") || f.cause.starts_with("image.") => {
+            format!("rollout {}/{}", o.namespace, o.name)
+        }
+        _ => o.to_string(),
     }
 }

@@ -254,7 +254,7 @@ impl Table {
                 .map_or(Value::None, |n| Value::Num(vitals::rank(health::node(cx, n)))),
             Kind::Event => cx.events.get(slot).map_or(Value::None, |e| Value::Age(e.last)),
             _ => match self.object(cx, slot).and_then(|o| cx.cause(&o)) {
-                Some(cause) => Value::Num(cause.severity as i64),
+                Some(cause) => Value::Num(-(cause.severity as i64)),
                 None => Value::Num(9),
             },
         }

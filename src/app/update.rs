@@ -24,19 +24,14 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.dirty = Dirty::Input;
             Vec::new()
         }
-        Msg::Deltas(deltas) => {
-            absorb(model, deltas);
-            Vec::new()
-        }
-        Msg::Tick => {
-            tick(model);
-            Vec::new()
-        }
+        Msg::Deltas(deltas) => absorb(model, deltas),
+        Msg::Tick => tick(model),
         Msg::Version(version) => {
             model.cluster.version = version;
             Vec::new()
         }
-        Msg::Called { .. } | Msg::Log { .. } => Vec::new(),
+        Msg::Log { tail, result } => causes::on_log(model, &tail, &result),
+        Msg::Called { .. } => Vec::new(),
         Msg::Failed(why) => {
             model.say(Tone::Bad, why);
             Vec::new()
@@ -59,16 +54,16 @@ fn key_pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     }
 }
 
-fn tick(model: &mut Model) {
+fn tick(model: &mut Model) -> Vec<Effect> {
     if model.message.as_ref().is_some_and(|m| m.at.plus(MESSAGE) <= model.data.now) {
         model.message = None;
         model.dirty = Dirty::Input;
     }
-    causes::timers(model);
+    causes::timers(model)
 }
 
 /// Takes changes of the cluster in: the world first, then all that is derived from it, change by change.
-fn absorb(model: &mut Model, deltas: Vec<Delta>) {
+fn absorb(model: &mut Model, deltas: Vec<Delta>) -> Vec<Effect> {
     let (mut all, mut changes) = (Vec::new(), Vec::new());
     for delta in deltas {
         let stream = matches!(delta, Delta::Stream { .. });
@@ -81,7 +76,7 @@ fn absorb(model: &mut Model, deltas: Vec<Delta>) {
         }
         all.append(&mut changes);
     }
-    causes::on_changes(model, &all);
+    causes::on_changes(model, &all)
 }
 
 /// What follows from one change.

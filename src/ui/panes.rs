@@ -265,7 +265,9 @@ fn finding(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, row: &Row, a
     let now = model.data.now;
     memory.age(&age.value, now);
     let wide = area.width.saturating_sub(9);
-    p.put(area.x + 1, area.y, 1, &sign.value.show(now), sign.scope);
+    if let Value::Sign(glyph, _) = sign.value {
+        p.put(area.x + 1, area.y, 1, p.theme.glyph(glyph), sign.scope);
+    }
     p.put_right(area.x + 3, area.y, 5, &age.value.show(now), age.scope);
     p.put(area.x + 9, area.y, wide, &place.value.show(now), place.scope);
     p.put(area.x + 9, area.y + 1, wide, &title.value.show(now), title.scope);
