@@ -70,10 +70,9 @@ fn follow(model: &mut Model, found: Vec<FindingChange>) {
 /// The cause on one row is what the detector says now.
 fn refresh(model: &mut Model, object: &ObjectRef) {
     let detector = &model.data.detector;
-    let cause = detector.of(object).map(|f| Cause {
-        text: detector.row(object).unwrap_or(&f.row).into(),
-        severity: f.severity,
-    });
+    let cause = detector
+        .of(object)
+        .map(|f| Cause { text: detector.row(object).unwrap_or(&f.row).into(), severity: f.severity });
     let changed = match cause {
         Some(cause) => model.data.causes.insert(object.clone(), cause.clone()) != Some(cause),
         None => model.data.causes.remove(object).is_some(),

@@ -54,7 +54,7 @@ macro_rules! of {
 
 macro_rules! ns {
     ($t:ident) => {
-        col("NAMESPACE", 4, 24, 60, of!($t, |_cx, r| Cell::dim(Value::text(&r.meta.namespace))))
+        col("NAMESPACE", 4, 24, 82, of!($t, |_cx, r| Cell::dim(Value::text(&r.meta.namespace))))
     };
 }
 macro_rules! name {

@@ -57,7 +57,8 @@ impl Model {
 
     /// Critical findings and warnings.
     pub fn finding_counts(&self) -> (usize, usize) {
-        let counted = |s| self.data.detector.findings().iter().filter(|f| f.counts() && f.severity == s).count();
+        let counted =
+            |s| self.data.detector.findings().iter().filter(|f| f.counts() && f.severity == s).count();
         (counted(Severity::Critical), counted(Severity::Warning))
     }
 

@@ -50,7 +50,7 @@ pub fn layout(model: &Model) -> Layout {
 
 /// Findings and events on the left; pods, nodes, GPUs and kube-proxy on the right. One column between the sides.
 fn grid(body: Rect) -> Vec<(Pane, Rect)> {
-    let left = (body.width * 2 / 5).clamp(40, 90);
+    let left = (body.width * 3 / 8).clamp(40, 90);
     let (lw, rx) = (left - 1, body.x + left);
     let rw = body.right() - rx;
     let findings = (body.height * 9 / 20).max(8);

@@ -54,11 +54,8 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<
     if area.width < 4 || area.height == 0 {
         return;
     }
-    let texts: Vec<Vec<String>> = sheet
-        .rows
-        .iter()
-        .map(|r| r.cells.iter().map(|c| text_of(p, c, now)).collect())
-        .collect();
+    let texts: Vec<Vec<String>> =
+        sheet.rows.iter().map(|r| r.cells.iter().map(|c| text_of(p, c, now)).collect()).collect();
     let widths = learn(memory, sheet, &texts);
     let columns = divide(&sheet.shapes, &widths, area.width - 1);
 
@@ -150,6 +147,8 @@ fn divide(shapes: &[Shape], seen: &[u16], room: u16) -> Vec<(usize, u16, u16)> {
     const GAP: u16 = 1;
     /// From this worth on a column rather narrows than goes.
     const MATTERS: u8 = 80;
+    /// A width most texts can be read in.
+    const COMFORT: u16 = 18;
     let title = |i: usize| width(shapes[i].name) as u16;
     let wish = |i: usize| seen[i].max(title(i)).min(shapes[i].max.max(title(i)));
     let floor = |i: usize| wish(i).min(shapes[i].min.max(title(i)));
@@ -166,14 +165,18 @@ fn divide(shapes: &[Shape], seen: &[u16], room: u16) -> Vec<(usize, u16, u16)> {
             (widths[i], left) = (left - GAP, 0);
         }
     }
-    for i in by_worth {
-        if widths[i] > 0 {
-            let more = (wish(i) - widths[i].min(wish(i))).min(left);
-            widths[i] += more;
-            left -= more;
-        } else if floor(i) + GAP <= left {
-            widths[i] = wish(i).min(left - GAP);
-            left -= widths[i] + GAP;
+    // First what reads comfortably, then what is less worth, then the rest of the long ones.
+    for round in [COMFORT, u16::MAX] {
+        for i in by_worth.iter().copied() {
+            let wish = wish(i).min(round);
+            if widths[i] > 0 {
+                let more = wish.saturating_sub(widths[i]).min(left);
+                widths[i] += more;
+                left -= more;
+            } else if floor(i) + GAP <= left {
+                widths[i] = wish.max(floor(i)).min(left - GAP);
+                left -= widths[i] + GAP;
+            }
         }
     }
     let mut x = 0;
@@ -200,7 +203,7 @@ mod tests {
                 assert!(x + w <= room, "{room}: {columns:?}");
             }
         }
-        assert_eq!(divide(&shapes, &[40, 20, 5], 46), [(0, 0, 40), (2, 41, 5)], "the node goes before the name is cut");
+        assert_eq!(divide(&shapes, &[40, 20, 5], 46), [(0, 0, 29), (1, 30, 9), (2, 40, 5)]);
         let wide = divide(&shapes, &[40, 20, 5], 90);
         assert_eq!(wide, [(0, 0, 40), (1, 41, 20), (2, 62, 5)]);
     }
