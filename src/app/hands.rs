@@ -3,6 +3,7 @@
 use crate::cluster::Connection;
 use crate::remedy::journal::Journal;
 use crate::remedy::run::{Need, Reply};
+use crate::world::ask::LogTail;
 
 /// Output of one command kept for a remedy, bytes. Captures ask for chunks far below it.
 const OUTPUT: usize = 16 << 20;
@@ -20,6 +21,15 @@ pub async fn carry_out(connection: &Connection, journal: &Journal, need: Need) -
         // Whoever holds the operator's keyboard answers questions; an answer nobody gave is a no.
         Need::Confirm(_) => Reply::Confirm(false),
     }
+}
+
+/// A log's tail as text. Bytes that are no UTF-8 are replaced.
+///
+/// # Errors
+/// A sentence: what was asked and what came back.
+pub async fn read_log(connection: &Connection, tail: &LogTail) -> Result<String, String> {
+    let bytes = connection.log_tail(tail).await.map_err(|e| e.to_string())?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Disks can be slow; the main task never waits for one.

@@ -8,15 +8,7 @@ use crate::cluster::Connection;
 use crate::cluster::feed::{Feed, Scope, watch_all};
 use crate::world::{Change, Kind, StreamId, StreamState, Time, World};
 
-/// What could and could not be seen, per source.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
-pub struct Coverage {
-    pub source: String,
-    pub state: String,
-    /// Why it could not be looked at; empty where it could.
-    pub reason: String,
-}
-
+/// A cluster under watch.
 pub struct Session {
     pub connection: Connection,
     pub world: World,
@@ -70,38 +62,13 @@ impl Session {
         Some(states.fold(first, |best, s| if s.is_live() { s } else { best }))
     }
 
-    /// One line per watched kind.
-    pub fn coverage(&self) -> Vec<Coverage> {
-        self.kinds
-            .iter()
-            .map(|kind| {
-                let source = kind.plural().to_owned();
-                if self.world.synced(kind) {
-                    return Coverage { source, state: "live".to_owned(), reason: String::new() };
-                }
-                let (state, reason) = match self.answer(kind) {
-                    None => ("connecting".to_owned(), "no answer yet".to_owned()),
-                    Some(state) => (state.to_string(), why(state)),
-                };
-                Coverage { source, state, reason }
-            })
-            .collect()
+    /// Whether anything at all could be seen.
+    pub fn saw_something(&self) -> bool {
+        self.kinds.iter().any(|kind| self.world.synced(kind))
     }
 }
 
 /// The server said that this is not to be had; waiting longer changes nothing.
 fn refused(state: &StreamState) -> bool {
     matches!(state, StreamState::Forbidden { .. } | StreamState::Unsupported { .. })
-}
-
-fn why(state: &StreamState) -> String {
-    match state {
-        StreamState::Reconnecting { why, .. }
-        | StreamState::Forbidden { why }
-        | StreamState::Unsupported { why } => why.to_string(),
-        StreamState::Listing { objects } => format!("the list was not complete: {objects} so far"),
-        StreamState::Connecting | StreamState::Live | StreamState::Stale { .. } => {
-            "no answer in time".to_owned()
-        }
-    }
 }

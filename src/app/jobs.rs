@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
+use super::hands;
 use super::msg::{Effect, Msg};
 use crate::cluster::{Connection, Scope, watch_all};
 use crate::world::Kind;
@@ -87,9 +88,7 @@ impl Jobs {
                 Msg::Called { token, result }
             }),
             Effect::Log(tail) => self.spawn("reading a log", async move {
-                let result = connection.log_tail(&tail).await;
-                let result =
-                    result.map(|b| String::from_utf8_lossy(&b).into_owned()).map_err(|e| e.to_string());
+                let result = hands::read_log(&connection, &tail).await;
                 Msg::Log { tail, result }
             }),
             Effect::Reconnect => self.nudge.notify_one(),

@@ -6,6 +6,7 @@ mod cockpit;
 mod open;
 mod out;
 mod print;
+mod scan;
 mod tell;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ pub fn main() -> ExitCode {
     let code = match &cli.verb {
         None => open::run(&cli),
         Some(Verb::Print(what)) => print::run(what),
+        Some(Verb::Scan(args)) => scan::run(&cli.common, args),
         Some(Verb::Do(args)) => act::run(&cli.common, args),
         Some(Verb::Contexts { output }) => tell::contexts_of(&cli.common, *output),
         Some(Verb::Journal { output }) => tell::journal(*output),

@@ -8,6 +8,17 @@ use unicode_width::UnicodeWidthStr;
 /// Combining marks kept on one base character; stacks beyond that paint over other rows.
 const MARKS: usize = 2;
 
+/// `clean` for text of several lines: each line is made safe, the line ends stay.
+pub fn clean_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let body = line.strip_suffix('\n').unwrap_or(line);
+        out.push_str(&clean(body));
+        out.push_str(&line[body.len()..]);
+    }
+    out
+}
+
 /// The text with everything a terminal could take as a command, or that hides or reorders other text, made visible
 /// or dropped. Control characters become their pictures (`␛`), line ends and tabs one space, bidirectional
 /// controls and other invisible characters `�`; joiners and variation selectors, on whose width terminals

@@ -14,7 +14,7 @@ use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
 
-pub use clean::clean;
+pub use clean::{clean, clean_lines};
 pub use frame::Frames;
 pub use screen::Screen;
 pub use writer::Writer;

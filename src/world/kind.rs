@@ -72,6 +72,27 @@ kinds! {
 }
 
 impl Kind {
+    /// What khud watches unless told otherwise. Secrets only where they are switched on.
+    pub const WATCHED: &'static [Kind] = &[
+        Kind::Pod,
+        Kind::Node,
+        Kind::Event,
+        Kind::Namespace,
+        Kind::Deployment,
+        Kind::ReplicaSet,
+        Kind::StatefulSet,
+        Kind::DaemonSet,
+        Kind::Job,
+        Kind::CronJob,
+        Kind::Service,
+        Kind::EndpointSlice,
+        Kind::PersistentVolumeClaim,
+        Kind::ResourceQuota,
+        Kind::PodDisruptionBudget,
+        Kind::HorizontalPodAutoscaler,
+        Kind::ConfigMap,
+    ];
+
     /// The kind an API object's `kind` field names.
     pub fn of(name: &str) -> Kind {
         Kind::ALL.iter().find(|k| k.name() == name).cloned().unwrap_or_else(|| Kind::Other(name.into()))

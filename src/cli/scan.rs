@@ -1,0 +1,145 @@
+//! `khud scan`: the findings of the cockpit, once, for scripts and alerts.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::args::{Common, Level, Scan, ScanOutput};
+use super::open::{self, runtime};
+use super::{exit, out};
+use crate::app::hands;
+use crate::app::headless::Session;
+use crate::cluster::Connection;
+use crate::cluster::feed::Scope;
+use crate::detect::report;
+use crate::detect::{DetectConfig, Detector, Severity};
+use crate::term::clean_lines;
+use crate::world::ask::LogTail;
+use crate::world::{Clock, Kind};
+
+/// How long a scan looks for every source's answer.
+const LOOK: Duration = Duration::from_secs(10);
+
+pub fn run(common: &Common, args: &Scan) -> u8 {
+    let rt = match runtime() {
+        Ok(rt) => rt,
+        Err(why) => {
+            out::complain(&why);
+            return exit::USAGE;
+        }
+    };
+    let code = rt.block_on(scan(common, args));
+    rt.shutdown_timeout(Duration::from_millis(200));
+    code
+}
+
+async fn scan(common: &Common, args: &Scan) -> u8 {
+    let could_not = |why: String| {
+        out::complain(&clean_lines(&why));
+        exit::USAGE
+    };
+    let connection = match Connection::open(open::options(common, false), Clock::wall()).await {
+        Ok(connection) => connection,
+        Err(e) => return could_not(e.to_string()),
+    };
+    if let Err(e) = connection.check().await {
+        return could_not(e.to_string());
+    }
+    let scope = match common.namespace.as_slice() {
+        [one] => Scope::Namespace(one.as_str().into()),
+        [] => Scope::Cluster,
+        _ => return could_not("khud scan looks at one namespace or at all of them".to_owned()),
+    };
+    let cluster = connection.context().to_owned();
+    let mut look = Look {
+        session: Session::start(connection, &scope, Kind::WATCHED),
+        detector: Detector::new(DetectConfig::default()),
+        logs: JoinSet::new(),
+    };
+    look.run(args.watch).await;
+
+    let Look { session, detector, .. } = look;
+    let result = report::Scan::new(cluster, session.now(), &session.world, detector.findings());
+    let mut blind = false;
+    for source in result.coverage.iter().filter(|c| c.state != "live" && c.state != "unsupported") {
+        blind = true;
+        let reason = source.reason.as_deref().unwrap_or("no answer in time");
+        out::complain(&clean_lines(&format!(
+            "could not look at {}: {} ({reason})",
+            source.source, source.state
+        )));
+    }
+    let text = match args.output {
+        ScanOutput::Table => clean_lines(&report::table(&result)),
+        ScanOutput::Markdown => clean_lines(&report::markdown(&result)),
+        ScanOutput::Json => match report::json(&result) {
+            Ok(json) => format!("{json}\n"),
+            Err(e) => return could_not(format!("the findings could not be written as JSON: {e}")),
+        },
+    };
+    if let code @ 1.. = out::result(&text) {
+        return code;
+    }
+    let level = match args.fail_on {
+        Level::Critical => Severity::Critical,
+        Level::Warning => Severity::Warning,
+    };
+    if !session.saw_something() || (args.strict && blind) {
+        exit::USAGE
+    } else if result.fails(level) {
+        exit::FAILED
+    } else {
+        exit::DONE
+    }
+}
+
+struct Look {
+    session: Session,
+    detector: Detector,
+    /// Log tails on their way, for the rules that asked.
+    logs: JoinSet<(LogTail, Result<String, String>)>,
+}
+
+impl Look {
+    /// Looks until every source has answered and every log that a rule wanted was read, or for as long as asked.
+    async fn run(&mut self, watch: Option<Duration>) {
+        let deadline = Instant::now() + watch.unwrap_or(LOOK);
+        while Instant::now() < deadline {
+            self.fetch_logs();
+            if watch.is_none() && self.session.settled() && self.logs.is_empty() {
+                return;
+            }
+            let now = self.session.now();
+            let timer = self.detector.next_timer().map(|t| (t.0 - now.0).max(10));
+            let wait = Duration::from_millis(timer.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(60_000));
+            let wake = deadline.min(Instant::now() + wait);
+            tokio::select! {
+                changes = self.session.next() => {
+                    let now = self.session.now();
+                    self.detector.on_changes(&self.session.world, &changes, now);
+                }
+                Some(Ok((tail, result))) = self.logs.join_next() => {
+                    let now = self.session.now();
+                    let answer = result.as_deref().map_err(String::as_str);
+                    self.detector.on_log(&self.session.world, &tail, answer, now);
+                }
+                () = tokio::time::sleep_until(wake) => {
+                    let now = self.session.now();
+                    self.detector.on_timer(&self.session.world, now);
+                }
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+
+    fn fetch_logs(&mut self) {
+        for tail in self.detector.wanted_logs() {
+            let connection = self.session.connection.clone();
+            self.logs.spawn(async move {
+                let result = hands::read_log(&connection, &tail).await;
+                (tail, result)
+            });
+        }
+    }
+}
