@@ -3,3 +3,96 @@ pub mod api;
 pub mod clock;
 pub mod cluster;
 pub mod scenario;
+
+use api::machines::{Machines, NoMachines};
+use api::server::ApiServer;
+use api::status::Status;
+use api::store::Store;
+use api::tls::{Tls, TlsError};
+use clock::SimClock;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+/// How an embedded cluster is started.
+#[derive(Clone, Debug)]
+pub struct SimOptions {
+    /// Port 0 takes any free one.
+    pub listen: SocketAddr,
+    pub tls: bool,
+    pub clock: SimClock,
+    /// Makes uids and generated names reproducible.
+    pub seed: Option<u64>,
+}
+
+impl Default for SimOptions {
+    fn default() -> Self {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        SimOptions { listen, tls: false, clock: SimClock::wall(1.0), seed: None }
+    }
+}
+
+/// Why an embedded cluster did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SimError {
+    #[error(
+        "the embedded cluster cannot listen on {address}: {source}. Choose another address with --listen."
+    )]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("the embedded cluster could not create its own objects: {0}")]
+    Bootstrap(#[from] Status),
+}
+
+/// A running embedded cluster.
+pub struct Sim {
+    server: ApiServer,
+}
+
+impl Sim {
+    /// An API server with nothing behind it.
+    pub async fn start(options: SimOptions) -> Result<Sim, SimError> {
+        Self::start_with(options, |_| Arc::new(NoMachines)).await
+    }
+
+    /// An API server in front of the machines that `machines` builds on its store.
+    pub async fn start_with(
+        options: SimOptions,
+        machines: impl FnOnce(&Arc<Store>) -> Arc<dyn Machines>,
+    ) -> Result<Sim, SimError> {
+        let store = match options.seed {
+            Some(seed) => Store::seeded(options.clock, seed),
+            None => Store::new(options.clock),
+        };
+        let tls = options.tls.then(|| Tls::new(options.listen.ip())).transpose()?;
+        api::bootstrap(&store)?;
+        let machines = machines(&store);
+        let address = options.listen;
+        let server = ApiServer::start(store, machines, address, tls).await;
+        Ok(Sim { server: server.map_err(|source| SimError::Listen { address, source })? })
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn url(&self) -> &str {
+        self.server.url()
+    }
+
+    /// The kubeconfig of somebody who may do everything.
+    pub fn kubeconfig(&self) -> String {
+        self.server.admin_kubeconfig()
+    }
+
+    /// The kubeconfig of a user in some groups; what they may do is said by stored roles.
+    pub fn kubeconfig_of(&self, user: &str, groups: &[&str]) -> String {
+        self.server.kubeconfig(user, groups)
+    }
+
+    pub fn store(&self) -> &Arc<Store> {
+        self.server.store()
+    }
+
+    /// Closes the listener and all connections.
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+}

@@ -82,17 +82,22 @@ impl Logged {
 #[derive(Debug, Default)]
 pub struct History {
     log: VecDeque<Arc<Logged>>,
+    /// What the changes of the log weigh.
+    bytes: usize,
     /// Watches can resume after this version, not before it.
     compacted: u64,
 }
 
-/// Changes kept per resource. A watch that is further behind is answered 410.
-const KEPT: usize = 4096;
+/// Bytes of text kept per resource. A watch that is further behind is answered 410.
+const KEPT_BYTES: usize = 24 << 20;
+/// Changes kept per resource, however small they are: more than a minute of a very busy cluster.
+const KEPT: usize = 200_000;
 /// Changes kept as trees, for the watches that are about to send them.
 const HOT: usize = 64;
 
 impl History {
     pub fn push(&mut self, change: Arc<Logged>) {
+        self.bytes += change.item.weight();
         self.log.push_back(change);
         if let Some(at) = self.log.len().checked_sub(HOT + 1) {
             let hot = &self.log[at];
@@ -104,9 +109,14 @@ impl History {
             };
             self.log[at] = Arc::new(cold);
         }
-        if self.log.len() > KEPT
-            && let Some(gone) = self.log.pop_front()
-        {
+        while self.log.len() > KEPT || (self.bytes > KEPT_BYTES && self.log.len() > HOT) {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some(gone) = self.log.pop_front() {
+            self.bytes -= gone.item.weight();
             self.compacted = gone.rv;
         }
     }
@@ -114,7 +124,7 @@ impl History {
     /// Forgets everything up to `rv`.
     pub fn compact(&mut self, rv: u64) {
         while self.log.front().is_some_and(|c| c.rv <= rv) {
-            self.log.pop_front();
+            self.forget_first();
         }
         self.compacted = self.compacted.max(rv);
     }
@@ -138,18 +148,26 @@ mod tests {
     #[test]
     fn history_is_bounded_and_says_what_it_has_forgotten() {
         let mut history = History::default();
-        for rv in 1..=(KEPT as u64 + 10) {
-            let item =
-                Item::new(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": rv.to_string()}}));
-            let change = Logged { rv, resource: "pods".into(), kind: ChangeKind::Added, item, old: None };
+        // Each change weighs 64 KiB, so that 384 of them fill the history.
+        let ballast = "x".repeat(64 << 10);
+        for rv in 1..=500 {
+            let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": ballast}});
+            let change = Logged {
+                rv,
+                resource: "pods".into(),
+                kind: ChangeKind::Added,
+                item: Item::new(object),
+                old: None,
+            };
             history.push(Arc::new(change));
         }
-        assert_eq!((history.log.len(), history.compacted()), (KEPT, 10));
-        assert!(history.since(9).is_none());
-        assert_eq!(history.since(10).unwrap().next().unwrap().rv, 11);
+        let first = history.compacted() + 1;
+        assert!((100..200).contains(&first), "{first}");
+        assert!(history.since(first - 2).is_none());
+        assert_eq!(history.since(first - 1).unwrap().next().unwrap().rv, first);
         assert!(matches!(history.log[0].item, Item::Cold(_)));
-        history.compact(100);
-        assert!(history.since(99).is_none());
-        assert_eq!(history.since(100).unwrap().count(), KEPT - 90);
+        history.compact(490);
+        assert!(history.since(489).is_none());
+        assert_eq!(history.since(490).unwrap().count(), 10);
     }
 }

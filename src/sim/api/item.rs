@@ -68,13 +68,15 @@ impl Item {
         }
     }
 
-    /// Whether two handles are the same version in memory.
-    pub fn is_same(&self, other: &Item) -> bool {
-        match (self, other) {
-            (Item::Live(a), Item::Live(b)) => Arc::ptr_eq(a, b),
-            (Item::Cold(a), Item::Cold(b)) => Arc::ptr_eq(a, b),
-            _ => false,
-        }
+    /// Bytes that it costs to keep this version in history.
+    pub fn weight(&self) -> usize {
+        self.json().len() + 128
+    }
+
+    /// `namespace/name`, or `name` for what has no namespace.
+    pub fn key(&self) -> Box<str> {
+        let value = self.value();
+        super::store::key(super::meta::namespace(&value), super::meta::name(&value))
     }
 
     pub fn view(&self) -> View {

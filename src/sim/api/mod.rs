@@ -2,10 +2,60 @@
 pub mod item;
 pub mod machines;
 pub mod registry;
+pub mod server;
 pub mod status;
 pub mod store;
+pub mod tls;
 
+mod admission;
+mod apply;
+mod auth;
+mod body;
+mod cells;
+mod decode;
+mod defaults;
 mod deletion;
+mod discovery;
+mod events;
+mod exec;
+mod fields;
+mod handler;
 mod history;
 mod ids;
+mod logs;
 mod meta;
+mod metrics;
+mod openapi;
+mod pages;
+mod patch;
+mod podcells;
+mod portforward;
+mod protobuf;
+mod proxy;
+mod quantity;
+mod rbac;
+mod read;
+mod request;
+mod reviews;
+mod selector;
+mod subresources;
+mod table;
+mod validate;
+mod watch;
+mod websocket;
+mod write;
+
+use status::Status;
+use std::sync::Arc;
+use store::Store;
+
+/// Creates what every cluster has: system namespaces and the default roles.
+pub fn bootstrap(store: &Arc<Store>) -> Result<(), Status> {
+    for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+        store.create("namespaces", "", serde_json::json!({"metadata": {"name": name}}))?;
+    }
+    for (key, object) in rbac::bootstrap() {
+        store.create(&key, "", object)?;
+    }
+    Ok(())
+}

@@ -16,6 +16,7 @@ pub struct Status {
     pub reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Box<Details>>,
+    #[serde(skip_serializing_if = "no_code")]
     pub code: u16,
 }
 
@@ -50,6 +51,10 @@ pub struct Cause {
     pub field: String,
 }
 
+fn no_code(code: &u16) -> bool {
+    *code == 0
+}
+
 fn is_zero(n: &u32) -> bool {
     *n == 0
 }
@@ -80,6 +85,12 @@ impl Status {
 
     pub fn with_details(mut self, details: Details) -> Self {
         self.details = Some(Box::new(details));
+        self
+    }
+
+    /// The answer to a delete carries no code.
+    pub fn without_code(mut self) -> Self {
+        self.code = 0;
         self
     }
 

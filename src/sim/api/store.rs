@@ -1,11 +1,11 @@
 //! The objects, their versions and their history: what etcd and the watch cache are to a real API server.
-use super::deletion;
 use super::history::{History, Logged};
 use super::ids::Ids;
 use super::item::Item;
 use super::meta;
 use super::registry::{self, Registry, Resource};
 use super::status::Status;
+use super::{admission, defaults, deletion, events, validate};
 use crate::sim::clock::{SimClock, rfc3339};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -28,6 +28,15 @@ pub enum Part {
     Status,
 }
 
+/// How an object is rewritten.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rewrite {
+    pub part: Part,
+    pub dry_run: bool,
+    /// The writer is part of the cluster: no rule of what users may change applies.
+    pub trusted: bool,
+}
+
 /// The store. All calls are short and none waits for a reader of changes.
 pub struct Store {
     clock: SimClock,
@@ -40,15 +49,15 @@ pub(super) struct Inner {
     pub rv: u64,
     pub registry: Registry,
     pub ids: Ids,
-    tables: HashMap<Arc<str>, Table>,
+    pub tables: HashMap<Arc<str>, Table>,
 }
 
 /// The objects of one resource, in the order in which etcd has them.
-struct Table {
-    objects: BTreeMap<Box<str>, Item>,
-    history: History,
+pub(super) struct Table {
+    pub objects: BTreeMap<Box<str>, Item>,
+    pub history: History,
     /// The version of the newest change.
-    news: watch::Sender<u64>,
+    pub news: watch::Sender<u64>,
 }
 
 impl Default for Table {
@@ -111,7 +120,7 @@ impl Store {
         self.inner.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Inner> {
         self.inner.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -123,6 +132,12 @@ impl Store {
     /// `ns` is "" for cluster-scoped resources.
     pub fn get(&self, resource: &str, ns: &str, name: &str) -> Option<Object> {
         self.read().get(resource, ns, name).map(Item::value)
+    }
+
+    /// A secret that nobody can guess from another.
+    pub(super) fn new_token(&self) -> String {
+        let ids = &mut self.write().ids;
+        format!("{}{}", ids.uid(), ids.uid()).replace('-', "")
     }
 
     /// All objects of a resource, in one namespace or everywhere, in key order.
@@ -140,9 +155,23 @@ impl Store {
 
     /// Creates an object as the API server does: name, uid, version, defaults, admission.
     pub fn create(&self, resource: &str, ns: &str, object: Value) -> Result<Object, Status> {
+        self.create_with(resource, ns, object, false)
+    }
+
+    /// As [`Store::create`]; a dry run goes all the way but for the last step.
+    pub(super) fn create_with(
+        &self,
+        resource: &str,
+        ns: &str,
+        object: Value,
+        dry_run: bool,
+    ) -> Result<Object, Status> {
         let mut inner = self.write();
         let def = inner.resource(resource)?;
         let value = self.prepare_new(&mut inner, &def, ns, object)?;
+        if dry_run {
+            return Ok(Arc::new(value));
+        }
         Ok(self.commit(&mut inner, &def, None, value).value())
     }
 
@@ -155,6 +184,9 @@ impl Store {
     ) -> Result<Value, Status> {
         if !def.stored() {
             return Err(Status::method_not_allowed());
+        }
+        if &*def.key == "events" {
+            value = events::to_core(value);
         }
         let map = meta::object(&mut value);
         map.insert("apiVersion".into(), (&*def.api_version).into());
@@ -188,6 +220,10 @@ impl Store {
         if inner.get(&def.key, ns, name).is_some() {
             return Err(Status::already_exists(&def.qualified(), name));
         }
+        defaults::apply(&def.key, &mut value);
+        admission::admit(inner, def, ns, &mut value)?;
+        defaults::first(&def.key, &mut value);
+        validate::created(def, &value)?;
         Ok(value)
     }
 
@@ -202,16 +238,38 @@ impl Store {
         part: Part,
         f: impl FnOnce(&mut Value),
     ) -> Result<Object, Status> {
+        self.rewrite(resource, ns, name, Rewrite { part, dry_run: false, trusted: true }, |v| {
+            f(v);
+            Ok(())
+        })
+    }
+
+    /// The way of all updates and patches: `f` makes the new version out of the current one.
+    pub(super) fn rewrite(
+        &self,
+        resource: &str,
+        ns: &str,
+        name: &str,
+        how: Rewrite,
+        f: impl FnOnce(&mut Value) -> Result<(), Status>,
+    ) -> Result<Object, Status> {
         let mut inner = self.write();
         let def = inner.resource(resource)?;
         let old = inner.get(&def.key, ns, name).cloned();
         let old = old.ok_or_else(|| Status::not_found(&def.qualified(), name))?;
         let before = old.value();
         let mut after = (*before).clone();
-        f(&mut after);
-        settle(&def, &before, &mut after, part)?;
+        f(&mut after)?;
+        settle(&def, &before, &mut after, how.part)?;
         if after == *before {
             return Ok(before);
+        }
+        if how.part == Part::Main && !how.trusted {
+            defaults::apply(&def.key, &mut after);
+            validate::updated(&def, &before, &after)?;
+        }
+        if how.dry_run {
+            return Ok(Arc::new(after));
         }
         if deletion::finished(&after) {
             return Ok(self.erase(&mut inner, &def, &old, after).value());
@@ -399,7 +457,9 @@ mod tests {
     fn create_makes_an_api_object() {
         let store = store();
         let mut changes = store.subscribe();
-        let got = store.create("pods", "prod", json!({"metadata": {"generateName": "web-"}})).unwrap();
+        let mut web = pod("", "");
+        web["metadata"] = json!({"generateName": "web-"});
+        let got = store.create("pods", "prod", web).unwrap();
         assert!(meta::name(&got).starts_with("web-") && meta::name(&got).len() == 9);
         assert_eq!((&got["kind"], &got["apiVersion"]), (&json!("Pod"), &json!("v1")));
         assert_eq!(got["metadata"]["creationTimestamp"], "2026-11-21T01:00:00Z");
@@ -415,9 +475,11 @@ mod tests {
     #[test]
     fn parts_keep_to_themselves_and_an_empty_write_is_no_version() {
         let store = store();
-        store
-            .create("deployments.apps", "a", json!({"metadata": {"name": "d"}, "spec": {"replicas": 1}}))
-            .unwrap();
+        let labels = json!({"app": "d"});
+        let template =
+            json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+        let spec = json!({"replicas": 1, "selector": {"matchLabels": labels}, "template": template});
+        store.create("deployments.apps", "a", json!({"metadata": {"name": "d"}, "spec": spec})).unwrap();
         let got = store
             .modify("deployments.apps", "a", "d", Part::Main, |d| {
                 d["spec"]["replicas"] = json!(2);
@@ -425,7 +487,7 @@ mod tests {
                 d["metadata"]["labels"] = json!({"x": "y"});
             })
             .unwrap();
-        assert_eq!((&got["spec"]["replicas"], &got["status"]), (&json!(2), &Value::Null));
+        assert_eq!((&got["spec"]["replicas"], &got["status"]), (&json!(2), &json!({})));
         assert_eq!(got["metadata"]["generation"], 2);
         let got = store
             .modify("deployments.apps", "a", "d", Part::Status, |d| {

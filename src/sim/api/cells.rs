@@ -1,0 +1,551 @@
+//! The cells of a table's row, kind by kind, as kube-apiserver's printers fill them.
+use super::meta::{items, text};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// The row of an object; name and creation time for kinds without their own.
+pub fn cells(key: &str, o: &Value, now: Timestamp) -> Vec<Value> {
+    let name = o["metadata"]["name"].clone();
+    let age = json!(age(&o["metadata"]["creationTimestamp"], now));
+    let (spec, status) = (&o["spec"], &o["status"]);
+    let n = |v: &Value| json!(v.as_i64().unwrap_or(0));
+    let template = &spec["template"]["spec"];
+    let rest: Vec<Value> = match key {
+        "pods" => return super::podcells::pod(o, now),
+        "nodes" => node(o, age),
+        "events" => return event(o, now),
+        "namespaces" => vec![status["phase"].clone(), age],
+        "services" => service(o, age),
+        "deployments.apps" => vec![
+            json!(format!("{}/{}", n(&status["readyReplicas"]), n(&spec["replicas"]))),
+            n(&status["updatedReplicas"]),
+            n(&status["availableReplicas"]),
+            age,
+            names(template),
+            images(template),
+            selector(&spec["selector"]),
+        ],
+        "replicasets.apps" | "replicationcontrollers" => vec![
+            n(&spec["replicas"]),
+            n(&status["replicas"]),
+            n(&status["readyReplicas"]),
+            age,
+            names(template),
+            images(template),
+            if key == "replicasets.apps" { selector(&spec["selector"]) } else { pairs(&spec["selector"]) },
+        ],
+        "statefulsets.apps" => vec![
+            json!(format!("{}/{}", n(&status["readyReplicas"]), n(&spec["replicas"]))),
+            age,
+            names(template),
+            images(template),
+        ],
+        "daemonsets.apps" => vec![
+            n(&status["desiredNumberScheduled"]),
+            n(&status["currentNumberScheduled"]),
+            n(&status["numberReady"]),
+            n(&status["updatedNumberScheduled"]),
+            n(&status["numberAvailable"]),
+            pairs(&template["nodeSelector"]),
+            age,
+            names(template),
+            images(template),
+            selector(&spec["selector"]),
+        ],
+        "jobs.batch" => job(o, age, now),
+        "cronjobs.batch" => {
+            let job = &spec["jobTemplate"]["spec"];
+            let last = &status["lastScheduleTime"];
+            vec![
+                spec["schedule"].clone(),
+                or(&spec["timeZone"], "<none>"),
+                json!(spec["suspend"] == true),
+                json!(items(status, "active").count()),
+                json!(if last.is_string() { self::age(last, now) } else { "<none>".into() }),
+                age,
+                names(&job["template"]["spec"]),
+                images(&job["template"]["spec"]),
+                selector(&job["selector"]),
+            ]
+        }
+        "poddisruptionbudgets.policy" => {
+            let or_na = |v: &Value| json!(if v.is_null() { "N/A".to_string() } else { plain(v) });
+            vec![
+                or_na(&spec["minAvailable"]),
+                or_na(&spec["maxUnavailable"]),
+                n(&status["disruptionsAllowed"]),
+                age,
+            ]
+        }
+        "endpointslices.discovery.k8s.io" => endpoint_slice(o, age),
+        "leases.coordination.k8s.io" => vec![or(&spec["holderIdentity"], ""), age],
+        "priorityclasses.scheduling.k8s.io" => {
+            vec![n(&o["value"]), json!(o["globalDefault"] == true), age, or(&o["preemptionPolicy"], "")]
+        }
+        "persistentvolumeclaims" => claim(o, age),
+        "persistentvolumes" => volume(o, age),
+        "resourcequotas" => quota(o, age),
+        "configmaps" => vec![json!(len(&o["data"]) + len(&o["binaryData"])), age],
+        "secrets" => vec![o["type"].clone(), json!(len(&o["data"])), age],
+        "serviceaccounts" => vec![json!(items(o, "secrets").count()), age],
+        "endpoints" => vec![json!(addresses(o)), age],
+        "controllerrevisions.apps" => {
+            let owner = &o["metadata"]["ownerReferences"][0];
+            let kind = text(owner, &["kind"]).to_lowercase();
+            vec![json!(format!("{kind}.apps/{}", text(owner, &["name"]))), n(&o["revision"]), age]
+        }
+        "storageclasses.storage.k8s.io" => vec![
+            o["provisioner"].clone(),
+            or(&o["reclaimPolicy"], "Delete"),
+            or(&o["volumeBindingMode"], "Immediate"),
+            json!(o["allowVolumeExpansion"] == true),
+            age,
+        ],
+        "horizontalpodautoscalers.autoscaling" => autoscaler(o, age),
+        "ingresses.networking.k8s.io" => {
+            let hosts = join(
+                items(spec, "rules").map(|r| text(r, &["host"])).map(|h| if h.is_empty() { "*" } else { h }),
+            );
+            let hosts = if hosts.is_empty() { "*".to_string() } else { hosts };
+            let address = join(
+                items(&status["loadBalancer"], "ingress")
+                    .map(|i| plain(if i["ip"].is_null() { &i["hostname"] } else { &i["ip"] })),
+            );
+            let ports = if items(spec, "tls").next().is_some() { "80, 443" } else { "80" };
+            vec![or(&spec["ingressClassName"], "<none>"), json!(hosts), json!(address), json!(ports), age]
+        }
+        "networkpolicies.networking.k8s.io" => vec![selector(&spec["podSelector"]), age],
+        "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
+            let role = format!("{}/{}", text(o, &["roleRef", "kind"]), text(o, &["roleRef", "name"]));
+            let of = |kind: &str| {
+                let all = items(o, "subjects").filter(|s| s["kind"] == kind);
+                json!(join(all.map(|s| match text(s, &["namespace"]) {
+                    "" => text(s, &["name"]).to_string(),
+                    ns => format!("{ns}/{}", text(s, &["name"])),
+                })))
+            };
+            vec![json!(role), age, of("User"), of("Group"), of("ServiceAccount")]
+        }
+        _ => vec![o["metadata"]["creationTimestamp"].clone()],
+    };
+    std::iter::once(name).chain(rest).collect()
+}
+
+/// A custom resource's column, read by its simple JSON path (`.spec.a.b`, `[?(@.type=="Ready")].status`).
+pub fn custom(o: &Value, column: &Value, now: Timestamp) -> Value {
+    let found = json_path(o, text(column, &["jsonPath"]));
+    match (text(column, &["type"]), found) {
+        ("date", Some(Value::String(at))) => json!(age(&json!(at), now)),
+        ("string", Some(value)) => json!(plain(&value)),
+        (_, Some(value)) => value,
+        (_, None) => Value::Null,
+    }
+}
+
+fn json_path(o: &Value, path: &str) -> Option<Value> {
+    let mut at = o;
+    let mut rest = path.trim_start_matches('.');
+    while !rest.is_empty() {
+        if let Some(inside) = rest.strip_prefix("[?(@.") {
+            let (test, after) = inside.split_once(")]")?;
+            let (key, value) = test.split_once("==")?;
+            let wanted = value.trim().trim_matches(['"', '\'']);
+            at = at.as_array()?.iter().find(|v| v[key.trim()] == wanted)?;
+            rest = after.trim_start_matches('.');
+        } else if let Some(inside) = rest.strip_prefix('[') {
+            let (index, after) = inside.split_once(']')?;
+            at = match index.parse::<usize>() {
+                Ok(index) => at.get(index)?,
+                Err(_) => at.get(index.trim_matches(['"', '\'']))?,
+            };
+            rest = after.trim_start_matches('.');
+        } else {
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            at = at.get(&rest[..end])?;
+            rest = rest[end..].trim_start_matches('.');
+        }
+    }
+    (!at.is_null()).then(|| at.clone())
+}
+
+/// `92m`, `4m16s`, `5d3h`: kubectl's human durations. `<unknown>` without a time.
+pub fn age(since: &Value, now: Timestamp) -> String {
+    match since.as_str().and_then(|s| s.parse::<Timestamp>().ok()) {
+        Some(at) => human(now.as_second() - at.as_second()),
+        None => "<unknown>".into(),
+    }
+}
+
+/// `duration.HumanDuration` of apimachinery, for whole seconds.
+pub fn human(seconds: i64) -> String {
+    let two = |big: i64, big_unit: &str, small: i64, small_unit: &str| {
+        if small == 0 { format!("{big}{big_unit}") } else { format!("{big}{big_unit}{small}{small_unit}") }
+    };
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    match seconds {
+        s if s < -1 => "<invalid>".into(),
+        s if s < 0 => "0s".into(),
+        s if s < 60 * 2 => format!("{s}s"),
+        s if minutes < 10 => two(minutes, "m", s % 60, "s"),
+        _ if minutes < 60 * 3 => format!("{minutes}m"),
+        _ if hours < 8 => two(hours, "h", minutes % 60, "m"),
+        _ if hours < 48 => format!("{hours}h"),
+        _ if hours < 24 * 8 => two(hours / 24, "d", hours % 24, "h"),
+        _ if hours < 24 * 365 * 2 => format!("{}d", hours / 24),
+        _ if hours < 24 * 365 * 8 => two(hours / 24 / 365, "y", (hours / 24) % 365, "d"),
+        _ => format!("{}y", hours / 24 / 365),
+    }
+}
+
+/// A scalar as text, strings without quotes.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::String(s) => s.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+fn or(value: &Value, without: &str) -> Value {
+    match plain(value) {
+        text if text.is_empty() => json!(without),
+        text => json!(text),
+    }
+}
+
+fn join(parts: impl Iterator<Item = impl AsRef<str>>) -> String {
+    parts.fold(String::new(), |mut all, part| {
+        if !all.is_empty() {
+            all.push(',');
+        }
+        all + part.as_ref()
+    })
+}
+
+fn len(value: &Value) -> usize {
+    value.as_object().map_or(0, |m| m.len())
+}
+
+fn names(pod: &Value) -> Value {
+    json!(join(items(pod, "containers").map(|c| text(c, &["name"]))))
+}
+
+fn images(pod: &Value) -> Value {
+    json!(join(items(pod, "containers").map(|c| text(c, &["image"]))))
+}
+
+/// `a=b,c=d`, or `<none>`.
+fn pairs(labels: &Value) -> Value {
+    let all = labels.as_object().into_iter().flatten();
+    match join(all.map(|(k, v)| format!("{k}={}", plain(v)))) {
+        none if none.is_empty() => json!("<none>"),
+        some => json!(some),
+    }
+}
+
+/// A `metav1.LabelSelector` in words.
+fn selector(selector: &Value) -> Value {
+    let mut terms: Vec<String> = selector["matchLabels"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(k, v)| format!("{k}={}", plain(v)))
+        .collect();
+    for e in items(selector, "matchExpressions") {
+        let (key, values) = (text(e, &["key"]), join(items(e, "values").map(plain)));
+        terms.push(match text(e, &["operator"]) {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "Exists" => key.to_string(),
+            _ => format!("!{key}"),
+        });
+    }
+    json!(if terms.is_empty() { "<none>".to_string() } else { terms.join(",") })
+}
+
+fn node(o: &Value, age: Value) -> Vec<Value> {
+    let ready = items(&o["status"], "conditions").find(|c| c["type"] == "Ready");
+    let mut state = match ready.map(|c| c["status"] == "True") {
+        Some(true) => "Ready".to_string(),
+        Some(false) => "NotReady".to_string(),
+        None => "Unknown".to_string(),
+    };
+    if o["spec"]["unschedulable"] == true {
+        state.push_str(",SchedulingDisabled");
+    }
+    let labels = o["metadata"]["labels"].as_object().into_iter().flatten();
+    let mut roles: Vec<&str> = labels
+        .filter_map(|(k, v)| match k.strip_prefix("node-role.kubernetes.io/") {
+            Some("") => None,
+            Some(role) => Some(role),
+            None => (k == "kubernetes.io/role").then(|| v.as_str()).flatten(),
+        })
+        .collect();
+    roles.sort_unstable();
+    roles.dedup();
+    let roles = if roles.is_empty() { "<none>".to_string() } else { roles.join(",") };
+    let address = |kind: &str| {
+        let found = items(&o["status"], "addresses").find(|a| a["type"] == kind);
+        json!(found.map_or("<none>".to_string(), |a| plain(&a["address"])))
+    };
+    let info = |key: &str| text(o, &["status", "nodeInfo", key]);
+    let unknown = |s: &str| json!(if s.is_empty() { "<unknown>" } else { s });
+    let kernel = match (info("kernelVersion"), info("architecture")) {
+        ("", _) => "<unknown>".to_string(),
+        (kernel, "") => kernel.to_string(),
+        (kernel, arch) => format!("{kernel} ({arch})"),
+    };
+    vec![
+        json!(state),
+        json!(roles),
+        age,
+        json!(info("kubeletVersion")),
+        address("InternalIP"),
+        address("ExternalIP"),
+        unknown(info("osImage")),
+        json!(kernel),
+        unknown(info("containerRuntimeVersion")),
+    ]
+}
+
+fn event(o: &Value, now: Timestamp) -> Vec<Value> {
+    let time = |key: &str| if o[key].is_string() { &o[key] } else { &o["eventTime"] };
+    let series = &o["series"];
+    let (first, mut last) = (age(time("firstTimestamp"), now), age(time("lastTimestamp"), now));
+    let mut count = o["count"].as_i64().filter(|n| *n > 0).unwrap_or(1);
+    if series.is_object() {
+        last = age(&series["lastObservedTime"], now);
+        count = series["count"].as_i64().unwrap_or(1);
+    }
+    let about = &o["involvedObject"];
+    let kind = text(about, &["kind"]).to_lowercase();
+    let (component, host) = (text(o, &["source", "component"]), text(o, &["source", "host"]));
+    let component = if component.is_empty() { text(o, &["reportingComponent"]) } else { component };
+    let source = if host.is_empty() { component.to_string() } else { format!("{component}, {host}") };
+    vec![
+        json!(last),
+        or(&o["type"], ""),
+        or(&o["reason"], ""),
+        json!(format!("{kind}/{}", text(about, &["name"]))),
+        or(&about["fieldPath"], ""),
+        json!(source),
+        json!(text(o, &["message"]).trim()),
+        json!(first),
+        json!(count),
+        o["metadata"]["name"].clone(),
+    ]
+}
+
+fn service(o: &Value, age: Value) -> Vec<Value> {
+    let spec = &o["spec"];
+    let kind = text(spec, &["type"]);
+    let external = join(items(spec, "externalIPs").map(plain));
+    let balancers = join(
+        items(&o["status"]["loadBalancer"], "ingress")
+            .map(|i| plain(if i["ip"].is_null() { &i["hostname"] } else { &i["ip"] })),
+    );
+    let external = match (kind, balancers.as_str(), external.as_str()) {
+        ("ExternalName", ..) => text(spec, &["externalName"]).to_string(),
+        ("LoadBalancer", "", "") => "<pending>".into(),
+        (_, "", "") => "<none>".into(),
+        (_, balancers, "") => balancers.into(),
+        (_, "", external) => external.into(),
+        (_, balancers, external) => format!("{balancers},{external}"),
+    };
+    let ports = join(items(spec, "ports").map(|p| match p["nodePort"].as_i64().filter(|n| *n > 0) {
+        Some(node) => format!("{}:{node}/{}", plain(&p["port"]), text(p, &["protocol"])),
+        None => format!("{}/{}", plain(&p["port"]), text(p, &["protocol"])),
+    }));
+    let ports = if ports.is_empty() { "<none>".to_string() } else { ports };
+    vec![
+        json!(kind),
+        or(&spec["clusterIP"], "<none>"),
+        json!(external),
+        json!(ports),
+        age,
+        pairs(&spec["selector"]),
+    ]
+}
+
+fn job(o: &Value, age: Value, now: Timestamp) -> Vec<Value> {
+    let (spec, status) = (&o["spec"], &o["status"]);
+    let has = |kind: &str| items(status, "conditions").any(|c| c["type"] == kind && c["status"] == "True");
+    let state = ["Complete", "Failed", "FailureTarget", "SuccessCriteriaMet", "Suspended"]
+        .into_iter()
+        .find(|c| has(c));
+    let state = match state {
+        Some(state) => state,
+        None if o["metadata"]["deletionTimestamp"].is_string() => "Terminating",
+        None => "Running",
+    };
+    let done = status["succeeded"].as_i64().unwrap_or(0);
+    let completions = match (spec["completions"].as_i64(), spec["parallelism"].as_i64()) {
+        (Some(n), _) => format!("{done}/{n}"),
+        (None, Some(p)) if p > 1 => format!("{done}/1 of {p}"),
+        (None, _) => format!("{done}/1"),
+    };
+    let second = |v: &Value| v.as_str().and_then(|s| s.parse::<Timestamp>().ok()).map(|t| t.as_second());
+    let duration = match (second(&status["startTime"]), second(&status["completionTime"])) {
+        (Some(start), Some(end)) => human(end - start),
+        (Some(start), None) => human(now.as_second() - start),
+        _ => String::new(),
+    };
+    let template = &spec["template"]["spec"];
+    vec![
+        json!(state),
+        json!(completions),
+        json!(duration),
+        age,
+        names(template),
+        images(template),
+        selector(&spec["selector"]),
+    ]
+}
+
+fn endpoint_slice(o: &Value, age: Value) -> Vec<Value> {
+    let more = |all: Vec<String>, most: usize| match all.len() {
+        0 => "<unset>".to_string(),
+        n if n > most => format!("{} + {} more...", all[..most].join(","), n - most),
+        _ => all.join(","),
+    };
+    let ports =
+        items(o, "ports").map(|p| if p["port"].is_null() { "*".into() } else { plain(&p["port"]) }).collect();
+    let all = items(o, "endpoints").flat_map(|e| items(e, "addresses").map(plain)).collect();
+    vec![or(&o["addressType"], ""), json!(more(ports, 3)), json!(more(all, 3)), age]
+}
+
+fn addresses(o: &Value) -> String {
+    let pair = |s: &Value| -> Vec<String> {
+        let ports: Vec<String> = items(s, "ports").map(|p| plain(&p["port"])).collect();
+        items(s, "addresses")
+            .flat_map(|a| ports.iter().map(move |p| format!("{}:{p}", plain(&a["ip"]))))
+            .collect()
+    };
+    let all: Vec<String> = items(o, "subsets").flat_map(pair).collect();
+    match all.len() {
+        0 => "<none>".into(),
+        n if n > 3 => format!("{} + {} more...", all[..3].join(","), n - 3),
+        _ => all.join(","),
+    }
+}
+
+fn modes(modes: &Value, key: &str) -> String {
+    join(items(modes, key).map(|m| match m.as_str().unwrap_or_default() {
+        "ReadWriteOnce" => "RWO",
+        "ReadOnlyMany" => "ROX",
+        "ReadWriteMany" => "RWX",
+        "ReadWriteOncePod" => "RWOP",
+        _ => "",
+    }))
+}
+
+fn claim(o: &Value, age: Value) -> Vec<Value> {
+    let (spec, status) = (&o["spec"], &o["status"]);
+    let mut phase = plain(&status["phase"]);
+    if o["metadata"]["deletionTimestamp"].is_string() {
+        phase = "Terminating".into();
+    }
+    let bound = !text(spec, &["volumeName"]).is_empty();
+    vec![
+        json!(phase),
+        or(&spec["volumeName"], ""),
+        json!(if bound { plain(&status["capacity"]["storage"]) } else { String::new() }),
+        json!(if bound { modes(status, "accessModes") } else { String::new() }),
+        or(&spec["storageClassName"], ""),
+        or(&spec["volumeAttributesClassName"], "<unset>"),
+        age,
+        or(&spec["volumeMode"], ""),
+    ]
+}
+
+fn volume(o: &Value, age: Value) -> Vec<Value> {
+    let (spec, status) = (&o["spec"], &o["status"]);
+    let claim = &spec["claimRef"];
+    let claim = if claim.is_object() {
+        format!("{}/{}", text(claim, &["namespace"]), text(claim, &["name"]))
+    } else {
+        String::new()
+    };
+    vec![
+        or(&spec["capacity"]["storage"], ""),
+        json!(modes(spec, "accessModes")),
+        or(&spec["persistentVolumeReclaimPolicy"], ""),
+        or(&status["phase"], ""),
+        json!(claim),
+        or(&spec["storageClassName"], ""),
+        or(&spec["volumeAttributesClassName"], "<unset>"),
+        or(&status["reason"], ""),
+        age,
+        or(&spec["volumeMode"], ""),
+    ]
+}
+
+fn quota(o: &Value, age: Value) -> Vec<Value> {
+    let status = &o["status"];
+    let used = |key: &str| plain(&status["used"][key]);
+    let (mut requests, mut limits) = (Vec::new(), Vec::new());
+    for (key, hard) in status["hard"].as_object().into_iter().flatten() {
+        let line = format!("{key}: {}/{}", used(key), plain(hard));
+        if key.starts_with("limits") { limits.push(line) } else { requests.push(line) }
+    }
+    vec![json!(requests.join(", ")), json!(limits.join(", ")), age]
+}
+
+fn autoscaler(o: &Value, age: Value) -> Vec<Value> {
+    let (spec, status) = (&o["spec"], &o["status"]);
+    let target = &spec["scaleTargetRef"];
+    let metric = |m: &Value| {
+        let name = text(m, &["resource", "name"]);
+        let current = items(status, "currentMetrics").find(|c| text(c, &["resource", "name"]) == name);
+        let now = current.map_or("<unknown>".to_string(), |c| {
+            format!("{}%", plain(&c["resource"]["current"]["averageUtilization"]))
+        });
+        format!("{name}: {now}/{}%", plain(&m["resource"]["target"]["averageUtilization"]))
+    };
+    let targets: Vec<String> = items(spec, "metrics").map(metric).collect();
+    vec![
+        json!(format!("{}/{}", text(target, &["kind"]), text(target, &["name"]))),
+        json!(if targets.is_empty() { "<none>".to_string() } else { targets.join(", ") }),
+        or(&spec["minReplicas"], "<unset>"),
+        or(&spec["maxReplicas"], ""),
+        json!(status["currentReplicas"].as_i64().unwrap_or(0)),
+        age,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_kubectl_prints_them() {
+        let cases = [
+            (0, "0s"),
+            (119, "119s"),
+            (120, "2m"),
+            (256, "4m16s"),
+            (600, "10m"),
+            (5580, "93m"),
+            (3 * 3600, "3h"),
+            (3 * 3600 + 120, "3h2m"),
+            (8 * 3600, "8h"),
+            (49 * 3600, "2d1h"),
+            (9 * 86400, "9d"),
+            (-5, "<invalid>"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(human(seconds), text, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn custom_columns_follow_their_path() {
+        let o = json!({"spec": {"size": 3, "list": [{"a": "x"}]}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+        let at = |path: &str| custom(&o, &json!({"type": "string", "jsonPath": path}), Timestamp::UNIX_EPOCH);
+        assert_eq!(at(".spec.size"), "3");
+        assert_eq!(at(".spec.list[0].a"), "x");
+        assert_eq!(at(".status.conditions[?(@.type==\"Ready\")].status"), "True");
+        assert_eq!(at(".spec.absent"), Value::Null);
+        assert_eq!(at(".spec.list[?(broken"), Value::Null);
+    }
+}

@@ -1,0 +1,176 @@
+//! Reading the store as the protocol does: pages of a consistent list, and what changed since a version.
+use super::history::Logged;
+use super::item::Item;
+use super::registry::Resource;
+use super::store::{Inner, Store, key};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Which objects of a resource.
+pub struct PageQuery<'a> {
+    pub ns: Option<&'a str>,
+    /// Only keys after this one.
+    pub after: Option<&'a str>,
+    /// As the objects were at this version; None is now.
+    pub at: Option<u64>,
+    /// Objects at most.
+    pub limit: usize,
+    pub filter: &'a dyn Fn(&Item) -> bool,
+}
+
+/// A part of a list.
+pub struct Page {
+    /// The version that the list shows.
+    pub rv: u64,
+    pub items: Vec<Item>,
+    /// The last key, if there is more behind it.
+    pub last: Option<String>,
+    /// Objects behind the last key, filter not considered.
+    pub remaining: usize,
+}
+
+/// The history that a read needs is gone; what is left begins after this version.
+#[derive(Debug, PartialEq)]
+pub struct Compacted(pub u64);
+
+impl Store {
+    pub(super) fn item(&self, resource: &str, ns: &str, name: &str) -> Option<Item> {
+        self.read().get(resource, ns, name).cloned()
+    }
+
+    /// The served resource at a group, version and plural.
+    pub(super) fn served(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
+        self.read().registry.find(group, version, plural).cloned()
+    }
+
+    pub(super) fn resources(&self) -> Vec<Arc<Resource>> {
+        self.read().registry.all().cloned().collect()
+    }
+
+    pub(super) fn page(&self, resource: &str, query: &PageQuery) -> Result<Page, Compacted> {
+        let inner = self.read();
+        let rv = query.at.unwrap_or(inner.rv);
+        let undone = match query.at {
+            Some(at) if at < inner.rv => inner.undone(resource, at)?,
+            _ => BTreeMap::new(),
+        };
+        let prefix = query.ns.map(|ns| key(ns, "")).unwrap_or_default();
+        let start = match query.after {
+            Some(after) => Bound::Excluded(after),
+            None => Bound::Included(&*prefix),
+        };
+        let live = inner
+            .tables
+            .get(resource)
+            .into_iter()
+            .flat_map(|t| t.objects.range::<str, _>((start, Bound::Unbounded)))
+            .filter(|(k, _)| !undone.contains_key(*k))
+            .map(|(k, v)| (&**k, v));
+        let past = undone
+            .range::<str, _>((start, Bound::Unbounded))
+            .filter_map(|(k, v)| v.as_ref().map(|v| (&**k, v)));
+        let mut all = merge(live, past).take_while(|(k, _)| k.starts_with(&*prefix));
+        let mut page = Page { rv, items: Vec::new(), last: None, remaining: 0 };
+        let mut last = "";
+        for (k, item) in all.by_ref() {
+            if !(query.filter)(item) {
+                continue;
+            }
+            if page.items.len() == query.limit {
+                page.last = Some(last.to_string());
+                page.remaining = 1;
+                break;
+            }
+            page.items.push(item.clone());
+            last = k;
+        }
+        page.remaining += all.count();
+        Ok(page)
+    }
+
+    /// The changes of a resource after `rv`, oldest first, and the version up to which that is all.
+    pub(super) fn since(&self, resource: &str, rv: u64) -> Result<(Vec<Arc<Logged>>, u64), Compacted> {
+        let inner = self.read();
+        let Some(table) = inner.tables.get(resource) else { return Ok((Vec::new(), inner.rv)) };
+        let changes = table.history.since(rv).ok_or(Compacted(table.history.compacted()))?;
+        Ok((changes.cloned().collect(), inner.rv))
+    }
+
+    /// Wakes when a resource changes.
+    pub(super) fn follow(&self, resource: &Resource) -> watch::Receiver<u64> {
+        self.write().tables.entry(resource.key.clone()).or_default().news.subscribe()
+    }
+
+    /// Forgets the history of every resource, as a restarted server has.
+    pub fn compact(&self) {
+        let mut inner = self.write();
+        let rv = inner.rv;
+        for table in inner.tables.values_mut() {
+            table.history.compact(rv);
+        }
+    }
+}
+
+impl Inner {
+    /// The objects that changed after `rv`, as they were at `rv` (None: they were not there).
+    fn undone(&self, resource: &str, rv: u64) -> Result<BTreeMap<Box<str>, Option<Item>>, Compacted> {
+        let mut undone = BTreeMap::new();
+        if let Some(table) = self.tables.get(resource) {
+            for change in table.history.since(rv).ok_or(Compacted(table.history.compacted()))? {
+                undone.entry(change.item.key()).or_insert_with(|| change.old.clone());
+            }
+        }
+        Ok(undone)
+    }
+}
+
+/// Two sorted sequences without a common key as one.
+fn merge<'a>(
+    a: impl Iterator<Item = (&'a str, &'a Item)>,
+    b: impl Iterator<Item = (&'a str, &'a Item)>,
+) -> impl Iterator<Item = (&'a str, &'a Item)> {
+    let (mut a, mut b) = (a.peekable(), b.peekable());
+    std::iter::from_fn(move || match (a.peek(), b.peek()) {
+        (Some((x, _)), Some((y, _))) if y < x => b.next(),
+        (Some(_), _) => a.next(),
+        _ => b.next(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::api::meta;
+    use crate::sim::api::store::{DeleteOptions, Part};
+    use crate::sim::clock::SimClock;
+    use serde_json::json;
+
+    #[test]
+    fn a_list_in_pages_shows_one_moment() {
+        let store = Store::new(SimClock::manual("2026-11-21T01:00:00Z".parse().unwrap()));
+        for name in ["a", "b", "c", "d"] {
+            store.create("configmaps", "x", json!({"metadata": {"name": name}, "data": {"v": "1"}})).unwrap();
+        }
+        let page = |at, after: Option<&str>, limit| {
+            let query = PageQuery { ns: Some("x"), after, at, limit, filter: &|_| true };
+            store.page("configmaps", &query)
+        };
+        let first = page(None, None, 2).unwrap();
+        assert_eq!((first.last.as_deref(), first.remaining), (Some("x/b"), 2));
+        store.delete("configmaps", "x", "c", DeleteOptions::default()).unwrap();
+        store.modify("configmaps", "x", "d", Part::Main, |v| v["data"]["v"] = json!("2")).unwrap();
+        store.create("configmaps", "x", json!({"metadata": {"name": "bb"}})).unwrap();
+        let rest = page(Some(first.rv), first.last.as_deref(), 10).unwrap();
+        let seen: Vec<_> = rest
+            .items
+            .iter()
+            .map(|i| (meta::name(&i.value()).to_string(), i.value()["data"]["v"].clone()))
+            .collect();
+        assert_eq!(seen, [("c".to_string(), json!("1")), ("d".to_string(), json!("1"))]);
+        assert_eq!((rest.last, rest.rv), (None, first.rv));
+        store.compact();
+        assert_eq!(page(Some(first.rv), None, 10).err(), Some(Compacted(store.version())));
+    }
+}

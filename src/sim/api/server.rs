@@ -1,0 +1,191 @@
+//! The socket: connections in, requests to the handler, answers out; TLS if asked for.
+use super::auth::{MASTERS, User, Users};
+use super::body::Answer;
+use super::handler::{Api, Call};
+use super::machines::Machines;
+use super::status::Status;
+use super::store::Store;
+use super::tls::Tls;
+use http::{HeaderValue, Request, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Bytes that a request may have; the limit of a real API server.
+const MAX_BODY: usize = 3 << 20;
+/// Wall time in which a client must have sent the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A running API server. Dropping it does not stop it; [`ApiServer::stop`] does.
+pub struct ApiServer {
+    api: Arc<Api>,
+    url: String,
+    tls: Option<Tls>,
+    stop: CancellationToken,
+    connections: TaskTracker,
+}
+
+impl ApiServer {
+    /// Listens on `listen` (port 0: any) and serves the store.
+    pub async fn start(
+        store: Arc<Store>,
+        machines: Arc<dyn Machines>,
+        listen: SocketAddr,
+        tls: Option<Tls>,
+    ) -> std::io::Result<ApiServer> {
+        let listener = TcpListener::bind(listen).await?;
+        let address = listener.local_addr()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{address}");
+        // Over plain HTTP kubectl sends no token, whatever its kubeconfig has: there nobody in particular is the
+        // administrator, as on the port of `kubectl proxy`.
+        let anonymous = tls.is_none().then(|| User::new("admin", &[MASTERS]));
+        let api = Api { store, users: Users::new(anonymous), machines, address: address.to_string() };
+        let server = ApiServer {
+            api: Arc::new(api),
+            url,
+            tls,
+            stop: CancellationToken::new(),
+            connections: TaskTracker::new(),
+        };
+        let accept = Accept {
+            api: server.api.clone(),
+            tls: server.tls.clone(),
+            stop: server.stop.clone(),
+            connections: server.connections.clone(),
+        };
+        server.connections.spawn(accept.run(listener));
+        Ok(server)
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn store(&self) -> &Arc<Store> {
+        &self.api.store
+    }
+
+    /// A kubeconfig whose user has these groups; "system:masters" may do everything.
+    pub fn kubeconfig(&self, user: &str, groups: &[&str]) -> String {
+        let token = self.api.store.new_token();
+        self.api.users.add(&token, User::new(user, groups));
+        let ca = match &self.tls {
+            Some(tls) => format!("\n    certificate-authority-data: {}", tls.ca_base64()),
+            None => String::new(),
+        };
+        let user = serde_json::Value::from(user);
+        format!(
+            "apiVersion: v1\nkind: Config\nclusters:\n- name: khud\n  cluster:\n    server: {}{ca}\n\
+             users:\n- name: {user}\n  user:\n    token: {token}\n\
+             contexts:\n- name: khud\n  context:\n    cluster: khud\n    user: {user}\n\
+             current-context: khud\n",
+            self.url
+        )
+    }
+
+    /// The kubeconfig of somebody who may do everything.
+    pub fn admin_kubeconfig(&self) -> String {
+        self.kubeconfig("admin", &[MASTERS])
+    }
+
+    /// Ends all connections and the listener.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.connections.close();
+        self.connections.wait().await;
+    }
+}
+
+/// What the accept loop and its connections share.
+#[derive(Clone)]
+struct Accept {
+    api: Arc<Api>,
+    tls: Option<Tls>,
+    stop: CancellationToken,
+    connections: TaskTracker,
+}
+
+impl Accept {
+    async fn run(self, listener: TcpListener) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.stop.cancelled() => return,
+            };
+            match accepted {
+                Ok((socket, _)) => {
+                    self.connections.spawn(self.clone().connection(socket));
+                }
+                // Out of file descriptors, most likely: others may go in the meantime.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+
+    async fn connection(self, socket: TcpStream) {
+        // Watches send small pieces that must not wait for more.
+        let _ = socket.set_nodelay(true);
+        let stop = self.stop.clone();
+        let serve = async {
+            match self.tls.clone() {
+                None => self.serve(socket).await,
+                Some(tls) => {
+                    // A client that speaks no TLS is let go.
+                    if let Ok(socket) = tls.accept(socket).await {
+                        self.serve(socket).await;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = serve => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    async fn serve(self, io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+        let api = self.api;
+        let service = service_fn(move |request| {
+            let api = api.clone();
+            async move { Ok::<_, Infallible>(respond(&api, request).await) }
+        });
+        let mut builder = hyper::server::conn::http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+        // Errors are the client's: it has gone or has not spoken HTTP.
+        let _ = builder.serve_connection(TokioIo::new(io), service).with_upgrades().await;
+    }
+}
+
+/// Reads the body, asks the handler, and dates the answer by the cluster's clock.
+async fn respond(api: &Arc<Api>, mut request: Request<Incoming>) -> Answer {
+    let upgrade = request.headers().contains_key(header::UPGRADE).then(|| hyper::upgrade::on(&mut request));
+    let (parts, body) = request.into_parts();
+    let mut answer = match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => {
+            let mut call =
+                Call::new(parts.method, parts.uri.path(), parts.uri.query(), parts.headers, body.to_bytes());
+            call.upgrade = upgrade;
+            api.answer(call).await
+        }
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            let text = format!("Request entity too large: limit is {MAX_BODY}");
+            Status::failure(413, "RequestEntityTooLarge", text).with_details(Default::default()).into()
+        }
+        Err(error) => Status::bad_request(format!("unable to read the request body: {error}")).into(),
+    };
+    let date = api.store.clock().now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(date) = HeaderValue::from_str(&date) {
+        answer.headers_mut().insert(header::DATE, date);
+    }
+    answer
+}
