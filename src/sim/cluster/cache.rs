@@ -86,9 +86,17 @@ impl Cache {
         self.kinds.get(resource).into_iter().flatten()
     }
 
-    pub fn in_namespace<'a>(&'a self, resource: &str, ns: &'a str) -> impl Iterator<Item = (&'a Key, &'a Object)> {
+    pub fn in_namespace<'a>(
+        &'a self,
+        resource: &str,
+        ns: &'a str,
+    ) -> impl Iterator<Item = (&'a Key, &'a Object)> {
         let first = Key::new(ns, "");
-        self.kinds.get(resource).into_iter().flat_map(move |m| m.range(first.clone()..)).take_while(move |(k, _)| &*k.ns == ns)
+        self.kinds
+            .get(resource)
+            .into_iter()
+            .flat_map(move |m| m.range(first.clone()..))
+            .take_while(move |(k, _)| &*k.ns == ns)
     }
 
     /// What an owner owns of one resource, in name order.

@@ -35,7 +35,13 @@ impl Engine {
         }
         let name = text(&claim, "/spec/storageClassName").to_owned();
         if name.is_empty() {
-            self.event(WHO, &claim, "Normal", "FailedBinding", "no persistent volumes available for this claim and no storage class is set");
+            self.event(
+                WHO,
+                &claim,
+                "Normal",
+                "FailedBinding",
+                "no persistent volumes available for this claim and no storage class is set",
+            );
             self.after(AGAIN, Timer::Work(Work::Claim(key.clone())));
             return;
         }
@@ -47,10 +53,18 @@ impl Engine {
         };
         let consumer = self.cache.in_namespace("pods", &key.ns).any(|(_, p)| {
             !text(p, "/spec/nodeName").is_empty()
-                && list(p, "/spec/volumes").iter().any(|v| text(v, "/persistentVolumeClaim/claimName") == &*key.name)
+                && list(p, "/spec/volumes")
+                    .iter()
+                    .any(|v| text(v, "/persistentVolumeClaim/claimName") == &*key.name)
         });
         if text(&class, "/volumeBindingMode") == "WaitForFirstConsumer" && !consumer {
-            self.event(WHO, &claim, "Normal", "WaitForFirstConsumer", "waiting for first consumer to be created before binding");
+            self.event(
+                WHO,
+                &claim,
+                "Normal",
+                "WaitForFirstConsumer",
+                "waiting for first consumer to be created before binding",
+            );
             self.after(AGAIN, Timer::Work(Work::Claim(key.clone())));
             return;
         }
@@ -72,7 +86,9 @@ impl Engine {
                 self.after(PROVISIONING, Timer::Work(Work::Claim(key.clone())));
             }
         }
-        let said = format!("Waiting for a volume to be created either by the external provisioner '{provisioner}' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered.");
+        let said = format!(
+            "Waiting for a volume to be created either by the external provisioner '{provisioner}' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered."
+        );
         self.event(WHO, &claim, "Normal", "ExternalProvisioning", &said);
         if annotation(&class, BROKEN).is_some() {
             self.after(AGAIN, Timer::Work(Work::Claim(key.clone())));

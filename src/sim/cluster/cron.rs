@@ -23,7 +23,8 @@ pub fn next(schedule: &str, after: Timestamp) -> Option<Timestamp> {
     let start = after.to_zoned(TimeZone::UTC).checked_add(1.minute()).ok()?;
     let mut date = start.date();
     for ahead in 0..1462 {
-        let (d, m, w) = (date.day() as u32, date.month() as u32, date.weekday().to_sunday_zero_offset() as u32);
+        let (d, m, w) =
+            (date.day() as u32, date.month() as u32, date.weekday().to_sunday_zero_offset() as u32);
         let day_ok = match (*day == "*", *weekday == "*") {
             (true, _) => is_weekday(w),
             (false, true) => days.contains(&d),

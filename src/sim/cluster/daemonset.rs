@@ -28,8 +28,12 @@ impl Engine {
     pub(super) fn sync_daemon_set(&mut self, key: &Key) {
         let Some(set) = self.cached("daemonsets.apps", key).filter(|s| !object::deleting(s)) else { return };
         let hash = self.revision_of(&set, "DaemonSet");
-        let pods: Vec<Object> =
-            self.cache.owned("pods", object::uid(&set)).into_iter().filter(|p| !object::deleting(p)).collect();
+        let pods: Vec<Object> = self
+            .cache
+            .owned("pods", object::uid(&set))
+            .into_iter()
+            .filter(|p| !object::deleting(p))
+            .collect();
         let mut template = set.pointer("/spec/template").cloned().unwrap_or_default();
         tolerate(&mut template, flag(&set, "/spec/template/spec/hostNetwork"));
         let nodes: Vec<Object> = self.cache.all("nodes").map(|(_, n)| n.clone()).collect();
@@ -99,7 +103,8 @@ impl Engine {
             return;
         }
         let desired = pods.len() as i64;
-        let most = int_or_percent(set.pointer("/spec/updateStrategy/rollingUpdate/maxUnavailable"), desired, true);
+        let most =
+            int_or_percent(set.pointer("/spec/updateStrategy/rollingUpdate/maxUnavailable"), desired, true);
         let mut room = most.unwrap_or(1).max(1) - pods.iter().filter(|p| !object::ready(p)).count() as i64;
         let mut old: Vec<&Object> = pods.iter().filter(|p| object::label(p, HASH) != Some(hash)).collect();
         old.sort_by_key(|p| object::ready(p));
@@ -159,11 +164,14 @@ impl Engine {
         let newest = revisions.iter().filter_map(|r| int(r, "/revision")).max().unwrap_or(0);
         match revisions.iter().find(|r| object::name(r) == name) {
             Some(r) if int(r, "/revision").unwrap_or(0) < newest => {
-                self.write("controllerrevisions.apps", &Key::new(ns, &name), |o| o["revision"] = json!(newest + 1));
+                self.write("controllerrevisions.apps", &Key::new(ns, &name), |o| {
+                    o["revision"] = json!(newest + 1)
+                });
             }
             Some(_) => {}
             None => {
-                let mut labels = set.pointer("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
+                let mut labels =
+                    set.pointer("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
                 labels[HASH] = json!(hash);
                 let revision = json!({
                     "metadata": {"name": name, "labels": labels,
@@ -183,7 +191,10 @@ impl Engine {
 /// The node a daemon is bound to or meant for.
 fn target(pod: &Value) -> &str {
     match text(pod, "/spec/nodeName") {
-        "" => text(pod, "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms/0/matchFields/0/values/0"),
+        "" => text(
+            pod,
+            "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms/0/matchFields/0/values/0",
+        ),
         node => node,
     }
 }

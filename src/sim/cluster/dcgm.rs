@@ -32,12 +32,19 @@ pub struct GpuState {
 /// The counters served by default: (name, type, help, value).
 type Counter = (&'static str, &'static str, &'static str, fn(&GpuState, f64) -> f64);
 const COUNTERS: [Counter; 21] = [
-    ("DCGM_FI_DEV_SM_CLOCK", "gauge", "SM clock frequency (in MHz).", |g, _| if g.util > 0.0 { 1980.0 } else { 345.0 }),
+    ("DCGM_FI_DEV_SM_CLOCK", "gauge", "SM clock frequency (in MHz).", |g, _| {
+        if g.util > 0.0 { 1980.0 } else { 345.0 }
+    }),
     ("DCGM_FI_DEV_MEM_CLOCK", "gauge", "Memory clock frequency (in MHz).", |_, _| 2619.0),
     ("DCGM_FI_DEV_MEMORY_TEMP", "gauge", "Memory temperature (in C).", |g, _| (g.temp + 7.0).round()),
     ("DCGM_FI_DEV_GPU_TEMP", "gauge", "GPU temperature (in C).", |g, _| g.temp.round()),
     ("DCGM_FI_DEV_POWER_USAGE", "gauge", "Power draw (in W).", |g, _| (g.watts * 1000.0).round() / 1000.0),
-    ("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "counter", "Total energy consumption since boot (in mJ).", |g, up| (g.watts * up * 1000.0).round()),
+    (
+        "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION",
+        "counter",
+        "Total energy consumption since boot (in mJ).",
+        |g, up| (g.watts * up * 1000.0).round(),
+    ),
     ("DCGM_FI_DEV_PCIE_REPLAY_COUNTER", "counter", "Total number of PCIe retries.", |_, _| 0.0),
     ("DCGM_FI_DEV_GPU_UTIL", "gauge", "GPU utilization (in %).", |g, _| g.util.round()),
     ("DCGM_FI_DEV_MEM_COPY_UTIL", "gauge", "Memory utilization (in %).", |g, _| (g.util * 0.55).round()),
@@ -46,13 +53,32 @@ const COUNTERS: [Counter; 21] = [
     ("DCGM_FI_DEV_XID_ERRORS", "gauge", "Value of the last XID error encountered.", |g, _| f64::from(g.xid)),
     ("DCGM_FI_DEV_FB_FREE", "gauge", "Framebuffer memory free (in MiB).", |g, _| g.free_mib.round()),
     ("DCGM_FI_DEV_FB_USED", "gauge", "Framebuffer memory used (in MiB).", |g, _| g.used_mib.round()),
-    ("DCGM_FI_DEV_FB_RESERVED", "gauge", "Framebuffer memory reserved (in MiB).", |g, _| g.reserved_mib.round()),
-    ("DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL", "counter", "Total number of NVLink bandwidth counters for all lanes.", |_, _| 0.0),
+    ("DCGM_FI_DEV_FB_RESERVED", "gauge", "Framebuffer memory reserved (in MiB).", |g, _| {
+        g.reserved_mib.round()
+    }),
+    (
+        "DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL",
+        "counter",
+        "Total number of NVLink bandwidth counters for all lanes.",
+        |_, _| 0.0,
+    ),
     ("DCGM_FI_DEV_VGPU_LICENSE_STATUS", "gauge", "vGPU License status", |_, _| 0.0),
-    ("DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS", "counter", "Number of remapped rows for uncorrectable errors", |_, _| 0.0),
-    ("DCGM_FI_DEV_CORRECTABLE_REMAPPED_ROWS", "counter", "Number of remapped rows for correctable errors", |_, _| 0.0),
+    (
+        "DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS",
+        "counter",
+        "Number of remapped rows for uncorrectable errors",
+        |_, _| 0.0,
+    ),
+    (
+        "DCGM_FI_DEV_CORRECTABLE_REMAPPED_ROWS",
+        "counter",
+        "Number of remapped rows for correctable errors",
+        |_, _| 0.0,
+    ),
     ("DCGM_FI_DEV_ROW_REMAP_FAILURE", "gauge", "Whether remapping of rows has failed", |_, _| 0.0),
-    ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", "gauge", "Ratio of time the graphics engine is active.", |g, _| (g.util * 0.98).round() / 100.0),
+    ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", "gauge", "Ratio of time the graphics engine is active.", |g, _| {
+        (g.util * 0.98).round() / 100.0
+    }),
 ];
 
 impl Engine {
@@ -106,7 +132,10 @@ impl Engine {
                     machine.driver,
                 );
                 if let Some([pod, ns, container, uid]) = &state.holder {
-                    let _ = write!(out, ",container=\"{container}\",namespace=\"{ns}\",pod=\"{pod}\",pod_uid=\"{uid}\"");
+                    let _ = write!(
+                        out,
+                        ",container=\"{container}\",namespace=\"{ns}\",pod=\"{pod}\",pod_uid=\"{uid}\""
+                    );
                 }
                 if name == "DCGM_FI_DEV_XID_ERRORS" {
                     let message = if state.xid == 0 { "No Error" } else { "XID error" };
@@ -126,7 +155,8 @@ fn plain(value: f64) -> String {
 
 fn used_by(run: &PodRun, state: &mut GpuState, now: Timestamp, noise: f64) {
     let wants = |c: &&super::kubelet::Container| {
-        super::kubelet::spec_of(run, c).is_some_and(|s| s.pointer("/resources/limits/nvidia.com~1gpu").is_some())
+        super::kubelet::spec_of(run, c)
+            .is_some_and(|s| s.pointer("/resources/limits/nvidia.com~1gpu").is_some())
     };
     let Some(container) = run.containers.iter().find(wants) else { return };
     state.holder =

@@ -16,8 +16,14 @@ const HISTORY: &str = "deployment.kubernetes.io/revision-history";
 const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
 const MAX: &str = "deployment.kubernetes.io/max-replicas";
 /// Annotations that stay with the deployment.
-const OWN: [&str; 6] =
-    ["kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MAX, "deprecated.deployment.rollback.to"];
+const OWN: [&str; 6] = [
+    "kubectl.kubernetes.io/last-applied-configuration",
+    REVISION,
+    HISTORY,
+    DESIRED,
+    MAX,
+    "deprecated.deployment.rollback.to",
+];
 
 fn revision(object: &Value) -> i64 {
     object::annotation(object, REVISION).and_then(|r| r.parse().ok()).unwrap_or(0)
@@ -52,7 +58,8 @@ impl Engine {
             return;
         }
         let template = bare(deployment.pointer("/spec/template").unwrap_or(&Value::Null));
-        let newest = sets.iter().find(|s| s.pointer("/spec/template").map(bare).as_ref() == Some(&template)).cloned();
+        let newest =
+            sets.iter().find(|s| s.pointer("/spec/template").map(bare).as_ref() == Some(&template)).cloned();
         let paused = flag(&deployment, "/spec/paused");
         let new = match newest {
             Some(set) => Some(self.adopt_as_new(&deployment, &set, &sets)),
@@ -71,7 +78,12 @@ impl Engine {
 
     /// The existing set for the template becomes the newest revision.
     fn adopt_as_new(&mut self, deployment: &Object, set: &Object, sets: &[Object]) -> Object {
-        let others = sets.iter().filter(|s| object::uid(s) != object::uid(set)).map(|s| revision(s)).max().unwrap_or(0);
+        let others = sets
+            .iter()
+            .filter(|s| object::uid(s) != object::uid(set))
+            .map(|s| revision(s))
+            .max()
+            .unwrap_or(0);
         let now = revision(set);
         let next = if others >= now { others + 1 } else { now };
         let notes = own_annotations(deployment);
@@ -100,11 +112,18 @@ impl Engine {
         written.unwrap_or_else(|| set.clone())
     }
 
-    fn new_replica_set(&mut self, key: &Key, deployment: &Object, sets: &[Object], template: Value) -> Option<Object> {
+    fn new_replica_set(
+        &mut self,
+        key: &Key,
+        deployment: &Object,
+        sets: &[Object],
+        template: Value,
+    ) -> Option<Object> {
         let collisions = int(deployment, "/status/collisionCount").unwrap_or(0);
         let hash = template_hash(&template.to_string(), collisions);
         let next = sets.iter().map(|s| revision(s)).max().unwrap_or(0) + 1;
-        let mut annotations: serde_json::Map<String, Value> = own_annotations(deployment).into_iter().collect();
+        let mut annotations: serde_json::Map<String, Value> =
+            own_annotations(deployment).into_iter().collect();
         annotations.insert(REVISION.into(), json!(next.to_string()));
         annotations.insert(DESIRED.into(), json!(replicas(deployment).to_string()));
         annotations.insert(MAX.into(), json!(surge_limit(deployment).to_string()));
@@ -145,7 +164,11 @@ impl Engine {
                 None
             }
             Err(status) => {
-                let said = format!("Failed to create new replica set {:?}: {}", format!("{}-{hash}", key.name), status.message);
+                let said = format!(
+                    "Failed to create new replica set {:?}: {}",
+                    format!("{}-{hash}", key.name),
+                    status.message
+                );
                 self.event(WHO, deployment, "Warning", "ReplicaSetCreateError", &said);
                 self.progress(key, "False", "ReplicaSetCreateError", &status.message);
                 self.after(Duration::from_secs(10), Timer::Work(Work::Deployment(key.clone())));
@@ -261,7 +284,9 @@ impl Engine {
         let mut old: Vec<&Object> = sets
             .iter()
             .filter(|s| new.is_none_or(|n| object::uid(n) != object::uid(s)))
-            .filter(|s| replicas(s) == 0 && int(s, "/status/replicas").unwrap_or(0) == 0 && !object::deleting(s))
+            .filter(|s| {
+                replicas(s) == 0 && int(s, "/status/replicas").unwrap_or(0) == 0 && !object::deleting(s)
+            })
             .collect();
         if old.len() <= limit {
             return;
@@ -319,7 +344,14 @@ impl Engine {
             }
             match failure {
                 Some(f) => {
-                    set_condition(conditions, "ReplicaFailure", "True", text(&f, "/reason"), text(&f, "/message"), &now);
+                    set_condition(
+                        conditions,
+                        "ReplicaFailure",
+                        "True",
+                        text(&f, "/reason"),
+                        text(&f, "/message"),
+                        &now,
+                    );
                 }
                 None => conditions.retain(|c| c["type"] != "ReplicaFailure"),
             }
@@ -355,7 +387,9 @@ impl Engine {
         let observed = |field: &str| int(deployment, field).unwrap_or(0);
         // The controller looks at its last written status to see a change.
         let before = |field: &str| observed(&format!("/status/{field}"));
-        let done = updated == want && total == want && is_available == want
+        let done = updated == want
+            && total == want
+            && is_available == want
             && int(deployment, "/status/observedGeneration").is_some();
         if done && new.is_some() {
             return Some(("True", "NewReplicaSetAvailable", said("has successfully progressed."), false));

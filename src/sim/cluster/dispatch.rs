@@ -72,7 +72,8 @@ impl Engine {
                 self.retry_pending();
             }
             "storageclasses.storage.k8s.io" | "persistentvolumes" => {
-                let claims: Vec<Key> = self.cache.all("persistentvolumeclaims").map(|(k, _)| k.clone()).collect();
+                let claims: Vec<Key> =
+                    self.cache.all("persistentvolumeclaims").map(|(k, _)| k.clone()).collect();
                 for claim in claims {
                     self.add(Work::Claim(claim));
                 }
@@ -150,7 +151,11 @@ impl Engine {
             self.add(Work::Node(name.into()));
         }
         let matters = |n: &Value| {
-            (n.pointer("/metadata/labels").cloned(), n.get("spec").cloned(), n.pointer("/status/allocatable").cloned())
+            (
+                n.pointer("/metadata/labels").cloned(),
+                n.get("spec").cloned(),
+                n.pointer("/status/allocatable").cloned(),
+            )
         };
         if gone || change.old.as_ref().is_none_or(|old| matters(old) != matters(node)) {
             let sets: Vec<Key> = self.cache.all("daemonsets.apps").map(|(k, _)| k.clone()).collect();
@@ -162,7 +167,7 @@ impl Engine {
     }
 
     /// Pods that did not fit get another chance.
-    pub(super) fn retry_pending(&mut self) {
+    pub(crate) fn retry_pending(&mut self) {
         if !self.pending.is_empty() {
             self.misplaced_retry();
             self.add(Work::Schedule);

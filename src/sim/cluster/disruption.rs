@@ -41,9 +41,11 @@ impl Engine {
             status.insert("observedGeneration".into(), json!(generation));
             // Evictions under way are forgotten once their pods are seen going.
             if let Some(Value::Object(disrupted)) = status.get_mut("disruptedPods") {
-                disrupted.retain(|name, _| pods.iter().any(|p| object::name(p) == name && !object::deleting(p)));
+                disrupted
+                    .retain(|name, _| pods.iter().any(|p| object::name(p) == name && !object::deleting(p)));
             }
-            let (is, reason) = if allowed > 0 { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
+            let (is, reason) =
+                if allowed > 0 { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
             let conditions = status.entry("conditions").or_insert_with(|| json!([]));
             if let Value::Array(list) = conditions
                 && set_condition(list, "DisruptionAllowed", is, reason, "", &now)
@@ -71,7 +73,8 @@ impl Engine {
             };
             let Some(owner) = self.cache.find(resource, ns, name) else { continue };
             // A replica set's deployment says how many there should be, however many sets there are.
-            let top = object::controller(owner).and_then(|o| Some((o.2.to_owned(), self.cache.find("deployments.apps", ns, o.1)?)));
+            let top = object::controller(owner)
+                .and_then(|o| Some((o.2.to_owned(), self.cache.find("deployments.apps", ns, o.1)?)));
             let (uid, scale) = match top {
                 Some((uid, deployment)) => (uid, int(deployment, "/spec/replicas")),
                 None => (uid.to_owned(), int(owner, "/spec/replicas")),

@@ -17,7 +17,10 @@ impl Engine {
             .cache
             .in_namespace(SLICES, &key.ns)
             .filter(|(_, s)| object::label(s, "kubernetes.io/service-name") == Some(&*key.name))
-            .filter(|(_, s)| object::label(s, "endpointslice.kubernetes.io/managed-by") == Some("endpointslice-controller.k8s.io"))
+            .filter(|(_, s)| {
+                object::label(s, "endpointslice.kubernetes.io/managed-by")
+                    == Some("endpointslice-controller.k8s.io")
+            })
             .map(|(_, s)| s.clone())
             .collect();
         let Some(service) = self.cached("services", key).filter(|s| !object::deleting(s)) else { return };
@@ -37,7 +40,8 @@ impl Engine {
             pods.iter().filter(|p| !finished(p) && !text(p, "/status/podIP").is_empty()).collect();
         let endpoints: Vec<Value> = members.iter().map(|p| self.endpoint(p, publish)).collect();
         let ports = ports(&service, members.first().copied());
-        let groups: Vec<&[Value]> = if endpoints.is_empty() { vec![&[]] } else { endpoints.chunks(FULL).collect() };
+        let groups: Vec<&[Value]> =
+            if endpoints.is_empty() { vec![&[]] } else { endpoints.chunks(FULL).collect() };
         for (i, group) in groups.iter().enumerate() {
             match slices.get(i) {
                 Some(slice) => {
@@ -46,8 +50,10 @@ impl Engine {
                         if o["endpoints"] != json!(group) || o["ports"] != ports {
                             o["endpoints"] = json!(group);
                             o["ports"] = ports.clone();
-                            object::entry(&mut o["metadata"], "annotations")
-                                .insert("endpoints.kubernetes.io/last-change-trigger-time".into(), json!(now));
+                            object::entry(&mut o["metadata"], "annotations").insert(
+                                "endpoints.kubernetes.io/last-change-trigger-time".into(),
+                                json!(now),
+                            );
                         }
                     });
                 }
@@ -87,7 +93,8 @@ impl Engine {
             "targetRef": {"kind": "Pod", "namespace": object::namespace(pod), "name": object::name(pod), "uid": object::uid(pod)},
             "nodeName": node,
         });
-        let zone = self.cache.find("nodes", "", node).and_then(|n| object::label(n, "topology.kubernetes.io/zone"));
+        let zone =
+            self.cache.find("nodes", "", node).and_then(|n| object::label(n, "topology.kubernetes.io/zone"));
         if let Some(zone) = zone {
             endpoint["zone"] = json!(zone);
         }

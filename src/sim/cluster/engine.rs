@@ -98,11 +98,11 @@ pub struct Engine {
     queue: VecDeque<Work>,
     queued: HashSet<Work>,
     pub(super) recorder: Recorder,
-    pub(super) registry: Registry,
-    pub(super) behaviours: Vec<Arc<Behaviour>>,
+    pub(crate) registry: Registry,
+    pub(crate) behaviours: Vec<Arc<Behaviour>>,
     /// What a container does that no behaviour is told of: it runs.
     pub(super) nothing: Arc<Behaviour>,
-    pub(super) misfits: Vec<Misfit>,
+    pub(crate) misfits: Vec<Misfit>,
     pub(super) machines: HashMap<Arc<str>, Machine>,
     pub(super) runs: HashMap<Arc<str>, PodRun>,
     pub(super) allocations: Allocations,
@@ -111,7 +111,7 @@ pub struct Engine {
     pub(super) misplaced: HashMap<Key, String>,
     /// Pods looked at since the cluster last changed for them.
     pub(super) tried: HashSet<Key>,
-    pub(super) metrics_server: bool,
+    pub(crate) metrics_server: bool,
     pub(crate) player: Player,
     /// Living through the history: what only ticks is left out.
     pub(super) replaying: bool,
@@ -245,7 +245,8 @@ impl Engine {
         self.pending.clear();
         for resource in super::dispatch::WATCHED {
             for object in self.store.list(resource, None) {
-                let change = Change { rv: 0, resource: resource.into(), kind: ChangeKind::Added, object, old: None };
+                let change =
+                    Change { rv: 0, resource: resource.into(), kind: ChangeKind::Added, object, old: None };
                 self.cache.apply(&change);
                 self.dispatch(&change);
             }
@@ -295,14 +296,26 @@ impl Engine {
         super::events::expire(&self.store, &mut self.recorder, now);
     }
 
-    pub(super) fn event(&mut self, source: Source<'_>, about: &Value, kind: &str, reason: &str, message: &str) {
+    pub(super) fn event(
+        &mut self,
+        source: Source<'_>,
+        about: &Value,
+        kind: &str,
+        reason: &str,
+        message: &str,
+    ) {
         let said = Said { kind, reason, message, field: None, action: "" };
         let now = self.now();
         self.recorder.record(&self.store, now, source, about, &said);
     }
 
     /// Writes status; a write that fails because the object is gone is no news.
-    pub(super) fn write_status(&self, resource: &str, key: &Key, f: impl FnOnce(&mut Value)) -> Option<Object> {
+    pub(super) fn write_status(
+        &self,
+        resource: &str,
+        key: &Key,
+        f: impl FnOnce(&mut Value),
+    ) -> Option<Object> {
         self.store.modify(resource, &key.ns, &key.name, Part::Status, f).ok()
     }
 

@@ -41,10 +41,22 @@ pub struct Said<'a> {
 }
 
 impl Recorder {
-    pub fn record(&mut self, store: &Store, now: Timestamp, source: Source<'_>, about: &Value, said: &Said<'_>) {
-        let again = (format!("{}{}", uid(about), said.field.unwrap_or_default()), said.reason.to_owned(), said.message.to_owned());
+    pub fn record(
+        &mut self,
+        store: &Store,
+        now: Timestamp,
+        source: Source<'_>,
+        about: &Value,
+        said: &Said<'_>,
+    ) {
+        let again = (
+            format!("{}{}", uid(about), said.field.unwrap_or_default()),
+            said.reason.to_owned(),
+            said.message.to_owned(),
+        );
         if let Some(key) = self.said.get(&again) {
-            let counted = store.modify("events", &key.ns, &key.name, Part::Main, |event| count(event, now, source));
+            let counted =
+                store.modify("events", &key.ns, &key.name, Part::Main, |event| count(event, now, source));
             if counted.is_ok() {
                 return;
             }

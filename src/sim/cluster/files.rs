@@ -13,7 +13,10 @@ use super::hprof::Hprof;
 pub enum Content {
     Text(Bytes),
     /// Bytes that follow from a seed: the same at the same offset, whoever reads them.
-    Noise { seed: u64, size: u64 },
+    Noise {
+        seed: u64,
+        size: u64,
+    },
     /// A JVM heap dump.
     Heap(Arc<Hprof>),
 }
@@ -53,7 +56,9 @@ pub fn noise(seed: u64, offset: u64, len: u64) -> Bytes {
     let mut out = Vec::with_capacity(len as usize + 16);
     let first = offset / 8;
     for word in first..(offset + len).div_ceil(8) {
-        out.extend_from_slice(&mix(seed.wrapping_add(word.wrapping_mul(0x9e37_79b9_7f4a_7c15))).to_le_bytes());
+        out.extend_from_slice(
+            &mix(seed.wrapping_add(word.wrapping_mul(0x9e37_79b9_7f4a_7c15))).to_le_bytes(),
+        );
     }
     Bytes::from(out).slice((offset - first * 8) as usize..(offset - first * 8 + len) as usize)
 }

@@ -11,7 +11,10 @@ use super::object::{self, Key, list};
 impl Engine {
     /// An owner is gone or going: deletes what only it owns, in the way its deletion was asked for.
     pub(super) fn collect(&mut self, uid: &Arc<str>) {
-        let owner = self.cache.by_uid(uid).and_then(|(r, k)| Some((r.clone(), k.clone(), self.cache.get(r, k)?.clone())));
+        let owner = self
+            .cache
+            .by_uid(uid)
+            .and_then(|(r, k)| Some((r.clone(), k.clone(), self.cache.get(r, k)?.clone())));
         let dependents = self.cache.dependents(uid);
         let Some((resource, key, owner)) = owner else {
             for (resource, key) in dependents {

@@ -33,7 +33,11 @@ impl Behaviour {
                 told: true,
             },
             // Paths the scenario is silent about are missing where it tells of others on the port.
-            None if self.http.iter().any(|a| a.port.is_none_or(|p| p == port) && a.path.is_some() && !a.timed()) => {
+            None if self
+                .http
+                .iter()
+                .any(|a| a.port.is_none_or(|p| p == port) && a.path.is_some() && !a.timed()) =>
+            {
                 Heard::Answer {
                     status: 404,
                     body: "404 page not found\n",

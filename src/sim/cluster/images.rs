@@ -62,24 +62,34 @@ pub struct Reference {
 /// Reads a reference; the error is containerd's for a name that can't be parsed.
 pub fn reference(image: &str) -> Result<Reference, String> {
     let invalid = |why: &str| {
-        format!("Failed to apply default image tag {image:?}: couldn't parse image name {image:?}: invalid reference format{why}")
+        format!(
+            "Failed to apply default image tag {image:?}: couldn't parse image name {image:?}: invalid reference format{why}"
+        )
     };
     let (name, tag) = match image.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => (name, tag),
         _ => (image, "latest"),
     };
     let (host, path) = match name.split_once('/') {
-        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" || host.chars().any(char::is_uppercase) => (host, path.to_owned()),
+        Some((host, path))
+            if host.contains(['.', ':']) || host == "localhost" || host.chars().any(char::is_uppercase) =>
+        {
+            (host, path.to_owned())
+        }
         Some(_) => ("docker.io", name.to_owned()),
         None => ("docker.io", format!("library/{name}")),
     };
-    let tag_ok = !tag.is_empty() && tag.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    let tag_ok =
+        !tag.is_empty() && tag.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
     if path.is_empty() || !tag_ok {
         return Err(invalid(""));
     }
     if path.chars().any(|c| c.is_ascii_uppercase()) {
         let part = path.split('/').find(|p| p.chars().any(|c| c.is_ascii_uppercase())).unwrap_or(&path);
-        return Err(invalid(&format!(": repository name ({}) must be lowercase", part.trim_end_matches(':'))));
+        return Err(invalid(&format!(
+            ": repository name ({}) must be lowercase",
+            part.trim_end_matches(':')
+        )));
     }
     if path.contains(':') || path.contains("//") {
         return Err(invalid(""));
@@ -89,7 +99,9 @@ pub fn reference(image: &str) -> Result<Reference, String> {
 
 /// The error as containerd 2 words it (captures/watch/image-pull-failures).
 fn words(image: &str, error: &PullError) -> String {
-    let Ok(Reference { host, repository, tag }) = reference(image) else { return format!("invalid reference {image:?}") };
+    let Ok(Reference { host, repository, tag }) = reference(image) else {
+        return format!("invalid reference {image:?}");
+    };
     let full = if image.rsplit('/').next().is_some_and(|last| last.contains(':')) {
         image.to_owned()
     } else {
@@ -98,7 +110,8 @@ fn words(image: &str, error: &PullError) -> String {
     let full = if full.starts_with(&host) { full } else { format!("{host}/{repository}:{tag}") };
     let scheme = if host.starts_with("localhost") { "http" } else { "https" };
     let head = format!("failed to pull and unpack image {full:?}: failed to resolve image: ");
-    let request = format!("failed to do request: Head \"{scheme}://{host}/v2/{repository}/manifests/{tag}\": ");
+    let request =
+        format!("failed to do request: Head \"{scheme}://{host}/v2/{repository}/manifests/{tag}\": ");
     let name = host.split(':').next().unwrap_or(&host);
     match error {
         PullError::NotFound => format!("rpc error: code = NotFound desc = {head}{full}: not found"),
@@ -108,16 +121,25 @@ fn words(image: &str, error: &PullError) -> String {
         PullError::RateLimited => format!(
             "{head}unexpected status from HEAD request to {scheme}://{host}/v2/{repository}/manifests/{tag}: 429 Too Many Requests"
         ),
-        PullError::NoSuchHost => format!("{head}{request}dial tcp: lookup {name} on 10.0.0.2:53: no such host"),
+        PullError::NoSuchHost => {
+            format!("{head}{request}dial tcp: lookup {name} on 10.0.0.2:53: no such host")
+        }
         PullError::Refused => {
-            let (ip, port) = (if name == "localhost" { "127.0.0.1" } else { "203.0.113.17" }, host.split(':').nth(1).unwrap_or("443"));
+            let (ip, port) = (
+                if name == "localhost" { "127.0.0.1" } else { "203.0.113.17" },
+                host.split(':').nth(1).unwrap_or("443"),
+            );
             format!("{head}{request}dial tcp {ip}:{port}: connect: connection refused")
         }
         PullError::Timeout => format!("{head}{request}dial tcp 203.0.113.17:443: i/o timeout"),
         PullError::Certificate => {
-            format!("{head}{request}tls: failed to verify certificate: x509: certificate signed by unknown authority")
+            format!(
+                "{head}{request}tls: failed to verify certificate: x509: certificate signed by unknown authority"
+            )
         }
-        PullError::Platform => format!("rpc error: code = NotFound desc = failed to pull and unpack image {full:?}: no match for platform in manifest: not found"),
+        PullError::Platform => format!(
+            "rpc error: code = NotFound desc = failed to pull and unpack image {full:?}: no match for platform in manifest: not found"
+        ),
         PullError::Says(text) => format!("{head}{text}"),
     }
 }

@@ -38,11 +38,25 @@ impl Engine {
                 start.checked_add(Duration::from_secs(d.max(0).unsigned_abs())).ok()
             });
             if succeeded >= completions {
-                verdict = Some(("Complete", "CompletionsReached", "Reached expected number of succeeded pods".into()));
-            } else if failed > limit || restarts > limit && text(&job, "/spec/template/spec/restartPolicy") == "OnFailure" {
-                verdict = Some(("Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit".into()));
+                verdict = Some((
+                    "Complete",
+                    "CompletionsReached",
+                    "Reached expected number of succeeded pods".into(),
+                ));
+            } else if failed > limit
+                || restarts > limit && text(&job, "/spec/template/spec/restartPolicy") == "OnFailure"
+            {
+                verdict = Some((
+                    "Failed",
+                    "BackoffLimitExceeded",
+                    "Job has reached the specified backoff limit".into(),
+                ));
             } else if deadline.is_some_and(|d| d <= self.now()) {
-                verdict = Some(("Failed", "DeadlineExceeded", "Job was active longer than specified deadline".into()));
+                verdict = Some((
+                    "Failed",
+                    "DeadlineExceeded",
+                    "Job was active longer than specified deadline".into(),
+                ));
             } else if flag(&job, "/spec/suspend") {
                 for pod in &active {
                     self.drop_worker(&job, pod);
@@ -76,7 +90,10 @@ impl Engine {
         }
         self.write("jobs.batch", key, |o| {
             let spec = entry(o, "spec");
-            spec.insert("selector".into(), json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}));
+            spec.insert(
+                "selector".into(),
+                json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}),
+            );
             let template = spec.entry("template").or_insert_with(|| json!({}));
             let labels = entry(&mut template["metadata"], "labels");
             for (k, v) in [
@@ -90,7 +107,15 @@ impl Engine {
         });
     }
 
-    fn add_workers(&mut self, key: &Key, job: &Object, pods: &[Object], active: i64, succeeded: i64, failed: i64) {
+    fn add_workers(
+        &mut self,
+        key: &Key,
+        job: &Object,
+        pods: &[Object],
+        active: i64,
+        succeeded: i64,
+        failed: i64,
+    ) {
         let parallel = int(job, "/spec/parallelism").unwrap_or(1);
         let completions = int(job, "/spec/completions").unwrap_or(parallel);
         let want = parallel.min(completions - succeeded).max(0);
@@ -170,9 +195,13 @@ impl Engine {
 
     /// Starts what is due, and comes back for the next.
     pub(super) fn sync_cron_job(&mut self, key: &Key) {
-        let Some(cron_job) = self.cached("cronjobs.batch", key).filter(|j| !object::deleting(j)) else { return };
+        let Some(cron_job) = self.cached("cronjobs.batch", key).filter(|j| !object::deleting(j)) else {
+            return;
+        };
         let now = self.now();
-        let last = object::time(&cron_job, "/status/lastScheduleTime").or_else(|| object::created(&cron_job)).unwrap_or(now);
+        let last = object::time(&cron_job, "/status/lastScheduleTime")
+            .or_else(|| object::created(&cron_job))
+            .unwrap_or(now);
         let schedule = text(&cron_job, "/spec/schedule");
         let Some(next) = cron::next(schedule, last) else {
             let said = format!("unparseable schedule: {schedule:?}");
@@ -217,12 +246,23 @@ impl Engine {
         let busy: Vec<&Object> = jobs.iter().filter(|j| j.pointer("/status/conditions").is_none()).collect();
         match text(cron_job, "/spec/concurrencyPolicy") {
             "Forbid" if !busy.is_empty() => {
-                self.event(CRON, cron_job, "Normal", "JobAlreadyActive", "Not starting job because prior execution is running and concurrency policy is Forbid");
+                self.event(
+                    CRON,
+                    cron_job,
+                    "Normal",
+                    "JobAlreadyActive",
+                    "Not starting job because prior execution is running and concurrency policy is Forbid",
+                );
             }
             policy => {
                 if policy == "Replace" {
                     for job in busy {
-                        let _ = self.store.delete("jobs.batch", &key.ns, object::name(job), DeleteOptions::default());
+                        let _ = self.store.delete(
+                            "jobs.batch",
+                            &key.ns,
+                            object::name(job),
+                            DeleteOptions::default(),
+                        );
                     }
                 }
                 let name = format!("{}-{}", key.name, due.as_second() / 60);
@@ -230,9 +270,16 @@ impl Engine {
                 let mut job = json!({"metadata": template.get("metadata").cloned().unwrap_or_else(|| json!({})),
                     "spec": template.get("spec").cloned().unwrap_or_else(|| json!({}))});
                 job["metadata"]["name"] = json!(name);
-                job["metadata"]["ownerReferences"] = json!([object::owner_reference(cron_job, "batch/v1", "CronJob")]);
+                job["metadata"]["ownerReferences"] =
+                    json!([object::owner_reference(cron_job, "batch/v1", "CronJob")]);
                 match self.store.create("jobs.batch", &key.ns, job) {
-                    Ok(_) => self.event(CRON, cron_job, "Normal", "SuccessfulCreate", &format!("Created job {name}")),
+                    Ok(_) => self.event(
+                        CRON,
+                        cron_job,
+                        "Normal",
+                        "SuccessfulCreate",
+                        &format!("Created job {name}"),
+                    ),
                     Err(status) => {
                         let said = format!("Error creating job: {}", status.message);
                         self.event(CRON, cron_job, "Warning", "FailedCreate", &said);
@@ -250,11 +297,17 @@ impl Engine {
             ("Complete", int(cron_job, "/spec/successfulJobsHistoryLimit").unwrap_or(3)),
             ("Failed", int(cron_job, "/spec/failedJobsHistoryLimit").unwrap_or(1)),
         ] {
-            let mut over: Vec<&Object> = jobs.iter().filter(|j| object::condition_is(j, condition, "True")).collect();
+            let mut over: Vec<&Object> =
+                jobs.iter().filter(|j| object::condition_is(j, condition, "True")).collect();
             over.sort_by_key(|j| text(j, "/metadata/creationTimestamp").to_owned());
             let extra = over.len().saturating_sub(limit.max(0).unsigned_abs() as usize);
             for job in &over[..extra] {
-                let _ = self.store.delete("jobs.batch", object::namespace(job), object::name(job), DeleteOptions::default());
+                let _ = self.store.delete(
+                    "jobs.batch",
+                    object::namespace(job),
+                    object::name(job),
+                    DeleteOptions::default(),
+                );
             }
         }
     }

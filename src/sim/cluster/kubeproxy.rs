@@ -10,12 +10,10 @@ use super::object::{list, text};
 impl Engine {
     /// kube-proxy's `/metrics`, counted from the services of this cluster.
     pub(super) fn kube_proxy_metrics(&self, started: Timestamp, now: Timestamp) -> String {
-        let services = self.cache.all("services").filter(|(_, s)| text(s, "/spec/clusterIP") != "None").count();
-        let endpoints: usize = self
-            .cache
-            .all("endpointslices.discovery.k8s.io")
-            .map(|(_, s)| list(s, "/endpoints").len())
-            .sum();
+        let services =
+            self.cache.all("services").filter(|(_, s)| text(s, "/spec/clusterIP") != "None").count();
+        let endpoints: usize =
+            self.cache.all("endpointslices.discovery.k8s.io").map(|(_, s)| list(s, "/endpoints").len()).sum();
         let ports: usize = self.cache.all("services").map(|(_, s)| list(s, "/spec/ports").len().max(1)).sum();
         let nat = 5 + ports * 4 + endpoints * 2;
         let synced = now.as_second() as f64 - (now.as_second() % 30) as f64;
@@ -28,18 +26,42 @@ impl Engine {
                 let _ = writeln!(out, "{name}{labels} {value}");
             }
         };
-        family("kubeproxy_sync_proxy_rules_iptables_total", "gauge", &[
-            ("{ip_family=\"IPv4\",table=\"filter\"}", "6".into()),
-            ("{ip_family=\"IPv4\",table=\"nat\"}", nat.to_string()),
-        ]);
+        family(
+            "kubeproxy_sync_proxy_rules_iptables_total",
+            "gauge",
+            &[
+                ("{ip_family=\"IPv4\",table=\"filter\"}", "6".into()),
+                ("{ip_family=\"IPv4\",table=\"nat\"}", nat.to_string()),
+            ],
+        );
         family("kubeproxy_sync_proxy_rules_service_changes_total", "counter", &[("", services.to_string())]);
         family("kubeproxy_sync_proxy_rules_service_changes_pending", "gauge", &[("", "0".into())]);
-        family("kubeproxy_sync_proxy_rules_endpoint_changes_total", "counter", &[("", endpoints.to_string())]);
+        family(
+            "kubeproxy_sync_proxy_rules_endpoint_changes_total",
+            "counter",
+            &[("", endpoints.to_string())],
+        );
         family("kubeproxy_sync_proxy_rules_endpoint_changes_pending", "gauge", &[("", "0".into())]);
-        family("kubeproxy_sync_proxy_rules_last_timestamp_seconds", "gauge", &[("{ip_family=\"IPv4\"}", format!("{synced:e}"))]);
-        family("kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds", "gauge", &[("{ip_family=\"IPv4\"}", format!("{:e}", synced - 0.3))]);
-        family("kubeproxy_sync_proxy_rules_duration_seconds_count", "counter", &[("{ip_family=\"IPv4\"}", syncs.to_string())]);
-        family("kubeproxy_sync_proxy_rules_duration_seconds_sum", "counter", &[("{ip_family=\"IPv4\"}", format!("{:.3}", syncs as f64 * 0.021))]);
+        family(
+            "kubeproxy_sync_proxy_rules_last_timestamp_seconds",
+            "gauge",
+            &[("{ip_family=\"IPv4\"}", format!("{synced:e}"))],
+        );
+        family(
+            "kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds",
+            "gauge",
+            &[("{ip_family=\"IPv4\"}", format!("{:e}", synced - 0.3))],
+        );
+        family(
+            "kubeproxy_sync_proxy_rules_duration_seconds_count",
+            "counter",
+            &[("{ip_family=\"IPv4\"}", syncs.to_string())],
+        );
+        family(
+            "kubeproxy_sync_proxy_rules_duration_seconds_sum",
+            "counter",
+            &[("{ip_family=\"IPv4\"}", format!("{:.3}", syncs as f64 * 0.021))],
+        );
         family("kubeproxy_sync_proxy_rules_iptables_restore_failures_total", "counter", &[("", "0".into())]);
         family("process_start_time_seconds", "gauge", &[("", format!("{:e}", started.as_second() as f64))]);
         out
@@ -59,11 +81,31 @@ impl Engine {
         let asked = up * 85;
         let mut out = String::new();
         for (name, labels, value) in [
-            ("coredns_dns_requests_total", "{family=\"1\",proto=\"udp\",server=\"dns://:53\",type=\"A\",zone=\".\"}", asked),
-            ("coredns_dns_responses_total", "{plugin=\"\",rcode=\"NOERROR\",server=\"dns://:53\",zone=\".\"}", asked - asked / 50),
-            ("coredns_dns_responses_total", "{plugin=\"\",rcode=\"NXDOMAIN\",server=\"dns://:53\",zone=\".\"}", asked / 50),
-            ("coredns_dns_responses_total", "{plugin=\"\",rcode=\"SERVFAIL\",server=\"dns://:53\",zone=\".\"}", 0),
-            ("coredns_cache_hits_total", "{server=\"dns://:53\",type=\"success\",zones=\".\"}", asked * 3 / 5),
+            (
+                "coredns_dns_requests_total",
+                "{family=\"1\",proto=\"udp\",server=\"dns://:53\",type=\"A\",zone=\".\"}",
+                asked,
+            ),
+            (
+                "coredns_dns_responses_total",
+                "{plugin=\"\",rcode=\"NOERROR\",server=\"dns://:53\",zone=\".\"}",
+                asked - asked / 50,
+            ),
+            (
+                "coredns_dns_responses_total",
+                "{plugin=\"\",rcode=\"NXDOMAIN\",server=\"dns://:53\",zone=\".\"}",
+                asked / 50,
+            ),
+            (
+                "coredns_dns_responses_total",
+                "{plugin=\"\",rcode=\"SERVFAIL\",server=\"dns://:53\",zone=\".\"}",
+                0,
+            ),
+            (
+                "coredns_cache_hits_total",
+                "{server=\"dns://:53\",type=\"success\",zones=\".\"}",
+                asked * 3 / 5,
+            ),
             ("coredns_panics_total", "", 0),
         ] {
             let _ = writeln!(out, "{name}{labels} {value}");

@@ -47,7 +47,8 @@ fn moments(line: &LogLine, elapsed: Duration, after: Option<Duration>) -> Vec<(u
     let end = line.until.map_or(elapsed, |u| u.duration().min(elapsed));
     let Some(span) = end.checked_sub(first) else { return Vec::new() };
     let last = (span.as_micros() / every.as_micros()) as u64;
-    let skip = after.and_then(|a| a.checked_sub(first)).map_or(0, |a| (a.as_micros() / every.as_micros()) as u64);
+    let skip =
+        after.and_then(|a| a.checked_sub(first)).map_or(0, |a| (a.as_micros() / every.as_micros()) as u64);
     let start = skip.max(last.saturating_sub(KEPT));
     (start..=last).map(|n| (n + 1, first + every.mul_f64(n as f64))).collect()
 }
@@ -100,7 +101,9 @@ mod tests {
     fn repeated_lines_come_at_their_times_and_not_for_ever() {
         let line: LogLine = serde_saphyr::from_str("{every: 10s, from: 5s, until: 26s, line: x}").unwrap();
         let secs = Duration::from_secs;
-        let at = |elapsed, after| moments(&line, secs(elapsed), after).iter().map(|m| m.1.as_secs()).collect::<Vec<_>>();
+        let at = |elapsed, after| {
+            moments(&line, secs(elapsed), after).iter().map(|m| m.1.as_secs()).collect::<Vec<_>>()
+        };
         assert_eq!(at(100, None), [5, 15, 25]);
         assert_eq!(at(16, None), [5, 15]);
         assert_eq!(at(100, Some(secs(20))), [15, 25]);

@@ -26,9 +26,9 @@ const PIECE: usize = 200;
 impl Engine {
     pub(super) fn run_of(&self, ns: &str, pod: &str) -> Result<&PodRun, Status> {
         let object = self.cache.find("pods", ns, pod).ok_or_else(|| Status::not_found("pods", pod))?;
-        self.runs.get(object::uid(object)).ok_or_else(|| {
-            Status::bad_request(format!("pod {pod} does not have a host assigned"))
-        })
+        self.runs
+            .get(object::uid(object))
+            .ok_or_else(|| Status::bad_request(format!("pod {pod} does not have a host assigned")))
     }
 
     /// The run a log is asked of; the errors are worded as captured (captures/logs/400-*).
@@ -42,12 +42,18 @@ impl Engine {
         if o.previous {
             // After a crash the run that ended last is the one before the next.
             let previous = match (&c.state, c.attempt) {
-                (State::Ended(_), n) if n > 0 && c.reason.as_ref().is_some_and(|r| r.0 == "CrashLoopBackOff") => c.run.clone(),
+                (State::Ended(_), n)
+                    if n > 0 && c.reason.as_ref().is_some_and(|r| r.0 == "CrashLoopBackOff") =>
+                {
+                    c.run.clone()
+                }
                 _ => c.previous.clone(),
             };
             let found = previous.map(|r| (r, name.clone()));
             return found.ok_or_else(|| {
-                Status::bad_request(format!("previous terminated container {name:?} in pod {pod:?} not found"))
+                Status::bad_request(format!(
+                    "previous terminated container {name:?} in pod {pod:?} not found"
+                ))
             });
         }
         c.run.clone().map(|r| (r, name.clone())).ok_or_else(|| {
@@ -56,14 +62,30 @@ impl Engine {
                 Some("InvalidImageName") => "InvalidImageName",
                 Some("ErrImageNeverPull") => "ErrImageNeverPull",
                 Some("CreateContainerConfigError") => "CreateContainerConfigError",
-                _ if !c.init && run.inits > 0 && !run.containers.iter().take(run.inits).all(|i| i.ended().is_some_and(|e| e.code == 0)) => "PodInitializing",
+                _ if !c.init
+                    && run.inits > 0
+                    && !run
+                        .containers
+                        .iter()
+                        .take(run.inits)
+                        .all(|i| i.ended().is_some_and(|e| e.code == 0)) =>
+                {
+                    "PodInitializing"
+                }
                 _ => "ContainerCreating",
             };
             Status::bad_request(format!("container {name:?} in pod {pod:?} is waiting to start: {why}"))
         })
     }
 
-    fn lines_of(&self, ns: &str, pod: &str, run: &Run, name: &str, from: Option<jiff::Timestamp>) -> Vec<Line> {
+    fn lines_of(
+        &self,
+        ns: &str,
+        pod: &str,
+        run: &Run,
+        name: &str,
+        from: Option<jiff::Timestamp>,
+    ) -> Vec<Line> {
         let Ok(pod_run) = self.run_of(ns, pod) else { return Vec::new() };
         let container = pod_run.container(name).map(|c| c.1);
         let idle = container.map_or(0.0, |c| pod_run.container_memory(c, self.now()));
@@ -78,7 +100,8 @@ impl Engine {
         let now = self.now();
         let window = Duration::from_secs(15);
         let mut usage = Usage::default();
-        let mut names: Vec<&Arc<str>> = self.machines.iter().filter(|(_, m)| m.kubelet).map(|(n, _)| n).collect();
+        let mut names: Vec<&Arc<str>> =
+            self.machines.iter().filter(|(_, m)| m.kubelet).map(|(n, _)| n).collect();
         names.sort();
         for name in names {
             let (cpu, memory) = self.node_usage(name, now);
@@ -90,7 +113,9 @@ impl Engine {
             });
         }
         for (key, pod) in self.cache.all("pods") {
-            let Some(run) = self.runs.get(object::uid(pod)).filter(|r| r.containers.iter().any(|c| c.running())) else {
+            let Some(run) =
+                self.runs.get(object::uid(pod)).filter(|r| r.containers.iter().any(|c| c.running()))
+            else {
                 continue;
             };
             if !self.machines.get(&run.node).is_some_and(|m| m.kubelet) {
@@ -128,9 +153,9 @@ impl Machines for Cluster {
         }
         let (run, name) = engine.logged_run(ns, pod, o)?;
         let now = engine.now();
-        let since = o.since_time.or_else(|| {
-            o.since_seconds.and_then(|s| now.checked_sub(Duration::from_secs(s)).ok())
-        });
+        let since = o
+            .since_time
+            .or_else(|| o.since_seconds.and_then(|s| now.checked_sub(Duration::from_secs(s)).ok()));
         let mut lines = engine.lines_of(ns, pod, &run, &name, since);
         drop(engine);
         if let Some(tail) = o.tail_lines {
@@ -143,7 +168,13 @@ impl Machines for Cluster {
         Ok(rx)
     }
 
-    fn exec(&self, ns: &str, pod: &str, exec: ExecRequest, io: ExecIo) -> Result<BoxFuture<'static, ExecResult>, Status> {
+    fn exec(
+        &self,
+        ns: &str,
+        pod: &str,
+        exec: ExecRequest,
+        io: ExecIo,
+    ) -> Result<BoxFuture<'static, ExecResult>, Status> {
         let engine = self.lock();
         let run = engine.run_of(ns, pod)?;
         let first = run.containers.iter().find(|c| !c.init).map(|c| c.name.clone()).unwrap_or_default();
@@ -291,16 +322,25 @@ async fn serve_http(cluster: Cluster, target: ProxyTarget, mut stream: DuplexStr
         let head = String::from_utf8_lossy(&buffer).into_owned();
         buffer.clear();
         let mut words = head.lines().next().unwrap_or_default().split_whitespace();
-        let (method, path) = (words.next().unwrap_or("GET").to_owned(), words.next().unwrap_or("/").to_owned());
+        let (method, path) =
+            (words.next().unwrap_or("GET").to_owned(), words.next().unwrap_or("/").to_owned());
         let (status, kind, body) = match cluster.http(target.clone(), &method, &path, Bytes::new()).await {
             Ok(r) => {
-                let kind = r.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or("text/plain").to_owned();
+                let kind = r
+                    .headers()
+                    .get("content-type")
+                    .and_then(|v| v.to_str().ok())
+                    .unwrap_or("text/plain")
+                    .to_owned();
                 (r.status().as_u16(), kind, r.into_body())
             }
             Err(_) => return,
         };
-        let head = format!("HTTP/1.1 {status} {}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
-            http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("OK"), body.len());
+        let head = format!(
+            "HTTP/1.1 {status} {}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("OK"),
+            body.len()
+        );
         if stream.write_all(head.as_bytes()).await.is_err() || stream.write_all(&body).await.is_err() {
             return;
         }

@@ -25,7 +25,12 @@ pub struct Reply {
 const PROM: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
 
 fn ok(content_type: &str, body: String) -> Reply {
-    Reply { status: 200, content_type: content_type.to_owned(), body: Bytes::from(body), latency: Duration::ZERO }
+    Reply {
+        status: 200,
+        content_type: content_type.to_owned(),
+        body: Bytes::from(body),
+        latency: Duration::ZERO,
+    }
 }
 
 /// The ports well-known exporters listen on by themselves.
@@ -51,14 +56,18 @@ impl Engine {
     }
 
     fn refused(ip: &str, port: u16) -> Status {
-        Status::unavailable(format!("error trying to reach service: dial tcp {ip}:{port}: connect: connection refused"))
+        Status::unavailable(format!(
+            "error trying to reach service: dial tcp {ip}:{port}: connect: connection refused"
+        ))
     }
 
     fn pod_port(&self, run: &PodRun, port: u16, path: &str) -> Result<Reply, Status> {
         let now = self.now();
         let ip = run.ip.clone().unwrap_or_default();
         if !self.machines.get(&run.node).is_some_and(|m| m.kubelet) {
-            return Err(Status::unavailable(format!("error trying to reach service: dial tcp {ip}:{port}: connect: no route to host")));
+            return Err(Status::unavailable(format!(
+                "error trying to reach service: dial tcp {ip}:{port}: connect: no route to host"
+            )));
         }
         let page = path.split('?').next().unwrap_or(path);
         for container in run.containers.iter().filter(|c| c.running()) {
@@ -116,7 +125,9 @@ impl Engine {
             (Serves::KubeProxy, _) => Some(ok("text/plain", "ok".into())),
             (Serves::CoreDns, "/metrics") => Some(ok(PROM, self.core_dns_metrics(going.started, now))),
             (Serves::CoreDns, _) => Some(ok("text/plain", "OK".into())),
-            (Serves::NodeExporter, "/metrics") => Some(ok(PROM, self.node_exporter_metrics(&machine.name, now))),
+            (Serves::NodeExporter, "/metrics") => {
+                Some(ok(PROM, self.node_exporter_metrics(&machine.name, now)))
+            }
             (Serves::NodeExporter, _) => None,
         }
     }
@@ -126,7 +137,9 @@ impl Engine {
         let ip = &machine.internal_ip;
         let port = if port == 0 { 10250 } else { port };
         if !machine.kubelet {
-            return Err(Status::unavailable(format!("error trying to reach service: dial tcp {ip}:{port}: connect: no route to host")));
+            return Err(Status::unavailable(format!(
+                "error trying to reach service: dial tcp {ip}:{port}: connect: no route to host"
+            )));
         }
         if port != 10250 {
             // A pod in the node's own network may listen there.
@@ -234,20 +247,44 @@ impl Engine {
         let millis = now.as_millisecond();
         let (cpu, memory) = self.node_usage(&machine.name, now);
         let up = super::kubelet::since(machine.booted, now).as_secs_f64();
-        let mut out = String::from("# HELP container_cpu_usage_seconds_total [STABLE] Cumulative cpu time consumed by the container in core-seconds\n# TYPE container_cpu_usage_seconds_total counter\n");
-        let mut second = String::from("# HELP container_memory_working_set_bytes [STABLE] Current working set of the container in bytes\n# TYPE container_memory_working_set_bytes gauge\n");
+        let mut out = String::from(
+            "# HELP container_cpu_usage_seconds_total [STABLE] Cumulative cpu time consumed by the container in core-seconds\n# TYPE container_cpu_usage_seconds_total counter\n",
+        );
+        let mut second = String::from(
+            "# HELP container_memory_working_set_bytes [STABLE] Current working set of the container in bytes\n# TYPE container_memory_working_set_bytes gauge\n",
+        );
         for pod in self.cache.on_node(&machine.name) {
             let Some(run) = self.runs.get(object::uid(pod)) else { continue };
             for c in run.containers.iter().filter(|c| c.running()) {
-                let labels = format!("{{container=\"{}\",namespace=\"{}\",pod=\"{}\"}}", c.name, run.key.ns, run.key.name);
-                let seconds = c.run.as_ref().map_or(0.0, |r| super::kubelet::since(r.started, now).as_secs_f64());
-                let _ = writeln!(out, "container_cpu_usage_seconds_total{labels} {:.9} {millis}", run.container_cpu(c, now) * seconds);
-                let _ = writeln!(second, "container_memory_working_set_bytes{labels} {} {millis}", run.container_memory(c, now) as u64);
+                let labels = format!(
+                    "{{container=\"{}\",namespace=\"{}\",pod=\"{}\"}}",
+                    c.name, run.key.ns, run.key.name
+                );
+                let seconds =
+                    c.run.as_ref().map_or(0.0, |r| super::kubelet::since(r.started, now).as_secs_f64());
+                let _ = writeln!(
+                    out,
+                    "container_cpu_usage_seconds_total{labels} {:.9} {millis}",
+                    run.container_cpu(c, now) * seconds
+                );
+                let _ = writeln!(
+                    second,
+                    "container_memory_working_set_bytes{labels} {} {millis}",
+                    run.container_memory(c, now) as u64
+                );
             }
         }
         out.push_str(&second);
-        let _ = writeln!(out, "# TYPE node_cpu_usage_seconds_total counter\nnode_cpu_usage_seconds_total {:.9} {millis}", cpu * up);
-        let _ = writeln!(out, "# TYPE node_memory_working_set_bytes gauge\nnode_memory_working_set_bytes {} {millis}", memory as u64);
+        let _ = writeln!(
+            out,
+            "# TYPE node_cpu_usage_seconds_total counter\nnode_cpu_usage_seconds_total {:.9} {millis}",
+            cpu * up
+        );
+        let _ = writeln!(
+            out,
+            "# TYPE node_memory_working_set_bytes gauge\nnode_memory_working_set_bytes {} {millis}",
+            memory as u64
+        );
         out
     }
 }
@@ -257,7 +294,10 @@ impl PodRun {
     pub fn volume_bytes(&self, volume: &str, now: jiff::Timestamp) -> f64 {
         let files = self.volumes.get(volume).map_or(0, |t| t.used("/")) as f64;
         let growing = self.containers.iter().filter_map(|c| c.run.as_ref());
-        files + growing.filter_map(|r| r.behaviour.writes.get(volume).map(|w| w.at(r.elapsed(now)))).sum::<f64>()
+        files
+            + growing
+                .filter_map(|r| r.behaviour.writes.get(volume).map(|w| w.at(r.elapsed(now))))
+                .sum::<f64>()
     }
 }
 

@@ -83,7 +83,10 @@ impl Engine {
     fn set_taints(&mut self, name: &str, node: &Value, want: &[(&str, &str)]) {
         let now = self.stamp();
         let old = list(node, "/spec/taints");
-        let managed = |t: &Value| text(t, "/key").starts_with("node.kubernetes.io/") && text(t, "/key") != "node.kubernetes.io/out-of-service";
+        let managed = |t: &Value| {
+            text(t, "/key").starts_with("node.kubernetes.io/")
+                && text(t, "/key") != "node.kubernetes.io/out-of-service"
+        };
         let mut taints: Vec<Value> = old.iter().filter(|t| !managed(t)).cloned().collect();
         for (key, effect) in want {
             let kept = old.iter().find(|t| t["key"] == *key && t["effect"] == *effect).cloned();
@@ -135,7 +138,9 @@ impl Engine {
         let Some(pod) = self.cached(&resource, &key).filter(|p| !object::deleting(p)) else { return };
         let Some(node) = self.cached("nodes", &Key::new("", text(&pod, "/spec/nodeName"))) else { return };
         // The toleration counts from the moment of the taint.
-        let taint = list(&node, "/spec/taints").iter().find(|t| t["effect"] == "NoExecute" && text(t, "/key").starts_with("node.kubernetes.io/"));
+        let taint = list(&node, "/spec/taints")
+            .iter()
+            .find(|t| t["effect"] == "NoExecute" && text(t, "/key").starts_with("node.kubernetes.io/"));
         let Some(added) = taint.and_then(|t| object::time(t, "/timeAdded")) else { return };
         let Some(wait) = tolerated_for(&node, &pod) else { return };
         if super::kubelet::since(added, now) + Duration::from_secs(1) < wait {

@@ -87,11 +87,6 @@ pub fn micro_stamp(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
-/// A time the way `metav1.Time` keeps it: whole seconds.
-pub fn whole(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
-}
-
 /// The controlling owner: (kind, name, uid).
 pub fn controller(object: &Value) -> Option<(&str, &str, &str)> {
     list(object, "/metadata/ownerReferences")
@@ -146,7 +141,8 @@ pub fn expression<'a>(e: &Value, get: impl Fn(&str) -> Option<&'a str>) -> bool 
 /// A Kubernetes quantity as a number (`250m` is 0.25, `2Gi` is 2147483648). `None` when it is not a quantity.
 pub fn quantity(text: &str) -> Option<f64> {
     let text = text.trim();
-    let split = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+'))).unwrap_or(text.len());
+    let split =
+        text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+'))).unwrap_or(text.len());
     let (number, suffix) = text.split_at(split);
     let scale = match suffix {
         "" => 1.0,
@@ -195,7 +191,14 @@ fn trim_float(v: f64) -> String {
 
 /// Puts a condition of the `type, status, [lastUpdateTime,] lastTransitionTime, reason, message` family in place. The
 /// transition time moves only when the status does. Answers whether anything but the update time changed.
-pub fn set_condition(conditions: &mut Vec<Value>, kind: &str, status: &str, reason: &str, message: &str, now: &str) -> bool {
+pub fn set_condition(
+    conditions: &mut Vec<Value>,
+    kind: &str,
+    status: &str,
+    reason: &str,
+    message: &str,
+    now: &str,
+) -> bool {
     let old = conditions.iter_mut().find(|c| c["type"] == kind);
     let Some(old) = old else {
         conditions.push(json!({
@@ -278,7 +281,9 @@ mod tests {
 
     #[test]
     fn quantities_are_read_as_kubernetes_writes_them() {
-        for (text, want) in [("250m", 0.25), ("2Gi", 2_147_483_648.0), ("100", 100.0), ("1e3", 1000.0), ("0.5", 0.5)] {
+        for (text, want) in
+            [("250m", 0.25), ("2Gi", 2_147_483_648.0), ("100", 100.0), ("1e3", 1000.0), ("0.5", 0.5)]
+        {
             assert_eq!(quantity(text), Some(want), "{text}");
         }
         assert_eq!(quantity("lots"), None);
@@ -298,7 +303,10 @@ mod tests {
         assert!(selects(Some(&yes), Some(&labels)));
         assert!(!selects(None, Some(&labels)));
         assert!(selects(Some(&json!({})), Some(&labels)));
-        assert!(!map_selects(Some(&json!({})), Some(&labels)), "a service without a selector selects nothing");
+        assert!(
+            !map_selects(Some(&json!({})), Some(&labels)),
+            "a service without a selector selects nothing"
+        );
     }
 
     #[test]

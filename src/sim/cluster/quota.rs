@@ -9,15 +9,18 @@ use super::resources::{amounts, container_requests};
 
 impl Engine {
     pub(super) fn sync_quota(&mut self, ns: &str) {
-        let quotas: Vec<_> = self.cache.in_namespace("resourcequotas", ns).map(|(k, q)| (k.clone(), q.clone())).collect();
+        let quotas: Vec<_> =
+            self.cache.in_namespace("resourcequotas", ns).map(|(k, q)| (k.clone(), q.clone())).collect();
         if quotas.is_empty() {
             return;
         }
         let used = self.used_in(ns);
         for (key, quota) in quotas {
             let hard = quota.pointer("/spec/hard").and_then(Value::as_object).cloned().unwrap_or_default();
-            let told: Map<String, Value> =
-                hard.iter().map(|(k, h)| (k.clone(), json!(written(used.get(k).copied().unwrap_or(0.0), h)))).collect();
+            let told: Map<String, Value> = hard
+                .iter()
+                .map(|(k, h)| (k.clone(), json!(written(used.get(k).copied().unwrap_or(0.0), h))))
+                .collect();
             self.write_status("resourcequotas", &key, |o| {
                 let status = entry(o, "status");
                 status.insert("hard".into(), Value::Object(hard));
@@ -94,7 +97,9 @@ impl Engine {
 /// An amount in the unit its limit is written in.
 fn written(used: f64, hard: &Value) -> String {
     let suffix = hard.as_str().map_or("", |h| h.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.'));
-    for (unit, scale) in [("Ti", 1024_f64.powi(4)), ("Gi", 1024_f64.powi(3)), ("Mi", 1024_f64.powi(2)), ("Ki", 1024.0)] {
+    for (unit, scale) in
+        [("Ti", 1024_f64.powi(4)), ("Gi", 1024_f64.powi(3)), ("Mi", 1024_f64.powi(2)), ("Ki", 1024.0)]
+    {
         let scaled = used / scale;
         if (suffix.ends_with('i') || used >= 1e6) && scaled >= 1.0 && scaled.fract().abs() < 1e-9 {
             return format!("{scaled}{unit}");

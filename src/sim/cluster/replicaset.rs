@@ -99,8 +99,10 @@ impl Engine {
             .iter()
             .filter(|p| object::ready(p))
             .filter(|p| {
-                let since = object::condition(p, "Ready").and_then(|c| object::time(c, "/lastTransitionTime"));
-                let Some(at) = since.and_then(|s| s.checked_add(Duration::from_secs(min_ready.max(0) as u64)).ok())
+                let since =
+                    object::condition(p, "Ready").and_then(|c| object::time(c, "/lastTransitionTime"));
+                let Some(at) =
+                    since.and_then(|s| s.checked_add(Duration::from_secs(min_ready.max(0) as u64)).ok())
                 else {
                     return false;
                 };
@@ -135,7 +137,9 @@ impl Engine {
             match failure {
                 Some(why) => {
                     let old = status.get("conditions").and_then(|c| c.get(0)).cloned();
-                    let since = old.filter(|c| c["reason"] == "FailedCreate").map(|c| c["lastTransitionTime"].clone());
+                    let since = old
+                        .filter(|c| c["reason"] == "FailedCreate")
+                        .map(|c| c["lastTransitionTime"].clone());
                     status.insert("conditions".into(), json!([{
                         "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": why,
                         "lastTransitionTime": since.unwrap_or_else(|| json!(stamp)),

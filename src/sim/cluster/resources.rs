@@ -23,7 +23,7 @@ pub fn container_requests(container: &Value) -> Amounts {
 /// What a pod asks for: the sum of its containers and sidecars, or the largest init container if that is more.
 pub fn pod_requests(pod: &Value) -> Amounts {
     let mut sum = Amounts::new();
-    let mut add = |more: Amounts, sum: &mut Amounts| {
+    let add = |more: Amounts, sum: &mut Amounts| {
         for (name, value) in more {
             *sum.entry(name).or_default() += value;
         }
@@ -47,7 +47,8 @@ pub fn pod_requests(pod: &Value) -> Amounts {
 /// BestEffort, Burstable or Guaranteed.
 pub fn quality(pod: &Value) -> &'static str {
     let containers = || list(pod, "/spec/containers").iter().chain(list(pod, "/spec/initContainers"));
-    let pick = |m: Amounts| -> Amounts { m.into_iter().filter(|(k, _)| k == "cpu" || k == "memory").collect() };
+    let pick =
+        |m: Amounts| -> Amounts { m.into_iter().filter(|(k, _)| k == "cpu" || k == "memory").collect() };
     let asks = |c: &Value| {
         (pick(amounts(c.pointer("/resources/requests"))), pick(amounts(c.pointer("/resources/limits"))))
     };

@@ -109,8 +109,10 @@ impl Engine {
             }
         }
         let fatal = |t: &&Value| t["effect"] == "NoSchedule" || t["effect"] == "NoExecute";
-        let untolerated =
-            list(node, "/spec/taints").iter().filter(fatal).any(|t| !tolerations.iter().any(|o| tolerates(o, t)));
+        let untolerated = list(node, "/spec/taints")
+            .iter()
+            .filter(fatal)
+            .any(|t| !tolerations.iter().any(|o| tolerates(o, t)));
         if untolerated {
             return no("node(s) had untolerated taint(s)");
         }
@@ -124,7 +126,9 @@ impl Engine {
                 preemptible: true,
             };
         }
-        let allocatable = |r: &str| node.pointer("/status/allocatable").and_then(|a| a.get(r)).and_then(amount).unwrap_or(0.0);
+        let allocatable = |r: &str| {
+            node.pointer("/status/allocatable").and_then(|a| a.get(r)).and_then(amount).unwrap_or(0.0)
+        };
         let mut reasons = Vec::new();
         let mut possible = true;
         if self.allocations.used(name, "pods") + 1.0 > allocatable("pods") {
@@ -152,18 +156,24 @@ impl Engine {
         };
         let wanted = ports(pod);
         !wanted.is_empty()
-            && self.cache.on_node(node).filter(|p| !object::finished(p)).any(|p| ports(p).iter().any(|x| wanted.contains(x)))
+            && self
+                .cache
+                .on_node(node)
+                .filter(|p| !object::finished(p))
+                .any(|p| ports(p).iter().any(|x| wanted.contains(x)))
     }
 
     /// Empty nodes and nodes without siblings first; GPUs are kept for those that ask for them.
     fn score(&self, node: &Value, asked: &Amounts, siblings: i64) -> i64 {
         let name = object::name(node);
         let share = |r: &str| {
-            let have = node.pointer("/status/allocatable").and_then(|a| a.get(r)).and_then(amount).unwrap_or(1.0);
+            let have =
+                node.pointer("/status/allocatable").and_then(|a| a.get(r)).and_then(amount).unwrap_or(1.0);
             (self.allocations.used(name, r) + asked.get(r).copied().unwrap_or(0.0)) / have
         };
         let free = 1.0 - (share("cpu") + share("memory")) / 2.0;
-        let wasted = node.pointer("/status/allocatable/nvidia.com~1gpu").is_some() && !asked.contains_key("nvidia.com/gpu");
+        let wasted = node.pointer("/status/allocatable/nvidia.com~1gpu").is_some()
+            && !asked.contains_key("nvidia.com/gpu");
         (free * 1000.0) as i64 - siblings * 2000 - if wasted { 5000 } else { 0 }
     }
 
@@ -178,7 +188,8 @@ impl Engine {
         }
         self.scheduled_condition(key, "True", "", "");
         let said = format!("Successfully assigned {key} to {node}");
-        let event = Said { kind: "Normal", reason: "Scheduled", message: &said, field: None, action: "Binding" };
+        let event =
+            Said { kind: "Normal", reason: "Scheduled", message: &said, field: None, action: "Binding" };
         let now = self.now();
         self.recorder.record(&self.store, now, Source::Scheduler, pod, &event);
     }
@@ -192,7 +203,12 @@ impl Engine {
     }
 
     fn gate(&mut self, key: &Key) {
-        self.scheduled_condition(key, "False", "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates");
+        self.scheduled_condition(
+            key,
+            "False",
+            "SchedulingGated",
+            "Scheduling is blocked due to non-empty scheduling gates",
+        );
     }
 
     fn unschedulable(&mut self, key: &Key, pod: &Object, message: &str) {
@@ -201,7 +217,8 @@ impl Engine {
             return;
         }
         self.misplaced.insert(key.clone(), message.to_owned());
-        let event = Said { kind: "Warning", reason: "FailedScheduling", message, field: None, action: "Scheduling" };
+        let event =
+            Said { kind: "Warning", reason: "FailedScheduling", message, field: None, action: "Scheduling" };
         let now = self.now();
         self.recorder.record(&self.store, now, Source::Scheduler, pod, &event);
     }
@@ -213,7 +230,10 @@ impl Engine {
             let conditions = entry(o, "status").entry("conditions").or_insert_with(|| json!([]));
             let Value::Array(list) = conditions else { return };
             let old = list.iter().position(|c| c["type"] == "PodScheduled");
-            let since = old.and_then(|i| list.get(i)).filter(|c| c["status"] == is).map(|c| c["lastTransitionTime"].clone());
+            let since = old
+                .and_then(|i| list.get(i))
+                .filter(|c| c["status"] == is)
+                .map(|c| c["lastTransitionTime"].clone());
             let mut condition = json!({"type": "PodScheduled", "status": is,
                 "lastProbeTime": null, "lastTransitionTime": since.unwrap_or_else(|| json!(now))});
             if !reason.is_empty() {
@@ -258,7 +278,10 @@ pub fn affine(node: &Value, pod: &Value) -> bool {
     if !selector.is_none_or(|s| s.iter().all(|(k, v)| labels(k) == v.as_str())) {
         return false;
     }
-    let terms = list(pod, "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms");
+    let terms = list(
+        pod,
+        "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms",
+    );
     let field = |k: &str| (k == "metadata.name").then(|| object::name(node));
     terms.is_empty()
         || terms.iter().any(|t| {
@@ -279,7 +302,10 @@ mod tests {
             explain(1, &one("Insufficient nvidia.com/gpu"), 0),
             "0/1 nodes are available: 1 Insufficient nvidia.com/gpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."
         );
-        let many = BTreeMap::from([("Insufficient cpu".to_owned(), 3), ("node(s) had untolerated taint(s)".to_owned(), 12)]);
+        let many = BTreeMap::from([
+            ("Insufficient cpu".to_owned(), 3),
+            ("node(s) had untolerated taint(s)".to_owned(), 12),
+        ]);
         assert_eq!(
             explain(15, &many, 3),
             "0/15 nodes are available: 12 node(s) had untolerated taint(s), 3 Insufficient cpu. no new claims to deallocate, preemption: 0/15 nodes are available: 12 Preemption is not helpful for scheduling, 3 No preemption victims found for incoming pod."

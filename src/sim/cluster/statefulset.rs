@@ -12,7 +12,9 @@ const HASH: &str = "controller-revision-hash";
 
 impl Engine {
     pub(super) fn sync_stateful_set(&mut self, key: &Key) {
-        let Some(set) = self.cached("statefulsets.apps", key).filter(|s| !object::deleting(s)) else { return };
+        let Some(set) = self.cached("statefulsets.apps", key).filter(|s| !object::deleting(s)) else {
+            return;
+        };
         let hash = format!("{}-{}", key.name, self.revision_of(&set, "StatefulSet"));
         let want = int(&set, "/spec/replicas").unwrap_or(1).max(0);
         let parallel = text(&set, "/spec/podManagementPolicy") == "Parallel";
@@ -63,7 +65,10 @@ impl Engine {
                     "spec": claim.get("spec").cloned().unwrap_or_default()});
                 match self.store.create("persistentvolumeclaims", &ns, object) {
                     Ok(_) => {
-                        let said = format!("create Claim {claim_name} Pod {name} in StatefulSet {} success", object::name(set));
+                        let said = format!(
+                            "create Claim {claim_name} Pod {name} in StatefulSet {} success",
+                            object::name(set)
+                        );
                         self.event(WHO, set, "Normal", "SuccessfulCreate", &said);
                     }
                     Err(status) => {
@@ -84,7 +89,8 @@ impl Engine {
                 self.event(WHO, set, "Normal", "SuccessfulCreate", &said);
             }
             Err(why) => {
-                let said = format!("Create Pod {name} in StatefulSet {} failed error: {why}", object::name(set));
+                let said =
+                    format!("Create Pod {name} in StatefulSet {} failed error: {why}", object::name(set));
                 self.event(WHO, set, "Warning", "FailedCreate", &said);
             }
         }
@@ -100,7 +106,8 @@ impl Engine {
 
     /// The highest member beyond the wanted count goes, one at a time.
     fn shrink_members(&mut self, set: &Object, pods: &[Object], want: i64) {
-        let index = |p: &Object| object::name(p).rsplit('-').next().and_then(|i| i.parse::<i64>().ok()).unwrap_or(-1);
+        let index =
+            |p: &Object| object::name(p).rsplit('-').next().and_then(|i| i.parse::<i64>().ok()).unwrap_or(-1);
         let extra = pods.iter().filter(|p| index(p) >= want).max_by_key(|p| index(p));
         if let Some(pod) = extra.filter(|p| !object::deleting(p)) {
             self.drop_member(set, pod);
@@ -132,8 +139,12 @@ impl Engine {
     fn stateful_status(&mut self, key: &Key, hash: &str) {
         self.absorb();
         let Some(set) = self.cached("statefulsets.apps", key) else { return };
-        let pods: Vec<Object> =
-            self.cache.owned("pods", object::uid(&set)).into_iter().filter(|p| !object::deleting(p)).collect();
+        let pods: Vec<Object> = self
+            .cache
+            .owned("pods", object::uid(&set))
+            .into_iter()
+            .filter(|p| !object::deleting(p))
+            .collect();
         let count = |test: &dyn Fn(&Object) -> bool| pods.iter().filter(|p| test(p)).count() as i64;
         let replicas = pods.len() as i64;
         let ready = count(&|p| object::ready(p));

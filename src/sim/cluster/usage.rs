@@ -35,7 +35,11 @@ impl PodRun {
             Some(curve) => curve.at(run.elapsed(now)),
             None => {
                 let asked = self.asked(container, "memory");
-                if asked > 0.0 { asked * self.share(container, 0.45) } else { IDLE_MEMORY * (0.5 + self.share(container, 1.0)) }
+                if asked > 0.0 {
+                    asked * self.share(container, 0.45)
+                } else {
+                    IDLE_MEMORY * (0.5 + self.share(container, 1.0))
+                }
             }
         }
     }
@@ -46,7 +50,11 @@ impl PodRun {
             Some(curve) => curve.at(run.elapsed(now)),
             None => {
                 let asked = self.asked(container, "cpu");
-                if asked > 0.0 { asked * self.share(container, 0.3) } else { IDLE_CPU * (0.5 + self.share(container, 1.0)) }
+                if asked > 0.0 {
+                    asked * self.share(container, 0.3)
+                } else {
+                    IDLE_CPU * (0.5 + self.share(container, 1.0))
+                }
             }
         }
     }
@@ -59,7 +67,8 @@ impl PodRun {
 
     /// A share that differs from pod to pod and stays the same.
     fn share(&self, container: &Container, middle: f64) -> f64 {
-        let seed = super::chance::mix(super::chance::fnv(format!("{}{}", self.uid, container.name).as_bytes()));
+        let seed =
+            super::chance::mix(super::chance::fnv(format!("{}{}", self.uid, container.name).as_bytes()));
         middle * (0.75 + 0.5 * (seed % 1000) as f64 / 1000.0)
     }
 }

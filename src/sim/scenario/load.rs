@@ -26,7 +26,9 @@ pub struct Loaded {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
-    #[error("there is no scenario called {name:?}; `khud demo --list` shows those there are, and a file needs its path (./{name}.yaml)")]
+    #[error(
+        "there is no scenario called {name:?}; `khud demo --list` shows those there are, and a file needs its path (./{name}.yaml)"
+    )]
     Unknown { name: String },
     #[error("can't read the scenario {}: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
@@ -53,7 +55,8 @@ pub fn load(name: &str) -> Result<Loaded, ScenarioError> {
     let path = Path::new(name);
     let is_file = name.contains(['/', '\\', '.']);
     let (file, text, dir) = if is_file {
-        let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::Read { path: path.into(), source })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ScenarioError::Read { path: path.into(), source })?;
         (name.to_owned(), text, path.parent().map(Path::to_path_buf))
     } else {
         let text = built_in(name).ok_or_else(|| ScenarioError::Unknown { name: name.to_owned() })?;
@@ -94,7 +97,8 @@ fn read(file: &str, text: &str, dir: Option<&Path>, depth: usize) -> Result<Scen
     let base = match (built_in(&parent), beside) {
         (Some(text), _) => read(&format!("the built-in scenario {parent}"), text, None, depth + 1)?,
         (None, Some(path)) => {
-            let text = std::fs::read_to_string(&path).map_err(|source| ScenarioError::Read { path: path.clone(), source })?;
+            let text = std::fs::read_to_string(&path)
+                .map_err(|source| ScenarioError::Read { path: path.clone(), source })?;
             read(&path.display().to_string(), &text, path.parent(), depth + 1)?
         }
         (None, None) => return Err(ScenarioError::Unknown { name: parent }),
@@ -154,7 +158,10 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     }
     for pool in &scenario.nodes {
         if pool.count == 0 || pool.count > 20_000 {
-            return Err(format!("the node pool {:?} has {} nodes; 1 to 20000 are possible", pool.name, pool.count));
+            return Err(format!(
+                "the node pool {:?} has {} nodes; 1 to 20000 are possible",
+                pool.name, pool.count
+            ));
         }
     }
     Ok(())
@@ -163,7 +170,9 @@ fn check(scenario: &Scenario) -> Result<(), String> {
 fn check_object(object: &Spanned<Value>) -> Result<(), String> {
     let line = object.referenced.line();
     let v = &object.value;
-    for (field, pointer) in [("apiVersion", "/apiVersion"), ("kind", "/kind"), ("metadata.name", "/metadata/name")] {
+    for (field, pointer) in
+        [("apiVersion", "/apiVersion"), ("kind", "/kind"), ("metadata.name", "/metadata/name")]
+    {
         if text(v, pointer).is_empty() {
             return Err(format!("line {line}: this object has no {field}; write it as for kubectl apply"));
         }

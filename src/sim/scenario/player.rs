@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::sim::api::store::{DeleteOptions, Part, Status};
+use crate::sim::api::status::Status;
+use crate::sim::api::store::{DeleteOptions, Part};
 use crate::sim::cluster::engine::{Engine, Timer};
 use crate::sim::cluster::object::{self, entry, text};
 
@@ -68,7 +69,11 @@ const KINDS: [(&str, &str, bool); 32] = [
 /// # Errors
 /// A sentence that shows the form.
 pub fn parse_reference(written: &str) -> Result<Reference, String> {
-    let wrong = || format!("`{written}` does not name an object; write kind/namespace/name, like deployment/production/api-server, or kind/name for a node");
+    let wrong = || {
+        format!(
+            "`{written}` does not name an object; write kind/namespace/name, like deployment/production/api-server, or kind/name for a node"
+        )
+    };
     let parts: Vec<&str> = written.split('/').collect();
     let (kind, ns, name) = match parts.as_slice() {
         [kind, ns, name] => (*kind, *ns, *name),
@@ -104,8 +109,14 @@ pub fn resource_of(api_version: &str, kind: &str) -> (String, bool) {
     };
     let cluster = matches!(
         kind,
-        "CustomResourceDefinition" | "APIService" | "RuntimeClass" | "CSIDriver" | "VolumeAttachment"
-            | "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" | "CSINode"
+        "CustomResourceDefinition"
+            | "APIService"
+            | "RuntimeClass"
+            | "CSIDriver"
+            | "VolumeAttachment"
+            | "ValidatingWebhookConfiguration"
+            | "MutatingWebhookConfiguration"
+            | "CSINode"
     );
     (resource, !cluster)
 }
@@ -136,8 +147,18 @@ impl Engine {
         }
         // Namespaces and what the admission of pods needs come before pods.
         let early = |v: &Value| {
-            matches!(text(v, "/kind"), "Namespace" | "PriorityClass" | "StorageClass" | "ResourceQuota" | "LimitRange"
-                | "ServiceAccount" | "ConfigMap" | "Secret" | "CustomResourceDefinition")
+            matches!(
+                text(v, "/kind"),
+                "Namespace"
+                    | "PriorityClass"
+                    | "StorageClass"
+                    | "ResourceQuota"
+                    | "LimitRange"
+                    | "ServiceAccount"
+                    | "ConfigMap"
+                    | "Secret"
+                    | "CustomResourceDefinition"
+            )
         };
         for object in scenario.objects.iter().filter(|o| early(&o.value)) {
             self.apply(&object.value);
@@ -164,14 +185,17 @@ impl Engine {
         let mut manifest = manifest.clone();
         let status = manifest.as_object_mut().and_then(|m| m.remove("status"));
         let written = if self.store().get(&resource, &ns, &name).is_some() {
-            self.store().modify(&resource, &ns, &name, Part::Main, |o| json_patch::merge(o, &manifest)).map(drop)
+            self.store()
+                .modify(&resource, &ns, &name, Part::Main, |o| json_patch::merge(o, &manifest))
+                .map(drop)
         } else {
             self.store().create(&resource, &ns, manifest).map(drop)
         };
         self.told(&format!("apply {resource} {ns}/{name}"), written);
         if let Some(status) = status {
             // What a scenario says of the status of kinds nobody here reconciles.
-            let written = self.store().modify(&resource, &ns, &name, Part::Status, |o| o["status"] = status).map(drop);
+            let written =
+                self.store().modify(&resource, &ns, &name, Part::Status, |o| o["status"] = status).map(drop);
             self.told(&format!("status of {resource} {ns}/{name}"), written);
         }
     }
@@ -214,7 +238,8 @@ impl Engine {
             let now = object::stamp(self.now());
             self.change(object, |o| {
                 let template = &mut o["spec"]["template"];
-                entry(&mut template["metadata"], "annotations").insert("kubectl.kubernetes.io/restartedAt".into(), json!(now));
+                entry(&mut template["metadata"], "annotations")
+                    .insert("kubectl.kubernetes.io/restartedAt".into(), json!(now));
             });
         }
         if let Some(scale) = &step.scale {
@@ -252,7 +277,8 @@ fn set_image(object: &mut Value, container: &str, image: &str, cause: Option<&st
         }
     }
     if let Some(cause) = cause {
-        entry(&mut object["metadata"], "annotations").insert("kubernetes.io/change-cause".into(), json!(cause));
+        entry(&mut object["metadata"], "annotations")
+            .insert("kubernetes.io/change-cause".into(), json!(cause));
     }
 }
 
@@ -263,12 +289,18 @@ mod tests {
     #[test]
     fn objects_are_named_as_people_do() {
         let r = parse_reference("deployment/production/api-server").unwrap();
-        assert_eq!((r.resource.as_str(), r.ns.as_str(), r.name.as_str()), ("deployments.apps", "production", "api-server"));
+        assert_eq!(
+            (r.resource.as_str(), r.ns.as_str(), r.name.as_str()),
+            ("deployments.apps", "production", "api-server")
+        );
         assert_eq!(parse_reference("node/gpu-worker-001").unwrap().resource, "nodes");
         for wrong in ["pods", "pod/x", "node/a/b", "thing/a/b", "pod//x"] {
             assert!(parse_reference(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(resource_of("networking.k8s.io/v1", "Ingress"), ("ingresses.networking.k8s.io".into(), true));
+        assert_eq!(
+            resource_of("networking.k8s.io/v1", "Ingress"),
+            ("ingresses.networking.k8s.io".into(), true)
+        );
         assert_eq!(resource_of("acme.io/v1", "Policy"), ("policies.acme.io".into(), true));
     }
 }

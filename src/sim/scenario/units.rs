@@ -38,7 +38,8 @@ impl Span {
         while !rest.is_empty() {
             let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).ok_or_else(wrong)?;
             let number: f64 = rest[..digits].parse().map_err(|_| wrong())?;
-            let unit_end = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |i| digits + i);
+            let unit_end =
+                rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |i| digits + i);
             let unit = match rest[digits..unit_end].trim() {
                 "ms" => 1.0,
                 "s" => 1e3,
@@ -86,7 +87,9 @@ impl<'de> Deserialize<'de> for Amount {
                 Ok(Amount(v as f64))
             }
             fn visit_str<E: de::Error>(self, v: &str) -> Result<Amount, E> {
-                quantity(v).map(Amount).ok_or_else(|| E::custom(format!("`{v}` is not a quantity like 250m or 2Gi")))
+                quantity(v)
+                    .map(Amount)
+                    .ok_or_else(|| E::custom(format!("`{v}` is not a quantity like 250m or 2Gi")))
             }
         }
         d.deserialize_any(Visitor)
@@ -166,7 +169,9 @@ impl<'de> Deserialize<'de> for Curve {
                 let mut points: Vec<(Duration, f64)> = Vec::new();
                 while let Some((at, value)) = seq.next_element::<(Span, Amount)>()? {
                     if points.last().is_some_and(|p| p.0 >= at.duration()) || at.0 < 0 {
-                        return Err(de::Error::custom("the points of a curve must go forward in time from 0s"));
+                        return Err(de::Error::custom(
+                            "the points of a curve must go forward in time from 0s",
+                        ));
                     }
                     points.push((at.duration(), value.0));
                 }
@@ -202,7 +207,9 @@ mod tests {
 
     #[test]
     fn spans_are_read_or_refused_with_a_sentence() {
-        for (text, want) in [("90s", 90_000), ("2m30s", 150_000), ("-1h", -3_600_000), ("250ms", 250), ("0", 0)] {
+        for (text, want) in
+            [("90s", 90_000), ("2m30s", 150_000), ("-1h", -3_600_000), ("250ms", 250), ("0", 0)]
+        {
             assert_eq!(Span::parse(text), Ok(Span(want)), "{text}");
         }
         for text in ["", "-", "soon", "5", "3 fortnights", "9999999999999w"] {

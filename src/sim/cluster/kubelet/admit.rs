@@ -57,7 +57,9 @@ impl Engine {
         let gone: Vec<Arc<str>> = self
             .runs
             .values()
-            .filter(|r| r.key == *key && self.cache.get("pods", key).is_none_or(|p| object::uid(p) != &*r.uid))
+            .filter(|r| {
+                r.key == *key && self.cache.get("pods", key).is_none_or(|p| object::uid(p) != &*r.uid)
+            })
             .map(|r| r.uid.clone())
             .collect();
         for uid in gone {
@@ -77,7 +79,9 @@ impl Engine {
         let free: Vec<u32> = (0..offered).filter(|g| !taken.contains(g)).take(asked).collect();
         let mut containers = Vec::new();
         let inits = list(pod, "/spec/initContainers");
-        for (init, spec) in inits.iter().map(|s| (true, s)).chain(list(pod, "/spec/containers").iter().map(|s| (false, s))) {
+        for (init, spec) in
+            inits.iter().map(|s| (true, s)).chain(list(pod, "/spec/containers").iter().map(|s| (false, s)))
+        {
             containers.push(new_container(init, spec));
         }
         let run = PodRun {

@@ -61,9 +61,11 @@ impl Engine {
         let exit = run.behaviour.exit.as_ref().filter(|e| e.after.duration() <= elapsed);
         let (code, reason, message) = match (oom, exit) {
             (true, _) => (137, "OOMKilled", String::new()),
-            (false, Some(e)) => {
-                (e.code, if e.code == 0 { "Completed" } else { "Error" }, e.message.clone().unwrap_or_default())
-            }
+            (false, Some(e)) => (
+                e.code,
+                if e.code == 0 { "Completed" } else { "Error" },
+                e.message.clone().unwrap_or_default(),
+            ),
             (false, None) => return,
         };
         self.end_container(uid, c, code, reason, message);
@@ -71,7 +73,14 @@ impl Engine {
     }
 
     /// The container is over.
-    pub(super) fn end_container(&mut self, uid: &Arc<str>, c: usize, code: i32, reason: &str, message: String) {
+    pub(super) fn end_container(
+        &mut self,
+        uid: &Arc<str>,
+        c: usize,
+        code: i32,
+        reason: &str,
+        message: String,
+    ) {
         let now = self.now();
         let Some(container) = self.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) else { return };
         let started = match container.state {
@@ -104,9 +113,15 @@ impl Engine {
             let count = self.runs.get(&uid).map_or(0, |r| r.containers.len());
             for c in 0..count {
                 let fits = self.behaviour_for(&uid, c);
-                let Some(container) = self.runs.get_mut(&uid).and_then(|r| r.containers.get_mut(c)) else { continue };
+                let Some(container) = self.runs.get_mut(&uid).and_then(|r| r.containers.get_mut(c)) else {
+                    continue;
+                };
                 let running = container.running();
-                let Some(run) = container.run.as_mut().filter(|r| running && !Arc::ptr_eq(&r.behaviour, &fits)) else { continue };
+                let Some(run) =
+                    container.run.as_mut().filter(|r| running && !Arc::ptr_eq(&r.behaviour, &fits))
+                else {
+                    continue;
+                };
                 *run = Run { behaviour: fits, started: run.started, since: now, ended: None };
                 self.plan_exit(&uid, c);
                 self.wake_probes(&uid, c);

@@ -20,7 +20,7 @@ use crate::sim::scenario::format::{Behaviour, Gpu};
 use super::files::Tree;
 use super::object::Key;
 
-pub use node::{memory_request, pool_name, priority};
+pub use node::{memory_request, priority};
 pub use probe::{ProbeKind, named_port, spec_of};
 
 /// How long the node controller waits for a lease to be renewed.
@@ -62,7 +62,6 @@ pub struct Machine {
     pub booted: Timestamp,
     /// The last lease renewal.
     pub renewed: Timestamp,
-    pub evicting: bool,
     /// The cordon its kubelet last told of.
     pub cordoned: bool,
 }
@@ -192,7 +191,9 @@ impl Backoff {
     /// Raises the wait: 10 s, doubling to 300 s; forgotten after ten quiet minutes.
     pub fn next(&mut self, event: Timestamp, now: Timestamp) {
         self.entry = Some(match self.entry {
-            Some((wait, updated)) if since(updated, event) <= MAX_BACKOFF * 2 => ((wait * 2).min(MAX_BACKOFF), now),
+            Some((wait, updated)) if since(updated, event) <= MAX_BACKOFF * 2 => {
+                ((wait * 2).min(MAX_BACKOFF), now)
+            }
             _ => (FIRST_BACKOFF, now),
         });
     }

@@ -22,7 +22,7 @@ const REPORT: Duration = Duration::from_secs(300);
 const WARM_UP: Duration = Duration::from_secs(10);
 
 /// The names of a pool: `#` runs become the number.
-pub fn pool_name(pool: &NodePool, index: u32) -> String {
+fn pool_name(pool: &NodePool, index: u32) -> String {
     let number = pool.first + index;
     let width = pool.name.matches('#').count();
     if width == 0 {
@@ -83,7 +83,11 @@ impl Engine {
             }
             alive.sort();
             for name in alive {
-                let uid = self.cache.find("nodes", "", &name).map(|n| object::uid(n).to_owned()).unwrap_or_default();
+                let uid = self
+                    .cache
+                    .find("nodes", "", &name)
+                    .map(|n| object::uid(n).to_owned())
+                    .unwrap_or_default();
                 self.write_lease(&name, &uid);
             }
             if super::since(self.last_heartbeat, now) >= REPORT {
@@ -160,7 +164,8 @@ impl Engine {
 
     /// The scenario changes machines.
     pub(crate) fn change_nodes(&mut self, change: &NodeChange) {
-        let mut names: Vec<Arc<str>> = self.machines.keys().filter(|n| glob(&change.matches, n)).cloned().collect();
+        let mut names: Vec<Arc<str>> =
+            self.machines.keys().filter(|n| glob(&change.matches, n)).cloned().collect();
         names.sort();
         for name in names {
             self.change_node(&name, change);
@@ -184,19 +189,22 @@ impl Engine {
         machine.driver = change.driver.clone().unwrap_or_else(|| machine.driver.clone());
         machine.log = change.log.clone().unwrap_or_else(|| machine.log.clone());
         machine.conntrack = change.conntrack.unwrap_or(machine.conntrack);
-        let (up, pressed) = (machine.kubelet, machine.memory_pressure || machine.disk_pressure || machine.pid_pressure);
+        let (up, pressed) =
+            (machine.kubelet, machine.memory_pressure || machine.disk_pressure || machine.pid_pressure);
+        if was_up != up {
+            machine.renewed = now;
+            machine.warming = up.then_some(now);
+        }
         if was_up && !up {
-            let end = machine.renewed.max(now).checked_add(GRACE).unwrap_or(now);
-            self.at(end, Timer::Lost(name.clone()));
+            self.after(GRACE, Timer::Lost(name.clone()));
         }
         if !was_up && up {
-            machine.renewed = now;
-            machine.warming = Some(now);
             self.after(WARM_UP, Timer::Work(Work::Node(name.clone())));
             for pod in self.cache.on_node(name).map(|p| Key::of(p)).collect::<Vec<_>>() {
                 self.add(Work::Pod(pod));
             }
-            let uids: Vec<Arc<str>> = self.runs.values().filter(|r| &r.node == name).map(|r| r.uid.clone()).collect();
+            let uids: Vec<Arc<str>> =
+                self.runs.values().filter(|r| &r.node == name).map(|r| r.uid.clone()).collect();
             for uid in uids {
                 self.resync_now(&uid);
             }
@@ -216,7 +224,8 @@ impl Engine {
     /// Labels and node info follow the machine.
     fn relabel(&mut self, name: &Arc<str>, change: &NodeChange) {
         let key = Key::new("", name);
-        let driver = change.driver.clone().filter(|_| self.machines.get(name).is_some_and(|m| m.gpu.is_some()));
+        let driver =
+            change.driver.clone().filter(|_| self.machines.get(name).is_some_and(|m| m.gpu.is_some()));
         if !change.labels.is_empty() || driver.is_some() {
             self.write("nodes", &key, |o| {
                 let labels = entry(&mut o["metadata"], "labels");
@@ -335,7 +344,6 @@ fn machine(pool: &NodePool, name: &str, serial: u32, now: jiff::Timestamp) -> Ma
         storage: pool.storage.map_or(500e9, |s| s.0),
         booted: now,
         renewed: now,
-        evicting: false,
         cordoned: false,
     }
 }
@@ -345,7 +353,10 @@ fn driver_labels(driver: &str) -> Map<String, Value> {
     let mut labels = Map::new();
     labels.insert("nvidia.com/cuda.driver-version.full".into(), json!(driver));
     for part in ["major", "minor", "revision"] {
-        labels.insert(format!("nvidia.com/cuda.driver-version.{part}"), json!(parts.next().unwrap_or_default()));
+        labels.insert(
+            format!("nvidia.com/cuda.driver-version.{part}"),
+            json!(parts.next().unwrap_or_default()),
+        );
     }
     labels
 }
@@ -422,14 +433,15 @@ fn node_object(pool: &NodePool, m: &Machine, index: u32, version: &str) -> Value
 
 /// What a pod asks of memory, in bytes.
 pub fn memory_request(pod: &Value) -> f64 {
-    list(pod, "/spec/containers").iter().filter_map(|c| amount(c.pointer("/resources/requests/memory")?)).sum()
+    list(pod, "/spec/containers")
+        .iter()
+        .filter_map(|c| amount(c.pointer("/resources/requests/memory")?))
+        .sum()
 }
 
 /// A pod's priority.
 pub fn priority(pod: &Value) -> i64 {
-    object::int(pod, "/spec/priority").unwrap_or(if text(pod, "/spec/priorityClassName").starts_with("system-") {
-        2_000_000_000
-    } else {
-        0
-    })
+    object::int(pod, "/spec/priority").unwrap_or(
+        if text(pod, "/spec/priorityClassName").starts_with("system-") { 2_000_000_000 } else { 0 },
+    )
 }

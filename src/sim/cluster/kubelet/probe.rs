@@ -218,7 +218,8 @@ impl Engine {
         };
         let container_spec = spec_of(run, container);
         let port = |pointer: &str| named_port(container_spec, spec.pointer(pointer));
-        let timeout = Duration::from_secs(int(spec, "/timeoutSeconds").filter(|t| *t > 0).unwrap_or(1).unsigned_abs());
+        let timeout =
+            Duration::from_secs(int(spec, "/timeoutSeconds").filter(|t| *t > 0).unwrap_or(1).unsigned_abs());
         let changes = behaviour.changes_after(elapsed);
         let answer = if spec.get("httpGet").is_some() {
             let port = port("/httpGet/port");
@@ -232,7 +233,9 @@ impl Engine {
             };
             let url = format!("{scheme}://{ip}:{port}{path}");
             match behaviour.hear(port, path, elapsed) {
-                Heard::Refused => Err(format!("Get \"{url}\": dial tcp {ip}:{port}: connect: connection refused")),
+                Heard::Refused => {
+                    Err(format!("Get \"{url}\": dial tcp {ip}:{port}: connect: connection refused"))
+                }
                 Heard::Answer { latency, .. } if latency > timeout => Err(format!(
                     "Get \"{url}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
                 )),
@@ -250,7 +253,9 @@ impl Engine {
         } else if spec.get("grpc").is_some() {
             let port = port("/grpc/port");
             match behaviour.hear(port, "/", elapsed) {
-                Heard::Refused => Err(format!("timeout: failed to connect service \"{ip}:{port}\" within 1s: context deadline exceeded")),
+                Heard::Refused => Err(format!(
+                    "timeout: failed to connect service \"{ip}:{port}\" within 1s: context deadline exceeded"
+                )),
                 Heard::Answer { .. } => Ok(()),
             }
         } else {
@@ -273,6 +278,7 @@ pub fn named_port(container: Option<&Value>, port: Option<&Value>) -> u16 {
     }
     let name = port.as_str().unwrap_or_default();
     let ports = container.map_or(&[][..], |c| list(c, "/ports"));
-    let found = ports.iter().find(|p| p["name"] == name).and_then(|p| p.get("containerPort")).and_then(number);
+    let found =
+        ports.iter().find(|p| p["name"] == name).and_then(|p| p.get("containerPort")).and_then(number);
     found.or_else(|| name.parse().ok()).unwrap_or(0)
 }

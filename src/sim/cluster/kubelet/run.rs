@@ -190,7 +190,8 @@ impl Engine {
             } else {
                 continue;
             };
-            missing = Some(format!("MountVolume.SetUp failed for volume {:?} : {why}", text(volume, "/name")));
+            missing =
+                Some(format!("MountVolume.SetUp failed for volume {:?} : {why}", text(volume, "/name")));
             break;
         }
         let Some(message) = missing else { return true };
@@ -218,7 +219,14 @@ impl Engine {
     }
 
     /// An event about one container of a pod.
-    pub(super) fn container_event(&mut self, uid: &Arc<str>, c: usize, kind: &str, reason: &str, message: &str) {
+    pub(super) fn container_event(
+        &mut self,
+        uid: &Arc<str>,
+        c: usize,
+        kind: &str,
+        reason: &str,
+        message: &str,
+    ) {
         let Some(run) = self.runs.get(uid) else { return };
         let Some(container) = run.containers.get(c) else { return };
         let (node, pod, field) = (run.node.clone(), run.pod.clone(), container.field());

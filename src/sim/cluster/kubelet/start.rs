@@ -41,7 +41,11 @@ impl Engine {
             );
             // Back at the end of the wait, or for the regular look at the pod.
             let (soon, regular) = (Duration::from_secs(10), Duration::from_secs(60));
-            let wait = self.chance.jitter(left.max(soon), 0.4).min(self.chance.jitter(regular, 0.4)).max(left.min(regular));
+            let wait = self
+                .chance
+                .jitter(left.max(soon), 0.4)
+                .min(self.chance.jitter(regular, 0.4))
+                .max(left.min(regular));
             self.resync(uid, wait);
             return false;
         }
@@ -59,11 +63,19 @@ impl Engine {
     fn get_image(&mut self, uid: &Arc<str>, c: usize, image: &str) -> bool {
         let now = self.now();
         let Some(run) = self.runs.get_mut(uid) else { return false };
-        let spec_path = if run.containers.get(c).is_some_and(|x| x.init) { "/spec/initContainers" } else { "/spec/containers" };
+        let spec_path = if run.containers.get(c).is_some_and(|x| x.init) {
+            "/spec/initContainers"
+        } else {
+            "/spec/containers"
+        };
         let name = run.containers.get(c).map(|x| x.name.clone()).unwrap_or_default();
         let spec = list(&run.pod, spec_path).iter().find(|s| s["name"] == name.as_str());
         let policy = match spec.map_or("", |s| text(s, "/imagePullPolicy")) {
-            "" if image.ends_with(":latest") || !image.rsplit('/').next().is_some_and(|l| l.contains(':')) => "Always",
+            "" if image.ends_with(":latest")
+                || !image.rsplit('/').next().is_some_and(|l| l.contains(':')) =>
+            {
+                "Always"
+            }
             "" => "IfNotPresent",
             policy => policy,
         }
@@ -71,11 +83,15 @@ impl Engine {
         let Some(machine) = self.machines.get(&run.node) else { return false };
         let present = machine.images.contains(image);
         if present && policy != "Always" || policy == "Never" && self.registry_has_local(image) {
-            let said = format!("Container image {image:?} already present on machine and can be accessed by the pod");
+            let said = format!(
+                "Container image {image:?} already present on machine and can be accessed by the pod"
+            );
             self.container_event(uid, c, "Normal", "Pulled", &said);
             return self.configure(uid, c);
         }
-        let Some(container) = self.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) else { return false };
+        let Some(container) = self.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) else {
+            return false;
+        };
         if policy == "Never" {
             let why = format!("Container image {image:?} is not present with pull policy of Never");
             container.reason = Some(("ErrImageNeverPull".into(), why.clone()));
@@ -87,7 +103,9 @@ impl Engine {
         if container.pull.waiting(now, now).is_some() && container.pull_waits(now) {
             let cause = match &container.reason {
                 Some((reason, message)) if reason == "ErrImagePull" => format!(": ErrImagePull: {message}"),
-                Some((_, message)) => message.find(": ErrImagePull: ").map_or(String::new(), |i| message[i..].to_owned()),
+                Some((_, message)) => {
+                    message.find(": ErrImagePull: ").map_or(String::new(), |i| message[i..].to_owned())
+                }
                 None => String::new(),
             };
             let said = format!("Back-off pulling image {image:?}");
@@ -119,7 +137,9 @@ impl Engine {
         let Some(image) = self.unbusy(uid, c) else { return };
         let Pull::Failed(why) = self.registry.pull(&image) else { return self.pulled(uid, c) };
         let first = {
-            let Some(container) = self.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) else { return };
+            let Some(container) = self.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) else {
+                return;
+            };
             let first = container.reason.is_none();
             container.reason = Some(("ErrImagePull".into(), why.clone()));
             container.pull.next(now, now);
@@ -147,8 +167,9 @@ impl Engine {
             }
         }
         let took = go_duration(took);
-        let said =
-            format!("Successfully pulled image {image:?} in {took} ({took} including waiting). Image size: {bytes} bytes.");
+        let said = format!(
+            "Successfully pulled image {image:?} in {took} ({took} including waiting). Image size: {bytes} bytes."
+        );
         self.container_event(uid, c, "Normal", "Pulled", &said);
         self.configure(uid, c);
     }
@@ -188,7 +209,8 @@ impl Engine {
         let Some(spec) = list(&run.pod, path).iter().find(|s| s["name"] == container.name.as_str()) else {
             return Ok(Env::new());
         };
-        let root = flag(&run.pod, "/spec/securityContext/runAsNonRoot") || flag(spec, "/securityContext/runAsNonRoot");
+        let root = flag(&run.pod, "/spec/securityContext/runAsNonRoot")
+            || flag(spec, "/securityContext/runAsNonRoot");
         let user = object::int(spec, "/securityContext/runAsUser")
             .or_else(|| object::int(&run.pod, "/spec/securityContext/runAsUser"));
         if root && user.is_none() && !self.image_has_user(container) {
@@ -208,7 +230,8 @@ impl Engine {
                 if name.is_empty() || flag(from, &format!("{pointer}/optional")) {
                     continue;
                 }
-                let object = self.cache.find(resource, ns, name).ok_or(format!("{kind} {name:?} not found"))?;
+                let object =
+                    self.cache.find(resource, ns, name).ok_or(format!("{kind} {name:?} not found"))?;
                 let data = object.get("data").and_then(Value::as_object).into_iter().flatten();
                 env.extend(data.map(|(k, v)| (k.clone(), decoded(kind, v))));
             }
@@ -284,7 +307,9 @@ impl Engine {
         container.previous = container.run.take().or(container.previous.take());
         container.files = Default::default();
         if let Some(why) = &behaviour.start_error {
-            let why = format!("failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: {why}");
+            let why = format!(
+                "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: {why}"
+            );
             let ended = Ended {
                 code: 128,
                 reason: "StartError".into(),
@@ -325,7 +350,11 @@ impl Engine {
     }
 
     /// The behaviour of the scenario for a container, or one that simply runs.
-    pub(super) fn behaviour_for(&self, uid: &Arc<str>, c: usize) -> Arc<crate::sim::scenario::format::Behaviour> {
+    pub(super) fn behaviour_for(
+        &self,
+        uid: &Arc<str>,
+        c: usize,
+    ) -> Arc<crate::sim::scenario::format::Behaviour> {
         let found = self.runs.get(uid).and_then(|run| {
             let container = run.containers.get(c)?;
             let env = self.environment(uid, c).unwrap_or_default();

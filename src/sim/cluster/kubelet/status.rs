@@ -157,7 +157,8 @@ fn conditions(run: &PodRun, phase: &str, generation: i64, initialized: bool) -> 
         "Failed" => Some("PodFailed"),
         _ => None,
     };
-    let all_ended = run.containers.iter().filter(|c| !c.init).all(done_well) && run.restart_policy() != "Always";
+    let all_ended =
+        run.containers.iter().filter(|c| !c.init).all(done_well) && run.restart_policy() != "Always";
     let over = over.or(all_ended.then_some("PodCompleted"));
     let unready: Vec<&str> = run
         .containers
@@ -258,7 +259,9 @@ fn container_status(run: &PodRun, c: &Container, spec: Option<&Value>, initializ
             id: None,
         }),
         (State::Waiting, Some((reason, message))) if run.stopping.is_none() => waiting(reason, message),
-        (State::Waiting, _) if (run.inits > 0 && !c.init && !initialized) || (run.inits > 0 && !run.sandbox) => {
+        (State::Waiting, _)
+            if (run.inits > 0 && !c.init && !initialized) || (run.inits > 0 && !run.sandbox) =>
+        {
             waiting("PodInitializing", "")
         }
         (State::Waiting, _) => waiting("ContainerCreating", ""),
@@ -275,7 +278,8 @@ fn container_status(run: &PodRun, c: &Container, spec: Option<&Value>, initializ
     if let Some(id) = &c.id {
         status["containerID"] = json!(format!("containerd://{id}"));
     }
-    if let Some(resources) = spec.and_then(|s| s.get("resources")).filter(|r| r.as_object().is_some_and(|m| !m.is_empty()))
+    if let Some(resources) =
+        spec.and_then(|s| s.get("resources")).filter(|r| r.as_object().is_some_and(|m| !m.is_empty()))
         && c.attempt > 0
     {
         if let Some(requests) = resources.get("requests") {
@@ -290,9 +294,13 @@ fn container_status(run: &PodRun, c: &Container, spec: Option<&Value>, initializ
             .unwrap_or(0);
         status["user"] = json!({"linux": {"uid": user, "gid": user, "supplementalGroups": [user]}});
     }
-    if !run.gpus.is_empty() && spec.is_some_and(|s| s.pointer("/resources/limits/nvidia.com~1gpu").is_some()) {
-        let devices: Vec<Value> =
-            run.gpus.iter().map(|g| json!({"resourceID": super::super::dcgm::gpu_uuid(&run.node, *g), "health": "Healthy"})).collect();
+    if !run.gpus.is_empty() && spec.is_some_and(|s| s.pointer("/resources/limits/nvidia.com~1gpu").is_some())
+    {
+        let devices: Vec<Value> = run
+            .gpus
+            .iter()
+            .map(|g| json!({"resourceID": super::super::dcgm::gpu_uuid(&run.node, *g), "health": "Healthy"}))
+            .collect();
         status["allocatedResourcesStatus"] = json!([{"name": "nvidia.com/gpu", "resources": devices}]);
     }
     status

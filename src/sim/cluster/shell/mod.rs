@@ -31,7 +31,8 @@ pub async fn run(session: Session, exec: ExecRequest, io: ExecIo) -> ExecResult 
     let answer = {
         let engine = session.cluster.lock();
         let run = engine.runs.get(&session.uid).and_then(|r| r.containers.get(session.container));
-        run.filter(|c| c.attempt == session.attempt).and_then(|c| c.run.as_ref()?.behaviour.answers(&words).cloned())
+        run.filter(|c| c.attempt == session.attempt)
+            .and_then(|c| c.run.as_ref()?.behaviour.answers(&words).cloned())
     };
     match answer {
         Some(a) if !a.missing => {
