@@ -1,1 +1,20 @@
-//! Decision trees: load, check, walk, explain.
+//! Playbooks: decision trees as data, whose questions the cluster answers.
+//!
+//! A [`Playbook`] is a YAML file: nodes ask, name the evidence they need and decide with a CEL expression over it;
+//! leaves are verdicts. A [`Walk`] goes down one tree for one object. It does no I/O: it says which reads it wants,
+//! takes their answers, and shows every step with its evidence. `docs/playbooks.md` is the author's manual.
+
+pub mod docs;
+mod evidence;
+pub mod expr;
+mod facts;
+pub mod library;
+pub mod lint;
+pub mod render;
+pub mod tree;
+pub mod walk;
+
+pub use library::Library;
+pub use lint::{Problem, lint};
+pub use tree::{LoadError, Playbook};
+pub use walk::{By, Evidence, Proposal, Read, Reading, State, Step, Unknown, Verdict, Walk, WalkOptions};

@@ -1,6 +1,7 @@
 //! What we know of the cluster: records, indexes, and the changes a delta made. Knows neither kube nor terminals.
 
 pub mod ask;
+pub mod causes;
 pub mod delta;
 pub mod intern;
 pub mod kind;
@@ -8,6 +9,7 @@ pub mod patterns;
 pub mod quantity;
 pub mod record;
 pub mod restarts;
+pub mod scheduling;
 pub mod selector;
 pub mod state;
 pub mod status;

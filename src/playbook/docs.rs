@@ -1,0 +1,82 @@
+//! A playbook as Markdown: the tree to read, with what each question looks at and what each verdict means.
+
+use super::tree::{Decide, Need, Node, Playbook};
+
+/// The tree as Markdown. A node with several ways to it is written out once and named after that.
+pub fn markdown(book: &Playbook) -> String {
+    let title = if book.title.is_empty() { &book.id } else { &book.title };
+    let mut out = format!("# {title}\n\n");
+    let kinds: Vec<&str> = book.about.iter().map(|k| k.name()).collect();
+    out.push_str(&format!("Playbook `{}`, for {}.\n\n## Tree\n\n", book.id, kinds.join(", ")));
+    let mut seen = Vec::new();
+    branch(book, &book.start, "", 0, &mut seen, &mut out);
+    out.push_str("\n## Verdicts\n");
+    for leaf in book.verdicts.values() {
+        out.push_str(&format!(
+            "\n### `{}`: {}\n\n{}\n",
+            leaf.cause,
+            escape(&leaf.title.source),
+            escape(&leaf.explain.source)
+        ));
+        if !leaf.remedies.is_empty() {
+            out.push_str("\nWhat to do:\n\n");
+            for r in &leaf.remedies {
+                let when = r.when.as_ref().map_or_else(String::new, |w| format!(" where `{}`", w.source));
+                out.push_str(&format!("- `{}` on `{}`{when}\n", r.action, r.target.source));
+            }
+        }
+        if let Some(v) = &leaf.verify {
+            out.push_str(&format!("\nOver when: {}\n", escape(&v.source)));
+        }
+    }
+    out
+}
+
+fn branch(book: &Playbook, id: &str, answer: &str, depth: usize, seen: &mut Vec<String>, out: &mut String) {
+    let pad = "  ".repeat(depth);
+    let lead = if answer.is_empty() { String::new() } else { format!("**{}** → ", escape(answer)) };
+    if let Some(leaf) = book.verdicts.get(id) {
+        out.push_str(&format!("{pad}- {lead}`{}` {}\n", leaf.cause, escape(&leaf.title.source)));
+        return;
+    }
+    let Some(node) = book.nodes.get(id) else { return };
+    if seen.iter().any(|s| s == id) {
+        out.push_str(&format!("{pad}- {lead}{} (above)\n", escape(&node.ask)));
+        return;
+    }
+    seen.push(id.to_owned());
+    out.push_str(&format!("{pad}- {lead}{}{}\n", escape(&node.ask), looks_at(node)));
+    let order = |a: &str| match a {
+        "yes" => 0,
+        "no" => 1,
+        "else" => 3,
+        "unknown" => 4,
+        _ => 2,
+    };
+    let mut branches: Vec<(&String, &String)> = node.branches.iter().collect();
+    branches.sort_by_key(|(a, _)| (order(a), a.as_str()));
+    for (answer, to) in branches {
+        branch(book, to, answer, depth + 1, seen, out);
+    }
+}
+
+fn looks_at(node: &Node) -> String {
+    let needs: Vec<String> = node
+        .needs
+        .iter()
+        .map(|n| match n {
+            Need::Exec(words) => format!("exec {}", words.join(" ")),
+            other => other.variables()[0].to_owned(),
+        })
+        .collect();
+    match &node.decide {
+        Decide::Test(e) | Decide::Case(e) => format!(" `{}` (looks at {})", e.source, needs.join(", ")),
+        Decide::Operator(_) => " (asks you)".to_owned(),
+        Decide::Follow { playbook, .. } => format!("goes on in playbook `{playbook}`"),
+    }
+}
+
+/// Keeps text from being Markdown of its own.
+fn escape(text: &str) -> String {
+    text.trim().replace('<', "&lt;").replace('\n', " ")
+}

@@ -1,0 +1,152 @@
+//! Evidence that has to be fetched: which reads a need wants, and what their answers become.
+
+use serde_json::{Value, json};
+
+use super::facts;
+use super::tree::Need;
+use super::walk::{Read, Reading};
+use crate::world::ask::{Call, Exec, LogTail};
+use crate::world::patterns::log;
+use crate::world::{ContainerState, ObjectRef, World};
+
+/// Lines of a log that are read.
+const TAIL: u32 = 100;
+/// Lines of it a playbook sees.
+const LINES: usize = 50;
+
+/// The reads a need wants for an object; none where the World alone answers.
+pub(super) fn reads(need: &Need, world: &World, o: &ObjectRef) -> Vec<Read> {
+    let pod = world.pods.find(&o.namespace, &o.name);
+    let container = pod.and_then(facts::blamed);
+    match need {
+        Need::Logs => {
+            let (Some(_), Some(c)) = (pod, container) else { return Vec::new() };
+            let tail = |previous| {
+                Read::Log(LogTail {
+                    namespace: o.namespace.clone(),
+                    pod: o.name.clone(),
+                    container: c.spec.name.clone(),
+                    previous,
+                    tail: TAIL,
+                })
+            };
+            let waiting = matches!(c.state, ContainerState::Waiting { .. });
+            let mut out = Vec::new();
+            if c.restarts > 0 {
+                out.push(tail(true));
+            }
+            // A container that never ran has no log of its own; one that waits after a crash still shows the last.
+            if !waiting || c.restarts > 0 || c.last.is_some() {
+                out.push(tail(false));
+            }
+            out
+        }
+        Need::Classes => vec![Read::Call(Call::get("/apis/storage.k8s.io/v1/storageclasses"))],
+        Need::Exec(words) => {
+            let Some(c) = container else { return Vec::new() };
+            vec![Read::Exec(Exec {
+                namespace: o.namespace.clone(),
+                pod: o.name.clone(),
+                container: c.spec.name.clone(),
+                command: words.clone(),
+            })]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What the log says: previous run first, for its end is what is asked about.
+pub(super) fn logs(readings: &[(Read, Result<Reading, String>)], o: &ObjectRef) -> Result<Value, String> {
+    let mut best: Option<Value> = None;
+    let mut errors = Vec::new();
+    for (read, result) in readings {
+        let Read::Log(tail) = read else { continue };
+        let source = if tail.previous {
+            format!("previous log of {}", tail.container)
+        } else {
+            format!("log of {}", tail.container)
+        };
+        let text = match result {
+            Ok(Reading::Text(text)) => text,
+            Ok(_) => continue,
+            Err(why) => {
+                errors.push(format!("{source}: {why}"));
+                continue;
+            }
+        };
+        // The kubelet answers 200 with this sentence when the file is gone.
+        if text.starts_with("unable to retrieve container logs for ") {
+            errors.push(format!("{source}: {}", text.trim()));
+            continue;
+        }
+        let lines: Vec<&str> = text.lines().collect();
+        let found = log(&lines);
+        let shown: Vec<&str> = lines[lines.len().saturating_sub(LINES)..].to_vec();
+        let last = lines.iter().rev().find(|l| !l.trim().is_empty()).copied().unwrap_or("");
+        let (clue, quote) = match &found {
+            Some((clue, line)) => (Some(clue), *line),
+            None => (None, last),
+        };
+        let value = json!({
+            "cause": clue.map_or("", |c| c.cause), "words": clue.map_or("", |c| &*c.words),
+            "subject": clue.map_or("", |c| &*c.subject), "quote": strip_time(quote), "source": source, "at": "",
+            "object": facts::object(o), "lines": shown, "previous": tail.previous,
+            "errors": shown.iter().filter(|l| is_error(l)).count(), "last": strip_time(last),
+        });
+        if found.is_some() {
+            return Ok(value);
+        }
+        best.get_or_insert(value);
+    }
+    best.ok_or_else(|| if errors.is_empty() { "there is no log yet".to_owned() } else { errors.join("; ") })
+}
+
+/// A line without the timestamp the kubelet puts in front.
+fn strip_time(line: &str) -> &str {
+    match line.split_once(' ') {
+        Some((t, rest)) if t.len() >= 20 && crate::world::Time::parse(t).is_some() => rest.trim(),
+        _ => line.trim(),
+    }
+}
+
+/// A line a program wrote as an error.
+fn is_error(line: &str) -> bool {
+    let upper = line.to_ascii_uppercase();
+    ["ERROR", "FATAL", "PANIC", "EXCEPTION", "CRITICAL", "TRACEBACK"].iter().any(|w| upper.contains(w))
+}
+
+pub(super) fn classes(readings: &[(Read, Result<Reading, String>)]) -> Result<Value, String> {
+    for (read, result) in readings {
+        if let Read::Call(_) = read {
+            return match result {
+                Ok(Reading::Answer(a)) if a.ok() => {
+                    let names = a.body["items"].as_array().into_iter().flatten();
+                    Ok(Value::Array(names.map(|i| i["metadata"]["name"].clone()).collect()))
+                }
+                Ok(Reading::Answer(a)) => {
+                    Err(format!("storage classes were answered {}: {}", a.status, a.message()))
+                }
+                Ok(_) => Err("storage classes were answered with something else".to_owned()),
+                Err(why) => Err(why.clone()),
+            };
+        }
+    }
+    Err("storage classes were not read".to_owned())
+}
+
+pub(super) fn output(readings: &[(Read, Result<Reading, String>)]) -> Result<Value, String> {
+    for (read, result) in readings {
+        if let Read::Exec(e) = read {
+            return match result {
+                Ok(Reading::Output(o)) => Ok(json!({
+                    "stdout": String::from_utf8_lossy(&o.stdout), "stderr": String::from_utf8_lossy(&o.stderr),
+                    "exit_code": o.exit_code, "source": format!("exec {}", e.command.join(" ")),
+                    "quote": String::from_utf8_lossy(&o.stdout).lines().next().unwrap_or("").to_owned(),
+                })),
+                Ok(_) => Err("the command was answered with something else".to_owned()),
+                Err(why) => Err(why.clone()),
+            };
+        }
+    }
+    Err("the command was not run".to_owned())
+}

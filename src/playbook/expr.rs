@@ -1,0 +1,212 @@
+//! CEL expressions and text templates over evidence. Cluster text is only ever a value, never part of an expression.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use cel::{Context, Program};
+use serde_json::Value;
+
+static MACRO: LazyLock<regex::Regex> = LazyLock::new(|| {
+    // A literal pattern; a test compiles it.
+    #[allow(clippy::expect_used)]
+    regex::Regex::new(r"\.(?:all|exists|exists_one|map|filter)\(\s*(\w+)\s*,").expect("compiles")
+});
+
+/// Evidence by variable name.
+pub type Bindings = BTreeMap<String, Value>;
+
+/// A compiled CEL expression, with the line of the file it stands on.
+#[derive(Clone)]
+pub struct Expr {
+    pub source: String,
+    pub line: u64,
+    program: Arc<Program>,
+}
+
+impl std::fmt::Debug for Expr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Expr({:?} line {})", self.source, self.line)
+    }
+}
+
+impl Expr {
+    /// # Errors
+    /// The parser's message with the line and column in the file.
+    pub fn compile(source: &str, line: u64) -> Result<Expr, String> {
+        match Program::compile(source) {
+            Ok(program) => Ok(Expr { source: source.to_owned(), line, program: Arc::new(program) }),
+            Err(errors) => {
+                let first = errors.errors.first();
+                let (row, column) = first.map_or((1, 1), |e| e.pos);
+                let text = first.map_or("not an expression", |e| e.msg.as_str());
+                let at = line + u64::try_from(row.saturating_sub(1)).unwrap_or(0);
+                Err(format!("line {at}: cannot read {source:?} as CEL at column {column}: {text}"))
+            }
+        }
+    }
+
+    /// The variables it reads, without those its own macros introduce (`list.exists(x, …)`).
+    pub fn variables(&self) -> Vec<String> {
+        let own: Vec<&str> =
+            MACRO.captures_iter(&self.source).filter_map(|c| c.get(1)).map(|m| m.as_str()).collect();
+        let references = self.program.references();
+        let names = references.variables().into_iter().filter(|n| !own.contains(n) && !n.starts_with('@'));
+        let mut names: Vec<String> = names.map(str::to_owned).collect();
+        names.sort();
+        names
+    }
+
+    /// # Errors
+    /// CEL's own words where a field is missing or types do not fit.
+    pub fn eval(&self, bindings: &Bindings) -> Result<Value, String> {
+        let mut context = Context::default();
+        for (name, value) in bindings {
+            context.add_variable_from_value(name.clone(), to_cel(value));
+        }
+        let value = self.program.execute(&context).map_err(|e| e.to_string())?;
+        value.json().map_err(|e| e.to_string())
+    }
+}
+
+/// JSON as CEL sees it: every whole number is an int, so that `restarts > 3` compares like with like.
+fn to_cel(value: &Value) -> cel::Value {
+    match value {
+        Value::Null => cel::Value::Null,
+        Value::Bool(b) => cel::Value::Bool(*b),
+        Value::Number(n) => {
+            n.as_i64().map_or_else(|| cel::Value::Float(n.as_f64().unwrap_or(f64::NAN)), cel::Value::Int)
+        }
+        Value::String(s) => cel::Value::String(Arc::new(s.clone())),
+        Value::Array(items) => cel::Value::List(Arc::new(items.iter().map(to_cel).collect())),
+        Value::Object(map) => {
+            let map: std::collections::HashMap<String, cel::Value> =
+                map.iter().map(|(k, v)| (k.clone(), to_cel(v))).collect();
+            cel::Value::Map(map.into())
+        }
+    }
+}
+
+/// Text with `{expression}` holes; `{{` and `}}` are braces.
+#[derive(Clone, Debug)]
+pub struct Template {
+    pub source: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Text(String),
+    Hole(Expr),
+}
+
+impl Template {
+    /// # Errors
+    /// An unclosed hole, or a hole that is no CEL, with its line.
+    pub fn compile(source: &str, line: u64) -> Result<Template, String> {
+        let (mut parts, mut text) = (Vec::new(), String::new());
+        let mut at = line;
+        let mut chars = source.chars().peekable();
+        while let Some(c) = chars.next() {
+            match c {
+                '{' if chars.peek() == Some(&'{') => {
+                    chars.next();
+                    text.push('{');
+                }
+                '}' if chars.peek() == Some(&'}') => {
+                    chars.next();
+                    text.push('}');
+                }
+                '{' => {
+                    let mut hole = String::new();
+                    let mut closed = false;
+                    for c in chars.by_ref() {
+                        if c == '}' {
+                            closed = true;
+                            break;
+                        }
+                        hole.push(c);
+                    }
+                    if !closed {
+                        return Err(format!("line {at}: a {{ is not closed in {source:?}"));
+                    }
+                    if !text.is_empty() {
+                        parts.push(Part::Text(std::mem::take(&mut text)));
+                    }
+                    parts.push(Part::Hole(Expr::compile(hole.trim(), at)?));
+                }
+                c => {
+                    at += u64::from(c == '\n');
+                    text.push(c);
+                }
+            }
+        }
+        if !text.is_empty() {
+            parts.push(Part::Text(text));
+        }
+        Ok(Template { source: source.to_owned(), parts })
+    }
+
+    pub fn holes(&self) -> impl Iterator<Item = &Expr> {
+        self.parts.iter().filter_map(|p| match p {
+            Part::Hole(e) => Some(e),
+            Part::Text(_) => None,
+        })
+    }
+
+    /// The text; a hole whose evidence is not there shows as `?`.
+    pub fn render(&self, bindings: &Bindings) -> String {
+        let mut out = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(t) => out.push_str(t),
+                Part::Hole(e) => match e.eval(bindings) {
+                    Ok(Value::String(s)) => out.push_str(&s),
+                    Ok(Value::Null) | Err(_) => out.push('?'),
+                    Ok(other) => out.push_str(&other.to_string()),
+                },
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn bindings() -> Bindings {
+        Bindings::from([
+            ("pod".to_owned(), json!({"phase": "Running", "restarts": 4, "labels": {"a": "b"}})),
+            ("log".to_owned(), json!({"lines": ["one", "1 == 1 || true"]})),
+        ])
+    }
+
+    #[test]
+    fn expressions_decide_over_values() {
+        let eval = |s: &str| Expr::compile(s, 1).unwrap().eval(&bindings());
+        assert_eq!(eval("pod.phase == 'Running' && pod.restarts > 3"), Ok(json!(true)));
+        assert_eq!(eval("log.lines.exists(l, l.matches('^on'))"), Ok(json!(true)));
+        assert_eq!(eval("log.lines[1] == 'x'"), Ok(json!(false)), "text that looks like CEL is text");
+        assert_eq!(eval("has(pod.node) ? pod.node : 'none'"), Ok(json!("none")));
+        assert!(eval("pod.nothing == 1").is_err());
+        assert_eq!(eval("pod.restarts + 1"), Ok(json!(5)));
+        let e = Expr::compile("log.lines.exists(l, l == pod.phase)", 1).unwrap();
+        assert_eq!(e.variables(), ["log", "pod"]);
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        let e = Expr::compile("pod.phase == == 'x'", 12).unwrap_err();
+        assert!(e.starts_with("line 12: cannot read"), "{e}");
+        assert!(Template::compile("a {b", 3).unwrap_err().starts_with("line 3:"));
+        assert!(Template::compile("a\n{b c}", 3).unwrap_err().starts_with("line 4:"));
+    }
+
+    #[test]
+    fn templates_fill_their_holes() {
+        let t = Template::compile("{{x}} {pod.phase} {pod.restarts} {pod.gone}", 1).unwrap();
+        assert_eq!(t.render(&bindings()), "{x} Running 4 ?");
+        assert_eq!(t.holes().flat_map(Expr::variables).collect::<Vec<_>>(), ["pod", "pod", "pod"]);
+    }
+}

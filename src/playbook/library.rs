@@ -1,0 +1,85 @@
+//! The playbooks at hand: those built in, and the user's own, which win by id.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::tree::{LoadError, Playbook};
+use crate::world::Kind;
+
+/// Built in: file name and text.
+pub const EMBEDDED: &[(&str, &str)] = &[
+    ("pod.yaml", include_str!("../../assets/playbooks/pod.yaml")),
+    ("rollout.yaml", include_str!("../../assets/playbooks/rollout.yaml")),
+];
+
+/// No playbook comes near this.
+const LARGEST: u64 = 1 << 20;
+
+/// Playbooks by id.
+#[derive(Clone, Debug, Default)]
+pub struct Library {
+    books: BTreeMap<String, Arc<Playbook>>,
+}
+
+impl Library {
+    /// The built-in playbooks.
+    ///
+    /// # Errors
+    /// Never for a build whose tests passed.
+    pub fn embedded() -> Result<Library, LoadError> {
+        let mut library = Library::default();
+        for (file, text) in EMBEDDED {
+            library.add(Playbook::parse(text, file)?);
+        }
+        Ok(library)
+    }
+
+    /// Adds a playbook; one with the same id gives way.
+    pub fn add(&mut self, playbook: Playbook) -> Arc<Playbook> {
+        let book = Arc::new(playbook);
+        self.books.insert(book.id.clone(), book.clone());
+        book
+    }
+
+    /// Adds every `*.yaml` of a directory. A directory that is not there holds none; a file that cannot be read is
+    /// returned as an error and the others still load.
+    pub fn add_directory(&mut self, dir: &Path) -> Vec<LoadError> {
+        let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+        let mut files: Vec<_> = entries
+            .filter_map(|e| e.ok().map(|e| e.path()))
+            .filter(|p| p.extension().is_some_and(|x| x == "yaml" || x == "yml"))
+            .collect();
+        files.sort();
+        files.iter().filter_map(|f| self.add_file(f).err()).collect()
+    }
+
+    /// # Errors
+    /// A sentence naming the file and, where it could be read, the line.
+    pub fn add_file(&mut self, path: &Path) -> Result<Arc<Playbook>, LoadError> {
+        let file = path.display().to_string();
+        let fail = |message: String| LoadError { file: file.clone(), message };
+        let size = std::fs::metadata(path).map_err(|e| fail(format!("cannot be read: {e}")))?.len();
+        if size > LARGEST {
+            return Err(fail(format!("has {size} bytes; a playbook has at most {LARGEST}")));
+        }
+        let text = std::fs::read_to_string(path).map_err(|e| fail(format!("cannot be read: {e}")))?;
+        Ok(self.add(Playbook::parse(&text, &file)?))
+    }
+
+    pub fn get(&self, id: &str) -> Option<&Arc<Playbook>> {
+        self.books.get(id)
+    }
+
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.books.keys().map(String::as_str)
+    }
+
+    /// The playbook to open for a kind, where nobody named one.
+    pub fn about(&self, kind: &Kind) -> Option<&Arc<Playbook>> {
+        let mut fitting = self.books.values().filter(|b| b.about.contains(kind));
+        // The tree of the kind's own name before others about it.
+        let own = self.books.get(&kind.name().to_ascii_lowercase()).filter(|b| b.about.contains(kind));
+        own.or_else(|| fitting.next())
+    }
+}

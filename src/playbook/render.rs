@@ -1,0 +1,114 @@
+//! `khud diagnose` as text and as JSON. Pure; cluster text is made harmless.
+
+use serde_json::{Value, json};
+
+use super::facts;
+use super::walk::{By, Proposal, Walk};
+
+/// What the caller knows of a proposal: it has the catalogue and asked for permission.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Standing {
+    /// The kubectl command that does the same; empty where there is none.
+    pub kubectl: String,
+    pub enabled: bool,
+    /// Why it is not enabled.
+    pub reason: String,
+}
+
+/// `khud diagnose -o json`.
+pub fn json(walk: &Walk, standing: &dyn Fn(&Proposal) -> Standing) -> Value {
+    let steps: Vec<Value> = walk
+        .steps()
+        .iter()
+        .map(|s| {
+            let evidence: Vec<Value> = s
+                .evidence
+                .iter()
+                .map(|e| {
+                    json!({"source": e.source, "quote": e.quote, "object": facts::object(&e.object),
+                           "at": e.at.map(|t| t.to_string())})
+                })
+                .collect();
+            json!({
+                "id": s.id, "question": s.question, "answer": s.answer,
+                "by": match s.by { By::Cluster => "cluster", By::Operator => "operator" },
+                "evidence": evidence, "took_ms": s.took_ms,
+            })
+        })
+        .collect();
+    let remedies: Vec<Value> = walk
+        .proposals()
+        .iter()
+        .map(|p| {
+            let s = standing(p);
+            json!({
+                "action": p.action, "target": facts::object(&p.target), "params": p.params, "command": p.command(),
+                "kubectl": s.kubectl, "enabled": s.enabled, "reason": s.reason,
+            })
+        })
+        .collect();
+    json!({
+        "object": facts::object(&walk.object),
+        "playbook": &*walk.playbook,
+        "steps": steps,
+        "verdict": walk.verdict().map(|v| json!({"cause": v.cause, "title": v.title, "explanation": v.explanation})),
+        "remedies": remedies,
+        "unknown": walk.unknown().iter().map(|u| json!({"what": u.what, "why": u.why})).collect::<Vec<_>>(),
+    })
+}
+
+/// `khud diagnose`: the walk as a tree of answers, then the verdict and what to do.
+pub fn text(walk: &Walk, standing: &dyn Fn(&Proposal) -> Standing) -> String {
+    let mut out = format!("{}   playbook {}\n\n", plain(&walk.object.to_string()), walk.playbook);
+    for s in walk.steps() {
+        let by = if s.by == By::Operator { "  (you)" } else { "" };
+        out.push_str(&format!("  {} → {}{by}\n", plain(&s.question), plain(&s.answer)));
+        for e in &s.evidence {
+            let at = e.at.map_or_else(String::new, |t| format!("  {t}"));
+            out.push_str(&format!("      {}: {}{at}\n", plain(&e.source), plain(&e.quote)));
+        }
+    }
+    out.push('\n');
+    match walk.verdict() {
+        Some(v) => {
+            out.push_str(&format!("{}  {}\n", v.cause, plain(&v.title)));
+            for line in v.explanation.lines() {
+                out.push_str(&format!("  {}\n", plain(line)));
+            }
+        }
+        None => out.push_str("nothing proved\n"),
+    }
+    if !walk.proposals().is_empty() {
+        out.push_str("\nWhat to do\n");
+        for p in walk.proposals() {
+            let s = standing(p);
+            let off = if s.enabled { String::new() } else { format!("   not now: {}", plain(&s.reason)) };
+            out.push_str(&format!("  {}{off}\n", plain(&p.command())));
+        }
+    }
+    if let Some(v) = walk.verdict().filter(|v| !v.verify.is_empty()) {
+        out.push_str(&format!("\nOver when\n  {}\n", plain(&v.verify)));
+    }
+    if !walk.unknown().is_empty() {
+        out.push_str("\nNot found out\n");
+        for u in walk.unknown() {
+            out.push_str(&format!("  {} {}\n", plain(&u.what), plain(&u.why)));
+        }
+    }
+    out
+}
+
+/// Cluster text for a terminal: no control characters, nothing that turns the direction of writing.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\t' | '\n' => ' ',
+            c if c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}') =>
+            {
+                '·'
+            }
+            c => c,
+        })
+        .collect()
+}

@@ -1,0 +1,433 @@
+//! A playbook's file and what it compiles to.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::expr::{Expr, Template};
+use crate::world::Kind;
+
+/// A playbook that could not be loaded: where and why.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{file}: {message}")]
+pub struct LoadError {
+    pub file: String,
+    pub message: String,
+}
+
+/// A decision tree.
+#[derive(Clone, Debug)]
+pub struct Playbook {
+    pub id: String,
+    pub title: String,
+    /// The kinds it is for.
+    pub about: Vec<Kind>,
+    pub start: String,
+    pub nodes: BTreeMap<String, Node>,
+    pub verdicts: BTreeMap<String, Leaf>,
+    /// What it was read from, for messages.
+    pub file: String,
+}
+
+/// One question.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub ask: String,
+    /// Why it is asked, for the documentation and the operator.
+    pub why: String,
+    pub needs: Vec<Need>,
+    pub decide: Decide,
+    /// Expressions that give the evidence to show.
+    pub show: Vec<Expr>,
+    /// Where the answer leads: `yes`, `no`, a case's name, `else`, `unknown`.
+    pub branches: BTreeMap<String, String>,
+    pub line: u64,
+}
+
+#[derive(Clone, Debug)]
+pub enum Decide {
+    /// A bool: yes or no.
+    Test(Expr),
+    /// A string: one of the cases, else `else`.
+    Case(Expr),
+    /// Only the operator knows; the choices.
+    Operator(Vec<String>),
+    /// Goes on in another playbook with another object.
+    Follow { playbook: String, object: Expr },
+}
+
+/// Evidence a node needs. Each is a variable of the same name (`logs` gives `log`).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Need {
+    Pod,
+    Events,
+    Owner,
+    Node,
+    Services,
+    Claims,
+    Schedule,
+    Logs,
+    Dependency,
+    Rollout,
+    Classes,
+    /// A command in the blamed container; intrusive.
+    Exec(Vec<String>),
+}
+
+impl Need {
+    /// All by name, with what they give.
+    pub const ALL: &'static [(&'static str, Need)] = &[
+        ("pod", Need::Pod),
+        ("events", Need::Events),
+        ("owner", Need::Owner),
+        ("node", Need::Node),
+        ("services", Need::Services),
+        ("claims", Need::Claims),
+        ("schedule", Need::Schedule),
+        ("logs", Need::Logs),
+        ("dependency", Need::Dependency),
+        ("rollout", Need::Rollout),
+        ("classes", Need::Classes),
+    ];
+
+    /// The variables it binds.
+    pub fn variables(&self) -> &'static [&'static str] {
+        match self {
+            Need::Pod => &["pod", "container", "clue", "evicted"],
+            Need::Events => &["events", "mount", "sandbox", "probe"],
+            Need::Owner => &["owner"],
+            Need::Node => &["node"],
+            Need::Services => &["services"],
+            Need::Claims => &["claims"],
+            Need::Schedule => &["schedule"],
+            Need::Logs => &["log"],
+            Need::Dependency => &["dependency"],
+            Need::Rollout => &["rollout"],
+            Need::Classes => &["classes"],
+            Need::Exec(_) => &["output"],
+        }
+    }
+}
+
+/// A verdict with what to do about it.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    pub cause: String,
+    pub title: Template,
+    pub explain: Template,
+    pub remedies: Vec<Remedy>,
+    pub verify: Option<Template>,
+    pub line: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Remedy {
+    pub action: String,
+    /// Gives `{kind, namespace, name}`: usually `pod`, `owner` or `node`.
+    pub target: Expr,
+    /// Offered only where this holds.
+    pub when: Option<Expr>,
+    pub params: BTreeMap<String, Template>,
+    pub line: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    id: String,
+    #[serde(default)]
+    title: String,
+    about: Vec<String>,
+    start: String,
+    nodes: BTreeMap<String, Spanned<FileNode>>,
+    #[serde(default)]
+    verdicts: BTreeMap<String, Spanned<FileLeaf>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileNode {
+    #[serde(default)]
+    ask: String,
+    #[serde(default)]
+    why: String,
+    #[serde(default)]
+    needs: Vec<Spanned<String>>,
+    test: Option<Spanned<String>>,
+    case: Option<Spanned<String>>,
+    operator: Option<Vec<String>>,
+    follow: Option<String>,
+    object: Option<Spanned<String>>,
+    exec: Option<Vec<String>>,
+    #[serde(default)]
+    show: Vec<Spanned<String>>,
+    yes: Option<String>,
+    no: Option<String>,
+    #[serde(default)]
+    when: BTreeMap<String, String>,
+    #[serde(rename = "else")]
+    otherwise: Option<String>,
+    unknown: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileLeaf {
+    cause: String,
+    title: Spanned<String>,
+    explain: Spanned<String>,
+    #[serde(default)]
+    remedies: Vec<Spanned<FileRemedy>>,
+    verify: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileRemedy {
+    action: String,
+    target: Spanned<String>,
+    when: Option<Spanned<String>>,
+    #[serde(default)]
+    params: BTreeMap<String, Spanned<String>>,
+}
+
+impl Playbook {
+    /// Reads a playbook. `file` names it in messages.
+    ///
+    /// # Errors
+    /// A sentence with the line (and column) of what could not be read: YAML, a field, an expression, a branch that
+    /// leads nowhere.
+    pub fn parse(text: &str, file: &str) -> Result<Playbook, LoadError> {
+        let fail = |message: String| LoadError { file: file.to_owned(), message };
+        let raw: File = serde_saphyr::from_str(text).map_err(|e| {
+            let at = e
+                .location()
+                .map_or_else(String::new, |l| format!("line {} column {}: ", l.line(), l.column()));
+            let said = e.to_string();
+            let first = said.lines().next().unwrap_or("not a playbook").to_owned();
+            fail(format!("{at}{first}"))
+        })?;
+        let mut about = Vec::new();
+        for word in &raw.about {
+            about.push(Kind::parse(word).ok_or_else(|| fail(format!("about: {word:?} is not a kind")))?);
+        }
+        let mut nodes = BTreeMap::new();
+        for (id, node) in raw.nodes {
+            let compiled = compile_node(&id, node).map_err(&fail)?;
+            nodes.insert(id, compiled);
+        }
+        let mut verdicts = BTreeMap::new();
+        for (id, leaf) in raw.verdicts {
+            if nodes.contains_key(&id) {
+                return Err(fail(format!("line {}: {id:?} is a node and a verdict", leaf.referenced.line())));
+            }
+            let compiled = compile_leaf(leaf).map_err(&fail)?;
+            verdicts.insert(id, compiled);
+        }
+        let playbook = Playbook {
+            id: raw.id,
+            title: raw.title,
+            about,
+            start: raw.start,
+            nodes,
+            verdicts,
+            file: file.to_owned(),
+        };
+        playbook.check().map_err(fail)?;
+        Ok(playbook)
+    }
+
+    /// Every branch leads somewhere, and no walk can go in a circle.
+    fn check(&self) -> Result<(), String> {
+        let there = |id: &String| self.nodes.contains_key(id) || self.verdicts.contains_key(id);
+        if !self.nodes.contains_key(&self.start) {
+            return Err(format!("start: there is no node {:?}", self.start));
+        }
+        for (id, node) in &self.nodes {
+            for (answer, to) in &node.branches {
+                if !there(to) {
+                    return Err(format!(
+                        "line {}: {id} leads for {answer:?} to {to:?}, which is not there",
+                        node.line
+                    ));
+                }
+            }
+        }
+        // Depth first, with the path: a node met again on its own path is a circle.
+        let mut done = std::collections::BTreeSet::new();
+        for id in self.nodes.keys() {
+            self.circle(id, &mut Vec::new(), &mut done)?;
+        }
+        Ok(())
+    }
+
+    fn circle<'a>(
+        &'a self,
+        id: &'a str,
+        path: &mut Vec<&'a str>,
+        done: &mut std::collections::BTreeSet<&'a str>,
+    ) -> Result<(), String> {
+        if path.contains(&id) {
+            return Err(format!("{} → {id} goes in a circle", path.join(" → ")));
+        }
+        let Some(node) = self.nodes.get(id) else { return Ok(()) };
+        if !done.insert(id) {
+            return Ok(());
+        }
+        path.push(id);
+        for to in node.branches.values() {
+            self.circle(to, path, done)?;
+        }
+        path.pop();
+        // Only nodes without a circle below them stay marked; a circle has ended the check.
+        Ok(())
+    }
+}
+
+fn expr(s: &Spanned<String>) -> Result<Expr, String> {
+    Expr::compile(s.value.trim(), s.referenced.line())
+}
+
+fn template(s: &Spanned<String>) -> Result<Template, String> {
+    Template::compile(s.value.trim_end(), s.referenced.line())
+}
+
+fn compile_node(id: &str, node: Spanned<FileNode>) -> Result<Node, String> {
+    let line = node.referenced.line();
+    let n = node.value;
+    let mut needs = Vec::new();
+    for word in &n.needs {
+        let known = Need::ALL.iter().find(|(name, _)| *name == word.value);
+        let (_, need) = known.ok_or_else(|| {
+            let names: Vec<&str> = Need::ALL.iter().map(|(n, _)| *n).collect();
+            format!(
+                "line {}: there is no evidence {:?}; there is {}",
+                word.referenced.line(),
+                word.value,
+                names.join(", ")
+            )
+        })?;
+        needs.push(need.clone());
+    }
+    if let Some(words) = n.exec {
+        if words.is_empty() || words.iter().any(|w| w.contains(['{', '}'])) {
+            return Err(format!(
+                "line {line}: exec of {id} must be plain words; nothing is filled into a command"
+            ));
+        }
+        needs.push(Need::Exec(words));
+    }
+    let mut branches = n.when;
+    let is_case = n.case.is_some();
+    let decide = match (&n.test, &n.case, n.operator, n.follow) {
+        (Some(test), None, None, None) => Decide::Test(expr(test)?),
+        (None, Some(case), None, None) => Decide::Case(expr(case)?),
+        (None, None, Some(choices), None) => Decide::Operator(if choices.is_empty() {
+            vec!["yes".to_owned(), "no".to_owned()]
+        } else {
+            choices
+        }),
+        (None, None, None, Some(playbook)) => {
+            let object =
+                n.object.as_ref().ok_or_else(|| format!("line {line}: follow of {id} needs an object"))?;
+            Decide::Follow { playbook, object: expr(object)? }
+        }
+        _ => return Err(format!("line {line}: {id} needs exactly one of test, case, operator and follow")),
+    };
+    for (answer, to) in [("yes", n.yes), ("no", n.no), ("else", n.otherwise), ("unknown", n.unknown)] {
+        if let Some(to) = to {
+            branches.insert(answer.to_owned(), to);
+        }
+    }
+    let missing =
+        |b: &BTreeMap<String, String>, answer: &str| !b.contains_key(answer) && !b.contains_key("else");
+    match &decide {
+        Decide::Test(_) => {
+            for answer in ["yes", "no"] {
+                if missing(&branches, answer) {
+                    return Err(format!("line {line}: {id} says nothing about {answer:?}"));
+                }
+            }
+        }
+        Decide::Operator(choices) => {
+            for answer in choices {
+                if missing(&branches, answer) {
+                    return Err(format!("line {line}: {id} says nothing about {answer:?}"));
+                }
+            }
+        }
+        Decide::Case(_) if is_case && !branches.contains_key("else") => {
+            return Err(format!("line {line}: {id} needs an else for answers that are no case"));
+        }
+        Decide::Case(_) | Decide::Follow { .. } => {}
+    }
+    let show = n.show.iter().map(expr).collect::<Result<_, _>>()?;
+    Ok(Node { ask: n.ask, why: n.why, needs, decide, show, branches, line })
+}
+
+fn compile_leaf(leaf: Spanned<FileLeaf>) -> Result<Leaf, String> {
+    let line = leaf.referenced.line();
+    let l = leaf.value;
+    let mut remedies = Vec::new();
+    for r in l.remedies {
+        let at = r.referenced.line();
+        let r = r.value;
+        let mut params = BTreeMap::new();
+        for (name, value) in &r.params {
+            params.insert(name.clone(), template(value)?);
+        }
+        remedies.push(Remedy {
+            action: r.action,
+            target: expr(&r.target)?,
+            when: r.when.as_ref().map(expr).transpose()?,
+            params,
+            line: at,
+        });
+    }
+    Ok(Leaf {
+        cause: l.cause,
+        title: template(&l.title)?,
+        explain: template(&l.explain)?,
+        remedies,
+        verify: l.verify.as_ref().map(template).transpose()?,
+        line,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "id: t\nabout: [pod]\nstart: a\nnodes:\n  a:\n    ask: Up?\n    needs: [pod]\n    test: pod.ready\n    yes: fine\n    no: sick\nverdicts:\n  fine: {cause: none, title: fine, explain: all is well}\n  sick: {cause: unknown, title: sick, explain: 'phase {pod.phase}'}\n";
+
+    #[test]
+    fn a_tree_loads_and_its_mistakes_are_told_with_their_line() {
+        let p = Playbook::parse(GOOD, "t.yaml").unwrap();
+        assert_eq!((p.nodes.len(), p.verdicts.len(), p.about), (1, 2, vec![Kind::Pod]));
+        for (from, to, want) in [
+            ("test: pod.ready", "test: pod.ready ==", "t.yaml: line 8: cannot read \"pod.ready ==\" as CEL"),
+            (
+                "yes: fine",
+                "yes: nowhere",
+                "t.yaml: line 6: a leads for \"yes\" to \"nowhere\", which is not there",
+            ),
+            ("needs: [pod]", "needs: [pods]", "t.yaml: line 7: there is no evidence \"pods\""),
+            ("ask: Up?", "asks: Up?", "t.yaml: line 6 column"),
+            ("no: sick\n", "no: a\n", "t.yaml: a → a goes in a circle"),
+            ("    yes: fine\n", "", "t.yaml: line 6: a says nothing about \"yes\""),
+            (
+                "explain: 'phase {pod.phase}'",
+                "explain: 'phase {pod.phase'",
+                "t.yaml: line 13: a { is not closed",
+            ),
+            ("about: [pod]", "about: [llama]", "t.yaml: about: \"llama\" is not a kind"),
+            ("id: t", "id: [", "t.yaml: line"),
+        ] {
+            let broken = GOOD.replace(from, to);
+            assert_ne!(broken, GOOD);
+            let e = Playbook::parse(&broken, "t.yaml").unwrap_err().to_string();
+            assert!(e.starts_with(want), "{e}\nwanted {want}");
+        }
+    }
+}
