@@ -55,7 +55,7 @@ pub struct Thresholds {
 impl Default for Thresholds {
     fn default() -> Thresholds {
         Thresholds {
-            unschedulable: 15,
+            unschedulable: 30,
             starting_volume: 30,
             unavailable: 60,
             restarts: 3,

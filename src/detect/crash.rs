@@ -227,7 +227,10 @@ fn killing<'w>(
         .filter(|e| same(&e.regarding_uid, &pod.meta.uid) && &*e.reason == "Killing")
         .filter(|e| {
             let grace = i64::from(pod.spec.grace) * 1000 + 30_000;
-            end.finished.is_none_or(|f| (e.last.0 - f.0).abs() <= grace)
+            // The kubelet stops repeating its events after a while; a container killed by a signal that was killed for
+            // its probe before is killed for it still.
+            let signalled = matches!(end.exit_code, 137 | 143) && e.last >= ctx.now.minus(seconds(3600));
+            signalled || end.finished.is_none_or(|f| (e.last.0 - f.0).abs() <= grace)
         })
         .find_map(|e| {
             if e.note.starts_with(&liveness) {

@@ -325,6 +325,8 @@ impl Detector {
         let mut out = Out::default();
         judge(&ctx, object, &mut out);
         for signal in &mut out.signals {
+            // A server's clock may run ahead of ours; nothing began in the future.
+            signal.since = signal.since.min(now);
             if let Some(severity) = self.config.severity.get(&*signal.rule) {
                 signal.severity = *severity;
             }

@@ -154,7 +154,7 @@ pub fn build(key: &Key, group: &Group, now: Time) -> Option<(Finding, Option<Tim
 
     let part = |p: Part| group.members.iter().filter(move |(_, s)| s.part == p);
     let affected = group.members.iter().filter(|(o, _)| o.kind == Kind::Pod).count();
-    let count = affected.max(part(Part::Member).count()).max(1);
+    let count = if affected > 0 { affected } else { part(Part::Member).count().max(1) };
     let telling = |s: &&Signal| s.part != Part::Victim || member.is_none() && overlay.is_none();
     let severity = group.members.values().filter(telling).map(|s| s.severity).max().unwrap_or(Severity::Info);
     let since = group.members.values().filter(telling).map(|s| s.since).min().unwrap_or(now);

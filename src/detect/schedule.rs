@@ -17,6 +17,9 @@ static ITEM: LazyLock<Regex> = LazyLock::new(|| {
 });
 static INSUFFICIENT: LazyLock<Regex> = LazyLock::new(|| pattern(r"^Insufficient (\S+)$"));
 
+/// Any GPU, where the message does not say which resource.
+const GPU: &str = "gpu";
+
 /// One reason of the message: how many nodes, and which cause it stands for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reason<'a> {
@@ -92,19 +95,23 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     }
     let found = reasons(message);
     let main = found.iter().max_by_key(|r| main_rank(ctx, pod, r));
-    let cause = main.map_or("schedule.unknown", |r| r.cause);
+    let cause = never_fits(ctx, pod).or(main.map(|r| r.cause)).unwrap_or("schedule.unknown");
     let nodes = found.iter().map(|r| r.nodes).sum::<u32>();
     let of = |r: &Reason| {
-        if found.len() > 1 { format!(" on {} of {nodes} nodes", r.nodes) } else { String::new() }
+        if found.len() > 1 && r.cause == cause {
+            format!(" on {} of {nodes} nodes", r.nodes)
+        } else {
+            String::new()
+        }
     };
     let mut signal = Signal::new(cause, root, since).fires_at(fires);
     let (title, row) = match (cause, main) {
-        ("schedule.insufficient", Some(r)) => {
+        ("schedule.insufficient", r) => {
             let (what, free) = insufficient(ctx, pod, &found);
             if let Some(free) = free {
-                signal = signal.evidence("nodes", free, object, Some(ctx.now));
+                signal = signal.evidence("nodes", free, object, None);
             }
-            (format!("no node has {what} free{}", of(r)), format!("needs {what}"))
+            (format!("no node has {what} free{}", r.map_or(String::new(), of)), format!("needs {what}"))
         }
         ("schedule.selector", _) => {
             let wanted: Vec<String> =
@@ -153,6 +160,20 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     out.push(signal);
 }
 
+/// What keeps the pod from every node there is, whatever the scheduler met first on each: a label no node carries, more
+/// GPUs than any node has.
+fn never_fits(ctx: &Ctx, pod: &Pod) -> Option<&'static str> {
+    if !ctx.world.synced(&Kind::Node) || ctx.world.nodes.is_empty() {
+        return None;
+    }
+    let nodes = || ctx.world.nodes.values();
+    if !pod.spec.node_selector.is_empty() && !nodes().any(|n| selected(pod, &n.meta.labels)) {
+        return Some("schedule.selector");
+    }
+    let gpus = room::asks(pod, GPU);
+    (gpus > nodes().filter_map(|n| n.allocatable.gpu).max().unwrap_or(0)).then_some("schedule.insufficient")
+}
+
 /// Taints are tested before selectors. Where the selector matches some node, the taint is what stands in the way.
 fn main_rank(ctx: &Ctx, pod: &Pod, r: &Reason) -> u8 {
     let (_, rank) = cause(r.why);
@@ -169,8 +190,11 @@ fn selected(pod: &Pod, labels: &crate::world::Labels) -> bool {
 /// `16 nvidia.com/gpu`, and what the best node has: `most free: 4 of 8 on gpu-worker-042`.
 fn insufficient(ctx: &Ctx, pod: &Pod, found: &[Reason]) -> (String, Option<String>) {
     let scarce: Vec<&Reason> = found.iter().filter(|r| r.cause == "schedule.insufficient").collect();
-    let Some(first) = scarce.iter().max_by_key(|r| r.nodes) else { return ("room".into(), None) };
-    let resource = INSUFFICIENT.captures(first.why).map_or("room", |m| m.get(1).map_or("", |g| g.as_str()));
+    let first = scarce.iter().max_by_key(|r| r.nodes);
+    let resource = first
+        .and_then(|r| INSUFFICIENT.captures(r.why))
+        .and_then(|m| m.get(1))
+        .map_or(GPU, |resource| resource.as_str());
     let show = |n: u64| match resource {
         "cpu" => millicores(n),
         "memory" | "ephemeral-storage" => bytes(n),

@@ -33,7 +33,7 @@ pub struct Signal {
     pub row: String,
     pub evidence: Vec<Evidence>,
     pub since: Time,
-    /// Pending before.
+    /// Pending before; zero: fires at once.
     pub fires_at: Time,
     pub playbook: Text,
 }
@@ -52,7 +52,7 @@ impl Signal {
             row: String::new(),
             evidence: Vec::new(),
             since,
-            fires_at: since,
+            fires_at: Time(0),
             playbook: r.map_or("pod", |r| r.playbook).into(),
         }
     }
@@ -74,7 +74,7 @@ impl Signal {
         object: &ObjectRef,
         at: Option<Time>,
     ) -> Signal {
-        let quote = bounded(quote.as_ref(), text::QUOTE);
+        let quote = text::quoted(quote.as_ref(), text::QUOTE);
         self.evidence.push(Evidence { source: source.into(), quote, object: object.clone(), at });
         self
     }

@@ -3,7 +3,7 @@
 use crate::world::Text;
 
 /// Longest quote kept as evidence, in characters.
-pub const QUOTE: usize = 300;
+pub const QUOTE: usize = 480;
 /// Longest title.
 pub const TITLE: usize = 160;
 /// Longest text for a row of another pane.
@@ -16,6 +16,18 @@ pub fn bounded(text: &str, max: usize) -> String {
         None => text.to_owned(),
         Some(_) => text.chars().take(max.saturating_sub(1)).chain(['…']).collect(),
     }
+}
+
+/// The text cut to `max` characters in its middle: errors begin with what was tried and end with the cause.
+pub fn quoted(text: &str, max: usize) -> String {
+    let text = text.trim();
+    let all = text.chars().count();
+    if all <= max {
+        return text.to_owned();
+    }
+    let head = max / 3;
+    let tail = max.saturating_sub(head + 1);
+    text.chars().take(head).chain(['…']).chain(text.chars().skip(all - tail)).collect()
 }
 
 /// Bytes as a manifest says them: `180Mi`, `2Gi`, `1500k` never.
@@ -107,6 +119,7 @@ mod tests {
     fn cuts_at_characters_and_sizes_read_like_manifests() {
         assert_eq!(bounded("日本語の説明", 4), "日本語…");
         assert_eq!(bounded("short", 5), "short");
+        assert_eq!(quoted("tried this and that: refused", 12), "trie… refused");
         assert_eq!(bytes(188_743_680), "180Mi");
         assert_eq!(bytes(2 << 30), "2Gi");
         assert_eq!(bytes((3 << 30) / 2), "1.5Gi");
