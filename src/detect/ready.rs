@@ -54,6 +54,11 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
             && (e.note.starts_with("Readiness probe") || e.note.starts_with("Startup probe"))
     });
     if ctx.now < starting_until || (c.started == Some(false) && c.spec.startup.is_some()) {
+        // Every rollout starts pods; only one that takes its time is worth a line.
+        let patient = running.plus(seconds(ctx.limits.starting_volume));
+        if ctx.now < patient {
+            return out.again(patient);
+        }
         out.again(starting_until);
         out.push(
             Signal::new("ready.starting", root, running)

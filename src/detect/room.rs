@@ -12,9 +12,12 @@ pub struct NodeRoom {
     pods: u64,
 }
 
+/// When it was computed, and the nodes by name.
+type Seen = (Time, Vec<(Text, NodeRoom)>);
+
 #[derive(Debug, Default)]
 pub struct Room {
-    nodes: RefCell<Option<(Time, Vec<(Text, NodeRoom)>)>>,
+    nodes: RefCell<Option<Seen>>,
 }
 
 /// The amount of a resource by the scheduler's name for it.
