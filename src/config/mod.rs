@@ -3,6 +3,7 @@
 //! Every file goes through [`document`], so each complaint names its file and line; every name a user may type
 //! (commands, scopes, glyphs) comes from one table that also makes the documentation.
 
+pub mod bug;
 pub mod colour;
 pub mod commands;
 pub mod document;
@@ -10,7 +11,9 @@ pub mod files;
 pub mod findings;
 pub mod key;
 pub mod keymap;
+pub mod log;
 pub mod print;
+pub mod redact;
 pub mod scopes;
 pub mod settings;
 pub mod sheet;

@@ -1,0 +1,167 @@
+//! `khud bug`: one file with what a maintainer asks for first, and nothing that must not leave the house.
+
+use std::fmt::Write;
+use std::fs;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::document::Problem;
+use super::log;
+use super::redact::redact;
+
+/// How much of the log is taken, in bytes from its end.
+const TAIL: u64 = 64 * 1024;
+
+/// Names of environment variables that say something of the terminal, and nothing secret.
+const TELLING: &[&str] = &[
+    "TERM",
+    "COLORTERM",
+    "TERM_PROGRAM",
+    "TERM_PROGRAM_VERSION",
+    "NO_COLOR",
+    "TMUX",
+    "STY",
+    "SSH_TTY",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "KHUD_LOG",
+    "KHUD_CONFIG_DIR",
+    "KHUD_STATE_DIR",
+    "KUBECONFIG",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+];
+
+/// What the report is made of.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// khud's version.
+    pub version: String,
+    /// Operating system and architecture.
+    pub system: String,
+    /// When, RFC 3339.
+    pub at: String,
+    pub environment: Vec<(String, String)>,
+    /// Columns and rows, where there is a terminal.
+    pub size: Option<(u16, u16)>,
+    /// What is wrong in the configuration.
+    pub problems: Vec<Problem>,
+    /// What the cluster said of itself and what khud may do there; empty when none was asked.
+    pub capabilities: Vec<String>,
+    /// Errors of this run.
+    pub errors: Vec<String>,
+    /// The end of the log.
+    pub log: String,
+}
+
+impl Facts {
+    /// What can be known without asking a cluster.
+    pub fn gather(state: Option<&Path>, at: String, env: impl Fn(&str) -> Option<String>) -> Facts {
+        Facts {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            at,
+            environment: TELLING.iter().filter_map(|name| Some(((*name).to_owned(), env(name)?))).collect(),
+            size: crossterm::terminal::size().ok(),
+            log: state.and_then(log::newest).and_then(|file| tail(&file).ok()).unwrap_or_default(),
+            ..Facts::default()
+        }
+    }
+}
+
+/// The last of a file, from the beginning of a line.
+fn tail(file: &Path) -> io::Result<String> {
+    let mut file = fs::File::open(file)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(match text.split_once('\n') {
+        Some((_, rest)) if length > TAIL => rest.to_owned(),
+        _ => text.into_owned(),
+    })
+}
+
+/// The report, redacted as a whole, so that no part of it can be forgotten.
+pub fn report(facts: &Facts) -> String {
+    let mut out = String::from(
+        "khud bug report\nLook through it before you send it: names of your cluster may be in it.\n\n",
+    );
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "version: {}\nsystem: {}\nat: {}", facts.version, facts.system, facts.at);
+    match facts.size {
+        Some((columns, rows)) => {
+            let _ = writeln!(out, "terminal: {columns}×{rows}");
+        }
+        None => out.push_str("terminal: none\n"),
+    }
+    let environment: Vec<String> =
+        facts.environment.iter().map(|(name, value)| format!("{name}={}", one_line(value))).collect();
+    let problems: Vec<String> = facts.problems.iter().map(Problem::to_string).collect();
+    for (title, lines) in [
+        ("environment", &environment),
+        ("configuration problems", &problems),
+        ("capabilities", &facts.capabilities),
+        ("errors", &facts.errors),
+    ] {
+        let _ = writeln!(out, "\n{title}:");
+        if lines.is_empty() {
+            out.push_str("  none\n");
+        }
+        for line in lines {
+            let _ = writeln!(out, "  {}", one_line(line));
+        }
+    }
+    out.push_str("\nthe log's end:\n");
+    out.push_str(if facts.log.is_empty() { "  none\n" } else { &facts.log });
+    redact(&out).chars().filter(|c| *c == '\n' || !c.is_control()).collect()
+}
+
+fn one_line(text: &str) -> String {
+    text.split(['\n', '\r']).collect::<Vec<_>>().join(" ")
+}
+
+/// Writes a report where nobody else can read it. An existing file is not overwritten.
+///
+/// # Errors
+/// A sentence saying why it could not be written.
+pub fn write(path: &Path, report: &str) -> Result<(), String> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let sentence = |e: io::Error| format!("the report could not be written to {}: {e}", path.display());
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(sentence)?;
+    io::Write::write_all(&mut file, report.as_bytes()).map_err(sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_tells_what_is_asked_and_keeps_secrets() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("khud.2030-01-01.log"), "old\n").unwrap();
+        let lines = format!("{}\nWARN lost token=abcdef\nINFO back\n", "x ".repeat(TAIL as usize));
+        fs::write(dir.path().join("khud.2030-01-02.log"), lines).unwrap();
+        let env = |name: &str| match name {
+            "TERM" => Some("xterm-256color".to_owned()),
+            "HTTPS_PROXY" => Some("http://me:hunter2@proxy:3128".to_owned()),
+            "AWS_SECRET_ACCESS_KEY" => Some("never".to_owned()),
+            _ => None,
+        };
+        let mut facts = Facts::gather(Some(dir.path()), "2030-01-02T03:04:05Z".to_owned(), env);
+        facts.errors.push("401 for Bearer abcdefghijk\u{1b}[2J".to_owned());
+        let report = report(&facts);
+        for part in ["version: 0.1.0", "TERM=xterm-256color", "WARN lost token=[redacted]", "INFO back"] {
+            assert!(report.contains(part), "{part} is missing in:\n{report}");
+        }
+        for secret in ["hunter2", "abcdef", "never", "old", "\u{1b}"] {
+            assert!(!report.contains(secret), "{secret:?} stands in:\n{report}");
+        }
+        let path = dir.path().join("bug.txt");
+        write(&path, &report).unwrap();
+        assert!(write(&path, &report).unwrap_err().contains("bug.txt"));
+    }
+}

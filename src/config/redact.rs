@@ -1,0 +1,75 @@
+//! Takes out of text what must not be kept or shown: tokens, passwords, keys.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+/// What stands where a secret stood.
+pub const MASK: &str = "[redacted]";
+
+/// Each with what is kept before the secret as group 1 and after it as group 2.
+const SECRETS: &[&str] = &[
+    r"(?s)()-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|$)",
+    r"(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{6,}",
+    // A JSON web token: what service accounts and OpenID Connect use.
+    r"()\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?",
+    // name=value and "name": "value" where the name says what it is.
+    r#"(?i)(\b[a-z0-9_.-]*(?:token|passw(?:or)?d|passphrase|secret|api[-_]?key|private[-_]?key|access[-_]?key|key-data|certificate-data|authorization|cookie)["']?\s*[:=]\s*)(?:"[^"]*"?|'[^']*'?|[^\s,;}"']+)"#,
+    // user:password@ in addresses.
+    r"(://)[^\s/@]+(@)",
+    r"()\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
+    r"()\b(?:ghp|gho|ghs|glpat|xox[abp])[-_][A-Za-z0-9_-]{12,}",
+    // Anything this long without a break is no prose: keys, certificates, encoded data.
+    r"()[A-Za-z0-9+/_=-]{100,}",
+];
+
+static PATTERNS: LazyLock<Vec<Regex>> =
+    LazyLock::new(|| SECRETS.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect());
+
+/// The text with every secret that can be told by its looks replaced by [`MASK`].
+pub fn redact(text: &str) -> Cow<'_, str> {
+    let mut out = Cow::Borrowed(text);
+    for pattern in PATTERNS.iter() {
+        if pattern.is_match(&out) {
+            let kept = |found: &Captures<'_>, group| found.get(group).map_or("", |m| m.as_str()).to_owned();
+            let masked = |found: &Captures<'_>| format!("{}{MASK}{}", kept(found, 1), kept(found, 2));
+            out = Cow::Owned(pattern.replace_all(&out, masked).into_owned());
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_compiles() {
+        assert_eq!(PATTERNS.len(), SECRETS.len());
+    }
+
+    #[test]
+    fn secrets_go_and_the_rest_stays() {
+        for (text, clean) in [
+            ("Authorization: Bearer abcdef.123-x", "Authorization: [redacted] [redacted]"),
+            ("sent bearer abcdef123456 to it", "sent bearer [redacted] to it"),
+            ("got eyJhbGciOiJSUzI1NiIs.eyJzdWIiOiJ4In0.c2lnbmF0dXJl back", "got [redacted] back"),
+            (r#"{"password":"hunter2","user":"a"}"#, r#"{"password":[redacted],"user":"a"}"#),
+            ("DB_PASSWORD=hunter2 next", "DB_PASSWORD=[redacted] next"),
+            ("client-key-data: LS0tLS1CRUdJTg==", "client-key-data: [redacted]"),
+            ("pull https://user:pass@registry/x", "pull https://[redacted]@registry/x"),
+            ("key AKIAABCDEFGHIJKLMNOP.", "key [redacted]."),
+            ("-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----!", "[redacted]!"),
+        ] {
+            assert_eq!(redact(text), clean, "{text}");
+        }
+        for text in [
+            "pod prod/api-server-7c9d8f6b5c-x2x7z is in CrashLoopBackOff, restarted 12 times",
+            "GET https://10.0.0.1:6443/api/v1/pods?limit=500 took 12 ms",
+            "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        ] {
+            assert_eq!(redact(text), text);
+        }
+    }
+}
