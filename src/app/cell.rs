@@ -23,6 +23,8 @@ pub enum Value {
     Of(u32, u32),
     Bytes(u64),
     Millicores(u64),
+    /// A bar that is so many thousandths full.
+    Bar(u16),
     /// Text with a number to sort by.
     Ranked(i64, Text),
 }
@@ -38,7 +40,7 @@ impl Value {
 
     fn rank(&self) -> u8 {
         match self {
-            Value::Num(_) | Value::Bytes(_) | Value::Millicores(_) => 0,
+            Value::Num(_) | Value::Bytes(_) | Value::Millicores(_) | Value::Bar(_) => 0,
             Value::Age(_) | Value::Clock(_) => 1,
             Value::Of(..) => 2,
             Value::Ranked(..) => 3,
@@ -51,6 +53,7 @@ impl Value {
         match self {
             Value::Num(n) | Value::Ranked(n, _) => *n,
             Value::Bytes(n) | Value::Millicores(n) => i64::try_from(*n).unwrap_or(i64::MAX),
+            Value::Bar(n) => i64::from(*n),
             // The younger, the smaller its age.
             Value::Age(t) | Value::Clock(t) => -t.0,
             Value::Of(have, want) => i64::from(*have) - i64::from(*want),
@@ -78,6 +81,7 @@ impl Value {
             Value::Of(a, b) => Cow::Owned(format!("{a}/{b}")),
             Value::Bytes(n) => Cow::Owned(bytes(*n)),
             Value::Millicores(n) => Cow::Owned(format!("{n}m")),
+            Value::Bar(n) => Cow::Owned(format!("{}%", n / 10)),
         }
     }
 

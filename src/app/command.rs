@@ -2,17 +2,28 @@
 
 use super::help;
 use super::list::{self, List};
-use super::model::{Dirty, Model, Pane, PromptKind, Tone, View};
+use super::model::{Dialog, Dirty, Model, Pane, PromptKind, Tone, View};
 use super::msg::Effect;
 use super::navigate;
 use super::prompt;
+use super::runs;
 use super::table::{Fence, Source, Table};
 use crate::config::commands::{self, Id};
 use crate::world::Kind;
 
 pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
     model.dirty = Dirty::Input;
+    match &model.dialog {
+        _ if model.prompt.is_some() || matches!(id, Id::Quit | Id::Redraw | Id::Suspend) => {}
+        Some(Dialog::Menu(_)) => return runs::in_menu(model, id),
+        Some(Dialog::Plan(_)) => return runs::in_plan(model, id),
+        None => {}
+    }
     match id {
+        // While a capture runs, ctrl-c stops that first: leaving would cut it off.
+        Id::Quit if matches!(model.dialog, Some(Dialog::Plan(_))) && model.runs.iter().any(|r| !r.told) => {
+            return runs::stop(model);
+        }
         Id::Quit => {
             model.quitting = true;
             return vec![Effect::Quit];
@@ -56,6 +67,10 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::Drill => navigate::drill(model),
         Id::Owner => navigate::owner(model),
         Id::ShowNode => navigate::node(model),
+        Id::Act => match model.selected() {
+            Some(object) => runs::menu(model, object),
+            None => model.say(Tone::Info, "There is nothing under the cursor to act on."),
+        },
         Id::Sick => with_table(model, |t, cx| {
             t.faults = !t.faults;
             t.rebuild(cx);

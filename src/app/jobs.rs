@@ -1,13 +1,17 @@
 //! Carries effects out against the cluster, each in a task of its own; what comes back is a message.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::hands;
 use super::msg::{Effect, Msg};
-use crate::cluster::{Connection, Scope, watch_all};
+use crate::cluster::{Behind, Connection, Scope, watch_all};
+use crate::remedy::journal::Journal;
+use crate::remedy::run::{Need, Reply};
+use crate::telemetry::{Outcome, Reading};
 use crate::world::Kind;
 
 /// Messages that may wait; past that the feed holds deltas back and folds them.
@@ -21,7 +25,13 @@ pub struct Jobs {
     tasks: JoinSet<()>,
     /// Wakes the feed to connect again at once.
     nudge: Arc<Notify>,
+    /// How many exporters are read at once.
+    scrapes: Arc<Semaphore>,
+    journal: Result<Journal, String>,
 }
+
+/// Patience with one exporter.
+const SCRAPE: Duration = Duration::from_secs(5);
 
 /// What the cockpit watches. Secrets only where they are switched on.
 pub const WATCHED: &[Kind] = &[
@@ -46,7 +56,14 @@ pub const WATCHED: &[Kind] = &[
 
 impl Jobs {
     pub fn new(connection: Connection, inbox: mpsc::Sender<Msg>) -> Jobs {
-        Jobs { connection, inbox, tasks: JoinSet::new(), nudge: Arc::new(Notify::new()) }
+        Jobs {
+            connection,
+            inbox,
+            tasks: JoinSet::new(),
+            nudge: Arc::new(Notify::new()),
+            scrapes: Arc::new(Semaphore::new(8)),
+            journal: Journal::default_path().map(Journal::at),
+        }
     }
 
     /// Asks the server who it is.
@@ -91,6 +108,40 @@ impl Jobs {
                 let result = hands::read_log(&connection, &tail).await;
                 Msg::Log { tail, result }
             }),
+            Effect::Need { run, id, need } => {
+                let journal = self.journal.clone();
+                self.spawn("carrying out an action", async move {
+                    let reply = match (journal, *need) {
+                        (Ok(journal), need) => hands::carry_out(&connection, &journal, need).await,
+                        // Without a journal nothing is done: the run hears so when it first wants to write there.
+                        (Err(why), Need::Journal(_)) => Reply::Journal(Err(why)),
+                        (Err(why), Need::Call(_)) => Reply::Call(Err(why)),
+                        (Err(why), Need::Exec(_)) => Reply::Exec(Err(why)),
+                        (Err(why), Need::File(_)) => Reply::File(Err(why)),
+                        (Err(_), Need::Confirm(_)) => Reply::Confirm(false),
+                    };
+                    Msg::Replied { run, id, reply }
+                });
+            }
+            Effect::Scrape(target) => {
+                let (clock, turn) = (connection.clock().clone(), self.scrapes.clone());
+                self.spawn("reading a GPU exporter", async move {
+                    // The semaphore is never closed; without a permit the reading would only be less orderly.
+                    let _turn = turn.acquire().await;
+                    let behind = Behind::Pod {
+                        namespace: target.namespace.to_string(),
+                        name: target.pod.to_string(),
+                        port: target.port,
+                    };
+                    let outcome = match connection.proxy_get(&behind, &target.path, SCRAPE).await {
+                        Ok(f) if f.ok() => Outcome::Text(f.text()),
+                        Ok(f) if f.status == 403 => Outcome::Forbidden(f.why().into()),
+                        Ok(f) => Outcome::Failed(f.why().into()),
+                        Err(e) => Outcome::Failed(e.to_string().into()),
+                    };
+                    Msg::Read(Reading { target, at: clock.now(), outcome })
+                });
+            }
             Effect::Reconnect => self.nudge.notify_one(),
             // These are the terminal's, and done before effects come here.
             Effect::Quit | Effect::Suspend | Effect::Redraw | Effect::Copy(_) => {}

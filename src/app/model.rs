@@ -5,13 +5,18 @@ use std::time::Duration;
 
 use super::cx::{Cause, Cx};
 use super::events::Aggregates;
+use super::gpus;
 use super::list::{self, List};
+use super::runs::{self, ActiveRun, Menu};
 use super::table::{Fence, Source, Table};
 use super::text::TextView;
 use super::vitals::Vitals;
 use crate::config::commands::Scope;
 use crate::config::{Keymap, Theme};
 use crate::detect::{Detector, Key};
+use crate::remedy::Action;
+use crate::remedy::run::Params;
+use crate::telemetry::Telemetry;
 use crate::world::{Clock, Kind, ObjectRef, Text, Time, World};
 
 /// How long a message stays on the foot line.
@@ -22,6 +27,7 @@ pub const MESSAGE: Duration = Duration::from_secs(8);
 pub struct Data {
     pub world: World,
     pub detector: Detector,
+    pub telemetry: Telemetry,
     /// The rows each finding put its cause on.
     pub carried: HashMap<Key, BTreeSet<ObjectRef>>,
     pub causes: HashMap<ObjectRef, Cause>,
@@ -112,7 +118,7 @@ pub enum View {
 }
 
 /// A line being typed.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Prompt {
     pub kind: PromptKind,
     pub text: String,
@@ -121,6 +127,34 @@ pub struct Prompt {
     pub chosen: Option<usize>,
     /// The filter to go back to when the prompt is left.
     pub before: String,
+    /// The option of an action it asks for.
+    pub asks: Option<Asks>,
+}
+
+/// An option an action needs before it can be planned.
+#[derive(Clone, Debug)]
+pub struct Asks {
+    pub action: &'static Action,
+    pub target: ObjectRef,
+    pub params: Params,
+    pub option: &'static str,
+    /// The question.
+    pub what: String,
+}
+
+/// A box over the view that takes the keys.
+#[derive(Clone, Debug)]
+pub enum Dialog {
+    Menu(Menu),
+    /// The plan and progress of a run.
+    Plan(u64),
+}
+
+impl PartialEq for Dialog {
+    /// Two dialogs are the same where they show the same run.
+    fn eq(&self, other: &Dialog) -> bool {
+        matches!((self, other), (Dialog::Plan(a), Dialog::Plan(b)) if a == b)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -128,6 +162,7 @@ pub enum PromptKind {
     #[default]
     Command,
     Filter,
+    Option,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -183,6 +218,11 @@ pub struct Model {
     /// Views `[` went back from, for `]`.
     pub forward: Vec<View>,
     pub prompt: Option<Prompt>,
+    pub dialog: Option<Dialog>,
+    pub runs: Vec<ActiveRun>,
+    /// When the GPU exporters were last asked.
+    pub scraped: Option<Time>,
+    pub next_id: u64,
     pub message: Option<Message>,
     pub namespaces: BTreeSet<Text>,
     pub keymap: Keymap,
@@ -204,6 +244,10 @@ impl Model {
             views: Vec::new(),
             forward: Vec::new(),
             prompt: None,
+            dialog: None,
+            runs: Vec::new(),
+            scraped: None,
+            next_id: 0,
             message: None,
             namespaces: BTreeSet::new(),
             keymap,
@@ -302,6 +346,11 @@ impl Model {
         if self.prompt.is_some() {
             return Scope::Prompt;
         }
+        match &self.dialog {
+            Some(Dialog::Menu(_)) => return Scope::Actions,
+            Some(Dialog::Plan(_)) => return Scope::Dialog,
+            None => {}
+        }
         let by_kind = |kind: &Kind| match kind {
             Kind::Pod => Scope::Pods,
             Kind::Node => Scope::Nodes,
@@ -326,7 +375,9 @@ impl Model {
     /// When time alone will change something the model shows.
     pub fn next_timer(&self) -> Option<Time> {
         let message = self.message.as_ref().map(|m| m.at.plus(MESSAGE));
-        [message, self.data.detector.next_timer()].into_iter().flatten().min()
+        let timers =
+            [message, self.data.detector.next_timer(), runs::next_timer(self), gpus::next_timer(self)];
+        timers.into_iter().flatten().min()
     }
 
     pub fn say(&mut self, tone: Tone, text: impl Into<String>) {

@@ -2,6 +2,8 @@
 
 use crossterm::event::KeyEvent;
 
+use crate::remedy::run::{Need, NeedId, Reply};
+use crate::telemetry::{Reading, Target};
 use crate::world::Delta;
 use crate::world::ask::{Answer, Call, LogTail};
 
@@ -21,6 +23,14 @@ pub enum Msg {
         token: u64,
         result: Result<Answer, String>,
     },
+    /// What a remedy needed.
+    Replied {
+        run: u64,
+        id: NeedId,
+        reply: Reply,
+    },
+    /// A GPU exporter was read.
+    Read(Reading),
     /// A log's tail, for the rule or tree that asked.
     Log {
         tail: LogTail,
@@ -48,4 +58,12 @@ pub enum Effect {
         call: Call,
     },
     Log(LogTail),
+    /// Something a remedy needs.
+    Need {
+        run: u64,
+        id: NeedId,
+        need: Box<Need>,
+    },
+    /// Read a GPU exporter.
+    Scrape(Target),
 }

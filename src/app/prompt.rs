@@ -8,6 +8,7 @@ use super::command;
 use super::filter::Filter;
 use super::model::{Dirty, Model, Prompt, PromptKind, Suggestion};
 use super::msg::Effect;
+use super::runs;
 use crate::config::commands::{COMMANDS, Id};
 use crate::world::Kind;
 
@@ -17,7 +18,7 @@ const LONGEST: usize = 400;
 
 pub fn open(model: &mut Model, kind: PromptKind) {
     let before = match kind {
-        PromptKind::Command => String::new(),
+        PromptKind::Command | PromptKind::Option => String::new(),
         PromptKind::Filter => filter_text(model),
     };
     model.prompt = Some(Prompt { kind, text: before.clone(), before, ..Prompt::default() });
@@ -61,6 +62,7 @@ pub fn edit(model: &mut Model, f: impl FnOnce(&mut String)) {
     match kind {
         PromptKind::Filter => filter(model, &text),
         PromptKind::Command => suggest(model),
+        PromptKind::Option => {}
     }
     model.dirty = Dirty::Input;
 }
@@ -112,6 +114,10 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         }
         Id::PromptAccept => {
             let Some(p) = model.prompt.take() else { return Vec::new() };
+            if let Some(mut asks) = p.asks {
+                asks.params.insert(asks.option.to_owned(), p.text.trim().to_owned());
+                return runs::begin(model, asks.action, asks.target, asks.params);
+            }
             if p.kind == PromptKind::Command {
                 let first = p.text.split_whitespace().next().unwrap_or("");
                 // A word that means nothing yet means its best suggestion.

@@ -18,6 +18,7 @@ static STREAMS: &[Shape] = &[
 
 pub fn shapes(what: &What) -> &'static [Shape] {
     match what {
+        What::Gpus => super::gpus::SHAPES,
         What::Namespaces => NAMESPACES,
         What::Streams => STREAMS,
         _ => &[],
@@ -29,6 +30,7 @@ impl Model {
     pub fn rows(&self, what: &What, filter: &str) -> Vec<Row> {
         let mut rows = match what {
             What::Findings => self.finding_rows(),
+            What::Gpus => super::gpus::rows(self),
             What::Namespaces => self.namespace_rows(),
             What::Streams => self.stream_rows(),
             _ => Vec::new(),
@@ -52,7 +54,7 @@ impl Model {
 
     /// Memory in use on all GPUs that report it, in percent.
     pub fn gpu_memory_percent(&self) -> Option<u64> {
-        None
+        super::gpus::memory_percent(&self.data.telemetry)
     }
 
     /// Critical findings and warnings.

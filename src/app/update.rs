@@ -1,12 +1,14 @@
 //! One message in: the model changes, and what the outside must do comes out. No input or output happens here.
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyCode, KeyEvent};
 
 use super::causes;
 use super::command;
-use super::model::{Dirty, MESSAGE, Model, Tone, View};
+use super::gpus;
+use super::model::{Dialog, Dirty, MESSAGE, Model, Tone, View};
 use super::msg::{Effect, Msg};
 use super::prompt;
+use super::runs;
 use super::table::Table;
 use crate::config::KeymapResult;
 use crate::world::{Change, Delta, Kind, Slot};
@@ -30,6 +32,11 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.cluster.version = version;
             Vec::new()
         }
+        Msg::Replied { run, id, reply } => runs::reply(model, run, id, reply),
+        Msg::Read(reading) => {
+            gpus::apply(model, reading);
+            Vec::new()
+        }
         Msg::Log { tail, result } => causes::on_log(model, &tail, &result),
         Msg::Called { .. } => Vec::new(),
         Msg::Failed(why) => {
@@ -48,6 +55,12 @@ fn key_pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         KeymapResult::NotFound => {
             if model.prompt.is_some() {
                 prompt::typed(model, key);
+            } else if let Some(Dialog::Plan(_)) = model.dialog {
+                match key.code {
+                    KeyCode::Char(c) => runs::typed(model, Some(c)),
+                    KeyCode::Backspace => runs::typed(model, None),
+                    _ => {}
+                }
             }
             Vec::new()
         }
@@ -59,7 +72,10 @@ fn tick(model: &mut Model) -> Vec<Effect> {
         model.message = None;
         model.dirty = Dirty::Input;
     }
-    causes::timers(model)
+    let mut effects = causes::timers(model);
+    effects.extend(gpus::scrape(model));
+    effects.extend(runs::drive(model));
+    effects
 }
 
 /// Takes changes of the cluster in: the world first, then all that is derived from it, change by change.
@@ -76,7 +92,10 @@ fn absorb(model: &mut Model, deltas: Vec<Delta>) -> Vec<Effect> {
         }
         all.append(&mut changes);
     }
-    causes::on_changes(model, &all)
+    let mut effects = causes::on_changes(model, &all);
+    effects.extend(gpus::scrape(model));
+    effects.extend(runs::drive(model));
+    effects
 }
 
 /// What follows from one change.

@@ -57,8 +57,12 @@ fn typed(p: &mut Painter<'_>, model: &Model, prompt: &Prompt, area: Rect) -> Pos
     let sign = match prompt.kind {
         PromptKind::Command => ":",
         PromptKind::Filter => "/",
+        PromptKind::Option => prompt.asks.as_ref().map_or("", |a| a.what.as_str()),
     };
-    let mut x = area.x + p.put(area.x, area.y, 1, sign, "prompt");
+    let mut x = area.x + p.put(area.x, area.y, area.width * 2 / 3, sign, "prompt");
+    if prompt.kind == PromptKind::Option {
+        x += p.put(x, area.y, 2, ": ", "prompt");
+    }
     x += p.put_end(x, area.y, area.width.saturating_sub(2), &prompt.text, "prompt");
     let at = Position::new(x.min(area.right() - 1), area.y);
     if prompt.kind == PromptKind::Filter {

@@ -1,5 +1,6 @@
 //! Draws the model: panes, overlays, widgets, theme. Reads `&Model`, changes nothing.
 
+pub mod dialog;
 pub mod foot;
 pub mod header;
 pub mod layout;
@@ -42,7 +43,8 @@ pub fn draw(model: &Model, memory: &mut Memory, buffer: &mut Buffer) -> Option<P
         View::List(list) => panes::full_list(&mut p, memory, model, list, layout.body),
         View::Text(text) => text_view::draw(&mut p, text, layout.body),
     }
-    foot::draw(&mut p, model, layout.foot)
+    let cursor = dialog::draw(&mut p, model, layout.body);
+    foot::draw(&mut p, model, layout.foot).or(cursor)
 }
 
 /// The screen as text, one line a row: for snapshots and `:save`.

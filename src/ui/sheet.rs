@@ -107,9 +107,27 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<
     scrollbar(p, area, sheet);
 }
 
+/// Columns a bar takes.
+const BAR: usize = 8;
+
+/// A bar in eighths of a column where the terminal has them.
+fn bar(p: &Painter<'_>, thousandths: u16) -> String {
+    let spark = p.theme.spark();
+    let eighths = (usize::from(thousandths) * BAR * 8).div_ceil(1000).min(BAR * 8);
+    let (full, rest) = (eighths / 8, eighths % 8);
+    let mut out = spark[7].repeat(full);
+    if rest > 0 {
+        out.push_str(spark[rest.min(6)]);
+    }
+    let drawn = full + usize::from(rest > 0);
+    out.push_str(&p.glyph("bar.empty").repeat(BAR - drawn));
+    out
+}
+
 fn text_of(p: &Painter<'_>, cell: &Cell, now: Time) -> String {
     match &cell.value {
         Value::Sign(glyph, _) => p.glyph(glyph).to_owned(),
+        Value::Bar(thousandths) => bar(p, *thousandths),
         value => clean(&value.show(now)).into_owned(),
     }
 }

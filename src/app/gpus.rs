@@ -1,0 +1,117 @@
+//! Reads the GPU exporters on time and makes the rows of the GPU pane.
+
+use std::time::Duration;
+
+use super::cell::{Cell, Value};
+use super::columns::Shape;
+use super::list::{Row, number, shape};
+use super::model::{Dirty, Model};
+use super::msg::Effect;
+use crate::telemetry::{self, Gpu, Reading, Telemetry};
+use crate::world::{Kind, ObjectRef, Time};
+
+pub static SHAPES: &[Shape] = &[
+    Shape { name: "GPU", min: 5, max: 24, right: false, keep: 100, tail: true },
+    shape("MEMORY", 8, 10, 80),
+    number("USED", 6, 9, 90),
+    number("TREND", 5, 9, 85),
+    number("BUSY", 4, 4, 60),
+    number("°C", 2, 4, 40),
+    number("XID", 3, 4, 50),
+    Shape { name: "POD", min: 8, max: 50, right: false, keep: 70, tail: true },
+];
+
+/// The span a trend is taken over.
+const TREND: Duration = Duration::from_secs(1800);
+
+/// Asks for what is due now.
+pub fn scrape(model: &mut Model) -> Vec<Effect> {
+    let now = model.data.now;
+    if model.scraped.is_some_and(|t| t.plus(telemetry::EVERY) > now) || !model.data.world.synced(&Kind::Pod) {
+        return Vec::new();
+    }
+    model.scraped = Some(now);
+    let targets = telemetry::targets(&model.data.world);
+    model.data.telemetry.keep(&targets);
+    targets.into_iter().map(Effect::Scrape).collect()
+}
+
+pub fn next_timer(model: &Model) -> Option<Time> {
+    model.scraped.map(|t| t.plus(telemetry::EVERY))
+}
+
+pub fn apply(model: &mut Model, reading: Reading) {
+    model.data.telemetry.apply(reading);
+    model.dirty = model.dirty.max(Dirty::Data);
+}
+
+/// Memory in use on all GPUs that report it, in percent.
+pub fn memory_percent(telemetry: &Telemetry) -> Option<u64> {
+    let (used, all) = telemetry.gpus().fold((0, 0), |(u, a), g| match (g.used, g.total()) {
+        (Some(used), Some(total)) => (u + used, a + total),
+        _ => (u, a),
+    });
+    (all > 0).then(|| used * 100 / all)
+}
+
+/// The GPUs, fullest first.
+pub fn rows(model: &Model) -> Vec<Row> {
+    let now = model.data.now;
+    let mut gpus: Vec<&Gpu> = model.data.telemetry.gpus().collect();
+    gpus.sort_by(|a, b| {
+        let full = |g: &Gpu| g.fullness().unwrap_or(-1.0);
+        full(b).total_cmp(&full(a)).then_with(|| (&a.node, a.index).cmp(&(&b.node, b.index)))
+    });
+    gpus.into_iter().map(|g| row(model, g, now)).collect()
+}
+
+fn row(model: &Model, g: &Gpu, now: Time) -> Row {
+    let stale = Telemetry::is_stale(g, now);
+    let full = g.fullness();
+    let scope = match full {
+        _ if stale => "text.dim",
+        Some(f) if f >= 0.9 => "gauge.high",
+        Some(f) if f >= 0.75 => "gauge.mid",
+        _ => "gauge.low",
+    };
+    let gib = |mib: u64| format!("{}", (mib as f64 / 1024.0).round());
+    let used = match (g.used, g.total()) {
+        (Some(u), Some(t)) => Value::Ranked(u as i64, format!("{}/{}G", gib(u), gib(t)).into()),
+        _ => Value::None,
+    };
+    let slope = model.data.telemetry.memory(g).and_then(|s| s.slope_per_hour(now, TREND));
+    let trend = match slope {
+        // MiB an hour; below a hundred it is noise.
+        Some(s) if s.abs() >= 100.0 => {
+            let sign = if s > 0.0 { "+" } else { "-" };
+            Value::Ranked(s as i64, format!("{sign}{:.1}G/h", s.abs() / 1024.0).into())
+        }
+        _ => Value::None,
+    };
+    let instance = if g.instance.is_empty() { String::new() } else { format!(".{}", g.instance) };
+    let dim = if stale { "text.dim" } else { "text" };
+    let whole = |v: Option<f64>, unit: &str| {
+        v.map_or(Value::None, |n| Value::Ranked(n as i64, format!("{n:.0}{unit}").into()))
+    };
+    let pod = if g.pod.is_empty() { Value::Word("free") } else { Value::Text(g.pod.clone()) };
+    let object = if g.pod.is_empty() {
+        ObjectRef::new(Kind::Node, "", g.node.clone())
+    } else {
+        ObjectRef::new(Kind::Pod, g.namespace.clone(), g.pod.clone())
+    };
+    Row {
+        id: format!("{}/{}{instance}", g.node, g.index).into(),
+        object: Some(object),
+        cells: vec![
+            Cell::new(Value::Text(format!("{}/{}{instance}", g.node, g.index).into()), dim),
+            Cell::new(full.map_or(Value::None, |f| Value::Bar((f * 1000.0) as u16)), scope),
+            Cell::new(used, scope),
+            Cell::new(trend, if slope.is_some_and(|s| s > 0.0) { "gauge.mid" } else { "text.dim" }),
+            Cell::new(whole(g.busy, "%"), dim),
+            Cell::new(whole(g.temperature, ""), dim),
+            Cell::new(g.xid.filter(|x| *x > 0).map_or(Value::None, |x| Value::Num(x.into())), "status.bad"),
+            Cell::new(pod, if g.pod.is_empty() { "text.dim" } else { dim }),
+        ],
+        indent: 0,
+    }
+}
