@@ -1,7 +1,10 @@
 //! Carries out what a remedy needs: requests, commands in containers, local files, the journal.
 
-use crate::cluster::Connection;
+use crate::cluster::{Action, Connection};
+use crate::playbook::render::Standing;
+use crate::playbook::walk::{Proposal, Read, Reading};
 use crate::remedy::journal::Journal;
+use crate::remedy::{access, catalogue};
 use crate::remedy::run::{Need, Reply};
 use crate::world::ask::LogTail;
 
@@ -38,4 +41,54 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(format!("{what} stopped: {e}")))
+}
+
+/// What a read for a decision tree brought, and how long it took.
+#[derive(Debug)]
+pub struct Fetched {
+    pub read: Read,
+    pub result: Result<Reading, String>,
+    pub took_ms: u64,
+}
+
+/// Carries out one read of a walk.
+pub async fn read(connection: &Connection, read: Read) -> Fetched {
+    let began = tokio::time::Instant::now();
+    let result = match &read {
+        Read::Log(tail) => read_log(connection, tail).await.map(Reading::Text),
+        Read::Call(call) => connection.call(call.clone()).await.map(Reading::Answer).map_err(|e| e.to_string()),
+        Read::Exec(exec) => connection.exec(exec, OUTPUT).await.map(Reading::Output).map_err(|e| e.to_string()),
+    };
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Fetched { read, result, took_ms }
+}
+
+/// Which proposals the operator may carry out, and why not the others.
+pub async fn standings(connection: &Connection, proposals: &[Proposal]) -> Vec<(Proposal, Standing)> {
+    let mut out = Vec::with_capacity(proposals.len());
+    for proposal in proposals {
+        out.push((proposal.clone(), standing(connection, proposal).await));
+    }
+    out
+}
+
+async fn standing(connection: &Connection, proposal: &Proposal) -> Standing {
+    let no = |reason: String| Standing { enabled: false, reason, kubectl: String::new() };
+    if catalogue::action(&proposal.action).is_none() {
+        return no(format!("khud has no action {} yet", proposal.action));
+    }
+    if connection.read_only() {
+        return no("khud runs read-only".to_owned());
+    }
+    let right = access::needed(&proposal.action);
+    let action = Action {
+        subresource: right.subresource.to_owned(),
+        name: proposal.target.name.to_string(),
+        ..Action::new(right.verb, &proposal.target.kind, &proposal.target.namespace)
+    };
+    match connection.can(&action).await {
+        Ok(p) if p.allowed => Standing { enabled: true, ..Standing::default() },
+        Ok(p) => no(p.reason),
+        Err(e) => no(e.to_string()),
+    }
 }

@@ -3,6 +3,7 @@
 mod act;
 pub mod args;
 mod cockpit;
+mod diagnose;
 mod open;
 mod out;
 mod print;
@@ -33,6 +34,7 @@ pub fn main() -> ExitCode {
         None => open::run(&cli),
         Some(Verb::Print(what)) => print::run(what),
         Some(Verb::Scan(args)) => scan::run(&cli.common, args),
+        Some(Verb::Diagnose(args)) => diagnose::run(&cli.common, args),
         Some(Verb::Do(args)) => act::run(&cli.common, args),
         Some(Verb::Contexts { output }) => tell::contexts_of(&cli.common, *output),
         Some(Verb::Journal { output }) => tell::journal(*output),

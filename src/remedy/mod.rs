@@ -4,6 +4,7 @@
 //! values, whoever drives it (the cockpit, `khud do`) carries that out and answers. What it learns of the cluster's
 //! reaction it reads from the [`World`](crate::world::World), so "verified" means seen through the watch.
 
+pub mod access;
 pub mod catalogue;
 mod cordon;
 pub mod diff;

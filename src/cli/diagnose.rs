@@ -1,0 +1,153 @@
+//! `khud diagnose`: a decision tree walked by the cluster, for scripts and for those who are not at the cockpit.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::act::target;
+use super::args::{Common, Diagnose, TextOrJson};
+use super::open::{self, runtime};
+use super::{exit, out};
+use crate::app::hands::{self, Fetched};
+use crate::app::headless::Session;
+use crate::cluster::{Connection, Scope};
+use crate::playbook::library::Library;
+use crate::playbook::render;
+use crate::playbook::tree::Playbook;
+use crate::playbook::walk::{State, Walk, WalkOptions};
+use crate::term::{clean, clean_lines};
+use crate::world::{Clock, Kind, ObjectRef};
+
+/// How long the first look at the cluster may take; the tree then says what could not be seen.
+const LOOK: Duration = Duration::from_secs(10);
+
+pub fn run(common: &Common, args: &Diagnose) -> u8 {
+    let result = runtime().and_then(|rt| {
+        let result = rt.block_on(diagnose(common, args));
+        rt.shutdown_timeout(Duration::from_millis(200));
+        result
+    });
+    result.unwrap_or_else(|why| {
+        out::complain(&clean_lines(&why));
+        exit::USAGE
+    })
+}
+
+/// # Errors
+/// A sentence: what could not be looked at.
+async fn diagnose(common: &Common, args: &Diagnose) -> Result<u8, String> {
+    let mut library = Library::embedded().map_err(|e| e.to_string())?;
+    let chosen = match args.playbook.as_deref() {
+        Some(name) => Some(find(&mut library, name)?),
+        None => None,
+    };
+    let connection =
+        Connection::open(open::options(common, false), Clock::wall()).await.map_err(|e| e.to_string())?;
+    let namespace = common.namespace.first().cloned().unwrap_or_else(|| connection.namespace().to_owned());
+    let object = target(&args.object, &namespace)?;
+    let playbook = match chosen {
+        Some(playbook) => playbook,
+        None => library
+            .about(&object.kind)
+            .cloned()
+            .ok_or_else(|| format!("there is no decision tree about a {}; name one with --playbook", object.kind))?,
+    };
+    connection.check().await.map_err(|e| e.to_string())?;
+    let mut session = Session::start(connection, &Scope::Cluster, Kind::WATCHED);
+    session.settle(LOOK, |_, _| {}).await;
+    if !session.saw_something() {
+        return Err("nothing could be looked at; `khud scan` says what was refused".to_owned());
+    }
+    let known = session.world.synced(&object.kind) && Kind::WATCHED.contains(&object.kind);
+    if known && session.world.meta(&object).is_none() {
+        return Err(absent(&session, &object));
+    }
+    let asking = args.output == TextOrJson::Text && io::stdin().is_terminal() && io::stderr().is_terminal();
+    let options = WalkOptions { intrusive: args.allow.is_some(), operator: asking };
+    let mut walk = Walk::start(Arc::new(library), playbook, object, options);
+    walk_to_the_end(&mut session, &mut walk).await;
+
+    let standings = hands::standings(&session.connection, walk.proposals()).await;
+    let standing = |p: &_| standings.iter().find(|(q, _)| q == p).map(|(_, s)| s.clone()).unwrap_or_default();
+    let text = match args.output {
+        TextOrJson::Json => format!("{:#}\n", render::json(&walk, &standing)),
+        TextOrJson::Text => render::text(&walk, &standing),
+    };
+    Ok(match (out::result(&text), walk.verdict()) {
+        (exit::DONE, Some(_)) => exit::DONE,
+        (exit::DONE, None) => exit::FAILED,
+        (code, _) => code,
+    })
+}
+
+/// A playbook by id, or from a file.
+fn find(library: &mut Library, name: &str) -> Result<Arc<Playbook>, String> {
+    if let Some(book) = library.get(name) {
+        return Ok(book.clone());
+    }
+    if name.contains(['/', '.']) {
+        return library.add_file(Path::new(name)).map_err(|e| e.to_string());
+    }
+    let ids: Vec<&str> = library.ids().collect();
+    Err(format!("there is no playbook {name:?}; there is {}, or name a file", ids.join(", ")))
+}
+
+/// Names what is like it, as a mistyped name deserves.
+fn absent(session: &Session, object: &ObjectRef) -> String {
+    let pods = session.world.pods.values().map(|p| (&p.meta, Kind::Pod));
+    let workloads = session.world.deployments.values().map(|w| (&w.meta, Kind::Deployment));
+    let mut like: Vec<String> = pods
+        .chain(workloads)
+        .filter(|(m, kind)| *kind == object.kind && m.name.starts_with(&*object.name))
+        .map(|(m, _)| if m.namespace == object.namespace { m.name.to_string() } else { format!("{} in {}", m.name, m.namespace) })
+        .take(5)
+        .collect();
+    like.sort();
+    let hint = if like.is_empty() { String::new() } else { format!("; there is {}", like.join(", ")) };
+    format!("there is no {object}{hint}")
+}
+
+async fn walk_to_the_end(session: &mut Session, walk: &mut Walk) {
+    let mut reads: JoinSet<Fetched> = JoinSet::new();
+    loop {
+        let now = session.now();
+        match walk.step(&session.world, now).clone() {
+            State::Done => return,
+            State::Asking { question, choices, why, .. } => {
+                let answer = tokio::task::spawn_blocking(move || ask(&question, &why, &choices)).await;
+                walk.tell(&answer.unwrap_or_else(|_| "unknown".to_owned()));
+                continue;
+            }
+            State::Reading => {}
+        }
+        if reads.is_empty() {
+            for read in walk.wants() {
+                let connection = session.connection.clone();
+                let read = read.clone();
+                reads.spawn(async move { hands::read(&connection, read).await });
+            }
+        }
+        match reads.join_next().await {
+            Some(Ok(fetched)) => walk.give(&fetched.read, fetched.result, fetched.took_ms),
+            Some(Err(e)) => out::complain(&format!("a read stopped: {e}")),
+            // Nothing is wanted and nothing is under way: the tree has no next step.
+            None => return,
+        }
+    }
+}
+
+/// Asks the operator on the terminal; an empty line says that they do not know.
+fn ask(question: &str, why: &str, choices: &[String]) -> String {
+    let mut err = io::stderr().lock();
+    let choices_text = choices.join(", ");
+    let asked = write!(err, "{}\n  ({})\n  {} or enter for unknown: ", clean(question), clean(why), clean(&choices_text));
+    let mut line = String::new();
+    if asked.and_then(|()| err.flush()).is_err() || io::stdin().lock().read_line(&mut line).is_err() {
+        return "unknown".to_owned();
+    }
+    let answer = line.trim();
+    choices.iter().find(|c| *c == answer).cloned().unwrap_or_else(|| "unknown".to_owned())
+}
