@@ -4,8 +4,8 @@ use crate::cluster::{Action, Connection};
 use crate::playbook::render::Standing;
 use crate::playbook::walk::{Proposal, Read, Reading};
 use crate::remedy::journal::Journal;
-use crate::remedy::{access, catalogue};
 use crate::remedy::run::{Need, Reply};
+use crate::remedy::{access, catalogue};
 use crate::world::ask::LogTail;
 
 /// Output of one command kept for a remedy, bytes. Captures ask for chunks far below it.
@@ -56,8 +56,12 @@ pub async fn read(connection: &Connection, read: Read) -> Fetched {
     let began = tokio::time::Instant::now();
     let result = match &read {
         Read::Log(tail) => read_log(connection, tail).await.map(Reading::Text),
-        Read::Call(call) => connection.call(call.clone()).await.map(Reading::Answer).map_err(|e| e.to_string()),
-        Read::Exec(exec) => connection.exec(exec, OUTPUT).await.map(Reading::Output).map_err(|e| e.to_string()),
+        Read::Call(call) => {
+            connection.call(call.clone()).await.map(Reading::Answer).map_err(|e| e.to_string())
+        }
+        Read::Exec(exec) => {
+            connection.exec(exec, OUTPUT).await.map(Reading::Output).map_err(|e| e.to_string())
+        }
     };
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Fetched { read, result, took_ms }

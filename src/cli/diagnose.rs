@@ -50,10 +50,9 @@ async fn diagnose(common: &Common, args: &Diagnose) -> Result<u8, String> {
     let object = target(&args.object, &namespace)?;
     let playbook = match chosen {
         Some(playbook) => playbook,
-        None => library
-            .about(&object.kind)
-            .cloned()
-            .ok_or_else(|| format!("there is no decision tree about a {}; name one with --playbook", object.kind))?,
+        None => library.about(&object.kind).cloned().ok_or_else(|| {
+            format!("there is no decision tree about a {}; name one with --playbook", object.kind)
+        })?,
     };
     connection.check().await.map_err(|e| e.to_string())?;
     let mut session = Session::start(connection, &Scope::Cluster, Kind::WATCHED);
@@ -102,7 +101,13 @@ fn absent(session: &Session, object: &ObjectRef) -> String {
     let mut like: Vec<String> = pods
         .chain(workloads)
         .filter(|(m, kind)| *kind == object.kind && m.name.starts_with(&*object.name))
-        .map(|(m, _)| if m.namespace == object.namespace { m.name.to_string() } else { format!("{} in {}", m.name, m.namespace) })
+        .map(|(m, _)| {
+            if m.namespace == object.namespace {
+                m.name.to_string()
+            } else {
+                format!("{} in {}", m.name, m.namespace)
+            }
+        })
         .take(5)
         .collect();
     like.sort();
@@ -143,7 +148,13 @@ async fn walk_to_the_end(session: &mut Session, walk: &mut Walk) {
 fn ask(question: &str, why: &str, choices: &[String]) -> String {
     let mut err = io::stderr().lock();
     let choices_text = choices.join(", ");
-    let asked = write!(err, "{}\n  ({})\n  {} or enter for unknown: ", clean(question), clean(why), clean(&choices_text));
+    let asked = write!(
+        err,
+        "{}\n  ({})\n  {} or enter for unknown: ",
+        clean(question),
+        clean(why),
+        clean(&choices_text)
+    );
     let mut line = String::new();
     if asked.and_then(|()| err.flush()).is_err() || io::stdin().lock().read_line(&mut line).is_err() {
         return "unknown".to_owned();

@@ -8,6 +8,7 @@ mod open;
 mod out;
 mod print;
 mod scan;
+mod sim;
 mod tell;
 
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ pub fn main() -> ExitCode {
         Some(Verb::Print(what)) => print::run(what),
         Some(Verb::Scan(args)) => scan::run(&cli.common, args),
         Some(Verb::Diagnose(args)) => diagnose::run(&cli.common, args),
+        Some(Verb::Demo(args)) => sim::demo(&cli, args),
+        Some(Verb::Sim(args)) => sim::serve(&cli.common, args),
         Some(Verb::Do(args)) => act::run(&cli.common, args),
         Some(Verb::Contexts { output }) => tell::contexts_of(&cli.common, *output),
         Some(Verb::Journal { output }) => tell::journal(*output),

@@ -1,0 +1,135 @@
+//! `khud sim` and `khud demo`: the embedded cluster, and the cockpit on it by its address alone.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args::{Cli, Common, Demo, Sim as Args};
+use super::open::{self, runtime};
+use super::{exit, out};
+use crate::sim::clock::SimClock;
+use crate::sim::cluster::Cluster;
+use crate::sim::{Sim, SimOptions, scenario};
+use crate::term;
+
+/// Serves a scenario until stopped.
+pub fn serve(common: &Common, args: &Args) -> u8 {
+    if let Some(file) = &args.check {
+        return match scenario::check_file(&file.to_string_lossy()) {
+            Ok(line) => out::result(&format!("{line}\n")),
+            Err(e) => {
+                out::complain(&e.to_string());
+                exit::FAILED
+            }
+        };
+    }
+    finish(runtime().and_then(|rt| {
+        let result = rt.block_on(async {
+            let name = args.scenario.as_deref().unwrap_or("healthy");
+            let options = SimOptions {
+                listen: args.listen,
+                tls: args.tls,
+                clock: SimClock::wall(args.speed),
+                seed: Some(args.seed),
+            };
+            let sim = start(name, options).await?;
+            if let Some(file) = &common.kubeconfig {
+                write_private(file, &sim.kubeconfig())?;
+            }
+            if out::result(&format!("{}\n", sim.url())) != exit::DONE {
+                return Err("the address could not be printed".to_owned());
+            }
+            if tokio::signal::ctrl_c().await.is_err() {
+                return Err("signals cannot be heard, so nothing could stop this".to_owned());
+            }
+            sim.stop().await;
+            Ok(exit::DONE)
+        });
+        rt.shutdown_timeout(Duration::from_millis(200));
+        result
+    }))
+}
+
+/// The embedded cluster with the cockpit on it.
+pub fn demo(cli: &Cli, args: &Demo) -> u8 {
+    if args.list {
+        let lines = scenario::built_in_names();
+        let wide = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        return out::result(
+            &lines.iter().map(|(name, about)| format!("{name:wide$}  {about}\n")).collect::<String>(),
+        );
+    }
+    if let Some(why) = term::unusable() {
+        out::complain(&why);
+        return exit::FAILED;
+    }
+    finish(runtime().and_then(|rt| {
+        let result = rt.block_on(async {
+            let options =
+                SimOptions { clock: SimClock::wall(args.speed), seed: Some(1), ..SimOptions::default() };
+            let sim = start(&args.scenario, options).await?;
+            let dir = private_dir()?;
+            let file = dir.join("kubeconfig");
+            write_private(&file, &sim.kubeconfig())?;
+            let common = Common { kubeconfig: Some(file), context: None, ..cli.common.clone() };
+            let result = open::open(cli, &common).await;
+            // Left behind in the temporary directory where it cannot be removed.
+            let _ = std::fs::remove_dir_all(&dir);
+            sim.stop().await;
+            result
+        });
+        rt.shutdown_timeout(Duration::from_millis(200));
+        result
+    }))
+}
+
+fn finish(result: Result<u8, String>) -> u8 {
+    result.unwrap_or_else(|why| {
+        out::complain(&why);
+        exit::FAILED
+    })
+}
+
+async fn start(name: &str, options: SimOptions) -> Result<Sim, String> {
+    let loaded = scenario::load(name).map_err(|e| e.to_string())?;
+    let sim = Sim::start_with(options, |store| {
+        let cluster = Cluster::stage(store.clone(), &loaded);
+        tokio::spawn(cluster.clone().run());
+        Arc::new(cluster)
+    });
+    sim.await.map_err(|e| e.to_string())
+}
+
+/// A new directory only this user may read.
+fn private_dir() -> Result<std::path::PathBuf, String> {
+    use std::os::unix::fs::DirBuilderExt;
+    let base = std::env::temp_dir();
+    for n in 0..100 {
+        let dir = base.join(format!("khud-demo-{}-{n}", std::process::id()));
+        match std::fs::DirBuilder::new().mode(0o700).create(&dir) {
+            Ok(()) => return Ok(dir),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(format!("cannot make a directory in {}: {e}", base.display())),
+        }
+    }
+    Err(format!("cannot make a directory in {}: too many khud-demo-* are there", base.display()))
+}
+
+/// A file only this user may read: it holds the token. Replaces what was there in one step, so that who waits for
+/// it never reads half of it.
+fn write_private(path: &Path, text: &str) -> Result<(), String> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let tell = |e: std::io::Error| format!("cannot write the kubeconfig {}: {e}", path.display());
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&part)
+        .map_err(tell)?;
+    file.write_all(text.as_bytes()).map_err(tell)?;
+    std::fs::rename(&part, path).map_err(tell)
+}
