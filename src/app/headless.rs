@@ -38,7 +38,10 @@ impl Session {
 
     /// Whether every kind is either listed in full or known not to be had.
     pub fn settled(&self) -> bool {
-        self.kinds.iter().all(|kind| self.world.synced(kind) || self.answer(kind).is_some_and(refused))
+        self.kinds.iter().all(|kind| match self.answer(kind) {
+            None | Some(StreamState::Connecting | StreamState::Listing { .. }) => false,
+            Some(state) => self.world.synced(kind) || refused(state),
+        })
     }
 
     /// Takes changes in until everything has answered or the time is up; `seen` hears each batch.
