@@ -8,6 +8,7 @@ use super::navigate;
 use super::prompt;
 use super::runs;
 use super::table::{Fence, Source, Table};
+use super::why;
 use crate::config::commands::{self, Id};
 use crate::world::Kind;
 
@@ -18,6 +19,11 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Some(Dialog::Menu(_)) => return runs::in_menu(model, id),
         Some(Dialog::Plan(_)) => return runs::in_plan(model, id),
         None => {}
+    }
+    if model.prompt.is_none()
+        && let Some(effects) = why::run(model, id)
+    {
+        return effects;
     }
     match id {
         // While a capture runs, ctrl-c stops that first: leaving would cut it off.
@@ -70,6 +76,10 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::Act => match model.selected() {
             Some(object) => runs::menu(model, object),
             None => model.say(Tone::Info, "There is nothing under the cursor to act on."),
+        },
+        Id::Why => match model.selected() {
+            Some(object) => return why::open(model, object),
+            None => model.say(Tone::Info, "There is nothing under the cursor to ask about."),
         },
         Id::Sick => with_table(model, |t, cx| {
             t.faults = !t.faults;

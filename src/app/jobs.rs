@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use super::hands;
+use super::hands::{self, Fetched};
 use super::msg::{Effect, Msg};
 use crate::cluster::{Behind, Connection, Scope, watch_all};
 use crate::remedy::journal::Journal;
@@ -123,6 +123,10 @@ impl Jobs {
                     Msg::Replied { run, id, reply }
                 });
             }
+            Effect::Look { walk, read } => self.spawn("looking for evidence", async move {
+                let Fetched { read, result, took_ms } = hands::read(&connection, *read).await;
+                Msg::Given { walk, read: Box::new(read), result, took_ms }
+            }),
             Effect::Scrape(target) => {
                 let (clock, turn) = (connection.clock().clone(), self.scrapes.clone());
                 self.spawn("reading a GPU exporter", async move {

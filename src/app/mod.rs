@@ -26,6 +26,7 @@ pub mod table;
 pub mod text;
 pub mod update;
 pub mod vitals;
+pub mod why;
 pub mod yaml;
 
 pub use model::Model;

@@ -1,6 +1,7 @@
 //! The whole state of the cockpit, as plain data. Only `update` changes it, and only the main task calls that.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cx::{Cause, Cx};
@@ -11,9 +12,11 @@ use super::runs::{self, ActiveRun, Menu};
 use super::table::{Fence, Source, Table};
 use super::text::TextView;
 use super::vitals::Vitals;
+use super::why::{self, WhyView};
 use crate::config::commands::Scope;
 use crate::config::{Keymap, Theme};
 use crate::detect::{Detector, Key};
+use crate::playbook::library::Library;
 use crate::remedy::Action;
 use crate::remedy::run::Params;
 use crate::telemetry::Telemetry;
@@ -115,6 +118,7 @@ pub enum View {
     Table(Box<Table>),
     List(Box<List>),
     Text(Box<TextView>),
+    Why(Box<WhyView>),
 }
 
 /// A line being typed.
@@ -223,6 +227,8 @@ pub struct Model {
     /// When the GPU exporters were last asked.
     pub scraped: Option<Time>,
     pub next_id: u64,
+    /// The decision trees.
+    pub library: Arc<Library>,
     pub message: Option<Message>,
     pub namespaces: BTreeSet<Text>,
     pub keymap: Keymap,
@@ -248,6 +254,7 @@ impl Model {
             runs: Vec::new(),
             scraped: None,
             next_id: 0,
+            library: why::library().0,
             message: None,
             namespaces: BTreeSet::new(),
             keymap,
@@ -273,7 +280,7 @@ impl Model {
                 Pane::KubeProxy => Some(&self.overview.proxies),
                 Pane::Findings | Pane::Gpus => None,
             },
-            View::List(_) | View::Text(_) => None,
+            View::List(_) | View::Text(_) | View::Why(_) => None,
         }
     }
 
@@ -289,7 +296,7 @@ impl Model {
                 Pane::KubeProxy => &mut overview.proxies,
                 Pane::Findings | Pane::Gpus => return None,
             },
-            Some(View::List(_) | View::Text(_)) => return None,
+            Some(View::List(_) | View::Text(_) | View::Why(_)) => return None,
         };
         Some((table, data.cx()))
     }
@@ -303,7 +310,7 @@ impl Model {
                 Pane::Gpus => Some(&self.overview.gpus),
                 _ => None,
             },
-            View::Table(_) | View::Text(_) => None,
+            View::Table(_) | View::Text(_) | View::Why(_) => None,
         }
     }
 
@@ -315,7 +322,7 @@ impl Model {
                 Pane::Gpus => Some(&mut self.overview.gpus),
                 _ => None,
             },
-            Some(View::Table(_) | View::Text(_)) => None,
+            Some(View::Table(_) | View::Text(_) | View::Why(_)) => None,
         }
     }
 
@@ -337,6 +344,7 @@ impl Model {
         }
         match self.view() {
             View::Text(t) => t.object.clone(),
+            View::Why(w) => Some(w.walk.object.clone()),
             _ => None,
         }
     }
@@ -369,7 +377,7 @@ impl Model {
                 _ => Scope::Rows,
             };
         }
-        Scope::Text
+        if let View::Why(_) = self.view() { Scope::Tree } else { Scope::Text }
     }
 
     /// When time alone will change something the model shows.

@@ -2,8 +2,9 @@
 
 use crossterm::event::KeyEvent;
 
+use crate::playbook::walk::{Read, Reading};
 use crate::remedy::run::{Need, NeedId, Reply};
-use crate::telemetry::{Reading, Target};
+use crate::telemetry::{self, Target};
 use crate::world::Delta;
 use crate::world::ask::{Answer, Call, LogTail};
 
@@ -29,8 +30,15 @@ pub enum Msg {
         id: NeedId,
         reply: Reply,
     },
+    /// What a decision tree wanted to know.
+    Given {
+        walk: u64,
+        read: Box<Read>,
+        result: Result<Reading, String>,
+        took_ms: u64,
+    },
     /// A GPU exporter was read.
-    Read(Reading),
+    Read(telemetry::Reading),
     /// A log's tail, for the rule or tree that asked.
     Log {
         tail: LogTail,
@@ -63,6 +71,11 @@ pub enum Effect {
         run: u64,
         id: NeedId,
         need: Box<Need>,
+    },
+    /// Something a decision tree wants to know.
+    Look {
+        walk: u64,
+        read: Box<Read>,
     },
     /// Read a GPU exporter.
     Scrape(Target),

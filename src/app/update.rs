@@ -10,6 +10,7 @@ use super::msg::{Effect, Msg};
 use super::prompt;
 use super::runs;
 use super::table::Table;
+use super::why;
 use crate::config::KeymapResult;
 use crate::world::{Change, Delta, Kind, Slot};
 
@@ -33,6 +34,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Replied { run, id, reply } => runs::reply(model, run, id, reply),
+        Msg::Given { walk, read, result, took_ms } => why::given(model, walk, &read, result, took_ms),
         Msg::Read(reading) => {
             gpus::apply(model, reading);
             Vec::new()
@@ -75,6 +77,7 @@ fn tick(model: &mut Model) -> Vec<Effect> {
     let mut effects = causes::timers(model);
     effects.extend(gpus::scrape(model));
     effects.extend(runs::drive(model));
+    effects.extend(why::drive(model));
     effects
 }
 
@@ -95,6 +98,7 @@ fn absorb(model: &mut Model, deltas: Vec<Delta>) -> Vec<Effect> {
     let mut effects = causes::on_changes(model, &all);
     effects.extend(gpus::scrape(model));
     effects.extend(runs::drive(model));
+    effects.extend(why::drive(model));
     effects
 }
 
