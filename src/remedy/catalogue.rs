@@ -267,6 +267,46 @@ impl Action {
     }
 }
 
+/// The kubectl command that does the same; empty where kubectl has none.
+pub fn kubectl(action: &str, target: &ObjectRef, params: &Params) -> String {
+    let kind = target.kind.name().to_ascii_lowercase();
+    let (name, namespace) = (&target.name, &target.namespace);
+    let option = |o: &str| params.get(o).map_or("", String::as_str);
+    let exec = |command: &str| {
+        let container = params.get("container").map_or_else(String::new, |c| format!(" -c {c}"));
+        format!("kubectl exec -n {namespace} {name}{container} -- {command}")
+    };
+    match action {
+        "rollback" => {
+            let to = params.get("to-revision").map_or_else(String::new, |n| format!(" --to-revision={n}"));
+            format!("kubectl rollout undo {kind}/{name} -n {namespace}{to}")
+        }
+        "restart" | "pause" | "resume" => format!("kubectl rollout {action} {kind}/{name} -n {namespace}"),
+        "scale" => format!("kubectl scale {kind}/{name} -n {namespace} --replicas={}", option("replicas")),
+        "set-image" => format!("kubectl set image {kind}/{name} -n {namespace} {}", option("image")),
+        "cordon" | "uncordon" => format!("kubectl {action} {name}"),
+        "drain" => {
+            let flag = |o: &str| {
+                if params.get(o).is_some_and(|v| v != "false") { format!(" --{o}") } else { String::new() }
+            };
+            format!(
+                "kubectl drain {name} --ignore-daemonsets{}{}",
+                flag("delete-emptydir-data"),
+                flag("force")
+            )
+        }
+        "evict" => format!(
+            "kubectl create --raw {}/eviction -f - <<<'{{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{{\"name\":\"{name}\"}}}}'",
+            target.path()
+        ),
+        "delete" => format!("kubectl delete pod {name} -n {namespace}"),
+        "heap-dump" => exec("jcmd 1 GC.heap_dump /tmp/heap.hprof"),
+        "thread-dump" => exec("jcmd 1 Thread.print"),
+        "class-histogram" => exec("jcmd 1 GC.class_histogram"),
+        _ => String::new(),
+    }
+}
+
 /// The actions for an object, with the object each would work on: its own, and those of the workload and node behind a
 /// pod.
 pub fn for_object(world: &World, object: &ObjectRef) -> Vec<(&'static Action, ObjectRef)> {
@@ -283,7 +323,7 @@ pub fn for_object(world: &World, object: &ObjectRef) -> Vec<(&'static Action, Ob
     }
     let fits = |t: &ObjectRef| {
         let t = t.clone();
-        ACTIONS.iter().filter(move |a| a.kinds.contains(&t.kind)).map(move |a| a)
+        ACTIONS.iter().filter(move |a| a.kinds.contains(&t.kind))
     };
     targets.iter().flat_map(|t| fits(t).map(|a| (a, t.clone()))).collect()
 }

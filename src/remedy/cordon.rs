@@ -19,7 +19,6 @@ pub(super) fn uncordon(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, Stri
 
 async fn set(cx: Cx, target: ObjectRef, wanted: bool) -> Result<Done, Stop> {
     let word = if wanted { "cordon" } else { "uncordon" };
-    cx.kubectl(format!("kubectl {word} {}", target.name));
     let object = cx.get(target.path()).await?;
     if (object["spec"]["unschedulable"].as_bool() == Some(true)) == wanted {
         return Ok(Done::Verified(format!("{target} is already {word}ed; nothing was sent")));

@@ -48,9 +48,6 @@ pub(super) fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, St
 }
 
 async fn drain(cx: Cx, target: ObjectRef, force: bool, delete_local: bool) -> Result<Done, Stop> {
-    let flags = [(delete_local, " --delete-emptydir-data"), (force, " --force")];
-    let flags: String = flags.iter().filter(|(on, _)| *on).map(|(_, f)| *f).collect();
-    cx.kubectl(format!("kubectl drain {} --ignore-daemonsets{flags}", target.name));
     let object = cx.get(target.path()).await?;
     let cordoned = object["spec"]["unschedulable"].as_bool() == Some(true);
     let node = target.clone();

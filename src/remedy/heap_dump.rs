@@ -224,8 +224,7 @@ fn created(text: &str) -> Result<u64, String> {
     {
         return Ok(n);
     }
-    let line =
-        text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.ends_with(':')).next_back().unwrap_or("");
+    let line = text.lines().map(str::trim).rfind(|l| !l.is_empty() && !l.ends_with(':')).unwrap_or("");
     Err(if line.is_empty() { "it printed nothing".to_owned() } else { line.chars().take(300).collect() })
 }
 

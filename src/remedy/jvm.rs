@@ -104,7 +104,16 @@ pub(super) async fn find(cx: &Cx, pod: &ObjectRef, params: &Params) -> Result<Jv
         }
         let printed = command(cx, pod, &name, &["jcmd", "-l"]).await?;
         if printed.code != 0 {
-            tried.push(format!("{name}: jcmd does not run ({})", printed.first_line()));
+            // The runtime's sentence is long and says in its middle that there is no such program.
+            let absent = ["executable file not found", "no such file or directory"]
+                .iter()
+                .any(|t| printed.err.contains(t));
+            let why = if absent {
+                "there is no jcmd in the image".to_owned()
+            } else {
+                format!("jcmd does not run ({})", printed.first_line())
+            };
+            tried.push(format!("{name}: {why}"));
             continue;
         }
         let mut found = processes(&printed.out);

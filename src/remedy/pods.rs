@@ -85,10 +85,6 @@ async fn gone(cx: &Cx, target: &ObjectRef, uid: &str) -> Result<Done, Stop> {
 
 pub(super) fn evict(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String> {
     Ok(Box::pin(async move {
-        cx.kubectl(format!(
-            "kubectl create --raw {}/eviction -f - <<<'{{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{{\"name\":\"{}\"}}}}'",
-            target.path(), target.name
-        ));
         let object = plan(&cx, &target, "evict").await?;
         let uid = object["metadata"]["uid"].as_str().unwrap_or("").to_owned();
         cx.guards(&[Permission { verb: "create", ..Permission::on("create", &target) }.sub("eviction")])
@@ -117,7 +113,6 @@ pub(super) fn evict(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String>
 
 pub(super) fn delete(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String> {
     Ok(Box::pin(async move {
-        cx.kubectl(format!("kubectl delete pod {} -n {}", target.name, target.namespace));
         let object = plan(&cx, &target, "delete").await?;
         let uid = object["metadata"]["uid"].as_str().unwrap_or("").to_owned();
         cx.guards(&[Permission::on("delete", &target)]).await?;

@@ -36,13 +36,6 @@ pub(super) fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, St
 
 async fn rollback(cx: Cx, target: ObjectRef, to: i64) -> Result<Done, Stop> {
     let object = cx.get(target.path()).await?;
-    let revision_flag = if to > 0 { format!(" --to-revision={to}") } else { String::new() };
-    cx.kubectl(format!(
-        "kubectl rollout undo {}/{} -n {}{revision_flag}",
-        target.kind.name().to_ascii_lowercase(),
-        target.name,
-        target.namespace
-    ));
     let (call, revision, template, created) = if target.kind == Kind::Deployment {
         deployment(&cx, &target, &object, to).await?
     } else {

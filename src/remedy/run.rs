@@ -143,8 +143,10 @@ impl Run {
         let spec = super::catalogue::action(action)
             .ok_or_else(|| format!("there is no action {action:?}; `khud do --list` names them"))?;
         spec.check(&target, &params)?;
+        let mut report = Report::new(action, target.clone());
+        report.plan.kubectl = super::catalogue::kubectl(action, &target, &params);
         let shared = Arc::new(Mutex::new(Shared {
-            report: Report::new(action, target.clone()),
+            report,
             stage: Stage::Planning,
             progress: Progress::default(),
             options,

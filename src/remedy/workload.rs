@@ -10,11 +10,6 @@ use super::run::{Cx, Done, Job, Params, STRATEGIC, Stop, patch};
 use crate::world::ask::{Call, Verb};
 use crate::world::{Kind, ObjectRef};
 
-/// `deployment/api-server -n prod`.
-fn named(target: &ObjectRef) -> String {
-    format!("{}/{} -n {}", target.kind.name().to_ascii_lowercase(), target.name, target.namespace)
-}
-
 /// What the patch does to the object, for the plan before the server is asked. Lists of containers merge by name.
 fn merged(object: &Value, body: &Value) -> Value {
     let mut after = object.clone();
@@ -87,7 +82,6 @@ fn replaced(cx: &Cx, object: &Value) {
 
 pub(super) fn restart(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String> {
     Ok(Box::pin(async move {
-        cx.kubectl(format!("kubectl rollout restart {}", named(&target)));
         let object = cx.get(target.path()).await?;
         if object["spec"]["paused"].as_bool() == Some(true) {
             return Err(Stop::Refused(format!("{target} is paused; resume it first")));
@@ -112,7 +106,6 @@ pub(super) fn resume(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String
 
 async fn set_paused(cx: Cx, target: ObjectRef, wanted: bool) -> Result<Done, Stop> {
     let word = if wanted { "pause" } else { "resume" };
-    cx.kubectl(format!("kubectl rollout {word} {}", named(&target)));
     let object = cx.get(target.path()).await?;
     if (object["spec"]["paused"].as_bool() == Some(true)) == wanted {
         return Ok(Done::Verified(format!("{target} is already {word}d; nothing was sent")));
@@ -154,7 +147,6 @@ pub(super) fn scale(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, St
         .and_then(|r| r.parse().ok())
         .ok_or_else(|| "scale needs --replicas N, a number of pods".to_owned())?;
     Ok(Box::pin(async move {
-        cx.kubectl(format!("kubectl scale {} --replicas={wanted}", named(&target)));
         let object = cx.get(target.path()).await?;
         let have = object["spec"]["replicas"].as_u64().unwrap_or(1);
         if have == u64::from(wanted) {
@@ -243,7 +235,6 @@ pub(super) fn set_image(cx: Cx, target: ObjectRef, params: Params) -> Result<Job
     }
     Ok(Box::pin(async move {
         let words: Vec<String> = images.iter().map(|(c, i)| format!("{c}={i}")).collect();
-        cx.kubectl(format!("kubectl set image {} {}", named(&target), words.join(" ")));
         let object = cx.get(target.path()).await?;
         let pod = &object["spec"]["template"]["spec"];
         let names = |list: &str| -> Vec<String> {

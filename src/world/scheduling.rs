@@ -118,7 +118,7 @@ pub fn free_on(world: &World, node: &Node, name: &str) -> u64 {
 
 fn show(name: &str, n: u64) -> String {
     match name {
-        "cpu" if n % 1000 == 0 => format!("{}", n / 1000),
+        "cpu" if n.is_multiple_of(1000) => format!("{}", n / 1000),
         "cpu" => format!("{n}m"),
         "memory" | "ephemeral-storage" => bytes(n),
         _ => n.to_string(),

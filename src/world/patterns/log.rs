@@ -53,7 +53,7 @@ pub fn log_line(line: &str) -> Option<Clue> {
 
 /// The line of a log that explains best, with what it says. More telling kinds win; among equals the last one does,
 /// being nearest the end.
-pub fn log<'a, S: AsRef<str>>(lines: &'a [S]) -> Option<(Clue, &'a str)> {
+pub fn log<S: AsRef<str>>(lines: &[S]) -> Option<(Clue, &str)> {
     let mut best: Option<(u8, Clue, &str)> = None;
     for line in lines {
         let line = line.as_ref();

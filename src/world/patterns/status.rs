@@ -69,7 +69,7 @@ pub fn pod(pod: &Pod) -> Option<(&Container, Clue)> {
 pub fn bytes(n: u64) -> String {
     for (unit, size) in [("Ti", 1u64 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)] {
         if n >= size {
-            if n % size == 0 {
+            if n.is_multiple_of(size) {
                 return format!("{}{unit}", n / size);
             }
             if n >= 10 * size || unit == "Ki" {
