@@ -27,10 +27,7 @@ fn ten_thousand_busy_and_healthy_pods_raise_nothing() {
         detector.on_timer(&world, cluster.now);
         detector.on_changes(&world, &changes, cluster.now);
         for f in detector.findings() {
-            assert!(
-                f.severity == Severity::Info || f.state == State::Pending,
-                "{second} s: {f:#?}"
-            );
+            assert!(f.severity == Severity::Info || f.state == State::Pending, "{second} s: {f:#?}");
             informed += 1;
         }
         assert!(detector.wanted_logs().is_empty(), "{second} s: a healthy cluster's log is read");

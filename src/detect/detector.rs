@@ -108,6 +108,11 @@ impl Detector {
         self.groups.get(key).map(|g| g.members.keys().cloned().collect()).unwrap_or_default()
     }
 
+    /// What changed in the cluster since this was last asked: rollouts, configuration, nodes. For the timeline.
+    pub fn take_changes(&mut self) -> Vec<super::finding::WhatChanged> {
+        self.memory.take_fresh()
+    }
+
     /// Log tails to fetch now: at most four in flight. Each must be answered with `on_log`.
     pub fn wanted_logs(&mut self) -> Vec<LogTail> {
         self.logs.take()

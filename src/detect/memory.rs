@@ -52,8 +52,8 @@ pub struct Memory {
     restarts: HashMap<(Uid, Text), (u32, VecDeque<Time>)>,
     endpoints: HashMap<ObjectRef, Endpoints>,
     changes: VecDeque<WhatChanged>,
-    /// Grows with every change noted.
-    pub version: u64,
+    /// Changes not yet taken for the timeline.
+    fresh: Vec<WhatChanged>,
 }
 
 /// What a change of a node means for the pods on it.
@@ -64,6 +64,11 @@ pub struct NodeTurn {
 impl Memory {
     pub fn changes(&self) -> impl Iterator<Item = &WhatChanged> {
         self.changes.iter()
+    }
+
+    /// Changes noted since this was last asked.
+    pub fn take_fresh(&mut self) -> Vec<WhatChanged> {
+        std::mem::take(&mut self.fresh)
     }
 
     /// The most GPUs the node ever offered while we watched.
@@ -83,8 +88,11 @@ impl Memory {
         if self.changes.len() == CHANGES {
             self.changes.pop_front();
         }
-        self.changes.push_back(WhatChanged { what: text::bounded(&what, text::TITLE), object, at });
-        self.version += 1;
+        let change = WhatChanged { what: text::bounded(&what, text::TITLE), object, at };
+        if self.fresh.len() < CHANGES {
+            self.fresh.push(change.clone());
+        }
+        self.changes.push_back(change);
     }
 
     pub fn node(&mut self, world: &World, change: &Change, now: Time) -> NodeTurn {

@@ -26,6 +26,7 @@ mod schedule;
 mod service;
 mod signal;
 pub mod text;
+pub mod timeline;
 mod traits;
 mod volume;
 mod workload;

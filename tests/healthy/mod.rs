@@ -210,11 +210,8 @@ impl Healthy {
             gpu,
             ..Resources::default()
         };
-        let (status, reason) = if ready {
-            (Status::True, "KubeletReady")
-        } else {
-            (Status::Unknown, "NodeStatusUnknown")
-        };
+        let (status, reason) =
+            if ready { (Status::True, "KubeletReady") } else { (Status::Unknown, "NodeStatusUnknown") };
         let mut conditions: Vec<Condition> =
             ["MemoryPressure", "DiskPressure", "PIDPressure", "KernelDeadlock", "ReadonlyFilesystem"]
                 .iter()
@@ -223,7 +220,13 @@ impl Healthy {
         // What vendors add: unknown types, some good when True.
         conditions.push(condition("AcceleratedHardwareReady", Status::True, "", long_ago, self.now));
         conditions.push(condition("VendorThing", Status::True, "", long_ago, self.now));
-        conditions.push(condition("Ready", status, reason, if ready { long_ago } else { self.now }, self.now));
+        conditions.push(condition(
+            "Ready",
+            status,
+            reason,
+            if ready { long_ago } else { self.now },
+            self.now,
+        ));
         Record::Node(Box::new(Node {
             meta: Meta {
                 name: self.nodes[i].clone(),
@@ -272,7 +275,8 @@ impl Healthy {
         let mut conditions = Vec::new();
         if matches!(step, Step::Unscheduled) {
             let mut c = condition("PodScheduled", Status::False, "Unschedulable", self.now, self.now);
-            c.message = "0/9 nodes are available: 9 Insufficient cpu. preemption: 0/9 nodes are available.".into();
+            c.message =
+                "0/9 nodes are available: 9 Insufficient cpu. preemption: 0/9 nodes are available.".into();
             conditions.push(c);
         }
         if !ready {
@@ -285,11 +289,7 @@ impl Healthy {
                 uid: Uid::from(&**name),
                 created: Some(born),
                 deleting: matches!(step, Step::Deleting(_)).then(|| self.now.plus(seconds(30))),
-                owner: Some(Owner {
-                    kind: Kind::ReplicaSet,
-                    name: Self::set_name(d),
-                    uid: Self::set_uid(d),
-                }),
+                owner: Some(Owner { kind: Kind::ReplicaSet, name: Self::set_name(d), uid: Self::set_uid(d) }),
                 labels: labels(&[("app", &d.name)]),
                 ..Meta::default()
             },
@@ -368,8 +368,7 @@ impl Healthy {
         w.meta.name = Self::set_name(d);
         w.meta.uid = Self::set_uid(d);
         w.meta.created = Some(self.now);
-        w.meta.owner =
-            Some(Owner { kind: Kind::Deployment, name: d.name.clone(), uid: d.uid.clone() });
+        w.meta.owner = Some(Owner { kind: Kind::Deployment, name: d.name.clone(), uid: d.uid.clone() });
         (w.desired, w.current, w.ready, w.available) = (desired, desired, desired, desired);
         Record::Workload(Box::new(w))
     }
