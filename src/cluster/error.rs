@@ -185,8 +185,8 @@ fn tls(all: &str, last: &str) -> String {
     let has = |what: &str| all.contains(what);
     if has("Expired") || has("certificate expired") {
         "a certificate has expired. The server's must be renewed, or (if it is yours in the kubeconfig) your own".into()
-    } else if has("UnknownIssuer") {
-        "its certificate is signed by an authority that the kubeconfig does not name (certificate-authority-data)"
+    } else if has("UnknownIssuer") || has("BadSignature") {
+        "its certificate is not signed by the authority that the kubeconfig names (certificate-authority-data). Was the cluster made anew, or is a proxy in between?"
             .into()
     } else if has("NotValidForName") || has("not valid for name") {
         "its certificate is for another name; check the address, or set tls-server-name in the kubeconfig"

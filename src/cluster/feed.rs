@@ -102,8 +102,9 @@ pub struct Feed {
     _tasks: JoinSet<()>,
 }
 
-/// At most so many deltas at a time, so that keys get their turn during a first list.
-const BATCH: usize = 2048;
+/// At most so many deltas at a time, so that keys get their turn during a first list and little is under way to a
+/// reader that stands still.
+const BATCH: usize = 512;
 
 /// Watches every kind given and says how each stream stands.
 pub fn watch_all(conn: &Connection, scope: &Scope, kinds: &[Kind]) -> Feed {

@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
+/// Labels in the order written.
+type Labels<'a> = Vec<(&'a str, Cow<'a, str>)>;
+
 /// One sample: `name{labels} value`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sample<'a> {
     pub name: &'a str,
-    pub labels: Vec<(&'a str, Cow<'a, str>)>,
+    pub labels: Labels<'a>,
     /// Not a number and the infinities included, as written.
     pub value: f64,
 }
@@ -44,7 +47,7 @@ fn sample(line: &str) -> Option<Sample<'_>> {
 }
 
 /// Labels up to the closing brace, and what follows it.
-fn labels(mut rest: &str) -> Option<(Vec<(&str, Cow<'_, str>)>, &str)> {
+fn labels(mut rest: &str) -> Option<(Labels<'_>, &str)> {
     let mut out = Vec::new();
     loop {
         rest = rest.trim_start_matches([' ', ',', '\t']);

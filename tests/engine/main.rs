@@ -1,5 +1,7 @@
 //! The engine over real HTTP: captured streams, and every fault of the wire, with the World equal to the cluster.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod embedded;
 mod server;
 
 use std::collections::{BTreeMap, HashMap};
