@@ -57,7 +57,7 @@ fn the_sample_configuration_says_the_defaults_and_its_examples_are_sound() {
         .collect();
     let config = Config::from_toml("config.toml", &uncommented).unwrap();
     assert_eq!(config.warnings, []);
-    assert!(config.for_context("prod-eu").read_only && !config.for_context("prod-eu").unlock);
+    assert!(config.for_context("prod-eu").read_only);
     assert_eq!(config.findings["mute"][0]["namespace"].as_str(), Some("dev"));
     // What is printed of a changed configuration reads back as that configuration.
     let text = "times = 'local'\npanes = ['gpu']\n[findings.thresholds]\nrestarts = 9\n\

@@ -5,6 +5,7 @@ use super::list::{self, List};
 use super::model::{Dialog, Dirty, Model, Pane, PromptKind, Tone, View};
 use super::msg::Effect;
 use super::navigate;
+use super::preferences;
 use super::prompt;
 use super::runs;
 use super::table::{Fence, Source, Table};
@@ -134,6 +135,10 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::ViewNodes => table(model, Kind::Node),
         Id::ViewEvents => table(model, Kind::Event),
         Id::ViewWorkloads => table(model, Kind::Deployment),
+        Id::Theme => prompt::open(model, PromptKind::Theme),
+        Id::ReadOnly => return preferences::toggle_read_only(model),
+        Id::Presentation => preferences::toggle_presentation(model),
+        Id::Times => preferences::toggle_times(model),
         Id::Namespace => navigate::push(model, View::List(Box::new(List::new(list::What::Namespaces)))),
         Id::Refresh => {
             model.say(Tone::Info, "Every list is watched: what you see is what the server last said.")
@@ -224,6 +229,10 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
     }
     if let (Some(name), true) = (rest.first(), matches!(first, "ns" | "namespace")) {
         return namespace_line(model, name);
+    }
+    if let (Some(name), Some(Id::Theme)) = (rest.first(), commands::by_word(first).map(|c| c.id)) {
+        preferences::choose_theme(model, name);
+        return Vec::new();
     }
     if let Some((kind, name)) = first.split_once('/')
         && let Some(kind) = Kind::parse(kind)

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::hands::{self, Fetched};
 use super::msg::{Effect, Msg};
 use crate::cluster::{Behind, Connection, Scope, watch_all};
+use crate::config::files::{self, Places};
 use crate::remedy::journal::Journal;
 use crate::remedy::run::{Need, Reply};
 use crate::telemetry::{Outcome, Reading};
@@ -32,6 +33,9 @@ pub struct Jobs {
 
 /// Patience with one exporter.
 const SCRAPE: Duration = Duration::from_secs(5);
+
+/// How often the configuration's files are looked at.
+const FILES: Duration = Duration::from_secs(1);
 
 /// What the cockpit watches. Secrets only where they are switched on.
 pub const WATCHED: &[Kind] = &[
@@ -73,6 +77,24 @@ impl Jobs {
             match connection.check().await {
                 Ok(v) => Msg::Version(v.git_version),
                 Err(e) => Msg::Failed(e.to_string()),
+            }
+        });
+    }
+
+    /// Reads the configuration again whenever one of its files changes.
+    pub fn watch_files(&mut self, places: Places) {
+        let inbox = self.inbox.clone();
+        self.tasks.spawn(async move {
+            let mut watch = files::Watch::new(places);
+            let mut again = tokio::time::interval(FILES);
+            loop {
+                again.tick().await;
+                if watch.changed() {
+                    let loaded = Box::new(files::load(watch.places()));
+                    if inbox.send(Msg::Configured(loaded)).await.is_err() {
+                        break;
+                    }
+                }
             }
         });
     }
@@ -146,6 +168,7 @@ impl Jobs {
                     Msg::Read(Reading { target, at: clock.now(), outcome })
                 });
             }
+            Effect::ReadOnly(on) => self.connection.set_read_only(on),
             Effect::Reconnect => self.nudge.notify_one(),
             // These are the terminal's, and done before effects come here.
             Effect::Quit | Effect::Suspend | Effect::Redraw | Effect::Copy(_) => {}

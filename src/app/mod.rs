@@ -19,6 +19,7 @@ pub mod model;
 pub mod msg;
 pub mod navigate;
 pub mod order;
+pub mod preferences;
 pub mod prompt;
 pub mod rows;
 pub mod runs;

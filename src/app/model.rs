@@ -8,6 +8,7 @@ use super::cx::{Cause, Cx};
 use super::events::Aggregates;
 use super::gpus;
 use super::list::{self, List};
+use super::preferences::Preferences;
 use super::runs::{self, ActiveRun, Menu};
 use super::table::{Fence, Source, Table};
 use super::text::TextView;
@@ -167,6 +168,7 @@ pub enum PromptKind {
     Command,
     Filter,
     Option,
+    Theme,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -233,6 +235,7 @@ pub struct Model {
     pub namespaces: BTreeSet<Text>,
     pub keymap: Keymap,
     pub theme: Theme,
+    pub prefs: Preferences,
     pub header: bool,
     pub dirty: Dirty,
     pub quitting: bool,
@@ -259,6 +262,7 @@ impl Model {
             namespaces: BTreeSet::new(),
             keymap,
             theme,
+            prefs: Preferences::default(),
             header: true,
             dirty: Dirty::Input,
             quitting: false,

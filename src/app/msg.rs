@@ -2,6 +2,7 @@
 
 use crossterm::event::KeyEvent;
 
+use crate::config::files::Loaded;
 use crate::playbook::walk::{Read, Reading};
 use crate::remedy::run::{Need, NeedId, Reply};
 use crate::telemetry::{self, Target};
@@ -44,6 +45,8 @@ pub enum Msg {
         tail: LogTail,
         result: Result<String, String>,
     },
+    /// The configuration's files changed and were read again.
+    Configured(Box<Loaded>),
     /// A task ended that should not have: what it was doing and why it stopped.
     Failed(String),
 }
@@ -58,6 +61,8 @@ pub enum Effect {
     Redraw,
     /// Put the text on the clipboard, through the terminal.
     Copy(String),
+    /// Refuse every change under every client, or allow them again.
+    ReadOnly(bool),
     /// Try the cluster again now, without waiting out the backoff.
     Reconnect,
     /// One request for a view; the answer carries the token.

@@ -8,17 +8,19 @@ use super::command;
 use super::filter::Filter;
 use super::model::{Dirty, Model, Prompt, PromptKind, Suggestion};
 use super::msg::Effect;
+use super::preferences;
 use super::runs;
 use crate::config::commands::{COMMANDS, Id};
 use crate::world::Kind;
 
 const SUGGESTIONS: usize = 8;
+const THEMES: usize = 16;
 /// Longest line taken, characters.
 const LONGEST: usize = 400;
 
 pub fn open(model: &mut Model, kind: PromptKind) {
     let before = match kind {
-        PromptKind::Command | PromptKind::Option => String::new(),
+        PromptKind::Command | PromptKind::Option | PromptKind::Theme => String::new(),
         PromptKind::Filter => filter_text(model),
     };
     model.prompt = Some(Prompt { kind, text: before.clone(), before, ..Prompt::default() });
@@ -63,6 +65,10 @@ pub fn edit(model: &mut Model, f: impl FnOnce(&mut String)) {
         PromptKind::Filter => filter(model, &text),
         PromptKind::Command => suggest(model),
         PromptKind::Option => {}
+        PromptKind::Theme => {
+            suggest(model);
+            show_theme(model);
+        }
     }
     model.dirty = Dirty::Input;
 }
@@ -106,6 +112,7 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
             }
         }
         Id::PromptCancel => {
+            preferences::leave_preview(model);
             if let Some(p) = model.prompt.take()
                 && p.kind == PromptKind::Filter
             {
@@ -117,6 +124,12 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
             if let Some(mut asks) = p.asks {
                 asks.params.insert(asks.option.to_owned(), p.text.trim().to_owned());
                 return runs::begin(model, asks.action, asks.target, asks.params);
+            }
+            if p.kind == PromptKind::Theme {
+                match p.suggestions.get(p.chosen.unwrap_or(0)) {
+                    Some(s) => preferences::choose_theme(model, &s.word),
+                    None => preferences::choose_theme(model, p.text.trim()),
+                }
             }
             if p.kind == PromptKind::Command {
                 let first = p.text.split_whitespace().next().unwrap_or("");
@@ -143,6 +156,16 @@ fn choose(model: &mut Model, by: isize) {
             None => n - 1,
             Some(i) => (i + n).saturating_add_signed(by) % n,
         });
+        show_theme(model);
+    }
+}
+
+/// While themes are chosen from, the one under the cursor is shown.
+fn show_theme(model: &mut Model) {
+    let Some(p) = model.prompt.as_ref().filter(|p| p.kind == PromptKind::Theme) else { return };
+    match p.suggestions.get(p.chosen.unwrap_or(0)) {
+        Some(s) => preferences::preview(model, &s.word.clone()),
+        None => preferences::leave_preview(model),
     }
 }
 
@@ -168,14 +191,16 @@ pub fn words() -> Vec<Suggestion> {
 }
 
 fn suggest(model: &mut Model) {
+    let themes = model.prefs.themes();
     let Some(p) = &mut model.prompt else { return };
-    if p.kind != PromptKind::Command {
-        return;
-    }
+    let (all, shown) = match p.kind {
+        PromptKind::Command => (words(), SUGGESTIONS),
+        PromptKind::Theme => (themes, THEMES),
+        PromptKind::Filter | PromptKind::Option => return,
+    };
     let word = p.text.split_whitespace().next().unwrap_or("");
-    let all = words();
     if word.is_empty() {
-        p.suggestions = all.into_iter().take(SUGGESTIONS).collect();
+        p.suggestions = all.into_iter().take(shown).collect();
         return;
     }
     let mut matcher = Matcher::new(Config::DEFAULT);
@@ -189,5 +214,5 @@ fn suggest(model: &mut Model) {
         })
         .collect();
     scored.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.word.cmp(&b.1.word)));
-    p.suggestions = scored.into_iter().take(SUGGESTIONS).map(|(_, s)| s).collect();
+    p.suggestions = scored.into_iter().take(shown).map(|(_, s)| s).collect();
 }

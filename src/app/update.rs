@@ -7,6 +7,7 @@ use super::command;
 use super::gpus;
 use super::model::{Dialog, Dirty, MESSAGE, Model, Tone, View};
 use super::msg::{Effect, Msg};
+use super::preferences;
 use super::prompt;
 use super::runs;
 use super::table::Table;
@@ -40,6 +41,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Log { tail, result } => causes::on_log(model, &tail, &result),
+        Msg::Configured(loaded) => preferences::reload(model, *loaded),
         Msg::Called { .. } => Vec::new(),
         Msg::Failed(why) => {
             model.say(Tone::Bad, why);
@@ -51,9 +53,15 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
 fn key_pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     model.dirty = Dirty::Input;
     let scope = model.scope();
+    preferences::show_key(model, key.into());
+    model.prefs.choices.clear();
     match model.keymap.push_event(scope, key) {
         KeymapResult::Matched(command) => command::run(model, command.id),
-        KeymapResult::Pending(_) | KeymapResult::Cancelled => Vec::new(),
+        KeymapResult::Pending(choices) => {
+            model.prefs.choices = choices;
+            Vec::new()
+        }
+        KeymapResult::Cancelled => Vec::new(),
         KeymapResult::NotFound => {
             if model.prompt.is_some() {
                 prompt::typed(model, key);

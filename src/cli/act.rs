@@ -7,11 +7,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::args::{Common, Do, TextOrJson};
-use super::open::{self, runtime};
+use super::open::runtime;
+use super::settings;
 use super::{exit, out};
 use crate::app::hands;
 use crate::app::headless::Session;
-use crate::cluster::Connection;
 use crate::cluster::feed::Scope;
 use crate::remedy::journal::Journal;
 use crate::remedy::plan::Stage;
@@ -102,13 +102,14 @@ async fn carry_out(common: &Common, args: &Do, action: &str, text: &str) -> u8 {
         exit::USAGE
     };
     let clock = Clock::wall();
-    let connection = match Connection::open(open::options(common, io::stdin().is_terminal()), clock).await {
-        Ok(connection) => connection,
-        Err(e) => {
-            out::complain(&clean(&e.to_string()));
-            return exit::FAILED;
-        }
-    };
+    let connection =
+        match settings::connect(common, io::stdin().is_terminal(), clock, &settings::told()).await {
+            Ok(connection) => connection,
+            Err(e) => {
+                out::complain(&clean(&e.to_string()));
+                return exit::FAILED;
+            }
+        };
     let namespace = common.namespace.first().cloned().unwrap_or_else(|| connection.namespace().to_owned());
     let object = match target(text, &namespace) {
         Ok(object) => object,

@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 
 use super::act::target;
 use super::args::{Common, Diagnose, TextOrJson};
-use super::open::{self, runtime};
-use super::{exit, out};
+use super::open::runtime;
+use super::{exit, out, settings};
 use crate::app::hands::{self, Fetched};
 use crate::app::headless::Session;
-use crate::cluster::{Connection, Scope};
+use crate::cluster::Scope;
 use crate::playbook::library::Library;
 use crate::playbook::render;
 use crate::playbook::tree::Playbook;
@@ -44,8 +44,9 @@ async fn diagnose(common: &Common, args: &Diagnose) -> Result<u8, String> {
         Some(name) => Some(find(&mut library, name)?),
         None => None,
     };
-    let connection =
-        Connection::open(open::options(common, false), Clock::wall()).await.map_err(|e| e.to_string())?;
+    let connection = settings::connect(common, false, Clock::wall(), &settings::told())
+        .await
+        .map_err(|e| e.to_string())?;
     let namespace = common.namespace.first().cloned().unwrap_or_else(|| connection.namespace().to_owned());
     let object = target(&args.object, &namespace)?;
     let playbook = match chosen {

@@ -8,6 +8,7 @@ mod open;
 mod out;
 mod print;
 mod scan;
+mod settings;
 mod sim;
 mod tell;
 
@@ -31,6 +32,10 @@ pub mod exit {
 /// Parses the command line and carries it out.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    let _log = match &cli.verb {
+        None | Some(Verb::Demo(_) | Verb::Do(_) | Verb::Scan(_) | Verb::Diagnose(_)) => settings::log(),
+        _ => None,
+    };
     let code = match &cli.verb {
         None => open::run(&cli),
         Some(Verb::Print(what)) => print::run(what),

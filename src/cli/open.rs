@@ -4,14 +4,16 @@ use tokio::sync::mpsc;
 
 use super::args::{Cli, Common};
 use super::cockpit::{self, End};
-use super::{exit, out};
+use super::{exit, out, settings};
 use crate::app::jobs::{INBOX, Jobs};
-use crate::app::model::{Cluster, Model};
+use crate::app::model::{Cluster, Model, Tone};
+use crate::app::preferences::{self, Preferences};
 use crate::app::{Effect, command};
-use crate::cluster::{Connection, Options, Scope};
-use crate::config::colour::Palette;
-use crate::config::theme::{Glyphs, Sheet};
+use crate::cluster::{Options, Scope};
+use crate::config::files::{self, Places};
+use crate::config::theme::Sheet;
 use crate::config::{Keymap, Theme};
+use crate::detect::Detector;
 use crate::term;
 use crate::world::Clock;
 
@@ -66,9 +68,13 @@ pub fn run(cli: &Cli) -> u8 {
 /// A sentence: no configuration, no terminal.
 pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
     let clock = Clock::wall();
+    let places = Places::find();
+    let loaded = settings::loaded();
+    let chosen = cli.theme.as_deref().map(|name| theme(places.as_ref(), name)).transpose()?;
+    let config = loaded.config.clone().unwrap_or_default();
     let connection =
-        Connection::open(options(common, true), clock.clone()).await.map_err(|e| e.to_string())?;
-    let mut model = Model::new(clock, Keymap::default(), theme(cli.theme.as_deref())?);
+        settings::connect(common, true, clock.clone(), &config).await.map_err(|e| e.to_string())?;
+    let mut model = Model::new(clock, Keymap::default(), Theme::default());
     model.cluster = Cluster {
         context: connection.context().to_owned(),
         server: connection.server().to_owned(),
@@ -76,10 +82,18 @@ pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
         ..Cluster::default()
     };
     model.namespaces = common.namespace.iter().map(|n| n.as_str().into()).collect();
+    preferences::install(&mut model, Preferences::new(&loaded, settings::terminal(), chosen), &loaded);
+    match model.prefs.detect() {
+        Ok(config) => model.data.detector = Detector::new(config),
+        Err(why) => model.say(Tone::Bad, why),
+    }
     let (inbox, messages) = mpsc::channel(INBOX);
     let mut jobs = Jobs::new(connection, inbox);
     jobs.hello();
     jobs.watch(&Scope::Cluster);
+    if let Some(places) = places {
+        jobs.watch_files(places);
+    }
     let mut effects: Vec<Effect> = Vec::new();
     if let Some(object) = &cli.object {
         let namespace = common.namespace.first().map_or("", String::as_str);
@@ -102,15 +116,9 @@ pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
     })
 }
 
-/// The theme as this terminal can show it.
-fn theme(name: Option<&str>) -> Result<Theme, String> {
-    let name = name.unwrap_or("dark");
-    let sheet = Sheet::built_in(name).ok_or_else(|| format!("there is no theme {name:?}"))?;
-    let env = |name: &str| std::env::var(name).ok();
-    let palette = Palette::detect(env);
-    if palette == Palette::None {
-        // The theme says what to do without colours; the terminal library's own way loses bold and reverse.
-        crossterm::style::force_color_output(true);
-    }
-    Ok(Theme::new(&sheet, palette, Glyphs::detect(env)))
+/// The theme of `--theme`: a name, or a file.
+fn theme(places: Option<&Places>, name: &str) -> Result<Sheet, String> {
+    files::theme(places, name)
+        .map(|(sheet, _)| sheet)
+        .map_err(|problems| problems.iter().map(|p| p.to_string()).collect::<Vec<_>>().join("\nkhud: "))
 }

@@ -30,8 +30,8 @@ pub fn run(what: &Print) -> u8 {
                 out::complain(&problem.to_string());
             }
             out::result(&match what {
-                Print::Config => print::config(&loaded.config),
-                _ => print::keymap(&loaded.keymap),
+                Print::Config => print::config(&loaded.config.unwrap_or_default()),
+                _ => print::keymap(&loaded.keymap.unwrap_or_default()),
             })
         }
         Print::Theme { name } => match files::theme(Places::find().as_ref(), name) {

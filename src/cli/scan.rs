@@ -6,14 +6,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::args::{Common, Level, Scan, ScanOutput};
-use super::open::{self, runtime};
-use super::{exit, out};
+use super::open::runtime;
+use super::{exit, out, settings};
 use crate::app::hands;
 use crate::app::headless::Session;
-use crate::cluster::Connection;
 use crate::cluster::feed::Scope;
 use crate::detect::report;
-use crate::detect::{DetectConfig, Detector, Severity};
+use crate::detect::{Detector, Severity};
 use crate::term::clean_lines;
 use crate::world::ask::LogTail;
 use crate::world::{Clock, Kind};
@@ -39,7 +38,8 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
         out::complain(&clean_lines(&why));
         exit::USAGE
     };
-    let connection = match Connection::open(open::options(common, false), Clock::wall()).await {
+    let config = settings::told();
+    let connection = match settings::connect(common, false, Clock::wall(), &config).await {
         Ok(connection) => connection,
         Err(e) => return could_not(e.to_string()),
     };
@@ -54,7 +54,7 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
     let cluster = connection.context().to_owned();
     let mut look = Look {
         session: Session::start(connection, &scope, Kind::WATCHED),
-        detector: Detector::new(DetectConfig::default()),
+        detector: Detector::new(settings::detect(&config)),
         logs: JoinSet::new(),
     };
     look.run(args.watch).await;

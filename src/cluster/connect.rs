@@ -1,6 +1,7 @@
 //! The connection to one cluster: opened as kubectl would, renewed by itself, cheap to clone.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,7 @@ struct Inner {
     server: String,
     clock: Clock,
     pulse: Arc<Pulse>,
+    read_only: Arc<AtomicBool>,
     client: RwLock<Built>,
     /// One renewal at a time; when it last happened.
     renewal: tokio::sync::Mutex<Option<Instant>>,
@@ -88,7 +90,9 @@ impl Connection {
         let (context, config) = configure(&options, &around).await?;
         let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let built = build(config, &options, pulse.clone(), options.interactive).await?;
+        let read_only = Arc::new(AtomicBool::new(options.read_only));
+        let gate = Gate { pulse: pulse.clone(), read_only: read_only.clone() };
+        let built = build(config, gate, options.interactive).await?;
         Ok(Connection(Arc::new(Inner {
             options,
             around,
@@ -97,6 +101,7 @@ impl Connection {
             server,
             clock,
             pulse,
+            read_only,
             client: RwLock::new(built),
             renewal: tokio::sync::Mutex::new(None),
         })))
@@ -118,7 +123,12 @@ impl Connection {
     }
 
     pub fn read_only(&self) -> bool {
-        self.0.options.read_only
+        self.0.read_only.load(Ordering::SeqCst)
+    }
+
+    /// Refuses every change from here on, under every clone of this connection, or allows them again.
+    pub fn set_read_only(&self, on: bool) {
+        self.0.read_only.store(on, Ordering::SeqCst);
     }
 
     pub fn clock(&self) -> &Clock {
@@ -185,7 +195,7 @@ impl Connection {
         let i = &self.0;
         let renewed = async {
             let (_, config) = configure(&i.options, &i.around).await?;
-            build(config, &i.options, i.pulse.clone(), false).await
+            build(config, Gate { pulse: i.pulse.clone(), read_only: i.read_only.clone() }, false).await
         };
         let built = renewed.await.map_err(|e| Failure::Credentials(e.to_string()))?;
         *i.client.write().unwrap_or_else(PoisonError::into_inner) = built;
@@ -220,14 +230,8 @@ async fn configure(options: &Options, around: &Surroundings) -> Result<(String, 
     Ok((name, config))
 }
 
-async fn build(
-    mut config: Config,
-    options: &Options,
-    pulse: Arc<Pulse>,
-    interactive: bool,
-) -> Result<Built, ConnectError> {
+async fn build(mut config: Config, gate: Gate, interactive: bool) -> Result<Built, ConnectError> {
     let expires = credential::fill(&mut config.auth_info, interactive).await?;
-    let gate = Gate { pulse, read_only: options.read_only };
     let server = config.cluster_url.to_string();
     // Reading certificates and trust stores touches the disk.
     let client = tokio::task::spawn_blocking(move || {

@@ -1,7 +1,7 @@
 //! The layer every request passes: `--read-only`, when the server was last heard, and how far its clock is off.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -75,7 +75,8 @@ impl Skew {
 #[derive(Clone)]
 pub struct Gate {
     pub pulse: Arc<Pulse>,
-    pub read_only: bool,
+    /// May be switched while connected; every request looks.
+    pub read_only: Arc<AtomicBool>,
 }
 
 impl<S> Layer<S> for Gate {
@@ -106,7 +107,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if self.gate.read_only
+        if self.gate.read_only.load(Ordering::SeqCst)
             && let Err(failure) = only_reads(&request)
         {
             return Box::pin(async move { Err(failure.into()) });

@@ -1,5 +1,6 @@
 //! Where the files are, reading them all, and noticing that one changed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -48,24 +49,30 @@ impl Places {
     }
 }
 
-/// All the user may configure, read; whatever was refused is at its default, with the reason in `problems`.
+/// All the user may configure, read. What was refused is `None`, with the reason in `problems`: at the start its
+/// default holds, later what held before.
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
-    pub config: Config,
-    pub keymap: Keymap,
+    pub config: Option<Config>,
+    pub keymap: Option<Keymap>,
+    /// The user's own themes, by name.
+    pub themes: BTreeMap<String, Sheet>,
     pub problems: Vec<Problem>,
 }
 
-/// Reads config.toml and keymap.toml. A file that is not there is no problem.
+/// More themes than anyone chooses from are not read.
+const THEMES: usize = 64;
+
+/// Reads config.toml, keymap.toml and the themes. A file that is not there is no problem.
 pub fn load(places: &Places) -> Loaded {
     let mut loaded = Loaded::default();
     let path = places.config_file();
     match read(&path) {
-        Ok(None) => {}
+        Ok(None) => loaded.config = Some(Config::default()),
         Ok(Some(text)) => match Config::from_toml(&path.to_string_lossy(), &text) {
             Ok(config) => {
                 loaded.problems.extend(config.warnings.iter().cloned());
-                loaded.config = config;
+                loaded.config = Some(config);
             }
             Err(problems) => loaded.problems.extend(problems),
         },
@@ -73,15 +80,38 @@ pub fn load(places: &Places) -> Loaded {
     }
     let path = places.keymap_file();
     match read(&path) {
-        Ok(None) => {}
+        Ok(None) => loaded.keymap = Some(Keymap::default()),
         Ok(Some(text)) => match Keymap::from_toml(&path.to_string_lossy(), &text) {
             Ok((keymap, warnings)) => {
-                loaded.keymap = keymap;
+                loaded.keymap = Some(keymap);
                 loaded.problems.extend(warnings);
             }
             Err(problems) => loaded.problems.extend(problems),
         },
         Err(problem) => loaded.problems.push(problem),
+    }
+    for name in own_themes(places) {
+        match theme(Some(places), &name) {
+            Ok((sheet, warnings)) => {
+                loaded.problems.extend(warnings);
+                loaded.themes.insert(name, sheet);
+            }
+            Err(problems) => loaded.problems.extend(problems),
+        }
+    }
+    if let Some(config) = &loaded.config {
+        let name = &config.top().theme;
+        if !loaded.themes.contains_key(name) && !BUILT_IN.iter().any(|(n, _)| n == name) {
+            let names = loaded.themes.keys().map(String::as_str).chain(BUILT_IN.iter().map(|(n, _)| *n));
+            let text = format!("there is no theme {}{}", quote(name), hint(name, names));
+            let file = places.config_file().to_string_lossy().into_owned();
+            loaded.problems.push(Problem {
+                file,
+                line: config.line_of("theme"),
+                level: Level::Warning,
+                text,
+            });
+        }
     }
     loaded
 }
@@ -107,19 +137,16 @@ pub fn theme(places: Option<&Places>, name: &str) -> Result<(Sheet, Vec<Problem>
     }
 }
 
-/// Names of every theme that can be chosen, the user's own first.
-pub fn theme_names(places: Option<&Places>) -> Vec<String> {
-    let mut names: Vec<String> = places
-        .and_then(|p| fs::read_dir(p.config.join("themes")).ok())
+/// Names of the themes in the user's directory.
+fn own_themes(places: &Places) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(places.config.join("themes"))
         .into_iter()
         .flatten()
         .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
         .filter(|name| !name.chars().any(char::is_control))
         .collect();
     names.sort();
-    names.extend(
-        BUILT_IN.iter().map(|(n, _)| (*n).to_owned()).filter(|n| !names.contains(n)).collect::<Vec<_>>(),
-    );
+    names.truncate(THEMES);
     names
 }
 
@@ -147,27 +174,33 @@ fn read(path: &Path) -> Result<Option<String>, Problem> {
 }
 
 /// Remembers when files last changed, so that asking again costs one `stat` each.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Watch {
-    files: Vec<(PathBuf, Option<SystemTime>)>,
+    places: Places,
+    seen: Vec<Option<SystemTime>>,
 }
 
 impl Watch {
-    /// Watches the configuration, the keymap and the theme in use.
-    pub fn new(places: &Places, theme: &str) -> Watch {
-        let files = [places.config_file(), places.keymap_file(), places.theme_file(theme)];
-        Watch { files: files.into_iter().map(|f| (f.clone(), modified(&f))).collect() }
+    pub fn new(places: Places) -> Watch {
+        let seen = Watch::look(&places);
+        Watch { places, seen }
+    }
+
+    fn look(places: &Places) -> Vec<Option<SystemTime>> {
+        let own = own_themes(places).into_iter().map(|name| places.theme_file(&name));
+        [places.config_file(), places.keymap_file()].into_iter().chain(own).map(|f| modified(&f)).collect()
     }
 
     /// True once after a file changed, appeared or went away.
     pub fn changed(&mut self) -> bool {
-        let mut any = false;
-        for (file, seen) in &mut self.files {
-            let now = modified(file);
-            any |= now != *seen;
-            *seen = now;
-        }
-        any
+        let now = Watch::look(&self.places);
+        let changed = now != self.seen;
+        self.seen = now;
+        changed
+    }
+
+    pub fn places(&self) -> &Places {
+        &self.places
     }
 }
 
@@ -193,7 +226,8 @@ mod tests {
         fs::write(places.config_file(), "mouse = true\n").unwrap();
         fs::write(places.keymap_file(), b"why = 'W'\n# \xff\n").unwrap();
         let loaded = load(&places);
-        assert!(loaded.config.for_context("x").mouse);
+        assert!(loaded.config.unwrap().for_context("x").mouse);
+        assert!(loaded.keymap.is_none());
         assert_eq!(loaded.problems.len(), 1);
         assert_eq!(loaded.problems[0].line, 2);
         assert!(loaded.problems[0].file.ends_with("keymap.toml"));
@@ -208,7 +242,11 @@ mod tests {
         let (sheet, _) = theme(Some(&places), "mine").unwrap();
         assert_ne!(sheet.pair("error"), Sheet::built_in("nord").unwrap().pair("error"));
         assert_eq!(sheet.pair("text"), Sheet::built_in("nord").unwrap().pair("text"));
-        assert_eq!(theme_names(Some(&places))[0], "mine");
+        fs::write(places.config_file(), "\ntheme = 'mime'\n").unwrap();
+        let loaded = load(&places);
+        assert_eq!(loaded.themes.keys().collect::<Vec<_>>(), ["mine"]);
+        assert_eq!((loaded.problems[0].line, loaded.problems[0].level), (2, Level::Warning));
+        assert!(loaded.problems[0].text.ends_with("did you mean \"mine\"?"), "{}", loaded.problems[0]);
         let said = theme(Some(&places), "norf").unwrap_err();
         assert!(said[0].text.ends_with("did you mean \"nord\"?"), "{}", said[0]);
         assert!(theme(None, "../../etc/passwd").is_err());
@@ -217,7 +255,7 @@ mod tests {
     #[test]
     fn a_change_is_noticed_once() {
         let (_dir, places) = places();
-        let mut watch = Watch::new(&places, "dark");
+        let mut watch = Watch::new(places.clone());
         assert!(!watch.changed());
         fs::write(places.config_file(), "").unwrap();
         assert!(watch.changed());

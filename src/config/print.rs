@@ -35,7 +35,7 @@ pub fn config(config: &Config) -> String {
     }
     out.push_str(
         "\n# What differs in contexts whose names match: * and ? stand for anything. Later sections win.\n\
-         #[contexts.\"prod-*\"]\n#read-only = true\n#unlock = false\n#namespaces = [\"production\", \"monitoring\"]\n\
+         #[contexts.\"prod-*\"]\n#read-only = true\n#namespaces = [\"production\", \"monitoring\"]\n\
          \n# Numbers the rules go by.\n[findings.thresholds]\n",
     );
     for threshold in THRESHOLDS {
@@ -204,7 +204,7 @@ pub fn config_page() -> String {
     }
     out.push_str(
         "\nA section `[contexts.\"prod-*\"]` holds in the contexts whose names match; later sections win.\n\n\
-         ```toml\n[contexts.\"prod-*\"]\nread-only = true\nunlock = false\n```\n\n\
+         ```toml\n[contexts.\"prod-*\"]\nread-only = true\n```\n\n\
          ## Findings\n\n`[findings.thresholds]`:\n\n| key | default | what it is |\n|---|---|---|\n",
     );
     for threshold in THRESHOLDS {

@@ -59,8 +59,8 @@ settings! {
     "Favourite namespaces for the keys 1 to 9."
     "read-only" "false" "true" true
     "Refuse every change, under every client."
-    "unlock" "true" "false" true
-    "Let read-only be switched off while khud runs."
+    "unlock" "false" "true" true
+    "Let a read-only asked for here or by --read-only be switched off while khud runs."
     "production" "false" "true" true
     "Red frame: this is production. See also production-contexts."
     "production-contexts" "[\"*prod*\", \"!*non*prod*\", \"!*pre*prod*\"]" "[\"live-*\"]" false
@@ -115,7 +115,7 @@ pub struct Settings {
     /// At most nine.
     pub namespaces: Vec<String>,
     pub read_only: bool,
-    /// Read-only may be switched off while running.
+    /// A read-only asked for by the file or a flag may be switched off while running.
     pub unlock: bool,
     pub production: bool,
     pub notifications: Notifications,
@@ -140,7 +140,7 @@ impl Default for Settings {
             namespace: String::new(),
             namespaces: Vec::new(),
             read_only: false,
-            unlock: true,
+            unlock: false,
             production: false,
             notifications: Notifications::Off,
             presentation: false,
@@ -516,13 +516,13 @@ mod tests {
         ] {
             assert_eq!(config.for_context(context).production, production, "{context}");
         }
-        let text = "read-only = true\n[contexts.\"prod-*\"]\nunlock = false\n[contexts.prod-test]\n\
+        let text = "read-only = true\n[contexts.\"prod-*\"]\nunlock = true\n[contexts.prod-test]\n\
                     production = false\nread-only = false\n";
         let config = Config::from_toml("c", text).unwrap();
         let eu = config.for_context("prod-eu");
-        assert!(eu.production && eu.read_only && !eu.unlock);
+        assert!(eu.production && eu.read_only && eu.unlock);
         let test = config.for_context("prod-test");
-        assert!(!test.production && !test.read_only && !test.unlock);
+        assert!(!test.production && !test.read_only && test.unlock);
     }
 
     #[test]

@@ -81,6 +81,19 @@ impl Theme {
         self
     }
 
+    /// Draws frames as those of a production context, or of one in which every change is refused.
+    pub fn framed(mut self, production: bool, read_only: bool) -> Theme {
+        let scope = match (production, read_only) {
+            (true, _) => "frame.production",
+            (false, true) => "frame.read-only",
+            (false, false) => return self,
+        };
+        let style = self.style(scope);
+        self.styles.insert("frame", style.remove_modifier(Modifier::BOLD));
+        self.styles.insert("frame.focus", style.add_modifier(Modifier::BOLD));
+        self
+    }
+
     /// The style of a scope, or of its nearest known parent. The background is set only where the scope has one
     /// of its own, so that text keeps the row or dialog it is drawn on; `text` has the ground's.
     pub fn style(&self, scope: &str) -> Style {
@@ -193,6 +206,16 @@ mod tests {
             }
         }
         assert!(dull.is_empty(), "too little contrast:\n{}", dull.join("\n"));
+    }
+
+    #[test]
+    fn production_and_read_only_change_the_frame() {
+        let dark = Theme::default();
+        let production = dark.clone().framed(true, true);
+        assert_eq!(production.style("frame").fg, dark.style("frame.production").fg);
+        assert_eq!(production.style("frame.focus").fg, dark.style("frame.production").fg);
+        assert_eq!(dark.clone().framed(false, true).style("frame").fg, dark.style("frame.read-only").fg);
+        assert_eq!(dark.clone().framed(false, false).style("frame"), dark.style("frame"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::paint::Painter;
 use crate::app::model::{Model, Prompt, PromptKind, Tone};
-use crate::config::Id;
+use crate::config::{Id, Key};
 
 /// The keys shown, best first; those that do not fit are left to `?`.
 const KEYS: &[(Id, &str)] = &[
@@ -23,6 +23,38 @@ const KEYS: &[(Id, &str)] = &[
     (Id::Help, "help"),
 ];
 
+/// The keys just typed, at the right end, for those who watch; returns what is left of the line.
+fn last_keys(p: &mut Painter<'_>, model: &Model, area: Rect) -> Rect {
+    if model.prefs.keys.is_empty() {
+        return area;
+    }
+    let keys: Vec<&str> = model.prefs.keys.iter().map(String::as_str).collect();
+    let text = format!(" {} ", keys.join(" "));
+    let width = (crate::term::clean::width(&text) as u16).min(area.width / 2);
+    p.put_right(area.right() - width, area.y, width, &text, "row.selected");
+    Rect { width: area.width - width, ..area }
+}
+
+/// What may follow the keys typed so far, in a box above the foot.
+pub fn which_key(p: &mut Painter<'_>, model: &Model, foot: Rect) {
+    let choices = &model.prefs.choices;
+    if choices.is_empty() {
+        return;
+    }
+    let begun = Key::print_sequence(model.keymap.pending());
+    let wide = choices.iter().map(|c| c.description.chars().count() + 14).max().unwrap_or(0);
+    let width = (u16::try_from(wide).unwrap_or(u16::MAX)).clamp(24, 60).min(foot.width);
+    let rows = (choices.len() as u16 + 1).min(foot.y.saturating_sub(1));
+    let area = Rect::new(foot.right() - width, foot.y - rows, width, rows);
+    p.clear(area, "dialog");
+    p.put(area.x + 1, area.y, width - 1, &format!("{begun} …"), "dialog.title");
+    for (i, choice) in choices.iter().enumerate().take(usize::from(rows.saturating_sub(1))) {
+        let y = area.y + 1 + i as u16;
+        p.put(area.x + 2, y, 10, &choice.key.to_string(), "key");
+        p.put(area.x + 12, y, width.saturating_sub(12), choice.description, "dialog");
+    }
+}
+
 pub fn draw(p: &mut Painter<'_>, model: &Model, area: Rect) -> Option<Position> {
     if let Some(prompt) = &model.prompt {
         return Some(typed(p, model, prompt, area));
@@ -37,6 +69,7 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, area: Rect) -> Option<Position> 
         return None;
     }
     let scope = model.scope();
+    let area = last_keys(p, model, area);
     let mut x = area.x + 1;
     for (id, what) in KEYS {
         let Some(key) = model.keymap.shown(scope, *id) else { continue };
@@ -57,6 +90,7 @@ fn typed(p: &mut Painter<'_>, model: &Model, prompt: &Prompt, area: Rect) -> Pos
     let sign = match prompt.kind {
         PromptKind::Command => ":",
         PromptKind::Filter => "/",
+        PromptKind::Theme => "theme ",
         PromptKind::Option => prompt.asks.as_ref().map_or("", |a| a.what.as_str()),
     };
     let mut x = area.x + p.put(area.x, area.y, area.width * 2 / 3, sign, "prompt");

@@ -58,7 +58,11 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, area: Rect) {
         }
     };
     let bar = format!(" {} ", p.glyph("separator"));
-    put(p, &model.cluster.context, "header");
+    if model.prefs.settings.production {
+        put(p, &format!(" {} {} ", p.glyph("production"), model.cluster.context), "header.production");
+    } else {
+        put(p, &model.cluster.context, "header");
+    }
     if model.cluster.read_only {
         put(p, &format!(" {} read-only", p.glyph("read-only")), "header.read-only");
     }

@@ -46,6 +46,7 @@ pub fn draw(model: &Model, memory: &mut Memory, buffer: &mut Buffer) -> Option<P
         View::Text(text) => text_view::draw(&mut p, text, layout.body),
     }
     let cursor = dialog::draw(&mut p, model, layout.body);
+    foot::which_key(&mut p, model, layout.foot);
     foot::draw(&mut p, model, layout.foot).or(cursor)
 }
 

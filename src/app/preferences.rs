@@ -1,0 +1,275 @@
+//! What the user configured and has switched since: the theme and its preview, keys, read-only, presentation.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use serde::Deserialize;
+
+use super::model::{Dirty, Model, Suggestion, Tone};
+use super::msg::Effect;
+use crate::config::colour::Palette;
+use crate::config::document::{Level, Problem};
+use crate::config::files::Loaded;
+use crate::config::keymap::Choice;
+use crate::config::settings::Times;
+use crate::config::sheet::{BUILT_IN, Sheet};
+use crate::config::theme::Glyphs;
+use crate::config::{Config, Key, Settings, Theme};
+use crate::detect::DetectConfig;
+
+/// Keys shown while presenting.
+const KEYS: usize = 8;
+
+/// What the terminal can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terminal {
+    pub palette: Palette,
+    pub glyphs: Glyphs,
+}
+
+impl Default for Terminal {
+    fn default() -> Terminal {
+        Terminal { palette: Palette::Rgb, glyphs: Glyphs::Unicode }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Preferences {
+    config: Config,
+    themes: std::collections::BTreeMap<String, Sheet>,
+    terminal: Terminal,
+    /// The theme of `--theme` or of the picker; comes before the file's.
+    chosen: Option<Sheet>,
+    /// The theme to go back to when the picker is left.
+    before: Option<Theme>,
+    /// What holds in this context.
+    pub settings: Settings,
+    /// Switched on by a flag or the file, not by a key.
+    locked: bool,
+    pub presentation: bool,
+    pub times: Option<Times>,
+    /// What may follow the keys typed so far.
+    pub choices: Vec<Choice>,
+    /// The last keys, newest last; only while presenting.
+    pub keys: VecDeque<String>,
+}
+
+impl Preferences {
+    /// `chosen` is the theme of `--theme`, already read.
+    pub fn new(loaded: &Loaded, terminal: Terminal, chosen: Option<Sheet>) -> Preferences {
+        Preferences {
+            config: loaded.config.clone().unwrap_or_default(),
+            themes: loaded.themes.clone(),
+            terminal,
+            chosen,
+            ..Preferences::default()
+        }
+    }
+
+    /// What the findings room goes by.
+    ///
+    /// # Errors
+    /// A sentence, where that room does not know what the configuration allowed.
+    pub fn detect(&self) -> Result<DetectConfig, String> {
+        DetectConfig::deserialize(self.config.findings.clone())
+            .map_err(|e| format!("[findings]: {}", e.message()))
+    }
+
+    /// Times of day are shown in.
+    pub fn times(&self) -> Times {
+        self.times.unwrap_or(self.settings.times)
+    }
+
+    fn sheet(&self, name: &str) -> Option<Sheet> {
+        let chosen = self.chosen.as_ref().filter(|sheet| sheet.name == name);
+        chosen.or_else(|| self.themes.get(name)).cloned().or_else(|| Sheet::built_in(name))
+    }
+
+    /// A theme as this terminal and context show it.
+    fn theme(&self, sheet: &Sheet, read_only: bool) -> Theme {
+        let palette = match self.terminal.palette {
+            // NO_COLOR, or a terminal without: nothing overrules that.
+            Palette::None => Palette::None,
+            detected => self.settings.colours.unwrap_or(detected),
+        };
+        let theme = Theme::new(sheet, palette, self.settings.glyphs.unwrap_or(self.terminal.glyphs));
+        let theme = if self.settings.background { theme } else { theme.on_own_ground() };
+        theme.framed(self.settings.production, read_only)
+    }
+
+    /// Every theme that can be chosen, the user's own first.
+    pub fn themes(&self) -> Vec<Suggestion> {
+        let chosen = self.chosen.iter().map(|sheet| (sheet.name.clone(), sheet.about.clone()));
+        let own = self.themes.iter().map(|(name, sheet)| (name.clone(), sheet.about.clone()));
+        let shipped =
+            BUILT_IN.iter().filter_map(|(name, _)| Some(((*name).to_owned(), Sheet::built_in(name)?.about)));
+        let mut seen = BTreeSet::new();
+        chosen
+            .chain(own)
+            .chain(shipped)
+            .filter(|(name, _)| seen.insert(name.clone()))
+            .map(|(word, description)| Suggestion { word, description })
+            .collect()
+    }
+}
+
+/// Puts the preferences in force, at the start, when the context is known.
+pub fn install(model: &mut Model, preferences: Preferences, loaded: &Loaded) {
+    model.prefs = preferences;
+    model.keymap = loaded.keymap.clone().unwrap_or_default();
+    settle(model);
+    model.prefs.locked = model.cluster.read_only || model.prefs.settings.read_only;
+    model.cluster.read_only = model.prefs.locked;
+    model.prefs.presentation = model.prefs.settings.presentation;
+    model.header = model.prefs.settings.header;
+    if model.namespaces.is_empty() && !model.prefs.settings.namespace.is_empty() {
+        model.namespaces.insert(model.prefs.settings.namespace.as_str().into());
+    }
+    dress(model);
+    complain(model, &loaded.problems);
+}
+
+/// Takes in files that changed. One that is refused leaves what held before.
+pub fn reload(model: &mut Model, loaded: Loaded) -> Vec<Effect> {
+    if let Some(keymap) = loaded.keymap {
+        model.keymap = keymap;
+        model.prefs.choices.clear();
+    }
+    model.prefs.themes = loaded.themes;
+    let mut effects = Vec::new();
+    if let Some(config) = loaded.config {
+        let findings = config.findings != model.prefs.config.findings;
+        let before = std::mem::replace(&mut model.prefs.config, config);
+        let old = before.for_context(&model.cluster.context);
+        settle(model);
+        let new = &model.prefs.settings;
+        if new.header != old.header {
+            model.header = new.header;
+        }
+        if new.presentation != old.presentation {
+            model.prefs.presentation = new.presentation;
+        }
+        if new.read_only && !old.read_only {
+            model.prefs.locked = true;
+            model.cluster.read_only = true;
+            effects.push(Effect::ReadOnly(true));
+        }
+        let what = if findings {
+            "Configuration read again; what it says of findings holds from the next start."
+        } else {
+            "Configuration read again."
+        };
+        model.say(Tone::Good, what);
+    }
+    dress(model);
+    complain(model, &loaded.problems);
+    model.dirty = Dirty::Input;
+    effects
+}
+
+fn settle(model: &mut Model) {
+    model.prefs.settings = model.prefs.config.for_context(&model.cluster.context);
+}
+
+/// The theme in force, as everything that bears on it now says.
+fn dress(model: &mut Model) {
+    let prefs = &model.prefs;
+    let sheet = prefs.chosen.clone().or_else(|| prefs.sheet(&prefs.settings.theme)).unwrap_or_default();
+    model.theme = prefs.theme(&sheet, model.cluster.read_only);
+    model.dirty = Dirty::Input;
+}
+
+/// The first thing wrong, and how many more there are; all of them are in the log.
+fn complain(model: &mut Model, problems: &[Problem]) {
+    for problem in problems {
+        tracing::warn!("{problem}");
+    }
+    let worst = problems.iter().find(|p| p.level == Level::Error).or_else(|| problems.first());
+    let Some(problem) = worst else { return };
+    let more = match problems.len() - 1 {
+        0 => String::new(),
+        n => format!(" (and {n} more; `khud print config` and `khud print keys` list them)"),
+    };
+    model.say(Tone::Bad, format!("{problem}{more}"));
+}
+
+/// Shows a theme without choosing it.
+pub fn preview(model: &mut Model, name: &str) {
+    let Some(sheet) = model.prefs.sheet(name) else { return };
+    let theme = model.prefs.theme(&sheet, model.cluster.read_only);
+    let before = std::mem::replace(&mut model.theme, theme);
+    model.prefs.before.get_or_insert(before);
+    model.dirty = Dirty::Input;
+}
+
+/// The theme before the preview is back.
+pub fn leave_preview(model: &mut Model) {
+    if let Some(theme) = model.prefs.before.take() {
+        model.theme = theme;
+        model.dirty = Dirty::Input;
+    }
+}
+
+/// Chooses a theme until the end of this run.
+pub fn choose_theme(model: &mut Model, name: &str) {
+    model.prefs.before = None;
+    match model.prefs.sheet(name) {
+        Some(sheet) => {
+            model.prefs.chosen = Some(sheet);
+            dress(model);
+            model.say(Tone::Good, format!("Theme {name}. `theme = \"{name}\"` in config.toml keeps it."));
+        }
+        None => {
+            let themes = model.prefs.themes();
+            let near = crate::config::document::nearest(name, themes.iter().map(|s| s.word.as_str()));
+            let near = near.map(|n| format!(" Did you mean `{n}`?")).unwrap_or_default();
+            dress(model);
+            model.say(Tone::Bad, format!("There is no theme `{name}`.{near}"));
+        }
+    }
+}
+
+/// Refuses every change from here on; or allows them again, where that is allowed.
+pub fn toggle_read_only(model: &mut Model) -> Vec<Effect> {
+    let on = !model.cluster.read_only;
+    if !on && model.prefs.locked && !model.prefs.settings.unlock {
+        model.say(
+            Tone::Bad,
+            "Read-only stays: the command line or config.toml asked for it. `unlock = true` there lets it be switched off.",
+        );
+        return Vec::new();
+    }
+    model.cluster.read_only = on;
+    dress(model);
+    let text = if on { "Read-only: khud refuses every change." } else { "Changes are possible again." };
+    model.say(Tone::Good, text);
+    vec![Effect::ReadOnly(on)]
+}
+
+/// For shared screens, and back.
+pub fn toggle_presentation(model: &mut Model) {
+    let prefs = &mut model.prefs;
+    prefs.presentation = !prefs.presentation;
+    prefs.keys.clear();
+    let on = prefs.presentation;
+    model.say(
+        Tone::Info,
+        if on { "Presenting: secrets are masked, keys are shown." } else { "Presenting no more." },
+    );
+}
+
+pub fn toggle_times(model: &mut Model) {
+    let times = if model.prefs.times() == Times::Utc { Times::Local } else { Times::Utc };
+    model.prefs.times = Some(times);
+    model.say(Tone::Info, if times == Times::Utc { "Times are in UTC." } else { "Times are local." });
+}
+
+/// Remembers a key for the audience.
+pub fn show_key(model: &mut Model, key: Key) {
+    if model.prefs.presentation && model.prompt.is_none() {
+        let keys = &mut model.prefs.keys;
+        keys.push_back(key.to_string());
+        if keys.len() > KEYS {
+            keys.pop_front();
+        }
+    }
+}
