@@ -119,7 +119,7 @@ mod tests {
     fn cuts_at_characters_and_sizes_read_like_manifests() {
         assert_eq!(bounded("日本語の説明", 4), "日本語…");
         assert_eq!(bounded("short", 5), "short");
-        assert_eq!(quoted("tried this and that: refused", 12), "trie… refused");
+        assert_eq!(quoted("tried this and that: refused", 12), "trie…refused");
         assert_eq!(bytes(188_743_680), "180Mi");
         assert_eq!(bytes(2 << 30), "2Gi");
         assert_eq!(bytes((3 << 30) / 2), "1.5Gi");
