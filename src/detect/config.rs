@@ -17,6 +17,9 @@ pub struct DetectConfig {
     /// Severity by rule id.
     pub severity: BTreeMap<String, Severity>,
     pub mute: Vec<Mute>,
+    /// Rules of the user's own, from `user::load`.
+    #[serde(skip)]
+    pub rules: Vec<super::user::UserRule>,
 }
 
 /// Times in seconds, shares in percent. Defaults: facts 4.4 unless said otherwise.

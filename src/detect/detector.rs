@@ -13,6 +13,7 @@ use super::logs::LogBook;
 use super::memory::{Memory, is_configuration};
 use super::room::Room;
 use super::signal::{Ctx, Out};
+use super::user::UserRules;
 use super::{changed, job, node, pod, service, volume, workload};
 
 /// Kinds whose first lists must be complete before absence means anything.
@@ -21,6 +22,7 @@ const LISTED: &[Kind] = &[Kind::Pod, Kind::Service, Kind::EndpointSlice, Kind::R
 #[derive(Debug, Default)]
 pub struct Detector {
     config: DetectConfig,
+    rules: UserRules,
     groups: Groups,
     memory: Memory,
     logs: LogBook,
@@ -39,7 +41,8 @@ pub struct Detector {
 
 impl Detector {
     pub fn new(config: DetectConfig) -> Detector {
-        Detector { config, ..Detector::default() }
+        let rules = UserRules::new(config.rules.clone());
+        Detector { config, rules, ..Detector::default() }
     }
 
     /// Takes in what a batch of deltas changed. Call it after every batch, also an empty one: the end of a list
@@ -180,7 +183,7 @@ impl Detector {
                     .pods
                     .get(change.slot)
                     .is_some_and(|p| p.meta.name == object.name && pod::plainly_well(p));
-                if !well || self.groups.is_sick(object) {
+                if !well || self.groups.is_sick(object) || self.rules.about(&Kind::Pod) {
                     self.queue(object.clone());
                 }
             }
@@ -329,6 +332,13 @@ impl Detector {
         };
         let mut out = Out::default();
         judge(&ctx, object, &mut out);
+        if self.rules.about(&object.kind) {
+            let began = |rule: &crate::world::Text| {
+                let key = Key { root: object.clone(), family: rule.clone() };
+                self.groups.signal(&key, object).map(|s| s.since)
+            };
+            self.rules.judge(world, object, now, began, &mut out);
+        }
         for signal in &mut out.signals {
             // A server's clock may run ahead of ours; nothing began in the future.
             signal.since = signal.since.min(now);

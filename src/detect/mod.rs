@@ -9,6 +9,7 @@ mod crash;
 mod create;
 mod detector;
 mod ended;
+mod fields;
 pub mod finding;
 mod group;
 mod image;
@@ -28,6 +29,7 @@ mod signal;
 pub mod text;
 pub mod timeline;
 mod traits;
+pub mod user;
 mod volume;
 mod workload;
 

@@ -57,6 +57,23 @@ impl Signal {
         }
     }
 
+    /// A signal of a user's rule.
+    pub fn named(rule: Text, root: ObjectRef, since: Time) -> Signal {
+        Signal {
+            key: Key { root, family: rule.clone() },
+            cause: rule.clone(),
+            rule,
+            severity: Severity::Warning,
+            part: Part::Member,
+            title: String::new(),
+            row: String::new(),
+            evidence: Vec::new(),
+            since,
+            fires_at: Time(0),
+            playbook: "pod".into(),
+        }
+    }
+
     pub fn title(mut self, title: impl AsRef<str>) -> Signal {
         self.title = bounded(title.as_ref(), text::TITLE);
         self
