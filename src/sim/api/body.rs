@@ -32,8 +32,11 @@ pub fn answer(code: u16, content_type: &'static str, body: Body) -> Answer {
     response
 }
 
-pub fn json(code: u16, bytes: impl Into<Bytes>) -> Answer {
-    answer(code, "application/json", full(bytes))
+/// A JSON text; like Go's encoder it ends its line.
+pub fn json(code: u16, text: impl Into<Vec<u8>>) -> Answer {
+    let mut text = text.into();
+    text.push(b'\n');
+    answer(code, "application/json", full(text))
 }
 
 pub fn text(code: u16, text: impl Into<Bytes>) -> Answer {

@@ -298,7 +298,7 @@ fn expired(token: &Token) -> Status {
          deleted between the time the first chunk was returned and now may show up in the list.",
     );
     let fresh = Token { v: token.v.clone(), rv: -1, start: token.start.clone() };
-    status.metadata = ListMeta { continue_token: fresh.encode() };
+    status.metadata = ListMeta { continue_token: fresh.encode().into() };
     status
 }
 
@@ -367,6 +367,6 @@ mod tests {
         let sent =
             Token::decode("eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MSwic3RhcnQiOiJkZXYvcGF5bWVudCJ9").unwrap();
         let fresh = "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6LTEsInN0YXJ0IjoiZGV2L3BheW1lbnQifQ";
-        assert_eq!(expired(&sent).metadata.continue_token, fresh);
+        assert_eq!(&*expired(&sent).metadata.continue_token, fresh);
     }
 }

@@ -22,8 +22,8 @@ pub struct Status {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ListMeta {
-    #[serde(rename = "continue", skip_serializing_if = "String::is_empty")]
-    pub continue_token: String,
+    #[serde(rename = "continue", skip_serializing_if = "str::is_empty")]
+    pub continue_token: Box<str>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

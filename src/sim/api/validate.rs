@@ -21,14 +21,10 @@ pub fn updated(def: &Resource, before: &Value, after: &Value) -> Result<(), Stat
     spec(def, after, &mut causes);
     match &*def.key {
         "pods" => pod_update(before, after, &mut causes),
-        "deployments.apps" | "replicasets.apps" | "daemonsets.apps" => {
-            if before["spec"]["selector"] != after["spec"]["selector"] {
-                causes.push(Cause::invalid(
-                    "spec.selector",
-                    &after["spec"]["selector"],
-                    "field is immutable",
-                ));
-            }
+        "deployments.apps" | "replicasets.apps" | "daemonsets.apps"
+            if before["spec"]["selector"] != after["spec"]["selector"] =>
+        {
+            causes.push(Cause::invalid("spec.selector", &after["spec"]["selector"], "field is immutable"));
         }
         "statefulsets.apps" => {
             let fixed = ["selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates"];
@@ -47,10 +43,10 @@ pub fn updated(def: &Resource, before: &Value, after: &Value) -> Result<(), Stat
                 }
             }
         }
-        "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
-            if before["roleRef"] != after["roleRef"] {
-                causes.push(Cause::invalid("roleRef", &after["roleRef"], "cannot change roleRef"));
-            }
+        "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io"
+            if before["roleRef"] != after["roleRef"] =>
+        {
+            causes.push(Cause::invalid("roleRef", &after["roleRef"], "cannot change roleRef"));
         }
         _ => {}
     }
