@@ -44,7 +44,7 @@ impl SimClock {
     }
 
     /// What a server with a right clock would say.
-    fn true_now(&self) -> Timestamp {
+    pub fn true_now(&self) -> Timestamp {
         match &self.state.mode {
             Mode::Wall { base, started, speed } => {
                 let run = started.elapsed().as_secs_f64() * speed;
@@ -90,9 +90,18 @@ impl SimClock {
 
     /// Returns once [`SimClock::now`] has reached `t`.
     pub async fn sleep_until(&self, t: Timestamp) {
+        self.sleep(t, Self::now).await;
+    }
+
+    /// Returns once [`SimClock::true_now`] has reached `t`.
+    pub async fn sleep_until_true(&self, t: Timestamp) {
+        self.sleep(t, Self::true_now).await;
+    }
+
+    async fn sleep(&self, t: Timestamp, now: impl Fn(&Self) -> Timestamp) {
         let mut jumps = self.state.jumps.subscribe();
         loop {
-            let left = t.duration_since(self.now());
+            let left = t.duration_since(now(self));
             if left <= SignedDuration::ZERO {
                 return;
             }

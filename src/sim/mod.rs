@@ -4,6 +4,7 @@ pub mod clock;
 pub mod cluster;
 pub mod scenario;
 
+use api::faults::Faults;
 use api::machines::{Machines, NoMachines};
 use api::server::ApiServer;
 use api::status::Status;
@@ -89,6 +90,11 @@ impl Sim {
 
     pub fn store(&self) -> &Arc<Store> {
         self.server.store()
+    }
+
+    /// What goes wrong between the API server and its clients, switched at once: `sim.faults().set([Fault::Reset])`.
+    pub fn faults(&self) -> &Faults {
+        self.server.faults()
     }
 
     /// Closes the listener and all connections.

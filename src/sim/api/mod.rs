@@ -1,4 +1,6 @@
 //! The API server: protocol, storage, watches, admission. It is a server on a socket.
+pub mod faultproxy;
+pub mod faults;
 pub mod item;
 pub mod machines;
 pub mod registry;
@@ -18,6 +20,7 @@ mod deletion;
 mod discovery;
 mod events;
 mod exec;
+mod faulty;
 mod fields;
 mod handler;
 mod history;

@@ -1,8 +1,11 @@
 //! The socket: connections in, requests to the handler, answers out; TLS if asked for.
 use super::auth::{MASTERS, User, Users};
 use super::body::Answer;
+use super::faults::Faults;
+use super::faulty::{self, FaultyStream};
 use super::handler::{Api, Call};
 use super::machines::Machines;
+use super::request::RequestInfo;
 use super::status::Status;
 use super::store::Store;
 use super::tls::Tls;
@@ -14,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,6 +36,7 @@ pub struct ApiServer {
     tls: Option<Tls>,
     stop: CancellationToken,
     connections: TaskTracker,
+    faults: Faults,
 }
 
 impl ApiServer {
@@ -49,6 +54,7 @@ impl ApiServer {
         // Over plain HTTP kubectl sends no token, whatever its kubeconfig has: there nobody in particular is the
         // administrator, as on the port of `kubectl proxy`.
         let anonymous = tls.is_none().then(|| User::new("admin", &[MASTERS]));
+        let server_store = store.clone();
         let api = Api { store, users: Users::new(anonymous), machines, address: address.to_string() };
         let server = ApiServer {
             api: Arc::new(api),
@@ -56,12 +62,14 @@ impl ApiServer {
             tls,
             stop: CancellationToken::new(),
             connections: TaskTracker::new(),
+            faults: faults_of(&server_store),
         };
         let accept = Accept {
             api: server.api.clone(),
             tls: server.tls.clone(),
             stop: server.stop.clone(),
             connections: server.connections.clone(),
+            faults: server.faults.clone(),
         };
         server.connections.spawn(accept.run(listener));
         Ok(server)
@@ -73,6 +81,11 @@ impl ApiServer {
 
     pub fn store(&self) -> &Arc<Store> {
         &self.api.store
+    }
+
+    /// What goes wrong between this server and its clients.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
     }
 
     /// A kubeconfig whose user has these groups; "system:masters" may do everything.
@@ -113,6 +126,21 @@ struct Accept {
     tls: Option<Tls>,
     stop: CancellationToken,
     connections: TaskTracker,
+    faults: Faults,
+}
+
+/// Switches that also reach into the store: its clock, and its history at a restart.
+fn faults_of(store: &Arc<Store>) -> Faults {
+    let faults = Faults::default();
+    let store = store.clone();
+    let seen = AtomicU64::new(0);
+    faults.listen(move |state| {
+        store.clock().set_skew(state.skew());
+        if seen.swap(state.restarts, Ordering::Relaxed) != state.restarts {
+            store.compact();
+        }
+    });
+    faults
 }
 
 impl Accept {
@@ -136,6 +164,7 @@ impl Accept {
         // Watches send small pieces that must not wait for more.
         let _ = socket.set_nodelay(true);
         let stop = self.stop.clone();
+        let socket = FaultyStream::new(socket, &self.faults);
         let serve = async {
             match self.tls.clone() {
                 None => self.serve(socket).await,
@@ -154,10 +183,10 @@ impl Accept {
     }
 
     async fn serve(self, io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
-        let api = self.api;
+        let (api, faults) = (self.api, self.faults);
         let service = service_fn(move |request| {
-            let api = api.clone();
-            async move { Ok::<_, Infallible>(respond(&api, request).await) }
+            let (api, faults) = (api.clone(), faults.clone());
+            async move { Ok::<_, Infallible>(respond(&api, &faults, request).await) }
         });
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
@@ -167,25 +196,39 @@ impl Accept {
 }
 
 /// Reads the body, asks the handler, and dates the answer by the cluster's clock.
-async fn respond(api: &Arc<Api>, mut request: Request<Incoming>) -> Answer {
-    let upgrade = request.headers().contains_key(header::UPGRADE).then(|| hyper::upgrade::on(&mut request));
-    let (parts, body) = request.into_parts();
-    let mut answer = match Limited::new(body, MAX_BODY).collect().await {
-        Ok(body) => {
-            let mut call =
-                Call::new(parts.method, parts.uri.path(), parts.uri.query(), parts.headers, body.to_bytes());
-            call.upgrade = upgrade;
-            api.answer(call).await
+async fn respond(api: &Arc<Api>, faults: &Faults, request: Request<Incoming>) -> Answer {
+    let mut answer = match read(request).await {
+        Ok(call) => {
+            let info = RequestInfo::parse(&call.method, &call.path, &call.query);
+            let watch = faulty::is_watch(&call, &info);
+            let answer = match faulty::intercept(faults, &call, &info).await {
+                Some(answer) => answer,
+                None => api.answer(call).await,
+            };
+            faulty::wrap(faults, answer, watch)
         }
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            let text = format!("Request entity too large: limit is {MAX_BODY}");
-            Status::failure(413, "RequestEntityTooLarge", text).with_details(Default::default()).into()
-        }
-        Err(error) => Status::bad_request(format!("unable to read the request body: {error}")).into(),
+        Err(status) => status.into(),
     };
     let date = api.store.clock().now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     if let Ok(date) = HeaderValue::from_str(&date) {
         answer.headers_mut().insert(header::DATE, date);
     }
     answer
+}
+
+/// Reads a request to its end.
+pub(super) async fn read(mut request: Request<Incoming>) -> Result<Call, Status> {
+    let upgrade = request.headers().contains_key(header::UPGRADE).then(|| hyper::upgrade::on(&mut request));
+    let (parts, body) = request.into_parts();
+    let body = Limited::new(body, MAX_BODY).collect().await.map_err(|error| {
+        if error.is::<http_body_util::LengthLimitError>() {
+            let text = format!("Request entity too large: limit is {MAX_BODY}");
+            return Status::failure(413, "RequestEntityTooLarge", text).with_details(Default::default());
+        }
+        Status::bad_request(format!("unable to read the request body: {error}"))
+    })?;
+    let mut call =
+        Call::new(parts.method, parts.uri.path(), parts.uri.query(), parts.headers, body.to_bytes());
+    call.upgrade = upgrade;
+    Ok(call)
 }

@@ -7,7 +7,7 @@ use rcgen::{
 use rustls_pki_types::PrivateKeyDer;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -62,7 +62,10 @@ impl Tls {
         &self.ca_pem
     }
 
-    pub async fn accept(&self, socket: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        socket: S,
+    ) -> std::io::Result<TlsStream<S>> {
         self.acceptor.accept(socket).await
     }
 }

@@ -42,7 +42,7 @@ pub fn watch(store: &Arc<Store>, writer: Writer, ns: Option<&str>, query: &Query
         bookmarks: query.flag("allowWatchBookmarks"),
         cursor: 0,
         first: VecDeque::new(),
-        end_of_first: false,
+        end_of_first: initial,
         columns_sent: false,
         ended: false,
         until: Instant::now() + timeout.unwrap_or(DEFAULT_TIMEOUT).min(DEFAULT_TIMEOUT),
@@ -138,7 +138,6 @@ impl Watch {
         let page = page.map_err(|Compacted(rv)| Status::expired(format!("compacted up to {rv}")))?;
         self.cursor = page.rv;
         self.first = page.items.into();
-        self.end_of_first = self.bookmarks;
         Ok(())
     }
 
