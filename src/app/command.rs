@@ -1,7 +1,10 @@
 //! What each command does, and what a line typed after `:` means.
 
+use super::describe;
+use super::document;
 use super::help;
 use super::list::{self, List};
+use super::logs;
 use super::model::{Dialog, Dirty, Model, Pane, PromptKind, Tone, View};
 use super::msg::Effect;
 use super::navigate;
@@ -22,7 +25,7 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         None => {}
     }
     if model.prompt.is_none()
-        && let Some(effects) = why::run(model, id)
+        && let Some(effects) = why::run(model, id).or_else(|| logs::run(model, id))
     {
         return effects;
     }
@@ -71,13 +74,38 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::MoveBottom => navigate::bottom(model),
         Id::ScrollLeft => navigate::sideways(model, -8),
         Id::ScrollRight => navigate::sideways(model, 8),
-        Id::Drill => navigate::drill(model),
+        Id::Drill => return navigate::drill(model),
         Id::Owner => navigate::owner(model),
         Id::ShowNode => navigate::node(model),
         Id::Act => match model.selected() {
             Some(object) => runs::menu(model, object),
             None => model.say(Tone::Info, "There is nothing under the cursor to act on."),
         },
+        Id::Describe => {
+            if let Some(object) = model.selected() {
+                describe::open(model, object);
+            }
+        }
+        Id::Yaml => {
+            if let Some(object) = model.selected() {
+                return document::open(model, object);
+            }
+        }
+        Id::Logs | Id::LogsPrevious => {
+            if let Some(object) = model.selected() {
+                return logs::open(model, object, navigate::container(model), id == Id::LogsPrevious);
+            }
+        }
+        Id::ManagedFields => document::managed(model),
+        Id::Reveal => document::reveal(model),
+        Id::CopyText => {
+            let text = match model.view() {
+                View::Text(t) => t.lines.iter().map(|l| l.text() + "\n").collect(),
+                _ => String::new(),
+            };
+            model.say(Tone::Info, "Copied the text.");
+            return vec![Effect::Copy(text)];
+        }
         Id::Why => match model.selected() {
             Some(object) => return why::open(model, object),
             None => model.say(Tone::Info, "There is nothing under the cursor to ask about."),

@@ -1,12 +1,14 @@
 //! Carries effects out against the cluster, each in a task of its own; what comes back is a message.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::hands::{self, Fetched};
+use super::log::SourceId;
 use super::msg::{Effect, Msg};
 use crate::cluster::{Behind, Connection, Scope, watch_all};
 use crate::config::files::{self, Places};
@@ -14,6 +16,7 @@ use crate::remedy::journal::Journal;
 use crate::remedy::run::{Need, Reply};
 use crate::telemetry::{Outcome, Reading};
 use crate::world::Kind;
+use crate::world::ask::LogTail;
 
 /// Messages that may wait; past that the feed holds deltas back and folds them.
 pub const INBOX: usize = 64;
@@ -26,6 +29,8 @@ pub struct Jobs {
     tasks: JoinSet<()>,
     /// Wakes the feed to connect again at once.
     nudge: Arc<Notify>,
+    /// Logs that are followed, by view.
+    followed: HashMap<u64, Vec<AbortHandle>>,
     /// How many exporters are read at once.
     scrapes: Arc<Semaphore>,
     journal: Result<Journal, String>,
@@ -65,6 +70,7 @@ impl Jobs {
             inbox,
             tasks: JoinSet::new(),
             nudge: Arc::new(Notify::new()),
+            followed: HashMap::new(),
             scrapes: Arc::new(Semaphore::new(8)),
             journal: Journal::default_path().map(Journal::at),
         }
@@ -149,6 +155,20 @@ impl Jobs {
                 let Fetched { read, result, took_ms } = hands::read(&connection, *read).await;
                 Msg::Given { walk, read: Box::new(read), result, took_ms }
             }),
+            Effect::Follow { view, source, tail } => {
+                let inbox = self.inbox.clone();
+                let task = self.tasks.spawn(async move {
+                    let why = follow(&connection, &tail, view, source, &inbox).await.err();
+                    // The cockpit is gone when nobody receives any more.
+                    let _ = inbox.send(Msg::LogEnd { view, source, why }).await;
+                });
+                self.followed.entry(view).or_default().push(task);
+            }
+            Effect::HangUp(view) => {
+                for task in self.followed.remove(&view).unwrap_or_default() {
+                    task.abort();
+                }
+            }
             Effect::Scrape(target) => {
                 let (clock, turn) = (connection.clock().clone(), self.scrapes.clone());
                 self.spawn("reading a GPU exporter", async move {
@@ -191,4 +211,31 @@ impl Jobs {
             let _ = inbox.send(msg).await;
         });
     }
+}
+
+/// Brings a log to its view until it ends.
+///
+/// # Errors
+/// Why there is no log, or why it broke off: a sentence.
+async fn follow(
+    connection: &Connection,
+    tail: &LogTail,
+    view: u64,
+    source: SourceId,
+    inbox: &mpsc::Sender<Msg>,
+) -> Result<(), String> {
+    let gone = |e: crate::cluster::Failure| e.to_string();
+    if tail.previous {
+        let bytes = connection.log_tail(tail).await.map_err(gone)?;
+        // The cockpit is gone when nobody receives any more.
+        let _ = inbox.send(Msg::Chunk { view, source, bytes }).await;
+        return Ok(());
+    }
+    let mut chunks = connection.log_stream(tail, true).await.map_err(gone)?;
+    while let Some(bytes) = chunks.next().await {
+        if inbox.send(Msg::Chunk { view, source, bytes: bytes.map_err(gone)? }).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }

@@ -8,6 +8,7 @@ use super::cx::{Cause, Cx};
 use super::events::Aggregates;
 use super::gpus;
 use super::list::{self, List};
+use super::logs::LogView;
 use super::preferences::Preferences;
 use super::runs::{self, ActiveRun, Menu};
 use super::table::{Fence, Source, Table};
@@ -120,6 +121,7 @@ pub enum View {
     List(Box<List>),
     Text(Box<TextView>),
     Why(Box<WhyView>),
+    Logs(Box<LogView>),
 }
 
 /// A line being typed.
@@ -169,6 +171,8 @@ pub enum PromptKind {
     Filter,
     Option,
     Theme,
+    /// Which of a Secret's values to show.
+    Reveal,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -284,7 +288,7 @@ impl Model {
                 Pane::KubeProxy => Some(&self.overview.proxies),
                 Pane::Findings | Pane::Gpus => None,
             },
-            View::List(_) | View::Text(_) | View::Why(_) => None,
+            View::List(_) | View::Text(_) | View::Why(_) | View::Logs(_) => None,
         }
     }
 
@@ -300,7 +304,7 @@ impl Model {
                 Pane::KubeProxy => &mut overview.proxies,
                 Pane::Findings | Pane::Gpus => return None,
             },
-            Some(View::List(_) | View::Text(_) | View::Why(_)) => return None,
+            Some(View::List(_) | View::Text(_) | View::Why(_) | View::Logs(_)) => return None,
         };
         Some((table, data.cx()))
     }
@@ -314,7 +318,7 @@ impl Model {
                 Pane::Gpus => Some(&self.overview.gpus),
                 _ => None,
             },
-            View::Table(_) | View::Text(_) | View::Why(_) => None,
+            View::Table(_) | View::Text(_) | View::Why(_) | View::Logs(_) => None,
         }
     }
 
@@ -326,7 +330,7 @@ impl Model {
                 Pane::Gpus => Some(&mut self.overview.gpus),
                 _ => None,
             },
-            Some(View::Table(_) | View::Text(_) | View::Why(_)) => None,
+            Some(View::Table(_) | View::Text(_) | View::Why(_) | View::Logs(_)) => None,
         }
     }
 
@@ -349,6 +353,7 @@ impl Model {
         match self.view() {
             View::Text(t) => t.object.clone(),
             View::Why(w) => Some(w.walk.object.clone()),
+            View::Logs(l) => Some(l.object.clone()),
             _ => None,
         }
     }
@@ -381,7 +386,11 @@ impl Model {
                 _ => Scope::Rows,
             };
         }
-        if let View::Why(_) = self.view() { Scope::Tree } else { Scope::Text }
+        match self.view() {
+            View::Why(_) => Scope::Tree,
+            View::Logs(_) => Scope::Logs,
+            _ => Scope::Text,
+        }
     }
 
     /// When time alone will change something the model shows.

@@ -1,7 +1,9 @@
 //! What can happen to the model, and what it asks of the outside.
 
+use bytes::Bytes;
 use crossterm::event::KeyEvent;
 
+use super::log::SourceId;
 use crate::config::files::Loaded;
 use crate::playbook::walk::{Read, Reading};
 use crate::remedy::run::{Need, NeedId, Reply};
@@ -37,6 +39,18 @@ pub enum Msg {
         read: Box<Read>,
         result: Result<Reading, String>,
         took_ms: u64,
+    },
+    /// Part of a log a view follows.
+    Chunk {
+        view: u64,
+        source: SourceId,
+        bytes: Bytes,
+    },
+    /// A log a view follows ended, or could not be read.
+    LogEnd {
+        view: u64,
+        source: SourceId,
+        why: Option<String>,
     },
     /// A GPU exporter was read.
     Read(telemetry::Reading),
@@ -82,6 +96,14 @@ pub enum Effect {
         walk: u64,
         read: Box<Read>,
     },
+    /// Follow a log for a view.
+    Follow {
+        view: u64,
+        source: SourceId,
+        tail: LogTail,
+    },
+    /// Nobody looks at the logs of this view any more.
+    HangUp(u64),
     /// Read a GPU exporter.
     Scrape(Target),
 }

@@ -1,8 +1,10 @@
 //! Moving about: cursors, panes, the stack of views, and what `enter` opens.
 
 use super::command;
-use super::list;
+use super::list::{self, List};
+use super::logs;
 use super::model::{Dirty, Model, Pane, Tone, View};
+use super::msg::Effect;
 use super::table::{Fence, Source};
 use crate::world::{Kind, ObjectRef, Text};
 
@@ -22,6 +24,7 @@ pub fn push(model: &mut Model, view: View) {
 pub fn back(model: &mut Model) {
     let filtered = model.table().is_some_and(|t| !t.filter.is_empty())
         || model.list().is_some_and(|l| !l.filter.is_empty())
+        || matches!(model.view(), View::Logs(l) if !l.filter.is_empty())
         || model.text_mut().is_some_and(|t| !t.search.is_empty());
     if filtered {
         super::prompt::filter(model, "");
@@ -39,7 +42,11 @@ pub fn pop(model: &mut Model) {
 }
 
 pub fn forward(model: &mut Model) {
-    if let Some(view) = model.forward.pop() {
+    if let Some(mut view) = model.forward.pop() {
+        if let View::Logs(logs) = &mut view {
+            // Its streams were hung up when it was left.
+            logs.again();
+        }
         model.views.push(view);
     }
 }
@@ -154,14 +161,22 @@ pub fn namespaces(model: &mut Model, names: Vec<Text>) {
 }
 
 /// Opens what is inside the row.
-pub fn drill(model: &mut Model) {
-    let Some(object) = model.selected() else { return };
+pub fn drill(model: &mut Model) -> Vec<Effect> {
+    let Some(object) = model.selected() else { return Vec::new() };
     if let Some(list::What::Namespaces) = model.list().map(|l| &l.what) {
         pop(model);
         namespaces(model, vec![object.name]);
-        return;
+        return Vec::new();
+    }
+    if let Some(name) = container(model) {
+        return logs::open(model, object, Some(name), false);
+    }
+    // The first line of a rollout is the workload the view is of: there is nothing more inside it.
+    if matches!(model.list().map(|l| &l.what), Some(list::What::Rollout(o)) if *o == object) {
+        return Vec::new();
     }
     inside(model, &object);
+    Vec::new()
 }
 
 fn inside(model: &mut Model, object: &ObjectRef) {
@@ -169,8 +184,15 @@ fn inside(model: &mut Model, object: &ObjectRef) {
     let owned = |kind: Kind| uid.clone().map(|u| Source { kind, fence: Fence::Owned(u) });
     let source = match &object.kind {
         Kind::Node => Some(Source { kind: Kind::Pod, fence: Fence::OnNode(object.name.clone()) }),
-        Kind::Deployment => owned(Kind::ReplicaSet),
-        Kind::ReplicaSet | Kind::StatefulSet | Kind::DaemonSet | Kind::Job => owned(Kind::Pod),
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => {
+            push(model, View::List(Box::new(List::new(list::What::Rollout(object.clone())))));
+            None
+        }
+        Kind::Pod => {
+            push(model, View::List(Box::new(List::new(list::What::Containers(object.clone())))));
+            None
+        }
+        Kind::ReplicaSet | Kind::Job => owned(Kind::Pod),
         Kind::CronJob => owned(Kind::Job),
         Kind::Namespace => {
             namespaces(model, vec![object.name.clone()]);
@@ -182,6 +204,16 @@ fn inside(model: &mut Model, object: &ObjectRef) {
     if let Some(source) = source {
         command::open_table(model, source);
     }
+}
+
+/// The container under the cursor, in a list of containers.
+pub fn container(model: &Model) -> Option<Text> {
+    let list = model.list()?;
+    if !matches!(list.what, list::What::Containers(_)) {
+        return None;
+    }
+    let rows = model.rows(&list.what, &list.filter);
+    rows.get(list.index(&rows)).map(|r| r.id.clone())
 }
 
 /// To the object that controls this one.

@@ -5,8 +5,10 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use super::command;
+use super::document;
 use super::filter::Filter;
-use super::model::{Dirty, Model, Prompt, PromptKind, Suggestion};
+use super::logs;
+use super::model::{Dirty, Model, Prompt, PromptKind, Suggestion, View};
 use super::msg::Effect;
 use super::preferences;
 use super::runs;
@@ -20,7 +22,7 @@ const LONGEST: usize = 400;
 
 pub fn open(model: &mut Model, kind: PromptKind) {
     let before = match kind {
-        PromptKind::Command | PromptKind::Option | PromptKind::Theme => String::new(),
+        PromptKind::Command | PromptKind::Option | PromptKind::Theme | PromptKind::Reveal => String::new(),
         PromptKind::Filter => filter_text(model),
     };
     model.prompt = Some(Prompt { kind, text: before.clone(), before, ..Prompt::default() });
@@ -32,6 +34,9 @@ fn filter_text(model: &mut Model) -> String {
         return t.filter.text.clone();
     }
     if let Some(l) = model.list() {
+        return l.filter.clone();
+    }
+    if let View::Logs(l) = model.view() {
         return l.filter.clone();
     }
     model.text_mut().map(|t| t.search.clone()).unwrap_or_default()
@@ -64,7 +69,7 @@ pub fn edit(model: &mut Model, f: impl FnOnce(&mut String)) {
     match kind {
         PromptKind::Filter => filter(model, &text),
         PromptKind::Command => suggest(model),
-        PromptKind::Option => {}
+        PromptKind::Option | PromptKind::Reveal => {}
         PromptKind::Theme => {
             suggest(model);
             show_theme(model);
@@ -75,7 +80,9 @@ pub fn edit(model: &mut Model, f: impl FnOnce(&mut String)) {
 
 /// Filters what is on the screen.
 pub fn filter(model: &mut Model, text: &str) {
-    if let Some((table, cx)) = model.table_mut() {
+    if let View::Logs(_) = model.view() {
+        logs::filter(model, text);
+    } else if let Some((table, cx)) = model.table_mut() {
         table.filter = Filter::parse(text, table.columns());
         table.rebuild(&cx);
     } else if let Some(list) = model.list_mut() {
@@ -130,6 +137,13 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
                     Some(s) => preferences::choose_theme(model, &s.word),
                     None => preferences::choose_theme(model, p.text.trim()),
                 }
+                return Vec::new();
+            }
+            if p.kind == PromptKind::Reveal {
+                let key =
+                    p.chosen.and_then(|i| p.suggestions.get(i)).map_or(p.text.clone(), |s| s.word.clone());
+                document::revealed(model, key);
+                return Vec::new();
             }
             if p.kind == PromptKind::Command {
                 let first = p.text.split_whitespace().next().unwrap_or("");
@@ -196,7 +210,7 @@ fn suggest(model: &mut Model) {
     let (all, shown) = match p.kind {
         PromptKind::Command => (words(), SUGGESTIONS),
         PromptKind::Theme => (themes, THEMES),
-        PromptKind::Filter | PromptKind::Option => return,
+        PromptKind::Filter | PromptKind::Option | PromptKind::Reveal => return,
     };
     let word = p.text.split_whitespace().next().unwrap_or("");
     if word.is_empty() {

@@ -4,6 +4,7 @@ use super::cell::{Cell, Value};
 use super::columns::Shape;
 use super::list::{Row, What, number, shape};
 use super::model::{Model, View};
+use super::trees;
 use crate::detect::{Finding, Severity, State};
 use crate::world::{Kind, Object, StreamId};
 
@@ -19,6 +20,8 @@ static STREAMS: &[Shape] = &[
 pub fn shapes(what: &What) -> &'static [Shape] {
     match what {
         What::Gpus => super::gpus::SHAPES,
+        What::Containers(_) => trees::CONTAINERS,
+        What::Rollout(_) => trees::ROLLOUT,
         What::Namespaces => NAMESPACES,
         What::Streams => STREAMS,
         _ => &[],
@@ -31,6 +34,8 @@ impl Model {
         let mut rows = match what {
             What::Findings => self.finding_rows(),
             What::Gpus => super::gpus::rows(self),
+            What::Containers(pod) => trees::containers(self, pod),
+            What::Rollout(workload) => trees::rollout(self, workload),
             What::Namespaces => self.namespace_rows(),
             What::Streams => self.stream_rows(),
             _ => Vec::new(),
@@ -73,6 +78,12 @@ impl Model {
             Some(View::Table(t)) => t.settle(),
             Some(View::Text(t)) => t.settle(),
             _ => {}
+        }
+        if let View::List(l) = self.view() {
+            let rows = self.rows(&l.what, &l.filter);
+            if let Some(View::List(l)) = self.views.last_mut() {
+                l.settle(&rows);
+            }
         }
         for pane in [What::Findings, What::Gpus] {
             let rows = self.rows(&pane, "");

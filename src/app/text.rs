@@ -1,5 +1,6 @@
 //! Scrolled text with search: help, describe, YAML.
 
+use super::document::Source;
 use crate::world::{ObjectRef, Text};
 
 /// One line in pieces, each with the scope of its style.
@@ -41,6 +42,8 @@ pub struct TextView {
     pub left: usize,
     pub height: usize,
     pub search: String,
+    /// What a YAML view was made from.
+    pub source: Option<Source>,
 }
 
 impl TextView {
@@ -54,6 +57,7 @@ impl TextView {
             left: 0,
             height: 1,
             search: String::new(),
+            source: None,
         }
     }
 

@@ -4,7 +4,10 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::causes;
 use super::command;
+use super::describe;
+use super::document;
 use super::gpus;
+use super::logs;
 use super::model::{Dialog, Dirty, MESSAGE, Model, Tone, View};
 use super::msg::{Effect, Msg};
 use super::preferences;
@@ -36,13 +39,18 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Replied { run, id, reply } => runs::reply(model, run, id, reply),
         Msg::Given { walk, read, result, took_ms } => why::given(model, walk, &read, result, took_ms),
+        Msg::Chunk { view, source, bytes } => logs::chunk(model, view, source, &bytes),
+        Msg::LogEnd { view, source, why } => logs::ended(model, view, source, why),
         Msg::Read(reading) => {
             gpus::apply(model, reading);
             Vec::new()
         }
         Msg::Log { tail, result } => causes::on_log(model, &tail, &result),
         Msg::Configured(loaded) => preferences::reload(model, *loaded),
-        Msg::Called { .. } => Vec::new(),
+        Msg::Called { token, result } => {
+            document::called(model, token, result);
+            Vec::new()
+        }
         Msg::Failed(why) => {
             model.say(Tone::Bad, why);
             Vec::new()
@@ -86,6 +94,7 @@ fn tick(model: &mut Model) -> Vec<Effect> {
     effects.extend(gpus::scrape(model));
     effects.extend(runs::drive(model));
     effects.extend(why::drive(model));
+    effects.extend(logs::drive(model));
     effects
 }
 
@@ -104,9 +113,13 @@ fn absorb(model: &mut Model, deltas: Vec<Delta>) -> Vec<Effect> {
         all.append(&mut changes);
     }
     let mut effects = causes::on_changes(model, &all);
+    if describe::refresh(model) {
+        model.dirty = model.dirty.max(Dirty::Data);
+    }
     effects.extend(gpus::scrape(model));
     effects.extend(runs::drive(model));
     effects.extend(why::drive(model));
+    effects.extend(logs::drive(model));
     effects
 }
 

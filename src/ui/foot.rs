@@ -91,6 +91,7 @@ fn typed(p: &mut Painter<'_>, model: &Model, prompt: &Prompt, area: Rect) -> Pos
         PromptKind::Command => ":",
         PromptKind::Filter => "/",
         PromptKind::Theme => "theme ",
+        PromptKind::Reveal => "reveal which key? ",
         PromptKind::Option => prompt.asks.as_ref().map_or("", |a| a.what.as_str()),
     };
     let mut x = area.x + p.put(area.x, area.y, area.width * 2 / 3, sign, "prompt");

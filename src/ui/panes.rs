@@ -183,7 +183,7 @@ fn table(
 }
 
 /// A sentence where rows would be.
-fn notice(p: &mut Painter<'_>, area: Rect, text: &str) {
+pub fn notice(p: &mut Painter<'_>, area: Rect, text: &str) {
     let columns = usize::from(area.width.saturating_sub(2));
     for (i, line) in wrap(text, columns).iter().take(area.height.into()).enumerate() {
         p.put(area.x + 1, area.y + i as u16, area.width.saturating_sub(2), line, "text.dim");
@@ -195,6 +195,10 @@ pub fn full_table(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, t: &T
 }
 
 pub fn full_list(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, l: &List, area: Rect) {
+    if let What::Containers(o) | What::Rollout(o) = &l.what {
+        list(p, memory, model, l, area, &o.to_string(), true);
+        return;
+    }
     let title = match &l.what {
         What::Namespaces => "namespaces: enter shows only that one",
         What::Streams => "streams",

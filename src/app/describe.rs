@@ -1,0 +1,296 @@
+//! `d`: all khud knows of an object, from what it already holds: why it is sick, its columns, conditions, containers
+//! and events. Nothing is fetched, and it follows changes.
+
+use super::cell::{bytes, clock};
+use super::columns;
+use super::model::{Model, View};
+use super::navigate;
+use super::text::{Line, Of, TextView};
+use crate::world::time::human;
+use crate::world::{
+    Condition, Container, ContainerState, Handler, Kind, Meta, ObjectRef, Pod, Probe, Resources, Status, Time,
+};
+
+const WIDE: usize = 14;
+
+pub fn open(model: &mut Model, object: ObjectRef) {
+    let lines = lines(model, &object);
+    let title = format!("describe {object}");
+    navigate::push(model, View::Text(Box::new(TextView::new(Of::Describe, title, Some(object), lines))));
+}
+
+/// Writes the open description anew after its object changed.
+pub fn refresh(model: &mut Model) -> bool {
+    let Some(View::Text(view)) = model.views.last() else { return false };
+    let (Of::Describe, Some(object)) = (view.of, view.object.clone()) else { return false };
+    let lines = lines(model, &object);
+    let Some(view) = model.text_mut() else { return false };
+    if view.lines == lines {
+        return false;
+    }
+    view.lines = lines;
+    view.settle();
+    true
+}
+
+struct Page {
+    lines: Vec<Line>,
+    now: Time,
+}
+
+impl Page {
+    fn title(&mut self, text: &str) {
+        if !self.lines.is_empty() {
+            self.lines.push(Line::default());
+        }
+        self.lines.push(Line::of(text, "title"));
+    }
+
+    fn pair(&mut self, key: &str, value: impl Into<String>, scope: &'static str) {
+        let value = value.into();
+        if !value.is_empty() {
+            self.lines.push(Line(vec![(format!("  {key:<WIDE$} "), "text.dim"), (value, scope)]));
+        }
+    }
+
+    fn ago(&self, t: Option<Time>) -> String {
+        t.map_or(String::new(), |t| format!("{} ago", human(t.age(self.now))))
+    }
+}
+
+fn lines(model: &Model, object: &ObjectRef) -> Vec<Line> {
+    let (world, cx) = (&model.data.world, model.data.cx());
+    let mut page = Page { lines: Vec::new(), now: model.data.now };
+    let Some(meta) = world.meta(object) else {
+        page.lines.push(Line::of(format!("{object} is gone."), "status.bad"));
+        return page.lines;
+    };
+    finding(model, object, &mut page);
+    page.title(&object.to_string());
+    let slot = super::causes::slot(world, object);
+    for column in columns::of_kind(&object.kind) {
+        let Some(slot) = slot else { break };
+        let cell = (column.cell)(&cx, slot);
+        if !matches!(column.shape.name, "NAMESPACE" | "NAME" | "CAUSE") {
+            let key = if column.shape.name == "↻" { "RESTARTS" } else { column.shape.name };
+            page.pair(&key.to_lowercase(), cell.value.show(cx.now).into_owned(), cell.scope);
+        }
+    }
+    about(meta, &mut page);
+    match object.kind {
+        Kind::Pod => {
+            if let Some(pod) = world.pods.find(&object.namespace, &object.name) {
+                describe_pod(pod, &mut page);
+            }
+        }
+        Kind::Node => {
+            if let Some(node) = world.nodes.find("", &object.name) {
+                conditions(&node.conditions, &["Ready"], &mut page);
+                for t in node.taints.iter() {
+                    page.pair("taint", format!("{}={}:{}", t.key, t.value, t.effect), "status.pending");
+                }
+                page.pair("runtime", node.info.runtime.to_string(), "text");
+                page.pair("kernel", format!("{}  {}", node.info.kernel, node.info.os_image), "text");
+            }
+        }
+        _ => {
+            if let Some(w) = world.workload(object) {
+                page.pair(
+                    "strategy",
+                    format!("{} surge {} unavailable {}", w.strategy, w.max_surge, w.max_unavailable),
+                    "text",
+                );
+                page.pair("selector", w.selector.to_string(), "text");
+                page.pair("change cause", w.change_cause.to_string(), "text");
+                conditions(&w.conditions, &["Available", "Progressing"], &mut page);
+                page.title("Template");
+                for c in w.template.containers.iter() {
+                    page.pair(&c.name, format!("{}  {}", c.image, resources(&c.requests, &c.limits)), "text");
+                }
+            }
+        }
+    }
+    events(model, object, &mut page);
+    page.lines
+}
+
+/// Why it is sick, with the proof, first of all.
+fn finding(model: &Model, object: &ObjectRef, page: &mut Page) {
+    let Some(f) = model.data.detector.of(object) else { return };
+    let scope = super::cx::scope(f.severity);
+    page.lines.push(Line(vec![
+        (format!("{} ", f.cause), scope),
+        (f.title.clone(), "text.strong"),
+        (format!("  since {}", clock(f.since)), "text.dim"),
+    ]));
+    for e in &f.evidence {
+        let at = e.at.map_or(String::new(), |t| format!("  {}", clock(t)));
+        page.lines.push(Line(vec![
+            (format!("  {}: ", e.source), "text.dim"),
+            (format!("“{}”", e.quote), "tree.evidence"),
+            (at, "text.dim"),
+        ]));
+    }
+    for c in &f.changed {
+        page.lines.push(Line(vec![
+            ("  before it: ".into(), "text.dim"),
+            (format!("{} ({})", c.what, c.object), "timeline.change"),
+            (format!("  {}", clock(c.at)), "text.dim"),
+        ]));
+    }
+}
+
+fn about(meta: &Meta, page: &mut Page) {
+    if let Some(o) = &meta.owner {
+        page.pair("owner", format!("{} {}", o.kind.name().to_lowercase(), o.name), "text");
+    }
+    if let Some(t) = meta.deleting {
+        let text = page.ago(Some(t));
+        page.pair("deleting", text, "status.pending");
+    }
+    if let Some(w) = &meta.writer {
+        let text = format!("by {} {}", w.manager, page.ago(Some(w.at)));
+        page.pair("changed", text, "text");
+    }
+    let labels: Vec<String> = meta.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    for (i, label) in labels.iter().enumerate() {
+        page.pair(if i == 0 { "labels" } else { "" }, label.clone(), "text.dim");
+    }
+}
+
+fn conditions(all: &[Condition], good: &[&str], page: &mut Page) {
+    if all.is_empty() {
+        return;
+    }
+    page.title("Conditions");
+    for c in all {
+        let wanted = good.contains(&&*c.kind) || c.kind.ends_with("Ready") || &*c.kind == "PodScheduled";
+        let scope = match c.status {
+            Status::Unknown => "status.unknown",
+            Status::True if wanted => "status.ok",
+            Status::False if !wanted => "status.ok",
+            _ => "status.bad",
+        };
+        let ago = page.ago(c.since);
+        page.lines.push(Line(vec![
+            (format!("  {:<20} ", c.kind), "text"),
+            (format!("{:<8}", format!("{:?}", c.status)), scope),
+            (format!("{:<28} ", c.reason), "text"),
+            (format!("{ago:<12} "), "text.dim"),
+            (c.message.to_string(), "text"),
+        ]));
+    }
+}
+
+fn resources(requests: &Resources, limits: &Resources) -> String {
+    let one = |r: &Resources| {
+        let mut parts = Vec::new();
+        if let Some(c) = r.cpu {
+            parts.push(format!("cpu {c}m"));
+        }
+        if let Some(m) = r.memory {
+            parts.push(format!("memory {}", bytes(m)));
+        }
+        if let Some(g) = r.gpu {
+            parts.push(format!("gpu {g}"));
+        }
+        parts.join(" ")
+    };
+    match (one(requests), one(limits)) {
+        (r, l) if r.is_empty() && l.is_empty() => "no requests, no limits".into(),
+        (r, l) => format!(
+            "asks {} limit {}",
+            if r.is_empty() { "nothing" } else { &r },
+            if l.is_empty() { "none" } else { &l }
+        ),
+    }
+}
+
+fn describe_pod(pod: &Pod, page: &mut Page) {
+    page.pair("message", pod.message.to_string(), "status.bad");
+    page.pair("account", pod.spec.service_account.to_string(), "text");
+    let refs = |names: &[crate::world::Text]| names.join(", ");
+    page.pair("config maps", refs(&pod.spec.config_maps), "text");
+    page.pair("secrets", refs(&pod.spec.secrets), "text");
+    page.pair("claims", refs(&pod.spec.claims), "text");
+    conditions(&pod.conditions, &[], page);
+    for c in pod.containers.iter() {
+        container(c, page);
+    }
+}
+
+/// A container's state in words, with its style.
+pub fn state(c: &Container, now: Time) -> (String, &'static str) {
+    match &c.state {
+        ContainerState::None => ("not started".into(), "text.dim"),
+        ContainerState::Waiting { reason, message } if message.is_empty() => {
+            (format!("waits: {reason}"), "status.pending")
+        }
+        ContainerState::Waiting { reason, message } => (format!("waits: {reason}: {message}"), "status.bad"),
+        ContainerState::Running { since } => {
+            let since = since.map_or(String::new(), |t| format!(" for {}", human(t.age(now))));
+            (format!("runs{since}"), if c.ready { "status.ok" } else { "status.pending" })
+        }
+        ContainerState::Terminated(t) => {
+            let scope = if t.exit_code == 0 { "status.done" } else { "status.bad" };
+            (format!("ended: {} exit {} {}", t.reason, t.exit_code, t.message), scope)
+        }
+    }
+}
+
+fn container(c: &Container, page: &mut Page) {
+    page.title(&format!("{:?} container {}", c.spec.role, c.spec.name));
+    page.pair("image", c.spec.image.to_string(), "text");
+    let (text, scope) = state(c, page.now);
+    page.pair("state", text, scope);
+    if c.restarts > 0 {
+        page.pair("restarts", c.restarts.to_string(), "status.pending");
+    }
+    if let Some(t) = &c.last {
+        let text = format!("{} exit {} {}  {}", t.reason, t.exit_code, page.ago(t.finished), t.message);
+        page.pair("last exit", text, "status.bad");
+    }
+    page.pair("resources", resources(&c.spec.requests, &c.spec.limits), "text");
+    let ports: Vec<String> =
+        c.spec.ports.iter().map(|p| format!("{}/{} {}", p.number, p.protocol, p.name)).collect();
+    page.pair("ports", ports.join(", "), "text");
+    for (name, p) in
+        [("liveness", &c.spec.liveness), ("readiness", &c.spec.readiness), ("startup", &c.spec.startup)]
+    {
+        if let Some(p) = p {
+            page.pair(name, probe(p), "text");
+        }
+    }
+}
+
+fn probe(p: &Probe) -> String {
+    let what = match &p.handler {
+        Handler::Http { path, port, https } => {
+            format!("GET {}://:{port}{path}", if *https { "https" } else { "http" })
+        }
+        Handler::Tcp { port } => format!("TCP :{port}"),
+        Handler::Grpc { port } => format!("gRPC :{port}"),
+        Handler::Exec { command } => format!("runs {command}"),
+    };
+    format!(
+        "{what}  after {} s, every {} s, timeout {} s, {} failures",
+        p.initial_delay, p.period, p.timeout, p.failure_threshold
+    )
+}
+
+fn events(model: &Model, object: &ObjectRef, page: &mut Page) {
+    let events = model.data.world.events_of(object);
+    if events.is_empty() {
+        return;
+    }
+    page.title("Events");
+    for e in events.into_iter().take(50) {
+        let scope = if e.warning { "event.warning" } else { "text" };
+        let count = if e.count > 1 { format!("×{}", e.count) } else { String::new() };
+        page.lines.push(Line(vec![
+            (format!("  {} ", clock(e.last)), "text.dim"),
+            (format!("{:<24} {count:<5} ", e.reason), scope),
+            (e.note.to_string(), "text"),
+        ]));
+    }
+}

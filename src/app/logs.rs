@@ -1,0 +1,306 @@
+//! The log view: one container, all of a pod, or a whole workload, pods born later included. Bounded, and honest
+//! about what it dropped.
+
+use std::time::Duration;
+
+use super::log::{LogBuffer, SourceId};
+use super::model::{Dirty, Model, Tone, View};
+use super::msg::Effect;
+use super::navigate;
+use crate::config::Id;
+use crate::world::ask::LogTail;
+use crate::world::{ContainerState, Kind, ObjectRef, Pod, Role, Text, Uid, World};
+
+/// Lines kept.
+const RING: usize = 10_000;
+/// Lines asked for from before the view was opened, and when all is wanted.
+const TAIL: u32 = 200;
+/// Containers followed at once; more would be unreadable.
+const MOST: usize = 60;
+
+/// One container whose log is shown.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub id: SourceId,
+    pub pod: Text,
+    pub container: Text,
+    uid: Uid,
+    /// Restarts when its stream was opened: another count means another run to follow.
+    restarts: u32,
+    pub open: bool,
+    /// Why there is nothing, in the server's words.
+    pub note: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct LogView {
+    pub id: u64,
+    pub object: ObjectRef,
+    namespace: Text,
+    pub targets: Vec<Target>,
+    pub buffer: LogBuffer,
+    /// Only this container; `None`: all.
+    container: Option<Text>,
+    pub previous: bool,
+    /// The end stays in view as lines come.
+    pub follow: bool,
+    pub wrap: bool,
+    pub times: bool,
+    pub fields: bool,
+    /// Only lines of this age or younger.
+    pub since: Option<Duration>,
+    pub offset: usize,
+    pub left: usize,
+    pub height: usize,
+    pub filter: String,
+    tail: u32,
+}
+
+/// Opens the logs of a pod, of one container, or of all pods of a workload.
+pub fn open(model: &mut Model, object: ObjectRef, container: Option<Text>, previous: bool) -> Vec<Effect> {
+    if pods(&model.data.world, &object).is_empty() {
+        model.say(Tone::Info, format!("{object} has no pods, so there are no logs to read."));
+        return Vec::new();
+    }
+    model.next_id += 1;
+    let namespace = object.namespace.clone();
+    let view = LogView {
+        id: model.next_id,
+        object,
+        namespace,
+        targets: Vec::new(),
+        buffer: LogBuffer::new(RING),
+        container,
+        previous,
+        follow: true,
+        wrap: false,
+        times: false,
+        fields: false,
+        since: None,
+        offset: 0,
+        left: 0,
+        height: 1,
+        filter: String::new(),
+        tail: TAIL,
+    };
+    navigate::push(model, View::Logs(Box::new(view)));
+    drive(model)
+}
+
+/// The pods an object's logs come from.
+fn pods<'w>(world: &'w World, object: &ObjectRef) -> Vec<&'w Pod> {
+    if object.kind == Kind::Pod {
+        return world.pods.find(&object.namespace, &object.name).into_iter().collect();
+    }
+    let Some(uid) = world.meta(object).map(|m| m.uid.clone()) else { return Vec::new() };
+    let mut owners = vec![uid.clone()];
+    owners.extend(world.replica_sets_of(&uid).map(|(_, r)| r.meta.uid.clone()));
+    let mut out: Vec<&Pod> = owners.iter().flat_map(|u| world.pods_of(u)).map(|(_, p)| p).collect();
+    out.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
+    out
+}
+
+/// Opens the streams that should be open now: of containers that came, or that run again.
+pub fn drive(model: &mut Model) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let Model { views, data, .. } = model;
+    for view in views.iter_mut() {
+        let View::Logs(logs) = view else { continue };
+        for pod in pods(&data.world, &logs.object) {
+            let one = logs.container.clone();
+            let wanted = pod.containers.iter().filter(|c| match &one {
+                Some(name) => c.spec.name == *name,
+                None => c.spec.role != Role::Ephemeral,
+            });
+            for c in wanted {
+                let has_log = match &c.state {
+                    ContainerState::Running { .. } | ContainerState::Terminated(_) => true,
+                    _ => c.last.is_some(),
+                };
+                if !has_log || (logs.previous && c.restarts == 0 && c.last.is_none()) {
+                    continue;
+                }
+                let known =
+                    logs.targets.iter().position(|t| t.uid == pod.meta.uid && t.container == c.spec.name);
+                let tail = match known {
+                    // A run that began after the last one was followed to its end is wanted whole.
+                    Some(i) => {
+                        let t = &mut logs.targets[i];
+                        let again = !t.open && c.restarts > t.restarts && !logs.previous;
+                        if !again || !matches!(c.state, ContainerState::Running { .. }) {
+                            continue;
+                        }
+                        (t.restarts, t.open, t.note) = (c.restarts, true, None);
+                        RING as u32
+                    }
+                    None if logs.targets.len() >= MOST => continue,
+                    None => {
+                        logs.targets.push(Target {
+                            id: SourceId(logs.targets.len() as u32),
+                            pod: pod.meta.name.clone(),
+                            container: c.spec.name.clone(),
+                            uid: pod.meta.uid.clone(),
+                            restarts: c.restarts,
+                            open: true,
+                            note: None,
+                        });
+                        logs.tail
+                    }
+                };
+                let source = known.map_or(logs.targets.len() - 1, |i| i);
+                effects.push(Effect::Follow {
+                    view: logs.id,
+                    source: logs.targets[source].id,
+                    tail: LogTail {
+                        namespace: logs.namespace.clone(),
+                        pod: pod.meta.name.clone(),
+                        container: c.spec.name.clone(),
+                        previous: logs.previous,
+                        tail,
+                    },
+                });
+            }
+        }
+    }
+    effects
+}
+
+fn find(model: &mut Model, id: u64) -> Option<&mut LogView> {
+    model.views.iter_mut().find_map(|v| match v {
+        View::Logs(l) if l.id == id => Some(&mut **l),
+        _ => None,
+    })
+}
+
+/// Bytes of a log came.
+pub fn chunk(model: &mut Model, view: u64, source: SourceId, bytes: &[u8]) -> Vec<Effect> {
+    let Some(logs) = find(model, view) else { return vec![Effect::HangUp(view)] };
+    logs.buffer.push(source, bytes);
+    model.dirty = model.dirty.max(Dirty::Data);
+    Vec::new()
+}
+
+/// A log ended: the container did, or the server said why there is none.
+pub fn ended(model: &mut Model, view: u64, source: SourceId, why: Option<String>) -> Vec<Effect> {
+    if let Some(logs) = find(model, view) {
+        logs.buffer.end(source);
+        if let Some(t) = logs.targets.iter_mut().find(|t| t.id == source) {
+            t.open = false;
+            t.note = why;
+        }
+        model.dirty = model.dirty.max(Dirty::Data);
+    }
+    drive(model)
+}
+
+impl LogView {
+    pub fn title(&self) -> String {
+        let run = if self.previous { " (run before)" } else { "" };
+        let container = self.container.as_ref().map_or(String::new(), |c| format!(" {c}"));
+        format!("logs {}{container}{run}", self.object)
+    }
+
+    /// The first line shown, given how many there are.
+    pub fn first(&self) -> usize {
+        let last = self.buffer.len().saturating_sub(self.height);
+        if self.follow { last } else { self.offset.min(last) }
+    }
+
+    fn scroll(&mut self, by: isize) {
+        let last = self.buffer.len().saturating_sub(self.height);
+        self.offset = self.first().saturating_add_signed(by).min(last);
+        self.follow = self.offset == last && by > 0;
+    }
+
+    /// Begins anew, with other containers, another run, or further back.
+    pub fn again(&mut self) -> Effect {
+        self.targets.clear();
+        self.buffer = LogBuffer::new(RING);
+        // The pattern was accepted before.
+        let _ = self.buffer.filter(&self.filter);
+        self.follow = true;
+        Effect::HangUp(self.id)
+    }
+}
+
+/// Keys in the log view.
+pub fn run(model: &mut Model, id: Id) -> Option<Vec<Effect>> {
+    let now = model.data.now;
+    let Some(View::Logs(logs)) = model.views.last_mut() else { return None };
+    let page = logs.height.max(2) as isize - 1;
+    let mut again = None;
+    let minutes = |n: u64| Some(Duration::from_secs(n * 60));
+    match id {
+        Id::MoveDown => logs.scroll(1),
+        Id::MoveUp => logs.scroll(-1),
+        Id::PageDown => logs.scroll(page),
+        Id::PageUp => logs.scroll(-page),
+        Id::MoveTop => (logs.offset, logs.follow) = (0, false),
+        Id::MoveBottom => logs.follow = true,
+        Id::ScrollLeft => logs.left = logs.left.saturating_sub(16),
+        Id::ScrollRight => logs.left += 16,
+        Id::LogsFollow => {
+            logs.offset = logs.first();
+            logs.follow = !logs.follow;
+        }
+        Id::LogsWrap => logs.wrap = !logs.wrap,
+        Id::LogsTimes => logs.times = !logs.times,
+        Id::LogsFields => logs.fields = !logs.fields,
+        Id::LogsClear => logs.buffer.clear(),
+        Id::LogsMark => {
+            let source = logs.targets.first().map_or(SourceId(0), |t| t.id);
+            logs.buffer.end(source);
+            logs.buffer.push(source, format!("──────── mark at {now} ────────\n").as_bytes());
+        }
+        Id::LogsTail | Id::LogsHead => {
+            logs.since = None;
+            logs.tail = if id == Id::LogsHead { RING as u32 } else { TAIL };
+            again = Some(logs.again());
+            logs.follow = id == Id::LogsTail;
+        }
+        Id::Logs1m => logs.since = minutes(1),
+        Id::Logs5m => logs.since = minutes(5),
+        Id::Logs15m => logs.since = minutes(15),
+        Id::Logs30m => logs.since = minutes(30),
+        Id::Logs1h => logs.since = minutes(60),
+        Id::LogsContainers => {
+            // Round: all, then each container by name.
+            let mut names: Vec<Text> = logs.targets.iter().map(|t| t.container.clone()).collect();
+            if let Some(c) = &logs.container {
+                names = pods(&model.data.world, &logs.object)
+                    .iter()
+                    .flat_map(|p| p.containers.iter().map(|c| c.spec.name.clone()))
+                    .collect();
+                names.retain(|n| n > c);
+            }
+            names.sort();
+            logs.container = names.into_iter().next();
+            again = Some(logs.again());
+        }
+        Id::LogsRunBefore => {
+            logs.previous = !logs.previous;
+            again = Some(logs.again());
+        }
+        _ => return None,
+    }
+    if let (Id::Logs1m | Id::Logs5m | Id::Logs15m | Id::Logs30m | Id::Logs1h, Some(since)) = (id, logs.since)
+    {
+        let from = now.minus(since);
+        let first = logs.buffer.iter().position(|l| l.time.is_none_or(|t| t >= from));
+        (logs.offset, logs.follow) = (first.unwrap_or(logs.buffer.len()), false);
+    }
+    let mut effects: Vec<Effect> = again.into_iter().collect();
+    effects.extend(drive(model));
+    Some(effects)
+}
+
+/// Shows only matching lines; what is no pattern is told and changes nothing.
+pub fn filter(model: &mut Model, pattern: &str) {
+    let Some(View::Logs(logs)) = model.views.last_mut() else { return };
+    logs.filter = pattern.to_owned();
+    let result = logs.buffer.filter(pattern);
+    logs.offset = logs.first();
+    if let Err(why) = result {
+        model.say(Tone::Info, why);
+    }
+}
