@@ -1,7 +1,7 @@
 //! The connection to one cluster: opened as kubectl would, renewed by itself, cheap to clone.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -47,19 +47,30 @@ struct Inner {
     pulse: Arc<Pulse>,
     read_only: Arc<AtomicBool>,
     client: RwLock<Built>,
-    /// One renewal at a time; when it last happened.
-    renewal: tokio::sync::Mutex<Option<Instant>>,
+    /// One renewal at a time.
+    renewal: tokio::sync::Mutex<Renewal>,
+    /// Renewals since the server last accepted the credentials.
+    in_vain: AtomicU32,
 }
 
 struct Built {
     client: Client,
     expires: Option<Time>,
+    /// A credential plugin ran for it: it may call home or open a browser.
+    plugin: bool,
+}
+
+#[derive(Default)]
+struct Renewal {
+    last: Option<Instant>,
 }
 
 /// Credentials are renewed this long before they expire.
 const MARGIN: Duration = Duration::from_secs(60);
-/// … and not again within this time, whatever the server says of them.
+/// … and not again within this time, whatever the server says of them. Where that takes a plugin, the pause doubles
+/// each time it was in vain.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
+const PLUGIN_PAUSE_LIMIT: Duration = Duration::from_secs(600);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl std::fmt::Debug for Connection {
@@ -103,7 +114,8 @@ impl Connection {
             pulse,
             read_only,
             client: RwLock::new(built),
-            renewal: tokio::sync::Mutex::new(None),
+            renewal: tokio::sync::Mutex::default(),
+            in_vain: AtomicU32::new(0),
         })))
     }
 
@@ -156,10 +168,18 @@ impl Connection {
     ) -> Result<Response<Body>, Failure> {
         self.renew_before_expiry().await?;
         let first = self.send_once(request.clone(), headers_within).await?;
-        if first.status() != http::StatusCode::UNAUTHORIZED || !self.renew().await? {
+        if first.status() != http::StatusCode::UNAUTHORIZED {
+            self.0.in_vain.store(0, Ordering::Relaxed);
             return Ok(first);
         }
-        self.send_once(request, headers_within).await
+        if !self.renew().await? {
+            return Ok(first);
+        }
+        let second = self.send_once(request, headers_within).await?;
+        if second.status() != http::StatusCode::UNAUTHORIZED {
+            self.0.in_vain.store(0, Ordering::Relaxed);
+        }
+        Ok(second)
     }
 
     async fn send_once(&self, request: Request<Vec<u8>>, limit: Duration) -> Result<Response<Body>, Failure> {
@@ -181,13 +201,27 @@ impl Connection {
     /// Reads the configuration again, as someone may have logged in anew, and runs its plugin. False where that was
     /// done a moment ago.
     pub(super) async fn renew(&self) -> Result<bool, Failure> {
-        let mut last = self.0.renewal.lock().await;
-        if last.is_some_and(|at| at.elapsed() < RENEWAL_PAUSE) {
+        let mut renewal = self.0.renewal.lock().await;
+        let plugin = self.0.client.read().unwrap_or_else(PoisonError::into_inner).plugin;
+        let in_vain = self.0.in_vain.load(Ordering::Relaxed);
+        let pause = if plugin {
+            RENEWAL_PAUSE.saturating_mul(1 << in_vain.min(10)).min(PLUGIN_PAUSE_LIMIT)
+        } else {
+            RENEWAL_PAUSE
+        };
+        if renewal.last.is_some_and(|at| at.elapsed() < pause) {
             return Ok(false);
         }
-        *last = Some(Instant::now());
+        renewal.last = Some(Instant::now());
+        self.0.in_vain.fetch_add(1, Ordering::Relaxed);
         self.rebuild().await?;
         Ok(true)
+    }
+
+    /// Lets the next refusal of the credentials renew them at once: someone asked for it.
+    pub(super) async fn forgive(&self) {
+        self.0.renewal.lock().await.last = None;
+        self.0.in_vain.store(0, Ordering::Relaxed);
     }
 
     /// A fresh client: new connections in place of pooled ones that may be dead.
@@ -231,6 +265,7 @@ async fn configure(options: &Options, around: &Surroundings) -> Result<(String, 
 }
 
 async fn build(mut config: Config, gate: Gate, interactive: bool) -> Result<Built, ConnectError> {
+    let plugin = config.auth_info.exec.is_some();
     let expires = credential::fill(&mut config.auth_info, interactive).await?;
     let server = config.cluster_url.to_string();
     // Reading certificates and trust stores touches the disk.
@@ -240,7 +275,7 @@ async fn build(mut config: Config, gate: Gate, interactive: bool) -> Result<Buil
     .await
     .map_err(|e| ConnectError::Wire(Failure::Protocol(format!("the client could not be made: {e}"))))?
     .map_err(|e| ConnectError::Wire(settings(e, &server)))?;
-    Ok(Built { client, expires })
+    Ok(Built { client, expires, plugin })
 }
 
 /// Why kube could not make a client of the configuration.

@@ -6,6 +6,7 @@ use kube::Api;
 use kube::api::AttachParams;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
+use super::ask::segment;
 use super::connect::Connection;
 use super::error::{Failure, tidy};
 use super::slim::Refusal;
@@ -63,6 +64,13 @@ impl Connection {
         stdout: &mut S,
         stderr_limit: usize,
     ) -> Result<(Bounded, i32), Failure> {
+        // kube puts these into the path as they are.
+        if [&exec.namespace, &exec.pod].iter().any(|n| segment(n) != ***n) {
+            return Err(Failure::Protocol(format!(
+                "{}/{} cannot be the name of a pod",
+                exec.namespace, exec.pod
+            )));
+        }
         self.renew_before_expiry().await?;
         let params = AttachParams::default()
             .container(&*exec.container)

@@ -98,6 +98,7 @@ impl Shared {
 
 /// The deltas of all watches. Dropping it ends them.
 pub struct Feed {
+    conn: Connection,
     shared: Arc<Shared>,
     _tasks: JoinSet<()>,
 }
@@ -125,7 +126,7 @@ pub fn watch_all_tuned(conn: &Connection, scope: &Scope, kinds: &[Kind], tuning:
         tasks.spawn(supervise(conn.clone(), shared.clone(), kind.clone(), namespace));
     }
     tasks.spawn(probe(conn.clone(), shared.clone()));
-    Feed { shared, _tasks: tasks }
+    Feed { conn: conn.clone(), shared, _tasks: tasks }
 }
 
 impl Feed {
@@ -138,9 +139,13 @@ impl Feed {
         self.shared.outbox.counters()
     }
 
-    /// Makes every watch connect anew at once, waiting or not.
+    /// Makes every watch connect anew at once, waiting or not, with credentials renewed where they are refused.
     pub fn reconnect(&self) {
-        self.shared.nudge.send_modify(|n| *n += 1);
+        let (conn, shared) = (self.conn.clone(), self.shared.clone());
+        tokio::spawn(async move {
+            conn.forgive().await;
+            shared.nudge.send_modify(|n| *n += 1);
+        });
     }
 }
 

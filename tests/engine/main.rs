@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use khud::cluster::slim::Decoder;
 use khud::cluster::{Connection, Failure, Feed, Options, Scope, Tuning, watch_all_tuned};
-use khud::world::{Clock, Kind, Record, StreamId, StreamState, Text, World};
+use khud::world::{Clock, Kind, Record, StreamId, StreamState, Text, Time, World};
 use server::{Canned, Server, Streaming};
 
 fn quick() -> Tuning {
@@ -42,13 +42,17 @@ struct Rig {
 
 impl Rig {
     async fn new(kinds: &[Kind], prepare: impl FnOnce(&Server)) -> Rig {
+        Rig::with_clock(kinds, Clock::wall(), prepare).await
+    }
+
+    async fn with_clock(kinds: &[Kind], clock: Clock, prepare: impl FnOnce(&Server)) -> Rig {
         let server = Server::start().await;
         prepare(&server);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config");
         std::fs::write(&path, server.kubeconfig(Some("first"))).unwrap();
         let options = Options { kubeconfig: Some(path), ..Options::default() };
-        let conn = Connection::open(options, Clock::wall()).await.unwrap();
+        let conn = Connection::open(options, clock).await.unwrap();
         let feed = watch_all_tuned(&conn, &Scope::Cluster, kinds, quick());
         Rig { server, conn, feed, world: World::new(), _dir: dir }
     }
@@ -400,6 +404,82 @@ async fn credentials_that_expired_and_were_renewed_are_picked_up() {
     rig.until_equal().await;
     rig.until("live again", |w, _| live(w)).await;
     rig.conn.check().await.unwrap();
+}
+
+/// A plugin's token is replaced before it expires, so that no request is ever refused for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugins_credential_is_renewed_before_it_expires() {
+    let server = Server::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (config, token) = (dir.path().join("config"), dir.path().join("token"));
+    let clock = Clock::manual(Time::parse("2026-11-21T01:00:00Z").unwrap());
+    let issue = |name: &str, expires: &str| {
+        let credential = serde_json::json!({"kind": "ExecCredential", "status":
+            {"token": name, "expirationTimestamp": expires}});
+        std::fs::write(&token, credential.to_string()).unwrap();
+        server.faults(|f| f.token = Some(name.into()));
+    };
+    issue("first", "2026-11-21T01:15:00Z");
+    let mut kubeconfig: serde_json::Value = serde_json::from_str(&server.kubeconfig(None)).unwrap();
+    kubeconfig["users"][0]["user"] = serde_json::json!({"exec":
+        {"apiVersion": "client.authentication.k8s.io/v1", "command": "cat", "args": [token]}});
+    std::fs::write(&config, kubeconfig.to_string()).unwrap();
+    let options = Options { kubeconfig: Some(config), ..Options::default() };
+    let conn = Connection::open(options, clock.clone()).await.unwrap();
+    conn.check().await.unwrap();
+
+    issue("second", "2026-11-21T01:30:00Z");
+    clock.advance(Duration::from_secs(14 * 60 + 30));
+    conn.check().await.unwrap();
+    assert_eq!(server.refused.load(Ordering::SeqCst), 0, "no request carried an old token");
+}
+
+/// The wall clock went on for an hour and the process did not run: every watch starts over a new connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_sleep_every_watch_is_made_anew() {
+    let clock = Clock::manual(Time::parse("2026-11-21T01:00:00Z").unwrap());
+    let mut rig = Rig::with_clock(&[Kind::Pod], clock.clone(), fill).await;
+    rig.until_equal().await;
+    rig.until("live", |w, _| live(w)).await;
+    assert_eq!(rig.server.watches.load(Ordering::SeqCst), 0, "the list is the watch");
+    clock.advance(Duration::from_secs(3600));
+    rig.until("a new watch", |w, s| s.watches.load(Ordering::SeqCst) > 0 && live(w)).await;
+    rig.server.apply("team-a", "after", 1);
+    rig.until_equal().await;
+    assert_eq!(rig.server.lists.load(Ordering::SeqCst), 1, "it went on from where it was");
+}
+
+/// Nobody reads while the cluster changes thousands of times: what waits is bounded by the objects, and what is read
+/// then is the present.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_stood_still_finds_the_present() {
+    let mut rig = Rig::new(&[Kind::Pod], fill).await;
+    rig.until_equal().await;
+    rig.until("live", |w, _| live(w)).await;
+    let server = rig.server.clone();
+    let before = rig.feed.counters().applied;
+    for round in 0..100 {
+        for i in 0..60 {
+            server.apply(
+                if i % 2 == 0 { "team-a" } else { "team-b" },
+                &format!("p{i}"),
+                10_000 + round * 60 + i,
+            );
+        }
+        tokio::task::yield_now().await;
+    }
+    while rig.feed.counters().applied < before + 6000 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (mut changes, mut read) = (Vec::new(), 0);
+    while !differences(&rig.world, &server.pods()).is_empty() {
+        for delta in rig.feed.next().await {
+            read += 1;
+            rig.world.apply(delta, &mut changes);
+        }
+    }
+    assert!(read <= 70, "{read} deltas for 60 pods");
+    assert!(rig.feed.counters().merged > 5900);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

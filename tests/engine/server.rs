@@ -118,6 +118,8 @@ pub struct Server {
     pub lists: AtomicU64,
     pub watches: AtomicU64,
     pub requests: AtomicU64,
+    /// Answered with 401.
+    pub refused: AtomicU64,
     hits: Mutex<Vec<Instant>>,
     uid: AtomicU64,
 }
@@ -136,6 +138,7 @@ impl Server {
             lists: AtomicU64::new(0),
             watches: AtomicU64::new(0),
             requests: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             hits: Mutex::default(),
             uid: AtomicU64::new(0),
         });
@@ -298,6 +301,7 @@ async fn route(server: &Arc<Server>, request: &Request<Incoming>, faults: &Fault
     if let Some(token) = &faults.token {
         let sent = request.headers().get("authorization").and_then(|v| v.to_str().ok());
         if sent != Some(&format!("Bearer {token}")) {
+            server.refused.fetch_add(1, Ordering::SeqCst);
             return canned(&Canned::status(401, "Unauthorized", "Unauthorized"));
         }
     }

@@ -216,3 +216,20 @@ fn data_of_configuration_is_never_kept() {
     assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"), "{text}");
     assert_eq!(&*item.record.object().meta().writer.as_ref().unwrap().manager, "kubectl-edit");
 }
+
+proptest::proptest! {
+    /// Whatever the wire does to a captured line, reading it ends: in a line, or in a reason.
+    #[test]
+    fn no_bytes_make_it_panic(at in 0usize..6000, len in 0usize..40, with in proptest::collection::vec(0u8.., 0..40)) {
+        let path = format!("{}/tests/captures/watch/oom-crashloop.jsonl", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut bytes = text.lines().next().unwrap().as_bytes().to_vec();
+        let (from, to) = (at.min(bytes.len()), (at + len).min(bytes.len()));
+        bytes.splice(from..to, with);
+        let mut decoder = Decoder::new(Kind::Pod);
+        if let Err(e) = decoder.line(&bytes) {
+            proptest::prop_assert!(!e.to_string().is_empty());
+        }
+        let _ = decoder.page(&bytes);
+    }
+}
