@@ -152,12 +152,14 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
     let mut unconfirmed = false;
     while !run.done() {
         let now = session.now();
+        let mut answered = false;
         for (id, need) in run.poll(&session.world, now) {
             match need {
                 Need::Confirm(question) if args.yes => {
                     told.plan(&run);
                     let typed = question.typed.is_none_or(|t| *t == *run.report().target.name);
                     run.answer(id, Reply::Confirm(typed));
+                    answered = true;
                 }
                 Need::Confirm(question) => {
                     told.plan(&run);
@@ -165,6 +167,7 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
                         work.spawn_blocking(move || (id, Reply::Confirm(ask(&question))));
                     } else {
                         unconfirmed = true;
+                        answered = true;
                         run.answer(id, Reply::Confirm(false));
                     }
                 }
@@ -174,8 +177,8 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
                 }
             }
         }
-        if run.done() {
-            break;
+        if answered || run.done() {
+            continue;
         }
         told.progress(&run);
         let wake = until(run.wake(), session.now());

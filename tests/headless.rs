@@ -1,0 +1,138 @@
+//! The tour without a screen: scan, diagnose and do, as scripts and alerts use them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod lab;
+
+use lab::{Lab, bare};
+use serde_json::{Value, json};
+
+fn api_server_pod(lab: &Lab) -> String {
+    let waiting = |p: &Value| {
+        let name = p["metadata"]["name"].as_str().unwrap_or_default();
+        let reason = &p["status"]["containerStatuses"][0]["state"]["waiting"]["reason"];
+        name.starts_with("api-server-") && (reason == "ErrImagePull" || reason == "ImagePullBackOff")
+    };
+    lab.pods("production", waiting).first().expect("a pod that cannot pull its image").clone()
+}
+
+#[test]
+fn a_bad_rollout_is_found_explained_rolled_back_and_written_down() {
+    let lab = Lab::start("tour", 4.0);
+    let finding = lab.finding("image.not-found");
+    assert_eq!(finding["severity"], "critical");
+    assert_eq!(finding["object"], json!({"kind": "Deployment", "namespace": "production", "name": "api-server"}));
+    assert!(finding["title"].as_str().unwrap().contains("v2.0.1"), "{finding}");
+    assert!(finding["evidence"].as_array().unwrap().iter().any(|e| e["quote"].as_str().unwrap().contains("not found")));
+
+    let pod = api_server_pod(&lab);
+    let (code, walk) = lab.json(&["diagnose", &format!("pod/{pod}"), "-n", "production", "-o", "json"]);
+    assert_eq!((code, &walk["verdict"]["cause"]), (0, &json!("image.not-found")));
+    assert_eq!(walk["playbook"], "pod");
+    let remedy = walk["remedies"].as_array().unwrap().iter().find(|r| r["action"] == "rollback").expect("a rollback");
+    assert_eq!(remedy["enabled"], true);
+    assert!(walk["steps"].as_array().unwrap().iter().all(|s| s["by"] == "cluster"));
+
+    let rollback = ["do", "rollback", "deploy/api-server", "-n", "production", "-o", "json"];
+    let dry = lab.json(&[&rollback[..], &["--dry-run"]].concat());
+    assert_eq!((dry.0, &dry.1["outcome"]), (0, &Value::Null));
+    assert!(dry.1["requests"].as_array().unwrap().iter().all(|r| r["dry_run"] == true));
+    let diff = dry.1["plan"]["changes"][0]["diff"].as_str().unwrap();
+    assert!(diff.lines().any(|l| l.starts_with('-') && l.contains(":v2.0.1")), "{diff}");
+
+    let asked = lab.json(&rollback);
+    assert_eq!((asked.0, &asked.1["outcome"]), (1, &json!("refused")), "without a terminal nothing is done");
+
+    let read_only = lab.json(&[&rollback[..], &["--yes", "--read-only"]].concat());
+    assert_eq!((read_only.0, &read_only.1["outcome"]), (1, &json!("refused")));
+
+    let done = lab.json(&[&rollback[..], &["--yes"]].concat());
+    assert_eq!((done.0, &done.1["outcome"]), (0, &json!("verified")), "{}", done.1["reason"]);
+    let image = "/spec/template/spec/containers/0/image";
+    let deployment = lab.sim.store().get("deployments.apps", "production", "api-server").unwrap();
+    assert!(deployment.pointer(image).unwrap().as_str().unwrap().ends_with(":v2.0.0"));
+
+    let journal = lab.run(&["journal"]);
+    let journal = String::from_utf8(journal.stdout).unwrap();
+    assert!(journal.lines().any(|l| l.contains("verified") && l.contains("rollback")), "{journal}");
+}
+
+#[test]
+fn a_rollback_to_a_revision_that_fails_too_is_applied_and_not_verified() {
+    let lab = Lab::start("tour", 4.0);
+    lab.finding("image.not-found");
+    // Revision 3 has another tag that does not exist; going back to revision 2 cannot heal anything.
+    let to = |args: &[&str]| lab.json(&[&["do"], args, &["-n", "production", "-o", "json", "--yes"]].concat());
+    let image = "api-server=registry.acme.io/shop/api-server:v9.9.9";
+    let set = to(&["set-image", "deploy/api-server", image, "--timeout", "1s"]);
+    assert_eq!(set.0, 3, "{}", set.1["reason"]);
+    let back = to(&["rollback", "deploy/api-server", "--to-revision", "2", "--timeout", "5s"]);
+    assert_eq!((back.0, &back.1["outcome"]), (3, &json!("applied")), "{}", back.1["reason"]);
+    assert!(!back.1["reason"].as_str().unwrap().is_empty());
+}
+
+#[test]
+fn a_node_is_cordoned_and_uncordoned() {
+    let lab = Lab::start("healthy", 1.0);
+    let unschedulable = || lab.sim.store().get("nodes", "", "gpu-worker-007").unwrap()["spec"]["unschedulable"].clone();
+    for (action, want) in [("cordon", json!(true)), ("uncordon", Value::Null)] {
+        let (code, report) = lab.json(&["do", action, "node/gpu-worker-007", "--yes", "-o", "json"]);
+        assert_eq!((code, &report["outcome"]), (0, &json!("verified")), "{}", report["reason"]);
+        assert_eq!(unschedulable(), want, "{action}");
+    }
+}
+
+#[test]
+fn a_healthy_cluster_scans_clean() {
+    let lab = Lab::start("healthy", 1.0);
+    let (code, scan) = lab.json(&["scan", "-o", "json", "--fail-on", "warning", "--strict"]);
+    assert_eq!((code, &scan["findings"]), (0, &json!([])));
+    let coverage = scan["coverage"].as_array().unwrap();
+    assert!(coverage.iter().any(|c| c["source"] == "pods" && c["state"] == "live"));
+}
+
+/// Each is one sentence on stderr that says what to do, and nothing on stdout.
+#[test]
+fn bad_input_gets_a_sentence() {
+    let lab = Lab::start("healthy", 1.0);
+    let gone = lab.dir.path().join("gone");
+    let config = |server: &str, token: &str| {
+        let text = std::fs::read_to_string(lab.kubeconfig()).unwrap();
+        let mut out = String::new();
+        for line in text.lines() {
+            let indent = &line[..line.len() - line.trim_start().len()];
+            match line.trim_start().trim_start_matches("- ").split(':').next() {
+                Some("server") if !server.is_empty() => out.push_str(&format!("{indent}server: {server}\n")),
+                Some("token") if !token.is_empty() => out.push_str(&format!("{indent}token: {token}\n")),
+                _ => out.push_str(&format!("{line}\n")),
+            }
+        }
+        let path = lab.dir.path().join(format!("kubeconfig-{}-{}", server.len(), token.len()));
+        std::fs::write(&path, out).unwrap();
+        path
+    };
+    // Nothing listens on port 1 of loopback.
+    let unreachable = config("http://127.0.0.1:1", "");
+    let unauthorized = config("", "wrong");
+    let path = |p: &std::path::Path| p.to_string_lossy().into_owned();
+    let cases: &[(Vec<String>, &str)] = &[
+        (vec!["scan".into()], "kubeconfig"),
+        (vec!["scan".into(), "--kubeconfig".into(), path(&gone)], "gone"),
+        (vec!["scan".into(), "--kubeconfig".into(), path(&unreachable)], "127.0.0.1:1"),
+        (vec!["scan".into(), "--kubeconfig".into(), path(&unauthorized)], "401"),
+        (vec!["scan".into(), "--kubeconfig".into(), path(&lab.kubeconfig()), "--context".into(), "khutt".into()], "khud"),
+        (vec!["diagnose".into(), "pod/none-such".into(), "--kubeconfig".into(), path(&lab.kubeconfig())], "none-such"),
+        (vec!["diagnose".into(), "llama/x".into(), "--kubeconfig".into(), path(&lab.kubeconfig())], "llama"),
+        (vec!["demo".into(), "no-such-scenario".into()], "terminal"),
+        (vec![], "terminal"),
+    ];
+    for (args, word) in cases {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let output = bare(&args).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.stdout.is_empty(), "{args:?} printed {:?}", String::from_utf8_lossy(&output.stdout));
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{args:?}: {:?}", output.status);
+        assert!(stderr.to_lowercase().contains(&word.to_lowercase()), "{args:?}: {stderr}");
+        assert!(!stderr.contains("panicked") && !stderr.contains("Error {") && !stderr.contains("Err("), "{stderr}");
+        assert!(stderr.lines().count() <= 3, "{args:?}: {stderr}");
+    }
+}
