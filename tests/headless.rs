@@ -20,15 +20,25 @@ fn a_bad_rollout_is_found_explained_rolled_back_and_written_down() {
     let lab = Lab::start("tour", 4.0);
     let finding = lab.finding("image.not-found");
     assert_eq!(finding["severity"], "critical");
-    assert_eq!(finding["object"], json!({"kind": "Deployment", "namespace": "production", "name": "api-server"}));
+    assert_eq!(
+        finding["root"],
+        json!({"kind": "Deployment", "namespace": "production", "name": "api-server"})
+    );
     assert!(finding["title"].as_str().unwrap().contains("v2.0.1"), "{finding}");
-    assert!(finding["evidence"].as_array().unwrap().iter().any(|e| e["quote"].as_str().unwrap().contains("not found")));
+    assert!(
+        finding["evidence"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|e| e["quote"].as_str().unwrap().contains("not found"))
+    );
 
     let pod = api_server_pod(&lab);
     let (code, walk) = lab.json(&["diagnose", &format!("pod/{pod}"), "-n", "production", "-o", "json"]);
     assert_eq!((code, &walk["verdict"]["cause"]), (0, &json!("image.not-found")));
     assert_eq!(walk["playbook"], "pod");
-    let remedy = walk["remedies"].as_array().unwrap().iter().find(|r| r["action"] == "rollback").expect("a rollback");
+    let remedy =
+        walk["remedies"].as_array().unwrap().iter().find(|r| r["action"] == "rollback").expect("a rollback");
     assert_eq!(remedy["enabled"], true);
     assert!(walk["steps"].as_array().unwrap().iter().all(|s| s["by"] == "cluster"));
 
@@ -61,7 +71,8 @@ fn a_rollback_to_a_revision_that_fails_too_is_applied_and_not_verified() {
     let lab = Lab::start("tour", 4.0);
     lab.finding("image.not-found");
     // Revision 3 has another tag that does not exist; going back to revision 2 cannot heal anything.
-    let to = |args: &[&str]| lab.json(&[&["do"], args, &["-n", "production", "-o", "json", "--yes"]].concat());
+    let to =
+        |args: &[&str]| lab.json(&[&["do"], args, &["-n", "production", "-o", "json", "--yes"]].concat());
     let image = "api-server=registry.acme.io/shop/api-server:v9.9.9";
     let set = to(&["set-image", "deploy/api-server", image, "--timeout", "1s"]);
     assert_eq!(set.0, 3, "{}", set.1["reason"]);
@@ -73,7 +84,8 @@ fn a_rollback_to_a_revision_that_fails_too_is_applied_and_not_verified() {
 #[test]
 fn a_node_is_cordoned_and_uncordoned() {
     let lab = Lab::start("healthy", 1.0);
-    let unschedulable = || lab.sim.store().get("nodes", "", "gpu-worker-007").unwrap()["spec"]["unschedulable"].clone();
+    let unschedulable =
+        || lab.sim.store().get("nodes", "", "gpu-worker-007").unwrap()["spec"]["unschedulable"].clone();
     for (action, want) in [("cordon", json!(true)), ("uncordon", Value::Null)] {
         let (code, report) = lab.json(&["do", action, "node/gpu-worker-007", "--yes", "-o", "json"]);
         assert_eq!((code, &report["outcome"]), (0, &json!("verified")), "{}", report["reason"]);
@@ -119,8 +131,20 @@ fn bad_input_gets_a_sentence() {
         (vec!["scan".into(), "--kubeconfig".into(), path(&gone)], "gone"),
         (vec!["scan".into(), "--kubeconfig".into(), path(&unreachable)], "127.0.0.1:1"),
         (vec!["scan".into(), "--kubeconfig".into(), path(&unauthorized)], "401"),
-        (vec!["scan".into(), "--kubeconfig".into(), path(&lab.kubeconfig()), "--context".into(), "khutt".into()], "khud"),
-        (vec!["diagnose".into(), "pod/none-such".into(), "--kubeconfig".into(), path(&lab.kubeconfig())], "none-such"),
+        (
+            vec![
+                "scan".into(),
+                "--kubeconfig".into(),
+                path(&lab.kubeconfig()),
+                "--context".into(),
+                "khutt".into(),
+            ],
+            "khud",
+        ),
+        (
+            vec!["diagnose".into(), "pod/none-such".into(), "--kubeconfig".into(), path(&lab.kubeconfig())],
+            "none-such",
+        ),
         (vec!["diagnose".into(), "llama/x".into(), "--kubeconfig".into(), path(&lab.kubeconfig())], "llama"),
         (vec!["demo".into(), "no-such-scenario".into()], "terminal"),
         (vec![], "terminal"),
@@ -132,7 +156,10 @@ fn bad_input_gets_a_sentence() {
         assert!(output.stdout.is_empty(), "{args:?} printed {:?}", String::from_utf8_lossy(&output.stdout));
         assert!(matches!(output.status.code(), Some(1 | 2)), "{args:?}: {:?}", output.status);
         assert!(stderr.to_lowercase().contains(&word.to_lowercase()), "{args:?}: {stderr}");
-        assert!(!stderr.contains("panicked") && !stderr.contains("Error {") && !stderr.contains("Err("), "{stderr}");
+        assert!(
+            !stderr.contains("panicked") && !stderr.contains("Error {") && !stderr.contains("Err("),
+            "{stderr}"
+        );
         assert!(stderr.lines().count() <= 3, "{args:?}: {stderr}");
     }
 }

@@ -8,6 +8,9 @@ use crate::cluster::Connection;
 use crate::cluster::feed::{Feed, Scope, watch_all};
 use crate::world::{Change, Kind, StreamId, StreamState, Time, World};
 
+/// How long a server that refuses everything gets to come to its senses.
+pub const PATIENCE: Duration = Duration::from_secs(3);
+
 /// A cluster under watch.
 pub struct Session {
     pub connection: Connection,
@@ -46,13 +49,20 @@ impl Session {
 
     /// Takes changes in until everything has answered or the time is up; `seen` hears each batch.
     pub async fn settle(&mut self, limit: Duration, mut seen: impl FnMut(&World, &[Change])) {
-        let deadline = Instant::now() + limit;
-        while !self.settled() {
+        let began = Instant::now();
+        let deadline = began + limit;
+        while !self.settled() && !(self.hopeless() && began.elapsed() > PATIENCE) {
             match tokio::time::timeout_at(deadline, self.next()).await {
                 Ok(changes) => seen(&self.world, &changes),
                 Err(_) => return,
             }
         }
+    }
+
+    /// Whether every source has failed and none has shown anything.
+    pub fn hopeless(&self) -> bool {
+        let failing = |s: &StreamState| refused(s) || matches!(s, StreamState::Reconnecting { .. });
+        self.kinds.iter().all(|kind| !self.world.synced(kind) && self.answer(kind).is_some_and(failing))
     }
 
     fn answer(&self, kind: &Kind) -> Option<&StreamState> {

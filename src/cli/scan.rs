@@ -1,5 +1,6 @@
 //! `khud scan`: the findings of the cockpit, once, for scripts and alerts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -9,7 +10,7 @@ use super::args::{Common, Level, Scan, ScanOutput};
 use super::open::runtime;
 use super::{exit, out, settings};
 use crate::app::hands;
-use crate::app::headless::Session;
+use crate::app::headless::{PATIENCE, Session};
 use crate::cluster::feed::Scope;
 use crate::detect::report;
 use crate::detect::{Detector, Severity};
@@ -61,16 +62,10 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
 
     let Look { session, detector, .. } = look;
     let result = report::Scan::new(cluster, session.now(), &session.world, detector.findings());
-    let mut blind = false;
-    for source in result.coverage.iter().filter(|c| c.state != "live" && c.state != "unsupported") {
-        blind = true;
-        let reason = source.reason.as_deref().unwrap_or("no answer in time");
-        out::complain(&clean_lines(&format!(
-            "could not look at {}: {} ({reason})",
-            source.source, source.state
-        )));
-    }
+    let blind = tell_what_was_not_seen(&result.coverage);
     let text = match args.output {
+        // A clean bill from somebody who saw nothing would be a lie.
+        ScanOutput::Table | ScanOutput::Markdown if !session.saw_something() => return exit::USAGE,
         ScanOutput::Table => clean_lines(&report::table(&result)),
         ScanOutput::Markdown => clean_lines(&report::markdown(&result)),
         ScanOutput::Json => match report::json(&result) {
@@ -94,6 +89,19 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
     }
 }
 
+/// One sentence on stderr for each reason, with all that it kept from being seen. Whether there was any.
+fn tell_what_was_not_seen(coverage: &[report::Coverage]) -> bool {
+    let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for source in coverage.iter().filter(|c| c.state != "live" && c.state != "unsupported") {
+        let reason = source.reason.as_deref().unwrap_or("no answer in time");
+        reasons.entry(format!("{} ({reason})", source.state)).or_default().push(&source.source);
+    }
+    for (reason, sources) in &reasons {
+        out::complain(&clean_lines(&format!("could not look at {}: {reason}", sources.join(", "))));
+    }
+    !reasons.is_empty()
+}
+
 struct Look {
     session: Session,
     detector: Detector,
@@ -104,10 +112,14 @@ struct Look {
 impl Look {
     /// Looks until every source has answered and every log that a rule wanted was read, or for as long as asked.
     async fn run(&mut self, watch: Option<Duration>) {
-        let deadline = Instant::now() + watch.unwrap_or(LOOK);
+        let began = Instant::now();
+        let deadline = began + watch.unwrap_or(LOOK);
         while Instant::now() < deadline {
             self.fetch_logs();
             if watch.is_none() && self.session.settled() && self.logs.is_empty() {
+                return;
+            }
+            if watch.is_none() && self.session.hopeless() && began.elapsed() > PATIENCE {
                 return;
             }
             let now = self.session.now();

@@ -21,7 +21,8 @@ pub struct Lab {
 impl Lab {
     /// Starts a built-in scenario whose time runs `speed` times as fast.
     pub fn start(name: &str, speed: f64) -> Lab {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let loaded = scenario::load(name).unwrap();
         let options = SimOptions { clock: SimClock::wall(speed), seed: Some(1), ..SimOptions::default() };
         let sim = runtime.block_on(Sim::start_with(options, |store| {
