@@ -1,0 +1,249 @@
+//! What the engine costs: the cockpit in a process of its own against `khud sim` with generated load.
+//!
+//! `cargo bench --bench engine` prints every figure; `cargo bench --bench engine -- first storm` some of them
+//! (first, large, idle, storm, latency, start). It judges nothing. Terminal 180×50.
+#![allow(clippy::expect_used)]
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+mod support;
+use support::{Cost, Terminal, mib};
+
+struct Server {
+    child: Child,
+    kubeconfig: PathBuf,
+    address: String,
+    token: String,
+    _dir: tempfile::TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    fn start(khud: &Path, nodes: u32, pods: u32, churn: u32) -> Server {
+        let dir = tempfile::tempdir().expect("a scratch directory");
+        let kubeconfig = dir.path().join("config");
+        let child = Command::new(khud)
+            .args(["sim", "--nodes", &nodes.to_string(), "--pods", &pods.to_string()])
+            .args(["--churn", &churn.to_string(), "--kubeconfig"])
+            .arg(&kubeconfig)
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("khud sim starts");
+        let mut server =
+            Server { child, kubeconfig, address: String::new(), token: String::new(), _dir: dir };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !server.kubeconfig.exists() {
+            assert!(Instant::now() < deadline, "khud sim wrote no kubeconfig within 60 s");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let text = std::fs::read_to_string(&server.kubeconfig).expect("the kubeconfig");
+        let field = |key: &str| -> String {
+            let from = text.find(key).map_or(text.len(), |i| i + key.len());
+            let rest = text[from..].trim_start_matches([' ', ':', '"']);
+            rest.split(['"', '\n', ',', ' ', '}']).next().unwrap_or_default().to_owned()
+        };
+        server.address = field("server").trim_start_matches("http://").to_owned();
+        server.token = field("token");
+        server
+    }
+
+    /// One request on a connection of its own. Returns the bytes of the answer.
+    fn ask(&self, method: &str, path: &str, content: &str, body: &str) -> Vec<u8> {
+        let mut tcp = TcpStream::connect(&self.address).expect("khud sim listens");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nAccept: application/json\r\n\
+             Content-Type: {content}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.address,
+            self.token,
+            body.len()
+        );
+        tcp.write_all(request.as_bytes()).expect("khud sim reads");
+        let mut answer = Vec::new();
+        tcp.read_to_end(&mut answer).expect("khud sim answers");
+        answer
+    }
+
+    fn cordon(&self, node: &str, on: bool) {
+        let body = format!("{{\"spec\":{{\"unschedulable\":{on}}}}}");
+        let answer =
+            self.ask("PATCH", &format!("/api/v1/nodes/{node}"), "application/merge-patch+json", &body);
+        assert!(
+            answer.starts_with(b"HTTP/1.1 200"),
+            "{}",
+            String::from_utf8_lossy(&answer[..200.min(answer.len())])
+        );
+    }
+
+    fn first_node(&self) -> String {
+        let answer = self.ask("GET", "/api/v1/nodes?limit=1", "application/json", "");
+        let text = String::from_utf8_lossy(&answer);
+        let from = text.find("\"name\":\"").map_or(0, |i| i + 8);
+        text[from..].split('"').next().unwrap_or_default().to_owned()
+    }
+
+    fn cockpit(&self, khud: &Path, more: &[&str]) -> Terminal {
+        let path = self.kubeconfig.to_string_lossy().into_owned();
+        let mut args = vec!["--kubeconfig", &path];
+        args.extend(more);
+        Terminal::start(khud, &args, 50, 180)
+    }
+}
+
+/// The number in the header after `pods `.
+fn pods_shown(screen: &str) -> u32 {
+    let after = screen.split("pods ").nth(1).unwrap_or_default();
+    after.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0)
+}
+
+fn ms(d: Duration) -> f64 {
+    d.as_secs_f64() * 1000.0
+}
+
+/// The value below which 99 of 100 lie.
+fn p99(mut all: Vec<Duration>) -> f64 {
+    all.sort();
+    let at = (all.len() * 99).div_ceil(100).saturating_sub(1);
+    all.get(at).map_or(f64::NAN, |d| ms(*d))
+}
+
+/// First rows, all of them, CPU and memory for a list of that size.
+fn sync(khud: &Path, nodes: u32, pods: u32) {
+    let server = Server::start(khud, nodes, pods, 0);
+    let began = Instant::now();
+    let bytes = server.ask("GET", "/api/v1/pods", "application/json", "").len();
+    let plain = began.elapsed();
+    let mut terminal = server.cockpit(khud, &[]);
+    let limit = Duration::from_secs(300);
+    let first = terminal.wait(limit, |s| pods_shown(s) > 0);
+    let all = terminal.wait(limit, |s| pods_shown(s) >= pods && s.contains("live"));
+    let synced = terminal.cost();
+    terminal.run_for(Duration::from_secs(10));
+    let settled = terminal.cost();
+    println!(
+        "{pods} pods on {nodes} nodes: first rows {:.0} ms, all {:.2} s (a plain GET of the pods, {:.0} MB: {:.2} s), CPU {:.2} s; resident {:.1} MiB, peak {:.1} MiB (server {:.0} MiB)",
+        first.map_or(f64::NAN, ms),
+        all.map_or(f64::NAN, |d| d.as_secs_f64()),
+        bytes as f64 / 1e6,
+        plain.as_secs_f64(),
+        synced.cpu.as_secs_f64(),
+        mib(settled.resident),
+        mib(settled.peak),
+        mib(Cost::of(server.child.id()).resident),
+    );
+}
+
+/// Nothing changes.
+fn idle(khud: &Path) {
+    let server = Server::start(khud, 500, 10_000, 0);
+    let mut terminal = server.cockpit(khud, &[]);
+    terminal.wait(Duration::from_secs(60), |s| pods_shown(s) >= 10_000);
+    terminal.run_for(Duration::from_secs(20));
+    let (cost, bytes, window) = (terminal.cost(), terminal.bytes, Duration::from_secs(60));
+    terminal.run_for(window);
+    let cpu = (terminal.cost().cpu - cost.cpu).as_secs_f64() / window.as_secs_f64() * 100.0;
+    let rate = (terminal.bytes - bytes) as f64 / window.as_secs_f64();
+    println!("10000 pods, nothing changes, over {} s: CPU {cpu:.2} %, {rate:.0} B/s", window.as_secs());
+}
+
+/// 2,000 changes a second on 150,000 pods, with keys pressed meanwhile.
+fn storm(khud: &Path) {
+    let server = Server::start(khud, 5_000, 150_000, 2_000);
+    let mut terminal = server.cockpit(khud, &[]);
+    terminal.wait(Duration::from_secs(300), |s| pods_shown(s) >= 149_000 && s.contains("live"));
+    terminal.run_for(Duration::from_secs(10));
+    let (cost, bytes, began) = (terminal.cost(), terminal.bytes, Instant::now());
+    let mut answers = Vec::new();
+    for i in 0..200 {
+        terminal.run_for(Duration::from_millis(100));
+        answers.extend(terminal.answer(if i % 2 == 0 { "j" } else { "k" }));
+    }
+    let (after, passed) = (terminal.cost(), began.elapsed().as_secs_f64());
+    let cpu = (after.cpu - cost.cpu).as_secs_f64() / passed * 100.0;
+    let rate = (terminal.bytes - bytes) as f64 / passed / 1000.0;
+    println!(
+        "150000 pods, 2000 changes/s: CPU {cpu:.0} % of a core, key to first byte p99 {:.1} ms of {}, {rate:.1} KB/s; resident {:.0} MiB, peak {:.0} MiB",
+        p99(answers.clone()),
+        answers.len(),
+        mib(after.resident),
+        mib(after.peak),
+    );
+}
+
+/// A change at the server to the change on the screen: a node cordoned and uncordoned, in the nodes view.
+fn latency(khud: &Path) {
+    for churn in [100, 2_000] {
+        let server = Server::start(khud, 500, 10_000, churn);
+        let node = server.first_node();
+        let mut terminal = server.cockpit(khud, &["--command", ":nodes"]);
+        terminal.wait(Duration::from_secs(60), |s| pods_shown(s) >= 9_900 && s.contains(&node));
+        terminal.run_for(Duration::from_secs(3));
+        let shown = |s: &str| {
+            s.lines().any(|l| l.contains(&node) && (l.contains("cordon") || l.contains("SchedulingDisabled")))
+        };
+        let mut all = Vec::new();
+        for i in 0..60 {
+            terminal.run_for(Duration::from_millis(30));
+            let on = i % 2 == 0;
+            server.cordon(&node, on);
+            let began = Instant::now();
+            if terminal.wait(Duration::from_secs(3), |s| shown(s) == on).is_some() {
+                all.push(began.elapsed());
+            }
+        }
+        println!(
+            "{churn} changes/s: change to screen p99 {:.0} ms of {} (of 60)",
+            p99(all.clone()),
+            all.len()
+        );
+    }
+}
+
+fn start(khud: &Path) {
+    let mut all: Vec<Duration> = (0..20)
+        .map(|_| {
+            let began = Instant::now();
+            let ran = Command::new(khud).arg("--version").stdout(Stdio::null()).status();
+            assert!(ran.is_ok_and(|s| s.success()), "khud --version");
+            began.elapsed()
+        })
+        .collect();
+    all.sort();
+    let size = std::fs::metadata(khud).map_or(0, |m| m.len());
+    println!("khud --version: {:.1} ms (median of 20); the binary {:.1} MiB", ms(all[10]), mib(size));
+}
+
+fn main() {
+    let khud = Path::new(env!("CARGO_BIN_EXE_khud"));
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let on = |what: &str| wanted.is_empty() || wanted.iter().any(|w| w == what);
+    println!("khud {}, terminal 180x50, against khud sim on this machine", env!("CARGO_PKG_VERSION"));
+    if on("start") {
+        start(khud);
+    }
+    if on("first") {
+        sync(khud, 500, 10_000);
+    }
+    if on("large") {
+        sync(khud, 5_000, 150_000);
+    }
+    if on("idle") {
+        idle(khud);
+    }
+    if on("latency") {
+        latency(khud);
+    }
+    if on("storm") {
+        storm(khud);
+    }
+}
