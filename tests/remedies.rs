@@ -12,11 +12,14 @@ use khud::world::ask::{Answer, Call, Exec, ExecOutput, Verb};
 use khud::world::{Kind, ObjectRef, Time, World};
 use serde_json::{Value, json};
 
+type Answering<'a> = dyn FnMut(&Call, &mut World) -> Answer + 'a;
+type Running<'a> = dyn FnMut(&Exec) -> Result<ExecOutput, String> + 'a;
+
 /// Plays everybody around a run.
 struct Everybody<'a> {
     now: Time,
-    calls: Box<dyn FnMut(&Call, &mut World) -> Answer + 'a>,
-    execs: Box<dyn FnMut(&Exec) -> Result<ExecOutput, String> + 'a>,
+    calls: Box<Answering<'a>>,
+    execs: Box<Running<'a>>,
     yes: bool,
     asked: Vec<Option<String>>,
     journal: Vec<Entry>,
@@ -308,9 +311,7 @@ fn what_forbids_a_rollback_is_said_and_nothing_is_sent() {
     assert!(r.reason.contains("has no revision 9; it keeps 2, 1"), "{}", r.reason);
     let r = try_with(deployment.clone(), sets.clone(), to("2"), Options::default());
     assert!(r.reason.contains("already runs the template of revision 2"), "{}", r.reason);
-    for r in [&r] {
-        assert_eq!(r.outcome, Some(Outcome::Refused));
-    }
+    assert_eq!(r.outcome, Some(Outcome::Refused));
     let read_only = Options { read_only: true, ..Options::default() };
     let r = try_with(deployment.clone(), sets.clone(), Params::new(), read_only);
     assert_eq!(r.outcome, Some(Outcome::Refused));
@@ -565,7 +566,7 @@ fn a_heap_dump_that_is_stopped_or_damaged_says_so_and_cleans_up() {
     let jvm = RefCell::new(cut);
     let report = dump(&jvm, dir.path(), None);
     assert!(report.reason.contains("the transfer was cut 6 times"), "{}", report.reason);
-    assert_eq!(Duration::from_millis(report.took_ms).as_secs() > 10, true, "it waits between tries");
+    assert!(Duration::from_millis(report.took_ms).as_secs() > 10, "it waits between tries");
 }
 
 #[test]
