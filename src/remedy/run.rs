@@ -110,6 +110,8 @@ struct Shared {
     looked: std::collections::HashSet<NeedId>,
     wakes: Vec<Time>,
     cancelled: bool,
+    /// An answer or a cancel came since the last poll.
+    stirred: bool,
     /// A write other than a dry run was accepted.
     applied: bool,
 }
@@ -159,6 +161,7 @@ impl Run {
             looked: std::collections::HashSet::new(),
             wakes: Vec::new(),
             cancelled: false,
+            stirred: false,
             applied: false,
         }));
         let cx = Cx { shared: shared.clone(), stubborn: false };
@@ -172,6 +175,7 @@ impl Run {
         {
             let mut s = lock(&self.shared);
             s.now = now;
+            s.stirred = false;
             s.wakes.clear();
         }
         let mut waker = Context::from_waker(Waker::noop());
@@ -212,17 +216,22 @@ impl Run {
 
     /// Answers a need. Answers nobody waits for any more are dropped.
     pub fn answer(&mut self, id: NeedId, reply: Reply) {
-        lock(&self.shared).replies.insert(id, reply);
+        let mut s = lock(&self.shared);
+        s.replies.insert(id, reply);
+        s.stirred = true;
     }
 
     /// Stops it: nothing new is sent except clean-up. Poll until [`Run::done`].
     pub fn cancel(&mut self) {
-        lock(&self.shared).cancelled = true;
+        let mut s = lock(&self.shared);
+        s.cancelled = true;
+        s.stirred = true;
     }
 
-    /// The next time it wants to be polled though nothing happened.
+    /// The next time it wants to be polled though nothing happened in the World; at once after an answer or a cancel.
     pub fn wake(&self) -> Option<Time> {
-        lock(&self.shared).wakes.iter().min().copied()
+        let s = lock(&self.shared);
+        if s.stirred { Some(s.now) } else { s.wakes.iter().min().copied() }
     }
 
     pub fn done(&self) -> bool {
