@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use khud::sim::api::machines::{ExecIo, ExecRequest, ExecResult, LogOptions, Machines, ProxyTarget};
 use khud::sim::api::store::{Object, Part, Store};
 use khud::sim::clock::SimClock;
 use khud::sim::cluster::Cluster;
@@ -38,6 +40,60 @@ impl Play {
         let write = |o: &mut Value| o["spec"]["template"]["spec"]["containers"][0]["image"] = image.into();
         self.store.modify("deployments.apps", ns, deployment, Part::Main, write).unwrap();
         self.cluster.settle();
+    }
+}
+
+/// What a command in a container came to.
+struct Ran {
+    out: Vec<u8>,
+    err: String,
+    result: ExecResult,
+}
+
+impl Ran {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.out).into_owned()
+    }
+}
+
+impl Play {
+    async fn exec(&self, ns: &str, pod: &str, command: &[&str]) -> Ran {
+        self.exec_with(ns, pod, command, Bytes::new()).await
+    }
+
+    async fn exec_with(&self, ns: &str, pod: &str, command: &[&str], input: Bytes) -> Ran {
+        let (to_stdin, stdin) = tokio::sync::mpsc::channel(4);
+        let (stdout, mut out) = tokio::sync::mpsc::channel(4);
+        let (stderr, mut err) = tokio::sync::mpsc::channel(4);
+        let (_resize, resize) = tokio::sync::mpsc::channel(1);
+        let request = ExecRequest {
+            container: String::new(),
+            command: command.iter().map(|c| (*c).to_owned()).collect(),
+            stdin: !input.is_empty(),
+            tty: false,
+        };
+        if !input.is_empty() {
+            to_stdin.send(input).await.unwrap();
+        }
+        drop(to_stdin);
+        let io = ExecIo { stdin, stdout, stderr, resize };
+        let mut running = self.cluster.exec(ns, pod, request, io).unwrap();
+        let (mut ran, mut done) =
+            (Ran { out: Vec::new(), err: String::new(), result: ExecResult::Exited(-1) }, false);
+        loop {
+            tokio::select! {
+                biased;
+                Some(data) = out.recv() => ran.out.extend_from_slice(&data),
+                Some(data) = err.recv() => ran.err.push_str(&String::from_utf8_lossy(&data)),
+                result = &mut running, if !done => {
+                    ran.result = result;
+                    done = true;
+                }
+                // Nothing to read while the command waits: let its time pass.
+                () = tokio::task::yield_now(), if !done => self.cluster.advance(Duration::from_millis(100)),
+                else => return ran,
+            }
+        }
     }
 }
 
@@ -139,4 +195,137 @@ fn the_tour_shows_its_incidents_and_rolling_back_heals_them() {
     let node = play.store.get("nodes", "", "gpu-worker-007").unwrap();
     assert_eq!(condition(&node, "Ready")["status"], "True");
     assert!(node["spec"].get("taints").is_some_and(|t| t.as_array().unwrap().len() == 1), "{}", node["spec"]);
+}
+
+#[tokio::test]
+async fn a_heap_dump_is_a_real_file_with_a_real_checksum() {
+    let play = Play::start("tour");
+    let pods = play.pods("production", "payment-service");
+    let pod =
+        text(pods.iter().find(|p| (2..=4).contains(&restarts(p))).unwrap(), "/metadata/name").to_owned();
+    let run = async |command: &[&str]| play.exec("production", &pod, command).await;
+    assert_eq!(run(&["jcmd", "-l"]).await.text().lines().next(), Some("1 com.acme.payments.PaymentService"));
+    assert!(run(&["jcmd", "1", "GC.class_histogram"]).await.text().contains("CardSession"));
+    assert!(run(&["jcmd", "1", "Thread.print"]).await.text().contains("Full thread dump"));
+    assert!(run(&["jcmd", "4242", "VM.version"]).await.err.contains("java.io.IOException: No such process"));
+    // The wording is that of captures/exec/jcmd-heap-dump*.txt.
+    let bad = run(&["jcmd", "1", "GC.heap_dump", "/nope/a.hprof"]).await.text();
+    assert_eq!(
+        bad,
+        "1:\nDumping heap to /nope/a.hprof ...\nUnable to create /nope/a.hprof: No such file or directory\n"
+    );
+    let made = run(&["jcmd", "1", "GC.heap_dump", "/tmp/a.hprof"]).await.text();
+    let size: u64 = made.split('[').nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(made.starts_with("1:\nDumping heap to /tmp/a.hprof ...\nHeap dump file created ["), "{made}");
+    assert!(run(&["jcmd", "1", "GC.heap_dump", "/tmp/a.hprof"]).await.text().contains("File exists"));
+    assert_eq!(run(&["stat", "-c", "%s", "/tmp/a.hprof"]).await.text().trim(), size.to_string());
+    let sum = run(&["sha256sum", "/tmp/a.hprof"]).await.text();
+    // Fetched in pieces, as a transfer that was cut resumes.
+    let first = run(&["dd", "if=/tmp/a.hprof", "bs=1048576", "count=3"]).await;
+    let script = format!("tail -c +{} /tmp/a.hprof", first.out.len() + 1);
+    let rest = run(&["sh", "-c", &script]).await;
+    let whole = [first.out, rest.out].concat();
+    assert_eq!(whole.len() as u64, size);
+    assert!(whole.starts_with(b"JAVA PROFILE 1.0.2"));
+    use sha2::Digest;
+    let ours: String = sha2::Sha256::digest(&whole).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(sum, format!("{ours}  /tmp/a.hprof\n"));
+    let tar = run(&["sh", "-c", "tar cf - /tmp/a.hprof | wc -c"]).await;
+    assert_eq!(tar.text().trim().parse::<u64>().unwrap(), size.div_ceil(512) * 512 + 512 + 1024);
+    assert_eq!(run(&["rm", "-f", "/tmp/a.hprof"]).await.result, ExecResult::Exited(0));
+    assert!(run(&["ls", "/tmp/a.hprof"]).await.err.contains("No such file or directory"));
+    let ExecResult::Failed(why) = run(&["/no/such/tool"]).await.result else { panic!("it ran") };
+    assert!(why.ends_with("exec: \"/no/such/tool\": stat /no/such/tool: no such file or directory"), "{why}");
+}
+
+#[tokio::test]
+async fn files_go_in_and_out_and_shells_do_as_they_are_told() {
+    let play = Play::start("healthy");
+    let pods = play.pods("production", "cart");
+    let pod = text(&pods[0], "/metadata/name");
+    let run = async |script: &str| play.exec("production", pod, &["sh", "-c", script]).await;
+    assert_eq!(run("echo one > /tmp/x; echo two >> /tmp/x; cat /tmp/x | wc -l").await.text(), "2\n");
+    assert_eq!(run("if [ -f /tmp/x ]; then echo yes; else echo no; fi").await.text(), "yes\n");
+    assert_eq!(run("false && echo a || echo b").await.text(), "b\n");
+    assert_eq!(run("exit 3").await.result, ExecResult::Exited(3));
+    assert_eq!(run("nosuch").await.result, ExecResult::Exited(127));
+    let archive = Bytes::from(play.exec("production", pod, &["tar", "cf", "-", "/tmp/x"]).await.out);
+    let other = text(&pods[1], "/metadata/name");
+    play.exec_with("production", other, &["tar", "xmf", "-", "-C", "/app"], archive).await;
+    assert_eq!(play.exec("production", other, &["cat", "/app/tmp/x"]).await.text(), "one\ntwo\n");
+    let known = run("nslookup api-server.production.svc.cluster.local").await;
+    assert_eq!(known.result, ExecResult::Exited(0), "{}", known.text());
+    assert!(run("nslookup nobody.production").await.text().contains("NXDOMAIN"));
+    assert_eq!(run("wget -qO- http://api-server/ready").await.text(), "ok\n");
+}
+
+#[tokio::test]
+async fn exporters_answer_through_the_proxy_in_their_own_format() {
+    let play = Play::start("healthy");
+    let get = async |ns: &str, pod: &str, port, path| {
+        let target = ProxyTarget::Pod { ns: ns.into(), name: pod.into(), https: false, port };
+        play.cluster.http(target, "GET", path, Bytes::new()).await
+    };
+    let exporter = play.pods("gpu-operator", "nvidia-dcgm-exporter");
+    assert_eq!(exporter.len(), 12);
+    let reply = get("gpu-operator", text(&exporter[0], "/metadata/name"), 9400, "/metrics").await.unwrap();
+    let body = String::from_utf8(reply.body().to_vec()).unwrap();
+    let used: Vec<&str> = body.lines().filter(|l| l.starts_with("DCGM_FI_DEV_FB_USED{")).collect();
+    assert_eq!(used.len(), 8);
+    for label in [
+        "gpu=\"0\"",
+        "UUID=\"GPU-",
+        "pci_bus_id=\"",
+        "device=\"nvidia0\"",
+        "modelName=\"NVIDIA H100 80GB HBM3\"",
+        "hostname=\"",
+        "DCGM_FI_DRIVER_VERSION=\"550.54.15\"",
+    ] {
+        assert!(used[0].contains(label), "{label} is not in {}", used[0]);
+    }
+    assert!(
+        body.contains("pod=\"llm-train-week3-")
+            || body.contains("pod=\"llm-chat-")
+            || body.contains("pod=\"vision-train-")
+    );
+    let refused =
+        get("gpu-operator", text(&exporter[0], "/metadata/name"), 9999, "/metrics").await.unwrap_err();
+    assert!(
+        refused.message.starts_with("error trying to reach service: dial tcp 10.") && refused.code == 503
+    );
+    let node = ProxyTarget::Node { name: "worker-001".into(), port: 10256 };
+    let health = play.cluster.http(node, "GET", "/healthz", Bytes::new()).await.unwrap();
+    assert!(String::from_utf8_lossy(health.body()).contains("\"healthy\":true"));
+    let usage = play.cluster.usage().unwrap();
+    assert_eq!((usage.nodes.len(), usage.pods.len()), (40, play.store.list("pods", None).len()));
+}
+
+#[tokio::test]
+async fn logs_are_there_also_those_of_the_run_before() {
+    let play = Play::start("tour");
+    let pods = play.pods("production", "payment-service");
+    let pod = text(pods.iter().find(|p| restarts(p) >= 6).unwrap(), "/metadata/name");
+    let read = async |options: LogOptions| -> Result<String, String> {
+        let mut lines = play.cluster.log("production", pod, &options).map_err(|s| s.message)?;
+        let mut all = Vec::new();
+        while let Some(data) = lines.recv().await {
+            all.extend_from_slice(&data);
+        }
+        Ok(String::from_utf8(all).unwrap())
+    };
+    let previous =
+        LogOptions { previous: true, tail_lines: Some(1), timestamps: true, ..LogOptions::default() };
+    let last = read(previous).await.unwrap();
+    assert!(last.contains("session cache holds") && last.starts_with("2026-11-2"), "{last}");
+    play.pass(10);
+    let waiting = play.pods("production", "api-server").into_iter().find(|p| !ready(p)).unwrap();
+    let status =
+        play.cluster.log("production", text(&waiting, "/metadata/name"), &LogOptions::default()).unwrap_err();
+    assert_eq!(
+        status.message,
+        format!(
+            "container \"api-server\" in pod {:?} is waiting to start: trying and failing to pull image",
+            text(&waiting, "/metadata/name")
+        )
+    );
 }

@@ -172,6 +172,17 @@ impl Engine {
         self.at(now.checked_add(wait).unwrap_or(now), timer);
     }
 
+    /// The scenario's steps that are still to come wait this much longer.
+    pub(super) fn delay_steps(&mut self, late: SignedDuration) {
+        let timers = std::mem::take(&mut self.timers).into_iter();
+        self.timers = timers
+            .map(|Reverse(due)| match due.timer {
+                Timer::Step(..) => Reverse(Due { at: due.at.checked_add(late).unwrap_or(due.at), ..due }),
+                _ => Reverse(due),
+            })
+            .collect();
+    }
+
     /// When the next timer is due.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.timers.peek().map(|d| d.0.at)

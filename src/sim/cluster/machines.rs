@@ -187,8 +187,9 @@ impl Machines for Cluster {
                 "error executing command in container: container not found (\"{name}\")"
             )));
         }
-        let session = shell::Session::new(self.clone(), run.uid.clone(), index, container.attempt);
+        let (uid, attempt) = (run.uid.clone(), container.attempt);
         drop(engine);
+        let session = shell::Session::new(self.clone(), uid, index, attempt);
         Ok(Box::pin(shell::run(session, exec, io)))
     }
 

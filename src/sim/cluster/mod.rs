@@ -61,6 +61,13 @@ impl Cluster {
         let history = loaded.scenario.history.map_or(Duration::ZERO, |h| h.duration());
         let zero = if store.clock().speed() > 0.0 { now } else { now.checked_add(history).unwrap_or(now) };
         engine.stage(&loaded.scenario, zero);
+        if store.clock().speed() > 0.0 {
+            // Living through the history took a moment of real time. The clock is right again, and the steps to come
+            // count from now.
+            let late = -store.clock().skew();
+            store.clock().set_skew(jiff::SignedDuration::ZERO);
+            engine.delay_steps(late);
+        }
         Self { engine: Arc::new(Mutex::new(engine)), store }
     }
 

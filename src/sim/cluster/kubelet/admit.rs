@@ -171,6 +171,7 @@ fn new_container(init: bool, spec: &Value) -> Container {
         run: None,
         previous: None,
         files: Default::default(),
+        removed: Default::default(),
         probes: Default::default(),
     }
 }

@@ -126,6 +126,8 @@ pub struct Container {
     pub run: Option<Run>,
     pub previous: Option<Run>,
     pub files: Tree,
+    /// Files of the image that were removed.
+    pub removed: HashSet<String>,
     pub probes: [probe::Probing; 3],
 }
 

@@ -306,6 +306,7 @@ impl Engine {
         }
         container.previous = container.run.take().or(container.previous.take());
         container.files = Default::default();
+        container.removed = Default::default();
         if let Some(why) = &behaviour.start_error {
             let why = format!(
                 "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: {why}"
