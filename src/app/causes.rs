@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::cx::Cause;
+use super::history;
 use super::model::{Dirty, Model, View};
 use super::msg::Effect;
 use super::update::touch;
 use crate::detect::FindingChange;
+use crate::detect::timeline::Entry;
 use crate::world::ask::LogTail;
 use crate::world::{Change, Kind, ObjectRef, Slot, World};
 
@@ -14,6 +16,9 @@ use crate::world::{Change, Kind, ObjectRef, Slot, World};
 pub fn on_changes(model: &mut Model, changes: &[Change]) -> Vec<Effect> {
     let data = &mut model.data;
     let found = data.detector.on_changes(&data.world, changes, data.now);
+    for change in data.detector.take_changes() {
+        history::note(model, Entry::of_change(&change));
+    }
     follow(model, found);
     for change in changes.iter().filter(|c| c.object.kind != Kind::Event) {
         refresh(model, &change.object);
@@ -53,6 +58,9 @@ fn follow(model: &mut Model, found: Vec<FindingChange>) {
         model.dirty = model.dirty.max(Dirty::Data);
     }
     for change in found {
+        if let Some(entry) = Entry::of_finding(&change, model.data.now) {
+            history::note(model, entry);
+        }
         let finding = &change.finding;
         let mut rows: BTreeSet<ObjectRef> = model.data.detector.affected(&finding.key).into_iter().collect();
         rows.insert(finding.object.clone());

@@ -167,6 +167,7 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::ReadOnly => return preferences::toggle_read_only(model),
         Id::Presentation => preferences::toggle_presentation(model),
         Id::Times => preferences::toggle_times(model),
+        Id::Timeline => navigate::push(model, View::List(Box::new(List::new(list::What::Timeline)))),
         Id::Namespace => navigate::push(model, View::List(Box::new(List::new(list::What::Namespaces)))),
         Id::Refresh => {
             model.say(Tone::Info, "Every list is watched: what you see is what the server last said.")

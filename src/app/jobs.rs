@@ -1,6 +1,7 @@
 //! Carries effects out against the cluster, each in a task of its own; what comes back is a message.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::log::SourceId;
 use super::msg::{Effect, Msg};
 use crate::cluster::{Behind, Connection, Scope, watch_all};
 use crate::config::files::{self, Places};
+use crate::detect::timeline::{Entry, Timeline};
 use crate::remedy::journal::Journal;
 use crate::remedy::run::{Need, Reply};
 use crate::telemetry::{Outcome, Reading};
@@ -34,6 +36,7 @@ pub struct Jobs {
     /// How many exporters are read at once.
     scrapes: Arc<Semaphore>,
     journal: Result<Journal, String>,
+    timeline: std::sync::mpsc::Sender<Vec<Entry>>,
 }
 
 /// Patience with one exporter.
@@ -65,6 +68,9 @@ pub const WATCHED: &[Kind] = &[
 
 impl Jobs {
     pub fn new(connection: Connection, inbox: mpsc::Sender<Msg>) -> Jobs {
+        let journal = Journal::default_path();
+        // The timeline lies beside the journal.
+        let timeline = keeper(journal.clone().map(|p| p.with_file_name("timeline.jsonl")), inbox.clone());
         Jobs {
             connection,
             inbox,
@@ -72,7 +78,8 @@ impl Jobs {
             nudge: Arc::new(Notify::new()),
             followed: HashMap::new(),
             scrapes: Arc::new(Semaphore::new(8)),
-            journal: Journal::default_path().map(Journal::at),
+            journal: journal.map(Journal::at),
+            timeline,
         }
     }
 
@@ -155,6 +162,10 @@ impl Jobs {
                 let Fetched { read, result, took_ms } = hands::read(&connection, *read).await;
                 Msg::Given { walk, read: Box::new(read), result, took_ms }
             }),
+            Effect::Keep(entries) => {
+                // Without its thread (no place to write) the timeline lives in memory alone; that was said at the start.
+                let _ = self.timeline.send(entries);
+            }
             Effect::Follow { view, source, tail } => {
                 let inbox = self.inbox.clone();
                 let task = self.tasks.spawn(async move {
@@ -238,4 +249,26 @@ async fn follow(
         }
     }
     Ok(())
+}
+
+/// A thread that writes the timeline's file: a disk that hangs never stops the cockpit.
+fn keeper(path: Result<PathBuf, String>, inbox: mpsc::Sender<Msg>) -> std::sync::mpsc::Sender<Vec<Entry>> {
+    let (sender, entries) = std::sync::mpsc::channel::<Vec<Entry>>();
+    std::thread::spawn(move || {
+        let mut timeline = match path.and_then(|p| Timeline::open(&p)) {
+            Ok(timeline) => timeline,
+            Err(why) => {
+                // The cockpit is gone when nobody receives any more.
+                let _ = inbox.blocking_send(Msg::Failed(why));
+                return;
+            }
+        };
+        for entry in entries.iter().flatten() {
+            timeline.push(entry);
+            if let Some(why) = timeline.trouble.take() {
+                let _ = inbox.blocking_send(Msg::Failed(why));
+            }
+        }
+    });
+    sender
 }

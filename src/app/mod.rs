@@ -14,6 +14,7 @@ pub mod hands;
 pub mod headless;
 pub mod health;
 pub mod help;
+pub mod history;
 pub mod jobs;
 pub mod list;
 pub mod log;

@@ -17,6 +17,7 @@ use super::vitals::Vitals;
 use super::why::{self, WhyView};
 use crate::config::commands::Scope;
 use crate::config::{Keymap, Theme};
+use crate::detect::timeline::{Entry, Timeline};
 use crate::detect::{Detector, Key};
 use crate::playbook::library::Library;
 use crate::remedy::Action;
@@ -33,6 +34,7 @@ pub struct Data {
     pub world: World,
     pub detector: Detector,
     pub telemetry: Telemetry,
+    pub timeline: Timeline,
     /// The rows each finding put its cause on.
     pub carried: HashMap<Key, BTreeSet<ObjectRef>>,
     pub causes: HashMap<ObjectRef, Cause>,
@@ -233,6 +235,8 @@ pub struct Model {
     /// When the GPU exporters were last asked.
     pub scraped: Option<Time>,
     pub next_id: u64,
+    /// Entries of the timeline not yet handed to its file.
+    pub keep: Vec<Entry>,
     /// The decision trees.
     pub library: Arc<Library>,
     pub message: Option<Message>,
@@ -261,6 +265,7 @@ impl Model {
             runs: Vec::new(),
             scraped: None,
             next_id: 0,
+            keep: Vec::new(),
             library: why::library().0,
             message: None,
             namespaces: BTreeSet::new(),

@@ -5,6 +5,7 @@ use crossterm::event::KeyEvent;
 
 use super::log::SourceId;
 use crate::config::files::Loaded;
+use crate::detect::timeline::Entry;
 use crate::playbook::walk::{Read, Reading};
 use crate::remedy::run::{Need, NeedId, Reply};
 use crate::telemetry::{self, Target};
@@ -96,6 +97,8 @@ pub enum Effect {
         walk: u64,
         read: Box<Read>,
     },
+    /// Write these to the timeline's file.
+    Keep(Vec<Entry>),
     /// Follow a log for a view.
     Follow {
         view: u64,

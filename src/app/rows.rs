@@ -22,6 +22,7 @@ pub fn shapes(what: &What) -> &'static [Shape] {
         What::Gpus => super::gpus::SHAPES,
         What::Containers(_) => trees::CONTAINERS,
         What::Rollout(_) => trees::ROLLOUT,
+        What::Timeline => super::history::SHAPES,
         What::Namespaces => NAMESPACES,
         What::Streams => STREAMS,
         _ => &[],
@@ -36,6 +37,7 @@ impl Model {
             What::Gpus => super::gpus::rows(self),
             What::Containers(pod) => trees::containers(self, pod),
             What::Rollout(workload) => trees::rollout(self, workload),
+            What::Timeline => return super::history::rows(self, filter),
             What::Namespaces => self.namespace_rows(),
             What::Streams => self.stream_rows(),
             _ => Vec::new(),
@@ -53,6 +55,7 @@ impl Model {
             What::Findings if self.data.world.synced(&crate::world::Kind::Pod) => "Nothing found wrong.",
             What::Findings => "Looking…",
             What::Gpus => "No GPU metrics: no DCGM exporter answered.",
+            What::Timeline => "Nothing has happened since khud started.",
             _ => "Nothing here.",
         }
     }

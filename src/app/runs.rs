@@ -1,8 +1,10 @@
 //! Remedies under way in the cockpit: the menu of actions, the plan with its question, and how each run ended.
 
+use super::history;
 use super::model::{Dialog, Dirty, Model, Prompt, PromptKind, Tone};
 use super::msg::Effect;
 use crate::config::Id;
+use crate::detect::timeline::{Entry, What};
 use crate::remedy::plan::{Outcome, Stage};
 use crate::remedy::run::{Confirm, Need, NeedId, Options, Params, Reply, Run};
 use crate::remedy::{self, Action};
@@ -197,6 +199,8 @@ fn end(model: &mut Model, id: u64) {
         None => ("planned", Tone::Info),
     };
     let text = format!("{}: {word}. {}", active.title, report.reason);
+    let entry = Entry::new(model.data.now, What::Action, Some(report.target.clone()), &text)
+        .by(model.cluster.user.clone());
     // Cancelling a plan ends the matter; all else may be looked at.
     if report.outcome == Some(Outcome::Refused)
         && report.refusals().next().is_none()
@@ -204,6 +208,7 @@ fn end(model: &mut Model, id: u64) {
     {
         model.dialog = None;
     }
+    history::note(model, entry);
     model.say(tone, text);
 }
 

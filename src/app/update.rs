@@ -7,6 +7,7 @@ use super::command;
 use super::describe;
 use super::document;
 use super::gpus;
+use super::history;
 use super::logs;
 use super::model::{Dialog, Dirty, MESSAGE, Model, Tone, View};
 use super::msg::{Effect, Msg};
@@ -20,6 +21,12 @@ use crate::world::{Change, Delta, Kind, Slot};
 
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     model.data.now = model.clock.now();
+    let mut effects = take(model, msg);
+    effects.extend(history::keep(model));
+    effects
+}
+
+fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Key(key) => key_pressed(model, key),
         Msg::Paste(text) => {

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use super::history;
 use super::model::{Dirty, Model, Tone, View};
 use super::msg::Effect;
 use super::navigate;
 use super::runs;
 use crate::config::Id;
+use crate::detect::timeline::{Entry, What};
 use crate::playbook::walk::{Read, Reading, State, Walk, WalkOptions};
 use crate::remedy::{self, Params};
 use crate::world::{Kind, ObjectRef};
@@ -114,7 +116,7 @@ fn first_pod(model: &Model, object: &ObjectRef) -> Option<ObjectRef> {
 
 /// Moves the walks that are open on as far as they go now.
 pub fn drive(model: &mut Model) -> Vec<Effect> {
-    let mut effects = Vec::new();
+    let (mut effects, mut verdicts) = (Vec::new(), Vec::new());
     let Model { views, data, dirty, .. } = model;
     for view in views.iter_mut() {
         let View::Why(why) = view else { continue };
@@ -133,12 +135,22 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
         if why.walk.steps().len() != before || *why.walk.state() != State::Reading {
             *dirty = (*dirty).max(Dirty::Data);
         }
+        if *why.walk.state() == State::Done {
+            let text = match why.walk.verdict() {
+                Some(v) => format!("{}: {} ({} questions)", v.cause, v.title, why.walk.steps().len()),
+                None => format!("nothing proved ({} questions)", why.walk.steps().len()),
+            };
+            verdicts.push(Entry::new(data.now, What::Walk, Some(why.walk.object.clone()), text));
+        }
         if why.follow {
             // The verdict is what one came for.
             let items = why.items();
             why.cursor =
                 items.iter().position(|i| *i == Item::Verdict).unwrap_or(items.len().saturating_sub(1));
         }
+    }
+    for entry in verdicts {
+        history::note(model, entry);
     }
     effects
 }

@@ -4,7 +4,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::paint::Painter;
 use crate::app::model::{Model, Prompt, PromptKind, Tone};
-use crate::config::{Id, Key};
+use crate::config::{Id, Key, Scope};
 
 /// The keys shown, best first; those that do not fit are left to `?`.
 const KEYS: &[(Id, &str)] = &[
@@ -22,6 +22,51 @@ const KEYS: &[(Id, &str)] = &[
     (Id::FocusNext, "next pane"),
     (Id::Help, "help"),
 ];
+
+const TREE: &[(Id, &str)] = &[
+    (Id::TreeOpen, "plan or open"),
+    (Id::AnswerYes, "overrule: yes"),
+    (Id::AnswerNo, "no"),
+    (Id::AnswerCluster, "unknown"),
+    (Id::TreeAgain, "ask again"),
+    (Id::Act, "act"),
+    (Id::Back, "back"),
+    (Id::Help, "help"),
+];
+
+const LOGS: &[(Id, &str)] = &[
+    (Id::Filter, "filter"),
+    (Id::LogsFollow, "follow"),
+    (Id::LogsWrap, "wrap"),
+    (Id::LogsTimes, "times"),
+    (Id::LogsFields, "fields"),
+    (Id::LogsContainers, "containers"),
+    (Id::LogsRunBefore, "run before"),
+    (Id::LogsHead, "from start"),
+    (Id::LogsMark, "mark"),
+    (Id::Back, "back"),
+    (Id::Help, "help"),
+];
+
+const TEXT: &[(Id, &str)] = &[
+    (Id::Filter, "search"),
+    (Id::MatchNext, "next"),
+    (Id::MatchPrevious, "before"),
+    (Id::CopyText, "copy"),
+    (Id::ManagedFields, "managed fields"),
+    (Id::Reveal, "reveal"),
+    (Id::Back, "back"),
+    (Id::Help, "help"),
+];
+
+fn keys(scope: Scope) -> &'static [(Id, &'static str)] {
+    match scope {
+        Scope::Tree => TREE,
+        Scope::Logs => LOGS,
+        Scope::Text => TEXT,
+        _ => KEYS,
+    }
+}
 
 /// The keys just typed, at the right end, for those who watch; returns what is left of the line.
 fn last_keys(p: &mut Painter<'_>, model: &Model, area: Rect) -> Rect {
@@ -71,7 +116,7 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, area: Rect) -> Option<Position> 
     let scope = model.scope();
     let area = last_keys(p, model, area);
     let mut x = area.x + 1;
-    for (id, what) in KEYS {
+    for (id, what) in keys(scope) {
         let Some(key) = model.keymap.shown(scope, *id) else { continue };
         let width = (crate::term::clean::width(&key) + what.len() + 3) as u16;
         if x + width > area.right() {

@@ -11,6 +11,9 @@ use crate::playbook::walk::{By, State};
 use crate::remedy;
 use crate::term::clean::wrap;
 
+/// Lines of a quote shown unless the cursor is on its question.
+const QUOTE: usize = 2;
+
 /// One drawn line: pieces with their styles, and the item it belongs to.
 struct Drawn {
     item: Option<Item>,
@@ -33,7 +36,11 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, why: &WhyView, area: Rect) {
     let item = why.item();
     // The window follows the item under the cursor; its first and last lines stay visible.
     let first = lines.iter().position(|l| l.item == item).unwrap_or(0);
-    let last = lines.iter().rposition(|l| l.item == item).unwrap_or(0);
+    // What to do belongs to the verdict: both are wanted on the screen.
+    let last = match item {
+        Some(Item::Verdict) => lines.len().saturating_sub(1),
+        _ => lines.iter().rposition(|l| l.item == item).unwrap_or(0),
+    };
     let rows = usize::from(inner.height);
     let offset = if last >= rows { (last + 1 - rows).min(first) } else { 0 };
     for (n, line) in lines.iter().skip(offset).take(rows).enumerate() {
@@ -95,7 +102,15 @@ fn lines(p: &Painter<'_>, model: &Model, why: &WhyView, width: usize) -> Vec<Dra
             let head = format!("{}: ", e.source);
             let room =
                 width.saturating_sub(usize::from(inset) + crate::term::clean::width(&head) + at.len() + 3);
-            for (n, line) in wrap(&format!("“{}”{at}", e.quote), room.max(20)).into_iter().enumerate() {
+            let mut quoted = wrap(&format!("“{}”{at}", e.quote), room.max(20));
+            // All of a long quote is shown where the cursor is.
+            if quoted.len() > QUOTE && why.item() != Some(Item::Step(i)) {
+                quoted.truncate(QUOTE);
+                if let Some(last) = quoted.last_mut() {
+                    last.push('…');
+                }
+            }
+            for (n, line) in quoted.into_iter().enumerate() {
                 let lead = if n == 0 { head.clone() } else { " ".repeat(crate::term::clean::width(&head)) };
                 out.push(Drawn {
                     item: Some(Item::Step(i)),
