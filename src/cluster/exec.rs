@@ -104,7 +104,7 @@ impl Connection {
         }
     }
 
-    fn not_started(&self, error: kube::Error) -> Failure {
+    pub(super) fn not_started(&self, error: kube::Error) -> Failure {
         match error {
             kube::Error::Api(s) => Failure::Refused(Refusal {
                 code: s.code,

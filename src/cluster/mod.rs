@@ -7,6 +7,7 @@ mod credential;
 pub mod error;
 mod exec;
 pub mod feed;
+mod forward;
 mod gate;
 pub mod kubeconfig;
 mod lines;

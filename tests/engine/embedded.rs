@@ -14,6 +14,7 @@ use khud::sim::{Sim, SimOptions};
 use khud::world::ask::{Call, Exec, LogTail, Verb};
 use khud::world::{Clock, Kind};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
 /// A machine whose commands print as much as they are told.
@@ -63,7 +64,19 @@ impl Machines for Printer {
     }
 
     fn dial(&self, ns: &str, pod: &str, port: u16) -> Result<tokio::io::DuplexStream, Status> {
-        NoMachines.dial(ns, pod, port)
+        if port != 10249 {
+            return NoMachines.dial(ns, pod, port);
+        }
+        let (ours, mut theirs) = tokio::io::duplex(1000);
+        tokio::spawn(async move {
+            let mut asked = [0; 200];
+            let n = theirs.read(&mut asked).await.unwrap_or(0);
+            let path = String::from_utf8_lossy(&asked[..n]).split(' ').nth(1).unwrap_or("").to_owned();
+            let body = "x".repeat(50_000);
+            let answer = format!("HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n{path}\n{body}");
+            let _ = theirs.write_all(answer.as_bytes()).await;
+        });
+        Ok(ours)
     }
 
     fn http(
@@ -183,6 +196,13 @@ async fn logs_and_proxies_bring_what_is_behind_them() {
     let got = conn.proxy_get(&behind(1), "metrics", Duration::from_secs(5)).await.unwrap();
     assert_eq!(got.status, 503);
     assert!(got.why().contains("there are no machines"), "{}", got.why());
+
+    // What listens on the pod's loopback alone is reached by a port-forward.
+    let within = Duration::from_secs(5);
+    let got = conn.port_get("prod", "p", 10249, "metrics", within).await.unwrap();
+    assert_eq!((got.status, got.body.len()), (200, "/metrics\n".len() + 50_000));
+    let text = conn.port_get("prod", "p", 1, "metrics", within).await.unwrap_err().to_string();
+    assert!(text.contains("port 1 of prod/p"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
