@@ -2,6 +2,7 @@
 
 mod act;
 pub mod args;
+mod bug;
 mod cockpit;
 mod diagnose;
 mod open;
@@ -45,6 +46,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Sim(args)) => sim::serve(&cli.common, args),
         Some(Verb::Do(args)) => act::run(&cli.common, args),
         Some(Verb::Contexts { output }) => tell::contexts_of(&cli.common, *output),
+        Some(Verb::Bug { out }) => bug::run(&cli.common, out.as_deref()),
         Some(Verb::Journal { output }) => tell::journal(*output),
         _ => {
             out::complain("this command is not built into this version of khud");

@@ -104,6 +104,7 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, area: Rect) -> Option<Position> 
     if let Some(prompt) = &model.prompt {
         return Some(typed(p, model, prompt, area));
     }
+    let area = last_keys(p, model, area);
     if let Some(message) = &model.message {
         let scope = match message.tone {
             Tone::Info => "notice",
@@ -114,7 +115,6 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, area: Rect) -> Option<Position> 
         return None;
     }
     let scope = model.scope();
-    let area = last_keys(p, model, area);
     let mut x = area.x + 1;
     for (id, what) in keys(scope) {
         let Some(key) = model.keymap.shown(scope, *id) else { continue };
