@@ -1,11 +1,36 @@
 //! The one door to the screen: text is cleaned and cut here, whatever it is and wherever it comes from.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::config::Theme;
+use crate::config::theme::Glyphs;
 use crate::term::clean::{clean, fit, fit_end, width};
+
+/// Text for a terminal that shows ASCII only, as wide as it was.
+fn ascii(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_ascii() => out.push(c),
+            '…' => out.push('~'),
+            '×' => out.push('x'),
+            '→' => out.push('>'),
+            '‘' | '’' => out.push('\''),
+            '“' | '”' => out.push('"'),
+            '–' | '—' | '─' => out.push('-'),
+            '·' | '•' => out.push('*'),
+            c => (0..width(c.encode_utf8(&mut [0; 4]))).for_each(|_| out.push('?')),
+        }
+    }
+    Cow::Owned(out)
+}
 
 /// A buffer with the theme it is painted in.
 pub struct Painter<'a> {
@@ -50,7 +75,8 @@ impl Painter<'_> {
         if y >= area.bottom() || x >= area.right() {
             return 0;
         }
-        let (end, _) = self.buffer.set_stringn(x, y, text, (area.right() - x).into(), style);
+        let text = if self.theme.glyphs == Glyphs::Ascii { ascii(text) } else { Cow::Borrowed(text) };
+        let (end, _) = self.buffer.set_stringn(x, y, &text, (area.right() - x).into(), style);
         end - x
     }
 
