@@ -305,6 +305,9 @@ impl Detector {
 
     fn settle(&mut self, world: &World, now: Time) -> Vec<FindingChange> {
         self.room.age(now);
+        if self.memory.fleet.take_dirty() {
+            self.first.extend(world.nodes.values().map(crate::world::Object::reference));
+        }
         for object in std::mem::take(&mut self.first) {
             self.judge_and_fold(world, &object, now);
         }

@@ -7,6 +7,7 @@ use crate::world::{Change, Kind, Node, ObjectRef, Template, Text, Time, Uid, Wha
 
 use super::config::Thresholds;
 use super::finding::WhatChanged;
+use super::fleet::{Fleet, Share};
 use super::text::{self, Image};
 
 /// Changes remembered, in all.
@@ -24,6 +25,7 @@ struct NodeMemory {
     kubelet: Text2,
     driver: Text2,
     labels: crate::world::Labels,
+    share: Share,
 }
 
 type Text2 = Option<Text>;
@@ -48,6 +50,7 @@ struct Endpoints {
 #[derive(Debug, Default)]
 pub struct Memory {
     nodes: HashMap<Text, NodeMemory>,
+    pub fleet: Fleet,
     workloads: HashMap<ObjectRef, WorkloadMemory>,
     restarts: HashMap<(Uid, Text), (u32, VecDeque<Time>)>,
     endpoints: HashMap<ObjectRef, Endpoints>,
@@ -99,6 +102,7 @@ impl Memory {
         let name = &change.object.name;
         let Some(node) = world.nodes.find("", name) else {
             let was = self.nodes.remove(name);
+            self.fleet.replace(was.as_ref().map(|w| &w.share), None);
             if was.is_some() {
                 self.note("node removed".into(), change.object.clone(), now);
             }
@@ -111,7 +115,9 @@ impl Memory {
             kubelet: Some(node.info.kubelet.clone()),
             driver: driver(node).map(Text::from),
             labels: node.meta.labels.clone(),
+            share: Share::of(node),
         };
+        self.fleet.replace(self.nodes.get(name).map(|o| &o.share), Some(&new.share));
         let Some(old) = self.nodes.get_mut(name) else {
             let ready = new.ready;
             self.nodes.insert(name.clone(), new);

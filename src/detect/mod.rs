@@ -11,6 +11,7 @@ mod detector;
 mod ended;
 mod fields;
 pub mod finding;
+mod fleet;
 mod group;
 mod image;
 mod job;

@@ -160,6 +160,7 @@ pub fn judge(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
         );
     }
     gpus(ctx, node, object, out);
+    super::fleet::judge(ctx, node, object, out);
 }
 
 /// A node that says it has GPUs and offers none, or fewer than it did.

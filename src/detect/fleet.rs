@@ -1,0 +1,106 @@
+//! What only all nodes together show: kubelets too far apart, GPU drivers that differ within one product.
+
+use std::collections::BTreeMap;
+
+use crate::world::{Kind, Node, ObjectRef, Text};
+
+use super::memory::driver;
+use super::signal::{Ctx, Out, Signal};
+
+/// How many nodes have which version.
+#[derive(Debug, Default)]
+pub struct Fleet {
+    kubelets: BTreeMap<u32, usize>,
+    drivers: BTreeMap<(Text, Text), usize>,
+    /// A count changed since this was last asked.
+    dirty: bool,
+}
+
+/// What a node adds to the counts.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Share {
+    minor: Option<u32>,
+    driver: Option<(Text, Text)>,
+}
+
+impl Share {
+    pub fn of(node: &Node) -> Share {
+        let product = node.meta.labels.get("nvidia.com/gpu.product").unwrap_or("GPU");
+        Share { minor: minor(&node.info.kubelet), driver: driver(node).map(|d| (product.into(), d.into())) }
+    }
+}
+
+impl Fleet {
+    pub fn replace(&mut self, old: Option<&Share>, new: Option<&Share>) {
+        if old == new {
+            return;
+        }
+        self.dirty = true;
+        if let Some(old) = old {
+            take(&mut self.kubelets, old.minor.as_ref());
+            take(&mut self.drivers, old.driver.as_ref());
+        }
+        if let Some(new) = new {
+            new.minor.into_iter().for_each(|m| *self.kubelets.entry(m).or_default() += 1);
+            new.driver.iter().cloned().for_each(|d| *self.drivers.entry(d).or_default() += 1);
+        }
+    }
+
+    /// Whether all nodes are to be judged again.
+    pub fn take_dirty(&mut self) -> bool {
+        std::mem::take(&mut self.dirty)
+    }
+}
+
+fn take<K: Ord>(counts: &mut BTreeMap<K, usize>, key: Option<&K>) {
+    if let Some(key) = key
+        && let Some(n) = counts.get_mut(key)
+    {
+        *n -= 1;
+        if *n == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+/// `v1.33.2-eks-1` → 33.
+fn minor(version: &str) -> Option<u32> {
+    version.strip_prefix('v')?.split('.').nth(1)?.parse().ok()
+}
+
+/// Where the cure lies with no single node.
+fn all_nodes() -> ObjectRef {
+    ObjectRef::new(Kind::Other("Cluster".into()), "", "nodes")
+}
+
+pub fn judge(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
+    let fleet = &ctx.memory.fleet;
+    let newest = fleet.kubelets.keys().next_back().copied();
+    if let (Some(own), Some(newest)) = (minor(&node.info.kubelet), newest)
+        && newest > own + 1
+    {
+        out.push(
+            Signal::new("node.version-skew", all_nodes(), ctx.now)
+                .title(format!("kubelets are {} minor versions apart: 1.{own} to 1.{newest}", newest - own))
+                .row(format!("kubelet 1.{own}, others 1.{newest}"))
+                .evidence("node info", format!("kubelet {}", node.info.kubelet), object, None),
+        );
+    }
+    let Some((product, own)) = Share::of(node).driver else { return };
+    let of_product = || fleet.drivers.iter().filter(|((p, _), _)| *p == product);
+    let Some(((_, usual), n)) = of_product().max_by_key(|(_, n)| **n) else { return };
+    let mine = of_product().find(|((_, d), _)| *d == own).map_or(0, |(_, n)| *n);
+    if mine < *n {
+        out.push(
+            Signal::new("gpu.driver-drift", all_nodes(), ctx.now)
+                .title(format!("nodes with {product} run different GPU drivers: {own} beside {usual}"))
+                .row(format!("driver {own}, others {usual}"))
+                .evidence(
+                    "node labels",
+                    format!("driver {own}; {n} nodes with {product} run {usual}"),
+                    object,
+                    None,
+                ),
+        );
+    }
+}

@@ -1,0 +1,66 @@
+//! For every rule a fixture in which its cause is found with its evidence, and a near miss, differing in the one
+//! deciding field, in which it is not. Texts are the wire's: captures, Kubernetes sources, the source documents.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "near/mod.rs"]
+mod near;
+
+use std::collections::BTreeSet;
+
+use khud::detect::registry::{Needs, RULES};
+use near::{Case, Scene, cases};
+
+fn run(case: &Case, also: Option<fn(&mut Scene)>) -> Vec<near::Seen> {
+    let mut scene = Scene::new();
+    (case.sick)(&mut scene);
+    if let Some(also) = also {
+        also(&mut scene);
+    }
+    scene.look()
+}
+
+#[test]
+fn every_cause_is_found_and_its_near_miss_is_not() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let found = run(&case, None);
+        let Some(hit) = found.iter().find(|s| s.rule == case.rule) else {
+            wrong.push(format!("{}: not found; seen {found:#?}", case.rule));
+            continue;
+        };
+        if !hit.evidence.iter().any(|q| q.contains(case.quotes)) {
+            wrong.push(format!("{}: does not quote {:?}: {:#?}", case.rule, case.quotes, hit.evidence));
+        }
+        if hit.title.is_empty() || hit.row.is_empty() || hit.title.contains("$1") {
+            wrong.push(format!("{}: says nothing: {hit:?}", case.rule));
+        }
+        // One root cause, one line.
+        let firing: Vec<&str> = found.iter().map(|s| s.rule.as_str()).collect();
+        if firing.len() > 1 {
+            wrong.push(format!("{}: not alone: {firing:?}", case.rule));
+        }
+        let near = run(&case, Some(case.near));
+        if near.iter().any(|s| s.rule == case.rule) {
+            wrong.push(format!("{}: found in its near miss: {near:#?}", case.rule));
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn no_rule_is_without_a_case() {
+    let have: BTreeSet<&str> = cases().iter().map(|c| c.rule).collect();
+    let lacking: Vec<&str> = RULES
+        .iter()
+        .filter(|r| !matches!(r.needs, Needs::NotYet(_)) && !have.contains(r.id))
+        .map(|r| r.id)
+        .collect();
+    assert!(lacking.is_empty(), "rules without a case: {lacking:?}");
+}
+
+/// A scene with nothing done to it is well, so that whatever a case finds is its own doing.
+#[test]
+fn the_untouched_scene_is_well() {
+    let seen = Scene::new().look();
+    assert!(seen.is_empty(), "{seen:#?}");
+}
