@@ -1,6 +1,7 @@
 //! Why a container keeps ending: its memory limit, its probes, its command, or what its last log lines say.
 
 use crate::world::ask::LogTail;
+use crate::world::patterns::{ProbeKind, killed_for};
 use crate::world::{Container, ContainerState, Event, Kind, ObjectRef, Pod, Role, Terminated, Text, Time};
 
 use super::config::seconds;
@@ -219,8 +220,6 @@ fn killing<'w>(
     if c.spec.liveness.is_none() && c.spec.startup.is_none() {
         return None;
     }
-    let liveness = format!("Container {} failed liveness probe", c.spec.name);
-    let startup = format!("Container {} failed startup probe", c.spec.name);
     ctx.world
         .events_of(object)
         .into_iter()
@@ -233,13 +232,12 @@ fn killing<'w>(
             signalled || end.finished.is_none_or(|f| (e.last.0 - f.0).abs() <= grace)
         })
         .find_map(|e| {
-            if e.note.starts_with(&liveness) {
-                Some(("crash.liveness", e))
-            } else if e.note.starts_with(&startup) {
-                Some(("crash.startup-probe", e))
-            } else {
-                None
-            }
+            let (name, kind) = killed_for(&e.note)?;
+            let cause = match kind {
+                ProbeKind::Liveness => "crash.liveness",
+                _ => "crash.startup-probe",
+            };
+            (*name == *c.spec.name).then_some((cause, e))
         })
 }
 

@@ -1,5 +1,6 @@
 //! Pods that are over: evicted, preempted, refused by the kubelet, failed for good, or deleted and still there.
 
+use crate::world::patterns;
 use crate::world::{Condition, ContainerState, Kind, ObjectRef, Pod, Status, condition};
 
 use super::config::seconds;
@@ -96,29 +97,25 @@ fn disrupted(
     since: crate::world::Time,
 ) -> Option<Signal> {
     let message = &*pod.message;
-    let said = message.to_ascii_lowercase();
     let status = |s: Signal| {
         let quote = if message.is_empty() { &*pod.reason } else { message };
         s.evidence(format!("pod status, reason {}", pod.reason), quote, object, Some(since))
     };
     if &*pod.reason == "Evicted" {
-        if said.contains("exceeds the limit")
-            || said.contains("exceeded its local ephemeral storage limit")
-            || said.contains("ephemeral local storage usage exceeds")
-        {
+        let clue = patterns::evicted(&pod.reason, message);
+        let cause = clue.as_ref().map_or("evicted.disk", |c| c.cause);
+        if cause == "evicted.ephemeral-limit" {
             let what = message.trim().trim_end_matches('.');
             return Some(status(
-                Signal::new("evicted.ephemeral-limit", root.clone(), since)
+                Signal::new(cause, root.clone(), since)
                     .title(format!("evicted for its own storage: {what}"))
                     .row("evicted: storage limit"),
             ));
         }
-        let (cause, what) = if said.contains("resource: memory") {
-            ("evicted.memory", "memory")
-        } else if said.contains("pids") {
-            ("evicted.pid", "process ids")
-        } else {
-            ("evicted.disk", "disk")
+        let what = match cause {
+            "evicted.memory" => "memory",
+            "evicted.pid" => "process ids",
+            _ => "disk",
         };
         // Pods evicted from one node have the node's trouble; the pod is its victim.
         let node = if pod.node.is_empty() { root.clone() } else { Ctx::node_ref(&pod.node) };
@@ -137,9 +134,10 @@ fn disrupted(
         return Some(status(s));
     }
     if let Some(target) = target {
-        let (cause, title) = match &*target.reason {
-            "PreemptionByScheduler" => ("preempted", "removed to make room for a pod of higher priority"),
-            "DeletionByTaintManager" => ("evicted.taint", "evicted by a taint on its node"),
+        let cause = patterns::evicted(&target.reason, &target.message)?.cause;
+        let title = match cause {
+            "preempted" => "removed to make room for a pod of higher priority",
+            "evicted.taint" => "evicted by a taint on its node",
             _ => return None,
         };
         return Some(

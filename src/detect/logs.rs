@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::world::ask::LogTail;
+use crate::world::patterns;
 use crate::world::{ObjectRef, Text, Time};
 
 use super::pattern;
@@ -147,234 +148,76 @@ fn end_of(text: &str) -> &str {
     &text[from..]
 }
 
-struct Pattern {
-    cause: &'static str,
-    regex: Regex,
-    /// `$1` is what the pattern caught.
-    title: &'static str,
-    row: &'static str,
-    host: bool,
-}
-
-/// In the order in which they are believed: what is closest to the root first.
-static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
-    let p =
-        |cause, regex: &str, title, row| Pattern { cause, regex: pattern(regex), title, row, host: false };
-    let host =
-        |cause, regex: &str, title, row| Pattern { cause, regex: pattern(regex), title, row, host: true };
+/// What only models and their servers say, and versions that do not fit: cause, pattern, title.
+static MORE: LazyLock<Vec<(&'static str, Regex, &'static str)>> = LazyLock::new(|| {
     vec![
-        p(
-            "gpu.driver-mismatch",
-            r"(?i)()driver/library version mismatch",
-            "the GPU driver loaded on the node differs from its libraries",
-            "GPU driver mismatch",
-        ),
-        p(
-            "gpu.plugin",
-            r"(?i)(could not load NVML library|ERROR_LIBRARY_NOT_FOUND|Failed to initialize NVML)",
-            "NVML cannot be loaded: $1",
-            "NVML not loadable",
-        ),
-        p(
+        (
             "model.oom-loading",
-            r"(?i)(?:loading|load) (?:the )?(?:model|weights|checkpoint)[^\n]{0,120}(out of memory|OutOfMemory)",
+            pattern(
+                r"(?i)load(?:ing)? (?:the )?(?:model|weights|checkpoint)[^\n]*(?:out of memory|OutOfMemory)",
+            ),
             "the model does not fit into memory while loading",
-            "model does not fit",
         ),
-        p(
-            "crash.oom-heap",
-            r"java\.lang\.OutOfMemoryError: ([^\n]+)",
-            "the JVM ran out of memory: $1",
-            "JVM: $1",
-        ),
-        p(
-            "crash.oom-heap",
-            r"(?:torch(?:\.cuda)?\.OutOfMemoryError|CUDA out of memory)[^\n]*?Tried to allocate ([0-9.]+ [KMGT]iB)",
-            "CUDA out of memory: tried to allocate $1",
-            "CUDA out of memory",
-        ),
-        p(
-            "crash.oom-heap",
-            r"(?i)()(?:torch\.cuda\.)?OutOfMemoryError|CUDA out of memory|CUDA error: out of memory",
-            "CUDA out of memory",
-            "CUDA out of memory",
-        ),
-        p(
-            "crash.oom-heap",
-            r"()JavaScript heap out of memory",
-            "Node.js ran out of heap",
-            "Node.js heap out of memory",
-        ),
-        p(
-            "crash.oom-heap",
-            r"()(?:runtime error|runtime): out of memory|fatal error: runtime: cannot allocate memory",
-            "the Go runtime ran out of memory",
-            "Go out of memory",
-        ),
-        p(
-            "image.platform",
-            r"()exec format error",
-            "the image is not built for this node",
-            "exec format error",
-        ),
-        p(
-            "crash.dependency",
-            r"Cannot find (?:module|package) '([^']+)'",
-            "module $1 is missing from the image",
-            "module $1 missing",
-        ),
-        p(
-            "crash.dependency",
-            r"(?:ModuleNotFoundError|ImportError): No module named '?([a-zA-Z0-9_.]+)",
-            "Python module $1 is missing from the image",
-            "module $1 missing",
-        ),
-        p(
-            "crash.dependency",
-            r"error while loading shared libraries: ([^\s:]+)",
-            "shared library $1 is missing from the image",
-            "$1 missing",
-        ),
-        p(
-            "crash.dependency",
-            r"(?:java\.lang\.)?(?:ClassNotFoundException|NoClassDefFoundError): ([a-zA-Z0-9_./$]+)",
-            "Java class $1 is missing from the image",
-            "class $1 missing",
-        ),
-        p(
-            "crash.dependency",
-            r"ImportError: (lib[^\s:]+): cannot open shared object file",
-            "shared library $1 is missing from the image",
-            "$1 missing",
-        ),
-        p(
+        (
             "crash.incompatible",
-            r"(version `?(?:GLIBC|GLIBCXX)_[0-9.]+'? not found|UnsupportedClassVersionError|CUDA driver version is insufficient)",
-            "versions do not fit: $1",
-            "incompatible version",
+            pattern(
+                r"version `?(?:GLIBC|GLIBCXX)_[0-9.]+'? not found|UnsupportedClassVersionError|CUDA driver version is insufficient",
+            ),
+            "versions do not fit",
         ),
-        host(
-            "crash.unreachable",
-            r"getaddrinfo (?:ENOTFOUND|EAI_AGAIN) ([a-zA-Z0-9_.-]+)",
-            "host $1 does not resolve",
-            "cannot resolve $1",
-        ),
-        host(
-            "crash.unreachable",
-            r"lookup ([a-zA-Z0-9_.-]+)(?: on [^\s:]+(?::\d+)?)?: (?:no such host|server misbehaving|i/o timeout)",
-            "host $1 does not resolve",
-            "cannot resolve $1",
-        ),
-        host(
-            "crash.unreachable",
-            r#"could not translate host name "([a-zA-Z0-9_.-]+)""#,
-            "host $1 does not resolve",
-            "cannot resolve $1",
-        ),
-        host(
-            "crash.unreachable",
-            r"java\.net\.UnknownHostException: ([a-zA-Z0-9_.-]+)",
-            "host $1 does not resolve",
-            "cannot resolve $1",
-        ),
-        host(
-            "crash.unreachable",
-            r"(?:can't resolve '|server can't find |could not resolve host: ?)([a-zA-Z0-9_.-]+)",
-            "host $1 does not resolve",
-            "cannot resolve $1",
-        ),
-        host(
-            "crash.unreachable",
-            r#"connection to server at "([a-zA-Z0-9_.-]+)"[^\n]{0,80}failed: (?:Connection refused|timeout|Connection timed out)"#,
-            "server $1 does not accept connections",
-            "$1 unreachable",
-        ),
-        host(
-            "crash.unreachable",
-            r"dial tcp ([a-zA-Z0-9_.:\[\]-]+): (?:connect: connection refused|i/o timeout|connect: no route to host)",
-            "$1 does not accept connections",
-            "$1 unreachable",
-        ),
-        host(
-            "crash.unreachable",
-            r"connect (?:ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH) ([a-zA-Z0-9_.:-]+)",
-            "$1 does not accept connections",
-            "$1 unreachable",
-        ),
-        p(
-            "crash.unreachable",
-            r"()(?:Connection refused|Connection timed out|Name or service not known|Temporary failure in name resolution)",
-            "something it needs cannot be reached",
-            "dependency unreachable",
-        ),
-        p(
-            "rbac.forbidden",
-            r#"(\S+) is forbidden: User "system:serviceaccount:"#,
-            "the API server refuses what it asks for: $1 is forbidden",
-            "forbidden by RBAC",
-        ),
-        p(
+        (
             "model.corrupt",
-            r"(?i)(SafetensorError|invalid header|checksum mismatch|corrupt(?:ed)? (?:model|weights|checkpoint|file)|UnpicklingError)",
-            "the model's files do not read: $1",
-            "model corrupt",
+            pattern(
+                r"(?i)SafetensorError|UnpicklingError|checksum mismatch|corrupt(?:ed)? (?:model|weights|checkpoint)",
+            ),
+            "the model's files do not read",
         ),
-        p(
+        (
             "model.path",
-            r"(?i)()(?:failed to load model[^\n]{0,120}(?:no such file|not found|does not exist)|(?:model|weights|checkpoint)[^\n]{0,80}(?:no such file or directory|does not exist|not found)|No such file or directory: '[^']*(?:model|weights|checkpoint|safetensors))",
+            pattern(
+                r"(?i)failed to load model[^\n]*(?:no such file|not found|does not exist)|(?:model|weights|checkpoint|safetensors)[^\n]*(?:no such file or directory|does not exist)|no such file or directory: '[^']*(?:model|weights|checkpoint|safetensors)",
+            ),
             "the model's files are not where the server looks for them",
-            "model not found",
-        ),
-        p(
-            "crash.config",
-            r"(?i)(?:missing|required|undefined|unset|must set|must be set|not set)[^\n]{0,40}(?:environment variable|env(?:ironment)? var|env)\b[: ]*'?([A-Z][A-Z0-9_]+)?",
-            "it misses configuration: $1",
-            "configuration missing",
-        ),
-        p(
-            "crash.config",
-            r"(?:environment variable|env var|variable) '?([A-Z][A-Z0-9_]{2,80})'? (?:is )?(?:not set|required|missing|undefined|must be set)",
-            "it misses configuration: environment variable $1 is not set",
-            "$1 not set",
-        ),
-        p(
-            "crash.config",
-            r"\b([A-Z][A-Z0-9_]{2,80}) (?:is )?(?:not set|must be set|is required|is missing)\b",
-            "it misses configuration: $1 is not set",
-            "$1 not set",
-        ),
-        p("crash.config", r"KeyError: '([A-Z][A-Z0-9_]{2,80})'", "it misses configuration: $1", "$1 not set"),
-        p(
-            "crash.config",
-            r"(?i)((?:invalid|bad|malformed|cannot parse|could not parse|failed to parse|failed to load|error (?:parsing|reading|loading)) (?:the )?(?:config(?:uration)?|yaml|json|toml|properties)[^\n]{0,80})",
-            "it refuses its configuration: $1",
-            "bad configuration",
-        ),
-        p(
-            "crash.config",
-            r"(?i)((?:unknown|unrecognized|invalid|unexpected) (?:flag|option|argument|command line option)s?:? [^\n]{1,60})",
-            "it refuses its arguments: $1",
-            "bad arguments",
         ),
     ]
 });
 
-/// What the text proves: the first pattern, in the order of belief, that any of its lines matches; of those lines the last.
+/// What the text proves: the most telling of its lines, the last of those that tell the same.
 pub fn find(text: &str) -> Option<Found> {
-    PATTERNS.iter().find_map(|p| {
-        let m = p.regex.captures_iter(text).last()?;
-        let all = m.get(0)?;
-        let from = text[..all.start()].rfind('\n').map_or(0, |i| i + 1);
-        let to = text[all.end()..].find('\n').map_or(text.len(), |i| all.end() + i);
-        let caught = m.get(1).map_or("", |g| g.as_str()).trim().trim_end_matches(['.', ':']);
-        let fill = |t: &str| t.replace("$1", caught).trim_end_matches([':', ' ']).to_owned();
-        Some(Found {
-            cause: p.cause,
-            title: bounded(&fill(p.title), text::TITLE),
-            row: bounded(&fill(p.row), text::ROW),
-            line: bounded(&text[from..to], text::QUOTE),
-            host: (p.host && !caught.is_empty()).then(|| caught.to_owned()),
-        })
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    for (cause, regex, title) in MORE.iter() {
+        if let Some(line) = lines.iter().rev().find(|l| regex.is_match(l)) {
+            return Some(Found {
+                cause,
+                title: (*title).to_owned(),
+                row: bounded(title, text::ROW),
+                line: text::quoted(line, text::QUOTE),
+                host: None,
+            });
+        }
+    }
+    let (clue, line) = patterns::log(&lines)?;
+    let subject = &clue.subject;
+    let unreachable = clue.cause == "crash.unreachable" && !subject.is_empty();
+    let resolves = !clue.words.contains("does not resolve");
+    let (title, row) = match clue.cause {
+        "crash.dependency" => (format!("{subject} is missing from the image"), clue.words),
+        "crash.unreachable" if unreachable && !resolves => {
+            (format!("host {subject} does not resolve"), format!("cannot resolve {subject}"))
+        }
+        "crash.unreachable" if unreachable => {
+            (format!("{subject} cannot be reached"), format!("cannot reach {subject}"))
+        }
+        "crash.config" => (format!("it refuses its configuration: {}", clue.words), clue.words),
+        "rbac.forbidden" => (format!("the API server refuses what it asks for: {}", clue.words), clue.words),
+        _ => (clue.words.clone(), clue.words),
+    };
+    Some(Found {
+        cause: clue.cause,
+        title: bounded(&title, text::TITLE),
+        row: bounded(&row, text::ROW),
+        line: text::quoted(line, text::QUOTE),
+        host: unreachable.then_some(clue.subject),
     })
 }
 
@@ -421,7 +264,7 @@ mod tests {
             ("FATAL: environment variable DATABASE_URL is not set", Some("crash.config")),
             ("environment variable DATABASE_URL is fine", None),
             (
-                "pods is forbidden: User \"system:serviceaccount:prod:api\" cannot list resource",
+                "pods is forbidden: User \"system:serviceaccount:prod:api\" cannot list resource \"pods\" in API group",
                 Some("rbac.forbidden"),
             ),
             ("nvml error: driver/library version mismatch", Some("gpu.driver-mismatch")),

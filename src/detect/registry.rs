@@ -155,6 +155,9 @@ rules! {
     "proxy.too-many-rules" Critical Log("pods, previous log") "kube-proxy" "more iptables rules than can be programmed" ["documents 003-18"];
     "proxy.conntrack-full" Critical Log("pods, previous log") "kube-proxy" "the connection tracking table is full" ["documents 003-18"];
     "dns.coredns" Critical Watch("pods, workloads") "dns" "no CoreDNS pod is ready" ["pods labelled k8s-app=kube-dns"];
+    "runtime.disk-full" Critical Watch("pods") "runtime" "the node has no space left for images or containers" ["waiting.message and StartError; the node's own log says more"];
+    "runtime.nvidia" Critical Watch("pods") "runtime" "the NVIDIA container runtime fails" ["StartError: `nvidia-container-cli`; the node's own log says more"];
+    "volume.full" Critical Log("pods, previous log") "volume" "no space is left where the program writes" [LOGLINE];
     "namespace.quota-near" Warning Watch("quotas") "quota" "a namespace uses more than 90 % of a quota" ["facts 4.4"];
 
     "proxy.sync-stuck" Critical NotYet("kube-proxy metrics") "kube-proxy" "rules are queued and not written" ["sync_proxy_rules_last_queued against last_timestamp"];
@@ -197,14 +200,11 @@ rules! {
     "ingress.controller" Critical NotYet("ingresses, controller log") "service" "the ingress controller is down" ["pods and log"];
     "ingress.rewrite" Warning NotYet("ingresses, controller log") "service" "a rewrite drops the path" ["Ingress"];
     "service.network-policy" Warning NotYet("network policies, probes") "service" "a policy blocks what is needed" ["policies and a probe"];
-    "runtime.disk-full" Critical NotYet("node log query") "runtime" "the runtime's disk is full" ["node log"];
     "runtime.db-corrupt" Critical NotYet("node log query") "runtime" "containerd's database is corrupt" ["node log"];
     "runtime.socket" Critical NotYet("node log query") "runtime" "a stale socket keeps the runtime from starting" ["node log"];
     "runtime.cni" Critical NotYet("node log query") "runtime" "the runtime finds no network plugin" ["node log"];
-    "runtime.nvidia" Critical NotYet("node log query") "runtime" "the NVIDIA runtime fails" ["node log"];
     "model.incompatible" Critical NotYet("files by exec") "pod" "the model does not fit the server's version" ["log and files"];
     "model.transfer-incomplete" Critical NotYet("files by exec") "pod" "the model's files are not all there" ["files and checksums"];
-    "volume.full" Critical NotYet("kubelet volume stats") "volume" "a volume is full" ["kubelet summary"];
     "volume.shared-writers" Warning NotYet("volumes and their writers") "volume" "several writers on one volume" ["PV and pods"];
     "storage.ephemeral" Warning NotYet("kubelet volume stats") "volume" "data that should last is on ephemeral storage" ["specs"];
     "storage.reclaim-delete" Info NotYet("persistent volumes") "volume" "deleting the claim deletes the data" ["PV"];

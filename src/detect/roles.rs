@@ -1,13 +1,9 @@
 //! Pods whose trouble has a name of its own: kube-proxy, CoreDNS, GPU device plugins and exporters.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
+use crate::world::patterns;
 use crate::world::{Container, Pod};
 
 use super::finding::Severity;
-use super::pattern;
 use super::signal::{Ctx, Signal};
 use super::text::bytes;
 
@@ -40,14 +36,6 @@ pub fn of(_ctx: &Ctx, pod: &Pod) -> Role {
     }
 }
 
-static LOCK: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        r"(?i)holding the xtables lock|xtables lock in use|failed to acquire (?:old|new) iptables lock|exit status 4",
-    )
-});
-static MANY: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)too many iptables rules"));
-static FULL: LazyLock<Regex> = LazyLock::new(|| pattern(r"nf_conntrack: (?:nf_conntrack: )?table full"));
-
 /// A crash of such a pod under its own name. The patterns count in kube-proxy's own log only.
 pub fn adapt(ctx: &Ctx, pod: &Pod, c: &Container, mut signal: Signal) -> Signal {
     match of(ctx, pod) {
@@ -59,18 +47,10 @@ pub fn adapt(ctx: &Ctx, pod: &Pod, c: &Container, mut signal: Signal) -> Signal 
                 .filter(|e| &*e.source == "log" || e.source.starts_with("pod status"))
                 .map(|e| e.quote.as_str())
                 .collect();
-            let any = |r: &Regex| log.iter().any(|l| r.is_match(l));
+            let clue = log.iter().find_map(|line| patterns::proxy_log(line));
             let restarts = format!("{} restarts on node {}", c.restarts, pod.node);
-            let (rule, title, row) = if any(&FULL) {
-                (
-                    "proxy.conntrack-full",
-                    "the connection tracking table is full".into(),
-                    "conntrack full".into(),
-                )
-            } else if any(&MANY) {
-                ("proxy.too-many-rules", "more iptables rules than fit".into(), "too many rules".into())
-            } else if any(&LOCK) {
-                ("proxy.iptables-lock", "it cannot take the iptables lock".into(), "iptables lock".into())
+            let (rule, title, row) = if let Some(clue) = clue {
+                (clue.cause, clue.words.clone(), clue.words)
             } else if &*signal.cause == "crash.oom-limit" {
                 let limit = c.spec.limits.memory.map_or("none".into(), bytes);
                 (

@@ -1,71 +1,44 @@
 //! Why the scheduler finds no node for a pod: its message taken apart, with what is asked for and what is free.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
+use crate::world::patterns::{self, Rejection};
+use crate::world::scheduling;
 use crate::world::{Kind, ObjectRef, Pod, Status, condition};
 
 use super::config::seconds;
-use super::pattern;
 use super::signal::{Ctx, Out, Signal};
 use super::text::{bytes, millicores};
-use super::{room, volume};
-
-static ITEM: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(\d{1,7}) (Insufficient [^,\s]*[^,.\s]|Too many pods|node\(s\) [^,]+?)(?:, |\. |\.$|$)")
-});
-static INSUFFICIENT: LazyLock<Regex> = LazyLock::new(|| pattern(r"^Insufficient (\S+)$"));
+use super::volume;
 
 /// Any GPU, where the message does not say which resource.
-const GPU: &str = "gpu";
+const GPU: &str = "nvidia.com/gpu";
 
-/// One reason of the message: how many nodes, and which cause it stands for.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Reason<'a> {
-    pub nodes: u32,
-    pub cause: &'static str,
-    pub why: &'a str,
+/// How far a node came before it was refused, by the filter that refused it, in the order in which the scheduler runs
+/// them: a node refused by a later one passed the earlier ones, so the latest is what stands between the pod and a node.
+fn rank(cause: &str) -> u8 {
+    match cause {
+        "schedule.cordoned" => 1,
+        "schedule.taint" => 2,
+        "schedule.selector" => 3,
+        "schedule.host-port" => 4,
+        "schedule.insufficient" | "schedule.too-many-pods" => 5,
+        c if c.starts_with("volume.") => 6,
+        "schedule.spread" => 7,
+        "schedule.pod-affinity" => 8,
+        _ => 0,
+    }
 }
 
-/// The filter that refused a node, in the order in which the scheduler runs them: a node refused by a later one passed
-/// the earlier ones, so the latest is what stands between the pod and a node.
-fn cause(why: &str) -> (&'static str, u8) {
-    const WORDS: &[(&str, &str, u8)] = &[
-        ("had unknown conditions", "schedule.taint", 1),
-        ("were unschedulable", "schedule.cordoned", 1),
-        ("requested node name", "schedule.selector", 1),
-        ("taint", "schedule.taint", 2),
-        ("Pod's node affinity", "schedule.selector", 3),
-        ("node selector", "schedule.selector", 3),
-        ("free ports", "schedule.host-port", 4),
-        ("Insufficient", "schedule.insufficient", 5),
-        ("Too many pods", "schedule.too-many-pods", 5),
-        ("max volume count", "volume.attach", 6),
-        ("available persistent volumes to bind", "volume.claim-unbound", 6),
-        ("PersistentVolume's node affinity", "volume.zone", 6),
-        ("volume node affinity conflict", "volume.zone", 6),
-        ("no available volume zone", "volume.zone", 6),
-        ("enough free storage", "volume.capacity", 6),
-        ("topology spread constraints", "schedule.spread", 7),
-        ("affinity", "schedule.pod-affinity", 8),
-    ];
-    WORDS
-        .iter()
-        .find(|(word, _, _)| why.contains(word))
-        .map_or(("schedule.unknown", 0), |(_, cause, rank)| (cause, *rank))
-}
-
-/// The reasons of a FailedScheduling message, without what it says of preemption.
-pub fn reasons(message: &str) -> Vec<Reason<'_>> {
-    let body = message.split_once("nodes are available:").map_or("", |(_, rest)| rest);
-    let body = body.split(" preemption:").next().unwrap_or(body);
-    ITEM.captures_iter(body)
-        .filter_map(|m| {
-            let why = m.get(2)?.as_str();
-            Some(Reason { nodes: m[1].parse().unwrap_or(0), cause: cause(why).0, why })
-        })
-        .collect()
+/// The reasons of a FailedScheduling message.
+fn reasons(message: &str) -> Vec<Rejection> {
+    let mut found = patterns::scheduler(message).map_or_else(Vec::new, |s| s.rejections);
+    for r in &mut found {
+        if r.cause == "unknown" {
+            r.cause = "schedule.unknown";
+        } else if r.why.contains("free storage") {
+            r.cause = "volume.capacity";
+        }
+    }
+    found
 }
 
 pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
@@ -97,7 +70,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     let main = found.iter().max_by_key(|r| main_rank(ctx, pod, r));
     let cause = never_fits(ctx, pod).or(main.map(|r| r.cause)).unwrap_or("schedule.unknown");
     let nodes = found.iter().map(|r| r.nodes).sum::<u32>();
-    let of = |r: &Reason| {
+    let of = |r: &Rejection| {
         if found.len() > 1 && r.cause == cause {
             format!(" on {} of {nodes} nodes", r.nodes)
         } else {
@@ -170,13 +143,13 @@ fn never_fits(ctx: &Ctx, pod: &Pod) -> Option<&'static str> {
     if !pod.spec.node_selector.is_empty() && !nodes().any(|n| selected(pod, &n.meta.labels)) {
         return Some("schedule.selector");
     }
-    let gpus = room::asks(pod, GPU);
+    let gpus = scheduling::requests(pod, GPU);
     (gpus > nodes().filter_map(|n| n.allocatable.gpu).max().unwrap_or(0)).then_some("schedule.insufficient")
 }
 
 /// Taints are tested before selectors. Where the selector matches some node, the taint is what stands in the way.
-fn main_rank(ctx: &Ctx, pod: &Pod, r: &Reason) -> u8 {
-    let (_, rank) = cause(r.why);
+fn main_rank(ctx: &Ctx, pod: &Pod, r: &Rejection) -> u8 {
+    let rank = rank(r.cause);
     if r.cause != "schedule.selector" || pod.spec.node_selector.is_empty() {
         return rank;
     }
@@ -188,23 +161,20 @@ fn selected(pod: &Pod, labels: &crate::world::Labels) -> bool {
 }
 
 /// `16 nvidia.com/gpu`, and what the best node has: `most free: 4 of 8 on gpu-worker-042`.
-fn insufficient(ctx: &Ctx, pod: &Pod, found: &[Reason]) -> (String, Option<String>) {
-    let scarce: Vec<&Reason> = found.iter().filter(|r| r.cause == "schedule.insufficient").collect();
+fn insufficient(ctx: &Ctx, pod: &Pod, found: &[Rejection]) -> (String, Option<String>) {
+    let scarce: Vec<&Rejection> = found.iter().filter(|r| r.cause == "schedule.insufficient").collect();
     let first = scarce.iter().max_by_key(|r| r.nodes);
-    let resource = first
-        .and_then(|r| INSUFFICIENT.captures(r.why))
-        .and_then(|m| m.get(1))
-        .map_or(GPU, |resource| resource.as_str());
+    let resource = first.map_or(GPU, |r| r.subject.as_str());
     let show = |n: u64| match resource {
         "cpu" => millicores(n),
         "memory" | "ephemeral-storage" => bytes(n),
         _ => n.to_string(),
     };
-    let need = room::asks(pod, resource);
+    let need = scheduling::requests(pod, resource);
     let fits = |name: &str| {
         ctx.world.nodes.find("", name).is_some_and(|n| !n.unschedulable && selected(pod, &n.meta.labels))
     };
-    let free = match ctx.room.most_free(ctx.world, ctx.now, resource, fits) {
+    let free = match ctx.room.most_free(ctx.world, resource, fits) {
         Some((node, free, all)) => {
             format!("needs {} {resource}; most free: {} of {} on {node}", show(need), show(free), show(all))
         }
@@ -212,58 +182,4 @@ fn insufficient(ctx: &Ctx, pod: &Pod, found: &[Reason]) -> (String, Option<Strin
         None => return (format!("{} {resource}", show(need)), None),
     };
     (format!("{} {resource}", show(need)), Some(free))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn causes(message: &str) -> Vec<(u32, &'static str)> {
-        reasons(message).into_iter().map(|r| (r.nodes, r.cause)).collect()
-    }
-
-    /// The wordings of 1.36 (captures) and of older schedulers (facts 4.2).
-    #[test]
-    fn scheduler_messages_come_apart() {
-        let tail = " no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
-        let m = |s: &str| format!("0/9 nodes are available: {s}{tail}");
-        assert_eq!(causes(&m("1 Insufficient nvidia.com/gpu.")), [(1, "schedule.insufficient")]);
-        assert_eq!(causes(&m("1 Insufficient nvidia.com/mig-3g.40gb.")), [(1, "schedule.insufficient")]);
-        assert_eq!(
-            causes(&m(
-                "2 Insufficient cpu, 3 node(s) had untolerated taint(s), 4 node(s) were unschedulable."
-            )),
-            [(2, "schedule.insufficient"), (3, "schedule.taint"), (4, "schedule.cordoned")]
-        );
-        for taint in [
-            "1 node(s) had untolerated taint {dedicated: gpu}.",
-            "1 node(s) had taints that the pod didn't tolerate.",
-            "1 node(s) had taint {dedicated: gpu}, that the pod didn't tolerate.",
-        ] {
-            assert_eq!(causes(&m(taint))[0], (1, "schedule.taint"), "{taint}");
-        }
-        assert_eq!(
-            causes(&m("1 node(s) didn't match Pod's node affinity/selector.")),
-            [(1, "schedule.selector")]
-        );
-        assert_eq!(causes(&m("1 node(s) didn't match pod affinity rules.")), [(1, "schedule.pod-affinity")]);
-        assert_eq!(
-            causes(&m("1 node(s) didn't satisfy existing pods anti-affinity rules.")),
-            [(1, "schedule.pod-affinity")]
-        );
-        assert_eq!(
-            causes(&m("1 node(s) didn't match pod topology spread constraints (missing required label).")),
-            [(1, "schedule.spread")]
-        );
-        assert_eq!(
-            causes(&m("1 node(s) didn't have free ports for the requested pod ports.")),
-            [(1, "schedule.host-port")]
-        );
-        assert_eq!(
-            causes(&m("1 node(s) didn't match PersistentVolume's node affinity.")),
-            [(1, "volume.zone")]
-        );
-        assert_eq!(causes(&m("1 Too many pods.")), [(1, "schedule.too-many-pods")]);
-        assert_eq!(causes("no scheduler is running"), []);
-    }
 }

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::world::patterns;
 use crate::world::{Claim, ContainerState, Event, Kind, ObjectRef, Phase, Pod, Time};
 
 use super::config::seconds;
@@ -13,10 +14,6 @@ use super::{create, pod as pods};
 
 static CLAIM: LazyLock<Regex> =
     LazyLock::new(|| pattern(r#"persistentvolumeclaim "([^"]+)" (not found|is being deleted|bound to)"#));
-static CLASS: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r#"storageclass\.storage\.k8s\.io "([^"]+)" not found"#));
-static VOLUME: LazyLock<Regex> = LazyLock::new(|| pattern(r#"for volume "([^"]+)""#));
-
 /// A pod that the scheduler holds back for its claims. The claim is what is to be fixed where one can be named.
 #[allow(clippy::too_many_arguments)]
 pub fn unschedulable(
@@ -73,23 +70,23 @@ fn unbound<'w>(ctx: &'w Ctx, claim: &Claim, since: Time) -> (Signal, Option<&'w 
     let name = &claim.meta.name;
     let events = ctx.world.events_of(&object);
     let own = |e: &&Event| same(&e.regarding_uid, &claim.meta.uid);
-    let failed = events.iter().copied().filter(own).find(|e| &*e.reason == "ProvisioningFailed");
-    if let Some(event) = failed {
-        if let Some(m) = CLASS.captures(&event.note) {
-            let s = Signal::new("volume.class-missing", object, since)
-                .title(format!("storage class {} of claim {name} does not exist", &m[1]))
-                .row(format!("storage class {} missing", &m[1]));
-            return (s, Some(event));
-        }
-        let s = Signal::new("volume.provisioner", object, since)
-            .title(format!("the volume for claim {name} cannot be provisioned"))
-            .row("provisioning fails");
-        return (s, Some(event));
+    let told = |e: &&Event| {
+        matches!(
+            &*e.reason,
+            "ProvisioningFailed" | "FailedBinding" | "ExternalProvisioning" | "WaitForFirstConsumer"
+        )
+    };
+    let event = events.iter().copied().filter(own).find(told);
+    let clue = event.and_then(|e| patterns::claim(&e.reason, &e.note));
+    if let Some(clue) = clue.filter(|c| c.cause != "volume.claim-unbound") {
+        let title = match clue.cause {
+            "volume.class-missing" => {
+                format!("storage class {} of claim {name} does not exist", clue.subject)
+            }
+            _ => format!("the volume for claim {name} cannot be provisioned"),
+        };
+        return (Signal::new(clue.cause, object, since).title(title).row(clue.words), event);
     }
-    let event =
-        events.iter().copied().filter(own).find(|e| {
-            matches!(&*e.reason, "FailedBinding" | "ExternalProvisioning" | "WaitForFirstConsumer")
-        });
     let s = Signal::new("volume.claim-unbound", object, since)
         .title(format!("claim {name} is not bound to a volume"))
         .row(format!("claim {name} unbound"));
@@ -173,48 +170,28 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) -> bool {
 
 /// What a volume or sandbox event proves: cause, title, row.
 pub fn classify(reason: &str, note: &str) -> (&'static str, String, String) {
-    if let Some(found) = create::missing(note) {
-        return found;
-    }
-    let volume = VOLUME.captures(note).map_or(String::new(), |m| format!(" {}", &m[1]));
-    match reason {
-        "FailedAttachVolume" if note.contains("Multi-Attach error") => (
-            "volume.multi-attach",
-            format!("volume{volume} is attached to another node"),
-            "volume attached elsewhere".into(),
+    let clue = match reason {
+        "FailedMount" | "FailedAttachVolume" | "FailedMapVolume" => patterns::mount(reason, note),
+        _ => patterns::sandbox(note),
+    };
+    let Some(clue) = clue else {
+        return ("sandbox.runtime", "the pod's sandbox cannot be made".into(), "sandbox fails".into());
+    };
+    let volume = if clue.subject.is_empty() { String::new() } else { format!(" {}", clue.subject) };
+    match clue.cause {
+        c if c.starts_with("config.") => create::told(clue),
+        "volume.mount" if note.to_ascii_lowercase().contains("permission denied") => (
+            "volume.permission",
+            format!("volume{volume} cannot be mounted: permission denied"),
+            "mount: permission denied".into(),
         ),
-        "FailedAttachVolume" => (
-            "volume.attach",
-            format!("volume{volume} cannot be attached to the node"),
-            "volume cannot attach".into(),
-        ),
-        "FailedMount" | "FailedMapVolume" => {
-            if note.to_ascii_lowercase().contains("permission denied") {
-                (
-                    "volume.permission",
-                    format!("volume{volume} cannot be mounted: permission denied"),
-                    "mount: permission denied".into(),
-                )
-            } else {
-                ("volume.mount", format!("volume{volume} cannot be mounted"), "volume cannot mount".into())
-            }
+        "sandbox.network" => {
+            (clue.cause, format!("the pod's network cannot be set up: {}", clue.words), clue.words)
         }
-        _ => {
-            let said = note.to_ascii_lowercase();
-            if ["cni", "network", "ipam", "no addresses"].iter().any(|w| said.contains(w)) {
-                (
-                    "sandbox.network",
-                    "the network plugin cannot set up the pod's network".into(),
-                    "pod network fails".into(),
-                )
-            } else {
-                (
-                    "sandbox.runtime",
-                    "the container runtime cannot make the pod's sandbox".into(),
-                    "sandbox fails".into(),
-                )
-            }
+        "sandbox.runtime" => {
+            (clue.cause, "the container runtime cannot make the pod's sandbox".into(), "sandbox fails".into())
         }
+        _ => (clue.cause, clue.words.clone(), clue.words),
     }
 }
 

@@ -1,64 +1,36 @@
 //! Rollouts that do not finish, pods that are refused before they exist, workloads with fewer pods than asked for.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use regex::Regex;
-
+use crate::world::patterns;
 use crate::world::{Event, Kind, ObjectRef, Status, Time, Workload, condition};
 
 use super::config::seconds;
 use super::finding::{Key, Severity};
 use super::memory::rollout_of;
-use super::pattern;
 use super::signal::{Ctx, Out, Part, Signal, same};
-
-static EXCEEDED: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"exceeded quota: ([^,]+), requested: (.+?), used: (.+?), limited: ([^\n]+)$"));
-static MUST: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"failed quota: ([^:]+): must specify ([^\n]+?)(?: for: [^\n]+)?$"));
-static WEBHOOK: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r#"admission webhook "([^"]+)" denied the request:? ?([^\n]*)"#));
-static RANGE: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"(?:maximum|minimum|max|min) [^\n]{0,80}(?:usage|limit|request|ratio)[^\n]{0,160}")
-});
 
 /// Why pods are refused, in the API server's words: cause, title, row.
 pub fn refused(message: &str) -> (&'static str, String, String) {
-    if let Some(m) = EXCEEDED.captures(message) {
-        let title =
-            format!("quota {} is exceeded: requested {}, used {}, limited {}", &m[1], &m[2], &m[3], &m[4]);
-        return ("quota.exceeded", title, format!("quota {} exceeded", &m[1]));
+    match patterns::created(message) {
+        Some(clue) => {
+            let title = match clue.cause {
+                "quota.exceeded" => format!("quota {} is exceeded: {}", clue.subject, quota(&clue.words)),
+                _ => format!("its pods are refused: {}", clue.words),
+            };
+            (clue.cause, title, clue.words)
+        }
+        None => {
+            let said = message.rsplit("forbidden: ").next().unwrap_or(message);
+            ("admission.denied", format!("its pods are refused: {said}"), "pods refused".into())
+        }
     }
-    if let Some(m) = MUST.captures(message) {
-        let title = format!("quota {} refuses pods that do not specify {}", &m[1], &m[2]);
-        return ("quota.must-specify", title, format!("must specify {}", &m[2]));
-    }
-    if let Some(m) = WEBHOOK.captures(message) {
-        return (
-            "admission.denied",
-            format!("admission webhook {} denies its pods: {}", &m[1], &m[2]),
-            "denied by a webhook".into(),
-        );
-    }
-    if message.contains("violates PodSecurity") {
-        return (
-            "admission.denied",
-            "Pod Security of the namespace refuses its pods".into(),
-            "refused by Pod Security".into(),
-        );
-    }
-    if message.contains("forbidden") && RANGE.is_match(message) {
-        let said = RANGE.find(message).map_or("", |m| m.as_str());
-        return (
-            "limitrange.violated",
-            format!("a LimitRange refuses its pods: {said}"),
-            "LimitRange".into(),
-        );
-    }
-    let said = message.rsplit("forbidden: ").next().unwrap_or(message);
-    ("admission.denied", format!("its pods are refused: {said}"), "pods refused".into())
+}
+
+/// The part after `quota NAME: `.
+fn quota(words: &str) -> &str {
+    words.split_once(": ").map_or(words, |(_, rest)| rest)
 }
 
 pub fn judge(ctx: &Ctx, w: &Workload, object: &ObjectRef, out: &mut Out) {

@@ -553,6 +553,26 @@ fn pods() -> Vec<Case> {
 fn ends() -> Vec<Case> {
     vec![
         c(
+            "runtime.disk-full",
+            "no space left",
+            |s| pull(s, "failed to copy: write /var/lib/containerd/x: no space left on device"),
+            |s| {
+                pull(s, "failed to copy: something new");
+            },
+        ),
+        c(
+            "runtime.nvidia",
+            "nvidia-container-cli",
+            |s| {
+                s.crashes(128, "StartError");
+                s.c().last.as_mut().unwrap().message =
+                    "OCI runtime create failed: nvidia-container-cli: initialization error: nvml error"
+                        .into();
+            },
+            |s| s.c().last.as_mut().unwrap().reason = "Error".into(),
+        ),
+        c("volume.full", "no space left", |s| logged(s, "write /data/x: no space left on device"), quiet),
+        c(
             "crash.oom-limit",
             "limits.memory 2Gi",
             |s| s.crashes(137, "OOMKilled"),
