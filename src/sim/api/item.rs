@@ -1,4 +1,5 @@
 //! One version of a stored object, in the form that costs least for its age.
+use super::made::Made;
 use bytes::Bytes;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -14,6 +15,8 @@ pub enum Item {
     Live(Arc<Live>),
     /// History: text only, some ten times smaller than the tree.
     Cold(Arc<Cold>),
+    /// Generated objects: only what differs from their template.
+    Made(Arc<Made>),
 }
 
 #[derive(Debug)]
@@ -45,6 +48,7 @@ impl Item {
                 value["kind"] = Value::from(&*cold.kind);
                 Arc::new(value)
             }
+            Item::Made(made) => Arc::new(made.value()),
         }
     }
 
@@ -53,6 +57,7 @@ impl Item {
         match self {
             Item::Live(live) => live.json.get_or_init(|| bare_json(&live.value)).clone(),
             Item::Cold(cold) => cold.json.clone(),
+            Item::Made(made) => made.json(),
         }
     }
 
@@ -64,23 +69,32 @@ impl Item {
                 let cold = Cold { api_version: text("apiVersion"), kind: text("kind"), json: self.json() };
                 Item::Cold(Arc::new(cold))
             }
-            Item::Cold(_) => self.clone(),
+            Item::Cold(_) | Item::Made(_) => self.clone(),
         }
     }
 
     /// Bytes that it costs to keep this version in history.
     pub fn weight(&self) -> usize {
-        self.json().len() + 128
+        match self {
+            Item::Made(_) => 0,
+            _ => self.json().len() + 128,
+        }
     }
 
     /// `namespace/name`, or `name` for what has no namespace.
     pub fn key(&self) -> Box<str> {
+        if let Item::Made(made) = self {
+            return made.key();
+        }
         let value = self.value();
         super::store::key(super::meta::namespace(&value), super::meta::name(&value))
     }
 
     pub fn view(&self) -> View {
-        View(self.value())
+        match self {
+            Item::Made(made) => View::Made(made.clone()),
+            _ => View::Tree(self.value()),
+        }
     }
 }
 
@@ -119,24 +133,36 @@ pub fn with_type(kind: &str, api_version: &str, bare: &[u8]) -> Vec<u8> {
 }
 
 /// What selectors look at.
-pub struct View(pub Object);
+pub enum View {
+    Tree(Object),
+    Made(Arc<Made>),
+}
 
 impl View {
-    pub fn label(&self, key: &str) -> Option<Cow<'_, str>> {
-        self.0["metadata"]["labels"].get(key)?.as_str().map(Cow::Borrowed)
+    pub fn label(&self, key: &str) -> Option<&str> {
+        match self {
+            View::Tree(tree) => tree["metadata"]["labels"].get(key)?.as_str(),
+            View::Made(made) => made.label(key),
+        }
     }
 
     /// The value at a dotted path such as `spec.nodeName`; absent fields and nulls read as "".
     pub fn field(&self, path: &str) -> Cow<'_, str> {
-        let mut at = &*self.0;
-        for part in path.split('.') {
-            at = &at[part];
+        match self {
+            View::Tree(tree) => at(tree, path),
+            View::Made(made) => match made.field(path) {
+                Some(known) => known,
+                None => at(&made.value(), path).into_owned().into(),
+            },
         }
-        match at {
-            Value::String(s) => Cow::Borrowed(s),
-            Value::Null => Cow::Borrowed(""),
-            other => Cow::Owned(other.to_string()),
-        }
+    }
+}
+
+fn at<'a>(tree: &'a Value, path: &str) -> Cow<'a, str> {
+    match path.split('.').fold(tree, |at, part| &at[part]) {
+        Value::String(s) => Cow::Borrowed(s),
+        Value::Null => Cow::Borrowed(""),
+        other => Cow::Owned(other.to_string()),
     }
 }
 

@@ -2,6 +2,7 @@
 pub mod faultproxy;
 pub mod faults;
 pub mod item;
+pub mod load;
 pub mod machines;
 pub mod registry;
 pub mod server;
@@ -26,6 +27,7 @@ mod handler;
 mod history;
 mod ids;
 mod logs;
+mod made;
 mod meta;
 mod metrics;
 mod openapi;

@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn label_selectors_mean_what_kubernetes_says() {
-        let view = View(Arc::new(json!({"metadata": {"labels": {"app": "web", "tier": "1", "empty": ""}}})));
+        let view = View::Tree(Arc::new(json!({"metadata": {"labels": {"app": "web", "tier": "1", "empty": ""}}})));
         for yes in [
             "",
             "app=web",
@@ -323,7 +323,7 @@ mod tests {
     fn field_selectors_read_what_is_indexed_and_refuse_the_rest() {
         let registry = Registry::built_in();
         let pods = registry.by_key("pods").unwrap();
-        let view = View(Arc::new(json!({"metadata": {"name": "a"}, "spec": {"nodeName": "n1"}})));
+        let view = View::Tree(Arc::new(json!({"metadata": {"name": "a"}, "spec": {"nodeName": "n1"}})));
         let parse = |text| FieldSelector::parse(text, pods);
         assert!(parse("spec.nodeName=n1,metadata.name!=b").unwrap().matches(&view));
         assert!(parse("status.phase=").unwrap().matches(&view));

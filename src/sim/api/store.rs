@@ -326,7 +326,7 @@ impl Store {
         let kind = if old.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
         let table = inner.tables.entry(def.key.clone()).or_default();
         table.objects.insert(at, item.clone());
-        self.announce(inner, def, kind, item.clone(), old);
+        self.announce(inner, &def.key, kind, item.clone(), old);
         item
     }
 
@@ -342,13 +342,13 @@ impl Store {
         let at = key(meta::namespace(&last), meta::name(&last));
         let item = Item::new(last);
         inner.tables.entry(def.key.clone()).or_default().objects.remove(&at);
-        self.announce(inner, def, ChangeKind::Deleted, item.clone(), Some(old.clone()));
+        self.announce(inner, &def.key, ChangeKind::Deleted, item.clone(), Some(old.clone()));
         item
     }
 
-    fn announce(&self, inner: &mut Inner, def: &Resource, kind: ChangeKind, item: Item, old: Option<Item>) {
-        let logged = Arc::new(Logged { rv: inner.rv, resource: def.key.clone(), kind, item, old });
-        let table = inner.tables.entry(def.key.clone()).or_default();
+    pub(super) fn announce(&self, inner: &mut Inner, resource: &Arc<str>, kind: ChangeKind, item: Item, old: Option<Item>) {
+        let logged = Arc::new(Logged { rv: inner.rv, resource: resource.clone(), kind, item, old });
+        let table = inner.tables.entry(resource.clone()).or_default();
         table.history.push(logged.clone());
         table.news.send_replace(inner.rv);
         // Fails only if nobody follows.
