@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::args::{Cli, Common, Demo, Sim as Args};
 use super::open::{self, runtime};
 use super::{exit, out};
+use crate::sim::api::faults::parse_schedule;
+use crate::sim::api::load::LoadOptions;
 use crate::sim::clock::SimClock;
 use crate::sim::cluster::Cluster;
 use crate::sim::{Sim, SimOptions, scenario};
@@ -25,14 +27,21 @@ pub fn serve(common: &Common, args: &Args) -> u8 {
     }
     finish(runtime().and_then(|rt| {
         let result = rt.block_on(async {
-            let name = args.scenario.as_deref().unwrap_or("healthy");
+            let generated = args.nodes > 0 || args.pods > 0;
+            let load = LoadOptions { nodes: args.nodes, pods: args.pods, churn: args.churn, seed: args.seed };
             let options = SimOptions {
                 listen: args.listen,
                 tls: args.tls,
                 clock: SimClock::wall(args.speed),
                 seed: Some(args.seed),
+                load: generated.then_some(load),
+                faults: parse_schedule(&args.faults.join(","), args.seed).map_err(|e| e.to_string())?,
             };
-            let sim = start(name, options).await?;
+            // A generated cluster stands alone unless a scenario is asked for by name.
+            let sim = match (args.scenario.as_deref(), generated) {
+                (None, true) => Sim::start(options).await.map_err(|e| e.to_string())?,
+                (name, _) => start(name.unwrap_or("healthy"), options).await?,
+            };
             if let Some(file) = &common.kubeconfig {
                 write_private(file, &sim.kubeconfig())?;
             }

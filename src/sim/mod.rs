@@ -4,7 +4,8 @@ pub mod clock;
 pub mod cluster;
 pub mod scenario;
 
-use api::faults::Faults;
+use api::faults::{self, Faults, Timed};
+use api::load::{Load, LoadOptions};
 use api::machines::{Machines, NoMachines};
 use api::server::ApiServer;
 use api::status::Status;
@@ -13,6 +14,7 @@ use api::tls::{Tls, TlsError};
 use clock::SimClock;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use tokio::task::JoinSet;
 
 /// How an embedded cluster is started.
 #[derive(Clone, Debug)]
@@ -23,12 +25,23 @@ pub struct SimOptions {
     pub clock: SimClock,
     /// Makes uids and generated names reproducible.
     pub seed: Option<u64>,
+    /// A generated cluster beside whatever else is in the store.
+    pub load: Option<LoadOptions>,
+    /// Faults and their times, counted from the start.
+    pub faults: Vec<Timed>,
 }
 
 impl Default for SimOptions {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        SimOptions { listen, tls: false, clock: SimClock::wall(1.0), seed: None }
+        SimOptions {
+            listen,
+            tls: false,
+            clock: SimClock::wall(1.0),
+            seed: None,
+            load: None,
+            faults: Vec::new(),
+        }
     }
 }
 
@@ -48,6 +61,8 @@ pub enum SimError {
 /// A running embedded cluster.
 pub struct Sim {
     server: ApiServer,
+    /// Churn and faults; they end with the cluster.
+    _tasks: JoinSet<()>,
 }
 
 impl Sim {
@@ -67,10 +82,18 @@ impl Sim {
         };
         let tls = options.tls.then(|| Tls::new(options.listen.ip())).transpose()?;
         api::bootstrap(&store)?;
+        let mut tasks = JoinSet::new();
+        if let Some(load) = options.load {
+            tasks.spawn(Load::fill(&store, load)?.churn());
+        }
         let machines = machines(&store);
-        let address = options.listen;
+        let (address, clock) = (options.listen, store.clock().clone());
         let server = ApiServer::start(store, machines, address, tls).await;
-        Ok(Sim { server: server.map_err(|source| SimError::Listen { address, source })? })
+        let server = server.map_err(|source| SimError::Listen { address, source })?;
+        if !options.faults.is_empty() {
+            tasks.spawn(faults::play(options.faults, server.faults().clone(), clock));
+        }
+        Ok(Sim { server, _tasks: tasks })
     }
 
     /// `http://127.0.0.1:PORT`

@@ -43,7 +43,7 @@ pub enum Fault {
 /// What a `--faults` text means wrongly.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error(
-    "{0:?} is no fault: use drop-watches, no-bookmarks, gone, 429, 500, 503, html[=STATUS], reset, hang, truncate, slow=DURATION, expire-token, forbid=RESOURCE, restart, clock-skew=DURATION or random, each with @TIME or @TIME..TIME if it is not for always"
+    "{0:?} is no fault: use drop-watches, no-bookmarks, gone, 429, 500, 503, html[=STATUS], reset, hang, truncate, slow[=DURATION], expire-token, forbid=RESOURCE, restart, clock-skew=DURATION or random, each with @TIME or @TIME..TIME if it is not for always"
 )]
 pub struct FaultError(String);
 
@@ -68,6 +68,7 @@ impl FromStr for Fault {
             "reset" => Fault::Reset,
             "hang" => Fault::Hang,
             "truncate" => Fault::Truncate,
+            "slow" if value.is_empty() => Fault::Slow(Duration::from_millis(500)),
             "slow" => return Ok(Fault::Slow(duration(value).ok_or_else(wrong)?)),
             "expire-token" | "401" => Fault::ExpireToken,
             "forbid" if !value.is_empty() => return Ok(Fault::Forbid(value.into())),
@@ -319,7 +320,7 @@ mod tests {
         let skew = Fault::ClockSkew(SignedDuration::from_mins(-5));
         assert_eq!("clock-skew=-5m".parse(), Ok(skew.clone()));
         assert_eq!(skew.to_string().parse(), Ok(skew));
-        for bad in ["", "slow", "slow=x", "slow=-1s", "forbid", "html=9", "reset=1", "nonsense"] {
+        for bad in ["", "slow=x", "slow=-1s", "forbid", "html=9", "reset=1", "nonsense"] {
             assert!(bad.parse::<Fault>().is_err(), "{bad}");
         }
     }

@@ -90,7 +90,10 @@ impl Load {
                     1 | 2 => &app.crashing,
                     _ => &app.running,
                 };
-                Made { restarts: if Arc::ptr_eq(template, &app.crashing) { 7 } else { 0 }, ..made(template, i, i % nodes) }
+                Made {
+                    restarts: if Arc::ptr_eq(template, &app.crashing) { 7 } else { 0 },
+                    ..made(template, i, i % nodes)
+                }
             })
             .collect();
         store.put_all("nodes", &mut load.nodes);
@@ -105,13 +108,12 @@ impl Load {
         let tier = ["web", "api", "batch", "ml"][(i % 4) as usize];
         let labels = json!({"app": name, "tier": tier});
         let template = json!({"metadata": {"labels": labels}, "spec": {"containers": containers(i)}});
-        let spec = json!({"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template});
+        let spec =
+            json!({"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template});
         let object = json!({"metadata": {"name": name, "labels": labels}, "spec": spec});
         let deployment = self.store.create("deployments.apps", &ns, object.clone())?;
         let mut set = object;
-        let owner = |kind: &str, name: &str, uid: &str| {
-            json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true, "blockOwnerDeletion": true}])
-        };
+        let owner = |kind: &str, name: &str, uid: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true, "blockOwnerDeletion": true}]);
         let set_name = format!("{name}-{hash}");
         set["metadata"]["name"] = json!(set_name);
         set["metadata"]["ownerReferences"] = owner("Deployment", &name, meta::uid(&deployment));
@@ -130,7 +132,11 @@ impl Load {
             let tree = pod(i, &ns, &labels, &hash, &set_name, &owner, phase, crashing);
             Template::new(&tree, &format!("{set_name}-"), phase)
         };
-        Ok(App { running: build("Running", false), crashing: build("Running", true), pending: build("Pending", false) })
+        Ok(App {
+            running: build("Running", false),
+            crashing: build("Running", true),
+            pending: build("Pending", false),
+        })
     }
 
     /// Changes the cluster at its rate, for ever.
@@ -170,7 +176,14 @@ impl Load {
                 // Wraps after more pods than names; by then the first ones are long gone.
                 self.next_index = self.next_index.wrapping_add(1);
                 let app = &self.apps[index as usize % self.apps.len()];
-                let new = Made { template: app.running.clone(), index, created: now, changed: now, restarts: 0, ..old };
+                let new = Made {
+                    template: app.running.clone(),
+                    index,
+                    created: now,
+                    changed: now,
+                    restarts: 0,
+                    ..old
+                };
                 self.pods[at] = new;
                 self.store.put("pods", &mut self.pods[at]);
             }
@@ -213,15 +226,29 @@ fn containers(i: u32) -> Value {
 }
 
 #[allow(clippy::too_many_arguments)] // one call, and each is a different part of the pod
-fn pod(i: u32, ns: &str, labels: &Value, hash: &str, set: &str, owner: &Value, phase: &str, crashing: bool) -> Value {
+fn pod(
+    i: u32,
+    ns: &str,
+    labels: &Value,
+    hash: &str,
+    set: &str,
+    owner: &Value,
+    phase: &str,
+    crashing: bool,
+) -> Value {
     let mut labels = labels.clone();
     labels["pod-template-hash"] = json!(hash);
     let ready = if phase == "Running" && !crashing { "True" } else { "False" };
-    let condition = |kind: &str, status: &str| {
-        json!({"type": kind, "observedGeneration": 1, "status": status, "lastProbeTime": null, "lastTransitionTime": "@@CHANGED@@"})
-    };
-    let conditions: Vec<Value> = [("PodReadyToStartContainers", "True"), ("Initialized", "True"), ("Ready", ready),
-        ("ContainersReady", ready), ("PodScheduled", "True")].map(|(k, s)| condition(k, s)).to_vec();
+    let condition = |kind: &str, status: &str| json!({"type": kind, "observedGeneration": 1, "status": status, "lastProbeTime": null, "lastTransitionTime": "@@CHANGED@@"});
+    let conditions: Vec<Value> = [
+        ("PodReadyToStartContainers", "True"),
+        ("Initialized", "True"),
+        ("Ready", ready),
+        ("ContainersReady", ready),
+        ("PodScheduled", "True"),
+    ]
+    .map(|(k, s)| condition(k, s))
+    .to_vec();
     let statuses: Vec<Value> = meta::items(&json!({"c": containers(i)}), "c")
         .map(|c| {
             let broken = crashing && c["name"] == "app";
@@ -278,7 +305,8 @@ fn managed(object: &mut Value, writer: &str, status_writer: &str) {
 fn node(gpus: bool) -> Value {
     let mut labels = json!({"beta.kubernetes.io/arch": "amd64", "kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux",
         "kubernetes.io/hostname": "@@NAME@@", "topology.kubernetes.io/zone": "us-west-2a", "node.kubernetes.io/instance-type": "m7i.16xlarge"});
-    let mut amounts = json!({"cpu": "64", "memory": "263922136Ki", "pods": "250", "ephemeral-storage": "514937088Ki"});
+    let mut amounts =
+        json!({"cpu": "64", "memory": "263922136Ki", "pods": "250", "ephemeral-storage": "514937088Ki"});
     if gpus {
         labels["nvidia.com/gpu.present"] = json!("true");
         labels["nvidia.com/gpu.product"] = json!("NVIDIA-H100-80GB-HBM3");
@@ -288,7 +316,9 @@ fn node(gpus: bool) -> Value {
         json!({"type": kind, "status": status, "reason": reason, "message": format!("kubelet says {reason}"),
             "lastHeartbeatTime": "@@CHANGED@@", "lastTransitionTime": "@@CREATED@@"})
     };
-    let images: Vec<Value> = (0..40).map(|i| json!({"names": [image(i * 5, false)], "sizeBytes": 120_000_000 + i * 1_000_000})).collect();
+    let images: Vec<Value> = (0..40)
+        .map(|i| json!({"names": [image(i * 5, false)], "sizeBytes": 120_000_000 + i * 1_000_000}))
+        .collect();
     let status = json!({"capacity": amounts, "allocatable": amounts, "images": images,
         "conditions": [condition("MemoryPressure", "False", "KubeletHasSufficientMemory"), condition("DiskPressure", "False", "KubeletHasNoDiskPressure"),
             condition("PIDPressure", "False", "KubeletHasSufficientPID"), condition("Ready", "True", "KubeletReady")],
@@ -328,7 +358,12 @@ mod tests {
             let text = pod.to_string();
             assert!(text.len() > 10_000 && !text.contains("@@"), "{}: {text}", text.len());
             let env = pod["spec"]["containers"][0]["env"][0]["value"].to_string();
-            for unique in [meta::name(pod).to_string(), meta::uid(pod).to_string(), pod["status"]["podIP"].to_string(), env] {
+            for unique in [
+                meta::name(pod).to_string(),
+                meta::uid(pod).to_string(),
+                pod["status"]["podIP"].to_string(),
+                env,
+            ] {
                 assert!(seen.insert(unique));
             }
         }

@@ -62,7 +62,9 @@ impl Template {
         let text = String::from_utf8(bare_json(tree).to_vec()).unwrap_or_default();
         let (mut parts, mut rest) = (Vec::new(), text.as_str());
         let mut before = String::new();
-        while let Some((head, (name, tail))) = rest.split_once("@@").and_then(|(h, t)| Some((h, t.split_once("@@")?))) {
+        while let Some((head, (name, tail))) =
+            rest.split_once("@@").and_then(|(h, t)| Some((h, t.split_once("@@")?)))
+        {
             before.push_str(head);
             let Some(hole) = hole(name) else { break };
             rest = tail;
@@ -206,9 +208,21 @@ mod tests {
         let tree = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "@@NAME@@", "namespace": "ns", "labels": {"a": "b"}},
             "spec": {"nodeName": "@@NODE@@", "x": "a@@U0@@b"}, "status": {"restarts": "@@#RESTARTS@@"}});
         let template = Template::new(&tree, "web-", "Running");
-        let made = |index| Made { template: template.clone(), index, seed: 1, rv: 9, node: 3, restarts: 7, created: 0, changed: 0 };
+        let made = |index| Made {
+            template: template.clone(),
+            index,
+            seed: 1,
+            rv: 9,
+            node: 3,
+            restarts: 7,
+            created: 0,
+            changed: 0,
+        };
         let value = made(5).value();
-        assert_eq!((&value["spec"]["nodeName"], &value["status"]["restarts"]), (&json!("node-00003"), &json!(7)));
+        assert_eq!(
+            (&value["spec"]["nodeName"], &value["status"]["restarts"]),
+            (&json!("node-00003"), &json!(7))
+        );
         assert_eq!(value["metadata"]["name"], made(5).name().as_str());
         assert_eq!(value["spec"]["x"].as_str().unwrap().len(), 34);
         assert_eq!(made(5).json(), made(5).json());

@@ -281,7 +281,8 @@ mod tests {
 
     #[test]
     fn label_selectors_mean_what_kubernetes_says() {
-        let view = View::Tree(Arc::new(json!({"metadata": {"labels": {"app": "web", "tier": "1", "empty": ""}}})));
+        let view =
+            View::Tree(Arc::new(json!({"metadata": {"labels": {"app": "web", "tier": "1", "empty": ""}}})));
         for yes in [
             "",
             "app=web",

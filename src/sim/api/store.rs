@@ -346,7 +346,14 @@ impl Store {
         item
     }
 
-    pub(super) fn announce(&self, inner: &mut Inner, resource: &Arc<str>, kind: ChangeKind, item: Item, old: Option<Item>) {
+    pub(super) fn announce(
+        &self,
+        inner: &mut Inner,
+        resource: &Arc<str>,
+        kind: ChangeKind,
+        item: Item,
+        old: Option<Item>,
+    ) {
         let logged = Arc::new(Logged { rv: inner.rv, resource: resource.clone(), kind, item, old });
         let table = inner.tables.entry(resource.clone()).or_default();
         table.history.push(logged.clone());
