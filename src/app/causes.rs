@@ -7,8 +7,8 @@ use super::history;
 use super::model::{Dirty, Model, View};
 use super::msg::Effect;
 use super::update::touch;
-use crate::detect::FindingChange;
 use crate::detect::timeline::Entry;
+use crate::detect::{Finding, FindingChange, Severity};
 use crate::world::ask::LogTail;
 use crate::world::{Change, Kind, ObjectRef, Slot, World};
 
@@ -75,12 +75,22 @@ fn follow(model: &mut Model, found: Vec<FindingChange>) {
     }
 }
 
+/// How loud a finding is on an object's row. A pod is its node's victim: it is told of the node, but what is
+/// broken by itself comes first.
+fn severity_on(finding: &Finding, object: &ObjectRef) -> Severity {
+    match (&object.kind, &finding.fix().kind) {
+        (Kind::Pod, Kind::Node) => Severity::Info,
+        _ => finding.severity,
+    }
+}
+
 /// The cause on one row is what the detector says now.
 fn refresh(model: &mut Model, object: &ObjectRef) {
     let detector = &model.data.detector;
-    let cause = detector
-        .of(object)
-        .map(|f| Cause { text: detector.row(object).unwrap_or(&f.row).into(), severity: f.severity });
+    let cause = detector.of(object).map(|f| Cause {
+        text: detector.row(object).unwrap_or(&f.row).into(),
+        severity: severity_on(f, object),
+    });
     let changed = match cause {
         Some(cause) => model.data.causes.insert(object.clone(), cause.clone()) != Some(cause),
         None => model.data.causes.remove(object).is_some(),

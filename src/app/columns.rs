@@ -16,7 +16,7 @@ pub struct Shape {
     pub max: u16,
     pub right: bool,
     pub keep: u8,
-    /// When cut, the end of the text is kept: generated names differ there.
+    /// When cut, the end of the text is kept too: generated names differ there.
     pub tail: bool,
 }
 
@@ -623,7 +623,7 @@ configuration!(SECRETS, secrets);
 
 /// Aggregated events: rows of `Cx::events`, not of the world's table.
 pub static EVENTS: &[Column] = &[
-    col("LAST", 8, 8, 90, |cx, s| match cx.events.get(s) {
+    col("LAST", 8, 8, 79, |cx, s| match cx.events.get(s) {
         Some(e) => Cell::dim(Value::Clock(e.last)),
         None => Cell::plain(Value::None),
     }),
@@ -632,7 +632,7 @@ pub static EVENTS: &[Column] = &[
         Some(_) => Cell::dim(Value::Sign("info", "Normal")),
         None => Cell::plain(Value::None),
     }),
-    col("REASON", 6, 24, 95, |cx, s| match cx.events.get(s) {
+    col("REASON", 9, 24, 95, |cx, s| match cx.events.get(s) {
         Some(e) => Cell::new(Value::text(&e.reason), if e.warning { "event.warning" } else { "text" }),
         None => Cell::plain(Value::None),
     }),

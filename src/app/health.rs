@@ -41,7 +41,7 @@ pub fn pod_alone(pod: &Pod) -> Health {
         Phase::Pending if troubled(pod) => Health::Bad,
         Phase::Pending => Health::Pending,
         Phase::Running if troubled(pod) => Health::Bad,
-        Phase::Running if ready < of => Health::Pending,
+        Phase::Running if ready < of || !pod.ready => Health::Pending,
         Phase::Running => Health::Ok,
     }
 }

@@ -90,13 +90,20 @@ pub fn fit(cleaned: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The end of cleaned text that fits `columns`, starting with `…` where something was cut: names that differ in
-/// their last characters stay apart.
+/// The end of cleaned text that fits `columns`, starting with `…` where something was cut: what is being typed.
 pub fn fit_end(cleaned: &str, columns: usize) -> Cow<'_, str> {
     if width(cleaned) <= columns {
         return Cow::Borrowed(cleaned);
     }
-    let (mut used, mut from) = (1, cleaned.len());
+    if columns == 0 {
+        return Cow::Borrowed("");
+    }
+    Cow::Owned(format!("…{}", last(cleaned, columns - 1)))
+}
+
+/// The longest end of cleaned text that takes at most `columns`.
+fn last(cleaned: &str, columns: usize) -> &str {
+    let (mut used, mut from) = (0, cleaned.len());
     for (i, g) in cleaned.grapheme_indices(true).rev() {
         let w = width(g);
         if used + w > columns {
@@ -105,7 +112,33 @@ pub fn fit_end(cleaned: &str, columns: usize) -> Cow<'_, str> {
         used += w;
         from = i;
     }
-    if columns == 0 { Cow::Borrowed("") } else { Cow::Owned(format!("…{}", &cleaned[from..])) }
+    &cleaned[from..]
+}
+
+/// Both ends of cleaned text in `columns`, with `…` for what was cut between them: generated names tell what they
+/// are at their start and which one at their end.
+pub fn fit_middle(cleaned: &str, columns: usize) -> Cow<'_, str> {
+    /// What Kubernetes appends to a generated name, with its dash.
+    const SUFFIX: usize = 6;
+    if width(cleaned) <= columns {
+        return Cow::Borrowed(cleaned);
+    }
+    if columns == 0 {
+        return Cow::Borrowed("");
+    }
+    let end = last(cleaned, SUFFIX.min(columns - 1));
+    let room = columns - width(end);
+    let mut head = String::new();
+    let mut taken = 1;
+    for g in cleaned[..cleaned.len() - end.len()].graphemes(true) {
+        let w = width(g);
+        if taken + w > room {
+            break;
+        }
+        taken += w;
+        head.push_str(g);
+    }
+    Cow::Owned(format!("{head}…{end}"))
 }
 
 /// Cleaned text cut into lines of at most `columns`, at word ends where there are any.
@@ -165,6 +198,9 @@ mod tests {
         }
         assert_eq!(fit("日本語", 4), "日…");
         assert_eq!(fit_end("api-server-7c9d-x2x4", 6), "…-x2x4");
+        assert_eq!(fit_middle("api-server-7c9d4f-x2x4z", 6), "…x2x4z");
+        assert_eq!(fit_middle("api-server-7c9d4f-x2x4z", 18), "api-server-…-x2x4z");
+        assert_eq!(fit_middle("api-server", 10), "api-server");
         assert_eq!(wrap("a tag that does not exist", 10), ["a tag that", "does not", "exist"]);
     }
 
@@ -178,6 +214,7 @@ mod tests {
             prop_assert_eq!(clean(&safe), safe.as_ref());
             prop_assert!(width(&fit(&safe, columns)) <= columns);
             prop_assert!(width(&fit_end(&safe, columns)) <= columns);
+            prop_assert!(width(&fit_middle(&safe, columns)) <= columns);
             for line in wrap(&raw, columns) {
                 prop_assert!(width(&line) <= columns.max(2));
             }

@@ -8,7 +8,7 @@ use ratatui::style::Style;
 
 use crate::config::Theme;
 use crate::config::theme::Glyphs;
-use crate::term::clean::{clean, fit, fit_end, width};
+use crate::term::clean::{clean, fit, fit_end, fit_middle, width};
 
 /// Text for a terminal that shows ASCII only, as wide as it was.
 fn ascii(text: &str) -> Cow<'_, str> {
@@ -56,6 +56,14 @@ impl Painter<'_> {
         let style = self.theme.style(scope);
         let safe = clean(text);
         let cut = fit_end(&safe, columns.into());
+        self.raw(x, y, &cut, style)
+    }
+
+    /// Like `put`, but keeps both ends of text that is too long.
+    pub fn put_middle(&mut self, x: u16, y: u16, columns: u16, text: &str, scope: &str) -> u16 {
+        let style = self.theme.style(scope);
+        let safe = clean(text);
+        let cut = fit_middle(&safe, columns.into());
         self.raw(x, y, &cut, style)
     }
 

@@ -87,7 +87,7 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<
             if shape.right {
                 p.put_right(x, y, w, text, cell.scope);
             } else if shape.tail {
-                p.put_end(x, y, w, text, cell.scope);
+                p.put_middle(x, y, w, text, cell.scope);
             } else {
                 p.put(x, y, w, text, cell.scope);
             }
@@ -166,7 +166,7 @@ fn divide(shapes: &[Shape], seen: &[u16], room: u16) -> Vec<(usize, u16, u16)> {
     /// From this worth on a column rather narrows than goes.
     const MATTERS: u8 = 80;
     /// A width most texts can be read in.
-    const COMFORT: u16 = 18;
+    const COMFORT: u16 = 22;
     let title = |i: usize| width(shapes[i].name) as u16;
     let wish = |i: usize| seen[i].max(title(i)).min(shapes[i].max.max(title(i)));
     let floor = |i: usize| wish(i).min(shapes[i].min.max(title(i)));
@@ -221,7 +221,7 @@ mod tests {
                 assert!(x + w <= room, "{room}: {columns:?}");
             }
         }
-        assert_eq!(divide(&shapes, &[40, 20, 5], 46), [(0, 0, 29), (1, 30, 9), (2, 40, 5)]);
+        assert_eq!(divide(&shapes, &[40, 20, 5], 46), [(0, 0, 22), (1, 23, 17), (2, 41, 5)]);
         let wide = divide(&shapes, &[40, 20, 5], 90);
         assert_eq!(wide, [(0, 0, 40), (1, 41, 20), (2, 62, 5)]);
     }
