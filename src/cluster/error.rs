@@ -114,11 +114,6 @@ pub fn title(body: &[u8]) -> String {
 }
 
 impl Failure {
-    /// Whether trying again by itself can help.
-    pub fn is_passing(&self) -> bool {
-        !matches!(self, Failure::ReadOnly(_))
-    }
-
     /// Reads kube's error for what happened underneath.
     pub(super) fn of(error: kube::Error, server: &str) -> Failure {
         let server = server.to_owned();

@@ -264,15 +264,6 @@ impl Decoder {
         }
         pairs.iter().map(|(k, v)| (self.text.get(&**k), self.text.get(&**v))).collect()
     }
-
-    /// Forgets what no record holds any more.
-    pub fn prune(&mut self) {
-        self.templates.prune();
-        self.pods.prune();
-        self.containers.prune();
-        self.pairs.prune();
-        self.text.prune();
-    }
 }
 
 /// A string of its own: names, addresses and messages are seldom shared.
