@@ -254,3 +254,61 @@ fn cluster_text_is_only_ever_a_value() {
     let text = playbook::render::text(&walk, &|_| playbook::render::Standing::default());
     assert!(!text.contains('\x1b') && !text.contains('\u{202e}'), "{text:?}");
 }
+
+/// `captures/watch/node-notready-and-back`: silent from t≈41, reporting not ready at ≈77, ready at ≈87.
+#[test]
+fn a_node_that_goes_silent_and_comes_back() {
+    let events: Vec<serde_json::Value> = support::text("watch/node-notready-and-back.jsonl")
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    let until = |t: f64| {
+        let mut world = World::new();
+        for e in &events {
+            let kind = match e["resource"].as_str().unwrap() {
+                "nodes" => Kind::Node,
+                "pods" => Kind::Pod,
+                _ => continue,
+            };
+            if e["t"].as_f64().unwrap() <= t && e["type"] != "BOOKMARK" && e["type"] != "DELETED" {
+                support::apply(&mut world, kind, &e["object"]);
+            }
+        }
+        diagnose_with(&library(), &world, ObjectRef::new(Kind::Node, "", "gpu-worker-042"))
+    };
+    assert_eq!(cause(&until(10.0)), "none");
+    let silent = until(42.0);
+    assert_eq!(cause(&silent), "node.not-ready");
+    assert!(silent.verdict().unwrap().title.contains("does not report"));
+    assert_eq!(silent.proposals()[0].command(), "khud do cordon node/gpu-worker-042");
+    assert_eq!(cause(&until(77.0)), "node.runtime-down", "container runtime is down, says the kubelet");
+    assert_eq!(cause(&until(1000.0)), "none");
+}
+
+#[test]
+fn claims_services_and_lost_gpus() {
+    let mut world = support::captured();
+    let object = |kind, ns: &str, name: &str| ObjectRef::new(kind, ns, name);
+    let claim = world.claims.values().next().map(|c| c.meta.clone()).unwrap();
+    let walk =
+        diagnose_with(&library(), &world, object(Kind::PersistentVolumeClaim, &claim.namespace, &claim.name));
+    assert_eq!(cause(&walk), "volume.class-missing", "{:?}", walk.steps());
+
+    for (name, want, last) in [
+        ("api-server-service", "none", "some-unready"),
+        ("unready-svc", "ready.probe", "pod/needs-something"),
+    ] {
+        let walk = diagnose_with(&library(), &world, object(Kind::Service, "production", name));
+        let end = walk.steps().last().unwrap();
+        assert_eq!((cause(&walk), end.id.as_str()), (want, last), "{:?}", walk.steps());
+    }
+
+    // The captured node says 8 GPUs; its label claims more, and nobody runs a device plugin there.
+    let list = support::capture("list/nodes.json");
+    let mut node = list["response"]["json"]["items"][0].clone();
+    node["metadata"]["labels"]["nvidia.com/gpu.count"] = json!("16");
+    support::apply(&mut world, Kind::Node, &node);
+    let walk = diagnose_with(&library(), &world, object(Kind::Node, "", "gpu-worker-042"));
+    assert_eq!(cause(&walk), "gpu.plugin", "{:?}", walk.steps());
+    assert!(walk.steps().iter().any(|s| s.id == "gpu/plugin" && s.answer == "no"), "{:?}", walk.steps());
+}

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::facts;
 use super::tree::Need;
 use super::walk::{Read, Reading};
+use super::{around, facts};
 use crate::world::ask::{Call, Exec, LogTail};
 use crate::world::patterns::log;
 use crate::world::{ContainerState, ObjectRef, World};
@@ -40,6 +40,17 @@ pub(super) fn reads(need: &Need, world: &World, o: &ObjectRef) -> Vec<Read> {
                 out.push(tail(false));
             }
             out
+        }
+        Need::Plugin => {
+            let Some(p) = around::plugin_pod(world, &o.name) else { return Vec::new() };
+            let Some(c) = p.containers.first() else { return Vec::new() };
+            vec![Read::Log(LogTail {
+                namespace: p.meta.namespace.clone(),
+                pod: p.meta.name.clone(),
+                container: c.spec.name.clone(),
+                previous: false,
+                tail: TAIL,
+            })]
         }
         Need::Classes => vec![Read::Call(Call::get("/apis/storage.k8s.io/v1/storageclasses"))],
         Need::Exec(words) => {
@@ -99,6 +110,23 @@ pub(super) fn logs(readings: &[(Read, Result<Reading, String>)], o: &ObjectRef) 
         best.get_or_insert(value);
     }
     best.ok_or_else(|| if errors.is_empty() { "there is no log yet".to_owned() } else { errors.join("; ") })
+}
+
+/// The device plugin with what its log proves. A log that cannot be read leaves it without.
+pub(super) fn plugin(readings: &[(Read, Result<Reading, String>)], mut plugin: Value) -> Value {
+    for (_, result) in readings {
+        let Ok(Reading::Text(text)) = result else { continue };
+        let lines: Vec<&str> = text.lines().collect();
+        let end = &lines[lines.len().saturating_sub(LINES)..];
+        plugin["lines"] = json!(end.iter().map(|l| strip_time(l)).collect::<Vec<_>>());
+        if let Some((clue, line)) = log(&lines) {
+            plugin["cause"] = json!(clue.cause);
+            plugin["words"] = json!(clue.words);
+            plugin["quote"] = json!(strip_time(line));
+            plugin["source"] = json!("log of the device plugin");
+        }
+    }
+    plugin
 }
 
 /// A line without the timestamp the kubelet puts in front.

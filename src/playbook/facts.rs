@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::world::patterns::{self, Clue, ProbeKind, ProbeOutcome, status};
 use crate::world::scheduling::why_pending;
 use crate::world::{
-    Condition, Container, ContainerState, Event, Handler, Kind, ObjectRef, Phase, Pod, Probe, Role, Service,
-    Status, Terminated, Time, Workload, World, condition,
+    Condition, Container, ContainerState, Event, Handler, Kind, ObjectRef, Phase, Pod, Probe, Role, Status,
+    Terminated, Time, Workload, World, condition,
 };
 
 /// Events taken along, newest first.
@@ -23,17 +23,23 @@ pub(super) fn reference(v: &Value) -> Option<ObjectRef> {
     (!kind.is_empty() && !name.is_empty()).then(|| ObjectRef::new(Kind::of(&kind), text("namespace"), name))
 }
 
-fn at(t: Option<Time>) -> Value {
+pub(super) fn at(t: Option<Time>) -> Value {
     t.map_or(Value::String(String::new()), |t| Value::String(t.to_string()))
 }
 
 /// Seconds since; -1 where it is not known.
-fn ago(t: Option<Time>, now: Time) -> i64 {
+pub(super) fn ago(t: Option<Time>, now: Time) -> i64 {
     t.map_or(-1, |t| i64::try_from(t.age(now).as_secs()).unwrap_or(i64::MAX))
 }
 
 /// A proof as playbooks see it: cause and words empty where nothing is proved.
-fn proof(clue: Option<Clue>, source: &str, quote: &str, when: Option<Time>, object: &ObjectRef) -> Value {
+pub(super) fn proof(
+    clue: Option<Clue>,
+    source: &str,
+    quote: &str,
+    when: Option<Time>,
+    object: &ObjectRef,
+) -> Value {
     match clue {
         Some(c) => json!({
             "cause": c.cause, "words": c.words, "subject": c.subject,
@@ -61,7 +67,7 @@ pub(super) fn blamed(pod: &Pod) -> Option<&Container> {
         .or_else(|| app().max_by_key(|c| c.restarts))
 }
 
-fn conditions(list: &[Condition], now: Time) -> Value {
+pub(super) fn conditions(list: &[Condition], now: Time) -> Value {
     let map: serde_json::Map<String, Value> = list
         .iter()
         .map(|c| {
@@ -106,7 +112,7 @@ fn exit(c: &Container, t: Option<&Terminated>, now: Time) -> Value {
         (Some(a), Some(b)) if a.0 > 0 => (b.0 - a.0) / 1000,
         _ => -1,
     };
-    let clue = status::ended(c, t);
+    let clue = status::ended(c, t).or_else(|| status::again(c, t));
     let (cause, words) = clue.map_or(("", String::new()), |c| (c.cause, c.words));
     json!({
         "exit_code": t.exit_code, "reason": &*t.reason, "message": &*t.message, "ago_s": ago(t.finished, now),
@@ -140,6 +146,7 @@ fn container(c: &Container, now: Time) -> Value {
     let limit = c.spec.limits.memory.map_or(-1, |m| i64::try_from(m).unwrap_or(i64::MAX));
     json!({
         "name": &*c.spec.name, "image": &*c.spec.image, "role": role, "ready": c.ready, "restarts": c.restarts,
+        "started": c.started.unwrap_or(c.spec.startup.is_none()),
         "state": state, "reason": reason, "message": message, "since_s": ago(since, now),
         "last": exit(c, ended, now),
         "memory_limit": limit,
@@ -357,92 +364,6 @@ pub(super) fn owner(world: &World, o: &ObjectRef, now: Time) -> Value {
     out
 }
 
-pub(super) fn node(world: &World, name: &str, now: Time) -> Value {
-    let mut out = json!({
-        "kind": "Node", "namespace": "", "name": name, "known": false, "ready": "Unknown", "unschedulable": false,
-        "pressure": "", "conditions": {}, "quote": "", "source": "node conditions", "at": "",
-    });
-    let Some(n) = world.nodes.find("", name) else { return out };
-    out["known"] = json!(true);
-    out["unschedulable"] = json!(n.unschedulable);
-    out["conditions"] = conditions(&n.conditions, now);
-    if let Some(c) = condition(&n.conditions, "Ready") {
-        out["ready"] = out["conditions"]["Ready"]["status"].clone();
-        out["quote"] = json!(format!("Ready={}: {}", out["ready"].as_str().unwrap_or(""), c.message));
-        out["at"] = at(c.since);
-    }
-    let pressure = ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"]
-        .into_iter()
-        .find(|k| condition(&n.conditions, k).is_some_and(|c| c.status == Status::True));
-    out["pressure"] = json!(pressure.unwrap_or(""));
-    out["object"] = object(&ObjectRef::new(Kind::Node, "", name));
-    out
-}
-
-fn endpoints(world: &World, s: &Service) -> (u32, u32) {
-    world
-        .endpoint_slices
-        .values()
-        .filter(|e| e.meta.namespace == s.meta.namespace && e.service == s.meta.name)
-        .fold((0, 0), |(r, n), e| (r + e.ready, n + e.not_ready))
-}
-
-/// The Services that select the pod, with their endpoints and whether the pod serves their ports.
-pub(super) fn services(world: &World, o: &ObjectRef) -> Value {
-    let Some(p) = world.pods.find(&o.namespace, &o.name) else { return json!([]) };
-    let mut list: Vec<Value> = world
-        .services
-        .values()
-        .filter(|s| s.meta.namespace == o.namespace)
-        .filter(|s| s.selector.as_ref().is_some_and(|sel| !sel.is_empty() && sel.matches(&p.meta.labels)))
-        .map(|s| {
-            let (ready, not_ready) = endpoints(world, s);
-            let unserved: Vec<&str> = s
-                .ports
-                .iter()
-                .filter(|port| {
-                    let mut served = p.containers.iter().flat_map(|c| c.spec.ports.iter());
-                    match port.target.parse::<u16>() {
-                        // A number need not be declared to be served; a name must be.
-                        Ok(_) => false,
-                        Err(_) => !served.any(|x| x.name == port.target),
-                    }
-                })
-                .map(|port| &*port.target)
-                .collect();
-            json!({"name": &*s.meta.name, "ready": ready, "not_ready": not_ready, "unserved": unserved,
-                   "object": object(&ObjectRef::new(Kind::Service, s.meta.namespace.clone(), s.meta.name.clone()))})
-        })
-        .collect();
-    list.sort_by_key(|s| s["name"].to_string());
-    Value::Array(list)
-}
-
-/// The pod's claims, with what their own events prove.
-pub(super) fn claims(world: &World, o: &ObjectRef) -> Value {
-    let Some(p) = world.pods.find(&o.namespace, &o.name) else { return json!([]) };
-    let list = p.spec.claims.iter().map(|name| {
-        let reference = ObjectRef::new(Kind::PersistentVolumeClaim, o.namespace.clone(), name.clone());
-        let c = world.claims.find(&o.namespace, name);
-        let event = world
-            .events_of(&reference)
-            .into_iter()
-            .find_map(|e| patterns::claim(&e.reason, &e.note).map(|k| (k, e)));
-        let (quote, when) =
-            event.as_ref().map_or((String::new(), None), |(_, e)| (e.note.to_string(), Some(e.last)));
-        let mut out = proof(event.map(|(k, _)| k), "claim events", &quote, when, &reference);
-        out["name"] = json!(&**name);
-        out["exists"] = json!(c.is_some());
-        out["phase"] = json!(c.map_or("", |c| &*c.phase));
-        out["class"] = json!(c.and_then(|c| c.class.as_deref()).unwrap_or(""));
-        if c.is_none() {
-            out["quote"] = json!(format!("persistentvolumeclaim {name} is not there"));
-        }
-        out
-    });
-    Value::Array(list.collect())
-}
-
 /// Why the scheduler found no node.
 pub(super) fn schedule(world: &World, o: &ObjectRef) -> Value {
     let u = world.pods.find(&o.namespace, &o.name).and_then(|p| why_pending(world, p));
@@ -508,101 +429,4 @@ pub(super) fn rollout(world: &World, o: &ObjectRef, now: Time) -> Result<Value, 
         "worst": worst.map_or(Value::Null, |p| object(&p)),
         "sick": live().filter(|p| !p.ready).count(),
     }))
-}
-
-/// Where a program wants to connect: the Service it names, whether it is there, and the nearest name that is.
-pub(super) fn dependency(world: &World, o: &ObjectRef, subject: &str) -> Value {
-    let host = subject
-        .rsplit_once(':')
-        .map_or(subject, |(h, p)| if p.bytes().all(|b| b.is_ascii_digit()) { h } else { subject });
-    let host = host.trim_end_matches('.').trim_end_matches(".cluster.local").trim_end_matches(".svc");
-    let address = host.parse::<std::net::IpAddr>().is_ok();
-    let (name, namespace) = match host.split_once('.') {
-        Some((n, ns)) if !ns.contains('.') => (n, ns),
-        Some(_) => ("", ""),
-        None => (host, &*o.namespace),
-    };
-    let mut out = json!({
-        "host": subject, "service": "", "namespace": "", "in_cluster": false, "exists": false, "ready": 0, "not_ready": 0,
-        "nearest": "", "source": "services", "quote": "", "object": object(o),
-    });
-    if address {
-        let found = world.services.values().find(|s| &*s.cluster_ip == host);
-        if let Some(s) = found {
-            let (ready, not_ready) = endpoints(world, s);
-            out["in_cluster"] = json!(true);
-            out["exists"] = json!(true);
-            out["service"] = json!(&*s.meta.name);
-            out["namespace"] = json!(&*s.meta.namespace);
-            out["ready"] = json!(ready);
-            out["not_ready"] = json!(not_ready);
-            out["quote"] = json!(format!(
-                "{host} is service {}/{} with {ready} ready endpoints",
-                s.meta.namespace, s.meta.name
-            ));
-        }
-        return out;
-    }
-    if name.is_empty() {
-        return out;
-    }
-    let known_namespace = world.namespaces.find("", namespace).is_some()
-        || world.services.values().any(|s| &*s.meta.namespace == namespace);
-    out["service"] = json!(name);
-    out["namespace"] = json!(namespace);
-    out["in_cluster"] = json!(known_namespace);
-    if let Some(s) = world.services.find(namespace, name) {
-        let (ready, not_ready) = endpoints(world, s);
-        out["exists"] = json!(true);
-        out["ready"] = json!(ready);
-        out["not_ready"] = json!(not_ready);
-        out["quote"] =
-            json!(format!("service {namespace}/{name} has {ready} ready and {not_ready} unready endpoints"));
-        return out;
-    }
-    // Names one or two edits away, or one the other begins with, are what somebody meant.
-    let nearest = world
-        .services
-        .values()
-        .filter(|s| &*s.meta.namespace == namespace)
-        .map(|s| (distance(name, &s.meta.name), s))
-        .filter(|(d, s)| *d <= 2 || name.starts_with(&*s.meta.name) || s.meta.name.starts_with(name))
-        .min_by_key(|(d, s)| (*d, s.meta.name.clone()));
-    let mut quote = format!("there is no service {name} in namespace {namespace}");
-    if let Some((_, s)) = nearest {
-        out["nearest"] = json!(&*s.meta.name);
-        quote.push_str(&format!("; there is {}", s.meta.name));
-    }
-    if known_namespace {
-        out["quote"] = json!(quote);
-    }
-    out
-}
-
-/// Levenshtein, of names: they have at most 63 characters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let next = (diagonal + usize::from(ca != *cb)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], next);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_as_far_apart_as_their_edits() {
-        assert_eq!(
-            (distance("database", "database"), distance("databse", "database"), distance("", "abc")),
-            (0, 1, 3)
-        );
-    }
 }

@@ -11,6 +11,10 @@ use crate::world::Kind;
 pub const EMBEDDED: &[(&str, &str)] = &[
     ("pod.yaml", include_str!("../../assets/playbooks/pod.yaml")),
     ("rollout.yaml", include_str!("../../assets/playbooks/rollout.yaml")),
+    ("node.yaml", include_str!("../../assets/playbooks/node.yaml")),
+    ("gpu.yaml", include_str!("../../assets/playbooks/gpu.yaml")),
+    ("service.yaml", include_str!("../../assets/playbooks/service.yaml")),
+    ("volume.yaml", include_str!("../../assets/playbooks/volume.yaml")),
 ];
 
 /// No playbook comes near this.

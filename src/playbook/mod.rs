@@ -4,6 +4,7 @@
 //! leaves are verdicts. A [`Walk`] goes down one tree for one object. It does no I/O: it says which reads it wants,
 //! takes their answers, and shows every step with its evidence. `docs/playbooks.md` is the author's manual.
 
+mod around;
 pub mod docs;
 mod evidence;
 pub mod expr;

@@ -71,6 +71,12 @@ pub enum Need {
     Dependency,
     Rollout,
     Classes,
+    /// A Service asked about.
+    Service,
+    /// A PersistentVolumeClaim asked about.
+    Claim,
+    /// The GPU device plugin on a node, with its log.
+    Plugin,
     /// A command in the blamed container; intrusive.
     Exec(Vec<String>),
 }
@@ -89,6 +95,9 @@ impl Need {
         ("dependency", Need::Dependency),
         ("rollout", Need::Rollout),
         ("classes", Need::Classes),
+        ("service", Need::Service),
+        ("claim", Need::Claim),
+        ("plugin", Need::Plugin),
     ];
 
     /// The variables it binds.
@@ -105,6 +114,9 @@ impl Need {
             Need::Dependency => &["dependency"],
             Need::Rollout => &["rollout"],
             Need::Classes => &["classes"],
+            Need::Service => &["service"],
+            Need::Claim => &["claim"],
+            Need::Plugin => &["plugin"],
             Need::Exec(_) => &["output"],
         }
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::expr::Bindings;
 use super::library::Library;
 use super::tree::{Decide, Leaf, Need, Node, Playbook};
-use super::{evidence, facts};
+use super::{around, evidence, facts};
 use crate::world::ask::{Answer, Call, Exec, ExecOutput, LogTail};
 use crate::world::{Kind, ObjectRef, Text, Time, World};
 
@@ -341,11 +341,16 @@ impl Walk {
                     || if o.kind == Kind::Node { o.name.clone() } else { Text::from("") },
                     |p| p.node.clone(),
                 );
-                put("node", facts::node(world, &name, now));
+                put("node", around::node(world, &name, now));
             }
-            Need::Services => put("services", facts::services(world, &o)),
-            Need::Claims => put("claims", facts::claims(world, &o)),
+            Need::Services => put("services", around::services(world, &o)),
+            Need::Claims => put("claims", around::claims(world, &o)),
             Need::Schedule => put("schedule", facts::schedule(world, &o)),
+            Need::Service => put("service", around::service(world, &o)?),
+            Need::Claim => put("claim", around::claim(world, &o, now)?),
+            Need::Plugin => {
+                put("plugin", evidence::plugin(&self.readings, around::plugin(world, &o.name, now)))
+            }
             Need::Rollout => put("rollout", facts::rollout(world, &o, now)?),
             Need::Logs => put("log", evidence::logs(&self.readings, &o)?),
             Need::Classes => put("classes", evidence::classes(&self.readings)?),
@@ -353,7 +358,7 @@ impl Walk {
             Need::Dependency => {
                 let subject =
                     self.bindings.get("log").and_then(|l| l["subject"].as_str()).unwrap_or("").to_owned();
-                self.bindings.insert("dependency".to_owned(), facts::dependency(world, &o, &subject));
+                self.bindings.insert("dependency".to_owned(), around::dependency(world, &o, &subject));
             }
         }
         Ok(())

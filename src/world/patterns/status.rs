@@ -13,12 +13,25 @@ pub fn container(container: &Container) -> Option<Clue> {
                 start(message).or_else(|| create(message))
             }
             "PostStartHookError" => Some(Clue::new("container.hook", "postStart hook failed", "")),
-            "CrashLoopBackOff" => ended(container, container.last.as_deref()?),
+            "CrashLoopBackOff" => {
+                let last = container.last.as_deref()?;
+                ended(container, last).or_else(|| again(container, last))
+            }
             _ => pull(reason, message, &container.spec.image),
         },
         ContainerState::Terminated(t) => ended(container, t),
         ContainerState::Running { .. } | ContainerState::None => None,
     }
+}
+
+/// A container that ends well again and again though it should run on.
+pub fn again(container: &Container, t: &Terminated) -> Option<Clue> {
+    let backs_off =
+        matches!(&container.state, ContainerState::Waiting { reason, .. } if &**reason == "CrashLoopBackOff");
+    (backs_off && t.exit_code == 0).then(|| {
+        let words = "ends by itself with exit code 0, again and again";
+        Clue::new("crash.application", words, container.spec.name.to_string())
+    })
 }
 
 /// Why a container ended. Exits of the program's own making are `crash.application`: its log may say more.
@@ -136,6 +149,8 @@ mod tests {
         assert_eq!(container(&c).unwrap().cause, "crash.oom-node");
         let c = with(waiting("CrashLoopBackOff", "back-off"), Some(exit(1, "Error")), None);
         assert_eq!(container(&c).unwrap().cause, "crash.application");
+        let c = with(waiting("CrashLoopBackOff", "back-off"), Some(exit(0, "Completed")), None);
+        assert_eq!(container(&c).unwrap().cause, "crash.application", "it should not end at all");
         let c = with(waiting("ContainerCreating", ""), None, None);
         assert_eq!(container(&c), None);
         let c = with(waiting("ErrImagePull", "x: not found"), None, None);
