@@ -6,6 +6,7 @@ use super::cx::Cause;
 use super::history;
 use super::model::{Dirty, Model, View};
 use super::msg::Effect;
+use super::preferences;
 use super::update::touch;
 use crate::detect::timeline::Entry;
 use crate::detect::{Finding, FindingChange, Severity};
@@ -46,7 +47,10 @@ pub fn on_log(model: &mut Model, tail: &LogTail, result: &Result<String, String>
 }
 
 fn wanted(model: &mut Model) -> Vec<Effect> {
-    model.data.detector.wanted_logs().into_iter().map(Effect::Log).collect()
+    let logs = model.data.detector.wanted_logs().into_iter().map(Effect::Log);
+    let mut effects: Vec<Effect> = logs.collect();
+    effects.extend(preferences::announcement(model));
+    effects
 }
 
 /// Puts each finding's cause on the rows it concerns, and takes it off those it no longer does.
@@ -62,6 +66,10 @@ fn follow(model: &mut Model, found: Vec<FindingChange>) {
             history::note(model, entry);
         }
         let finding = &change.finding;
+        if change.turn == crate::detect::Turn::Began && finding.severity == crate::detect::Severity::Critical
+        {
+            preferences::announce(model, &finding.title);
+        }
         let mut rows: BTreeSet<ObjectRef> = model.data.detector.affected(&finding.key).into_iter().collect();
         rows.insert(finding.object.clone());
         rows.insert(finding.fix().clone());

@@ -59,12 +59,12 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::HistoryLast => navigate::last(model),
         Id::FocusNext => navigate::focus(model, 1),
         Id::FocusPrevious => navigate::focus(model, -1),
-        Id::Focus1 => navigate::focus_on(model, Pane::Findings),
-        Id::Focus2 => navigate::focus_on(model, Pane::Pods),
-        Id::Focus3 => navigate::focus_on(model, Pane::Nodes),
-        Id::Focus4 => navigate::focus_on(model, Pane::Gpus),
-        Id::Focus5 => navigate::focus_on(model, Pane::Events),
-        Id::Focus6 => navigate::focus_on(model, Pane::KubeProxy),
+        Id::Focus1 => navigate::focus_number(model, 0),
+        Id::Focus2 => navigate::focus_number(model, 1),
+        Id::Focus3 => navigate::focus_number(model, 2),
+        Id::Focus4 => navigate::focus_number(model, 3),
+        Id::Focus5 => navigate::focus_number(model, 4),
+        Id::Focus6 => navigate::focus_number(model, 5),
         Id::Zoom => model.overview.zoom = !model.overview.zoom,
         Id::MoveDown => navigate::step(model, 1),
         Id::MoveUp => navigate::step(model, -1),
@@ -163,6 +163,15 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::ViewNodes => table(model, Kind::Node),
         Id::ViewEvents => table(model, Kind::Event),
         Id::ViewWorkloads => table(model, Kind::Deployment),
+        Id::Namespace1
+        | Id::Namespace2
+        | Id::Namespace3
+        | Id::Namespace4
+        | Id::Namespace5
+        | Id::Namespace6
+        | Id::Namespace7
+        | Id::Namespace8
+        | Id::Namespace9 => preferences::favourite(model, id as usize - Id::Namespace1 as usize),
         Id::Theme => prompt::open(model, PromptKind::Theme),
         Id::ReadOnly => return preferences::toggle_read_only(model),
         Id::Presentation => preferences::toggle_presentation(model),

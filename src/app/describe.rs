@@ -1,7 +1,7 @@
 //! `d`: all khud knows of an object, from what it already holds: why it is sick, its columns, conditions, containers
 //! and events. Nothing is fetched, and it follows changes.
 
-use super::cell::{bytes, clock};
+use super::cell::bytes;
 use super::columns;
 use super::model::{Model, View};
 use super::navigate;
@@ -121,10 +121,10 @@ fn finding(model: &Model, object: &ObjectRef, page: &mut Page) {
     page.lines.push(Line(vec![
         (format!("{} ", f.cause), scope),
         (f.title.clone(), "text.strong"),
-        (format!("  since {}", clock(f.since)), "text.dim"),
+        (format!("  since {}", model.prefs.times().clock(f.since)), "text.dim"),
     ]));
     for e in &f.evidence {
-        let at = e.at.map_or(String::new(), |t| format!("  {}", clock(t)));
+        let at = e.at.map_or(String::new(), |t| format!("  {}", model.prefs.times().clock(t)));
         page.lines.push(Line(vec![
             (format!("  {}: ", e.source), "text.dim"),
             (format!("“{}”", e.quote), "tree.evidence"),
@@ -135,7 +135,7 @@ fn finding(model: &Model, object: &ObjectRef, page: &mut Page) {
         page.lines.push(Line(vec![
             ("  before it: ".into(), "text.dim"),
             (format!("{} ({})", c.what, c.object), "timeline.change"),
-            (format!("  {}", clock(c.at)), "text.dim"),
+            (format!("  {}", model.prefs.times().clock(c.at)), "text.dim"),
         ]));
     }
 }
@@ -288,7 +288,7 @@ fn events(model: &Model, object: &ObjectRef, page: &mut Page) {
         let scope = if e.warning { "event.warning" } else { "text" };
         let count = if e.count > 1 { format!("×{}", e.count) } else { String::new() };
         page.lines.push(Line(vec![
-            (format!("  {} ", clock(e.last)), "text.dim"),
+            (format!("  {} ", model.prefs.times().clock(e.last)), "text.dim"),
             (format!("{:<24} {count:<5} ", e.reason), scope),
             (e.note.to_string(), "text"),
         ]));

@@ -11,10 +11,6 @@ use crate::config::Id;
 use crate::world::ask::LogTail;
 use crate::world::{ContainerState, Kind, ObjectRef, Pod, Role, Text, Uid, World};
 
-/// Lines kept.
-const RING: usize = 10_000;
-/// Lines asked for from before the view was opened, and when all is wanted.
-const TAIL: u32 = 200;
 /// Containers followed at once; more would be unreadable.
 const MOST: usize = 60;
 
@@ -54,6 +50,9 @@ pub struct LogView {
     pub height: usize,
     pub filter: String,
     tail: u32,
+    /// Lines kept, and lines read at first.
+    keep: usize,
+    first_tail: u32,
 }
 
 /// Opens the logs of a pod, of one container, or of all pods of a workload.
@@ -64,12 +63,14 @@ pub fn open(model: &mut Model, object: ObjectRef, container: Option<Text>, previ
     }
     model.next_id += 1;
     let namespace = object.namespace.clone();
+    let keep = model.prefs.settings.log_lines;
+    let first_tail = u32::try_from(model.prefs.settings.log_tail).unwrap_or(u32::MAX);
     let view = LogView {
         id: model.next_id,
         object,
         namespace,
         targets: Vec::new(),
-        buffer: LogBuffer::new(RING),
+        buffer: LogBuffer::new(keep),
         container,
         previous,
         follow: true,
@@ -81,7 +82,9 @@ pub fn open(model: &mut Model, object: ObjectRef, container: Option<Text>, previ
         left: 0,
         height: 1,
         filter: String::new(),
-        tail: TAIL,
+        tail: first_tail,
+        keep,
+        first_tail,
     };
     navigate::push(model, View::Logs(Box::new(view)));
     drive(model)
@@ -131,7 +134,7 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
                             continue;
                         }
                         (t.restarts, t.open, t.note) = (c.restarts, true, None);
-                        RING as u32
+                        u32::try_from(logs.keep).unwrap_or(u32::MAX)
                     }
                     None if logs.targets.len() >= MOST => continue,
                     None => {
@@ -215,7 +218,7 @@ impl LogView {
     /// Begins anew, with other containers, another run, or further back.
     pub fn again(&mut self) -> Effect {
         self.targets.clear();
-        self.buffer = LogBuffer::new(RING);
+        self.buffer = LogBuffer::new(self.keep);
         // The pattern was accepted before.
         let _ = self.buffer.filter(&self.filter);
         self.follow = true;
@@ -254,7 +257,11 @@ pub fn run(model: &mut Model, id: Id) -> Option<Vec<Effect>> {
         }
         Id::LogsTail | Id::LogsHead => {
             logs.since = None;
-            logs.tail = if id == Id::LogsHead { RING as u32 } else { TAIL };
+            logs.tail = if id == Id::LogsHead {
+                u32::try_from(logs.keep).unwrap_or(u32::MAX)
+            } else {
+                logs.first_tail
+            };
             again = Some(logs.again());
             logs.follow = id == Id::LogsTail;
         }

@@ -70,6 +70,19 @@ impl Pane {
     pub const ALL: [Pane; 6] =
         [Pane::Findings, Pane::Pods, Pane::Nodes, Pane::Gpus, Pane::Events, Pane::KubeProxy];
 
+    /// The pane of a name in the configuration.
+    pub fn named(name: &str) -> Option<Pane> {
+        Some(match name {
+            "findings" => Pane::Findings,
+            "pods" => Pane::Pods,
+            "nodes" => Pane::Nodes,
+            "gpu" => Pane::Gpus,
+            "events" => Pane::Events,
+            "kube-proxy" => Pane::KubeProxy,
+            _ => return None,
+        })
+    }
+
     pub fn title(self) -> &'static str {
         match self {
             Pane::Findings => "FINDINGS",
@@ -276,6 +289,11 @@ impl Model {
             dirty: Dirty::Input,
             quitting: false,
         }
+    }
+
+    /// The overview's panes, in the order they are configured in.
+    pub fn panes(&self) -> Vec<Pane> {
+        self.prefs.settings.panes.iter().filter_map(|name| Pane::named(name)).collect()
     }
 
     pub fn view(&self) -> &View {

@@ -5,6 +5,7 @@ use crossterm::event::KeyEvent;
 
 use super::log::SourceId;
 use crate::config::files::Loaded;
+use crate::config::settings::Notifications;
 use crate::detect::timeline::Entry;
 use crate::playbook::walk::{Read, Reading};
 use crate::remedy::run::{Need, NeedId, Reply};
@@ -76,6 +77,8 @@ pub enum Effect {
     Redraw,
     /// Put the text on the clipboard, through the terminal.
     Copy(String),
+    /// Ring, or send a notification, for a new critical finding.
+    Announce(Notifications, String),
     /// Refuse every change under every client, or allow them again.
     ReadOnly(bool),
     /// Try the cluster again now, without waiting out the backoff.

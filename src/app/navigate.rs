@@ -70,9 +70,20 @@ pub fn focus(model: &mut Model, by: isize) {
     if !model.views.is_empty() {
         return;
     }
-    let n = Pane::ALL.len() as isize;
-    let at = Pane::ALL.iter().position(|p| *p == model.overview.focus).unwrap_or(0) as isize;
-    model.overview.focus = Pane::ALL[(at + by).rem_euclid(n) as usize];
+    let panes = model.panes();
+    let at = panes.iter().position(|p| *p == model.overview.focus).unwrap_or(0) as isize;
+    let next = (at + by).rem_euclid(panes.len().max(1) as isize) as usize;
+    if let Some(pane) = panes.get(next) {
+        model.overview.focus = *pane;
+    }
+}
+
+/// The pane of this number, from 0.
+pub fn focus_number(model: &mut Model, number: usize) {
+    match model.panes().get(number) {
+        Some(pane) => focus_on(model, *pane),
+        None => model.say(Tone::Info, "There is no such pane: `panes` in config.toml says which there are."),
+    }
 }
 
 pub fn focus_on(model: &mut Model, pane: Pane) {

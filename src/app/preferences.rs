@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, VecDeque};
 
 use serde::Deserialize;
 
-use super::model::{Dirty, Model, Suggestion, Tone};
+use super::model::{Dirty, Model, Pane, Suggestion, Tone};
 use super::msg::Effect;
 use crate::config::colour::Palette;
 use crate::config::document::{Level, Problem};
 use crate::config::files::Loaded;
 use crate::config::keymap::Choice;
-use crate::config::settings::Times;
+use crate::config::settings::{Notifications, Times};
 use crate::config::sheet::{BUILT_IN, Sheet};
 use crate::config::theme::Glyphs;
 use crate::config::{Config, Key, Settings, Theme};
@@ -47,6 +47,8 @@ pub struct Preferences {
     locked: bool,
     pub presentation: bool,
     pub times: Option<Times>,
+    /// A finding to announce.
+    news: Option<String>,
     /// What may follow the keys typed so far.
     pub choices: Vec<Choice>,
     /// The last keys, newest last; only while presenting.
@@ -168,6 +170,17 @@ pub fn reload(model: &mut Model, loaded: Loaded) -> Vec<Effect> {
 
 fn settle(model: &mut Model) {
     model.prefs.settings = model.prefs.config.for_context(&model.cluster.context);
+    focus(model);
+}
+
+/// The focus stays where there is a pane.
+fn focus(model: &mut Model) {
+    let panes = model.panes();
+    if !panes.contains(&model.overview.focus) {
+        // Pods are what most come for.
+        let first = panes.first().copied().unwrap_or(Pane::Pods);
+        model.overview.focus = if panes.contains(&Pane::Pods) { Pane::Pods } else { first };
+    }
 }
 
 /// The theme in force, as everything that bears on it now says.
@@ -255,6 +268,34 @@ pub fn toggle_presentation(model: &mut Model) {
         Tone::Info,
         if on { "Presenting: secrets are masked, keys are shown." } else { "Presenting no more." },
     );
+}
+
+/// Only the favourite namespace of this number, from 0.
+pub fn favourite(model: &mut Model, number: usize) {
+    match model.prefs.settings.namespaces.get(number) {
+        Some(name) => {
+            let name = name.as_str().into();
+            super::navigate::namespaces(model, vec![name]);
+        }
+        None => {
+            let text =
+                format!("There is no favourite {}: `namespaces` in config.toml names them.", number + 1);
+            model.say(Tone::Info, text);
+        }
+    }
+}
+
+/// Announces a new critical finding, where that is wanted.
+pub fn announce(model: &mut Model, title: &str) {
+    if model.prefs.settings.notifications != Notifications::Off {
+        model.prefs.news = Some(title.to_owned());
+    }
+}
+
+/// What is to be announced now. Several at once are one: a storm must not ring for minutes.
+pub fn announcement(model: &mut Model) -> Option<Effect> {
+    let title = model.prefs.news.take()?;
+    Some(Effect::Announce(model.prefs.settings.notifications, title))
 }
 
 pub fn toggle_times(model: &mut Model) {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::app::model::{Dirty, Model};
 use crate::app::{Effect, Msg, jobs::Jobs, update};
+use crate::config::settings::Notifications;
 use crate::term::{Entered, Frames, Screen, Writer};
 use crate::ui::{self, Memory, layout};
 
@@ -140,6 +141,7 @@ impl Cockpit {
                 Effect::Suspend => self.suspend(entered)?,
                 Effect::Redraw => self.redraw(),
                 Effect::Copy(text) => self.copy(&text),
+                Effect::Announce(how, title) => self.announce(how, &title),
                 other => self.jobs.carry_out(other),
             }
         }
@@ -175,6 +177,20 @@ impl Cockpit {
     fn copy(&mut self, text: &str) {
         if self.writer.ready() {
             self.writer.send(crate::term::clipboard(text, std::env::var_os("TMUX").is_some()));
+        }
+    }
+
+    /// Rings, or hands the terminal a notification.
+    fn announce(&mut self, how: Notifications, title: &str) {
+        let title: String = crate::term::clean(title).chars().filter(|c| *c != ';').take(120).collect();
+        let bytes = match how {
+            Notifications::Off => return,
+            Notifications::Bell => "\u{7}".to_owned(),
+            Notifications::Osc9 => format!("\u{1b}]9;khud: {title}\u{7}"),
+            Notifications::Osc777 => format!("\u{1b}]777;notify;khud;{title}\u{7}"),
+        };
+        if self.writer.ready() {
+            self.writer.send(bytes.into_bytes());
         }
     }
 

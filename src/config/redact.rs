@@ -40,6 +40,17 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     out
 }
 
+/// What of a text may be shown to strangers: no secrets, and no names of Secrets either.
+pub fn present(text: &str) -> Cow<'_, str> {
+    static NAMES: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"(?i)(\bsecrets?\s*[/"'“:]\s*["'“]?)[a-z0-9][a-z0-9./-]*"#).ok());
+    let redacted = redact(text);
+    match NAMES.as_ref().filter(|names| names.is_match(&redacted)) {
+        Some(names) => Cow::Owned(names.replace_all(&redacted, format!("${{1}}{MASK}")).into_owned()),
+        None => redacted,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +58,18 @@ mod tests {
     #[test]
     fn every_pattern_compiles() {
         assert_eq!(PATTERNS.len(), SECRETS.len());
+    }
+
+    #[test]
+    fn strangers_see_no_names_of_secrets() {
+        for (text, shown) in [
+            ("secret/regcred", "secret/[redacted]"),
+            (r#"secret "db-login" not found"#, r#"secret "[redacted]" not found"#),
+            ("pod production/api", "pod production/api"),
+            ("no secrets are shown", "no secrets are shown"),
+        ] {
+            assert_eq!(present(text), shown);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use jiff::tz::TimeZone;
 use regex::Regex;
 use toml::de::DeTable;
 
@@ -9,6 +10,7 @@ use super::colour::Palette;
 use super::document::{Document, Node, Problem, hint, quote, refused};
 use super::findings;
 use super::theme::Glyphs;
+use crate::world::Time;
 
 /// One key of the file, as the documentation and the sample show it.
 #[derive(Debug)]
@@ -71,7 +73,7 @@ settings! {
     "For shared screens: larger spacing, secrets' names masked, the last keys shown."
     "log-lines" "10000" "50000" false
     "Lines of a log view kept, 100 to 1000000; older ones are dropped and counted."
-    "log-tail" "100" "500" false
+    "log-tail" "200" "500" false
     "Lines of a log read at first, 0 to 100000."
 }
 
@@ -83,6 +85,17 @@ pub const PANES: [&str; 6] = ["findings", "pods", "nodes", "gpu", "events", "kub
 pub enum Times {
     Utc,
     Local,
+}
+
+impl Times {
+    /// The time of day.
+    pub fn clock(self, t: Time) -> String {
+        let zone = match self {
+            Times::Utc => TimeZone::UTC,
+            Times::Local => TimeZone::system(),
+        };
+        t.to_jiff().to_zoned(zone).strftime("%H:%M:%S").to_string()
+    }
 }
 
 /// How a new critical finding is announced beyond the screen.
@@ -145,7 +158,7 @@ impl Default for Settings {
             notifications: Notifications::Off,
             presentation: false,
             log_lines: 10_000,
-            log_tail: 100,
+            log_tail: 200,
         }
     }
 }

@@ -44,12 +44,15 @@ pub fn layout(model: &Model) -> Layout {
         out.panes = vec![(model.overview.focus, body)];
         return out;
     }
-    out.panes = grid(body);
+    out.panes = grid(body, &model.panes());
     out
 }
 
 /// Findings and events on the left; pods, nodes, GPUs and kube-proxy on the right. One column between the sides.
-fn grid(body: Rect) -> Vec<(Pane, Rect)> {
+fn grid(body: Rect, wanted: &[Pane]) -> Vec<(Pane, Rect)> {
+    if wanted.len() < Pane::ALL.len() {
+        return some(body, wanted);
+    }
     let left = (body.width * 3 / 8).clamp(40, 90);
     let (lw, rx) = (left - 1, body.x + left);
     let rw = body.right() - rx;
@@ -69,17 +72,46 @@ fn grid(body: Rect) -> Vec<(Pane, Rect)> {
     ]
 }
 
+/// Some of the panes: those wanted, findings and events on the left where anything is on the right, each side shared
+/// evenly among its panes.
+fn some(body: Rect, wanted: &[Pane]) -> Vec<(Pane, Rect)> {
+    let (left, right): (Vec<Pane>, Vec<Pane>) =
+        wanted.iter().partition(|p| matches!(p, Pane::Findings | Pane::Events));
+    if left.is_empty() || right.is_empty() {
+        return stack(body, wanted);
+    }
+    let width = (body.width * 3 / 8).clamp(40, 90);
+    let mut out = stack(Rect { width: width - 1, ..body }, &left);
+    out.extend(stack(Rect { x: body.x + width, width: body.width - width, ..body }, &right));
+    out
+}
+
+/// Panes one above the other; what does not divide evenly goes to the first.
+fn stack(area: Rect, panes: &[Pane]) -> Vec<(Pane, Rect)> {
+    let each = area.height / (panes.len().max(1) as u16);
+    let mut y = area.y;
+    let mut out = Vec::new();
+    for (i, pane) in panes.iter().enumerate() {
+        let extra = if i == 0 { area.height - each * panes.len() as u16 } else { 0 };
+        out.push((*pane, Rect { y, height: each + extra, ..area }));
+        y += each + extra;
+    }
+    out
+}
+
 /// Rows that fit below a table's title and column titles.
-pub fn table_rows(area: Rect) -> usize {
-    area.height.saturating_sub(2).into()
+fn table_rows(area: Rect, presenting: bool) -> usize {
+    let height = super::sheet::row_height(presenting);
+    usize::from(area.height.saturating_sub(2).div_ceil(height))
 }
 
 /// Tells the model how many rows each of its tables and lists shows, so that cursors stay in view.
 pub fn fit(model: &mut Model) {
     let layout = layout(model);
+    let presenting = model.prefs.presentation;
     for (pane, area) in &layout.panes {
         let o = &mut model.overview;
-        let rows = table_rows(*area);
+        let rows = table_rows(*area, presenting);
         match pane {
             Pane::Pods => set(&mut o.pods.height, rows),
             Pane::Nodes => set(&mut o.nodes.height, rows),
@@ -89,7 +121,7 @@ pub fn fit(model: &mut Model) {
             Pane::Findings => set(&mut o.findings.height, usize::from(area.height.saturating_sub(1)) / 2),
         }
     }
-    let rows = table_rows(layout.body);
+    let rows = table_rows(layout.body, presenting);
     match model.views.last_mut() {
         Some(View::Table(t)) => set(&mut t.height, rows),
         Some(View::List(l)) => set(&mut l.height, rows),

@@ -4,9 +4,9 @@ use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use super::panes::{notice, title_line};
-use crate::app::cell::clock;
 use crate::app::log::{Level, Line, fold};
 use crate::app::logs::LogView;
+use crate::config::settings::Times;
 use crate::term::clean::wrap;
 
 pub fn draw(p: &mut Painter<'_>, view: &LogView, area: Rect) {
@@ -42,7 +42,7 @@ pub fn draw(p: &mut Painter<'_>, view: &LogView, area: Rect) {
         let Some((_, line)) = view.buffer.get(i) else { continue };
         let y = inner.y + n as u16;
         let mut x = inner.x + 1;
-        for (text, scope) in pieces(view, line, view.left) {
+        for (text, scope) in pieces(p.times, view, line, view.left) {
             if x < inner.right() {
                 x += p.put(x, y, inner.right() - x, &text, scope);
             }
@@ -56,7 +56,7 @@ fn wrapped(p: &mut Painter<'_>, view: &LogView, inner: Rect) {
     let rows = usize::from(inner.height);
     let mut out: Vec<(String, &'static str)> = Vec::new();
     let take = |line: &Line| {
-        let all: String = pieces(view, line, 0).into_iter().map(|(t, _)| t).collect();
+        let all: String = pieces(p.times, view, line, 0).into_iter().map(|(t, _)| t).collect();
         wrap(&all, width).into_iter().map(|t| (t, scope(line))).collect::<Vec<_>>()
     };
     if view.follow {
@@ -97,11 +97,11 @@ fn level_scope(level: Option<Level>) -> &'static str {
     }
 }
 
-fn pieces(view: &LogView, line: &Line, left: usize) -> Vec<(String, &'static str)> {
+fn pieces(times: Times, view: &LogView, line: &Line, left: usize) -> Vec<(String, &'static str)> {
     let mut out = Vec::new();
     let folded = fold(&line.text);
     if view.times {
-        let time = line.time.map_or(folded.time.clone(), clock);
+        let time = line.time.map_or(folded.time.clone(), |t| times.clock(t));
         out.push((format!("{time} "), "log.time"));
     }
     if view.targets.len() > 1

@@ -24,7 +24,12 @@ use paint::Painter;
 pub fn draw(model: &Model, memory: &mut Memory, buffer: &mut Buffer) -> Option<Position> {
     memory.next_age = None;
     let area = buffer.area;
-    let mut p = Painter { buffer, theme: &model.theme };
+    let mut p = Painter {
+        buffer,
+        theme: &model.theme,
+        times: model.prefs.times(),
+        presenting: model.prefs.presentation,
+    };
     p.clear(area, "text");
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         let text =

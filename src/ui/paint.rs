@@ -7,6 +7,8 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::config::Theme;
+use crate::config::redact::present;
+use crate::config::settings::Times;
 use crate::config::theme::Glyphs;
 use crate::term::clean::{clean, fit, fit_end, fit_middle, width};
 
@@ -36,6 +38,10 @@ fn ascii(text: &str) -> Cow<'_, str> {
 pub struct Painter<'a> {
     pub buffer: &'a mut Buffer,
     pub theme: &'a Theme,
+    /// How times of day are shown.
+    pub times: Times,
+    /// Strangers look on: secrets are masked, rows stand apart.
+    pub presenting: bool,
 }
 
 impl Painter<'_> {
@@ -47,15 +53,22 @@ impl Painter<'_> {
 
     pub fn put_styled(&mut self, x: u16, y: u16, columns: u16, text: &str, style: Style) -> u16 {
         let safe = clean(text);
-        let cut = fit(&safe, columns.into());
+        let masked = self.mask(&safe);
+        let cut = fit(&masked, columns.into());
         self.raw(x, y, &cut, style)
+    }
+
+    /// What strangers may see of a text.
+    fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.presenting { present(text) } else { Cow::Borrowed(text) }
     }
 
     /// Like `put`, but keeps the end of text that is too long.
     pub fn put_end(&mut self, x: u16, y: u16, columns: u16, text: &str, scope: &str) -> u16 {
         let style = self.theme.style(scope);
         let safe = clean(text);
-        let cut = fit_end(&safe, columns.into());
+        let masked = self.mask(&safe);
+        let cut = fit_end(&masked, columns.into());
         self.raw(x, y, &cut, style)
     }
 
@@ -71,7 +84,8 @@ impl Painter<'_> {
     pub fn put_right(&mut self, x: u16, y: u16, columns: u16, text: &str, scope: &str) {
         let style = self.theme.style(scope);
         let safe = clean(text);
-        let cut = fit(&safe, columns.into());
+        let masked = self.mask(&safe);
+        let cut = fit(&masked, columns.into());
         // Cut to `columns`, so the width fits a u16.
         let pad = columns - width(&cut) as u16;
         self.raw(x + pad, y, &cut, style);

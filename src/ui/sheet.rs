@@ -49,6 +49,11 @@ impl Memory {
     }
 }
 
+/// Lines a row takes: for strangers at the back of the room every other one stays empty.
+pub fn row_height(presenting: bool) -> u16 {
+    if presenting { 2 } else { 1 }
+}
+
 /// Draws column titles and rows into `area`.
 pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<'_>, now: Time) {
     if area.width < 4 || area.height == 0 {
@@ -74,7 +79,7 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<
         }
     }
     for (n, (row, texts)) in sheet.rows.iter().zip(&texts).enumerate() {
-        let y = area.y + 1 + n as u16;
+        let y = area.y + 1 + n as u16 * row_height(p.presenting);
         if y >= area.bottom() {
             break;
         }
@@ -127,6 +132,7 @@ fn bar(p: &Painter<'_>, thousandths: u16) -> String {
 fn text_of(p: &Painter<'_>, cell: &Cell, now: Time) -> String {
     match &cell.value {
         Value::Sign(glyph, _) => p.glyph(glyph).to_owned(),
+        Value::Clock(t) => p.times.clock(*t),
         Value::Bar(thousandths) => bar(p, *thousandths),
         value => clean(&value.show(now)).into_owned(),
     }
@@ -134,15 +140,16 @@ fn text_of(p: &Painter<'_>, cell: &Cell, now: Time) -> String {
 
 /// A thumb on the right edge where there is more than fits.
 fn scrollbar(p: &mut Painter<'_>, area: Rect, sheet: &Sheet<'_>) {
-    let rows = usize::from(area.height.saturating_sub(1));
+    let lines = usize::from(area.height.saturating_sub(1));
+    let rows = lines / usize::from(row_height(p.presenting));
     if sheet.total <= rows || rows < 3 {
         return;
     }
-    let size = (rows * rows / sheet.total).max(1);
-    let at = sheet.offset * (rows - size) / (sheet.total - rows).max(1);
+    let size = (lines * rows / sheet.total).max(1);
+    let at = sheet.offset * (lines - size) / (sheet.total - rows).max(1);
     let x = area.right() - 1;
     for i in 0..size {
-        p.line(x, area.y + 1 + (at + i).min(rows - 1) as u16, 1, p.glyph("bar.full"), "scrollbar");
+        p.line(x, area.y + 1 + (at + i).min(lines - 1) as u16, 1, p.glyph("bar.full"), "scrollbar");
     }
 }
 

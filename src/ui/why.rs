@@ -4,7 +4,6 @@ use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use super::panes::title_line;
-use crate::app::cell::clock;
 use crate::app::model::Model;
 use crate::app::why::{Item, WhyView};
 use crate::playbook::walk::{By, State};
@@ -98,7 +97,7 @@ fn lines(p: &Painter<'_>, model: &Model, why: &WhyView, width: usize) -> Vec<Dra
         }
         let inset = indent + if i > 0 { 5 } else { 2 };
         for e in &step.evidence {
-            let at = e.at.map_or(String::new(), |t| format!("  {}", clock(t)));
+            let at = e.at.map_or(String::new(), |t| format!("  {}", p.times.clock(t)));
             let head = format!("{}: ", e.source);
             let room =
                 width.saturating_sub(usize::from(inset) + crate::term::clean::width(&head) + at.len() + 3);
