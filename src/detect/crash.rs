@@ -30,6 +30,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     let mut row = format!("exits with {code}");
     let mut more: Vec<(Text, String, ObjectRef, Option<Time>)> = Vec::new();
     let mut events: Vec<&Event> = Vec::new();
+    let mut host: Option<String> = None;
 
     let killed = killing(ctx, pod, object, c, end);
     if &*end.reason == "OOMKilled" {
@@ -98,8 +99,9 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
                 cause = found.cause;
                 title = found.title.clone();
                 row = found.row.clone();
-                if let Some(host) = &found.host {
-                    more.extend(service_for(ctx, pod, host));
+                if let Some(named) = &found.host {
+                    host = Some(named.clone());
+                    more.extend(service_for(ctx, pod, named));
                 }
             }
             for line in book.quotes() {
@@ -121,6 +123,9 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
         row = format!("init {}: {row}", c.spec.name);
     }
     let mut signal = Signal::new(cause, root.clone(), since);
+    if let Some(host) = host {
+        signal = signal.fold(format!("{cause} {host}"));
+    }
     if cause == "crash.init" && own != "crash.application" {
         signal = signal.evidence("cause", own, object, None);
     }

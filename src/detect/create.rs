@@ -45,14 +45,16 @@ pub fn judge(
         _ => return false,
     };
     let quote = if message.is_empty() { reason } else { message };
-    out.push(
-        Signal::new(cause, ctx.root(object), began(pod).unwrap_or(ctx.now)).title(title).row(row).evidence(
-            format!("pod status, container {}", c.spec.name),
-            quote,
-            object,
-            pod.started,
-        ),
-    );
+    let mut signal = Signal::new(cause, ctx.root(object), began(pod).unwrap_or(ctx.now));
+    if cause.ends_with("-missing") {
+        signal = signal.fold(format!("{cause} {} {title}", object.namespace));
+    }
+    out.push(signal.title(title).row(row).evidence(
+        format!("pod status, container {}", c.spec.name),
+        quote,
+        object,
+        pod.started,
+    ));
     true
 }
 

@@ -448,7 +448,8 @@ impl Detector {
             }
             out.push(FindingChange { turn, finding: new });
         }
-        self.ranked = self.groups.iter().filter_map(|(_, g)| g.finding.clone()).collect();
+        let all = self.groups.iter().filter_map(|(_, g)| g.finding.clone()).collect();
+        self.ranked = super::fold::fold(world, all);
         self.ranked.sort_by(|a, b| {
             let rank = |f: &Finding| {
                 let state = match f.state {

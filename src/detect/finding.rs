@@ -107,6 +107,9 @@ pub struct Finding {
     pub changed: Vec<WhatChanged>,
     /// The decision tree to open.
     pub playbook: Text,
+    /// The trouble it shares with findings elsewhere: a registry, a ConfigMap, a host.
+    #[serde(skip)]
+    pub fold: Option<Text>,
     /// Why it is muted, where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub muted: Option<String>,

@@ -205,6 +205,7 @@ pub fn build(key: &Key, group: &Group, now: Time) -> Option<(Finding, Option<Tim
         state,
         changed: Vec::new(),
         playbook: lead.playbook.clone(),
+        fold: origin.fold.clone(),
         muted: None,
     };
     Some((finding, (state == State::Pending).then_some(fires)))

@@ -91,6 +91,9 @@ pub fn judge(ctx: &Ctx, pod: &Pod, c: &Container, reason: &str, message: &str, o
         &object,
         pod.started,
     );
+    if matches!(cause, "image.network" | "image.rate-limit" | "image.auth") {
+        signal = signal.fold(format!("{cause} {registry}"));
+    }
     if let Some(event) = event {
         signal = signal.event(event);
     }

@@ -12,6 +12,7 @@ mod ended;
 mod fields;
 pub mod finding;
 mod fleet;
+mod fold;
 mod group;
 mod image;
 mod job;

@@ -78,6 +78,7 @@ pub fn judge(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
         };
         let mut signal = Signal::new(rule, object.clone(), since)
             .family(FAMILY)
+            .fold(super::fold::NODES)
             .title(title)
             .row(if rule == "node.runtime-down" {
                 "container runtime down"

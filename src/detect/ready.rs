@@ -88,11 +88,10 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
             if ctx.now < fires {
                 return out.again(fires);
             }
-            let mut s = Signal::new("ready.unknown", root, since)
+            let s = Signal::new("ready.unknown", root, since)
                 .title(format!("container {} runs and is not ready; no event says why", c.spec.name))
                 .row("not ready")
                 .evidence("condition Ready", "False, and no event about its probe", object, pod.ready_since);
-            s.cause = "unknown".into();
             out.push(adapt(ctx, pod, s));
         }
     }

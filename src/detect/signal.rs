@@ -36,6 +36,8 @@ pub struct Signal {
     /// Pending before; zero: fires at once.
     pub fires_at: Time,
     pub playbook: Text,
+    /// What it has in common with other workloads' trouble.
+    pub fold: Option<Text>,
 }
 
 impl Signal {
@@ -45,7 +47,8 @@ impl Signal {
         Signal {
             key: Key { root, family: rule.into() },
             rule: rule.into(),
-            cause: rule.into(),
+            // A rule that looked and found no proof says so.
+            cause: if rule.ends_with(".unknown") { "unknown".into() } else { rule.into() },
             severity: r.map_or(Severity::Warning, |r| r.severity),
             part: Part::Member,
             title: String::new(),
@@ -54,6 +57,7 @@ impl Signal {
             since,
             fires_at: Time(0),
             playbook: r.map_or("pod", |r| r.playbook).into(),
+            fold: None,
         }
     }
 
@@ -71,6 +75,7 @@ impl Signal {
             since,
             fires_at: Time(0),
             playbook: "pod".into(),
+            fold: None,
         }
     }
 
@@ -103,6 +108,12 @@ impl Signal {
             event.note.to_string()
         };
         self.evidence(format!("event {}", event.reason), quote, &event.regarding, Some(event.last))
+    }
+
+    /// Folds with the same trouble of other workloads.
+    pub fn fold(mut self, trouble: impl Into<Text>) -> Signal {
+        self.fold = Some(trouble.into());
+        self
     }
 
     pub fn family(mut self, family: &str) -> Signal {

@@ -28,6 +28,10 @@ pub fn name(world: &World, group: &Group, finding: &mut Finding) {
         return;
     }
     let Some((what, value)) = shared(&traits_of(world, &pods), &traits_of(world, &healthy)) else { return };
+    let share = format!("{}; all {} are {what} {value}", finding.title, pods.len());
+    if share.chars().count() <= super::text::TITLE {
+        finding.title = share;
+    }
     finding.evidence.push(Evidence {
         source: "what the sick share".into(),
         quote: format!(

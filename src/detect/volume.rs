@@ -164,7 +164,11 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) -> bool {
     if ctx.now < fires {
         out.again(fires);
     }
-    out.push(Signal::new(cause, ctx.root(object), since).fires_at(fires).title(title).row(row).event(event));
+    let mut signal = Signal::new(cause, ctx.root(object), since).fires_at(fires);
+    if cause.starts_with("config.") {
+        signal = signal.fold(format!("{cause} {} {title}", object.namespace));
+    }
+    out.push(signal.title(title).row(row).event(event));
     true
 }
 

@@ -157,6 +157,10 @@ pub const ALL: &[&str] = &[
     "region.down",
     "region.latency",
     "node.image-drift",
+    "container.create",
+    "pod.rejected",
+    "delete.stuck",
+    "node.problem",
     "none",
     "unknown",
 ];

@@ -1,0 +1,239 @@
+//! One line for one trouble of many: workloads that wait for the same registry, ConfigMap or host; nodes gone together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::world::{Kind, Node, Text, World};
+
+use super::finding::{Evidence, Finding};
+use super::text::{self, bounded};
+use super::traits;
+
+/// What nodes that are not ready fold under.
+pub const NODES: &str = "nodes not ready";
+/// Fewer than this each keep their own line: two may be a coincidence.
+const FEW: usize = 3;
+/// Others named on the line that stands for all.
+const NAMED: usize = 6;
+
+/// Replaces findings that share their trouble by the oldest of them, which counts and names the others.
+pub fn fold(world: &World, findings: Vec<Arc<Finding>>) -> Vec<Arc<Finding>> {
+    let mut by_trouble: BTreeMap<Text, Vec<Arc<Finding>>> = BTreeMap::new();
+    let mut out = Vec::with_capacity(findings.len());
+    for f in findings {
+        match &f.fold {
+            Some(trouble) if f.counts() => by_trouble.entry(trouble.clone()).or_default().push(f),
+            _ => out.push(f),
+        }
+    }
+    for (trouble, mut same) in by_trouble {
+        if same.len() < FEW {
+            out.append(&mut same);
+            continue;
+        }
+        same.sort_by(|a, b| (a.since, &a.key).cmp(&(b.since, &b.key)));
+        out.push(Arc::new(together(world, &trouble, &same)));
+    }
+    out
+}
+
+fn together(world: &World, trouble: &str, same: &[Arc<Finding>]) -> Finding {
+    let mut one = (*same[0]).clone();
+    one.count = same.iter().map(|f| f.count).fold(0, u32::saturating_add);
+    one.severity = same.iter().map(|f| f.severity).max().unwrap_or(one.severity);
+    let n = same.len();
+    if trouble == NODES {
+        let at = place(world, same).map_or(String::new(), |p| format!("; all {n} are {p}"));
+        one.title = format!("{n} nodes are not ready{at}");
+        one.cause =
+            if same.iter().all(|f| f.cause == one.cause) { one.cause } else { "node.not-ready".into() };
+    } else {
+        one.title = format!("{}: {n} workloads suffer from it", one.title);
+    }
+    one.title = bounded(&one.title, text::TITLE);
+    for f in same.iter().skip(1).take(NAMED) {
+        one.evidence.push(Evidence {
+            source: "also".into(),
+            quote: f.title.clone(),
+            object: f.fix().clone(),
+            at: Some(f.since),
+        });
+    }
+    if n > NAMED + 1 {
+        let quote = format!("and {} more", n - NAMED - 1);
+        one.evidence.push(Evidence { source: "also".into(), quote, object: one.object.clone(), at: None });
+    }
+    one
+}
+
+/// What the nodes share that no ready node has: `in us-west-2c`.
+fn place(world: &World, same: &[Arc<Finding>]) -> Option<String> {
+    let gone = |n: &Node| same.iter().any(|f| f.fix().kind == Kind::Node && f.fix().name == n.meta.name);
+    let (sick, well): (Vec<&Node>, Vec<&Node>) = world.nodes.values().partition(|n| gone(n));
+    let of = |list: Vec<&Node>| list.into_iter().map(traits::of_node).collect();
+    let (what, value) = traits::shared(&of(sick), &of(well))?;
+    Some(format!("{what} {value}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::detect::{DetectConfig, Detector};
+    use crate::world::*;
+
+    fn see(records: Vec<Record>) -> Vec<Arc<Finding>> {
+        let (mut world, mut changes) = (World::new(), Vec::new());
+        for record in records {
+            world.apply(Delta::Apply(record), &mut changes);
+        }
+        let mut detector = Detector::new(DetectConfig::default());
+        detector.on_changes(&world, &changes, Time::parse("2026-11-21T02:00:00Z").unwrap());
+        detector.findings().to_vec()
+    }
+
+    fn node(name: &str, zone: &str, ready: Status) -> Record {
+        let labels = [("topology.kubernetes.io/zone".into(), zone.into())];
+        let ready = Condition {
+            kind: "Ready".into(),
+            status: ready,
+            reason: "NodeStatusUnknown".into(),
+            message: "Kubelet stopped posting node status.".into(),
+            since: Time::parse("2026-11-21T01:50:00Z"),
+            updated: None,
+        };
+        Record::Node(Box::new(Node {
+            meta: Meta { name: name.into(), labels: Labels(labels.into()), ..Meta::default() },
+            conditions: [ready].into(),
+            ..Node::default()
+        }))
+    }
+
+    /// A DaemonSet's pod that fails to pull on a node, or runs there.
+    fn pod(name: &str, owner: &str, node: &str, message: Option<&str>) -> Record {
+        let image = "registry.example.com/team/agent:v2";
+        let spec = ContainerSpec {
+            name: "agent".into(),
+            image: image.into(),
+            role: Role::App,
+            requests: Resources::default(),
+            limits: Resources::default(),
+            ports: [].into(),
+            liveness: None,
+            readiness: None,
+            startup: None,
+        };
+        let state = match message {
+            Some(m) => ContainerState::Waiting { reason: "ErrImagePull".into(), message: m.into() },
+            None => ContainerState::Running { since: None },
+        };
+        let well = message.is_none();
+        let container =
+            Container { spec: Arc::new(spec), ready: well, started: None, restarts: 0, state, last: None };
+        Record::Pod(Box::new(Pod {
+            meta: Meta {
+                namespace: "prod".into(),
+                name: name.into(),
+                uid: name.into(),
+                owner: Some(Owner { kind: Kind::DaemonSet, name: owner.into(), uid: owner.into() }),
+                ..Meta::default()
+            },
+            node: node.into(),
+            phase: if well { Phase::Running } else { Phase::Pending },
+            ready: well,
+            containers: [container].into(),
+            ..Pod::default()
+        }))
+    }
+
+    fn daemon_set(name: &str) -> Record {
+        Record::Workload(Box::new(Workload {
+            kind: Kind::DaemonSet,
+            meta: Meta { namespace: "prod".into(), name: name.into(), uid: name.into(), ..Meta::default() },
+            desired: 0,
+            current: 0,
+            updated: 0,
+            ready: 0,
+            available: 0,
+            observed_generation: 0,
+            paused: false,
+            selector: Selector::default(),
+            template: Arc::default(),
+            conditions: [].into(),
+            revision: None,
+            change_cause: "".into(),
+            current_revision: "".into(),
+            update_revision: "".into(),
+            strategy: "".into(),
+            max_unavailable: "".into(),
+            max_surge: "".into(),
+            progress_deadline: 600,
+            history_limit: 10,
+            service_name: "".into(),
+        }))
+    }
+
+    #[test]
+    fn nodes_gone_together_are_one_line_that_names_their_zone() {
+        let (a, c) = ("us-west-2a", "us-west-2c");
+        let (gone, well) = (Status::Unknown, Status::True);
+        let seen =
+            see(vec![node("n1", c, gone), node("n2", c, gone), node("n3", c, gone), node("n4", a, well)]);
+        assert_eq!(seen.len(), 1, "{seen:#?}");
+        assert_eq!(seen[0].title, "3 nodes are not ready; all 3 are in us-west-2c");
+        assert_eq!(seen[0].count, 3);
+        assert_eq!(seen[0].evidence.iter().filter(|e| &*e.source == "also").count(), 2);
+        // One healthy node in that zone: the zone explains nothing.
+        let seen =
+            see(vec![node("n1", c, gone), node("n2", c, gone), node("n3", c, gone), node("n4", c, well)]);
+        assert_eq!(seen[0].title, "3 nodes are not ready");
+        // Two are two.
+        assert_eq!(see(vec![node("n1", c, gone), node("n2", c, gone), node("n4", a, well)]).len(), 2);
+    }
+
+    #[test]
+    fn workloads_behind_one_registry_fold_and_others_do_not() {
+        let down = "dial tcp: lookup registry.example.com: no such host";
+        let seen = see(vec![
+            daemon_set("agent"),
+            daemon_set("logger"),
+            daemon_set("tracer"),
+            pod("agent-1", "agent", "n1", Some(down)),
+            pod("logger-1", "logger", "n1", Some(down)),
+            pod("tracer-1", "tracer", "n1", Some(down)),
+        ]);
+        assert_eq!(seen.len(), 1, "{seen:#?}");
+        assert!(seen[0].title.ends_with("3 workloads suffer from it"), "{}", seen[0].title);
+        let seen = see(vec![
+            daemon_set("agent"),
+            daemon_set("logger"),
+            daemon_set("tracer"),
+            pod("agent-1", "agent", "n1", Some(down)),
+            pod("logger-1", "logger", "n1", Some(down)),
+            pod("tracer-1", "tracer", "n1", Some("team/agent:v2: not found")),
+        ]);
+        assert_eq!(seen.len(), 3, "{seen:#?}");
+    }
+
+    #[test]
+    fn what_the_sick_pods_share_and_the_healthy_do_not_is_named() {
+        let (a, c) = ("us-west-2a", "us-west-2c");
+        let fails = Some("something new");
+        let cluster = |third: &str| {
+            see(vec![
+                node("n1", c, Status::True),
+                node("n2", c, Status::True),
+                node("n3", third, Status::True),
+                daemon_set("agent"),
+                pod("agent-1", "agent", "n1", fails),
+                pod("agent-2", "agent", "n2", fails),
+                pod("agent-3", "agent", "n3", None),
+            ])
+        };
+        let seen = cluster(a);
+        assert_eq!((seen.len(), seen[0].count), (1, 2), "{seen:#?}");
+        assert!(seen[0].title.ends_with("; all 2 are in us-west-2c"), "{}", seen[0].title);
+        assert!(!cluster(c)[0].title.contains("all 2 are in"));
+    }
+}
