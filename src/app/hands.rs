@@ -77,7 +77,8 @@ pub async fn standings(connection: &Connection, proposals: &[Proposal]) -> Vec<(
 }
 
 async fn standing(connection: &Connection, proposal: &Proposal) -> Standing {
-    let no = |reason: String| Standing { enabled: false, reason, kubectl: String::new() };
+    let kubectl = catalogue::kubectl(&proposal.action, &proposal.target, &proposal.params);
+    let no = |reason: String| Standing { enabled: false, reason, kubectl: kubectl.clone() };
     if catalogue::action(&proposal.action).is_none() {
         return no(format!("khud has no action {} yet", proposal.action));
     }
@@ -91,7 +92,7 @@ async fn standing(connection: &Connection, proposal: &Proposal) -> Standing {
         ..Action::new(right.verb, &proposal.target.kind, &proposal.target.namespace)
     };
     match connection.can(&action).await {
-        Ok(p) if p.allowed => Standing { enabled: true, ..Standing::default() },
+        Ok(p) if p.allowed => Standing { enabled: true, kubectl, reason: String::new() },
         Ok(p) => no(p.reason),
         Err(e) => no(e.to_string()),
     }

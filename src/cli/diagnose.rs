@@ -39,7 +39,8 @@ pub fn run(common: &Common, args: &Diagnose) -> u8 {
 /// # Errors
 /// A sentence: what could not be looked at.
 async fn diagnose(common: &Common, args: &Diagnose) -> Result<u8, String> {
-    let mut library = Library::embedded().map_err(|e| e.to_string())?;
+    let (mut library, problems) = super::playbook::library();
+    problems.iter().for_each(|p| out::complain(&clean_lines(p)));
     let chosen = match args.playbook.as_deref() {
         Some(name) => Some(find(&mut library, name)?),
         None => None,

@@ -7,6 +7,7 @@ mod cockpit;
 mod diagnose;
 mod open;
 mod out;
+mod playbook;
 mod print;
 mod scan;
 mod settings;
@@ -47,11 +48,8 @@ pub fn main() -> ExitCode {
         Some(Verb::Do(args)) => act::run(&cli.common, args),
         Some(Verb::Contexts { output }) => tell::contexts_of(&cli.common, *output),
         Some(Verb::Bug { out }) => bug::run(&cli.common, out.as_deref()),
+        Some(Verb::Playbook(asked)) => playbook::run(asked),
         Some(Verb::Journal { output }) => tell::journal(*output),
-        _ => {
-            out::complain("this command is not built into this version of khud");
-            exit::USAGE
-        }
     };
     ExitCode::from(code)
 }

@@ -81,6 +81,9 @@ pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
         read_only: connection.read_only(),
         ..Cluster::default()
     };
+    let (library, problems) = super::playbook::library();
+    model.library = std::sync::Arc::new(library);
+    problems.into_iter().for_each(|p| model.say(Tone::Bad, p));
     model.namespaces = common.namespace.iter().map(|n| n.as_str().into()).collect();
     preferences::install(&mut model, Preferences::new(&loaded, settings::terminal(), chosen), &loaded);
     match model.prefs.detect() {

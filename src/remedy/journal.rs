@@ -72,12 +72,15 @@ impl Journal {
         Journal { path: path.into() }
     }
 
-    /// `$XDG_STATE_HOME/khud/journal.jsonl`, or `~/.local/state/khud/journal.jsonl`.
+    /// In `$KHUD_STATE_DIR`, else `$XDG_STATE_HOME/khud/journal.jsonl`, or `~/.local/state/khud/journal.jsonl`.
     ///
     /// # Errors
     /// A sentence where there is no home directory.
     pub fn default_path() -> Result<PathBuf, String> {
         use etcetera::BaseStrategy;
+        if let Some(dir) = std::env::var_os("KHUD_STATE_DIR").filter(|d| !d.is_empty()) {
+            return Ok(PathBuf::from(dir).join("journal.jsonl"));
+        }
         let dirs = etcetera::base_strategy::Xdg::new()
             .map_err(|e| format!("cannot find where to keep the journal: {e}; set XDG_STATE_HOME"))?;
         let state = dirs.state_dir().ok_or("cannot find where to keep the journal; set XDG_STATE_HOME")?;
