@@ -235,3 +235,30 @@ fn files_that_change_are_taken_while_it_runs_and_faults_are_told_with_their_line
     session.send("h");
     session.until_text("to its node");
 }
+
+#[test]
+fn the_mouse_is_left_to_the_terminal_unless_it_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut session = open(dir.path(), &[]);
+    assert_eq!(session.screen(vt100::Screen::mouse_protocol_mode), vt100::MouseProtocolMode::None);
+    let config = dir.path().join("config");
+    std::fs::create_dir_all(&config).unwrap();
+    std::fs::write(config.join("config.toml"), "mouse = true\npanes = ['pods', 'nodes']\n").unwrap();
+    session.until("the mouse", |screen| {
+        screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None
+            && !screen.contents().contains("EVENTS")
+    });
+    // The focused pane's title is bold. A click on the other's line moves the focus there.
+    let bold = |screen: &vt100::Screen, title: &str| {
+        let (row, line) = screen.rows(0, 100).enumerate().find(|(_, l)| l.contains(title)).unwrap();
+        let column = line.chars().take_while(|c| *c != title.chars().next().unwrap()).count();
+        screen.cell(row as u16, column as u16).unwrap().bold()
+    };
+    assert!(session.screen(|screen| bold(screen, "PODS") && !bold(screen, "NODES")));
+    let row = session.screen(|screen| screen.rows(0, 100).position(|l| l.contains("NODES")).unwrap()) + 3;
+    session.send(&format!("\u{1b}[<0;30;{row}M\u{1b}[<0;30;{row}m"));
+    session.until("the focus on nodes", |screen| bold(screen, "NODES") && !bold(screen, "PODS"));
+    session.send("\u{3}");
+    assert_eq!(session.ends(), 0);
+    restored(&session);
+}

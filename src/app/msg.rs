@@ -4,6 +4,7 @@ use bytes::Bytes;
 use crossterm::event::KeyEvent;
 
 use super::log::SourceId;
+use super::model::Pane;
 use crate::config::files::Loaded;
 use crate::config::settings::Notifications;
 use crate::detect::timeline::Entry;
@@ -19,6 +20,13 @@ pub enum Msg {
     Key(KeyEvent),
     Paste(String),
     Resize(u16, u16),
+    /// The mouse wheel, in rows.
+    Scroll(isize),
+    /// The mouse on a pane of the overview, or in the view; and on which row of its window.
+    Click {
+        pane: Option<Pane>,
+        row: Option<usize>,
+    },
     Deltas(Vec<Delta>),
     /// Nothing but time passed.
     Tick,

@@ -78,6 +78,27 @@ pub fn focus(model: &mut Model, by: isize) {
     }
 }
 
+/// Puts the focus on a pane and the cursor on a row of its window, as the mouse shows them.
+pub fn point(model: &mut Model, pane: Option<Pane>, row: Option<usize>) {
+    if let Some(pane) = pane.filter(|_| model.views.is_empty()) {
+        model.overview.focus = pane;
+    }
+    model.dirty = Dirty::Input;
+    let Some(row) = row else { return };
+    if let Some((table, _)) = model.table_mut() {
+        table.jump(table.offset + row);
+    } else if let Some(list) = model.list() {
+        let rows = model.rows(&list.what, &list.filter);
+        let target = list.offset + row;
+        if target < rows.len()
+            && let Some(list) = model.list_mut()
+        {
+            let by = target as isize - list.index(&rows) as isize;
+            list.step(&rows, by);
+        }
+    }
+}
+
 /// The pane of this number, from 0.
 pub fn focus_number(model: &mut Model, number: usize) {
     match model.panes().get(number) {

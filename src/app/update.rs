@@ -11,12 +11,13 @@ use super::history;
 use super::logs;
 use super::model::{Dialog, Dirty, MESSAGE, Model, Tone, View};
 use super::msg::{Effect, Msg};
+use super::navigate;
 use super::preferences;
 use super::prompt;
 use super::runs;
 use super::table::Table;
 use super::why;
-use crate::config::KeymapResult;
+use crate::config::{Id, KeymapResult};
 use crate::world::{Change, Delta, Kind, Slot};
 
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
@@ -36,6 +37,15 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Resize(w, h) => {
             model.size = (w, h);
             model.dirty = Dirty::Input;
+            Vec::new()
+        }
+        Msg::Scroll(_) | Msg::Click { .. } if model.prompt.is_some() || model.dialog.is_some() => Vec::new(),
+        Msg::Scroll(by) => {
+            let id = if by < 0 { Id::MoveUp } else { Id::MoveDown };
+            (0..by.unsigned_abs()).flat_map(|_| command::run(model, id)).collect()
+        }
+        Msg::Click { pane, row } => {
+            navigate::point(model, pane, row);
             Vec::new()
         }
         Msg::Deltas(deltas) => absorb(model, deltas),

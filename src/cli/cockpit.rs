@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crossterm::event::{Event, EventStream, KeyEventKind};
+use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEventKind};
 use futures::StreamExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -13,6 +13,9 @@ use crate::app::{Effect, Msg, jobs::Jobs, update};
 use crate::config::settings::Notifications;
 use crate::term::{Entered, Frames, Screen, Writer};
 use crate::ui::{self, Memory, layout};
+
+/// Rows a notch of the mouse wheel moves.
+const WHEEL: isize = 3;
 
 /// How the cockpit ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +52,8 @@ struct Cockpit {
     screen: Screen,
     frames: Frames,
     writer: Writer,
+    /// The terminal reports the mouse.
+    mouse: bool,
 }
 
 /// Runs the cockpit until the operator leaves it. The terminal is as it was when this returns.
@@ -67,6 +72,7 @@ pub async fn run(model: Model, jobs: Jobs, mut inbox: mpsc::Receiver<Msg>) -> io
         screen: Screen::new(width, height),
         frames: Frames::default(),
         writer: Writer::start(io::stdout()),
+        mouse: false,
     };
     c.take(Msg::Resize(width, height), &entered)?;
     loop {
@@ -123,6 +129,17 @@ impl Cockpit {
     fn event(&mut self, event: Event, entered: &Entered) -> io::Result<Option<End>> {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.take(Msg::Key(key), entered),
+            Event::Mouse(mouse) => match mouse.kind {
+                MouseEventKind::ScrollUp => self.take(Msg::Scroll(-WHEEL), entered),
+                MouseEventKind::ScrollDown => self.take(Msg::Scroll(WHEEL), entered),
+                MouseEventKind::Down(MouseButton::Left) => {
+                    match layout::at(&self.model, mouse.column, mouse.row) {
+                        Some((pane, row)) => self.take(Msg::Click { pane, row }, entered),
+                        None => Ok(None),
+                    }
+                }
+                _ => Ok(None),
+            },
             Event::Paste(text) => self.take(Msg::Paste(text), entered),
             Event::Resize(w, h) => {
                 self.screen.resize(w, h);
@@ -161,7 +178,13 @@ impl Cockpit {
         self.model.data.now = self.model.clock.now();
         layout::fit(&mut self.model);
         let (model, memory) = (&self.model, &mut self.memory);
-        if let Some(bytes) = self.screen.draw(|buffer| ui::draw(model, memory, buffer)) {
+        let mut bytes = self.screen.draw(|buffer| ui::draw(model, memory, buffer)).unwrap_or_default();
+        let mouse = self.model.prefs.settings.mouse;
+        if mouse != self.mouse {
+            self.mouse = mouse;
+            bytes.extend(crate::term::mouse(mouse));
+        }
+        if !bytes.is_empty() {
             self.writer.send(bytes);
         }
         self.frames.drawn(Instant::now());
@@ -200,6 +223,8 @@ impl Cockpit {
         // Stops this process right here; it goes on when it is continued.
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
         entered.resume()?;
+        // Left off while away; the next frame switches it on where it is wanted.
+        self.mouse = false;
         let (w, h) = crossterm::terminal::size()?;
         self.screen.resize(w, h);
         update(&mut self.model, Msg::Resize(w, h));

@@ -10,7 +10,9 @@ use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ThreadId};
 
-use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
 
@@ -80,6 +82,14 @@ fn enter() -> io::Result<()> {
     execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
 }
 
+/// What switches the reporting of the mouse on or off; `leave` always switches it off.
+pub fn mouse(on: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // Writing to a Vec cannot fail.
+    let _ = if on { execute!(bytes, EnableMouseCapture) } else { execute!(bytes, DisableMouseCapture) };
+    bytes
+}
+
 /// Puts the terminal back as it was. Harmless when it already is.
 pub fn leave() {
     if !ENTERED.swap(false, Ordering::SeqCst) {
@@ -88,6 +98,7 @@ pub fn leave() {
     let mut out = io::stdout();
     // Each on its own: one that fails must not keep the others from happening.
     let _ = out.write_all(b"\x1b[?2026l\x1b[0m");
+    let _ = execute!(out, DisableMouseCapture);
     let _ = execute!(out, DisableBracketedPaste);
     let _ = execute!(out, cursor::Show);
     let _ = execute!(out, LeaveAlternateScreen);

@@ -1,6 +1,6 @@
 //! Where the overview's panes lie. Small terminals get one at a time, larger ones all.
 
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use crate::app::model::{Model, Pane, View};
 
@@ -97,6 +97,24 @@ fn stack(area: Rect, panes: &[Pane]) -> Vec<(Pane, Rect)> {
         y += each + extra;
     }
     out
+}
+
+/// What stands at a place on the screen: a pane of the overview, and the row of its window.
+pub fn at(model: &Model, x: u16, y: u16) -> Option<(Option<Pane>, Option<usize>)> {
+    let layout = layout(model);
+    let place = Position::new(x, y);
+    let pane = layout.panes.iter().find(|(_, area)| area.contains(place));
+    let (pane, area) = match pane {
+        Some((pane, area)) => (Some(*pane), *area),
+        None if layout.panes.is_empty() && layout.body.contains(place) => (None, layout.body),
+        None => return None,
+    };
+    // Below the title; tables have column titles too, findings take two lines each.
+    let (first, height) = match pane {
+        Some(Pane::Findings) => (area.y + 1, 2),
+        _ => (area.y + 2, super::sheet::row_height(model.prefs.presentation)),
+    };
+    Some((pane, y.checked_sub(first).map(|lines| usize::from(lines / height))))
 }
 
 /// Rows that fit below a table's title and column titles.
