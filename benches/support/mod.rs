@@ -16,7 +16,7 @@ pub struct Terminal {
     output: Receiver<Vec<u8>>,
     screen: vt100::Parser,
     /// Kept open: the child's terminal goes away with it.
-    _master: Box<dyn MasterPty + Send>,
+    master: Box<dyn MasterPty + Send>,
     started: Instant,
     /// Bytes the program has written to its terminal.
     pub bytes: u64,
@@ -24,12 +24,31 @@ pub struct Terminal {
 
 impl Terminal {
     pub fn start(program: &Path, args: &[&str], rows: u16, cols: u16) -> Terminal {
+        Terminal::start_in(program, args, rows, cols, None, &[])
+    }
+
+    /// `start` in a directory, with these variables set.
+    pub fn start_in(
+        program: &Path,
+        args: &[&str],
+        rows: u16,
+        cols: u16,
+        directory: Option<&Path>,
+        env: &[(&str, &str)],
+    ) -> Terminal {
         let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
         let pty = native_pty_system().openpty(size).expect("a PTY");
         let mut command = CommandBuilder::new(program);
         command.args(args);
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
+        command.env("LANG", "C.UTF-8");
+        if let Some(directory) = directory {
+            command.cwd(directory);
+        }
+        for (name, value) in env {
+            command.env(name, value);
+        }
         let started = Instant::now();
         let child = pty.slave.spawn_command(command).expect("the program starts");
         drop(pty.slave);
@@ -46,10 +65,10 @@ impl Terminal {
         });
         let side = |n| NonZeroU16::new(n).expect("a terminal has rows and columns");
         let screen = vt100::Parser::new(side(rows), side(cols), 0);
-        Terminal { child, keys, output, screen, _master: pty.master, started, bytes: 0 }
+        Terminal { child, keys, output, screen, master: pty.master, started, bytes: 0 }
     }
 
-    fn press(&mut self, keys: &str) {
+    pub fn press(&mut self, keys: &str) {
         self.keys
             .write_all(keys.as_bytes())
             .and_then(|()| self.keys.flush())
@@ -95,6 +114,32 @@ impl Terminal {
     fn take(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         self.screen.process(bytes);
+    }
+
+    /// Changes the terminal's size under the program.
+    pub fn resize(&mut self, rows: u16, cols: u16) {
+        let size = PtySize { rows, cols, pixel_width: 0, pixel_height: 0 };
+        self.master.resize(size).expect("a PTY can be resized");
+        let side = |n| NonZeroU16::new(n).expect("a terminal has rows and columns");
+        self.screen.screen_mut().set_size(side(rows), side(cols));
+    }
+
+    /// Reads until the program has ended and returns its exit code.
+    pub fn end(&mut self, limit: Duration) -> Option<u32> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(200)) {
+                    self.take(&bytes);
+                }
+                return Some(status.exit_code());
+            }
+            match self.output.recv_timeout(Duration::from_millis(50)) {
+                Ok(bytes) => self.take(&bytes),
+                Err(_) if Instant::now() > deadline => return None,
+                Err(_) => {}
+            }
+        }
     }
 
     pub fn cost(&self) -> Cost {

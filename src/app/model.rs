@@ -110,7 +110,7 @@ pub struct Overview {
 impl Default for Overview {
     fn default() -> Overview {
         Overview {
-            focus: Pane::Pods,
+            focus: Pane::Findings,
             zoom: false,
             findings: List::new(list::What::Findings),
             pods: Table::new(Source::all(Kind::Pod)),

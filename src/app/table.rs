@@ -244,6 +244,15 @@ impl Table {
     /// The kind's own order: sick pods and nodes first, newest events first, all else by name.
     fn natural(&self, cx: &Cx<'_>, slot: Slot) -> Value {
         match self.source.kind {
+            // What restarted last is what one looks for among forty of them.
+            Kind::Pod if self.source.fence == Fence::KubeProxy => {
+                let Some(p) = cx.world.pods.get(slot) else { return Value::None };
+                match columns::last_exit(&p.containers) {
+                    _ if health::pod(cx, p).sick() => Value::Num(0),
+                    Some((_, at)) => Value::Age(at),
+                    None => Value::None,
+                }
+            }
             Kind::Pod => {
                 cx.world.pods.get(slot).map_or(Value::None, |p| Value::Num(vitals::rank(health::pod(cx, p))))
             }

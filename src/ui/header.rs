@@ -69,6 +69,13 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, area: Rect) {
     let (sign, text, scope) = freshness(model);
     put(p, &format!(" {} {text}", p.glyph(sign)), scope);
 
+    let (critical, warning) = model.finding_counts();
+    put(p, &bar, "frame");
+    let scope = if critical > 0 { "header.bad" } else { "header.ok" };
+    put(p, &format!("{}{critical}", p.glyph("critical")), scope);
+    let scope = if warning > 0 { "header.warn" } else { "header.ok" };
+    put(p, &format!(" {}{warning}", p.glyph("warning")), scope);
+
     put(p, &bar, "frame");
     put(p, "nodes ", "header");
     let scope = if v.nodes_ready < v.nodes_all { "header.bad" } else { "header.ok" };
@@ -97,12 +104,6 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, area: Rect) {
     put(p, &bar, "frame");
     put(p, &format!("warn {}/min", v.warnings_a_minute(now)), "header");
 
-    let (critical, warning) = model.finding_counts();
-    put(p, &bar, "frame");
-    let scope = if critical > 0 { "header.bad" } else { "header.ok" };
-    put(p, &format!("{}{critical}", p.glyph("critical")), scope);
-    let scope = if warning > 0 { "header.warn" } else { "header.ok" };
-    put(p, &format!(" {}{warning}", p.glyph("warning")), scope);
     if !model.namespaces.is_empty() {
         put(p, &bar, "frame");
         let names: Vec<&str> = model.namespaces.iter().map(|n| &**n).collect();

@@ -174,6 +174,8 @@ fn divide(shapes: &[Shape], seen: &[u16], room: u16) -> Vec<(usize, u16, u16)> {
     const MATTERS: u8 = 80;
     /// A width most texts can be read in.
     const COMFORT: u16 = 22;
+    /// The worth of the column that says why.
+    const WHY: u8 = 95;
     let title = |i: usize| width(shapes[i].name) as u16;
     let wish = |i: usize| seen[i].max(title(i)).min(shapes[i].max.max(title(i)));
     let floor = |i: usize| wish(i).min(shapes[i].min.max(title(i)));
@@ -193,6 +195,8 @@ fn divide(shapes: &[Shape], seen: &[u16], room: u16) -> Vec<(usize, u16, u16)> {
     // First what reads comfortably, then what is less worth, then the rest of the long ones.
     for round in [COMFORT, u16::MAX] {
         for i in by_worth.iter().copied() {
+            // A cause is read to its end before a name is.
+            let round = if shapes[i].keep == WHY && round == COMFORT { COMFORT * 2 } else { round };
             let wish = wish(i).min(round);
             if widths[i] > 0 {
                 let more = wish.saturating_sub(widths[i]).min(left);

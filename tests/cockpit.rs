@@ -1,0 +1,220 @@
+//! The cockpit as a stranger meets it: the tour played by keys in a real terminal, and what else only shows there.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../benches/support/mod.rs"]
+mod terminal;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use terminal::Terminal;
+
+const KHUD: &str = env!("CARGO_BIN_EXE_khud");
+/// For one thing to appear: long, because test machines are shared, and never waited out where it does.
+const LIMIT: Duration = Duration::from_secs(90);
+
+struct Cockpit {
+    terminal: Terminal,
+    home: tempfile::TempDir,
+}
+
+impl Cockpit {
+    fn start(args: &[&str], rows: u16, cols: u16) -> Cockpit {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().to_str().unwrap();
+        let env = [("XDG_STATE_HOME", path), ("XDG_CONFIG_HOME", path), ("HOME", path), ("TMUX", "")];
+        let terminal = Terminal::start_in(Path::new(KHUD), args, rows, cols, Some(home.path()), &env);
+        Cockpit { terminal, home }
+    }
+
+    /// Waits until the screen says it all; the screen is in the message where it never does.
+    #[track_caller]
+    fn see(&mut self, words: &[&str]) -> String {
+        self.until(&format!("{words:?}"), |s| words.iter().all(|w| s.contains(w)))
+    }
+
+    #[track_caller]
+    fn gone(&mut self, word: &str) -> String {
+        self.until(&format!("{word:?} to go"), |s| !s.contains(word))
+    }
+
+    #[track_caller]
+    fn until(&mut self, what: &str, seen: impl FnMut(&str) -> bool) -> String {
+        let came = self.terminal.wait(LIMIT, seen);
+        let text = self.terminal.text();
+        assert!(came.is_some(), "waited for {what}; the screen was\n{text}");
+        text
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.terminal.press(keys);
+    }
+
+    /// Closes the dialog of a remedy. Only then comes the next key: esc and a letter at once are alt and the letter.
+    #[track_caller]
+    fn close(&mut self) {
+        self.press("\x1b");
+        self.gone("Done and verified.");
+    }
+
+    /// Plans the action behind a key of the menu and goes ahead, typing the name where it is asked for.
+    #[track_caller]
+    fn act(&mut self, key: &str, plan: &[&str]) {
+        self.press("a");
+        self.see(&["Actions on"]);
+        self.press(key);
+        let screen = self.until("the question", |s| s.contains("[ Cancel ]"));
+        for word in plan {
+            assert!(screen.contains(word), "the plan says {word:?}:\n{screen}");
+        }
+        match screen.split_once("Type ").and_then(|(_, rest)| rest.split_once(" to go ahead")) {
+            Some((name, _)) => self.press(name),
+            None => self.press("\t"),
+        }
+        self.press("\r");
+    }
+}
+
+/// The rows of the findings pane, on the left above the events.
+fn findings(screen: &str) -> Vec<String> {
+    let lines = screen.lines().skip_while(|l| !l.contains("FINDINGS")).take_while(|l| !l.contains("EVENTS"));
+    lines.map(|l| l.split('│').next().unwrap_or(l).to_owned()).collect()
+}
+
+#[test]
+fn the_tour_is_played_by_keys_from_start_to_quit() {
+    let mut c = Cockpit::start(&["demo", "--speed", "3"], 40, 140);
+
+    // 1. A bad rollout comes by itself: causes on the rows, one line among the findings, the header turned.
+    c.see(&["live", "nodes 40/40", "FINDINGS", "KUBE-PROXY", "GPU MEMORY"]);
+    let screen = c.see(&["tag v2.0.1 not found", "does not exist"]);
+    assert_eq!(findings(&screen).iter().filter(|l| l.contains("api-server")).count(), 1, "{screen}");
+    assert!(screen.contains("sick") && screen.contains("Failed"), "{screen}");
+
+    // 2. Why.
+    c.press("\x1b1/api-server\r");
+    c.see(&["/api-server"]);
+    c.press("w");
+    let screen = c.see(&["image.not-found", "What to do", "Roll back"]);
+    for question in ["Is the pod running?", "Is the image the problem?", "not found"] {
+        assert!(screen.contains(question), "{question}:\n{screen}");
+    }
+
+    // 3. The plan, with Cancel as the default, then for real.
+    c.press("ab");
+    let plan = c.see(&["[ Cancel ]", "v2.0.0", "kubectl rollout undo deployment/api-server -n production"]);
+    assert!(plan.contains("pods replaced"), "{plan}");
+    c.press("\r");
+    c.see(&["not done"]);
+    c.act("b", &["revision"]);
+    c.see(&["Done and verified."]);
+    c.close();
+    c.press(":overview\r");
+    c.see(&["FINDINGS"]);
+    c.gone("tag v2.0.1 not found");
+
+    // 4. A node in trouble is cordoned, and uncordoned.
+    c.press(":nodes\r");
+    c.see(&["VERSION"]);
+    c.press("/gpu-worker-007\r");
+    c.see(&["gpu-worker-007", "1/40"]);
+    c.act("c", &["kubectl cordon gpu-worker-007"]);
+    c.see(&["Done and verified."]);
+    c.close();
+    c.see(&["Cordoned"]);
+    c.act("u", &["kubectl uncordon gpu-worker-007"]);
+    c.see(&["Done and verified."]);
+    c.close();
+    c.gone("Cordoned");
+
+    // 5. The replica that still lives is dumped before it dies too.
+    c.press(":pods\r/payment-service.*running\r");
+    c.see(&["payment-service", "Running"]);
+    c.act("h", &["payment-service"]);
+    let done = c.see(&["Done and verified.", "sha256"]);
+    let hash: String = {
+        let (_, rest) = done.split_once("sha256").unwrap();
+        rest.chars().filter(char::is_ascii_hexdigit).take(64).collect()
+    };
+    let dumps: Vec<_> = walk(c.home.path()).into_iter().filter(|p| p.ends_with(".hprof")).collect();
+    assert_eq!(dumps.len(), 1, "{dumps:?}");
+    let ours = hex(&Sha256::digest(std::fs::read(&dumps[0]).unwrap()));
+    assert!(ours.starts_with(&hash[..40]), "{ours} is what was verified: {hash}");
+    c.close();
+
+    // 6. GPU memory and kube-proxy.
+    c.press(":gpu\r");
+    c.see(&["gpu-worker-001/0", "/80G"]);
+    c.press(":kube-proxy\r");
+    c.see(&["KUBE-PROXY", "OOMKilled"]);
+
+    // What was done stands on the timeline and in the journal; the terminal is given back.
+    c.press("T");
+    c.see(&["Roll back", "Cordon", "done and verified"]);
+    c.press("\x03");
+    assert_eq!(c.terminal.end(LIMIT), Some(0));
+    assert!(!c.terminal.screen().alternate_screen(), "the terminal is as it was");
+    let journal = Command::new(KHUD).arg("journal").env("XDG_STATE_HOME", c.home.path()).output().unwrap();
+    let journal = String::from_utf8(journal.stdout).unwrap();
+    for action in ["rollback", "cordon", "uncordon", "heap-dump"] {
+        assert!(journal.contains(action), "{action}:\n{journal}");
+    }
+}
+
+fn walk(dir: &Path) -> Vec<String> {
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            out.extend(walk(&path));
+        } else {
+            out.push(path.to_string_lossy().into_owned());
+        }
+    }
+    out
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[test]
+fn any_size_is_survived_and_too_small_a_terminal_is_told() {
+    let mut c = Cockpit::start(&["demo", "healthy"], 24, 80);
+    c.see(&["live", "1 FINDINGS", "Nothing found wrong."]);
+    c.terminal.resize(5, 30);
+    c.see(&["khud needs 40×10"]);
+    c.terminal.resize(60, 200);
+    c.see(&["FINDINGS", "KUBE-PROXY", "GPU MEMORY", "nodes 40/40"]);
+    c.press("\x1b2z");
+    c.gone("KUBE-PROXY ─");
+    c.press(":frobnicate\r");
+    c.see(&["is no command and no kind"]);
+    c.press("\x03");
+    assert_eq!(c.terminal.end(LIMIT), Some(0));
+}
+
+#[test]
+fn without_a_cluster_or_a_terminal_there_is_a_sentence() {
+    let home = tempfile::tempdir().unwrap();
+    let run = |args: &[&str], term: &str| {
+        let mut command = Command::new(KHUD);
+        command.args(args).env("HOME", home.path()).env("TERM", term).env_remove("KUBECONFIG");
+        let out = command.output().unwrap();
+        (out.status.code(), String::from_utf8(out.stderr).unwrap())
+    };
+    let (code, said) = run(&[], "xterm");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("needs a terminal") && said.contains("khud scan"), "{said}");
+
+    let env = [("HOME", home.path().to_str().unwrap()), ("KUBECONFIG", "/nonexistent/config")];
+    let mut t = Terminal::start_in(Path::new(KHUD), &[], 24, 80, Some(home.path()), &env);
+    assert_eq!(t.end(LIMIT), Some(1));
+    assert!(t.text().contains("khud demo"), "{}", t.text());
+    let mut t =
+        Terminal::start_in(Path::new(KHUD), &["demo"], 24, 80, Some(home.path()), &[("TERM", "dumb")]);
+    assert_eq!(t.end(LIMIT), Some(1));
+    assert!(t.text().contains("TERM=dumb"), "{}", t.text());
+}
