@@ -640,11 +640,11 @@ pub static EVENTS: &[Column] = &[
         Some(e) if e.count > 1 => Cell::dim(Value::Num(e.count.into())),
         _ => Cell::plain(Value::None),
     }),
-    tail("OBJECT", 12, 52, 98, |cx, s| match cx.events.get(s) {
+    tail("OBJECT", 12, 52, 94, |cx, s| match cx.events.get(s) {
         Some(e) => Cell::plain(Value::Text(object_text(&e.regarding).into())),
         None => Cell::plain(Value::None),
     }),
-    col("MESSAGE", 10, 400, 96, |cx, s| match cx.events.get(s) {
+    col("MESSAGE", 10, 400, 98, |cx, s| match cx.events.get(s) {
         Some(e) => Cell::plain(Value::text(&e.note)),
         None => Cell::plain(Value::None),
     }),
