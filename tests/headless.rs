@@ -5,6 +5,7 @@ mod lab;
 
 use lab::{Lab, bare};
 use serde_json::{Value, json};
+use sha2::Digest;
 
 fn api_server_pod(lab: &Lab) -> String {
     let waiting = |p: &Value| {
@@ -91,6 +92,61 @@ fn a_node_is_cordoned_and_uncordoned() {
         assert_eq!((code, &report["outcome"]), (0, &json!("verified")), "{}", report["reason"]);
         assert_eq!(unschedulable(), want, "{action}");
     }
+}
+
+#[test]
+fn a_leaking_jvm_is_found_and_its_heap_brought_home_whole() {
+    let lab = Lab::start("tour", 1.0);
+    let finding = lab.finding("crash.oom-limit");
+    assert_eq!(
+        finding["root"],
+        json!({"kind": "Deployment", "namespace": "production", "name": "payment-service"})
+    );
+    assert!(finding["title"].as_str().unwrap().contains("2Gi"), "{finding}");
+
+    let ready = |p: &Value| {
+        let name = p["metadata"]["name"].as_str().unwrap_or_default();
+        name.starts_with("payment-service-") && p["status"]["containerStatuses"][0]["ready"] == true
+    };
+    let pod = lab.pods("production", ready).first().expect("a replica that lives").clone();
+    let out = lab.dir.path().join("dumps");
+    let target = format!("pod/{pod}");
+    let args = [
+        "do",
+        "heap-dump",
+        &target,
+        "-n",
+        "production",
+        "--yes",
+        "-o",
+        "json",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let (code, report) = lab.json(&args);
+    assert_eq!((code, &report["outcome"]), (0, &json!("verified")), "{}", report["reason"]);
+    let file = &report["files"][0];
+    let bytes = std::fs::read(file["path"].as_str().unwrap()).unwrap();
+    assert_eq!(file["bytes"], bytes.len());
+    assert!(bytes.starts_with(b"JAVA PROFILE 1.0.2\0"), "an hprof file");
+    assert!(bytes.len() > 10 << 20, "{} bytes", bytes.len());
+    let sum: String = sha2::Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(file["sha256"], sum, "the sum the container's own sha256sum printed");
+    let left: Vec<_> = std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 1, "no part file is left: {left:?}");
+}
+
+/// What one may not see is said and is no reason to stay silent about the rest.
+#[test]
+fn somebody_without_rights_is_told_so() {
+    let lab = Lab::start("healthy", 1.0);
+    let config = lab.dir.path().join("nobody");
+    std::fs::write(&config, lab.sim.kubeconfig_of("nobody", &["system:authenticated"])).unwrap();
+    let output = bare(&["scan", "--kubeconfig", config.to_str().unwrap()]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(output.stdout.is_empty());
+    assert!(stderr.contains("forbidden") && stderr.contains("nobody"), "{stderr}");
 }
 
 #[test]
