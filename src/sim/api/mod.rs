@@ -23,6 +23,8 @@ mod events;
 mod exec;
 mod faulty;
 mod fields;
+#[cfg(test)]
+mod fuzz;
 mod handler;
 mod history;
 mod ids;
