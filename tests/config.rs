@@ -1,4 +1,5 @@
 //! What ships with khud and what users write: samples, documentation, themes and files of any content.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeMap;
 use std::fs;

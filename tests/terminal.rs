@@ -1,4 +1,5 @@
 //! The cockpit in a real terminal: it leaves it as it found it, however it ends, and shows what the terminal can.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod pty;
 

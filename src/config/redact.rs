@@ -42,13 +42,23 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 
 /// What of a text may be shown to strangers: no secrets, and no names of Secrets either.
 pub fn present(text: &str) -> Cow<'_, str> {
-    static NAMES: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r#"(?i)(\bsecrets?\s*[/"'“:]\s*["'“]?)[a-z0-9][a-z0-9./-]*"#).ok());
-    let redacted = redact(text);
-    match NAMES.as_ref().filter(|names| names.is_match(&redacted)) {
-        Some(names) => Cow::Owned(names.replace_all(&redacted, format!("${{1}}{MASK}")).into_owned()),
-        None => redacted,
+    static QUOTED: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"(?i)(\bsecrets?\s*[/"'“:]\s*["'“]?)([a-z0-9][a-z0-9./-]*)"#).ok());
+    // As khud writes it: the kind, a space, the name.
+    static PLAIN: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"(\bSecrets? )([a-z0-9][a-z0-9.-]*)").ok());
+    const WORDS: [&str; 10] = ["is", "not", "was", "has", "of", "in", "for", "and", "are", "named"];
+    let mut out = redact(text);
+    for pattern in [&*QUOTED, &*PLAIN].into_iter().flatten() {
+        if pattern.is_match(&out) {
+            let masked = |found: &Captures<'_>| match &found[2] {
+                word if WORDS.contains(&word) => found[0].to_owned(),
+                _ => format!("{}{MASK}", &found[1]),
+            };
+            out = Cow::Owned(pattern.replace_all(&out, masked).into_owned());
+        }
     }
+    out
 }
 
 #[cfg(test)]
@@ -65,6 +75,8 @@ mod tests {
         for (text, shown) in [
             ("secret/regcred", "secret/[redacted]"),
             (r#"secret "db-login" not found"#, r#"secret "[redacted]" not found"#),
+            ("Secret db-credentials absent", "Secret [redacted] absent"),
+            ("the Secret is not there", "the Secret is not there"),
             ("pod production/api", "pod production/api"),
             ("no secrets are shown", "no secrets are shown"),
         ] {

@@ -62,7 +62,9 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<
     let texts: Vec<Vec<String>> =
         sheet.rows.iter().map(|r| r.cells.iter().map(|c| text_of(p, c, now)).collect()).collect();
     let widths = learn(memory, sheet, &texts);
-    let columns = divide(&sheet.shapes, &widths, area.width - 1);
+    // The scroll bar has a column of its own, or it would hide the end of the last.
+    let bar = u16::from(scrolls(p, area, sheet));
+    let columns = divide(&sheet.shapes, &widths, area.width - 1 - bar);
 
     for (i, x, w) in &columns {
         let shape = &sheet.shapes[*i];
@@ -138,11 +140,16 @@ fn text_of(p: &Painter<'_>, cell: &Cell, now: Time) -> String {
     }
 }
 
+fn scrolls(p: &Painter<'_>, area: Rect, sheet: &Sheet<'_>) -> bool {
+    let rows = usize::from(area.height.saturating_sub(1) / row_height(p.presenting));
+    sheet.total > rows && rows >= 3
+}
+
 /// A thumb on the right edge where there is more than fits.
 fn scrollbar(p: &mut Painter<'_>, area: Rect, sheet: &Sheet<'_>) {
     let lines = usize::from(area.height.saturating_sub(1));
     let rows = lines / usize::from(row_height(p.presenting));
-    if sheet.total <= rows || rows < 3 {
+    if !scrolls(p, area, sheet) {
         return;
     }
     let size = (lines * rows / sheet.total).max(1);

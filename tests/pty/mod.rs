@@ -1,4 +1,5 @@
 //! A program in a terminal of its own: what it writes is drawn by an emulator, and tests wait for what they see.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::io::{Read, Write};
