@@ -224,7 +224,10 @@ fn start(khud: &Path) {
 }
 
 fn main() {
-    let khud = Path::new(env!("CARGO_BIN_EXE_khud"));
+    // Another binary than the one just built, e.g. a packaged one: KHUD=/usr/bin/khud.
+    let khud =
+        std::env::var_os("KHUD").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_khud")), PathBuf::from);
+    let khud = khud.as_path();
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     let on = |what: &str| wanted.is_empty() || wanted.iter().any(|w| w == what);
     println!("khud {}, terminal 180x50, against khud sim on this machine", env!("CARGO_PKG_VERSION"));
