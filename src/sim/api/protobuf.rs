@@ -1,5 +1,7 @@
 //! The protobuf bodies of kubectl's typed clients, read by tables of fields into the trees of their JSON form.
 use super::status::Status;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use serde_json::{Map, Value, json};
 
@@ -10,16 +12,23 @@ enum Kind {
     Flag,
     One(&'static Message),
     Texts,
+    Many(&'static Message),
     /// `map<string, string>`
     Labels,
+    /// `map<string, bytes>`
+    Secrets,
     /// `metav1.Time`
     Time,
+    /// `intstr.IntOrString`
+    Either,
+    /// What the server writes itself.
+    Ignored,
 }
 
 /// A message: field number, JSON name, kind.
 struct Message(&'static [(u32, &'static str, Kind)]);
 
-use Kind::{Flag, Labels, Number, One, Text, Texts, Time};
+use Kind::{Either, Flag, Ignored, Labels, Many, Number, One, Secrets, Text, Texts, Time};
 
 static META: Message = Message(&[
     (1, "name", Text),
@@ -29,6 +38,18 @@ static META: Message = Message(&[
     (6, "resourceVersion", Text),
     (11, "labels", Labels),
     (12, "annotations", Labels),
+    (7, "generation", Ignored),
+    (8, "creationTimestamp", Ignored),
+    (13, "ownerReferences", Many(&OWNER)),
+    (17, "managedFields", Ignored),
+]);
+static OWNER: Message = Message(&[
+    (1, "kind", Text),
+    (3, "name", Text),
+    (4, "uid", Text),
+    (5, "apiVersion", Text),
+    (6, "controller", Flag),
+    (7, "blockOwnerDeletion", Flag),
 ]);
 static PRECONDITIONS: Message = Message(&[(1, "uid", Text), (2, "resourceVersion", Text)]);
 static DELETE: Message = Message(&[
@@ -51,25 +72,32 @@ static RESOURCE: Message = Message(&[
 static NON_RESOURCE: Message = Message(&[(1, "path", Text), (2, "verb", Text)]);
 static SSAR_SPEC: Message =
     Message(&[(1, "resourceAttributes", One(&RESOURCE)), (2, "nonResourceAttributes", One(&NON_RESOURCE))]);
-static SSAR: Message = Message(&[(1, "metadata", One(&META)), (2, "spec", One(&SSAR_SPEC))]);
+static SSAR: Message =
+    Message(&[(1, "metadata", One(&META)), (2, "spec", One(&SSAR_SPEC)), (3, "status", Ignored)]);
 static SAR_SPEC: Message = Message(&[
     (1, "resourceAttributes", One(&RESOURCE)),
     (2, "nonResourceAttributes", One(&NON_RESOURCE)),
     (3, "user", Text),
     (4, "groups", Texts),
 ]);
-static SAR: Message = Message(&[(1, "metadata", One(&META)), (2, "spec", One(&SAR_SPEC))]);
+static SAR: Message =
+    Message(&[(1, "metadata", One(&META)), (2, "spec", One(&SAR_SPEC)), (3, "status", Ignored)]);
 static SSRR_SPEC: Message = Message(&[(1, "namespace", Text)]);
-static SSRR: Message = Message(&[(1, "metadata", One(&META)), (2, "spec", One(&SSRR_SPEC))]);
-static SELF: Message = Message(&[(1, "metadata", One(&META))]);
+static SSRR: Message =
+    Message(&[(1, "metadata", One(&META)), (2, "spec", One(&SSRR_SPEC)), (3, "status", Ignored)]);
+static SELF: Message = Message(&[(1, "metadata", One(&META)), (2, "status", Ignored)]);
 static TOKEN_SPEC: Message = Message(&[(1, "audiences", Texts), (4, "expirationSeconds", Number)]);
-static TOKEN: Message = Message(&[(1, "metadata", One(&META)), (2, "spec", One(&TOKEN_SPEC))]);
+static TOKEN: Message =
+    Message(&[(1, "metadata", One(&META)), (2, "spec", One(&TOKEN_SPEC)), (3, "status", Ignored)]);
 static TOKEN_REVIEW_SPEC: Message = Message(&[(1, "token", Text), (2, "audiences", Texts)]);
-static TOKEN_REVIEW: Message = Message(&[(1, "metadata", One(&META)), (2, "spec", One(&TOKEN_REVIEW_SPEC))]);
+static TOKEN_REVIEW: Message =
+    Message(&[(1, "metadata", One(&META)), (2, "spec", One(&TOKEN_REVIEW_SPEC)), (3, "status", Ignored)]);
 static SCALE_SPEC: Message = Message(&[(1, "replicas", Number)]);
-static SCALE: Message = Message(&[(1, "metadata", One(&META)), (2, "spec", One(&SCALE_SPEC))]);
+static SCALE: Message =
+    Message(&[(1, "metadata", One(&META)), (2, "spec", One(&SCALE_SPEC)), (3, "status", Ignored)]);
 static NAMESPACE_SPEC: Message = Message(&[(1, "finalizers", Texts)]);
-static NAMESPACE: Message = Message(&[(1, "metadata", One(&META)), (2, "spec", One(&NAMESPACE_SPEC))]);
+static NAMESPACE: Message =
+    Message(&[(1, "metadata", One(&META)), (2, "spec", One(&NAMESPACE_SPEC)), (3, "status", Ignored)]);
 static REFERENCE: Message = Message(&[
     (1, "kind", Text),
     (2, "namespace", Text),
@@ -100,6 +128,101 @@ static SERVICE_ACCOUNT: Message =
 static CONFIG_MAP: Message =
     Message(&[(1, "metadata", One(&META)), (2, "data", Labels), (4, "immutable", Flag)]);
 
+static SECRET: Message = Message(&[
+    (1, "metadata", One(&META)),
+    (2, "data", Secrets),
+    (3, "type", Text),
+    (4, "stringData", Labels),
+    (5, "immutable", Flag),
+]);
+static RULE: Message = Message(&[
+    (1, "verbs", Texts),
+    (2, "apiGroups", Texts),
+    (3, "resources", Texts),
+    (4, "resourceNames", Texts),
+    (5, "nonResourceURLs", Texts),
+]);
+static ROLE: Message = Message(&[(1, "metadata", One(&META)), (2, "rules", Many(&RULE))]);
+static SUBJECT: Message =
+    Message(&[(1, "kind", Text), (2, "apiGroup", Text), (3, "name", Text), (4, "namespace", Text)]);
+static ROLE_REF: Message = Message(&[(1, "apiGroup", Text), (2, "kind", Text), (3, "name", Text)]);
+static ROLE_BINDING: Message =
+    Message(&[(1, "metadata", One(&META)), (2, "subjects", Many(&SUBJECT)), (3, "roleRef", One(&ROLE_REF))]);
+static SERVICE_PORT: Message = Message(&[
+    (1, "name", Text),
+    (2, "protocol", Text),
+    (3, "port", Number),
+    (4, "targetPort", Either),
+    (5, "nodePort", Number),
+]);
+static SERVICE_SPEC: Message = Message(&[
+    (1, "ports", Many(&SERVICE_PORT)),
+    (2, "selector", Labels),
+    (3, "clusterIP", Text),
+    (4, "type", Text),
+    (5, "externalIPs", Texts),
+    (7, "sessionAffinity", Text),
+    (10, "externalName", Text),
+]);
+static SERVICE: Message =
+    Message(&[(1, "metadata", One(&META)), (2, "spec", One(&SERVICE_SPEC)), (3, "status", Ignored)]);
+static CONTAINER_PORT: Message = Message(&[
+    (1, "name", Text),
+    (2, "hostPort", Number),
+    (3, "containerPort", Number),
+    (4, "protocol", Text),
+]);
+static CONTAINER: Message = Message(&[
+    (1, "name", Text),
+    (2, "image", Text),
+    (3, "command", Texts),
+    (4, "args", Texts),
+    (5, "workingDir", Text),
+    (6, "ports", Many(&CONTAINER_PORT)),
+    (13, "terminationMessagePath", Text),
+    (14, "imagePullPolicy", Text),
+    (20, "terminationMessagePolicy", Text),
+]);
+static POD_SPEC: Message = Message(&[
+    (2, "containers", Many(&CONTAINER)),
+    (3, "restartPolicy", Text),
+    (4, "terminationGracePeriodSeconds", Number),
+    (6, "dnsPolicy", Text),
+    (7, "nodeSelector", Labels),
+    (8, "serviceAccountName", Text),
+]);
+static POD_TEMPLATE: Message = Message(&[(1, "metadata", One(&META)), (2, "spec", One(&POD_SPEC))]);
+static SELECTOR: Message = Message(&[(1, "matchLabels", Labels)]);
+static DEPLOYMENT_SPEC: Message = Message(&[
+    (1, "replicas", Number),
+    (2, "selector", One(&SELECTOR)),
+    (3, "template", One(&POD_TEMPLATE)),
+    (5, "minReadySeconds", Number),
+]);
+static DEPLOYMENT: Message =
+    Message(&[(1, "metadata", One(&META)), (2, "spec", One(&DEPLOYMENT_SPEC)), (3, "status", Ignored)]);
+static JOB_SPEC: Message = Message(&[
+    (1, "parallelism", Number),
+    (2, "completions", Number),
+    (6, "template", One(&POD_TEMPLATE)),
+    (7, "backoffLimit", Number),
+]);
+static JOB: Message =
+    Message(&[(1, "metadata", One(&META)), (2, "spec", One(&JOB_SPEC)), (3, "status", Ignored)]);
+static JOB_TEMPLATE: Message = Message(&[(1, "metadata", One(&META)), (2, "spec", One(&JOB_SPEC))]);
+static CRON_SPEC: Message = Message(&[
+    (1, "schedule", Text),
+    (3, "concurrencyPolicy", Text),
+    (4, "suspend", Flag),
+    (5, "jobTemplate", One(&JOB_TEMPLATE)),
+]);
+static CRON_JOB: Message =
+    Message(&[(1, "metadata", One(&META)), (2, "spec", One(&CRON_SPEC)), (3, "status", Ignored)]);
+static PDB_SPEC: Message =
+    Message(&[(1, "minAvailable", Either), (2, "selector", One(&SELECTOR)), (3, "maxUnavailable", Either)]);
+static PDB: Message =
+    Message(&[(1, "metadata", One(&META)), (2, "spec", One(&PDB_SPEC)), (3, "status", Ignored)]);
+
 fn message(kind: &str) -> Option<&'static Message> {
     Some(match kind {
         "DeleteOptions" => &DELETE,
@@ -116,6 +239,14 @@ fn message(kind: &str) -> Option<&'static Message> {
         "Event" => &EVENT,
         "ServiceAccount" => &SERVICE_ACCOUNT,
         "ConfigMap" => &CONFIG_MAP,
+        "Secret" => &SECRET,
+        "Role" | "ClusterRole" => &ROLE,
+        "RoleBinding" | "ClusterRoleBinding" => &ROLE_BINDING,
+        "Service" => &SERVICE,
+        "Deployment" => &DEPLOYMENT,
+        "Job" => &JOB,
+        "CronJob" => &CRON_JOB,
+        "PodDisruptionBudget" => &PDB,
         _ => return None,
     })
 }
@@ -208,10 +339,44 @@ fn read(message: &Message, mut rest: &[u8], depth: u32) -> Result<Value, Status>
                 let n = decode_varint(&mut rest).map_err(broken)?;
                 map.insert((*name).into(), json!(n != 0));
             }
-            _ => skip_field(wire, tag, &mut rest, DecodeContext::default()).map_err(broken)?,
+            (Some((_, _, Ignored)), wire) => {
+                skip_field(wire, tag, &mut rest, DecodeContext::default()).map_err(broken)?;
+            }
+            (_, wire) => {
+                // Go writes empty values too. Anything else would be lost without a word.
+                if !skip_empty(wire, tag, &mut rest, depth)? {
+                    let text = format!(
+                        "field {tag} of this protobuf message cannot be read by this server; send it as JSON"
+                    );
+                    return Err(
+                        Status::failure(415, "UnsupportedMediaType", text).with_details(Default::default())
+                    );
+                }
+            }
         }
     }
     Ok(Value::Object(map))
+}
+
+/// Skips a field; whether it held nothing but zeros and empty messages.
+fn skip_empty(wire: WireType, tag: u32, rest: &mut &[u8], depth: u32) -> Result<bool, Status> {
+    match wire {
+        WireType::Varint => Ok(decode_varint(rest).map_err(broken)? == 0),
+        WireType::LengthDelimited => {
+            let mut inner = take(rest)?;
+            let mut empty = depth > 0;
+            while empty && !inner.is_empty() {
+                // What is no message is text, and text is not empty.
+                let Ok((tag, wire)) = decode_key(&mut inner) else { return Ok(false) };
+                empty = skip_empty(wire, tag, &mut inner, depth - 1).unwrap_or(false);
+            }
+            Ok(empty)
+        }
+        _ => {
+            skip_field(wire, tag, rest, DecodeContext::default()).map_err(broken)?;
+            Ok(false)
+        }
+    }
 }
 
 fn put(
@@ -236,12 +401,28 @@ fn put(
         One(message) => {
             map.insert(name.into(), read(message, bytes, depth - 1)?);
         }
-        Labels => {
+        Many(message) => {
+            let element = read(message, bytes, depth - 1)?;
+            let list = map.entry(name).or_insert_with(|| json!([]));
+            if let Value::Array(list) = list {
+                list.push(element);
+            }
+        }
+        Either => {
+            static EITHER: Message =
+                Message(&[(1, "type", Number), (2, "number", Number), (3, "text", Text)]);
+            let either = read(&EITHER, bytes, depth - 1)?;
+            let value = if either["type"] == 1 { &either["text"] } else { &either["number"] };
+            map.insert(name.into(), value.clone());
+        }
+        Ignored => {}
+        Labels | Secrets => {
             let mut entry = bytes;
             let (mut key, mut value) = (String::new(), String::new());
             while !entry.is_empty() {
                 match field(&mut entry)? {
                     (1, Some(text)) => key = utf8(text)?,
+                    (2, Some(data)) if matches!(kind, Secrets) => value = BASE64_STANDARD.encode(data),
                     (2, Some(text)) => value = utf8(text)?,
                     _ => {}
                 }
@@ -291,6 +472,15 @@ mod tests {
         );
         let options = [vec![8, 5], bytes(5, b"All")].concat();
         let got = decode(&unknown("v1", "DeleteOptions", &options)).unwrap();
+        let secret = bytes(2, &[bytes(1, b"a"), bytes(2, b"\xff")].concat());
+        assert_eq!(decode(&unknown("v1", "Secret", &secret)).unwrap()["data"], json!({"a": "/w=="}));
+        // What this server does not know must not be lost silently: here a container's env.
+        let container = [bytes(1, b"c"), bytes(7, &bytes(1, b"NAME"))].concat();
+        let deployment = bytes(2, &bytes(3, &bytes(2, &bytes(2, &container))));
+        assert_eq!(decode(&unknown("apps/v1", "Deployment", &deployment)).unwrap_err().code, 415);
+        let port = [vec![24, 80], bytes(4, &[8, 1, 16, 0, 26, 1, b'h'])].concat();
+        let service = decode(&unknown("v1", "Service", &bytes(2, &bytes(1, &port)))).unwrap();
+        assert_eq!(service["spec"]["ports"], json!([{"port": 80, "targetPort": "h"}]));
         assert_eq!((&got["gracePeriodSeconds"], &got["dryRun"]), (&json!(5), &json!(["All"])));
     }
 
