@@ -272,3 +272,39 @@ proptest! {
         }
     }
 }
+
+/// The findings room takes what the configuration lets through, and both have the same thresholds and defaults.
+#[test]
+fn thresholds_are_those_the_rules_go_by() {
+    use khud::app::preferences::{Preferences, Terminal};
+    use khud::config::files::Loaded;
+    use khud::config::findings::THRESHOLDS;
+    use khud::detect::DetectConfig;
+
+    let detect = |text: &str| {
+        let config = Config::from_toml("c", text).unwrap();
+        assert_eq!(config.warnings, []);
+        let loaded = Loaded { config: Some(config), ..Loaded::default() };
+        Preferences::new(&loaded, Terminal::default(), None).detect().unwrap()
+    };
+    let defaults = format!("{:?}", DetectConfig::default().thresholds);
+    let mut text = "[findings.thresholds]\n".to_owned();
+    for threshold in THRESHOLDS {
+        text += &format!("{} = {}\n", threshold.name, threshold.default);
+        let other = if threshold.default > *threshold.range.start() { threshold.default - 1 } else { 7 };
+        let changed = detect(&format!("[findings.thresholds]\n{} = {other}\n", threshold.name));
+        let changed = format!("{:?}", changed.thresholds);
+        assert_ne!(changed, defaults, "{} changes nothing", threshold.name);
+        assert!(changed.contains(&format!("{}: {other}", threshold.name)), "{}: {changed}", threshold.name);
+    }
+    assert_eq!(format!("{:?}", detect(&text).thresholds), defaults);
+    assert_eq!(defaults.matches(": ").count(), THRESHOLDS.len(), "a threshold without a key: {defaults}");
+
+    let muted = detect(
+        "[findings.severity]\n\"image.not-found\" = 'info'\n[[findings.mute]]\nrule = 'image.*'\n\
+         reason = 'known'\nuntil = 2030-01-31T18:00:00Z\n",
+    );
+    assert_eq!(muted.mute.len(), 1);
+    assert_eq!(muted.mute[0].until, khud::world::Time::parse("2030-01-31T18:00:00Z"));
+    assert!(muted.severity.contains_key("image.not-found"));
+}

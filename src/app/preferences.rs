@@ -314,3 +314,80 @@ pub fn show_key(model: &mut Model, key: Key) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::command;
+    use crate::config::{Id, Keymap};
+    use crate::world::{Clock, Time};
+
+    fn loaded(config: &str) -> Loaded {
+        Loaded {
+            config: Some(Config::from_toml("config.toml", config).unwrap()),
+            keymap: Some(Keymap::default()),
+            ..Loaded::default()
+        }
+    }
+
+    fn model(config: &str) -> Model {
+        let mut model = Model::new(Clock::manual(Time(0)), Keymap::default(), Theme::default());
+        let loaded = loaded(config);
+        install(&mut model, Preferences::new(&loaded, Terminal::default(), None), &loaded);
+        model
+    }
+
+    #[test]
+    fn read_only_goes_off_only_where_that_is_allowed() {
+        // Switched on by a key, it may be switched off again.
+        let mut free = model("");
+        assert_eq!(command::run(&mut free, Id::ReadOnly), [Effect::ReadOnly(true)]);
+        assert_eq!(command::run(&mut free, Id::ReadOnly), [Effect::ReadOnly(false)]);
+        let mut locked = model("read-only = true\n");
+        assert!(locked.cluster.read_only);
+        assert_eq!(command::run(&mut locked, Id::ReadOnly), []);
+        assert!(locked.cluster.read_only && locked.message.is_some());
+        let mut unlocked = model("read-only = true\nunlock = true\n");
+        assert_eq!(command::run(&mut unlocked, Id::ReadOnly), [Effect::ReadOnly(false)]);
+    }
+
+    #[test]
+    fn a_reload_keeps_what_was_refused_and_never_loosens() {
+        let mut m = model("times = 'local'\n");
+        reload(&mut m, Loaded { keymap: Some(Keymap::default()), ..Loaded::default() });
+        assert_eq!(m.prefs.times(), Times::Local, "a refused file leaves what held");
+        assert_eq!(reload(&mut m, loaded("read-only = true\n")), [Effect::ReadOnly(true)]);
+        assert!(m.cluster.read_only);
+        // Taking the key out of the file is no key pressed: it stays on until it is switched off.
+        assert_eq!(reload(&mut m, loaded("")), []);
+        assert!(m.cluster.read_only);
+    }
+
+    #[test]
+    fn a_theme_is_shown_while_it_is_looked_at_and_kept_when_it_is_chosen() {
+        let mut m = model("theme = 'nord'\n");
+        let nord = m.theme.style("text");
+        preview(&mut m, "light");
+        preview(&mut m, "gruvbox");
+        assert_ne!(m.theme.style("text"), nord);
+        leave_preview(&mut m);
+        assert_eq!(m.theme.style("text"), nord);
+        command::line(&mut m, "theme light");
+        assert_eq!(m.theme.name, "light");
+        command::line(&mut m, "theme lihgt");
+        assert!(m.message.as_ref().unwrap().text.contains("Did you mean `light`?"));
+        assert_eq!(m.theme.name, "light");
+    }
+
+    #[test]
+    fn favourites_and_panes_are_those_of_the_context() {
+        let mut m = model("namespaces = ['prod']\npanes = ['events', 'gpu']\n");
+        assert_eq!(m.overview.focus, Pane::Events);
+        command::run(&mut m, Id::FocusNext);
+        assert_eq!(m.overview.focus, Pane::Gpus);
+        command::run(&mut m, Id::Namespace1);
+        assert_eq!(m.namespaces.iter().map(|n| &**n).collect::<Vec<_>>(), ["prod"]);
+        command::run(&mut m, Id::Namespace2);
+        assert!(m.message.as_ref().unwrap().text.contains("no favourite 2"));
+    }
+}

@@ -23,7 +23,7 @@ const fn seconds(name: &'static str, default: i64, about: &'static str) -> Thres
 
 /// Every threshold, with the findings room's own defaults; a test keeps the two together.
 pub const THRESHOLDS: &[Threshold] = &[
-    seconds("unschedulable", 15, "seconds a pod may be unschedulable, while the cluster scales"),
+    seconds("unschedulable", 30, "seconds a pod may be unschedulable, while the cluster scales"),
     seconds("starting_volume", 30, "seconds volumes and sandboxes may take"),
     seconds("unavailable", 60, "seconds a workload may lack pods with none of them saying why"),
     Threshold {
