@@ -176,6 +176,8 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::ReadOnly => return preferences::toggle_read_only(model),
         Id::Presentation => preferences::toggle_presentation(model),
         Id::Times => preferences::toggle_times(model),
+        Id::Context => navigate::push(model, View::List(Box::new(List::new(list::What::Contexts)))),
+        Id::ViewJournal => navigate::push(model, View::List(Box::new(List::new(list::What::Journal)))),
         Id::Timeline => navigate::push(model, View::List(Box::new(List::new(list::What::Timeline)))),
         Id::Namespace => navigate::push(model, View::List(Box::new(List::new(list::What::Namespaces)))),
         Id::Refresh => {
@@ -271,6 +273,9 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
     if let (Some(name), Some(Id::Theme)) = (rest.first(), commands::by_word(first).map(|c| c.id)) {
         preferences::choose_theme(model, name);
         return Vec::new();
+    }
+    if let (Some(name), true) = (rest.first(), matches!(first, "ctx" | "context")) {
+        return navigate::switch(model, name);
     }
     if let Some((kind, name)) = first.split_once('/')
         && let Some(kind) = Kind::parse(kind)

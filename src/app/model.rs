@@ -237,6 +237,8 @@ pub struct Model {
     pub clock: Clock,
     pub data: Data,
     pub cluster: Cluster,
+    /// The kubeconfig's contexts, for `:ctx`: name and server.
+    pub contexts: Vec<(String, String)>,
     pub size: (u16, u16),
     pub overview: Overview,
     pub views: Vec<View>,
@@ -269,6 +271,7 @@ impl Model {
             clock,
             data,
             cluster: Cluster::default(),
+            contexts: Vec::new(),
             size: (0, 0),
             overview: Overview::default(),
             views: Vec::new(),

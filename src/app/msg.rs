@@ -79,6 +79,8 @@ pub enum Msg {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     Quit,
+    /// Leave this cluster for another context.
+    Switch(String),
     /// Give the terminal back until `fg`.
     Suspend,
     /// Draw everything again.

@@ -3,7 +3,7 @@
 use super::command;
 use super::list::{self, List};
 use super::logs;
-use super::model::{Dirty, Model, Pane, Tone, View};
+use super::model::{Dialog, Dirty, Model, Pane, Tone, View};
 use super::msg::Effect;
 use super::table::{Fence, Source};
 use crate::world::{Kind, ObjectRef, Text};
@@ -192,8 +192,37 @@ pub fn namespaces(model: &mut Model, names: Vec<Text>) {
     model.say(Tone::Info, text);
 }
 
+/// Leaves for another context, where there is one of that name and it is another.
+pub fn switch(model: &mut Model, name: &str) -> Vec<Effect> {
+    if !model.contexts.iter().any(|(n, _)| n == name) {
+        model.say(Tone::Bad, format!("The kubeconfig has no context {name}; `:ctx` lists them."));
+        return Vec::new();
+    }
+    if name == model.cluster.context {
+        model.say(Tone::Info, format!("{name} is where you are."));
+        return Vec::new();
+    }
+    if model.runs.iter().any(|r| !r.told) {
+        model.say(Tone::Bad, "An action is still under way here; `:journal` shows it.");
+        return Vec::new();
+    }
+    vec![Effect::Switch(name.to_owned())]
+}
+
 /// Opens what is inside the row.
 pub fn drill(model: &mut Model) -> Vec<Effect> {
+    let row = model.list().and_then(|l| {
+        let rows = model.rows(&l.what, &l.filter);
+        rows.get(l.index(&rows)).map(|r| (l.what.clone(), r.id.clone()))
+    });
+    match row {
+        Some((list::What::Contexts, name)) => return switch(model, &name),
+        Some((list::What::Journal, id)) => {
+            model.dialog = id.parse().ok().map(Dialog::Plan);
+            return Vec::new();
+        }
+        _ => {}
+    }
     let Some(object) = model.selected() else { return Vec::new() };
     if let Some(list::What::Namespaces) = model.list().map(|l| &l.what) {
         pop(model);

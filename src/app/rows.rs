@@ -10,6 +10,9 @@ use crate::world::{Kind, Object, StreamId};
 
 static NAMESPACES: &[Shape] =
     &[shape("NAMESPACE", 10, 60, 100), number("PODS", 4, 7, 90), shape("STATUS", 6, 12, 50)];
+static CONTEXTS: &[Shape] = &[shape("CONTEXT", 10, 60, 100), shape("SERVER", 10, 80, 80)];
+static RUNS: &[Shape] =
+    &[shape("ACTION", 20, 80, 100), shape("STATE", 8, 12, 90), shape("RESULT", 20, 200, 80)];
 static STREAMS: &[Shape] = &[
     shape("STREAM", 10, 40, 100),
     shape("STATE", 8, 14, 90),
@@ -23,6 +26,8 @@ pub fn shapes(what: &What) -> &'static [Shape] {
         What::Containers(_) => trees::CONTAINERS,
         What::Rollout(_) => trees::ROLLOUT,
         What::Timeline => super::history::SHAPES,
+        What::Contexts => CONTEXTS,
+        What::Journal => RUNS,
         What::Namespaces => NAMESPACES,
         What::Streams => STREAMS,
         _ => &[],
@@ -38,6 +43,8 @@ impl Model {
             What::Containers(pod) => trees::containers(self, pod),
             What::Rollout(workload) => trees::rollout(self, workload),
             What::Timeline => return super::history::rows(self, filter),
+            What::Contexts => self.context_rows(),
+            What::Journal => self.run_rows(),
             What::Namespaces => self.namespace_rows(),
             What::Streams => self.stream_rows(),
             _ => Vec::new(),
@@ -55,6 +62,7 @@ impl Model {
             What::Findings if self.data.world.synced(&crate::world::Kind::Pod) => "Nothing found wrong.",
             What::Findings => "Looking…",
             What::Gpus => "No GPU metrics: no DCGM exporter answered.",
+            What::Journal => "Nothing was done in this session. `khud journal` shows all of them.",
             What::Timeline => "Nothing has happened since khud started.",
             _ => "Nothing here.",
         }
@@ -122,6 +130,46 @@ impl Model {
                 }
             })
             .collect()
+    }
+
+    fn context_rows(&self) -> Vec<Row> {
+        let rows = self.contexts.iter().map(|(name, server)| {
+            let here = *name == self.cluster.context;
+            Row {
+                id: name.as_str().into(),
+                object: None,
+                cells: vec![
+                    Cell::new(Value::Text(name.as_str().into()), if here { "status.ok" } else { "text" }),
+                    Cell::dim(Value::Text(server.as_str().into())),
+                ],
+                indent: 0,
+            }
+        });
+        rows.collect()
+    }
+
+    /// What was done in this session, newest first.
+    fn run_rows(&self) -> Vec<Row> {
+        let rows = self.runs.iter().rev().map(|r| {
+            let report = r.run.report();
+            let (state, scope) = match report.outcome {
+                Some(o) if o.exit_code() == 0 => (o.as_str(), "success"),
+                Some(o) => (o.as_str(), "status.bad"),
+                None => ("under way", "status.pending"),
+            };
+            let result = if report.outcome.is_some() { report.reason } else { r.run.progress().line };
+            Row {
+                id: r.id.to_string().into(),
+                object: Some(report.target),
+                cells: vec![
+                    Cell::plain(Value::Text(r.title.as_str().into())),
+                    Cell::new(Value::Word(state), scope),
+                    Cell::plain(Value::Text(result.into())),
+                ],
+                indent: 0,
+            }
+        });
+        rows.collect()
     }
 
     fn namespace_rows(&self) -> Vec<Row> {

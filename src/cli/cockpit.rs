@@ -23,6 +23,8 @@ pub enum End {
     Quit,
     /// A signal asked for it.
     Signal(&'static str),
+    /// The operator chose another context.
+    Switch { from: String, to: String },
     /// Nobody is at the terminal any more.
     TerminalGone,
 }
@@ -155,6 +157,9 @@ impl Cockpit {
         for effect in update(&mut self.model, msg) {
             match effect {
                 Effect::Quit => return Ok(Some(End::Quit)),
+                Effect::Switch(context) => {
+                    return Ok(Some(End::Switch { from: self.model.cluster.context.clone(), to: context }));
+                }
                 Effect::Suspend => self.suspend(entered)?,
                 Effect::Redraw => self.redraw(),
                 Effect::Copy(text) => self.copy(&text),

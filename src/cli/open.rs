@@ -64,9 +64,44 @@ pub fn run(cli: &Cli) -> u8 {
     }
 }
 
+/// The cockpit, on one context after the other.
+///
 /// # Errors
 /// A sentence: no configuration, no terminal.
 pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
+    let (mut common, mut before, mut told) = (common.clone(), None, None);
+    let mut first = true;
+    loop {
+        let visited = visit(cli, &common, told.take(), first).await;
+        first = false;
+        let end = match visited {
+            Ok(end) => end,
+            // The context that was left is known to work.
+            Err(why) if before.is_some() => {
+                common.context = before.take();
+                told = Some(why);
+                continue;
+            }
+            Err(why) => return Err(why),
+        };
+        match end {
+            End::Quit => return Ok(exit::DONE),
+            End::Switch { from, to } => {
+                (before, common.context) = (Some(from), Some(to));
+                // Namespaces of the one cluster mean nothing in the other.
+                common.namespace.clear();
+            }
+            End::Signal(name) => {
+                out::complain(&format!("ended by {name}"));
+                return Ok(exit::FAILED);
+            }
+            End::TerminalGone => return Ok(exit::FAILED),
+        }
+    }
+}
+
+/// One context, from connecting to leaving it. `told` is said first; `first` runs what the command line asked for.
+async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) -> Result<End, String> {
     let clock = Clock::wall();
     let places = Places::find();
     let loaded = settings::loaded();
@@ -81,6 +116,8 @@ pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
         read_only: connection.read_only(),
         ..Cluster::default()
     };
+    let listed = crate::cluster::contexts(&options(common, false)).unwrap_or_default();
+    model.contexts = listed.into_iter().map(|c| (c.name, c.server)).collect();
     let (library, problems) = super::playbook::library();
     model.library = std::sync::Arc::new(library);
     problems.into_iter().for_each(|p| model.say(Tone::Bad, p));
@@ -98,25 +135,20 @@ pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
         jobs.watch_files(places);
     }
     let mut effects: Vec<Effect> = Vec::new();
-    if let Some(object) = &cli.object {
+    if let Some(why) = told {
+        model.say(Tone::Bad, why);
+    }
+    if let Some(object) = cli.object.as_ref().filter(|_| first) {
         let namespace = common.namespace.first().map_or("", String::as_str);
         effects.extend(command::line(&mut model, &format!("{object} {namespace}")));
     }
-    if let Some(line) = &cli.command {
+    if let Some(line) = cli.command.as_ref().filter(|_| first) {
         effects.extend(command::line(&mut model, line));
     }
     for effect in effects {
         jobs.carry_out(effect);
     }
-    let end = cockpit::run(model, jobs, messages).await.map_err(|e| format!("the terminal: {e}"))?;
-    Ok(match end {
-        End::Quit => exit::DONE,
-        End::Signal(name) => {
-            out::complain(&format!("ended by {name}"));
-            exit::FAILED
-        }
-        End::TerminalGone => exit::FAILED,
-    })
+    cockpit::run(model, jobs, messages).await.map_err(|e| format!("the terminal: {e}"))
 }
 
 /// The theme of `--theme`: a name, or a file.

@@ -1,0 +1,126 @@
+//! What the cockpit draws for a known cluster at three sizes: the captured one, at the moment it was captured.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::Path;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use khud::app::{Model, Msg, update};
+use khud::cluster::slim::Decoder;
+use khud::config::{Keymap, Theme};
+use khud::ui::{self, Memory, layout};
+use khud::world::{Clock, Delta, Kind, StreamId, StreamState, Text, Time};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Lists of the captures and the kinds they hold.
+const LISTS: &[(&str, Kind)] = &[
+    ("pods", Kind::Pod),
+    ("nodes", Kind::Node),
+    ("events", Kind::Event),
+    ("namespaces", Kind::Namespace),
+    ("deployments", Kind::Deployment),
+    ("replicasets", Kind::ReplicaSet),
+    ("services", Kind::Service),
+    ("endpointslices", Kind::EndpointSlice),
+    ("pvcs", Kind::PersistentVolumeClaim),
+    ("resourcequotas", Kind::ResourceQuota),
+    ("pdbs", Kind::PodDisruptionBudget),
+    ("jobs", Kind::Job),
+    ("daemonsets", Kind::DaemonSet),
+];
+
+/// A cockpit that has just been told of the captured cluster.
+fn captured(width: u16, height: u16) -> Model {
+    let now = Time::parse("2026-11-21T02:40:00Z").unwrap();
+    let mut model = Model::new(Clock::manual(now), Keymap::default(), Theme::default());
+    model.cluster.context = "captured".into();
+    update(&mut model, Msg::Resize(width, height));
+    for (name, kind) in LISTS {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/captures/list/{name}.json"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let capture: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let body = capture["response"]["json"].to_string();
+        let page = Decoder::new(kind.clone()).page(body.as_bytes()).unwrap();
+        let all = || (kind.clone(), Text::from(""));
+        let mut deltas = vec![Delta::ListStart { kind: all().0, namespace: all().1 }];
+        deltas.extend(page.items.into_iter().map(Delta::Apply));
+        deltas.push(Delta::ListEnd { kind: all().0, namespace: all().1 });
+        let id = StreamId::Watch { kind: all().0, namespace: all().1 };
+        deltas.push(Delta::Stream { id, state: StreamState::Live, at: now });
+        update(&mut model, Msg::Deltas(deltas));
+    }
+    model
+}
+
+fn press(model: &mut Model, keys: &str) {
+    for c in keys.chars() {
+        let (code, modifiers) = match c {
+            '\r' => (KeyCode::Enter, KeyModifiers::NONE),
+            '\x1b' => (KeyCode::Esc, KeyModifiers::NONE),
+            c if c.is_uppercase() => (KeyCode::Char(c), KeyModifiers::SHIFT),
+            c => (KeyCode::Char(c), KeyModifiers::NONE),
+        };
+        update(model, Msg::Key(KeyEvent::new(code, modifiers)));
+    }
+}
+
+fn drawn(model: &mut Model) -> Buffer {
+    let (width, height) = model.size;
+    layout::fit(model);
+    let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+    ui::draw(model, &mut Memory::default(), &mut buffer);
+    buffer
+}
+
+fn screen(model: &mut Model) -> String {
+    ui::to_text(&drawn(model))
+}
+
+#[test]
+fn the_overview_at_three_sizes() {
+    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+        let mut model = captured(width, height);
+        insta::assert_snapshot!(format!("overview-{width}x{height}"), screen(&mut model));
+    }
+}
+
+#[test]
+fn styles_of_the_overview() {
+    // Runs of one style, so that a change of theme or scope shows.
+    let buffer = drawn(&mut captured(80, 24));
+    insta::assert_debug_snapshot!("overview-styles", buffer);
+}
+
+#[test]
+fn views_reached_by_keys() {
+    for (name, keys) in [
+        ("pods", ":pods\r"),
+        ("pods-filtered", ":pods\r/restarts>20\r"),
+        ("nodes", ":nodes\r"),
+        ("deployments", ":deploy\r"),
+        ("rollout", ":deploy prod\r\r"),
+        ("describe", ":pods\r/tag-absent\rd"),
+        ("containers", ":pods\r/init-fails\r\r"),
+        ("why", ":pods\r/tag-absent\rw"),
+        ("actions", ":deploy prod\ra"),
+        ("timeline", "T"),
+    ] {
+        let mut model = captured(120, 40);
+        press(&mut model, keys);
+        insta::assert_snapshot!(name, screen(&mut model));
+    }
+}
+
+#[test]
+fn no_size_and_no_view_panics() {
+    let views = ["", ":pods\r", ":events\r", "w", "?", "T", "a", ":ctx\r", "/x"];
+    for keys in views {
+        let mut model = captured(120, 40);
+        press(&mut model, keys);
+        for (width, height) in [(0, 0), (1, 1), (2, 60), (39, 9), (40, 10), (41, 300), (99, 23), (100, 24), (300, 11)] {
+            update(&mut model, Msg::Resize(width, height));
+            let buffer = drawn(&mut model);
+            assert_eq!(buffer.area, Rect::new(0, 0, width, height));
+        }
+    }
+}
