@@ -117,7 +117,9 @@ fn no_size_and_no_view_panics() {
     for keys in views {
         let mut model = captured(120, 40);
         press(&mut model, keys);
-        for (width, height) in [(0, 0), (1, 1), (2, 60), (39, 9), (40, 10), (41, 300), (99, 23), (100, 24), (300, 11)] {
+        for (width, height) in
+            [(0, 0), (1, 1), (2, 60), (39, 9), (40, 10), (41, 300), (99, 23), (100, 24), (300, 11)]
+        {
             update(&mut model, Msg::Resize(width, height));
             let buffer = drawn(&mut model);
             assert_eq!(buffer.area, Rect::new(0, 0, width, height));

@@ -202,7 +202,12 @@ impl Jobs {
             Effect::ReadOnly(on) => self.connection.set_read_only(on),
             Effect::Reconnect => self.nudge.notify_one(),
             // These are the terminal's, and done before effects come here.
-            Effect::Quit | Effect::Switch(_) | Effect::Suspend | Effect::Redraw | Effect::Copy(_) | Effect::Announce(..) => {}
+            Effect::Quit
+            | Effect::Switch(_)
+            | Effect::Suspend
+            | Effect::Redraw
+            | Effect::Copy(_)
+            | Effect::Announce(..) => {}
         }
     }
 

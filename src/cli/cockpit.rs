@@ -24,7 +24,10 @@ pub enum End {
     /// A signal asked for it.
     Signal(&'static str),
     /// The operator chose another context.
-    Switch { from: String, to: String },
+    Switch {
+        from: String,
+        to: String,
+    },
     /// Nobody is at the terminal any more.
     TerminalGone,
 }

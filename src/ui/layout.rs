@@ -3,6 +3,7 @@
 use ratatui::layout::{Position, Rect};
 
 use crate::app::model::{Model, Pane, View};
+use crate::term::SMALLEST;
 
 /// From this size on all panes are shown together.
 const ALL_PANES: (u16, u16) = (100, 24);
@@ -23,6 +24,9 @@ pub fn layout(model: &Model) -> Layout {
     let (width, height) = model.size;
     let mut body = Rect::new(0, 0, width, height);
     let mut out = Layout::default();
+    if width < SMALLEST.0 || height < SMALLEST.1 {
+        return out;
+    }
     if model.header {
         out.header = Some(Rect { height: 1, ..body });
         body.y += 1;
