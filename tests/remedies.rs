@@ -544,10 +544,10 @@ fn a_heap_dump_arrives_whole_through_cuts_and_leaves_nothing_behind() {
 fn a_heap_dump_that_is_stopped_or_damaged_says_so_and_cleans_up() {
     let dir = tempfile::tempdir().unwrap();
     let jvm = RefCell::new(Jvm::new((4 << 20) * 3));
-    // jcmd -l, heap_info, df, heap_dump, sha256sum, first chunk, second chunk: stopped there.
+    // jcmd -l, heap_info, df, heap_dump, sha256sum, first chunk, second chunk: stopped while that arrives.
     let report = dump(&jvm, dir.path(), Some(7));
     assert_eq!(report.outcome, Some(Outcome::Failed));
-    assert!(report.reason.starts_with("stopped by the operator; 4Mi of 12Mi kept in "), "{}", report.reason);
+    assert!(report.reason.starts_with("stopped by the operator; 8Mi of 12Mi kept in "), "{}", report.reason);
     assert!(report.files[0].path.ends_with(".hprof.part") && report.files[0].sha256.is_empty());
     assert_eq!(jvm.borrow().there, None, "cleaned up after the stop");
 

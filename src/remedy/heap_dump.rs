@@ -124,6 +124,8 @@ async fn heap_dump(cx: Cx, pod: ObjectRef, params: Params) -> Result<Done, Stop>
                 cx.file(LocalFile { path: part.display().to_string(), bytes: have, sha256: String::new() });
                 format!("; {} of {} kept in {}", bytes(have), bytes(size), part.display())
             } else {
+                // Not there where it could not even be created; then there is nothing to remove either.
+                let _ = cx.stubborn().local(FileOp::Discard { part }).await;
                 String::new()
             };
             Err(match stop {
@@ -266,7 +268,8 @@ async fn fetch(
             Ok(data) => {
                 hasher.update(&data);
                 let op = FileOp::Write { part: part.clone(), offset: have, bytes: data };
-                have = cx.local(op).await.map_err(|s| (have, s))?.length;
+                // A stop waits for the bytes that are here: what is kept is counted.
+                have = cx.stubborn().local(op).await.map_err(|s| (have, s))?.length;
                 tries = 0;
             }
             Err(why) => {

@@ -90,6 +90,10 @@ pub(super) fn complete(w: &Workload) -> (bool, String) {
             let done = w.updated >= n && w.available >= n;
             (done, format!("{} of {n} pods updated, {} available", w.updated, w.available))
         }
+        Kind::ReplicaSet => (
+            w.current == n && w.available >= n,
+            format!("{} of {n} pods, {} available", w.current, w.available),
+        ),
         Kind::StatefulSet => {
             let done = w.ready >= n && (w.current_revision == w.update_revision || w.updated >= n);
             (done, format!("{} of {n} pods updated, {} ready", w.updated, w.ready))

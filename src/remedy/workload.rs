@@ -7,8 +7,8 @@ use super::guard::Permission;
 use super::plan::{Severity, Stage};
 use super::rollout;
 use super::run::{Cx, Done, Job, Params, STRATEGIC, Stop, patch};
+use crate::world::ObjectRef;
 use crate::world::ask::{Call, Verb};
-use crate::world::{Kind, ObjectRef};
 
 /// What the patch does to the object, for the plan before the server is asked. Lists of containers merge by name.
 fn merged(object: &Value, body: &Value) -> Value {
@@ -198,24 +198,20 @@ pub(super) fn scale(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, St
         cx.apply(call).await?;
         cx.stage(Stage::Watching);
         let wl = target.clone();
-        let wait = cx.options().timeout.unwrap_or(std::time::Duration::from_secs(600));
-        let seen = cx
+        let wait = std::time::Duration::from_secs(30);
+        let taken = cx
             .until(Some(cx.now().plus(wait)), move |world, _| {
                 let w = world.workload(&wl)?;
-                let settled = w.desired == wanted
-                    && w.observed_generation >= w.meta.generation
-                    && w.current == wanted
-                    && (if w.kind == Kind::StatefulSet { w.ready } else { w.available }) >= wanted;
-                settled.then_some(())
+                (w.desired == wanted && w.observed_generation >= w.meta.generation)
+                    .then_some(w.meta.generation)
             })
             .await?;
-        Ok(match seen {
-            Some(()) => Done::Verified(format!("{target} has {wanted} pods, all available")),
-            None => Done::Applied(format!(
-                "{target} does not have {wanted} available pods after {} s",
-                wait.as_secs()
-            )),
-        })
+        match taken {
+            Some(generation) => rollout::watch(&cx, &target, generation).await,
+            None => Ok(Done::Applied(format!(
+                "accepted, but the watch has not shown {target} wanting {wanted} pods"
+            ))),
+        }
     }))
 }
 
