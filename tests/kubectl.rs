@@ -159,6 +159,24 @@ async fn kubectl_reads_and_writes() {
     assert!(refused.contains("pods is forbidden: User \"nobody\" cannot list resource \"pods\" in API group \"\" in the namespace \"prod\""));
     assert!(k.ok("top pods -n prod").await.contains("250m"));
     assert!(k.ok("top nodes").await.contains("64Mi") || k.ok("top nodes").await.contains("250m"));
+    // These go as protobuf.
+    assert_eq!(
+        k.ok("create deployment made -n prod --image=i:1 --replicas=2").await,
+        "deployment.apps/made created\n"
+    );
+    let made = sim.store().get("deployments.apps", "prod", "made").unwrap();
+    let image = &made["spec"]["template"]["spec"]["containers"][0]["image"];
+    assert_eq!(
+        (&made["spec"]["replicas"], image, &made["spec"]["strategy"]["type"]),
+        (&json!(2), &json!("i:1"), &json!("RollingUpdate"))
+    );
+    k.ok("create secret generic s -n prod --from-literal=a=b").await;
+    assert_eq!(sim.store().get("secrets", "prod", "s").unwrap()["data"], json!({"a": "Yg=="}));
+    k.ok("create role r -n prod --verb=get,list --resource=pods").await;
+    k.ok("create rolebinding rb -n prod --role=r --user=nobody").await;
+    assert!(k.ok("get pods -n prod --as=nobody").await.contains("shell"));
+    k.ok("create service clusterip svc -n prod --tcp=80:8080").await;
+    assert_eq!(sim.store().get("services", "prod", "svc").unwrap()["spec"]["ports"][0]["targetPort"], 8080);
     let gone = k.ok("delete deploy/web -n prod").await;
     // Newer ones name the namespace.
     assert!(gone.starts_with("deployment.apps \"web\" deleted"), "{gone}");
