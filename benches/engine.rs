@@ -188,15 +188,13 @@ fn latency(khud: &Path) {
         let mut terminal = server.cockpit(khud, &["--command", ":nodes"]);
         terminal.wait(Duration::from_secs(60), |s| pods_shown(s) >= 9_900 && s.contains(&node));
         terminal.run_for(Duration::from_secs(3));
-        let shown = |s: &str| {
-            s.lines().any(|l| l.contains(&node) && (l.contains("cordon") || l.contains("SchedulingDisabled")))
-        };
+        let shown = |s: &str| s.lines().any(|l| l.contains(&node) && l.contains("Cordoned"));
         let mut all = Vec::new();
         for i in 0..60 {
             terminal.run_for(Duration::from_millis(30));
             let on = i % 2 == 0;
-            server.cordon(&node, on);
             let began = Instant::now();
+            server.cordon(&node, on);
             if terminal.wait(Duration::from_secs(3), |s| shown(s) == on).is_some() {
                 all.push(began.elapsed());
             }
