@@ -58,8 +58,13 @@ impl Engine {
             return;
         }
         let template = bare(deployment.pointer("/spec/template").unwrap_or(&Value::Null));
-        let newest =
-            sets.iter().find(|s| s.pointer("/spec/template").map(bare).as_ref() == Some(&template)).cloned();
+        let hash = template_hash(&template.to_string(), int(&deployment, "/status/collisionCount").unwrap_or(0));
+        // A template that was written without its defaults is told by its hash: the set was made with them.
+        let newest = sets
+            .iter()
+            .find(|s| s.pointer("/spec/template").map(bare).as_ref() == Some(&template))
+            .or_else(|| sets.iter().find(|s| object::label(s, "pod-template-hash") == Some(&hash)))
+            .cloned();
         let paused = flag(&deployment, "/spec/paused");
         let new = match newest {
             Some(set) => Some(self.adopt_as_new(&deployment, &set, &sets)),

@@ -103,6 +103,7 @@ impl Engine {
         if gone || !node.is_empty() || object::finished(pod) {
             self.pending.remove(key);
             self.misplaced.remove(key);
+            self.tried.remove(key);
         } else if self.pending.insert(key.clone()) {
             self.add(Work::Schedule);
         }

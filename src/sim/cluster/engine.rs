@@ -109,6 +109,8 @@ pub struct Engine {
     pub(super) pending: BTreeSet<Key>,
     /// What the scheduler last said about a pod it could not place.
     pub(super) misplaced: HashMap<Key, String>,
+    /// Owners whose pods were refused: until when they wait, and what they were told.
+    pub(super) refused: HashMap<String, (Timestamp, String)>,
     /// Pods looked at since the cluster last changed for them.
     pub(super) tried: HashSet<Key>,
     pub(crate) metrics_server: bool,
@@ -140,6 +142,7 @@ impl Engine {
             allocations: Allocations::default(),
             pending: BTreeSet::new(),
             misplaced: HashMap::new(),
+            refused: HashMap::new(),
             tried: HashSet::new(),
             metrics_server: true,
             player: Player::default(),

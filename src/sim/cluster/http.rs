@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::sim::scenario::format::{Behaviour, ExecAnswer, HttpAnswer, Match};
 use crate::sim::scenario::units::glob;
 
-use super::kubelet::{Container, PodRun};
+use super::kubelet::{Container, Machine, PodRun};
 use super::object;
 use super::shell::Env;
 
@@ -84,7 +84,7 @@ impl HttpAnswer {
 
 impl Match {
     /// Is this container meant?
-    pub fn fits(&self, run: &PodRun, container: &Container, env: &Env) -> bool {
+    pub fn fits(&self, run: &PodRun, container: &Container, env: &Env, machine: Option<&Machine>) -> bool {
         let text = |pattern: &Option<String>, value: &str| pattern.as_ref().is_none_or(|p| glob(p, value));
         text(&self.image, &container.image)
             && text(&self.namespace, &run.key.ns)
@@ -93,6 +93,8 @@ impl Match {
             && text(&self.node, &run.node)
             && self.replica.is_none_or(|r| r == run.slot)
             && self.labels.iter().all(|(k, v)| object::label(&run.pod, k).is_some_and(|have| glob(v, have)))
+            && self.nvml.is_none_or(|n| machine.is_some_and(|m| m.nvml == n))
+            && self.dns.is_none_or(|d| machine.is_some_and(|m| m.dns == d))
             && self.env.iter().all(|(k, v)| env.get(k).is_some_and(|have| glob(v, have)))
     }
 }

@@ -25,6 +25,11 @@ impl Engine {
         let want = int(set, "/spec/replicas").unwrap_or(1).max(0) as usize;
         let have = active.len();
         if have < want {
+            // A create that was refused is tried again after a while, not with every change of one's own status.
+            let now = self.now();
+            if let Some((_, why)) = self.refused.get(object::uid(set)).filter(|r| r.0 > now) {
+                return Some(why.clone());
+            }
             for done in 0..want - have {
                 let template = set.pointer("/spec/template")?;
                 let owner = object::owner_reference(set, "apps/v1", "ReplicaSet");
@@ -39,6 +44,8 @@ impl Engine {
                         // The work queue's own back-off, a little coarser.
                         let wait = Duration::from_secs(if done == 0 { 15 } else { 5 });
                         self.after(wait, Timer::Work(Work::ReplicaSet(Key::of(set))));
+                        let until = now.checked_add(wait).unwrap_or(now);
+                        self.refused.insert(object::uid(set).to_owned(), (until, why.clone()));
                         return Some(why);
                     }
                 }

@@ -137,6 +137,10 @@ pub struct Match {
     pub labels: BTreeMap<String, String>,
     /// A variable of the container's own environment with its value (globs).
     pub env: BTreeMap<String, String>,
+    /// Whether NVML works on its node.
+    pub nvml: Option<bool>,
+    /// Whether names can be resolved on its node.
+    pub dns: Option<bool>,
 }
 
 /// What a container does while it runs.
@@ -172,6 +176,8 @@ pub struct Behaviour {
     pub writes: BTreeMap<String, Curve>,
     /// It does not end on SIGTERM and is killed when its grace is over.
     pub ignores_term: bool,
+    /// What its start does to its node, as a driver installer's does.
+    pub installs: Option<NodeChange>,
     pub post_start_fails: bool,
     /// The image has no user of its own, so `runAsNonRoot` refuses it.
     pub runs_as_root: bool,

@@ -7,12 +7,33 @@ use serde_saphyr::Spanned;
 use super::format::{PatchStep, Scenario, Step};
 use crate::sim::cluster::object::text;
 
-/// The scenarios that come with khud.
-const BUILT_IN: [(&str, &str); 3] = [
+/// The scenarios that come with khud; those others only extend come first.
+const BUILT_IN: [(&str, &str); 22] = [
+    ("common", include_str!("../../../assets/scenarios/common.yaml")),
     ("base", include_str!("../../../assets/scenarios/base.yaml")),
+    ("small", include_str!("../../../assets/scenarios/small.yaml")),
     ("tour", include_str!("../../../assets/scenarios/tour.yaml")),
     ("healthy", include_str!("../../../assets/scenarios/healthy.yaml")),
+    ("failed-deployment", include_str!("../../../assets/scenarios/failed-deployment.yaml")),
+    ("crashloop-oom", include_str!("../../../assets/scenarios/crashloop-oom.yaml")),
+    ("namespace-bleed", include_str!("../../../assets/scenarios/namespace-bleed.yaml")),
+    ("quota-exhausted", include_str!("../../../assets/scenarios/quota-exhausted.yaml")),
+    ("gpu-vanished", include_str!("../../../assets/scenarios/gpu-vanished.yaml")),
+    ("gpu-memory-leak", include_str!("../../../assets/scenarios/gpu-memory-leak.yaml")),
+    ("kube-proxy-cycling", include_str!("../../../assets/scenarios/kube-proxy-cycling.yaml")),
+    ("runtime-crashloop", include_str!("../../../assets/scenarios/runtime-crashloop.yaml")),
+    ("dns-partial", include_str!("../../../assets/scenarios/dns-partial.yaml")),
+    ("node-drift", include_str!("../../../assets/scenarios/node-drift.yaml")),
+    ("upgrade", include_str!("../../../assets/scenarios/upgrade.yaml")),
+    ("pending-everything", include_str!("../../../assets/scenarios/pending-everything.yaml")),
+    ("model-loading", include_str!("../../../assets/scenarios/model-loading.yaml")),
+    ("inference-slow", include_str!("../../../assets/scenarios/inference-slow.yaml")),
+    ("connectivity", include_str!("../../../assets/scenarios/connectivity.yaml")),
+    ("storage", include_str!("../../../assets/scenarios/storage.yaml")),
+    ("rbac-restricted", include_str!("../../../assets/scenarios/rbac-restricted.yaml")),
 ];
+/// How many of them are only there to be extended.
+const FOUNDATIONS: usize = 3;
 
 /// Scenarios extending scenarios extending scenarios: deeper than this is a circle.
 const DEEPEST: usize = 8;
@@ -44,7 +65,7 @@ pub fn built_in(name: &str) -> Option<&'static str> {
 /// (name, title) of the scenarios that can be played.
 pub fn built_in_names() -> Vec<(&'static str, String)> {
     let title = |text| serde_saphyr::from_str::<Scenario>(text).map(|s| s.title).unwrap_or_default();
-    BUILT_IN.iter().filter(|(n, _)| *n != "base").map(|(n, text)| (*n, title(text))).collect()
+    BUILT_IN.iter().skip(FOUNDATIONS).map(|(n, text)| (*n, title(text))).collect()
 }
 
 /// Loads a scenario by its built-in name or from a file, with everything it extends.
@@ -203,7 +224,7 @@ mod tests {
 
     #[test]
     fn every_built_in_scenario_loads_and_says_what_it_is() {
-        for (name, _) in BUILT_IN {
+        for (name, _) in BUILT_IN.into_iter().skip(1) {
             let loaded = load(name).unwrap_or_else(|e| panic!("{name}: {e}"));
             assert!(!loaded.scenario.title.is_empty(), "{name} has no title");
             assert!(loaded.scenario.nodes.iter().map(|p| p.count).sum::<u32>() > 0, "{name} has no nodes");

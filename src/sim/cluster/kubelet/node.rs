@@ -172,7 +172,7 @@ impl Engine {
         }
     }
 
-    fn change_node(&mut self, name: &Arc<str>, change: &NodeChange) {
+    pub(super) fn change_node(&mut self, name: &Arc<str>, change: &NodeChange) {
         let now = self.now();
         let Some(machine) = self.machines.get_mut(name) else { return };
         let was_up = machine.kubelet;
@@ -211,6 +211,9 @@ impl Engine {
         }
         self.relabel(name, change);
         self.post_node(name);
+        if change.nvml.is_some() || change.dns.is_some() {
+            self.rematch();
+        }
         self.add(Work::Node(name.clone()));
         if pressed {
             self.after(Duration::from_secs(3), Timer::Pressure(name.clone()));

@@ -332,8 +332,19 @@ impl Engine {
         self.container_event(uid, c, "Normal", "Started", "Container started");
         self.plan_exit(uid, c);
         self.start_probes(uid, c);
+        self.install(uid, c);
         self.hook_after_start(uid, c);
         self.sync_pod(uid);
+    }
+
+    /// A container that changes its node does so as it starts.
+    fn install(&mut self, uid: &Arc<str>, c: usize) {
+        let Some(run) = self.runs.get(uid) else { return };
+        let change = run.containers.get(c).and_then(|c| c.run.as_ref()?.behaviour.installs.clone());
+        let node = run.node.clone();
+        if let Some(change) = change {
+            self.change_node(&node, &change);
+        }
     }
 
     /// A postStart hook that fails stops the container it belongs to.
@@ -359,7 +370,10 @@ impl Engine {
         let found = self.runs.get(uid).and_then(|run| {
             let container = run.containers.get(c)?;
             let env = self.environment(uid, c).unwrap_or_default();
-            self.behaviours.iter().find(|b| b.matches.fits(run, container, &env)).cloned()
+            self.behaviours
+                .iter()
+                .find(|b| b.matches.fits(run, container, &env, self.machines.get(&run.node)))
+                .cloned()
         });
         found.unwrap_or_else(|| self.nothing.clone())
     }
