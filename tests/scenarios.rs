@@ -360,7 +360,7 @@ fn sequences(
 /// Generated names and ids, told as what they are.
 fn anonymous(text: &str) -> String {
     let rules = [
-        (r"(api-server|payment-service)-[a-z0-9]{6,10}-[a-z0-9]{5}\b", "$1-POD"),
+        (r"(api-server|payment-service)-[a-z0-9]{6,10}-[a-z0-9]{5}", "$1-POD"),
         (r"(api-server|payment-service)-[a-z0-9]{6,10}\b", "$1-SET"),
         (r"[0-9a-f]{8}-[0-9a-f-]{27}", "UID"),
     ];
@@ -544,7 +544,7 @@ fn gpu_vanished_shows_twenty_twenty_none_until_the_driver_is_back() {
     assert!(play.store.list("nodes", None).iter().all(|n| condition(n, "Ready")["status"] == "True"));
     let train = play.store.get("pods", "ml-training", "llm-train-0").unwrap();
     assert!(
-        text(condition(&train, "PodScheduled"), "/message").contains("20 Insufficient nvidia.com/gpu"),
+        text(condition(&train, "PodScheduled"), "/message").contains("24 Insufficient nvidia.com/gpu"),
         "{}",
         train["status"]
     );

@@ -58,7 +58,8 @@ impl Engine {
             return;
         }
         let template = bare(deployment.pointer("/spec/template").unwrap_or(&Value::Null));
-        let hash = template_hash(&template.to_string(), int(&deployment, "/status/collisionCount").unwrap_or(0));
+        let hash =
+            template_hash(&template.to_string(), int(&deployment, "/status/collisionCount").unwrap_or(0));
         // A template that was written without its defaults is told by its hash: the set was made with them.
         let newest = sets
             .iter()
