@@ -21,8 +21,9 @@ const RUN: u64 = 32 * 1024 * 1024;
 
 /// What is logged unless `KHUD_LOG` says otherwise, as tracing's directives.
 const DEFAULT: &str = "warn,khud=info";
-/// On a body it cannot decode, kube's client logs the whole of it as a warning, Secrets included.
-const NEVER: [&str; 2] = ["kube_client::client=error", "kube_client=error"];
+/// On a body it cannot decode, this client logs the whole of it as a warning, Secrets included: only its errors are
+/// taken, whatever is asked for.
+const CLIENT: &str = "kube_client";
 
 /// Keeps the log going; what was written is on disk when this is dropped.
 #[derive(Debug)]
@@ -57,13 +58,9 @@ pub fn start(state: &Path, directives: Option<&str>) -> Result<Log, String> {
 
 fn filter(directives: Option<&str>) -> Result<EnvFilter, String> {
     let wanted = directives.filter(|d| !d.is_empty()).unwrap_or(DEFAULT);
-    let mut filter = EnvFilter::try_new(wanted)
-        .map_err(|e| format!("KHUD_LOG={wanted:?} cannot be read ({e}); write for example khud=debug"))?;
-    for directive in NEVER {
-        let directive = directive.parse().map_err(|e| format!("{directive}: {e}"))?;
-        filter = filter.add_directive(directive);
-    }
-    Ok(filter)
+    let others: Vec<&str> = wanted.split(',').filter(|d| !d.trim().starts_with(CLIENT)).collect();
+    EnvFilter::try_new(format!("{},{CLIENT}=error", others.join(",")))
+        .map_err(|e| format!("KHUD_LOG={wanted:?} cannot be read ({e}); write for example khud=debug"))
 }
 
 /// Makes a directory only its owner can look into.
@@ -146,10 +143,11 @@ mod tests {
 
     #[test]
     fn bodies_that_cannot_be_decoded_are_never_logged() {
-        for directives in [None, Some("debug"), Some("trace,kube_client=trace")] {
+        let below = format!("trace,{CLIENT}=trace,{CLIENT}{}client=debug", "::");
+        for directives in [None, Some("debug"), Some(below.as_str())] {
             let said = filter(directives).unwrap().to_string();
-            assert!(said.contains("kube_client::client=error"), "{said}");
-            assert!(!said.contains("kube_client=trace"), "{said}");
+            let client: Vec<&str> = said.split(',').filter(|d| d.starts_with(CLIENT)).collect();
+            assert_eq!(client, ["kube_client=error"], "{said}");
         }
         assert!(filter(Some("=!")).is_err());
     }
