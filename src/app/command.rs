@@ -172,6 +172,7 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         | Id::Namespace7
         | Id::Namespace8
         | Id::Namespace9 => preferences::favourite(model, id as usize - Id::Namespace1 as usize),
+        Id::Bug => return vec![Effect::Bug(preferences::capabilities(model))],
         Id::Theme => prompt::open(model, PromptKind::Theme),
         Id::ReadOnly => return preferences::toggle_read_only(model),
         Id::Presentation => preferences::toggle_presentation(model),

@@ -12,6 +12,7 @@ use super::hands::{self, Fetched};
 use super::log::SourceId;
 use super::msg::{Effect, Msg};
 use crate::cluster::{Behind, Connection, Scope, watch_all};
+use crate::config::bug;
 use crate::config::files::{self, Places};
 use crate::detect::timeline::{Entry, Timeline};
 use crate::remedy::journal::Journal;
@@ -199,6 +200,15 @@ impl Jobs {
                     Msg::Read(Reading { target, at: clock.now(), outcome })
                 });
             }
+            Effect::Bug(capabilities) => self.spawn("writing the bug report", async move {
+                match bug::gather_and_write(None, connection.clock().now(), |f| f.capabilities = capabilities)
+                {
+                    Ok(path) => {
+                        Msg::Told(format!("The bug report is in {path}; look through it before you send it."))
+                    }
+                    Err(why) => Msg::Failed(why),
+                }
+            }),
             Effect::ReadOnly(on) => self.connection.set_read_only(on),
             Effect::Reconnect => self.nudge.notify_one(),
             // These are the terminal's, and done before effects come here.

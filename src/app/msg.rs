@@ -71,6 +71,8 @@ pub enum Msg {
     },
     /// The configuration's files changed and were read again.
     Configured(Box<Loaded>),
+    /// A task did what it was asked to: what there is now.
+    Told(String),
     /// A task ended that should not have: what it was doing and why it stopped.
     Failed(String),
 }
@@ -89,6 +91,8 @@ pub enum Effect {
     Copy(String),
     /// Ring, or send a notification, for a new critical finding.
     Announce(Notifications, String),
+    /// Gather a bug report; these lines say what the cluster can do.
+    Bug(Vec<String>),
     /// Refuse every change under every client, or allow them again.
     ReadOnly(bool),
     /// Try the cluster again now, without waiting out the backoff.

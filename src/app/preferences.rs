@@ -298,6 +298,19 @@ pub fn announcement(model: &mut Model) -> Option<Effect> {
     Some(Effect::Announce(model.prefs.settings.notifications, title))
 }
 
+/// What a bug report says of the cluster: no names from it.
+pub fn capabilities(model: &Model) -> Vec<String> {
+    let mut lines = vec![
+        format!("server: {}", model.cluster.version),
+        format!("read-only: {}", model.cluster.read_only),
+        format!("theme: {}", model.theme.name),
+    ];
+    for (stream, state) in &model.data.world.streams {
+        lines.push(format!("{stream:?}: {:?}", state.state));
+    }
+    lines
+}
+
 pub fn toggle_times(model: &mut Model) {
     let times = if model.prefs.times() == Times::Utc { Times::Local } else { Times::Utc };
     model.prefs.times = Some(times);

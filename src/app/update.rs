@@ -68,6 +68,10 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             document::called(model, token, result);
             Vec::new()
         }
+        Msg::Told(what) => {
+            model.say(Tone::Good, what);
+            Vec::new()
+        }
         Msg::Failed(why) => {
             model.say(Tone::Bad, why);
             Vec::new()

@@ -1,33 +1,23 @@
 //! `khud bug`: versions, capabilities, errors and the log's tail in one file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::args::Common;
 use super::{exit, open, out, settings};
 use crate::config::bug::{self, Facts};
-use crate::config::files::Places;
 use crate::world::Clock;
 
 /// A cluster that does not answer by then is a fact for the report.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub fn run(common: &Common, to: Option<&Path>) -> u8 {
-    let now = Clock::wall().now().to_jiff();
-    let path = to.map_or_else(
-        || PathBuf::from(format!("khud-bug-{}.txt", now.strftime("%Y%m%dT%H%M%SZ"))),
-        Path::to_owned,
-    );
-    let state = Places::find().map(|places| places.state);
-    let loaded = settings::loaded();
-    let mut facts = Facts::gather(state.as_deref(), now.to_string(), |name| std::env::var(name).ok());
-    facts.problems = loaded.problems;
-    match open::runtime() {
-        Ok(runtime) => runtime.block_on(ask(common, &mut facts)),
+    let ask = |facts: &mut Facts| match open::runtime() {
+        Ok(runtime) => runtime.block_on(ask(common, facts)),
         Err(why) => facts.errors.push(why),
-    }
-    match bug::write(&path, &bug::report(&facts)) {
-        Ok(()) => out::result(&format!("{}\n", path.display())),
+    };
+    match bug::gather_and_write(to, Clock::wall().now(), ask) {
+        Ok(path) => out::result(&format!("{path}\n")),
         Err(why) => {
             out::complain(&why);
             exit::FAILED

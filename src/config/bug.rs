@@ -3,11 +3,13 @@
 use std::fmt::Write;
 use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::document::Problem;
+use super::files::{self, Places};
 use super::log;
 use super::redact::redact;
+use crate::world::Time;
 
 /// How much of the log is taken, in bytes from its end.
 const TAIL: u64 = 64 * 1024;
@@ -117,6 +119,30 @@ pub fn report(facts: &Facts) -> String {
     out.push_str("\nthe log's end:\n");
     out.push_str(if facts.log.is_empty() { "  none\n" } else { &facts.log });
     redact(&out).chars().filter(|c| *c == '\n' || !c.is_control()).collect()
+}
+
+/// Gathers what is known here, lets `add` complete it, and writes the report to `to` or a file of its own in this
+/// directory; returns the path.
+///
+/// # Errors
+/// A sentence saying why it could not be written.
+pub fn gather_and_write(
+    to: Option<&Path>,
+    now: Time,
+    add: impl FnOnce(&mut Facts),
+) -> Result<String, String> {
+    let at = now.to_jiff();
+    let path = to.map_or_else(
+        || PathBuf::from(format!("khud-bug-{}.txt", at.strftime("%Y%m%dT%H%M%SZ"))),
+        Path::to_owned,
+    );
+    let places = Places::find();
+    let env = |name: &str| std::env::var(name).ok();
+    let mut facts = Facts::gather(places.as_ref().map(|p| p.state.as_path()), at.to_string(), env);
+    facts.problems = places.map(|p| files::load(&p).problems).unwrap_or_default();
+    add(&mut facts);
+    write(&path, &report(&facts))?;
+    Ok(path.display().to_string())
 }
 
 fn one_line(text: &str) -> String {

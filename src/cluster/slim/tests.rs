@@ -1,3 +1,4 @@
+//! What the slim records keep, checked on objects as the API server writes them.
 use super::*;
 use crate::world::{
     ContainerState, Labels, Owner, Phase, Pod, Record, Role, Selector, Status, Time, Workload,
