@@ -95,11 +95,13 @@ pub(super) fn complete(w: &Workload) -> (bool, String) {
             format!("{} of {n} pods, {} available", w.current, w.available),
         ),
         Kind::StatefulSet => {
-            let done = w.ready >= n && (w.current_revision == w.update_revision || w.updated >= n);
+            let rolled = w.current_revision == w.update_revision || w.updated >= n;
+            let done = w.ready >= n && w.current == n && rolled;
             (done, format!("{} of {n} pods updated, {} ready", w.updated, w.ready))
         }
         _ => {
-            let done = w.updated >= n && w.current <= w.updated && w.available >= w.updated;
+            // Scaled down, the count is above the wanted one until the pods are gone.
+            let done = w.updated == n && w.current == n && w.available >= n;
             let old = w.current.saturating_sub(w.updated);
             let tail = if old > 0 { format!(", {old} old pods still there") } else { String::new() };
             (done, format!("{} of {n} pods updated, {} available{tail}", w.updated, w.available))
@@ -130,4 +132,52 @@ fn trouble(world: &World, w: &Workload) -> Option<(String, Clue)> {
         .into_iter()
         .filter(|p| p.meta.deleting.is_none())
         .find_map(|p| status::pod(p).map(|(_, clue)| (p.meta.name.to_string(), clue)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::world::{Meta, Selector};
+
+    fn workload(kind: Kind, desired: u32, current: u32, updated: u32, available: u32) -> Workload {
+        Workload {
+            kind,
+            meta: Meta::default(),
+            desired,
+            current,
+            updated,
+            ready: available,
+            available,
+            observed_generation: 0,
+            paused: false,
+            selector: Selector::default(),
+            template: Arc::default(),
+            conditions: Box::new([]),
+            revision: None,
+            change_cause: "".into(),
+            current_revision: "a".into(),
+            update_revision: "a".into(),
+            strategy: "".into(),
+            max_unavailable: "".into(),
+            max_surge: "".into(),
+            progress_deadline: 600,
+            history_limit: 10,
+            service_name: "".into(),
+        }
+    }
+
+    #[test]
+    fn complete_means_all_new_all_available_and_none_too_many() {
+        let deployment = |c, u, a| complete(&workload(Kind::Deployment, 3, c, u, a)).0;
+        assert!(deployment(3, 3, 3));
+        assert!(!deployment(4, 3, 4), "an old pod is still there");
+        assert!(!deployment(3, 3, 2), "one is not available");
+        assert!(!deployment(3, 2, 3), "one is not new");
+        assert!(!deployment(8, 8, 8), "being scaled down, the surplus is still there");
+        let set = |c, a| complete(&workload(Kind::StatefulSet, 3, c, 0, a)).0;
+        assert!(set(3, 3) && !set(3, 2) && !set(5, 5));
+        assert!(complete(&workload(Kind::ReplicaSet, 0, 0, 0, 0)).0);
+    }
 }
