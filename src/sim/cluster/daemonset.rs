@@ -46,9 +46,7 @@ impl Engine {
                 wanted.push(name.to_owned());
             }
             for (i, pod) in mine.iter().enumerate() {
-                if finished(pod) {
-                    self.drop_daemon(&set, pod);
-                } else if !keep || i > 0 {
+                if finished(pod) || !keep || i > 0 {
                     self.drop_daemon(&set, pod);
                 }
             }

@@ -35,7 +35,7 @@ impl Registry {
         let rule = self.rules.iter().find(|r| glob(&r.matches, image));
         let tag = reference(image).map(|r| r.tag).unwrap_or_default();
         let error = rule.and_then(|r| {
-            let absent = r.tags.as_ref().is_some_and(|tags| !tags.iter().any(|t| *t == tag));
+            let absent = r.tags.as_ref().is_some_and(|tags| !tags.contains(&tag));
             r.error.clone().or(absent.then_some(PullError::NotFound))
         });
         match error {

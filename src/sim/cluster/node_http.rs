@@ -66,22 +66,19 @@ impl Engine {
         }
         let bare = host.trim_end_matches(".cluster.local").trim_end_matches(".svc");
         let (service, ns) = bare.split_once('.').unwrap_or((bare, &from.key.ns));
-        let slices = self.cache.in_namespace("endpointslices.discovery.k8s.io", ns);
-        for (_, slice) in
-            slices.filter(|(_, s)| object::label(s, "kubernetes.io/service-name") == Some(service))
-        {
-            let object = self.cache.find("services", ns, service)?;
-            let index = object::list(object, "/spec/ports")
-                .iter()
-                .position(|p| object::int(p, "/port") == Some(i64::from(port)))?;
-            let target =
-                object::int(slice, &format!("/ports/{index}/port")).and_then(|p| u16::try_from(p).ok())?;
-            let ready =
-                object::list(slice, "/endpoints").iter().find(|e| object::flag(e, "/conditions/ready"))?;
-            let run = self.run_of(ns, text(ready, "/targetRef/name")).ok()?;
-            return self.pod_port(run, target, path).ok();
-        }
-        None
+        let mut slices = self.cache.in_namespace("endpointslices.discovery.k8s.io", ns);
+        let (_, slice) =
+            slices.find(|(_, s)| object::label(s, "kubernetes.io/service-name") == Some(service))?;
+        let object = self.cache.find("services", ns, service)?;
+        let index = object::list(object, "/spec/ports")
+            .iter()
+            .position(|p| object::int(p, "/port") == Some(i64::from(port)))?;
+        let target =
+            object::int(slice, &format!("/ports/{index}/port")).and_then(|p| u16::try_from(p).ok())?;
+        let ready =
+            object::list(slice, "/endpoints").iter().find(|e| object::flag(e, "/conditions/ready"))?;
+        let run = self.run_of(ns, text(ready, "/targetRef/name")).ok()?;
+        self.pod_port(run, target, path).ok()
     }
 
     fn refused(ip: &str, port: u16) -> Status {
