@@ -51,7 +51,7 @@ impl Session {
     pub async fn settle(&mut self, limit: Duration, mut seen: impl FnMut(&World, &[Change])) {
         let began = Instant::now();
         let deadline = began + limit;
-        while !self.settled() && !(self.hopeless() && began.elapsed() > PATIENCE) {
+        while !(self.settled() || self.hopeless() && began.elapsed() > PATIENCE) {
             match tokio::time::timeout_at(deadline, self.next()).await {
                 Ok(changes) => seen(&self.world, &changes),
                 Err(_) => return,
