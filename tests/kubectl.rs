@@ -38,11 +38,7 @@ impl Kubectl {
             return Some(kubectl);
         }
         let found = minor.map_or("none".to_string(), |m| format!("1.{m}"));
-        writeln!(
-            std::io::stderr(),
-            "SKIPPED: tests/kubectl.rs needs kubectl 1.31 or newer and found {found}"
-        )
-        .unwrap();
+        eprintln!("SKIPPED: tests/kubectl.rs needs kubectl 1.31 or newer and found {found}");
         None
     }
 

@@ -1,4 +1,5 @@
 //! The rooms' dependencies point one way, and only `cluster` names the kube crates.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

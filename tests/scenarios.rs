@@ -335,7 +335,7 @@ async fn logs_are_there_also_those_of_the_run_before() {
 fn sequences(
     play: &Play,
     seconds: u64,
-    tell: &dyn Fn(&str, &Value) -> Option<(String, String)>,
+    tell: impl Fn(&str, &Value) -> Option<(String, String)>,
 ) -> BTreeMap<String, Vec<String>> {
     let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut changes = play.store.subscribe();

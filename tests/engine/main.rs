@@ -151,7 +151,7 @@ impl Churn {
                 }
                 _ => {}
             }
-            if self.note % 16 == 0 {
+            if self.note.is_multiple_of(16) {
                 tokio::task::yield_now().await;
             }
         }
