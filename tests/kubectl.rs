@@ -8,7 +8,6 @@ use khud::sim::clock::SimClock;
 use khud::sim::cluster::Cluster;
 use khud::sim::{Sim, SimOptions, scenario};
 use serde_json::{Value, json};
-use std::io::Write;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::sync::Arc;

@@ -394,7 +394,7 @@ fn told_container(pod: &Value) -> Option<String> {
 #[test]
 fn the_sequences_of_the_captures_are_reproduced() {
     let play = Play::start("tests/fixtures/captured.yaml");
-    let seen = sequences(&play, 300, &|resource, o| {
+    let seen = sequences(&play, 300, |resource, o| {
         let name = text(o, "/metadata/name");
         Some(match resource {
             "deployments.apps" if name == "api-server" => {
