@@ -227,7 +227,6 @@ commands! {
     HistoryLast     "history.last"      "the view before, and back again"           [Global] ["-"] [];
     Refresh         "refresh"           "reconnect and list again, now"             [Global] ["ctrl-r"] [];
     Header          "header"            "show or hide the header"                   [Global] ["ctrl-e"] [];
-    Save            "save"              "save the table or text to a file"          [Global] ["ctrl-s"] [];
     NamespaceAll    "namespace.all"     "all namespaces"                            [Global] ["0"] [];
     Namespace1      "namespace.1"       "first favourite namespace"                 [Global] ["1"] [];
     Namespace2      "namespace.2"       "second favourite namespace"                [Global] ["2"] [];
@@ -245,7 +244,6 @@ commands! {
     ReadOnly        "read-only"         "refuse every change; off only if allowed"  [Global] [] ["readonly" "ro"];
     Times           "times"             "times in UTC or local"                     [Global] ["alt-u"] ["utc"];
     Bug             "bug"               "gather versions, errors and log in a file" [Global] [] [];
-    Note            "note"              "put a note on the timeline"                [Global] [] [];
 
     ViewOverview    "view.overview"     "the overview with its panes"               [Global] [] ["overview" "home"];
     ViewFindings    "view.findings"     "what is wrong, worst first"                [Global] [] ["findings" "f"];
@@ -272,16 +270,13 @@ commands! {
     Logs            "logs"              "logs"                      [Rows] ["l"] [];
     LogsPrevious    "logs.previous"     "logs of the run before"    [Rows] ["p"] [];
     Owner           "owner"             "to its owner"              [Rows] ["J"] [];
-    UsedBy          "used-by"           "who uses it"               [Rows] ["u"] [];
     ShowNode        "show.node"         "to its node"               [Pods Containers] ["o"] [];
     CopyName        "copy.name"         "copy the name"             [Rows] ["c"] [];
     CopyNamespace   "copy.namespace"    "copy the namespace"        [Rows] ["n"] [];
     Warp            "namespace.warp"    "only this row's namespace" [Rows] ["W"] [];
-    Wide            "wide"              "more columns"              [Rows] ["ctrl-w"] [];
     Sick            "sick"              "only what is sick"         [Rows] ["ctrl-z"] ["faults"];
     FilterClear     "filter.clear"      "clear the filter"          [Rows Text] ["ctrl-u"] [];
     Mark            "mark"              "mark the row"              [Rows] ["space"] [];
-    MarkRange       "mark.range"        "mark up to here"           [Rows] ["ctrl-space"] [];
     MarkClear       "mark.clear"        "clear marks"               [Rows] ["ctrl-\\"] [];
     SortName        "sort.name"         "sort by name"              [Rows] ["N"] [];
     SortAge         "sort.age"          "sort by age"               [Rows] ["A"] [];
@@ -291,17 +286,12 @@ commands! {
     SortRight       "sort.right"        "choose the column after"   [Rows] ["shift-right"] [];
     SortColumn      "sort.column"       "sort by the chosen column" [Rows] ["O"] [];
 
-    Evidence        "evidence"          "quotes that prove it"      [Findings] ["v"] [];
-    Acknowledge     "acknowledge"       "seen; say why"             [Findings] ["!"] ["ack"];
-    Mute            "mute"              "mute for a while; say why" [Findings] ["m"] [];
 
     MatchNext       "match.next"        "next match"                [Text] ["n"] [];
     MatchPrevious   "match.previous"    "match before"              [Text] ["N"] [];
     CopyText        "copy.text"         "copy the text"             [Text] ["c"] [];
-    FullScreen      "full-screen"       "without frame or header"   [Text] ["f"] [];
     Reveal          "reveal"            "show this one secret value" [Text] ["x"] [];
     ManagedFields   "managed-fields"    "show or hide managedFields" [Text] ["m"] [];
-    TextRefresh     "text.refresh"      "follow changes, or stop"   [Text] ["r"] [];
 
     LogsTail        "logs.tail"         "the newest lines"          [Logs] ["0"] [];
     LogsHead        "logs.head"         "from the beginning"        [Logs] ["1"] [];
@@ -325,8 +315,6 @@ commands! {
     AnswerNo        "answer.no"         "overrule: no"              [Tree] ["n"] [];
     AnswerCluster   "answer.cluster"    "let the cluster answer"    [Tree] ["u"] [];
     TreeAgain       "tree.again"        "ask the cluster again"     [Tree] ["r"] [];
-    Intrusive       "tree.intrusive"    "allow this intrusive check" [Tree] ["i"] [];
-    TreeExplain     "tree.explain"      "what it means"             [Tree] ["x"] [];
 
     Choose          "choose"            "plan the chosen action"    [Actions] ["enter"] [];
     ActionsClose    "actions.close"     "close the menu"            [Actions] ["esc" "q"] [];
@@ -336,27 +324,14 @@ commands! {
     Resume          "action.resume"     "resume the rollout"        [Actions] ["P"] [];
     Scale           "action.scale"      "change the replicas"       [Actions] ["s"] [];
     SetImage        "action.set-image"  "change an image"           [Actions] ["i"] [];
-    SetResources    "action.set-resources" "change requests and limits" [Actions] ["m"] [];
     Cordon          "action.cordon"     "no new pods on the node"   [Actions] ["c"] [];
     Uncordon        "action.uncordon"   "new pods on the node again" [Actions] ["u"] [];
-    Taint           "action.taint"      "taint the node"            [Actions] ["t"] [];
     Drain           "action.drain"      "evict all from the node"   [Actions] ["d"] [];
     Evict           "action.evict"      "evict, minding budgets"    [Actions] ["e"] [];
     Delete          "action.delete"     "delete"                    [Actions] ["x"] [];
-    ForceDelete     "action.force-delete" "delete without waiting"  [Actions] ["X"] [];
-    SwitchSelector  "action.switch-selector" "turn a Service to other pods" [Actions] ["w"] [];
-    Canary          "action.canary"     "one pod of the new first"  [Actions] ["n"] [];
-    SuspendJob      "action.suspend"    "suspend the job"           [Actions] ["z"] [];
-    Trigger         "action.trigger"    "run the cron job now"      [Actions] ["g"] [];
-    Debug           "action.debug"      "add a debug container"     [Actions] ["o"] [];
     HeapDump        "action.heap-dump"  "take a heap dump"          [Actions] ["h"] [];
     ThreadDump      "action.thread-dump" "take a thread dump"       [Actions] ["H"] [];
     ClassHistogram  "action.class-histogram" "count objects by class" [Actions] ["y"] [];
-    Capture         "action.capture"    "capture packets"           [Actions] ["v"] [];
-    Bundle          "action.bundle"     "gather a support bundle"   [Actions] ["B"] [];
-    Backup          "action.backup"     "back up the object"        [Actions] ["a"] [];
-    Snapshot        "action.snapshot"   "snapshot the volume"       [Actions] ["S"] [];
-    Waves           "action.waves"      "restart in waves"          [Actions] ["W"] [];
 
     DialogPress     "dialog.press"      "press the button"          [Dialog] ["enter"] [];
     DialogCancel    "dialog.cancel"     "cancel"                    [Dialog] ["esc"] [];
