@@ -35,3 +35,15 @@ fn no_item_of_the_checklist_is_left_out() {
     }
     assert!(seen.is_empty(), "not of the checklist: {seen:?}");
 }
+
+#[test]
+fn every_rule_that_can_fire_opens_a_tree_that_is_there() {
+    let library = khud::playbook::library::Library::embedded().unwrap();
+    let missing: Vec<_> = khud::detect::registry::RULES
+        .iter()
+        .filter(|r| !matches!(r.needs, khud::detect::registry::Needs::NotYet(_)))
+        .filter(|r| library.get(r.playbook).is_none())
+        .map(|r| (r.id, r.playbook))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -128,9 +128,9 @@ rules! {
     "rollout.stuck" Critical Watch("workloads, pods") "rollout" "a rollout makes no progress; carries the cause of its pods" ["condition Progressing; warning at half the deadline (facts 4.4)"];
     "rollout.paused" Info Watch("workloads") "rollout" "paused with a rollout unfinished" ["spec.paused"];
     "rollout.unavailable" Warning Watch("workloads, pods") "rollout" "fewer pods available than asked for, for a minute, and no pod says why" ["status and condition Available"];
-    "job.backoff-limit" Warning Watch("jobs, pods") "job" "the Job used up its retries" ["condition Failed"];
-    "job.deadline" Warning Watch("jobs, pods") "job" "the Job ran longer than it may" ["condition Failed"];
-    "cronjob.missed" Warning Watch("cronjobs, events") "job" "a scheduled run was missed" ["events MissSchedule, FailedNeedsStart, TooManyMissedTimes"];
+    "job.backoff-limit" Warning Watch("jobs, pods") "pod" "the Job used up its retries" ["condition Failed"];
+    "job.deadline" Warning Watch("jobs, pods") "pod" "the Job ran longer than it may" ["condition Failed"];
+    "cronjob.missed" Warning Watch("cronjobs, events") "pod" "a scheduled run was missed" ["events MissSchedule, FailedNeedsStart, TooManyMissedTimes"];
 
     "service.no-endpoints" Warning Watch("services, endpointslices, pods") "service" "nothing ready stands behind the Service: no pod matches, or none is ready" ["EndpointSlices"];
     "service.port" Critical Watch("services, endpointslices, pods") "service" "the Service's named target port is not served by its pods" ["Service and containers"];
@@ -149,16 +149,16 @@ rules! {
     "gpu.driver-mismatch" Critical Log("pods, events, log") "gpu" "the loaded kernel module differs from the user-space library" ["`driver/library version mismatch`"];
     "gpu.exporter-down" Warning Watch("pods") "gpu" "the DCGM exporter does not run; that says nothing of the GPUs" ["pods of the exporter; documents 000-08"];
 
-    "proxy.restarting" Warning Log("pods") "kube-proxy" "kube-proxy restarts while all looks healthy; critical from 3 nodes or 8 restarts" ["documents 003-16; facts 4.4"];
-    "proxy.oom" Critical Log("pods") "kube-proxy" "kube-proxy is killed at its memory limit" ["documents 003-17"];
-    "proxy.iptables-lock" Critical Log("pods, previous log") "kube-proxy" "kube-proxy cannot take the iptables lock" ["documents 003-18; facts 4.3"];
-    "proxy.too-many-rules" Critical Log("pods, previous log") "kube-proxy" "more iptables rules than can be programmed" ["documents 003-18"];
-    "proxy.conntrack-full" Critical Log("pods, previous log") "kube-proxy" "the connection tracking table is full" ["documents 003-18"];
-    "dns.coredns" Critical Watch("pods, workloads") "dns" "no CoreDNS pod is ready" ["pods labelled k8s-app=kube-dns"];
-    "runtime.disk-full" Critical Watch("pods") "runtime" "the node has no space left for images or containers" ["waiting.message and StartError; the node's own log says more"];
-    "runtime.nvidia" Critical Watch("pods") "runtime" "the NVIDIA container runtime fails" ["StartError: `nvidia-container-cli`; the node's own log says more"];
+    "proxy.restarting" Warning Log("pods") "pod" "kube-proxy restarts while all looks healthy; critical from 3 nodes or 8 restarts" ["documents 003-16; facts 4.4"];
+    "proxy.oom" Critical Log("pods") "pod" "kube-proxy is killed at its memory limit" ["documents 003-17"];
+    "proxy.iptables-lock" Critical Log("pods, previous log") "pod" "kube-proxy cannot take the iptables lock" ["documents 003-18; facts 4.3"];
+    "proxy.too-many-rules" Critical Log("pods, previous log") "pod" "more iptables rules than can be programmed" ["documents 003-18"];
+    "proxy.conntrack-full" Critical Log("pods, previous log") "pod" "the connection tracking table is full" ["documents 003-18"];
+    "dns.coredns" Critical Watch("pods, workloads") "pod" "no CoreDNS pod is ready" ["pods labelled k8s-app=kube-dns"];
+    "runtime.disk-full" Critical Watch("pods") "node" "the node has no space left for images or containers" ["waiting.message and StartError; the node's own log says more"];
+    "runtime.nvidia" Critical Watch("pods") "node" "the NVIDIA container runtime fails" ["StartError: `nvidia-container-cli`; the node's own log says more"];
     "volume.full" Critical Log("pods, previous log") "volume" "no space is left where the program writes" [LOGLINE];
-    "namespace.quota-near" Warning Watch("quotas") "quota" "a namespace uses more than 90 % of a quota" ["facts 4.4"];
+    "namespace.quota-near" Warning Watch("quotas") "rollout" "a namespace uses more than 90 % of a quota" ["facts 4.4"];
 
     "proxy.sync-stuck" Critical NotYet("kube-proxy metrics") "kube-proxy" "rules are queued and not written" ["sync_proxy_rules_last_queued against last_timestamp"];
     "proxy.rules-missing" Critical NotYet("kube-proxy metrics, probes") "kube-proxy" "kube-proxy has not programmed a Service" ["rule counts"];
