@@ -104,7 +104,7 @@ fn suspend_gives_the_shell_back_and_fg_returns() {
         .until("the cockpit again", |screen| screen.alternate_screen() && screen.contents().contains("PODS"));
     // It still listens, and everything was drawn anew.
     shell.send("?");
-    shell.until_text("to its node");
+    shell.until_text("to its owner");
     shell.send("\u{3}");
     shell.until("the shell again", |screen| !screen.alternate_screen());
     shell.send("exit 7\r");
@@ -196,7 +196,7 @@ fn inside_tmux_it_draws_takes_keys_and_leaves() {
     let mut session = Session::start(command("tmux", &args, &env), 100, 30);
     session.until_text("PODS");
     session.send("?");
-    session.until_text("to its node");
+    session.until_text("to its owner");
     session.send("\u{1b}");
     session.until("the overview again", |screen| screen.contents().contains("PODS"));
     session.send("\u{3}");
@@ -234,7 +234,7 @@ fn files_that_change_are_taken_while_it_runs_and_faults_are_told_with_their_line
     session.send("g");
     session.until_text("every key that works here");
     session.send("h");
-    session.until_text("to its node");
+    session.until_text("to its owner");
 }
 
 #[test]
