@@ -1,6 +1,6 @@
 //! The cockpit in a process of its own against `khud sim tour`: start to first rows, memory, CPU and bytes when idle.
 //!
-//! `cargo bench --bench cockpit` prints the figures; it judges nothing.
+//! `cargo bench --bench cockpit` prints the figures; it judges nothing. `KHUD=PATH` measures another binary.
 #![allow(clippy::expect_used)]
 
 use std::path::Path;
@@ -38,7 +38,8 @@ fn serve(khud: &Path, scenario: &str, kubeconfig: &Path) -> Server {
 }
 
 fn main() {
-    let khud = Path::new(env!("CARGO_BIN_EXE_khud"));
+    let given = std::env::var("KHUD");
+    let khud = Path::new(given.as_deref().unwrap_or(env!("CARGO_BIN_EXE_khud")));
     let dir = tempfile::tempdir().expect("a scratch directory");
     println!("khud {}, terminal 180x50, a process of its own against khud sim", env!("CARGO_PKG_VERSION"));
     for scenario in ["tour", "healthy"] {
