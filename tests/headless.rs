@@ -158,6 +158,22 @@ fn a_healthy_cluster_scans_clean() {
     assert!(coverage.iter().any(|c| c["source"] == "pods" && c["state"] == "live"));
 }
 
+/// The rules a user wrote stand beside khud's own; a fault in their file is told and hides neither.
+#[test]
+fn the_rules_say_what_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = bare(&["print", "rules"]).env("XDG_CONFIG_HOME", dir.path()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text.contains("### image.not-found") && text.contains("### crash.oom-limit"), "{text}");
+
+    std::fs::create_dir(dir.path().join("khud")).unwrap();
+    std::fs::write(dir.path().join("khud/rules.yaml"), "rules: [{id: ").unwrap();
+    let output = bare(&["print", "rules"]).env("XDG_CONFIG_HOME", dir.path()).output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("rules.yaml"));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("### image.not-found"));
+}
+
 /// Each is one sentence on stderr that says what to do, and nothing on stdout.
 #[test]
 fn bad_input_gets_a_sentence() {

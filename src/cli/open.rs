@@ -124,7 +124,10 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
     model.namespaces = common.namespace.iter().map(|n| n.as_str().into()).collect();
     preferences::install(&mut model, Preferences::new(&loaded, settings::terminal(), chosen), &loaded);
     match model.prefs.detect() {
-        Ok(config) => model.data.detector = Detector::new(config),
+        Ok(mut config) => {
+            config.rules = settings::rules();
+            model.data.detector = Detector::new(config);
+        }
         Err(why) => model.say(Tone::Bad, why),
     }
     let (inbox, messages) = mpsc::channel(INBOX);

@@ -3,9 +3,11 @@
 use clap::CommandFactory;
 
 use super::args::{Cli, Print};
-use super::{exit, out};
+use super::{exit, out, settings};
 use crate::config::files::{self, Places};
 use crate::config::print;
+use crate::detect::registry;
+use crate::detect::user::UserRules;
 
 pub fn run(what: &Print) -> u8 {
     match what {
@@ -45,8 +47,8 @@ pub fn run(what: &Print) -> u8 {
             }
         },
         Print::Rules => {
-            out::complain("this is not built into this version of khud");
-            exit::USAGE
+            let own = UserRules::new(settings::rules());
+            out::result(&format!("{}{}", registry::document(), own.document()))
         }
     }
 }

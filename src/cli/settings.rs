@@ -9,6 +9,7 @@ use crate::config::files::{self, Loaded, Places};
 use crate::config::theme::Glyphs;
 use crate::config::{Config, log};
 use crate::detect::DetectConfig;
+use crate::detect::user::{self, UserRule};
 use crate::world::Clock;
 
 /// The configuration, with what is wrong in it told on stderr: for commands that have no message line.
@@ -44,9 +45,20 @@ pub async fn connect(
 /// Thresholds, severities and mutes; the defaults, with a complaint, where the findings room refuses them.
 pub fn detect(config: &Config) -> DetectConfig {
     let loaded = Loaded { config: Some(config.clone()), ..Loaded::default() };
-    Preferences::new(&loaded, Terminal::default(), None).detect().unwrap_or_else(|why| {
+    let mut found = Preferences::new(&loaded, Terminal::default(), None).detect().unwrap_or_else(|why| {
         out::complain(&why);
         DetectConfig::default()
+    });
+    found.rules = rules();
+    found
+}
+
+/// The user's own rules: `rules.yaml` beside the configuration. A file with a fault gives none, and a complaint each.
+pub fn rules() -> Vec<UserRule> {
+    let Some(places) = Places::find() else { return Vec::new() };
+    user::load_file(&places.config.join("rules.yaml")).unwrap_or_else(|faults| {
+        faults.iter().for_each(|fault| out::complain(fault));
+        Vec::new()
     })
 }
 

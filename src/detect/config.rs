@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::world::Time;
 
@@ -23,7 +23,7 @@ pub struct DetectConfig {
 }
 
 /// Times in seconds, shares in percent. Defaults: facts 4.4 unless said otherwise.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Thresholds {
     /// How long a pod may be unschedulable before it is a finding: a scaling cluster needs some time.

@@ -32,10 +32,10 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
     RULES.iter().find(|r| r.id == id)
 }
 
-const PULL: &str = "waiting.message of the container; kubelet and containerd wording, facts 4.2 and 4.3";
-const SCHED: &str = "condition PodScheduled; scheduler wording of 1.2x to 1.36, facts 4.2";
+const PULL: &str = "waiting.message of the container; kubelet and containerd wording";
+const SCHED: &str = "condition PodScheduled; scheduler wording of 1.2x to 1.36";
 const EXIT: &str = "container state and last termination; kubelet";
-const LOGLINE: &str = "last lines of the log; patterns of facts 4.3";
+const LOGLINE: &str = "last lines of the log; patterns of ";
 
 macro_rules! rules {
     ($($id:literal $severity:ident $needs:ident($what:expr) $playbook:literal $finds:literal [$source:expr];)*) => {
@@ -122,10 +122,10 @@ rules! {
     "evicted.ephemeral-limit" Warning Watch("pods") "pod" "evicted for going over its own storage limit" ["status.message"];
     "evicted.taint" Warning Watch("pods") "node" "evicted by a NoExecute taint" ["condition DisruptionTarget"];
     "preempted" Warning Watch("pods") "pod" "removed to make room for a pod of higher priority" ["condition DisruptionTarget"];
-    "pod.rejected" Warning Watch("pods") "pod" "the kubelet refused the pod at its door (resources, affinity, devices)" ["status.reason of a failed pod; facts 4.2"];
+    "pod.rejected" Warning Watch("pods") "pod" "the kubelet refused the pod at its door (resources, affinity, devices)" ["status.reason of a failed pod"];
     "delete.stuck" Warning Watch("pods") "pod" "deleted, its containers have ended or its grace is long over, and the object is still there" ["deletionTimestamp against the grace period"];
 
-    "rollout.stuck" Critical Watch("workloads, pods") "rollout" "a rollout makes no progress; carries the cause of its pods" ["condition Progressing; warning at half the deadline (facts 4.4)"];
+    "rollout.stuck" Critical Watch("workloads, pods") "rollout" "a rollout makes no progress; carries the cause of its pods" ["condition Progressing; warning at half the deadline ()"];
     "rollout.paused" Info Watch("workloads") "rollout" "paused with a rollout unfinished" ["spec.paused"];
     "rollout.unavailable" Warning Watch("workloads, pods") "rollout" "fewer pods available than asked for, for a minute, and no pod says why" ["status and condition Available"];
     "job.backoff-limit" Warning Watch("jobs, pods") "pod" "the Job used up its retries" ["condition Failed"];
@@ -143,22 +143,22 @@ rules! {
     "node.pressure-pid" Critical Watch("nodes") "node" "the node runs low on process ids" ["condition PIDPressure"];
     "node.problem" Warning Watch("nodes") "node" "Node Problem Detector reports a permanent problem; judged by the condition's polarity" ["node-problem-detector's own rules"];
     "node.version-skew" Info Watch("nodes") "node" "kubelets differ by more than one minor version" ["nodeInfo"];
-    "gpu.vanished" Critical Watch("nodes") "gpu" "a GPU node offers no GPUs, or fewer than it has or had" ["labels, allocatable and what it offered before; documents 000-01"];
+    "gpu.vanished" Critical Watch("nodes") "gpu" "a GPU node offers no GPUs, or fewer than it has or had" ["labels, allocatable and what it offered before; incident 000-01"];
     "gpu.driver-drift" Info Watch("nodes") "gpu" "GPU nodes of one product run different drivers" ["label nvidia.com/cuda.driver-version.full"];
-    "gpu.plugin" Critical Log("pods, log") "gpu" "the device plugin is not running, or cannot load NVML" ["DaemonSet and its log; documents 000-04, 000-05"];
+    "gpu.plugin" Critical Log("pods, log") "gpu" "the device plugin is not running, or cannot load NVML" ["DaemonSet and its log; incident 000-04, 000-05"];
     "gpu.driver-mismatch" Critical Log("pods, events, log") "gpu" "the loaded kernel module differs from the user-space library" ["`driver/library version mismatch`"];
-    "gpu.exporter-down" Warning Watch("pods") "gpu" "the DCGM exporter does not run; that says nothing of the GPUs" ["pods of the exporter; documents 000-08"];
+    "gpu.exporter-down" Warning Watch("pods") "gpu" "the DCGM exporter does not run; that says nothing of the GPUs" ["pods of the exporter; incident 000-08"];
 
-    "proxy.restarting" Warning Log("pods") "pod" "kube-proxy restarts while all looks healthy; critical from 3 nodes or 8 restarts" ["documents 003-16; facts 4.4"];
-    "proxy.oom" Critical Log("pods") "pod" "kube-proxy is killed at its memory limit" ["documents 003-17"];
-    "proxy.iptables-lock" Critical Log("pods, previous log") "pod" "kube-proxy cannot take the iptables lock" ["documents 003-18; facts 4.3"];
-    "proxy.too-many-rules" Critical Log("pods, previous log") "pod" "more iptables rules than can be programmed" ["documents 003-18"];
-    "proxy.conntrack-full" Critical Log("pods, previous log") "pod" "the connection tracking table is full" ["documents 003-18"];
+    "proxy.restarting" Warning Log("pods") "pod" "kube-proxy restarts while all looks healthy; critical from 3 nodes or 8 restarts" ["incident 003-16"];
+    "proxy.oom" Critical Log("pods") "pod" "kube-proxy is killed at its memory limit" ["incident 003-17"];
+    "proxy.iptables-lock" Critical Log("pods, previous log") "pod" "kube-proxy cannot take the iptables lock" ["incident 003-18"];
+    "proxy.too-many-rules" Critical Log("pods, previous log") "pod" "more iptables rules than can be programmed" ["incident 003-18"];
+    "proxy.conntrack-full" Critical Log("pods, previous log") "pod" "the connection tracking table is full" ["incident 003-18"];
     "dns.coredns" Critical Watch("pods, workloads") "pod" "no CoreDNS pod is ready" ["pods labelled k8s-app=kube-dns"];
     "runtime.disk-full" Critical Watch("pods") "node" "the node has no space left for images or containers" ["waiting.message and StartError; the node's own log says more"];
     "runtime.nvidia" Critical Watch("pods") "node" "the NVIDIA container runtime fails" ["StartError: `nvidia-container-cli`; the node's own log says more"];
     "volume.full" Critical Log("pods, previous log") "volume" "no space is left where the program writes" [LOGLINE];
-    "namespace.quota-near" Warning Watch("quotas") "rollout" "a namespace uses more than 90 % of a quota" ["facts 4.4"];
+    "namespace.quota-near" Warning Watch("quotas") "rollout" "a namespace uses more than 90 % of a quota" ["numbers of the field"];
 
     "proxy.sync-stuck" Critical NotYet("kube-proxy metrics") "kube-proxy" "rules are queued and not written" ["sync_proxy_rules_last_queued against last_timestamp"];
     "proxy.rules-missing" Critical NotYet("kube-proxy metrics, probes") "kube-proxy" "kube-proxy has not programmed a Service" ["rule counts"];
@@ -166,16 +166,16 @@ rules! {
     "gpu.xid" Critical NotYet("DCGM series") "gpu" "the driver reports an XID that calls for a reset or a replacement" ["DCGM_FI_DEV_XID_ERRORS"];
     "gpu.ecc" Critical NotYet("DCGM series") "gpu" "uncorrectable memory errors" ["DCGM ECC and row remapping fields"];
     "gpu.thermal" Warning NotYet("DCGM series") "gpu" "the GPU slows down for heat" ["DCGM temperatures and violations"];
-    "gpu.memory-leak" Warning NotYet("DCGM series") "gpu" "used memory grows without bound" ["slope over six samples; documents 000-15"];
+    "gpu.memory-leak" Warning NotYet("DCGM series") "gpu" "used memory grows without bound" ["slope over six samples; incident 000-15"];
     "gpu.memory-full" Warning NotYet("DCGM series") "gpu" "no GPU memory is left" ["DCGM_FI_DEV_FB_FREE"];
     "gpu.idle-reserved" Info NotYet("DCGM series") "gpu" "reserved and idle" ["utilisation and memory"];
-    "gpu.fragmentation" Info NotYet("engine metrics") "gpu" "reserved far above allocated" ["documents 000-20"];
+    "gpu.fragmentation" Info NotYet("engine metrics") "gpu" "reserved far above allocated" ["incident 000-20"];
     "gpu.saturated" Warning NotYet("DCGM and queue series") "gpu" "fully used with a queue waiting" ["utilisation with queue"];
     "memory.leak" Warning NotYet("usage series") "pod" "the working set grows steadily towards the limit" ["slope of usage"];
     "memory.near-limit" Warning NotYet("usage series") "pod" "the working set is close to the limit" ["usage against limit"];
     "cpu.throttled" Warning NotYet("usage series") "pod" "throttled at its CPU limit" ["cAdvisor"];
     "cpu.saturated" Warning NotYet("usage series") "node" "the node's CPUs are busy" ["usage"];
-    "namespace.unbounded" Warning NotYet("usage series") "quota" "pods without limits crowd a shared node" ["specs and node usage; documents 001-04"];
+    "namespace.unbounded" Warning NotYet("usage series") "quota" "pods without limits crowd a shared node" ["specs and node usage; incident 001-04"];
     "dns.node-path" Critical NotYet("probes per node") "dns" "nodes cannot reach CoreDNS" ["probe per node"];
     "dns.resolv-conf" Critical NotYet("exec") "dns" "pods have a wrong resolv.conf" ["exec"];
     "dns.policy" Warning NotYet("exec") "dns" "the pod's DNS policy keeps it from the cluster's names" ["spec and exec"];

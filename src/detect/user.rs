@@ -17,6 +17,8 @@ use super::text::QUOTE;
 
 /// Longest expression or template.
 const LONGEST: usize = 4096;
+/// Most bytes of a file.
+const LARGEST: u64 = 1 << 20;
 /// Most rules of a file.
 const MOST: usize = 500;
 
@@ -106,6 +108,22 @@ pub fn load(yaml: &str) -> Result<Vec<UserRule>, Vec<String>> {
         }
     }
     if faults.is_empty() { Ok(rules) } else { Err(faults) }
+}
+
+/// Reads the rules of a file; none where there is no file.
+///
+/// # Errors
+/// A sentence for each fault, naming the file.
+pub fn load_file(path: &std::path::Path) -> Result<Vec<UserRule>, Vec<String>> {
+    let say = |why: String| vec![format!("{}: {why}", path.display())];
+    match std::fs::metadata(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(say(format!("cannot be read: {e}"))),
+        Ok(m) if m.len() > LARGEST => return Err(say(format!("is larger than {LARGEST} bytes"))),
+        Ok(_) => {}
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| say(format!("cannot be read: {e}")))?;
+    load(&text).map_err(|faults| faults.into_iter().map(|f| format!("{}: {f}", path.display())).collect())
 }
 
 fn check(w: Written) -> Result<UserRule, String> {
