@@ -46,27 +46,6 @@ const SCRAPE: Duration = Duration::from_secs(5);
 /// How often the configuration's files are looked at.
 const FILES: Duration = Duration::from_secs(1);
 
-/// What the cockpit watches. Secrets only where they are switched on.
-pub const WATCHED: &[Kind] = &[
-    Kind::Pod,
-    Kind::Node,
-    Kind::Event,
-    Kind::Namespace,
-    Kind::Deployment,
-    Kind::ReplicaSet,
-    Kind::StatefulSet,
-    Kind::DaemonSet,
-    Kind::Job,
-    Kind::CronJob,
-    Kind::Service,
-    Kind::EndpointSlice,
-    Kind::PersistentVolumeClaim,
-    Kind::ResourceQuota,
-    Kind::PodDisruptionBudget,
-    Kind::HorizontalPodAutoscaler,
-    Kind::ConfigMap,
-];
-
 impl Jobs {
     pub fn new(connection: Connection, inbox: mpsc::Sender<Msg>) -> Jobs {
         let journal = Journal::default_path();
@@ -115,7 +94,7 @@ impl Jobs {
 
     /// Watches the cluster for as long as the cockpit lives. While the cockpit is busy the feed folds changes.
     pub fn watch(&mut self, scope: &Scope) {
-        let mut feed = watch_all(&self.connection, scope, WATCHED);
+        let mut feed = watch_all(&self.connection, scope, Kind::WATCHED);
         let (inbox, nudge) = (self.inbox.clone(), self.nudge.clone());
         self.tasks.spawn(async move {
             loop {
