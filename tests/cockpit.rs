@@ -4,10 +4,13 @@
 #[path = "../benches/support/mod.rs"]
 mod terminal;
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use sha2::{Digest, Sha256};
 use terminal::Terminal;
 
@@ -192,6 +195,74 @@ fn any_size_is_survived_and_too_small_a_terminal_is_told() {
     c.gone("KUBE-PROXY ─");
     c.press(":frobnicate\r");
     c.see(&["is no command and no kind"]);
+    c.press("\x03");
+    assert_eq!(c.terminal.end(LIMIT), Some(0));
+}
+
+/// `khud sim` in a process of its own, for it to be stopped, killed and started again.
+struct Served(Child);
+
+impl Served {
+    fn start(listen: &str, kubeconfig: &Path) -> Served {
+        let mut command = Command::new(KHUD);
+        command.args(["sim", "healthy", "--listen", listen, "--kubeconfig"]).arg(kubeconfig);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        // The kubeconfig is written by the time it prints its first line.
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(!line.is_empty(), "khud sim serves");
+        Served(child)
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), signal).unwrap();
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_cluster_goes_away_and_comes_back_and_khud_says_so_and_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let kubeconfig = dir.path().join("kubeconfig");
+    let server = Served::start("127.0.0.1:0", &kubeconfig);
+    let text = std::fs::read_to_string(&kubeconfig).unwrap();
+    let address = text.split("127.0.0.1:").nth(1).unwrap();
+    let port: String = address.chars().take_while(char::is_ascii_digit).collect();
+
+    let mut c = Cockpit::start(&["--kubeconfig", kubeconfig.to_str().unwrap()], 40, 140);
+    c.see(&["● live", "nodes 40/40", "Nothing found wrong."]);
+    c.press("\x1b2/checkout\r");
+    c.see(&["/checkout"]);
+    let rows = |s: &str| s.lines().filter(|l| l.contains("checkout-") && l.contains("Running")).count();
+    let before = rows(&c.terminal.text());
+    assert!(before >= 3, "{}", c.terminal.text());
+    c.terminal.resize(24, 80);
+    c.until("a screen of 80 columns", |s| s.contains("/checkout") && s.lines().all(|l| l.chars().count() <= 80));
+    c.terminal.resize(40, 140);
+    c.see(&["FINDINGS", "/checkout"]);
+
+    // Frozen: connections stay open and nothing comes. The rows stay; that they are old is said.
+    server.signal(Signal::SIGSTOP);
+    let screen = c.until("stale", |s| s.contains("stale ") && !s.contains("● live"));
+    assert_eq!(rows(&screen), before, "{screen}");
+    server.signal(Signal::SIGCONT);
+    c.see(&["● live"]);
+
+    // Gone: nobody listens any more.
+    drop(server);
+    let screen = c.until("lost", |s| s.contains("lost ") && s.contains("again in"));
+    assert_eq!(rows(&screen), before, "{screen}");
+
+    // Back, as another cluster under the same address, with credentials of its own.
+    let _again = Served::start(&format!("127.0.0.1:{port}"), &kubeconfig);
+    let screen = c.see(&["● live", "/checkout"]);
+    assert_eq!(rows(&screen), before, "{screen}");
     c.press("\x03");
     assert_eq!(c.terminal.end(LIMIT), Some(0));
 }

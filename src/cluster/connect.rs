@@ -239,14 +239,8 @@ impl Connection {
 
 /// kube's configuration and the name it goes by.
 async fn configure(options: &Options, around: &Surroundings) -> Result<(String, Config), ConnectError> {
-    let (name, mut config) = match kubeconfig::read(options, around)? {
-        Some(kubeconfig) => kubeconfig::config(kubeconfig, options, around).await?,
-        None => {
-            let config = Config::incluster()
-                .map_err(|e| ConnectError::InCluster { why: tidy(&e.to_string(), 300) })?;
-            ("in-cluster".to_owned(), config)
-        }
-    };
+    let kubeconfig = kubeconfig::read(options, around)?;
+    let (name, mut config) = kubeconfig::config(kubeconfig, options, around).await?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     // kube would repeat every 429 and 5xx for minutes, writes included, before anyone hears of it.
     config.default_retry = false;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use serde_json::json;
 
 use super::connect::Options;
 use super::error::{ConnectError, tidy};
@@ -15,8 +16,11 @@ pub struct Surroundings {
     /// `$KUBECONFIG`.
     pub kubeconfig: Option<OsString>,
     pub home: Option<PathBuf>,
-    /// `$KUBERNETES_SERVICE_HOST` is set: this is a pod.
-    pub in_cluster: bool,
+    /// The API server as a pod knows it, of `$KUBERNETES_SERVICE_HOST` and `$KUBERNETES_SERVICE_PORT`; `None` where
+    /// this is no pod.
+    pub service: Option<String>,
+    /// Where a pod finds its service account: token, ca.crt and namespace.
+    pub account: PathBuf,
     /// `$HTTPS_PROXY`, `$HTTP_PROXY`, `$NO_PROXY` or their lower-case forms.
     pub https_proxy: Option<String>,
     pub http_proxy: Option<String>,
@@ -25,19 +29,28 @@ pub struct Surroundings {
 
 impl Surroundings {
     pub fn of_process() -> Surroundings {
-        let var = |upper: &str, lower: &str| {
-            let get = |name: &str| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
-            get(upper).or_else(|| get(lower))
-        };
+        let get = |name: &str| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
+        let var = |upper: &str, lower: &str| get(upper).or_else(|| get(lower));
         Surroundings {
             kubeconfig: std::env::var_os("KUBECONFIG").filter(|v| !v.is_empty()),
             home: std::env::home_dir(),
-            in_cluster: std::env::var_os("KUBERNETES_SERVICE_HOST").is_some(),
+            service: service(get("KUBERNETES_SERVICE_HOST"), get("KUBERNETES_SERVICE_PORT")),
+            account: PathBuf::from("/var/run/secrets/kubernetes.io/serviceaccount"),
             https_proxy: var("HTTPS_PROXY", "https_proxy"),
             http_proxy: var("HTTP_PROXY", "http_proxy"),
             no_proxy: var("NO_PROXY", "no_proxy"),
         }
     }
+}
+
+/// The URL of a pod's API server; client-go wants both variables, too. An IPv6 address stands in brackets.
+fn service(host: Option<String>, port: Option<String>) -> Option<String> {
+    let (host, port) = (host?, port?);
+    Some(if host.contains(':') {
+        format!("https://[{host}]:{port}")
+    } else {
+        format!("https://{host}:{port}")
+    })
 }
 
 /// A context of the kubeconfig, for `khud contexts`.
@@ -56,7 +69,7 @@ pub struct Context {
 /// # Errors
 /// Where there is no kubeconfig or it cannot be read.
 pub fn contexts(options: &Options) -> Result<Vec<Context>, ConnectError> {
-    let config = read(options, &Surroundings::of_process())?.unwrap_or_default();
+    let config = read(options, &Surroundings::of_process())?;
     let wanted = options.context.as_ref().or(config.current_context.as_ref());
     Ok(config
         .contexts
@@ -77,11 +90,11 @@ pub fn contexts(options: &Options) -> Result<Vec<Context>, ConnectError> {
         .collect())
 }
 
-/// The merged kubeconfig: `--kubeconfig` alone, else the files of `$KUBECONFIG` that exist, else `~/.kube/config`.
-/// `None` in a pod without one.
-pub(super) fn read(options: &Options, around: &Surroundings) -> Result<Option<Kubeconfig>, ConnectError> {
+/// The merged kubeconfig: `--kubeconfig` alone, else the files of `$KUBECONFIG` that exist, else `~/.kube/config`,
+/// else, in a pod, what its service account amounts to.
+pub(super) fn read(options: &Options, around: &Surroundings) -> Result<Kubeconfig, ConnectError> {
     if let Some(path) = &options.kubeconfig {
-        return read_file(path).map(Some);
+        return read_file(path);
     }
     let candidates: Vec<PathBuf> = match &around.kubeconfig {
         Some(list) => std::env::split_paths(list).filter(|p| !p.as_os_str().is_empty()).collect(),
@@ -90,8 +103,8 @@ pub(super) fn read(options: &Options, around: &Surroundings) -> Result<Option<Ku
     // As kubectl: a file of the list that is not there is passed over.
     let there: Vec<&PathBuf> = candidates.iter().filter(|p| p.exists()).collect();
     if there.is_empty() {
-        if around.in_cluster && options.context.is_none() {
-            return Ok(None);
+        if let (Some(server), None) = (&around.service, &options.context) {
+            return service_account(server, &around.account);
         }
         let looked = match &around.kubeconfig {
             Some(list) => format!("$KUBECONFIG ({})", list.to_string_lossy()),
@@ -105,7 +118,31 @@ pub(super) fn read(options: &Options, around: &Surroundings) -> Result<Option<Ku
             .merge(read_file(path)?)
             .map_err(|e| ConnectError::Malformed { path: path.clone(), why: tidy(&e.to_string(), 300) })?;
     }
-    Ok(Some(merged))
+    Ok(merged)
+}
+
+/// A pod's service account as a kubeconfig with one context. The token is named by its file: the kubelet renews it.
+fn service_account(server: &str, account: &Path) -> Result<Kubeconfig, ConnectError> {
+    let part = |name: &str| {
+        let path = account.join(name);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok((path, text)),
+            Err(e) => {
+                Err(ConnectError::InCluster { why: format!("{} cannot be read ({e})", path.display()) })
+            }
+        }
+    };
+    let (token, _) = part("token")?;
+    let (authority, _) = part("ca.crt")?;
+    let (_, namespace) = part("namespace")?;
+    let name = "in-cluster";
+    serde_json::from_value(json!({
+        "current-context": name,
+        "clusters": [{"name": name, "cluster": {"server": server, "certificate-authority": authority}}],
+        "users": [{"name": name, "user": {"tokenFile": token}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": namespace.trim()}}],
+    }))
+    .map_err(|e| ConnectError::InCluster { why: e.to_string() })
 }
 
 fn read_file(path: &Path) -> Result<Kubeconfig, ConnectError> {
@@ -256,28 +293,12 @@ fn near(name: &str, names: &[String]) -> Vec<String> {
             if have.contains(&wanted) || wanted.contains(&have) {
                 return Some((1, n));
             }
-            let d = distance(&wanted, &have);
+            let d = strsim::levenshtein(&wanted, &have);
             (d <= 2.max(wanted.chars().count() / 3)).then_some((d + 1, n))
         })
         .collect();
     scored.sort();
     scored.into_iter().take(3).map(|(_, n)| n.clone()).collect()
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let change = corner + usize::from(ca != *cb);
-            corner = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(corner + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -309,7 +330,7 @@ contexts: [{name: staging, context: {cluster: c1, user: u}}]
     }
 
     async fn open(options: Options, around: &Surroundings) -> Result<(String, Config), ConnectError> {
-        config(read(&options, around)?.unwrap(), &options, around).await
+        config(read(&options, around)?, &options, around).await
     }
 
     #[tokio::test]

@@ -20,5 +20,5 @@ pub use connect::{Connection, Options};
 pub use error::{ConnectError, Failure};
 pub use exec::ExecEnd;
 pub use feed::{Feed, Scope, Tuning, watch_all, watch_all_tuned};
-pub use kubeconfig::{Context, contexts};
+pub use kubeconfig::{Context, Surroundings, contexts};
 pub use outbox::Counters;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use khud::cluster::{Action, Behind, ConnectError, Connection, Failure, Options};
+use khud::cluster::{Action, Behind, ConnectError, Connection, Failure, Options, Surroundings};
 use khud::sim::api::machines::{
     ExecIo, ExecRequest, ExecResult, LogOptions, Machines, NoMachines, ProxyTarget, Usage,
 };
@@ -262,4 +263,31 @@ async fn tls_is_checked_and_what_is_wrong_with_it_said() {
     let text = rig.connect(swapped, false).await.unwrap().check().await.unwrap_err().to_string();
     assert!(text.starts_with("no secure connection to https://"), "{text}");
     assert!(text.contains("authority"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_pod_its_service_account_is_the_configuration() {
+    let rig = Rig::new(true).await;
+    let kubeconfig = rig.sim.kubeconfig();
+    let field = |key: &str| {
+        let rest = kubeconfig.split(key).nth(1).unwrap().trim_start_matches(['"', ':', ' ']);
+        rest.split(['"', '\n', ',', '}']).next().unwrap().trim().to_owned()
+    };
+    let ca = base64::engine::general_purpose::STANDARD.decode(field("certificate-authority-data")).unwrap();
+    let account = rig.dir.path().join("account");
+    std::fs::create_dir(&account).unwrap();
+    std::fs::write(account.join("token"), field("token")).unwrap();
+    std::fs::write(account.join("ca.crt"), ca).unwrap();
+    let service = Some(rig.sim.url().to_owned());
+    let around = Surroundings { service, account: account.clone(), ..Surroundings::default() };
+    let open = async || Connection::open_in(Options::default(), around.clone(), Clock::wall()).await;
+
+    let text = open().await.unwrap_err().to_string();
+    assert!(text.starts_with("the service account of this pod cannot be used: "), "{text}");
+    assert!(text.contains("account/namespace cannot be read"), "{text}");
+
+    std::fs::write(account.join("namespace"), "prod\n").unwrap();
+    let inside = open().await.unwrap();
+    assert_eq!((inside.context(), inside.namespace()), ("in-cluster", "prod"));
+    inside.check().await.unwrap();
 }

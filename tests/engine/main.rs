@@ -342,7 +342,7 @@ async fn a_410_of_a_continue_token_begins_the_list_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_the_cluster_is_forbidden_the_allowed_namespace_is_watched() {
+async fn where_not_even_the_namespaces_may_be_listed_the_contexts_own_is_watched() {
     let mut rig = Rig::new(&[Kind::Pod], |s| {
         fill(s);
         s.faults(|f| f.allowed = Some(vec!["team-a".into()]));
@@ -353,8 +353,27 @@ async fn where_the_cluster_is_forbidden_the_allowed_namespace_is_watched() {
         state(w, "team-a").is_some_and(StreamState::is_live) && differences(w, &own).is_empty()
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_cluster_is_forbidden_the_allowed_namespaces_are_watched() {
+    let mut rig = Rig::new(&[Kind::Pod], |s| {
+        fill(s);
+        s.apply("team-c", "not-for-us", 1);
+        s.faults(|f| (f.allowed, f.namespaces) = (Some(vec!["team-a".into(), "team-b".into()]), true));
+    })
+    .await;
+    let own = |s: &Server| -> Vec<_> {
+        s.pods().into_iter().filter(|p| p["metadata"]["namespace"] != "team-c").collect()
+    };
+    let both =
+        |w: &World| ["team-a", "team-b"].iter().all(|ns| state(w, ns).is_some_and(StreamState::is_live));
+    rig.until("both are there", |w, s| both(w) && differences(w, &own(s)).is_empty()).await;
     let Some(StreamState::Forbidden { why }) = rig.state("") else { panic!("{:?}", rig.world.streams) };
     assert!(why.contains("cannot list resource \"pods\""), "{why}");
+    // Each goes on by itself.
+    churn().run(&rig.server).await;
+    rig.until("both follow", |w, s| both(w) && differences(w, &own(s)).is_empty()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

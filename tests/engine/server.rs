@@ -1,6 +1,6 @@
 //! A small API server for the engine's tests: pods in a map, lists and watches over HTTP, and every fault on demand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -67,6 +67,8 @@ pub struct Faults {
     pub watch_answer: Option<Canned>,
     /// Lists and watches of the whole cluster are forbidden; those of these namespaces are not.
     pub allowed: Option<Vec<String>>,
+    /// … but the namespaces' names may be listed.
+    pub namespaces: bool,
     /// Versions up to here are compacted away; a watch from one gets 410 in the stream.
     pub compacted: u64,
     /// Watches close after so many bytes, in the middle of a line.
@@ -85,6 +87,7 @@ impl Default for Faults {
             answer: None,
             watch_answer: None,
             allowed: None,
+            namespaces: false,
             compacted: 0,
             cut_after: None,
             bookmarks: true,
@@ -287,7 +290,7 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Response<Bod
     server.requests.fetch_add(1, Ordering::SeqCst);
     thaw(&server).await;
     let faults = server.faults.lock().unwrap().clone();
-    let mut response = route(&server, &request, &faults).await;
+    let mut response = route(&server, request, &faults).await;
     if faults.skew != 0 {
         let date = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(faults.skew);
         let text = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
@@ -296,7 +299,7 @@ async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Response<Bod
     response
 }
 
-async fn route(server: &Arc<Server>, request: &Request<Incoming>, faults: &Faults) -> Response<Body> {
+async fn route(server: &Arc<Server>, request: Request<Incoming>, faults: &Faults) -> Response<Body> {
     let path = request.uri().path().to_owned();
     if let Some(token) = &faults.token {
         let sent = request.headers().get("authorization").and_then(|v| v.to_str().ok());
@@ -313,7 +316,17 @@ async fn route(server: &Arc<Server>, request: &Request<Incoming>, faults: &Fault
         return canned(c);
     }
     if path == "/api/v1/namespaces" {
-        return canned(&Canned::status(403, "Forbidden", "namespaces is forbidden"));
+        if !faults.namespaces {
+            return canned(&Canned::status(403, "Forbidden", "namespaces is forbidden"));
+        }
+        let names: BTreeSet<String> =
+            server.store.lock().unwrap().pods.keys().map(|(ns, _)| ns.clone()).collect();
+        let items: Vec<Value> = names.iter().map(|ns| json!({"metadata": {"name": ns}})).collect();
+        return plain(
+            200,
+            json!({"kind": "NamespaceList", "metadata": {"resourceVersion": "1"}, "items": items})
+                .to_string(),
+        );
     }
     let query: BTreeMap<String, String> = request
         .uri()
@@ -331,8 +344,11 @@ async fn route(server: &Arc<Server>, request: &Request<Incoming>, faults: &Fault
         (Some(_), None) => false,
     };
     if path.ends_with("/selfsubjectaccessreviews") {
-        // The body is small; what it asks for is list pods in one namespace.
-        return review(&allowed, faults);
+        let asked: Value =
+            serde_json::from_slice(&request.into_body().collect().await.unwrap().to_bytes()).unwrap();
+        let namespace = asked["spec"]["resourceAttributes"]["namespace"].as_str().filter(|ns| !ns.is_empty());
+        let answer = json!({"kind": "SelfSubjectAccessReview", "status": {"allowed": allowed(namespace)}});
+        return plain(201, answer.to_string());
     }
     let scripted = server.store.lock().unwrap().scripts.get(&path).cloned();
     let is_pods = path == "/api/v1/pods" || namespace.is_some();
@@ -367,13 +383,6 @@ async fn route(server: &Arc<Server>, request: &Request<Incoming>, faults: &Fault
         return Response::new(BodyExt::boxed_unsync(StreamBody::new(open)));
     }
     if watching { stream(server, &query, namespace, faults) } else { list(server, &query, namespace) }
-}
-
-fn review(allowed: &dyn Fn(Option<&str>) -> bool, faults: &Faults) -> Response<Body> {
-    // One namespace at a time is enough for the tests that use this.
-    let ok = faults.allowed.is_none()
-        || allowed(Some("team-a")) && faults.allowed.as_ref().is_some_and(|a| !a.is_empty());
-    plain(201, json!({"kind": "SelfSubjectAccessReview", "status": {"allowed": ok}}).to_string())
 }
 
 fn list(server: &Server, query: &BTreeMap<String, String>, namespace: Option<String>) -> Response<Body> {
