@@ -243,7 +243,9 @@ fn the_cluster_goes_away_and_comes_back_and_khud_says_so_and_stays() {
     let before = rows(&c.terminal.text());
     assert!(before >= 3, "{}", c.terminal.text());
     c.terminal.resize(24, 80);
-    c.until("a screen of 80 columns", |s| s.contains("/checkout") && s.lines().all(|l| l.chars().count() <= 80));
+    c.until("a screen of 80 columns", |s| {
+        s.contains("/checkout") && s.lines().all(|l| l.chars().count() <= 80)
+    });
     c.terminal.resize(40, 140);
     c.see(&["FINDINGS", "/checkout"]);
 
