@@ -1,7 +1,6 @@
 //! `khud sim` and `khud demo`: the embedded cluster, and the cockpit on it by its address alone.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{Cli, Common, Demo, Sim as Args};
@@ -10,8 +9,7 @@ use super::{exit, out};
 use crate::sim::api::faults::parse_schedule;
 use crate::sim::api::load::LoadOptions;
 use crate::sim::clock::SimClock;
-use crate::sim::cluster::Cluster;
-use crate::sim::{Sim, SimOptions, scenario};
+use crate::sim::{Fleet, Sim, SimOptions, scenario};
 use crate::term;
 
 /// Serves a scenario until stopped.
@@ -38,20 +36,20 @@ pub fn serve(common: &Common, args: &Args) -> u8 {
                 faults: parse_schedule(&args.faults.join(","), args.seed).map_err(|e| e.to_string())?,
             };
             // A generated cluster stands alone unless a scenario is asked for by name.
-            let sim = match (args.scenario.as_deref(), generated) {
-                (None, true) => Sim::start(options).await.map_err(|e| e.to_string())?,
-                (name, _) => start(name.unwrap_or("healthy"), options).await?,
-            };
-            if let Some(file) = &common.kubeconfig {
-                write_private(file, &sim.kubeconfig())?;
+            if let (None, true) = (&args.scenario, generated) {
+                let sim = Sim::start(options).await.map_err(|e| e.to_string())?;
+                until_stopped(common, &sim.kubeconfig(), &format!("{}\n", sim.url())).await?;
+                sim.stop().await;
+            } else {
+                let fleet = start(args.scenario.as_deref().unwrap_or("healthy"), options).await?;
+                let all: Vec<_> = fleet.sims().collect();
+                let urls = match all.as_slice() {
+                    [(_, sim)] => format!("{}\n", sim.url()),
+                    all => all.iter().map(|(context, sim)| format!("{context}  {}\n", sim.url())).collect(),
+                };
+                until_stopped(common, &fleet.kubeconfig(), &urls).await?;
+                fleet.stop().await;
             }
-            if out::result(&format!("{}\n", sim.url())) != exit::DONE {
-                return Err("the address could not be printed".to_owned());
-            }
-            if tokio::signal::ctrl_c().await.is_err() {
-                return Err("signals cannot be heard, so nothing could stop this".to_owned());
-            }
-            sim.stop().await;
             Ok(exit::DONE)
         });
         rt.shutdown_timeout(Duration::from_millis(200));
@@ -76,15 +74,15 @@ pub fn demo(cli: &Cli, args: &Demo) -> u8 {
         let result = rt.block_on(async {
             let options =
                 SimOptions { clock: SimClock::wall(args.speed), seed: Some(1), ..SimOptions::default() };
-            let sim = start(&args.scenario, options).await?;
+            let fleet = start(&args.scenario, options).await?;
             let dir = private_dir()?;
             let file = dir.join("kubeconfig");
-            write_private(&file, &sim.kubeconfig())?;
+            write_private(&file, &fleet.kubeconfig())?;
             let common = Common { kubeconfig: Some(file), context: None, ..cli.common.clone() };
             let result = open::open(cli, &common).await;
             // Left behind in the temporary directory where it cannot be removed.
             let _ = std::fs::remove_dir_all(&dir);
-            sim.stop().await;
+            fleet.stop().await;
             result
         });
         rt.shutdown_timeout(Duration::from_millis(200));
@@ -99,14 +97,22 @@ fn finish(result: Result<u8, String>) -> u8 {
     })
 }
 
-async fn start(name: &str, options: SimOptions) -> Result<Sim, String> {
+async fn start(name: &str, options: SimOptions) -> Result<Fleet, String> {
     let loaded = scenario::load(name).map_err(|e| e.to_string())?;
-    let sim = Sim::start_with(options, |store| {
-        let cluster = Cluster::stage(store.clone(), &loaded);
-        tokio::spawn(cluster.clone().run());
-        Arc::new(cluster)
-    });
-    sim.await.map_err(|e| e.to_string())
+    Fleet::start(&loaded, options).await.map_err(|e| e.to_string())
+}
+
+/// Says where it is served and waits for ctrl-c.
+async fn until_stopped(common: &Common, kubeconfig: &str, urls: &str) -> Result<(), String> {
+    if let Some(file) = &common.kubeconfig {
+        write_private(file, kubeconfig)?;
+    }
+    if out::result(urls) != exit::DONE {
+        return Err("the address could not be printed".to_owned());
+    }
+    tokio::signal::ctrl_c()
+        .await
+        .map_err(|_| "signals cannot be heard, so nothing could stop this".to_owned())
 }
 
 /// A new directory only this user may read.

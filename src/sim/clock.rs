@@ -38,6 +38,18 @@ impl SimClock {
         Self::with(Mode::Manual(Mutex::new(start)))
     }
 
+    /// A clock that shows the same time and goes as fast, and is a cluster's own from now on.
+    pub fn another(&self) -> Self {
+        Self::with(match &self.state.mode {
+            Mode::Wall { base, started, speed } => {
+                Mode::Wall { base: *base, started: *started, speed: *speed }
+            }
+            Mode::Manual(now) => {
+                Mode::Manual(Mutex::new(*now.lock().unwrap_or_else(PoisonError::into_inner)))
+            }
+        })
+    }
+
     fn with(mode: Mode) -> Self {
         let state = State { mode, skew: Mutex::new(SignedDuration::ZERO), jumps: watch::Sender::new(0) };
         SimClock { state: Arc::new(state) }

@@ -2,9 +2,14 @@
 pub mod api;
 pub mod clock;
 pub mod cluster;
+mod fleet;
 pub mod scenario;
 
+pub use fleet::Fleet;
+
+use api::auth::MASTERS;
 use api::faults::{self, Faults, Timed};
+use api::kubeconfig::{Access, kubeconfig};
 use api::load::{Load, LoadOptions};
 use api::machines::{Machines, NoMachines};
 use api::server::ApiServer;
@@ -103,12 +108,17 @@ impl Sim {
 
     /// The kubeconfig of somebody who may do everything.
     pub fn kubeconfig(&self) -> String {
-        self.server.admin_kubeconfig()
+        self.kubeconfig_of("admin", &[MASTERS])
     }
 
     /// The kubeconfig of a user in some groups; what they may do is said by stored roles.
     pub fn kubeconfig_of(&self, user: &str, groups: &[&str]) -> String {
-        self.server.kubeconfig(user, groups)
+        kubeconfig(&[self.access("khud", user, groups)])
+    }
+
+    /// How a new token of a user reaches this cluster under the name of a context.
+    pub fn access(&self, context: &str, user: &str, groups: &[&str]) -> Access {
+        self.server.access(context, user, groups)
     }
 
     pub fn store(&self) -> &Arc<Store> {

@@ -2,6 +2,7 @@
 pub mod faultproxy;
 pub mod faults;
 pub mod item;
+pub mod kubeconfig;
 pub mod load;
 pub mod machines;
 pub mod registry;
@@ -12,7 +13,7 @@ pub mod tls;
 
 mod admission;
 mod apply;
-mod auth;
+pub(super) mod auth;
 mod body;
 mod cells;
 mod decode;

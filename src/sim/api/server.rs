@@ -4,6 +4,7 @@ use super::body::Answer;
 use super::faults::Faults;
 use super::faulty::{self, FaultyStream};
 use super::handler::{Api, Call};
+use super::kubeconfig::Access;
 use super::machines::Machines;
 use super::request::RequestInfo;
 use super::status::Status;
@@ -88,27 +89,17 @@ impl ApiServer {
         &self.faults
     }
 
-    /// A kubeconfig whose user has these groups; "system:masters" may do everything.
-    pub fn kubeconfig(&self, user: &str, groups: &[&str]) -> String {
+    /// A new token for a user with these groups; "system:masters" may do everything.
+    pub fn access(&self, context: &str, user: &str, groups: &[&str]) -> Access {
         let token = self.api.store.new_token();
         self.api.users.add(&token, User::new(user, groups));
-        let ca = match &self.tls {
-            Some(tls) => format!("\n    certificate-authority-data: {}", tls.ca_base64()),
-            None => String::new(),
-        };
-        let user = serde_json::Value::from(user);
-        format!(
-            "apiVersion: v1\nkind: Config\nclusters:\n- name: khud\n  cluster:\n    server: {}{ca}\n\
-             users:\n- name: {user}\n  user:\n    token: {token}\n\
-             contexts:\n- name: khud\n  context:\n    cluster: khud\n    user: {user}\n\
-             current-context: khud\n",
-            self.url
-        )
-    }
-
-    /// The kubeconfig of somebody who may do everything.
-    pub fn admin_kubeconfig(&self) -> String {
-        self.kubeconfig("admin", &[MASTERS])
+        Access {
+            context: context.to_owned(),
+            url: self.url.clone(),
+            ca: self.tls.as_ref().map(|tls| tls.ca_base64().to_string()),
+            user: user.to_owned(),
+            token,
+        }
     }
 
     /// Ends all connections and the listener.

@@ -118,6 +118,9 @@ impl Engine {
         let old = change.old.as_ref();
         if old.is_none() || gone || seen_by_services(old, pod) {
             self.add_selecting(pod, old, &key.ns);
+            if self.load_is_shared() {
+                self.add(Work::Rematch);
+            }
         }
     }
 

@@ -40,6 +40,8 @@ pub enum Work {
     Pod(Key),
     /// Place the pods that have no node.
     Schedule,
+    /// What containers do depends on something that changed.
+    Rematch,
     /// The owner with this uid is gone, or waits for what it owns.
     Collect(Arc<str>),
 }
@@ -283,6 +285,7 @@ impl Engine {
             Work::Node(name) => self.sync_node(&name),
             Work::Pod(key) => self.kubelet_sees(&key),
             Work::Schedule => self.schedule(),
+            Work::Rematch => self.rematch(),
             Work::Collect(uid) => self.collect(&uid),
         }
     }

@@ -1,10 +1,12 @@
 //! What containers answer on their ports: the scenario's answers, and what well-known exporters serve by themselves.
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::sim::scenario::format::{Behaviour, ExecAnswer, HttpAnswer, Match};
 use crate::sim::scenario::units::glob;
 
-use super::kubelet::{Container, Machine, PodRun};
+use super::kubelet::{Container, Machine, PodRun, Run, since};
 use super::object;
 use super::shell::Env;
 
@@ -15,11 +17,30 @@ pub enum Heard<'a> {
     Answer { status: u16, body: &'a str, content_type: &'a str, latency: Duration, told: bool },
 }
 
+impl Run {
+    /// Who listens on a port now, and what it answers to a path. It takes its time to start only once, also where its
+    /// behaviour has changed since.
+    pub fn hear(&self, port: u16, path: &str, now: Timestamp) -> Heard<'_> {
+        if since(self.started, now) < self.behaviour.start.duration() {
+            return Heard::Refused;
+        }
+        self.behaviour.hear(port, path, self.elapsed(now))
+    }
+
+    /// After how long the answers may be others than they are now.
+    pub fn changes_after(&self, now: Timestamp) -> Option<Duration> {
+        let start = self.behaviour.start.duration().checked_sub(since(self.started, now));
+        start
+            .filter(|s| !s.is_zero())
+            .into_iter()
+            .chain(self.behaviour.changes_after(self.elapsed(now)))
+            .min()
+    }
+}
+
 impl Behaviour {
-    /// Who listens on a port, this long after the start, and what it answers to a path.
-    pub fn hear(&self, port: u16, path: &str, elapsed: Duration) -> Heard<'_> {
-        let listens = self.ports.as_ref().is_none_or(|ports| ports.contains(&port));
-        if !listens || elapsed < self.start.duration() {
+    fn hear(&self, port: u16, path: &str, elapsed: Duration) -> Heard<'_> {
+        if !self.ports.as_ref().is_none_or(|ports| ports.contains(&port)) {
             return Heard::Refused;
         }
         let path = path.split('?').next().unwrap_or(path);
@@ -56,16 +77,17 @@ impl Behaviour {
         }
     }
 
-    /// When the answers may be others than they are now.
-    pub fn changes_after(&self, elapsed: Duration) -> Option<Duration> {
+    fn changes_after(&self, elapsed: Duration) -> Option<Duration> {
         let times = self.http.iter().flat_map(|a| [a.after, a.until]).flatten().map(|s| s.duration());
-        times.chain([self.start.duration()]).filter(|t| *t > elapsed).map(|t| t - elapsed).min()
+        times.filter(|t| *t > elapsed).map(|t| t - elapsed).min()
     }
 
     /// The scenario's answer to a command.
-    pub fn answers(&self, words: &[&str]) -> Option<&ExecAnswer> {
+    pub fn answers(&self, words: &[&str], there: impl Fn(&str) -> bool) -> Option<&ExecAnswer> {
         let typed = words.join(" ");
-        self.exec.iter().find(|a| glob(&a.command, &typed))
+        self.exec
+            .iter()
+            .find(|a| glob(&a.command, &typed) && a.exists.as_ref().is_none_or(|path| there(path)))
     }
 }
 
@@ -82,9 +104,17 @@ impl HttpAnswer {
     }
 }
 
+/// What is around a container that its behaviour may depend on.
+pub struct Around<'a> {
+    pub machine: Option<&'a Machine>,
+    /// Pods of its controller that are ready.
+    pub ready: u32,
+}
+
 impl Match {
     /// Is this container meant?
-    pub fn fits(&self, run: &PodRun, container: &Container, env: &Env, machine: Option<&Machine>) -> bool {
+    pub fn fits(&self, run: &PodRun, container: &Container, env: &Env, around: &Around) -> bool {
+        let machine = around.machine;
         let text = |pattern: &Option<String>, value: &str| pattern.as_ref().is_none_or(|p| glob(p, value));
         text(&self.image, &container.image)
             && text(&self.namespace, &run.key.ns)
@@ -95,6 +125,7 @@ impl Match {
             && self.labels.iter().all(|(k, v)| object::label(&run.pod, k).is_some_and(|have| glob(v, have)))
             && self.nvml.is_none_or(|n| machine.is_some_and(|m| m.nvml == n))
             && self.dns.is_none_or(|d| machine.is_some_and(|m| m.dns == d))
+            && self.ready.is_none_or(|n| around.ready >= n)
             && self.env.iter().all(|(k, v)| env.get(k).is_some_and(|have| glob(v, have)))
     }
 }
@@ -102,6 +133,7 @@ impl Match {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     #[test]
     fn a_port_nobody_listens_on_refuses_and_silence_is_ok() {
@@ -109,16 +141,24 @@ mod tests {
             "{start: 5s, ports: [8080], http: [{path: /ready, status: 503, until: 20s}, {path: /ready}]}",
         )
         .unwrap();
-        let secs = Duration::from_secs;
-        assert_eq!(told.hear(8080, "/ready", secs(1)), Heard::Refused);
-        assert_eq!(told.hear(9090, "/ready", secs(9)), Heard::Refused);
-        let status = |t| match told.hear(8080, "/ready?x=1", secs(t)) {
+        let start: Timestamp = "2026-11-21T01:00:00Z".parse().unwrap();
+        let run = Run { behaviour: Arc::new(told), started: start, since: start, ended: None };
+        let after = |s| start + Duration::from_secs(s);
+        assert_eq!(run.hear(8080, "/ready", after(1)), Heard::Refused);
+        assert_eq!(run.hear(9090, "/ready", after(9)), Heard::Refused);
+        let status = |t| match run.hear(8080, "/ready?x=1", after(t)) {
             Heard::Answer { status, .. } => status,
             Heard::Refused => 0,
         };
         assert_eq!((status(9), status(20)), (503, 200));
-        assert_eq!(told.changes_after(secs(6)), Some(secs(14)));
-        assert_eq!(told.changes_after(secs(20)), None);
-        assert!(matches!(Behaviour::default().hear(1, "/", secs(0)), Heard::Answer { status: 200, .. }));
+        let change = |t| run.changes_after(after(t)).map(|d| d.as_secs());
+        assert_eq!([change(1), change(6), change(20)], [Some(4), Some(14), None]);
+        let later = Run { since: after(30), ..run.clone() };
+        assert!(
+            matches!(later.hear(8080, "/ready", after(31)), Heard::Answer { .. }),
+            "it has started before"
+        );
+        let silent = Run { behaviour: Arc::default(), ..run };
+        assert!(matches!(silent.hear(1, "/", start), Heard::Answer { status: 200, .. }));
     }
 }

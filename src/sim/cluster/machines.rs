@@ -354,7 +354,7 @@ impl Engine {
         let now = self.now();
         run.containers.iter().filter(|c| c.running()).filter_map(|c| c.run.as_ref()).any(|r| {
             super::node_http::serves_port(r.behaviour.serves, port)
-                || r.behaviour.hear(port, "/", r.elapsed(now)) != super::http::Heard::Refused
+                || r.hear(port, "/", now) != super::http::Heard::Refused
         })
     }
 }

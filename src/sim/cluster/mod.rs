@@ -41,6 +41,7 @@ use jiff::Timestamp;
 
 use crate::sim::api::store::Store;
 use crate::sim::scenario::Loaded;
+use crate::sim::scenario::check::Mistake;
 
 use engine::{Engine, Timer};
 
@@ -116,9 +117,9 @@ impl Cluster {
         self.lock().settle();
     }
 
-    /// What the scenario has done so far, in its author's words.
-    pub fn told(&self) -> Vec<(Timestamp, String)> {
-        self.lock().player.done.clone()
+    /// What of the scenario was refused so far.
+    pub fn refused(&self) -> Vec<Mistake> {
+        self.lock().player.refused.clone()
     }
 }
 

@@ -106,9 +106,7 @@ impl Engine {
             if let Some(vllm) = going.behaviour.vllm.as_ref().filter(|_| page == "/metrics") {
                 return Ok(ok(PROM, super::vllm::metrics(vllm, going.elapsed(now))));
             }
-            if let Heard::Answer { status, body, content_type, latency, .. } =
-                going.behaviour.hear(port, page, going.elapsed(now))
-            {
+            if let Heard::Answer { status, body, content_type, latency, .. } = going.hear(port, page, now) {
                 if going.behaviour.ports.is_none() && !self.declares(run, container, port) {
                     continue;
                 }

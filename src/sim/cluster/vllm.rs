@@ -3,11 +3,15 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::sim::scenario::format::Vllm;
+use crate::sim::scenario::units::Curve;
+
+/// The steps a counter is summed up in.
+const STEPS: u32 = 500;
 
 /// What `/metrics` answers this long after the start.
 pub fn metrics(v: &Vllm, elapsed: Duration) -> String {
     let labels = format!("{{engine=\"0\",model_name=\"{}\"}}", v.model);
-    let done = v.rate.at(elapsed) * elapsed.as_secs_f64();
+    let done = total(elapsed, |t| v.rate.at(t));
     let mut out = String::new();
     let mut row = |name: &str, kind: &str, value: f64| {
         let _ = writeln!(out, "# TYPE {name} {kind}\n{name}{labels} {value}");
@@ -18,12 +22,20 @@ pub fn metrics(v: &Vllm, elapsed: Duration) -> String {
     row("vllm:num_preemptions_total", "counter", v.preemptions.at(elapsed).round());
     row("vllm:prompt_tokens_total", "counter", (done * 812.0).round());
     row("vllm:generation_tokens_total", "counter", (done * 233.0).round());
-    for (name, seconds) in [
-        ("vllm:e2e_request_latency_seconds", v.latency.at(elapsed)),
-        ("vllm:time_to_first_token_seconds", v.first_token.at(elapsed)),
-    ] {
+    let histograms: [(&str, &Curve); 2] = [
+        ("vllm:e2e_request_latency_seconds", &v.latency),
+        ("vllm:time_to_first_token_seconds", &v.first_token),
+    ];
+    for (name, seconds) in histograms {
+        let sum = total(elapsed, |t| v.rate.at(t) * seconds.at(t));
         row(&format!("{name}_count"), "counter", done.round());
-        row(&format!("{name}_sum"), "counter", (done * seconds * 1000.0).round() / 1000.0);
+        row(&format!("{name}_sum"), "counter", (sum * 1000.0).round() / 1000.0);
     }
     out
+}
+
+/// What a rate has added up to.
+fn total(elapsed: Duration, rate: impl Fn(Duration) -> f64) -> f64 {
+    let step = elapsed / STEPS;
+    (0..STEPS).map(|i| rate(step * i + step / 2)).sum::<f64>() * step.as_secs_f64()
 }

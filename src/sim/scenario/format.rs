@@ -31,7 +31,20 @@ pub struct Scenario {
     pub objects: Vec<Spanned<Value>>,
     /// Misfits the scheduler can't work out by itself, in the scheduler's own words.
     pub misfits: Vec<Misfit>,
-    pub steps: Vec<Step>,
+    pub steps: Vec<Spanned<Step>>,
+    /// What goes wrong between clients and the API server, as in `khud sim --faults`: `hang@30s..5m`.
+    pub faults: Vec<String>,
+    /// Clusters side by side, each a context of one kubeconfig. What is stated beside them is all clusters'.
+    pub contexts: Vec<Context>,
+}
+
+/// One of several clusters.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Context {
+    /// The context's name in the kubeconfig.
+    pub name: String,
+    pub scenario: Scenario,
 }
 
 /// Nodes alike, numbered.
@@ -141,6 +154,8 @@ pub struct Match {
     pub nvml: Option<bool>,
     /// Whether names can be resolved on its node.
     pub dns: Option<bool>,
+    /// At least this many pods of its own controller are ready: load that they share.
+    pub ready: Option<u32>,
 }
 
 /// What a container does while it runs.
@@ -273,6 +288,12 @@ pub struct ExecAnswer {
     /// The program is not in the image.
     #[serde(default)]
     pub missing: bool,
+    /// Only as long as this file is there.
+    #[serde(default)]
+    pub exists: Option<String>,
+    /// What running it does to the node, where an operator works on a machine from a pod.
+    #[serde(default)]
+    pub node: Option<NodeChange>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

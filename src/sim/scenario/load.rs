@@ -2,13 +2,14 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
-use super::format::{PatchStep, Scenario, Step};
+use super::check::{self, Mistake};
+use super::format::{Context, Scenario};
 use crate::sim::cluster::object::text;
 
 /// The scenarios that come with khud; those others only extend come first.
-const BUILT_IN: [(&str, &str); 22] = [
+const BUILT_IN: [(&str, &str); 23] = [
     ("common", include_str!("../../../assets/scenarios/common.yaml")),
     ("base", include_str!("../../../assets/scenarios/base.yaml")),
     ("small", include_str!("../../../assets/scenarios/small.yaml")),
@@ -23,6 +24,7 @@ const BUILT_IN: [(&str, &str); 22] = [
     ("kube-proxy-cycling", include_str!("../../../assets/scenarios/kube-proxy-cycling.yaml")),
     ("runtime-crashloop", include_str!("../../../assets/scenarios/runtime-crashloop.yaml")),
     ("dns-partial", include_str!("../../../assets/scenarios/dns-partial.yaml")),
+    ("region-outage", include_str!("../../../assets/scenarios/region-outage.yaml")),
     ("node-drift", include_str!("../../../assets/scenarios/node-drift.yaml")),
     ("upgrade", include_str!("../../../assets/scenarios/upgrade.yaml")),
     ("pending-everything", include_str!("../../../assets/scenarios/pending-everything.yaml")),
@@ -43,6 +45,8 @@ const DEEPEST: usize = 8;
 pub struct Loaded {
     pub name: String,
     pub scenario: Scenario,
+    /// What is stated of more clusters than this one, each under the name of its context.
+    pub beside: Vec<Loaded>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +57,8 @@ pub enum ScenarioError {
     Unknown { name: String },
     #[error("can't read the scenario {}: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{file} is not a scenario: {why}")]
-    Wrong { file: String, why: String },
+    #[error("{}", check::told(file, mistakes))]
+    Wrong { file: String, mistakes: Vec<Mistake> },
 }
 
 /// The text of a built-in scenario.
@@ -83,48 +87,71 @@ pub fn load(name: &str) -> Result<Loaded, ScenarioError> {
         let text = built_in(name).ok_or_else(|| ScenarioError::Unknown { name: name.to_owned() })?;
         (format!("the built-in scenario {name}"), text.to_owned(), None)
     };
-    let scenario = read(&file, &text, dir.as_deref(), 0)?;
+    let mut scenario = read(&file, &text, dir.as_deref(), 0)?;
     let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or(name);
-    Ok(Loaded { name: stem.to_owned(), scenario })
-}
-
-/// What is wrong with a scenario file, or a line that says it is fine.
-///
-/// # Errors
-/// As [`load`].
-pub fn check_file(path: &str) -> Result<String, ScenarioError> {
-    let name = if path.contains(['/', '\\', '.']) { path.to_owned() } else { format!("./{path}") };
-    let loaded = load(&name)?;
-    let s = &loaded.scenario;
-    let nodes: u32 = s.nodes.iter().map(|p| p.count).sum();
-    Ok(format!(
-        "{path}: {} ({nodes} nodes, {} objects, {} behaviours, {} steps)",
-        s.title,
-        s.objects.len(),
-        s.containers.len(),
-        s.steps.len()
-    ))
+    let mut clusters = std::mem::take(&mut scenario.contexts).into_iter().map(|c| Loaded {
+        name: c.name,
+        scenario: c.scenario,
+        beside: Vec::new(),
+    });
+    Ok(match clusters.next() {
+        None => Loaded { name: stem.to_owned(), scenario, beside: Vec::new() },
+        Some(first) => Loaded { beside: clusters.collect(), ..first },
+    })
 }
 
 fn read(file: &str, text: &str, dir: Option<&Path>, depth: usize) -> Result<Scenario, ScenarioError> {
-    let wrong = |why: String| ScenarioError::Wrong { file: file.to_owned(), why };
-    let mut scenario: Scenario = serde_saphyr::from_str(text).map_err(|e| wrong(e.to_string()))?;
-    check(&scenario).map_err(&wrong)?;
-    let Some(parent) = scenario.extends.take() else { return Ok(scenario) };
-    if depth >= DEEPEST {
-        return Err(wrong(format!("it extends {parent}, which in turn extends it: a circle")));
+    let wrong = |mistakes| ScenarioError::Wrong { file: file.to_owned(), mistakes };
+    let written: Scenario = serde_saphyr::from_str(text).map_err(|e| {
+        let line = e.location().map_or(0, |l| l.line());
+        wrong(vec![Mistake { line, why: e.without_snippet().to_string() }])
+    })?;
+    let mistakes = check::written(&written);
+    if !mistakes.is_empty() {
+        return Err(wrong(mistakes));
     }
-    let beside = dir.map(|d| d.join(&parent));
-    let base = match (built_in(&parent), beside) {
-        (Some(text), _) => read(&format!("the built-in scenario {parent}"), text, None, depth + 1)?,
-        (None, Some(path)) => {
-            let text = std::fs::read_to_string(&path)
-                .map_err(|source| ScenarioError::Read { path: path.clone(), source })?;
-            read(&path.display().to_string(), &text, path.parent(), depth + 1)?
+    complete(file, written, dir, depth)
+}
+
+/// The scenario with what it extends, and each of its contexts with what is stated beside them.
+fn complete(
+    file: &str,
+    mut scenario: Scenario,
+    dir: Option<&Path>,
+    depth: usize,
+) -> Result<Scenario, ScenarioError> {
+    let contexts = std::mem::take(&mut scenario.contexts);
+    if let Some(parent) = scenario.extends.take() {
+        if depth >= DEEPEST {
+            let why = format!("it extends {parent}, which in turn extends it: a circle");
+            let mistakes = vec![Mistake { line: 0, why }];
+            return Err(ScenarioError::Wrong { file: file.to_owned(), mistakes });
         }
-        (None, None) => return Err(ScenarioError::Unknown { name: parent }),
-    };
-    Ok(merge(base, scenario))
+        let beside = dir.map(|d| d.join(&parent));
+        let base = match (built_in(&parent), beside) {
+            (Some(text), _) => read(&format!("the built-in scenario {parent}"), text, None, depth + 1)?,
+            (None, Some(path)) => {
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|source| ScenarioError::Read { path: path.clone(), source })?;
+                read(&path.display().to_string(), &text, path.parent(), depth + 1)?
+            }
+            (None, None) => return Err(ScenarioError::Unknown { name: parent }),
+        };
+        scenario = merge(elsewhere(base), scenario);
+    }
+    let shared = scenario.clone();
+    for Context { name, scenario: own } in contexts {
+        let own = complete(file, own, dir, depth)?;
+        scenario.contexts.push(Context { name, scenario: merge(shared.clone(), own) });
+    }
+    Ok(scenario)
+}
+
+/// Lines of another file mean nothing in this one.
+fn elsewhere(mut scenario: Scenario) -> Scenario {
+    scenario.objects.iter_mut().for_each(|o| o.referenced = Location::UNKNOWN);
+    scenario.steps.iter_mut().for_each(|s| s.referenced = Location::UNKNOWN);
+    scenario
 }
 
 /// The extended scenario first, then what this one adds; behaviours and images of this one win.
@@ -153,8 +180,8 @@ fn merge(base: Scenario, own: Scenario) -> Scenario {
         }
     }
     Scenario {
-        title: own.title,
-        description: own.description,
+        title: if own.title.is_empty() { base.title } else { own.title },
+        description: if own.description.is_empty() { base.description } else { own.description },
         extends: None,
         seed: own.seed.or(base.seed),
         history: own.history.or(base.history),
@@ -166,56 +193,9 @@ fn merge(base: Scenario, own: Scenario) -> Scenario {
         objects,
         misfits: join(own.misfits, base.misfits),
         steps: join(base.steps, own.steps),
+        faults: join(base.faults, own.faults),
+        contexts: Vec::new(),
     }
-}
-
-/// What the format alone can't refuse.
-fn check(scenario: &Scenario) -> Result<(), String> {
-    for object in &scenario.objects {
-        check_object(object)?;
-    }
-    for (i, step) in scenario.steps.iter().enumerate() {
-        check_step(step).map_err(|why| format!("step {} (at {}s): {why}", i + 1, step.at.seconds()))?;
-    }
-    for pool in &scenario.nodes {
-        if pool.count == 0 || pool.count > 20_000 {
-            return Err(format!(
-                "the node pool {:?} has {} nodes; 1 to 20000 are possible",
-                pool.name, pool.count
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn check_object(object: &Spanned<Value>) -> Result<(), String> {
-    let line = object.referenced.line();
-    let v = &object.value;
-    for (field, pointer) in
-        [("apiVersion", "/apiVersion"), ("kind", "/kind"), ("metadata.name", "/metadata/name")]
-    {
-        if text(v, pointer).is_empty() {
-            return Err(format!("line {line}: this object has no {field}; write it as for kubectl apply"));
-        }
-    }
-    super::player::resource_of(text(v, "/apiVersion"), text(v, "/kind"));
-    Ok(())
-}
-
-fn check_step(step: &Step) -> Result<(), String> {
-    for object in &step.apply {
-        check_object(object)?;
-    }
-    let named = step.patch.iter().map(|PatchStep { object, .. }| object.as_str());
-    let named = named
-        .chain(step.delete.iter().map(String::as_str))
-        .chain(step.set_image.iter().map(|s| s.object.as_str()))
-        .chain(step.restart.iter().map(String::as_str))
-        .chain(step.scale.iter().map(|s| s.object.as_str()));
-    for object in named {
-        super::player::parse_reference(object)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -229,25 +209,5 @@ mod tests {
             assert!(!loaded.scenario.title.is_empty(), "{name} has no title");
             assert!(loaded.scenario.nodes.iter().map(|p| p.count).sum::<u32>() > 0, "{name} has no nodes");
         }
-    }
-
-    #[test]
-    fn mistakes_are_told_with_their_line() {
-        let dir = tempfile::tempdir().unwrap();
-        let cases = [
-            ("title: x\nnodez: []\n", "line 2"),
-            ("title: x\nsteps:\n  - at: soon\n", "line 3"),
-            ("title: x\nobjects:\n  - kind: Pod\n    metadata: {name: a}\n", "line 3"),
-            ("title: x\nsteps:\n  - at: 1s\n    delete: [nonsense]\n", "step 1"),
-            ("title: [\n", "line"),
-            ("title: x\nextends: nowhere\n", "nowhere"),
-        ];
-        for (text, want) in cases {
-            let path = dir.path().join("s.yaml");
-            std::fs::write(&path, text).unwrap();
-            let said = check_file(path.to_str().unwrap()).unwrap_err().to_string();
-            assert!(said.contains(want), "{text:?}: {said}");
-        }
-        assert!(load("no-such-thing").unwrap_err().to_string().contains("khud demo --list"));
     }
 }

@@ -4,20 +4,24 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use serde_saphyr::Spanned;
 
 use crate::sim::api::status::Status;
 use crate::sim::api::store::{DeleteOptions, Part};
 use crate::sim::cluster::engine::{Engine, Timer};
 use crate::sim::cluster::object::{self, entry, text};
 
+use super::check::Mistake;
 use super::format::{Scenario, Step};
 
 /// Where the play stands.
 #[derive(Default)]
 pub struct Player {
-    steps: Vec<Step>,
-    /// What was done, newest last, for whoever wants to tell of it.
-    pub done: Vec<(Timestamp, String)>,
+    steps: Vec<Spanned<Step>>,
+    /// The line of the file that is being played; 0 where it is another file's.
+    line: u64,
+    /// What the API server refused of the scenario.
+    pub refused: Vec<Mistake>,
 }
 
 /// A named object: resource, namespace, name.
@@ -129,7 +133,7 @@ impl Engine {
         self.be_at(birth);
         self.prepare(scenario);
         for (i, step) in scenario.steps.iter().enumerate() {
-            let at = zero.checked_add(step.at.signed()).unwrap_or(zero).max(birth);
+            let at = zero.checked_add(step.value.at.signed()).unwrap_or(zero).max(birth);
             self.at(at, Timer::Step(i, 0));
         }
         self.start_clockwork();
@@ -141,7 +145,7 @@ impl Engine {
         self.behaviours = scenario.containers.iter().cloned().map(Arc::new).collect();
         self.misfits = scenario.misfits.clone();
         self.metrics_server = scenario.metrics_server.unwrap_or(true);
-        self.player = Player { steps: scenario.steps.clone(), done: Vec::new() };
+        self.player = Player { steps: scenario.steps.clone(), ..Player::default() };
         for ns in ["default", "kube-system", "kube-public", "kube-node-lease"] {
             self.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ns}}));
         }
@@ -161,6 +165,7 @@ impl Engine {
             )
         };
         for object in scenario.objects.iter().filter(|o| early(&o.value)) {
+            self.player.line = object.referenced.line();
             self.apply(&object.value);
         }
         let version = scenario.kubernetes.clone().unwrap_or_else(|| "v1.33.4".to_owned());
@@ -168,6 +173,7 @@ impl Engine {
             self.boot(pool, &version);
         }
         for object in scenario.objects.iter().filter(|o| !early(&o.value)) {
+            self.player.line = object.referenced.line();
             self.apply(&object.value);
         }
     }
@@ -181,6 +187,10 @@ impl Engine {
             (true, ns) => ns,
         };
         let ns = ns.to_owned();
+        if !ns.is_empty() && self.store().get("namespaces", "", &ns).is_none() {
+            self.told(Err(Status::not_found("namespaces", &ns)));
+            return;
+        }
         let name = object::name(manifest).to_owned();
         let mut manifest = manifest.clone();
         let status = manifest.as_object_mut().and_then(|m| m.remove("status"));
@@ -191,26 +201,28 @@ impl Engine {
         } else {
             self.store().create(&resource, &ns, manifest).map(drop)
         };
-        self.told(&format!("apply {resource} {ns}/{name}"), written);
+        self.told(written);
         if let Some(status) = status {
             // What a scenario says of the status of kinds nobody here reconciles.
             let written =
                 self.store().modify(&resource, &ns, &name, Part::Status, |o| o["status"] = status).map(drop);
-            self.told(&format!("status of {resource} {ns}/{name}"), written);
+            self.told(written);
         }
     }
 
-    fn told(&self, what: &str, result: Result<(), Status>) {
+    fn told(&mut self, result: Result<(), Status>) {
         if let Err(status) = result {
-            tracing::warn!("the scenario's step was refused: {what}: {}", status.message);
+            tracing::warn!(line = self.player.line, "the scenario was refused: {}", status.message);
+            self.player.refused.push(Mistake { line: self.player.line, why: status.message });
         }
     }
 
     pub(crate) fn play_step(&mut self, index: usize, round: u32) {
-        let Some(step) = self.player.steps.get(index).cloned() else { return };
+        let Some(Spanned { value: step, referenced, .. }) = self.player.steps.get(index).cloned() else {
+            return;
+        };
+        self.player.line = referenced.line();
         if !step.note.is_empty() {
-            let now = self.now();
-            self.player.done.push((now, step.note.clone()));
             tracing::info!(step = step.note, "the scenario goes on");
         }
         self.registry.prepend(&step.images);
@@ -253,20 +265,20 @@ impl Engine {
         }
     }
 
-    fn change(&self, object: &str, f: impl FnOnce(&mut Value)) {
+    fn change(&mut self, object: &str, f: impl FnOnce(&mut Value)) {
         let result = match parse_reference(object) {
             Ok(r) => self.store().modify(&r.resource, &r.ns, &r.name, Part::Main, f).map(drop),
             Err(why) => Err(Status::bad_request(why)),
         };
-        self.told(object, result);
+        self.told(result);
     }
 
-    fn delete(&self, object: &str) {
+    fn delete(&mut self, object: &str) {
         let result = match parse_reference(object) {
             Ok(r) => self.store().delete(&r.resource, &r.ns, &r.name, DeleteOptions::default()).map(drop),
             Err(why) => Err(Status::bad_request(why)),
         };
-        self.told(object, result);
+        self.told(result);
     }
 }
 

@@ -104,6 +104,11 @@ impl Engine {
         container.probes = Default::default();
     }
 
+    /// Does what some container does depend on how many of its siblings are ready?
+    pub(in super::super) fn load_is_shared(&self) -> bool {
+        self.behaviours.iter().any(|b| b.matches.ready.is_some())
+    }
+
     /// Behaviours changed: running containers follow at once, their behaviour's times counting from now.
     pub(crate) fn rematch(&mut self) {
         let now = self.now();

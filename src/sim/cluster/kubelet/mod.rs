@@ -261,6 +261,12 @@ impl Container {
         }
     }
 
+    /// Is there such a file in its image or its layer?
+    pub fn has_file(&self, path: &str) -> bool {
+        let of_image = || self.run.as_ref().is_some_and(|r| r.behaviour.files.contains_key(path));
+        self.files.get(path).is_some() || !self.removed.contains(path) && of_image()
+    }
+
     /// `spec.containers{app}`, as events point at it.
     pub fn field(&self) -> String {
         format!("spec.{}{{{}}}", if self.init { "initContainers" } else { "containers" }, self.name)

@@ -172,7 +172,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn change_node(&mut self, name: &Arc<str>, change: &NodeChange) {
+    pub(in super::super) fn change_node(&mut self, name: &Arc<str>, change: &NodeChange) {
         let now = self.now();
         let Some(machine) = self.machines.get_mut(name) else { return };
         let was_up = machine.kubelet;

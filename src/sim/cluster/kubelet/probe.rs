@@ -210,8 +210,6 @@ impl Engine {
         let Some(run) = self.runs.get(uid) else { return (Ok(()), None) };
         let Some(container) = run.containers.get(c) else { return (Ok(()), None) };
         let Some(running) = &container.run else { return (Ok(()), None) };
-        let elapsed = running.elapsed(now);
-        let behaviour = &running.behaviour;
         let ip = match text(spec, "/httpGet/host") {
             "" => run.ip.clone().unwrap_or_default(),
             host => host.to_owned(),
@@ -220,7 +218,7 @@ impl Engine {
         let port = |pointer: &str| named_port(container_spec, spec.pointer(pointer));
         let timeout =
             Duration::from_secs(int(spec, "/timeoutSeconds").filter(|t| *t > 0).unwrap_or(1).unsigned_abs());
-        let changes = behaviour.changes_after(elapsed);
+        let changes = running.changes_after(now);
         let answer = if spec.get("httpGet").is_some() {
             let port = port("/httpGet/port");
             let path = match text(spec, "/httpGet/path") {
@@ -232,7 +230,7 @@ impl Engine {
                 _ => "http",
             };
             let url = format!("{scheme}://{ip}:{port}{path}");
-            match behaviour.hear(port, path, elapsed) {
+            match running.hear(port, path, now) {
                 Heard::Refused => {
                     Err(format!("Get \"{url}\": dial tcp {ip}:{port}: connect: connection refused"))
                 }
@@ -246,13 +244,13 @@ impl Engine {
             }
         } else if spec.get("tcpSocket").is_some() {
             let port = port("/tcpSocket/port");
-            match behaviour.hear(port, "/", elapsed) {
+            match running.hear(port, "/", now) {
                 Heard::Refused => Err(format!("dial tcp {ip}:{port}: connect: connection refused")),
                 Heard::Answer { .. } => Ok(()),
             }
         } else if spec.get("grpc").is_some() {
             let port = port("/grpc/port");
-            match behaviour.hear(port, "/", elapsed) {
+            match running.hear(port, "/", now) {
                 Heard::Refused => Err(format!(
                     "timeout: failed to connect service \"{ip}:{port}\" within 1s: context deadline exceeded"
                 )),
@@ -260,7 +258,7 @@ impl Engine {
             }
         } else {
             let words: Vec<&str> = list(spec, "/exec/command").iter().filter_map(Value::as_str).collect();
-            match behaviour.answers(&words) {
+            match running.behaviour.answers(&words, |path| container.has_file(path)) {
                 Some(a) if a.code != 0 => Err(format!("{}{}", a.stdout, a.stderr)),
                 _ => Ok(()),
             }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::chance::digest;
 use super::super::engine::{Engine, Timer};
+use super::super::http::Around;
 use super::super::images::{Pull, reference};
 use super::super::object::{self, flag, go_duration, list, text};
 use super::super::shell::Env;
@@ -370,12 +371,20 @@ impl Engine {
         let found = self.runs.get(uid).and_then(|run| {
             let container = run.containers.get(c)?;
             let env = self.environment(uid, c).unwrap_or_default();
-            self.behaviours
-                .iter()
-                .find(|b| b.matches.fits(run, container, &env, self.machines.get(&run.node)))
-                .cloned()
+            let ready = if self.load_is_shared() { self.ready_siblings(run) } else { 0 };
+            let around = Around { machine: self.machines.get(&run.node), ready };
+            self.behaviours.iter().find(|b| b.matches.fits(run, container, &env, &around)).cloned()
         });
         found.unwrap_or_else(|| self.nothing.clone())
+    }
+
+    /// How many pods of the same controller are ready.
+    fn ready_siblings(&self, run: &super::PodRun) -> u32 {
+        let Some((_, _, owner)) = object::controller(&run.pod) else { return 0 };
+        let siblings = self.cache.in_namespace("pods", &run.key.ns);
+        let ready =
+            siblings.filter(|(_, p)| object::controller(p).is_some_and(|o| o.2 == owner) && object::ready(p));
+        u32::try_from(ready.count()).unwrap_or(u32::MAX)
     }
 }
 

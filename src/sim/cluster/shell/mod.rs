@@ -15,7 +15,7 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::sim::api::machines::{ExecIo, ExecRequest, ExecResult};
-use crate::sim::scenario::format::Behaviour;
+use crate::sim::scenario::format::{Behaviour, ExecAnswer, NodeChange};
 
 use super::Cluster;
 use super::engine::Engine;
@@ -141,6 +141,19 @@ impl Session {
         self.look(|_, _, c| c.run.as_ref().map(|r| r.behaviour.clone())).flatten().unwrap_or_default()
     }
 
+    /// The scenario's answer to a command.
+    fn told(&self, words: &[&str]) -> Option<ExecAnswer> {
+        self.behaviour().answers(words, |path| self.file(path).is_some() || self.is_dir(path)).cloned()
+    }
+
+    /// Somebody works on the machine itself.
+    fn work_on_node(&self, change: &NodeChange) {
+        let mut engine = self.lock();
+        if let Some(node) = engine.runs.get(&self.uid).map(|r| r.node.clone()) {
+            engine.change_node(&node, change);
+        }
+    }
+
     /// How long the container's behaviour has been going on.
     fn elapsed(&self) -> Duration {
         self.look(|e, _, c| c.run.as_ref().map(|r| r.elapsed(e.now()))).flatten().unwrap_or_default()
@@ -256,9 +269,12 @@ impl Session {
     /// One program with its words.
     fn program(&mut self, argv: &[String], input: Source) -> Result<Output, Stop> {
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
-        if let Some(told) = self.behaviour().answers(&words).cloned() {
+        if let Some(told) = self.told(&words) {
             if told.missing {
                 return Ok(Output::fail(127, format!("sh: 1: {}: not found\n", words[0])));
+            }
+            if let Some(change) = &told.node {
+                self.work_on_node(change);
             }
             return Ok(Output { err: told.stderr, code: told.code, ..Output::text(told.stdout) });
         }
@@ -374,7 +390,7 @@ pub async fn run(mut session: Session, exec: ExecRequest, mut io: ExecIo) -> Exe
     }
     let words: Vec<&str> = exec.command.iter().map(String::as_str).collect();
     let behaviour = session.behaviour();
-    let told = behaviour.answers(&words).cloned();
+    let told = session.told(&words);
     if told.as_ref().is_some_and(|t| t.missing) || told.is_none() && behaviour.shell == Some(false) {
         return not_in_image(words[0]);
     }

@@ -1,0 +1,84 @@
+//! A scenario served: one embedded cluster, or several side by side, each a context of one kubeconfig.
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::api::auth::MASTERS;
+use super::api::faults::parse_schedule;
+use super::api::kubeconfig::kubeconfig;
+use super::cluster::Cluster;
+use super::scenario::Loaded;
+use super::scenario::check::Mistake;
+use super::{Sim, SimError, SimOptions};
+
+/// The running clusters of a scenario.
+pub struct Fleet {
+    members: Vec<Member>,
+}
+
+struct Member {
+    context: String,
+    sim: Sim,
+    cluster: Cluster,
+}
+
+impl Fleet {
+    /// Starts a scenario's clusters. Those after the first listen on the ports after the first's, where it has one.
+    ///
+    /// # Errors
+    /// Why one of them could not be started; none is left running then.
+    pub async fn start(loaded: &Loaded, options: SimOptions) -> Result<Fleet, SimError> {
+        let mut fleet = Fleet { members: Vec::new() };
+        let alone = loaded.beside.is_empty();
+        for (i, loaded) in (0_u16..).zip(std::iter::once(loaded).chain(&loaded.beside)) {
+            let mut options = options.clone();
+            options.clock = options.clock.another();
+            if options.listen.port() != 0 {
+                options.listen.set_port(options.listen.port().saturating_add(i));
+            }
+            let faults = loaded.scenario.faults.join(",");
+            // The scenario's check has read them before.
+            options.faults.extend(parse_schedule(&faults, options.seed.unwrap_or(1)).unwrap_or_default());
+            let mut staged = None;
+            let sim = Sim::start_with(options, |store| {
+                let cluster = Cluster::stage(store.clone(), loaded);
+                staged = Some(cluster.clone());
+                Arc::new(cluster)
+            });
+            let (sim, Some(cluster)) = (sim.await?, staged) else { continue };
+            if cluster.store().clock().speed() > 0.0 {
+                tokio::spawn(cluster.clone().run());
+            }
+            let context = if alone { "khud".to_owned() } else { loaded.name.clone() };
+            fleet.members.push(Member { context, sim, cluster });
+        }
+        Ok(fleet)
+    }
+
+    /// The kubeconfig of somebody who may do everything everywhere.
+    pub fn kubeconfig(&self) -> String {
+        let access = |m: &Member| m.sim.access(&m.context, "admin", &[MASTERS]);
+        kubeconfig(&self.members.iter().map(access).collect::<Vec<_>>())
+    }
+
+    /// (context, API server), in the order of the scenario.
+    pub fn sims(&self) -> impl Iterator<Item = (&str, &Sim)> {
+        self.members.iter().map(|m| (m.context.as_str(), &m.sim))
+    }
+
+    /// Lets time pass on manual clocks.
+    pub fn advance(&self, time: Duration) {
+        self.members.iter().for_each(|m| m.cluster.advance(time));
+    }
+
+    /// What of the scenario was refused so far.
+    pub fn refused(&self) -> Vec<Mistake> {
+        self.members.iter().flat_map(|m| m.cluster.refused()).collect()
+    }
+
+    /// Closes the listeners and all connections.
+    pub async fn stop(self) {
+        for member in self.members {
+            member.sim.stop().await;
+        }
+    }
+}
