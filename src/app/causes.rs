@@ -9,7 +9,7 @@ use super::msg::Effect;
 use super::preferences;
 use super::update::touch;
 use crate::detect::timeline::Entry;
-use crate::detect::{Finding, FindingChange, Severity};
+use crate::detect::{Finding, FindingChange, Severity, Turn};
 use crate::world::ask::LogTail;
 use crate::world::{Change, Kind, ObjectRef, Slot, World};
 
@@ -54,7 +54,7 @@ fn wanted(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Puts each finding's cause on the rows it concerns, and takes it off those it no longer does.
-fn follow(model: &mut Model, found: Vec<FindingChange>) {
+pub(super) fn follow(model: &mut Model, found: Vec<FindingChange>) {
     if found.is_empty() {
         return;
     }
@@ -66,15 +66,14 @@ fn follow(model: &mut Model, found: Vec<FindingChange>) {
             history::note(model, entry);
         }
         let finding = &change.finding;
-        if change.turn == crate::detect::Turn::Began && finding.severity == crate::detect::Severity::Critical
-        {
+        if change.turn == Turn::Began && finding.severity == Severity::Critical && finding.quiet.is_none() {
             preferences::announce(model, &finding.title);
         }
         let mut rows: BTreeSet<ObjectRef> = model.data.detector.affected(&finding.key).into_iter().collect();
         rows.insert(finding.object.clone());
         rows.insert(finding.fix().clone());
         let before = model.data.carried.insert(finding.key.clone(), rows.clone()).unwrap_or_default();
-        if change.turn == crate::detect::Turn::Ended {
+        if change.turn == Turn::Ended {
             model.data.carried.remove(&finding.key);
         }
         for object in rows.union(&before) {

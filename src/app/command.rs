@@ -2,7 +2,9 @@
 
 use super::describe;
 use super::document;
+use super::evidence;
 use super::help;
+use super::history;
 use super::list::{self, List};
 use super::logs;
 use super::model::{Dialog, Dirty, Model, Pane, PromptKind, Tone, View};
@@ -10,10 +12,12 @@ use super::msg::Effect;
 use super::navigate;
 use super::preferences;
 use super::prompt;
+use super::quiet;
 use super::runs;
 use super::table::{Fence, Source, Table};
 use super::why;
 use crate::config::commands::{self, Id};
+use crate::detect::How;
 use crate::world::Kind;
 
 pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
@@ -106,6 +110,18 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
             model.say(Tone::Info, "Copied the text.");
             return vec![Effect::Copy(text)];
         }
+        Id::Evidence => evidence::open(model),
+        Id::Acknowledge => return quiet::ask(model, How::Acknowledged),
+        Id::Mute => return quiet::ask(model, How::Muted),
+        Id::Note => history::ask(model),
+        Id::TimelineObject => history::only_object(model),
+        Id::TimelineAll => history::only_since(model, ""),
+        Id::Timeline5m => history::only_since(model, "5m"),
+        Id::Timeline15m => history::only_since(model, "15m"),
+        Id::Timeline30m => history::only_since(model, "30m"),
+        Id::Timeline1h => history::only_since(model, "1h"),
+        Id::Timeline6h => history::only_since(model, "6h"),
+        Id::TimelineSave => return history::save(model),
         Id::Why => match model.selected() {
             Some(object) => return why::open(model, object),
             None => model.say(Tone::Info, "There is nothing under the cursor to ask about."),
@@ -284,7 +300,15 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
         navigate::open_object(model, &kind, rest.first().copied().unwrap_or(""), name);
         return Vec::new();
     }
+    let said = line.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim());
     match commands::by_word(first) {
+        Some(c) if c.id == Id::Note && !said.is_empty() => {
+            let object = model.selected();
+            history::noted(model, object, said);
+            Vec::new()
+        }
+        Some(c) if c.id == Id::Acknowledge && !said.is_empty() => quiet::line(model, How::Acknowledged, said),
+        Some(c) if c.id == Id::Mute && !said.is_empty() => quiet::line(model, How::Muted, said),
         Some(c) => run(model, c.id),
         None => {
             let near =

@@ -135,6 +135,7 @@ fn finding(model: &Model, object: &ObjectRef, page: &mut Page) {
         page.lines.push(Line(vec![
             ("  before it: ".into(), "text.dim"),
             (format!("{} ({})", c.what, c.object), "timeline.change"),
+            (if c.by.is_empty() { String::new() } else { format!(" by {}", c.by) }, "text.dim"),
             (format!("  {}", model.prefs.times().clock(c.at)), "text.dim"),
         ]));
     }

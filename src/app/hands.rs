@@ -36,7 +36,7 @@ pub async fn read_log(connection: &Connection, tail: &LogTail) -> Result<String,
 }
 
 /// Disks can be slow; the main task never waits for one.
-async fn blocking<T: Send + 'static>(
+pub async fn blocking<T: Send + 'static>(
     what: &'static str,
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {

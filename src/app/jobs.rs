@@ -1,7 +1,7 @@
 //! Carries effects out against the cluster, each in a task of its own; what comes back is a message.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::hands::{self, Fetched};
+use super::keep::{self, Item, Keeper};
 use super::log::SourceId;
 use super::msg::{Effect, Msg};
 use crate::cluster::{Behind, Connection, Scope, watch_all};
 use crate::config::bug;
 use crate::config::files::{self, Places};
-use crate::detect::timeline::{Entry, Timeline};
+use crate::remedy::files::FileOp;
 use crate::remedy::journal::Journal;
 use crate::remedy::run::{Need, Reply};
 use crate::telemetry::{Outcome, Reading};
@@ -37,7 +38,7 @@ pub struct Jobs {
     /// How many exporters are read at once.
     scrapes: Arc<Semaphore>,
     journal: Result<Journal, String>,
-    timeline: std::sync::mpsc::Sender<Vec<Entry>>,
+    keeper: Keeper,
 }
 
 /// Patience with one exporter.
@@ -49,8 +50,12 @@ const FILES: Duration = Duration::from_secs(1);
 impl Jobs {
     pub fn new(connection: Connection, inbox: mpsc::Sender<Msg>) -> Jobs {
         let journal = Journal::default_path();
-        // The timeline lies beside the journal.
-        let timeline = keeper(journal.clone().map(|p| p.with_file_name("timeline.jsonl")), inbox.clone());
+        // The state directory is where the journal lies.
+        let dir = journal.clone().map(|path| {
+            let state = path.parent().unwrap_or(Path::new("."));
+            keep::folder(state, connection.context(), connection.server())
+        });
+        let keeper = Keeper::start(dir, inbox.clone());
         Jobs {
             connection,
             inbox,
@@ -59,7 +64,7 @@ impl Jobs {
             followed: HashMap::new(),
             scrapes: Arc::new(Semaphore::new(8)),
             journal: journal.map(Journal::at),
-            timeline,
+            keeper,
         }
     }
 
@@ -70,6 +75,19 @@ impl Jobs {
             match connection.check().await {
                 Ok(v) => Msg::Version(v.git_version),
                 Err(e) => Msg::Failed(e.to_string()),
+            }
+        });
+    }
+
+    /// Asks the server who the operator is, for the timeline.
+    pub fn whoami(&mut self) {
+        let connection = self.connection.clone();
+        let inbox = self.inbox.clone();
+        self.tasks.spawn(async move {
+            // Servers before 1.28 do not say; then the operator is who they are on this machine.
+            if let Ok(user) = connection.whoami().await {
+                // The cockpit is gone when nobody receives any more.
+                let _ = inbox.send(Msg::Whoami(user)).await;
             }
         });
     }
@@ -142,10 +160,16 @@ impl Jobs {
                 let Fetched { read, result, took_ms } = hands::read(&connection, *read).await;
                 Msg::Given { walk, read: Box::new(read), result, took_ms }
             }),
-            Effect::Keep(entries) => {
-                // Without its thread (no place to write) the timeline lives in memory alone; that was said at the start.
-                let _ = self.timeline.send(entries);
-            }
+            Effect::Keep(entries) => self.keep(Item::Entries(entries)),
+            Effect::Quiet(quiet) => self.keep(Item::Quiet(quiet)),
+            Effect::Save { name, text } => self.spawn("saving a report", async move {
+                let path = PathBuf::from(&name);
+                let op = FileOp::Save { path, bytes: text.into_bytes() };
+                match hands::blocking("writing a file", move || op.perform()).await {
+                    Ok(_) => Msg::Told(format!("Saved as {name} in the directory khud was started in.")),
+                    Err(why) => Msg::Failed(why),
+                }
+            }),
             Effect::Follow { view, source, tail } => {
                 let inbox = self.inbox.clone();
                 let task = self.tasks.spawn(async move {
@@ -200,6 +224,12 @@ impl Jobs {
         }
     }
 
+    fn keep(&mut self, item: Item) {
+        if let Some(why) = self.keeper.keep(item) {
+            self.spawn("telling of the disk", async { Msg::Failed(why) });
+        }
+    }
+
     /// Runs a task and delivers its message; one that panics is reported, not fatal.
     fn spawn(&mut self, what: &'static str, task: impl Future<Output = Msg> + Send + 'static) {
         while self.tasks.try_join_next().is_some() {}
@@ -243,26 +273,4 @@ async fn follow(
         }
     }
     Ok(())
-}
-
-/// A thread that writes the timeline's file: a disk that hangs never stops the cockpit.
-fn keeper(path: Result<PathBuf, String>, inbox: mpsc::Sender<Msg>) -> std::sync::mpsc::Sender<Vec<Entry>> {
-    let (sender, entries) = std::sync::mpsc::channel::<Vec<Entry>>();
-    std::thread::spawn(move || {
-        let mut timeline = match path.and_then(|p| Timeline::open(&p)) {
-            Ok(timeline) => timeline,
-            Err(why) => {
-                // The cockpit is gone when nobody receives any more.
-                let _ = inbox.blocking_send(Msg::Failed(why));
-                return;
-            }
-        };
-        for entry in entries.iter().flatten() {
-            timeline.push(entry);
-            if let Some(why) = timeline.trouble.take() {
-                let _ = inbox.blocking_send(Msg::Failed(why));
-            }
-        }
-    });
-    sender
 }

@@ -2,12 +2,15 @@
 
 use super::cell::Cell;
 use super::columns::Shape;
+use crate::detect::Key;
 use crate::world::{ObjectRef, Text};
 
 /// What a list's rows are.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
     Findings,
+    /// What proves a finding.
+    Evidence(Box<Key>),
     Gpus,
     Timeline,
     Journal,

@@ -1,6 +1,6 @@
 //! The whole state of the cockpit, as plain data. Only `update` changes it, and only the main task calls that.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use super::why::{self, WhyView};
 use crate::config::commands::Scope;
 use crate::config::{Keymap, Theme};
 use crate::detect::timeline::{Entry, Timeline};
-use crate::detect::{Detector, Key};
+use crate::detect::{Detector, Finding, Key};
 use crate::playbook::library::Library;
 use crate::remedy::Action;
 use crate::remedy::run::Params;
@@ -151,6 +151,12 @@ pub struct Prompt {
     pub before: String,
     /// The option of an action it asks for.
     pub asks: Option<Asks>,
+    /// What a line that answers a question is about.
+    pub what: String,
+    /// The findings that are acknowledged or muted by it.
+    pub findings: Vec<Key>,
+    /// The object that a note is about.
+    pub object: Option<ObjectRef>,
 }
 
 /// An option an action needs before it can be planned.
@@ -188,6 +194,12 @@ pub enum PromptKind {
     Theme,
     /// Which of a Secret's values to show.
     Reveal,
+    /// Words for the timeline.
+    Note,
+    /// Why a finding is acknowledged.
+    Acknowledge,
+    /// For how long and why a finding is muted.
+    Mute,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -252,6 +264,8 @@ pub struct Model {
     pub next_id: u64,
     /// Entries of the timeline not yet handed to its file.
     pub keep: Vec<Entry>,
+    /// Findings that were still true when an earlier session ended: object and cause.
+    pub open: HashSet<(Option<ObjectRef>, String)>,
     /// The decision trees.
     pub library: Arc<Library>,
     pub message: Option<Message>,
@@ -282,6 +296,7 @@ impl Model {
             scraped: None,
             next_id: 0,
             keep: Vec::new(),
+            open: HashSet::new(),
             library: why::library().0,
             message: None,
             namespaces: BTreeSet::new(),
@@ -367,6 +382,22 @@ impl Model {
         }
     }
 
+    /// The finding under the cursor: the line's own in the findings and their proof, else that of the row's object.
+    pub fn finding(&self) -> Option<&Arc<Finding>> {
+        let detector = &self.data.detector;
+        match self.list() {
+            Some(l) if l.what == list::What::Findings => {
+                let rows = self.rows(&l.what, &l.filter);
+                let id = &rows.get(l.index(&rows))?.id;
+                detector.findings().iter().find(|f| super::rows::finding_id(f) == *id)
+            }
+            Some(List { what: list::What::Evidence(key), .. }) => {
+                detector.findings().iter().find(|f| f.key == **key).or_else(|| detector.finding(key))
+            }
+            _ => detector.of(&self.selected()?),
+        }
+    }
+
     /// The object under the cursor.
     pub fn selected(&self) -> Option<ObjectRef> {
         if let Some(t) = self.table() {
@@ -406,7 +437,7 @@ impl Model {
         }
         if let Some(l) = self.list() {
             return match l.what {
-                list::What::Findings => Scope::Findings,
+                list::What::Findings | list::What::Evidence(_) => Scope::Findings,
                 list::What::Timeline => Scope::Timeline,
                 list::What::Containers(_) => Scope::Containers,
                 _ => Scope::Rows,

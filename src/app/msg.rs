@@ -7,6 +7,7 @@ use super::log::SourceId;
 use super::model::Pane;
 use crate::config::files::Loaded;
 use crate::config::settings::Notifications;
+use crate::detect::Quiet;
 use crate::detect::timeline::Entry;
 use crate::playbook::walk::{Read, Reading};
 use crate::remedy::run::{Need, NeedId, Reply};
@@ -71,6 +72,13 @@ pub enum Msg {
     },
     /// The configuration's files changed and were read again.
     Configured(Box<Loaded>),
+    /// What earlier sessions kept.
+    Remembered {
+        entries: Vec<Entry>,
+        quiet: Vec<Quiet>,
+    },
+    /// Who the operator is, in the cluster's words.
+    Whoami(String),
     /// A task did what it was asked to: what there is now.
     Told(String),
     /// A task ended that should not have: what it was doing and why it stopped.
@@ -116,6 +124,13 @@ pub enum Effect {
     },
     /// Write these to the timeline's file.
     Keep(Vec<Entry>),
+    /// Keep these as what is acknowledged and muted.
+    Quiet(Vec<Quiet>),
+    /// Write a report into a new file in the working directory.
+    Save {
+        name: String,
+        text: String,
+    },
     /// Follow a log for a view.
     Follow {
         view: u64,

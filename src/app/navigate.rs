@@ -1,6 +1,7 @@
 //! Moving about: cursors, panes, the stack of views, and what `enter` opens.
 
 use super::command;
+use super::evidence;
 use super::list::{self, List};
 use super::logs;
 use super::model::{Dialog, Dirty, Model, Pane, Tone, View};
@@ -223,6 +224,9 @@ pub fn drill(model: &mut Model) -> Vec<Effect> {
         }
         _ => {}
     }
+    if let Some((list::What::Evidence(key), id)) = row {
+        return evidence::jump(model, &key, &id);
+    }
     let Some(object) = model.selected() else { return Vec::new() };
     if let Some(list::What::Namespaces) = model.list().map(|l| &l.what) {
         pop(model);
@@ -304,6 +308,11 @@ pub fn open_object(model: &mut Model, kind: &Kind, namespace: &str, name: &str) 
     }
     command::table(model, kind.clone());
     let Some((table, cx)) = model.table_mut() else { return };
+    // What was asked for is shown, wherever one looks otherwise.
+    if !namespace.is_empty() && !table.namespaces.is_empty() && !table.namespaces.contains(namespace) {
+        table.namespaces.clear();
+        table.rebuild(&cx);
+    }
     let wanted = match namespace {
         "" => table.find_name(&cx, name),
         ns => Some(ObjectRef::new(kind.clone(), ns, name)),

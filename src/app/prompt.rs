@@ -7,12 +7,15 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use super::command;
 use super::document;
 use super::filter::Filter;
+use super::history;
 use super::logs;
 use super::model::{Dirty, Model, Prompt, PromptKind, Suggestion, View};
 use super::msg::Effect;
 use super::preferences;
+use super::quiet;
 use super::runs;
 use crate::config::commands::{COMMANDS, Id};
+use crate::detect::How;
 use crate::world::Kind;
 
 const SUGGESTIONS: usize = 8;
@@ -21,10 +24,7 @@ const THEMES: usize = 16;
 const LONGEST: usize = 400;
 
 pub fn open(model: &mut Model, kind: PromptKind) {
-    let before = match kind {
-        PromptKind::Command | PromptKind::Option | PromptKind::Theme | PromptKind::Reveal => String::new(),
-        PromptKind::Filter => filter_text(model),
-    };
+    let before = if kind == PromptKind::Filter { filter_text(model) } else { String::new() };
     model.prompt = Some(Prompt { kind, text: before.clone(), before, ..Prompt::default() });
     suggest(model);
 }
@@ -69,7 +69,11 @@ pub fn edit(model: &mut Model, f: impl FnOnce(&mut String)) {
     match kind {
         PromptKind::Filter => filter(model, &text),
         PromptKind::Command => suggest(model),
-        PromptKind::Option | PromptKind::Reveal => {}
+        PromptKind::Option
+        | PromptKind::Reveal
+        | PromptKind::Note
+        | PromptKind::Acknowledge
+        | PromptKind::Mute => {}
         PromptKind::Theme => {
             suggest(model);
             show_theme(model);
@@ -131,6 +135,17 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
             if let Some(mut asks) = p.asks {
                 asks.params.insert(asks.option.to_owned(), p.text.trim().to_owned());
                 return runs::begin(model, asks.action, asks.target, asks.params);
+            }
+            match p.kind {
+                PromptKind::Note => {
+                    history::noted(model, p.object, &p.text);
+                    return Vec::new();
+                }
+                PromptKind::Acknowledge => {
+                    return quiet::said(model, How::Acknowledged, &p.findings, &p.text);
+                }
+                PromptKind::Mute => return quiet::said(model, How::Muted, &p.findings, &p.text),
+                _ => {}
             }
             if p.kind == PromptKind::Theme {
                 match p.suggestions.get(p.chosen.unwrap_or(0)) {
@@ -210,7 +225,12 @@ fn suggest(model: &mut Model) {
     let (all, shown) = match p.kind {
         PromptKind::Command => (words(), SUGGESTIONS),
         PromptKind::Theme => (themes, THEMES),
-        PromptKind::Filter | PromptKind::Option | PromptKind::Reveal => return,
+        PromptKind::Filter
+        | PromptKind::Option
+        | PromptKind::Reveal
+        | PromptKind::Note
+        | PromptKind::Acknowledge
+        | PromptKind::Mute => return,
     };
     let word = p.text.split_whitespace().next().unwrap_or("");
     if word.is_empty() {

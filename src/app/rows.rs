@@ -5,8 +5,8 @@ use super::columns::Shape;
 use super::list::{Row, What, number, shape};
 use super::model::{Model, View};
 use super::trees;
-use crate::detect::{Finding, Severity, State};
-use crate::world::{Kind, Object, StreamId};
+use crate::detect::{Finding, How, Severity, State};
+use crate::world::{Kind, Object, StreamId, Text};
 
 static NAMESPACES: &[Shape] =
     &[shape("NAMESPACE", 10, 60, 100), number("PODS", 4, 7, 90), shape("STATUS", 6, 12, 50)];
@@ -26,6 +26,7 @@ pub fn shapes(what: &What) -> &'static [Shape] {
         What::Containers(_) => trees::CONTAINERS,
         What::Rollout(_) => trees::ROLLOUT,
         What::Timeline => super::history::SHAPES,
+        What::Evidence(_) => super::evidence::SHAPES,
         What::Contexts => CONTEXTS,
         What::Journal => RUNS,
         What::Namespaces => NAMESPACES,
@@ -43,6 +44,7 @@ impl Model {
             What::Containers(pod) => trees::containers(self, pod),
             What::Rollout(workload) => trees::rollout(self, workload),
             What::Timeline => return super::history::rows(self, filter),
+            What::Evidence(key) => super::evidence::rows(self, key),
             What::Contexts => self.context_rows(),
             What::Journal => self.run_rows(),
             What::Namespaces => self.namespace_rows(),
@@ -63,7 +65,8 @@ impl Model {
             What::Findings => "Looking…",
             What::Gpus => "No GPU metrics: no DCGM exporter answered.",
             What::Journal => "Nothing was done in this session. `khud journal` shows all of them.",
-            What::Timeline => "Nothing has happened since khud started.",
+            What::Evidence(_) => "It is over: khud no longer holds its proof. The timeline has it.",
+            What::Timeline => "Nothing on the timeline, or nothing in this window.",
             _ => "Nothing here.",
         }
     }
@@ -108,28 +111,36 @@ impl Model {
         findings
             .map(|f| {
                 let (sign, scope) = match (f.state, f.severity) {
-                    _ if f.muted.is_some() => (Value::Sign("muted", "muted"), "text.dim"),
+                    _ if f.is(How::Muted) => (Value::Sign("muted", "muted"), "text.dim"),
                     (State::Pending, _) => (Value::Sign("pending", "pending"), "finding.pending"),
                     (State::Resolving, _) => (Value::Sign("resolving", "resolving"), "finding.resolving"),
+                    _ if f.is(How::Acknowledged) => {
+                        (Value::Sign("acknowledged", "acknowledged"), "finding.acknowledged")
+                    }
                     (_, Severity::Critical) => (Value::Sign("critical", "critical"), "finding.critical"),
                     (_, Severity::Warning) => (Value::Sign("warning", "warning"), "finding.warning"),
                     (_, Severity::Info) => (Value::Sign("info", "info"), "finding.info"),
                 };
                 let fix = f.fix();
                 Row {
-                    id: format!("{}{}", f.rule, fix).into(),
+                    id: finding_id(f),
                     object: Some(fix.clone()),
                     cells: vec![
                         Cell::new(sign, scope),
                         Cell::dim(Value::Age(f.since)),
                         Cell::new(Value::Text(place(f).into()), scope),
-                        Cell::plain(Value::Text(f.title.as_str().into())),
+                        Cell::plain(Value::Text(sentence(f).into())),
                         Cell::dim(Value::Num(f.count.into())),
                     ],
                     indent: 0,
                 }
             })
             .collect()
+    }
+
+    /// Findings that are muted.
+    pub fn muted(&self) -> usize {
+        self.data.detector.findings().iter().filter(|f| f.is(How::Muted)).count()
     }
 
     fn context_rows(&self) -> Vec<Row> {
@@ -224,6 +235,20 @@ impl Model {
                 }
             })
             .collect()
+    }
+}
+
+/// The same line as long as the trouble is the same, whichever rule tells of it.
+pub fn finding_id(f: &Finding) -> Text {
+    format!("{} {}", f.key.family, f.key.root).into()
+}
+
+/// The finding's sentence; who has it and why it is quiet come first.
+fn sentence(f: &Finding) -> String {
+    match &f.quiet {
+        None => f.title.clone(),
+        Some(q) if q.who.is_empty() => format!("{} · {}", q.reason, f.title),
+        Some(q) => format!("{}: {} · {}", q.who, q.reason, f.title),
     }
 }
 

@@ -251,6 +251,11 @@ pub fn in_plan(model: &mut Model, id: Id) -> Vec<Effect> {
             if let Some((need, _)) = active.question.take() {
                 active.run.answer(need, Reply::Confirm(go));
             }
+            if go {
+                let (target, text) = (active.run.report().target, format!("{}: begun", active.title));
+                let entry = Entry::new(model.data.now, What::Action, Some(target), text);
+                history::note(model, entry.by(model.cluster.user.clone()));
+            }
             return drive(model);
         }
         Id::DialogCancel if active.question.is_some() => {

@@ -68,6 +68,14 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             document::called(model, token, result);
             Vec::new()
         }
+        Msg::Remembered { entries, quiet } => {
+            history::remembered(model, entries, quiet);
+            Vec::new()
+        }
+        Msg::Whoami(user) => {
+            model.cluster.user = user;
+            Vec::new()
+        }
         Msg::Told(what) => {
             model.say(Tone::Good, what);
             Vec::new()

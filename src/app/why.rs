@@ -117,7 +117,7 @@ fn first_pod(model: &Model, object: &ObjectRef) -> Option<ObjectRef> {
 /// Moves the walks that are open on as far as they go now.
 pub fn drive(model: &mut Model) -> Vec<Effect> {
     let (mut effects, mut verdicts) = (Vec::new(), Vec::new());
-    let Model { views, data, dirty, .. } = model;
+    let Model { views, data, dirty, cluster, .. } = model;
     for view in views.iter_mut() {
         let View::Why(why) = view else { continue };
         if *why.walk.state() == State::Done {
@@ -140,7 +140,8 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
                 Some(v) => format!("{}: {} ({} questions)", v.cause, v.title, why.walk.steps().len()),
                 None => format!("nothing proved ({} questions)", why.walk.steps().len()),
             };
-            verdicts.push(Entry::new(data.now, What::Walk, Some(why.walk.object.clone()), text));
+            let entry = Entry::new(data.now, What::Walk, Some(why.walk.object.clone()), text);
+            verdicts.push(entry.by(cluster.user.clone()));
         }
         if why.follow {
             // The verdict is what one came for.

@@ -8,7 +8,7 @@ use super::{exit, out, settings};
 use crate::app::jobs::{INBOX, Jobs};
 use crate::app::model::{Cluster, Model, Tone};
 use crate::app::preferences::{self, Preferences};
-use crate::app::{Effect, command};
+use crate::app::{Effect, command, history};
 use crate::cluster::{Options, Scope};
 use crate::config::files::{self, Places};
 use crate::config::theme::Sheet;
@@ -114,6 +114,8 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
         context: connection.context().to_owned(),
         server: connection.server().to_owned(),
         read_only: connection.read_only(),
+        // Until the cluster says who that is there.
+        user: std::env::var("USER").unwrap_or_default(),
         ..Cluster::default()
     };
     let listed = crate::cluster::contexts(&options(common, false)).unwrap_or_default();
@@ -133,6 +135,8 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
     let (inbox, messages) = mpsc::channel(INBOX);
     let mut jobs = Jobs::new(connection, inbox);
     jobs.hello();
+    jobs.whoami();
+    history::opened(&mut model);
     jobs.watch(&Scope::Cluster);
     if let Some(places) = places {
         jobs.watch_files(places);

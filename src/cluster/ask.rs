@@ -281,6 +281,29 @@ impl Connection {
         Ok(Permission { allowed, reason })
     }
 
+    /// Who the server takes the operator for: a SelfSubjectReview (from 1.28 on), which changes nothing.
+    ///
+    /// # Errors
+    /// Where no answer came, or the server does not say.
+    pub async fn whoami(&self) -> Result<String, Failure> {
+        let answer = self
+            .call(Call {
+                verb: crate::world::ask::Verb::Post,
+                path: "/apis/authentication.k8s.io/v1/selfsubjectreviews".into(),
+                content_type: "application/json".into(),
+                body: Some(json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"})),
+            })
+            .await?;
+        match answer.body["status"]["userInfo"]["username"].as_str() {
+            Some(user) if answer.ok() => Ok(tidy(user, 100)),
+            _ => Err(Failure::Refused(Refusal {
+                code: answer.status,
+                message: tidy(&answer.message(), 300),
+                ..Refusal::default()
+            })),
+        }
+    }
+
     /// What the server has: aggregated discovery, or group by group where it is too old for that.
     ///
     /// # Errors

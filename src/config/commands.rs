@@ -243,6 +243,7 @@ commands! {
     Presentation    "presentation"      "for shared screens: spacing, masks, keys"  [Global] ["alt-p"] ["present"];
     ReadOnly        "read-only"         "refuse every change; off only if allowed"  [Global] [] ["readonly" "ro"];
     Times           "times"             "times in UTC or local"                     [Global] ["alt-u"] ["utc"];
+    Note            "note"              "put a note on the timeline"                [Global] ["alt-n"] [];
     Bug             "bug"               "gather versions, errors and log in a file" [Global] [] [];
 
     ViewOverview    "view.overview"     "the overview with its panes"               [Global] [] ["overview" "home"];
@@ -285,7 +286,19 @@ commands! {
     SortLeft        "sort.left"         "choose the column before"  [Rows] ["shift-left"] [];
     SortRight       "sort.right"        "choose the column after"   [Rows] ["shift-right"] [];
     SortColumn      "sort.column"       "sort by the chosen column" [Rows] ["O"] [];
+    Evidence        "evidence"          "what proves what is wrong" [Rows] ["v"] ["proof"];
 
+    Acknowledge     "acknowledge"       "somebody has it; say why"  [Findings] ["!"] ["ack"];
+    Mute            "mute"              "mute for a while; say why" [Findings] ["m"] [];
+
+    TimelineAll     "timeline.all"      "all of the time"           [Timeline] ["0"] [];
+    Timeline5m      "timeline.5m"       "the last 5 minutes"        [Timeline] ["3"] [];
+    Timeline15m     "timeline.15m"      "the last 15 minutes"       [Timeline] ["4"] [];
+    Timeline30m     "timeline.30m"      "the last 30 minutes"       [Timeline] ["5"] [];
+    Timeline1h      "timeline.1h"       "the last hour"             [Timeline] ["6"] [];
+    Timeline6h      "timeline.6h"       "the last 6 hours"          [Timeline] ["7"] [];
+    TimelineObject  "timeline.object"   "only this object, or all"  [Timeline] ["o"] [];
+    TimelineSave    "timeline.save"     "save it as Markdown"       [Timeline] ["ctrl-s"] ["report"];
 
     MatchNext       "match.next"        "next match"                [Text] ["n"] [];
     MatchPrevious   "match.previous"    "match before"              [Text] ["N"] [];

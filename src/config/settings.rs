@@ -88,13 +88,16 @@ pub enum Times {
 }
 
 impl Times {
-    /// The time of day.
-    pub fn clock(self, t: Time) -> String {
-        let zone = match self {
+    pub fn zone(self) -> TimeZone {
+        match self {
             Times::Utc => TimeZone::UTC,
             Times::Local => TimeZone::system(),
-        };
-        t.to_jiff().to_zoned(zone).strftime("%H:%M:%S").to_string()
+        }
+    }
+
+    /// The time of day.
+    pub fn clock(self, t: Time) -> String {
+        t.to_jiff().to_zoned(self.zone()).strftime("%H:%M:%S").to_string()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::world::{Kind, ObjectRef, Pod, Time, World};
+use crate::world::{Kind, ObjectRef, Pod, Time, World, Writer};
 
 use super::config::{Thresholds, seconds};
 use super::finding::WhatChanged;
@@ -32,46 +32,41 @@ pub fn before(
         .filter(|c| (from..=to).contains(&c.at) && touched.contains(&c.object))
         .cloned()
         .collect();
-    let mut add = |what: String, object: &ObjectRef, at: Option<Time>| {
+    let mut add = |what: String, object: &ObjectRef, at: Option<Time>, by: Option<&Writer>| {
         let Some(at) = at.filter(|at| (from..=to).contains(at)) else { return };
         let known = out.iter().any(|c| c.object == *object && (c.at.0 - at.0).abs() < 5000);
         if !known {
-            out.push(WhatChanged { what, object: object.clone(), at });
+            let by = by.map_or_else(|| "".into(), |w| w.manager.clone());
+            out.push(WhatChanged { what, object: object.clone(), at, by });
         }
     };
     for object in &touched {
+        let Some(meta) = world.meta(object) else { continue };
+        let writer = meta.writer.as_deref();
         match &object.kind {
             Kind::Deployment => {
-                let Some(d) = world.workload(object) else { continue };
-                if let Some((newest, before)) = rollout_of(world, d) {
-                    let what = match before {
-                        Some(before) => template_change(&before.template, &newest.template),
-                        None => "created".into(),
-                    };
-                    add(what, object, newest.meta.created);
-                }
+                let Some((newest, before)) = world.workload(object).and_then(|d| rollout_of(world, d)) else {
+                    continue;
+                };
+                let what = match before {
+                    Some(before) => template_change(&before.template, &newest.template),
+                    None => "created".into(),
+                };
+                add(what, object, newest.meta.created, None);
             }
             Kind::StatefulSet | Kind::DaemonSet | Kind::Job => {
-                if let Some(m) = world.meta(object) {
-                    add("created".into(), object, m.created);
-                    if let Some(w) = &m.writer {
-                        add(format!("written by {}", w.manager), object, Some(w.at));
-                    }
-                }
+                add("created".into(), object, meta.created, None);
+                add("written".into(), object, writer.map(|w| w.at), writer);
             }
             Kind::ConfigMap | Kind::Secret | Kind::ResourceQuota => {
-                if let Some(m) = world.meta(object) {
-                    let at = m.writer.as_ref().map(|w| w.at).or(m.created);
-                    let by = m.writer.as_ref().map_or(String::new(), |w| format!(" by {}", w.manager));
-                    add(format!("{} written{by}", object.kind), object, at);
-                }
+                let at = writer.map(|w| w.at).or(meta.created);
+                add(format!("{} written", object.kind), object, at, writer);
             }
             Kind::Node => {
-                if let Some(n) = world.nodes.find("", &object.name) {
-                    add("joined the cluster".into(), object, n.meta.created);
-                    for t in n.taints.iter().filter(|t| !t.key.starts_with("node.kubernetes.io/not-ready")) {
-                        add(format!("taint {}:{}", t.key, t.effect), object, t.added);
-                    }
+                let Some(n) = world.nodes.find("", &object.name) else { continue };
+                add("joined the cluster".into(), object, meta.created, None);
+                for t in n.taints.iter().filter(|t| !t.key.starts_with("node.kubernetes.io/not-ready")) {
+                    add(format!("taint {}:{}", t.key, t.effect), object, t.added, None);
                 }
             }
             _ => {}

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::world::Time;
 
 use super::finding::{Finding, Severity};
+use super::quiet::{How, Quieted};
 
 /// `[findings]` of the configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -95,6 +96,10 @@ pub struct Mute {
 }
 
 impl Mute {
+    pub(super) fn quieted(&self) -> Quieted {
+        Quieted { how: How::Muted, reason: self.reason.clone(), who: String::new(), until: self.until }
+    }
+
     pub fn holds(&self, finding: &Finding, now: Time) -> bool {
         let fix = finding.fix();
         self.until.is_none_or(|u| now < u)

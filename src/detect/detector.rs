@@ -6,11 +6,12 @@ use std::sync::Arc;
 use crate::world::ask::LogTail;
 use crate::world::{Change, Kind, ObjectRef, Time, What, World};
 
-use super::config::{DetectConfig, Mute, seconds};
+use super::config::{DetectConfig, seconds};
 use super::finding::{Finding, FindingChange, Key, State, Turn};
 use super::group::{self, Groups};
 use super::logs::LogBook;
 use super::memory::{Memory, is_configuration};
+use super::quiet::{How, Quiet};
 use super::room::Room;
 use super::signal::{Ctx, Out};
 use super::user::UserRules;
@@ -36,6 +37,8 @@ pub struct Detector {
     /// Judged after `first`: what sums others up.
     second: HashSet<ObjectRef>,
     listed: HashSet<Kind>,
+    /// What was acknowledged and muted from the screen.
+    quiet: HashMap<Key, Quiet>,
     ranked: Vec<Arc<Finding>>,
 }
 
@@ -83,7 +86,7 @@ impl Detector {
         a.into_iter().chain(b).min()
     }
 
-    /// All findings: firing before pending before resolving, worst first, newest first.
+    /// All findings: firing before pending before resolving, what nobody has first, worst first, newest first.
     pub fn findings(&self) -> &[Arc<Finding>] {
         &self.ranked
     }
@@ -95,6 +98,11 @@ impl Detector {
         keys.filter_map(|k| self.groups.get(k)?.finding.as_ref())
             .filter(|f| f.state != State::Resolving)
             .max_by_key(|f| f.severity)
+    }
+
+    /// The finding of a key, as it is before those of one trouble are folded into one line.
+    pub fn finding(&self, key: &Key) -> Option<&Arc<Finding>> {
+        self.groups.get(key)?.finding.as_ref()
     }
 
     /// The few words for the object's row: its own cause where it has one, else that of its finding.
@@ -142,22 +150,28 @@ impl Detector {
         self.settle(world, now)
     }
 
-    /// Silences findings from now on.
-    pub fn mute(&mut self, mute: Mute, world: &World, now: Time) -> Vec<FindingChange> {
-        self.config.mute.push(mute);
-        self.rebuild_all(world, now)
-    }
-
-    /// Lifts all mutes that match no expiry and that the predicate names.
-    pub fn unmute(&mut self, lift: impl Fn(&Mute) -> bool, world: &World, now: Time) -> Vec<FindingChange> {
-        self.config.mute.retain(|m| !lift(m));
-        self.rebuild_all(world, now)
-    }
-
-    fn rebuild_all(&mut self, world: &World, now: Time) -> Vec<FindingChange> {
-        let keys: Vec<Key> = self.groups.iter().map(|(k, _)| k.clone()).collect();
-        self.groups.dirty.extend(keys);
+    /// Acknowledges or mutes findings, in place of what was said of them before.
+    pub fn quiet(&mut self, quiet: Vec<Quiet>, world: &World, now: Time) -> Vec<FindingChange> {
+        for q in quiet {
+            self.groups.dirty.insert(q.key());
+            self.quiet.insert(q.key(), q);
+        }
         self.settle(world, now)
+    }
+
+    /// Takes back what was said of these findings. What the configuration mutes stays muted.
+    pub fn unquiet(&mut self, keys: &[Key], world: &World, now: Time) -> Vec<FindingChange> {
+        for key in keys.iter().filter(|k| self.quiet.remove(k).is_some()) {
+            self.groups.dirty.insert(key.clone());
+        }
+        self.settle(world, now)
+    }
+
+    /// What is acknowledged and muted from the screen, for the state directory.
+    pub fn quieted(&self, now: Time) -> Vec<Quiet> {
+        let mut all: Vec<Quiet> = self.quiet.values().filter(|q| now < q.until).cloned().collect();
+        all.sort_by_key(Quiet::key);
+        all
     }
 
     fn queue(&mut self, object: ObjectRef) {
@@ -265,12 +279,12 @@ impl Detector {
                 self.pods_of_claim(world, object);
             }
             Kind::ResourceQuota => {
-                // Used amounts move with every pod; only the limits are a change somebody made.
+                self.memory.quota(world, change, now);
                 self.queue(object.clone());
             }
             kind if is_configuration(kind) => {
                 let first = !world.synced(kind);
-                self.memory.configuration(change, first, now);
+                self.memory.configuration(world, change, first, now);
             }
             _ => {}
         }
@@ -420,6 +434,9 @@ impl Detector {
                         let old = old.clone();
                         self.groups.remove(&key);
                         self.logs.forget(&key.root);
+                        if self.quiet.get(&key).is_some_and(|q| q.how == How::Acknowledged) {
+                            self.quiet.remove(&key);
+                        }
                         out.push(FindingChange { turn: Turn::Ended, finding: old });
                         continue;
                     }
@@ -428,9 +445,10 @@ impl Detector {
                 }
             };
             let mut new = new;
-            let mute = self.config.mute.iter().find(|m| m.holds(&new, now));
-            new.muted = mute.map(|m| m.reason.clone());
-            if let Some(until) = mute.and_then(|m| m.until) {
+            let mute = self.config.mute.iter().find(|m| m.holds(&new, now)).map(|m| m.quieted());
+            let said = self.quiet.get(&key).filter(|q| q.holds(&new, now)).map(Quiet::quieted);
+            new.quiet = mute.or(said);
+            if let Some(until) = new.quiet.as_ref().and_then(|q| q.until) {
                 self.group_timers.insert((until, key.clone()));
             }
             if old.as_deref() == Some(&new) {
@@ -440,6 +458,7 @@ impl Detector {
                 (_, State::Resolving) => Turn::Resolving,
                 (_, State::Pending) => Turn::Pending,
                 (Some(State::Firing), State::Firing) => Turn::Changed,
+                (Some(State::Resolving), State::Firing) => Turn::Returned,
                 (_, State::Firing) => Turn::Began,
             };
             let new = Arc::new(new);
@@ -457,7 +476,8 @@ impl Detector {
                     State::Pending => 1,
                     State::Resolving => 2,
                 };
-                (f.muted.is_some(), state, std::cmp::Reverse((f.severity, f.since)))
+                let worst = std::cmp::Reverse((f.severity, f.since));
+                (f.is(How::Muted), state, f.is(How::Acknowledged), worst)
             };
             rank(a).cmp(&rank(b)).then_with(|| a.key.cmp(&b.key))
         });

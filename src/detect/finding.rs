@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use crate::world::{ObjectRef, Text, Time};
 
+use super::quiet::{How, Quieted};
+
 /// How bad it is. Ordered: `Critical` is the greatest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -69,6 +71,9 @@ pub struct WhatChanged {
     #[serde(serialize_with = "object_json")]
     pub object: ObjectRef,
     pub at: Time,
+    /// The controller or client that wrote it; empty where nobody is known.
+    #[serde(skip_serializing_if = "nobody")]
+    pub by: Text,
 }
 
 /// What makes two findings the same one: the object to fix and the family of causes that fold together on it.
@@ -110,9 +115,12 @@ pub struct Finding {
     /// The trouble it shares with findings elsewhere: a registry, a ConfigMap, a host.
     #[serde(skip)]
     pub fold: Option<Text>,
-    /// Why it is muted, where it is.
+    /// The findings that this line stands for besides its own, where several of one trouble are one line.
+    #[serde(skip)]
+    pub with: Vec<Key>,
+    /// That somebody has it, or that it is muted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub muted: Option<String>,
+    pub quiet: Option<Quieted>,
 }
 
 impl Finding {
@@ -121,9 +129,14 @@ impl Finding {
         self.root.as_ref().unwrap_or(&self.object)
     }
 
+    /// Whether it was acknowledged, or muted.
+    pub fn is(&self, how: How) -> bool {
+        self.quiet.as_ref().is_some_and(|q| q.how == how)
+    }
+
     /// Firing and not muted: what counts in headers and exit codes.
     pub fn counts(&self) -> bool {
-        self.state == State::Firing && self.muted.is_none()
+        self.state == State::Firing && !self.is(How::Muted)
     }
 }
 
@@ -133,6 +146,8 @@ pub enum Turn {
     /// Seen, waiting out its time.
     Pending,
     Began,
+    /// True again, before it was let go.
+    Returned,
     Changed,
     /// No longer true; kept a while in case it comes back.
     Resolving,
@@ -143,6 +158,10 @@ pub enum Turn {
 pub struct FindingChange {
     pub turn: Turn,
     pub finding: std::sync::Arc<Finding>,
+}
+
+fn nobody(by: &Text) -> bool {
+    by.is_empty()
 }
 
 /// `{kind, namespace, name}` with the API's word for the kind, known to khud or not.

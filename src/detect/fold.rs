@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::world::{Kind, Node, Text, World};
 
-use super::finding::{Evidence, Finding};
+use super::finding::{Evidence, Finding, State};
+use super::quiet::How;
 use super::text::{self, bounded};
 use super::traits;
 
@@ -18,15 +19,18 @@ const NAMED: usize = 6;
 
 /// Replaces findings that share their trouble by the oldest of them, which counts and names the others.
 pub fn fold(world: &World, findings: Vec<Arc<Finding>>) -> Vec<Arc<Finding>> {
-    let mut by_trouble: BTreeMap<Text, Vec<Arc<Finding>>> = BTreeMap::new();
+    // What is muted does not hide what is not.
+    let mut by_trouble: BTreeMap<(Text, bool), Vec<Arc<Finding>>> = BTreeMap::new();
     let mut out = Vec::with_capacity(findings.len());
     for f in findings {
         match &f.fold {
-            Some(trouble) if f.counts() => by_trouble.entry(trouble.clone()).or_default().push(f),
+            Some(trouble) if f.state == State::Firing => {
+                by_trouble.entry((trouble.clone(), f.is(How::Muted))).or_default().push(f)
+            }
             _ => out.push(f),
         }
     }
-    for (trouble, mut same) in by_trouble {
+    for ((trouble, _), mut same) in by_trouble {
         if same.len() < FEW {
             out.append(&mut same);
             continue;
@@ -39,6 +43,11 @@ pub fn fold(world: &World, findings: Vec<Arc<Finding>>) -> Vec<Arc<Finding>> {
 
 fn together(world: &World, trouble: &str, same: &[Arc<Finding>]) -> Finding {
     let mut one = (*same[0]).clone();
+    one.with = same.iter().skip(1).map(|f| f.key.clone()).collect();
+    if same.iter().any(|f| f.quiet.is_none()) {
+        // Somebody has those of before; the new ones nobody has.
+        one.quiet = None;
+    }
     one.count = same.iter().map(|f| f.count).fold(0, u32::saturating_add);
     one.severity = same.iter().map(|f| f.severity).max().unwrap_or(one.severity);
     let n = same.len();
@@ -80,7 +89,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::detect::{DetectConfig, Detector};
+    use crate::detect::{DetectConfig, Detector, How, Quiet, Severity};
     use crate::world::*;
 
     fn see(records: Vec<Record>) -> Vec<Arc<Finding>> {
@@ -214,6 +223,76 @@ mod tests {
             pod("tracer-1", "tracer", "n1", Some("team/agent:v2: not found")),
         ]);
         assert_eq!(seen.len(), 3, "{seen:#?}");
+    }
+
+    /// Three DaemonSets that cannot reach one registry, and what is said of their one line.
+    #[test]
+    fn what_is_said_of_one_line_holds_for_all_it_stands_for_until_it_is_over_or_worse() {
+        let now = Time::parse("2026-11-21T02:00:00Z").unwrap();
+        let later = |s: u64| now.plus(std::time::Duration::from_secs(s));
+        let down = Some("dial tcp: lookup registry.example.com: no such host");
+        let (mut world, mut changes) = (World::new(), Vec::new());
+        let mut apply = |world: &mut World, records: Vec<Record>| {
+            changes.clear();
+            records.into_iter().for_each(|r| world.apply(Delta::Apply(r), &mut changes));
+            changes.clone()
+        };
+        let mut detector = Detector::new(DetectConfig::default());
+        let names = ["agent", "logger", "tracer"];
+        let mut records: Vec<Record> = names.iter().map(|n| daemon_set(n)).collect();
+        records.extend(names.iter().map(|n| pod(&format!("{n}-1"), n, "n1", down)));
+        let list = apply(&mut world, records);
+        detector.on_changes(&world, &list, now);
+        let said = |line: &Finding, how: How, until: Time| -> Vec<Quiet> {
+            let keys = std::iter::once(&line.key).chain(&line.with);
+            let quiet = keys.map(|k| Quiet {
+                root: k.root.clone(),
+                family: k.family.clone(),
+                how,
+                reason: "known".into(),
+                who: "ana".into(),
+                at: now,
+                until,
+                severity: line.severity,
+            });
+            quiet.collect()
+        };
+        let line = detector.findings()[0].clone();
+        assert_eq!((detector.findings().len(), line.with.len()), (1, 2));
+        // Acknowledged it still counts, and is one line still; muted it does not count.
+        detector.quiet(said(&line, How::Acknowledged, later(3600)), &world, now);
+        assert!(detector.findings()[0].is(How::Acknowledged) && detector.findings()[0].counts());
+        assert_eq!(detector.findings().len(), 1);
+        // A fourth that nobody has makes the line news again.
+        let fourth = apply(&mut world, vec![daemon_set("shipper"), pod("shipper-1", "shipper", "n1", down)]);
+        detector.on_changes(&world, &fourth, now);
+        assert!(detector.findings()[0].quiet.is_none(), "{:#?}", detector.findings());
+
+        let line = detector.findings()[0].clone();
+        detector.quiet(said(&line, How::Muted, later(600)), &world, now);
+        assert_eq!(detector.findings().len(), 1);
+        assert!(detector.findings()[0].is(How::Muted) && !detector.findings()[0].counts());
+        assert_eq!(detector.quieted(now).len(), 4);
+        // Its time is over: it is told of again by itself.
+        assert!(detector.next_timer().is_some_and(|t| t <= later(600)));
+        detector.on_timer(&world, later(600));
+        assert!(
+            detector.findings().iter().all(|f| f.quiet.is_none()) && detector.quieted(later(600)).is_empty()
+        );
+
+        // What is acknowledged and ends is forgotten: it comes back as news. What got worse as well.
+        let line = detector.findings()[0].clone();
+        detector.quiet(said(&line, How::Acknowledged, later(7200)), &world, later(600));
+        for q in detector.quieted(later(600)) {
+            assert!(q.holds(&line, later(700)));
+            let lesser = Quiet { severity: Severity::Warning, ..q };
+            assert!(!lesser.holds(&line, later(700)), "it was a warning when somebody took it");
+        }
+        let well: Vec<Record> = names.iter().map(|n| pod(&format!("{n}-1"), n, "n1", None)).collect();
+        let well = apply(&mut world, well);
+        detector.on_changes(&world, &well, later(610));
+        detector.on_timer(&world, later(650));
+        assert_eq!(detector.quieted(later(650)).len(), 1, "the one that is still true");
     }
 
     #[test]

@@ -206,7 +206,8 @@ pub fn build(key: &Key, group: &Group, now: Time) -> Option<(Finding, Option<Tim
         changed: Vec::new(),
         playbook: lead.playbook.clone(),
         fold: origin.fold.clone(),
-        muted: None,
+        with: Vec::new(),
+        quiet: None,
     };
     Some((finding, (state == State::Pending).then_some(fires)))
 }

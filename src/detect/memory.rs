@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::world::{Change, Kind, Node, ObjectRef, Template, Text, Time, Uid, What, Workload, World};
+use crate::world::{Change, Kind, Meta, Node, ObjectRef, Template, Text, Time, Uid, What, Workload, World};
 
 use super::config::Thresholds;
 use super::finding::WhatChanged;
@@ -12,6 +13,10 @@ use super::text::{self, Image};
 
 /// Changes remembered, in all.
 const CHANGES: usize = 4096;
+/// Writes of one ConfigMap within this time of each other are one change.
+const AGAIN: Duration = Duration::from_secs(60);
+/// A write that the object's managers date this near is the one just seen.
+const WRITTEN: Duration = Duration::from_secs(15);
 /// Restart times remembered of one container.
 const RESTARTS: usize = 8;
 
@@ -54,6 +59,10 @@ pub struct Memory {
     workloads: HashMap<ObjectRef, WorkloadMemory>,
     restarts: HashMap<(Uid, Text), (u32, VecDeque<Time>)>,
     endpoints: HashMap<ObjectRef, Endpoints>,
+    /// When ConfigMaps and Secrets were last seen to be written.
+    written: HashMap<ObjectRef, Time>,
+    /// The limits of quotas: resource and amount as the API writes it.
+    limits: HashMap<ObjectRef, Vec<(Text, Text)>>,
     changes: VecDeque<WhatChanged>,
     /// Changes not yet taken for the timeline.
     fresh: Vec<WhatChanged>,
@@ -87,11 +96,15 @@ impl Memory {
             .map_or(0, |(_, times)| times.iter().filter(|t| **t >= from).count())
     }
 
-    fn note(&mut self, what: String, object: ObjectRef, at: Time) {
+    /// `meta`: of the object as it is now; it says who wrote it, where that was this change.
+    fn note(&mut self, what: String, object: ObjectRef, meta: Option<&Meta>, at: Time) {
+        let writer = meta.and_then(|m| m.writer.as_ref());
+        let wrote = writer.filter(|w| (at.0 - w.at.0).abs() <= WRITTEN.as_millis() as i64);
+        let by = wrote.map_or_else(|| "".into(), |w| w.manager.clone());
         if self.changes.len() == CHANGES {
             self.changes.pop_front();
         }
-        let change = WhatChanged { what: text::bounded(&what, text::TITLE), object, at };
+        let change = WhatChanged { what: text::bounded(&what, text::TITLE), object, at, by };
         if self.fresh.len() < CHANGES {
             self.fresh.push(change.clone());
         }
@@ -104,7 +117,7 @@ impl Memory {
             let was = self.nodes.remove(name);
             self.fleet.replace(was.as_ref().map(|w| &w.share), None);
             if was.is_some() {
-                self.note("node removed".into(), change.object.clone(), now);
+                self.note("node removed".into(), change.object.clone(), None, now);
             }
             return NodeTurn { readiness_changed: was.is_some_and(|w| !w.ready) };
         };
@@ -143,7 +156,7 @@ impl Memory {
             notes.push("labels changed".into());
         }
         for note in notes {
-            self.note(note, change.object.clone(), now);
+            self.note(note, change.object.clone(), Some(&node.meta), now);
         }
         NodeTurn { readiness_changed: old.ready != new.ready }
     }
@@ -151,7 +164,7 @@ impl Memory {
     pub fn workload(&mut self, world: &World, change: &Change, now: Time) {
         let Some(new) = world.workload(&change.object) else {
             if self.workloads.remove(&change.object).is_some() {
-                self.note(format!("{} deleted", change.object.kind), change.object.clone(), now);
+                self.note(format!("{} deleted", change.object.kind), change.object.clone(), None, now);
             }
             return;
         };
@@ -164,17 +177,17 @@ impl Memory {
             short: short.then(|| was.unwrap_or(now)),
         };
         let Some(old) = self.workloads.insert(change.object.clone(), memory) else { return };
+        let meta = Some(&new.meta);
         if old.template != new.template {
             let what = template_change(&old.template, &new.template);
-            let by = new.meta.writer.as_ref().map(|w| format!(" by {}", w.manager)).unwrap_or_default();
-            self.note(format!("{what}{by}"), change.object.clone(), now);
+            self.note(what, change.object.clone(), meta, now);
         }
         if old.desired != new.desired {
-            self.note(format!("scaled {} → {}", old.desired, new.desired), change.object.clone(), now);
+            self.note(format!("scaled {} → {}", old.desired, new.desired), change.object.clone(), meta, now);
         }
         if old.paused != new.paused {
             let what = if new.paused { "rollout paused" } else { "rollout resumed" };
-            self.note(what.into(), change.object.clone(), now);
+            self.note(what.into(), change.object.clone(), meta, now);
         }
     }
 
@@ -229,16 +242,57 @@ impl Memory {
         self.endpoints.remove(service);
     }
 
-    /// ConfigMaps, Secrets and quotas: written, made or deleted while we watched. `first` is true while the first
-    /// list is on its way: nothing was made then, it was there.
-    pub fn configuration(&mut self, change: &Change, first: bool, now: Time) {
+    /// ConfigMaps and Secrets: written, made or deleted while we watched. `first` is true while the first list is on
+    /// its way: nothing was made then, it was there.
+    pub fn configuration(&mut self, world: &World, change: &Change, first: bool, now: Time) {
         let what = match change.what {
             What::Added if first => return,
             What::Added => "created",
             What::Updated => "changed",
             What::Removed(_) => "deleted",
         };
-        self.note(format!("{} {what}", change.object.kind), change.object.clone(), now);
+        // Locks and heartbeats kept in ConfigMaps are written every few seconds: that is told of once.
+        let again = match self.written.insert(change.object.clone(), now) {
+            Some(before) => what == "changed" && now < before.plus(AGAIN),
+            None => false,
+        };
+        if what == "deleted" {
+            self.written.remove(&change.object);
+        }
+        if !again {
+            let meta = world.meta(&change.object);
+            self.note(format!("{} {what}", change.object.kind), change.object.clone(), meta, now);
+        }
+    }
+
+    /// A quota's limits are a change somebody made; what is used of them moves with every pod.
+    pub fn quota(&mut self, world: &World, change: &Change, now: Time) {
+        let object = &change.object;
+        let Some(quota) = world.quotas.find(&object.namespace, &object.name) else {
+            if self.limits.remove(object).is_some() {
+                self.note("ResourceQuota deleted".into(), object.clone(), None, now);
+            }
+            return;
+        };
+        let new: Vec<(Text, Text)> =
+            quota.amounts.iter().map(|a| (a.resource.clone(), a.hard.clone())).collect();
+        let first = !world.synced(&object.kind);
+        let old = self.limits.insert(object.clone(), new.clone());
+        let what = match old {
+            None if first => return,
+            None => "ResourceQuota created".to_owned(),
+            Some(old) if old == new => return,
+            Some(old) => {
+                let before = |r: &Text| old.iter().find(|(o, _)| o == r).map(|(_, h)| h);
+                let moved = new.iter().filter(|(r, h)| before(r) != Some(h));
+                let show = |h: Option<&Text>| h.map_or("none".to_owned(), |h| h.to_string());
+                let moved = moved.map(|(r, h)| format!("{r} {} → {h}", show(before(r))));
+                let gone = old.iter().filter(|(r, _)| !new.iter().any(|(n, _)| n == r));
+                let gone = gone.map(|(r, h)| format!("{r} {h} → none"));
+                moved.chain(gone).collect::<Vec<_>>().join(", ")
+            }
+        };
+        self.note(what, object.clone(), Some(&quota.meta), now);
     }
 
     pub fn pod(&mut self, world: &World, change: &Change, limits: &Thresholds, now: Time) {
@@ -326,5 +380,5 @@ pub(super) fn rollout_of<'w>(
 
 /// The kind's changes that touch pods through their spec.
 pub(super) fn is_configuration(kind: &Kind) -> bool {
-    matches!(kind, Kind::ConfigMap | Kind::Secret | Kind::ResourceQuota)
+    matches!(kind, Kind::ConfigMap | Kind::Secret)
 }

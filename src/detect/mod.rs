@@ -16,10 +16,12 @@ mod fold;
 mod group;
 mod image;
 mod job;
+pub mod kept;
 mod logs;
 mod memory;
 mod node;
 mod pod;
+pub mod quiet;
 mod ready;
 pub mod registry;
 pub mod report;
@@ -38,6 +40,7 @@ mod workload;
 pub use config::{DetectConfig, Mute, Thresholds};
 pub use detector::Detector;
 pub use finding::{Evidence, Finding, FindingChange, Key, Severity, State, Turn, WhatChanged};
+pub use quiet::{How, Quiet};
 
 /// A pattern of this room's own: every one of them is compiled in a test.
 #[allow(clippy::expect_used)]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::world::{StreamState, Time, World, time};
 
 use super::finding::{Finding, Severity, State};
+use super::quiet::How;
 
 /// One source and whether it could be seen.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -31,7 +32,7 @@ pub struct Scan {
 impl Scan {
     pub fn new(cluster: impl Into<String>, at: Time, world: &World, findings: &[Arc<Finding>]) -> Scan {
         let findings =
-            findings.iter().filter(|f| f.state != State::Resolving && f.muted.is_none()).cloned().collect();
+            findings.iter().filter(|f| f.state != State::Resolving && !f.is(How::Muted)).cloned().collect();
         Scan { cluster: cluster.into(), at, coverage: coverage(world), findings }
     }
 
@@ -145,8 +146,9 @@ pub fn markdown(scan: &Scan) -> String {
         if !f.changed.is_empty() {
             out.push_str("\nChanged before:\n");
             for c in &f.changed {
-                let what = inline(&c.what);
-                let _ = write!(out, "\n- {} {}: {what}", c.at, inline(&c.object.to_string()));
+                let by = if c.by.is_empty() { String::new() } else { format!(" by {}", inline(&c.by)) };
+                let _ =
+                    write!(out, "\n- {} {}: {}{by}", c.at, inline(&c.object.to_string()), inline(&c.what));
             }
             out.push('\n');
         }

@@ -1,11 +1,10 @@
-//! The timeline: what changed, findings beginning and ending, walks, actions and notes; bounded in memory, kept in a file.
+//! The timeline: what changed, findings beginning and ending, walks, actions and notes; bounded in memory.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::world::{Kind, ObjectRef, Time};
@@ -16,14 +15,12 @@ use super::text::{self, bounded};
 
 /// Entries held in memory.
 pub const HELD: usize = 20_000;
-/// Bytes of a file before it is set aside as `NAME.1`.
-const FILE: u64 = 16 << 20;
-/// Longest line that is read back; a longer one is passed over.
-const LINE: usize = 64 << 10;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
+    /// A cockpit was opened.
+    Session,
     Change,
     FindingBegan,
     FindingEnded,
@@ -35,6 +32,7 @@ pub enum What {
 impl What {
     pub fn as_str(self) -> &'static str {
         match self {
+            What::Session => "session",
             What::Change => "change",
             What::FindingBegan => "finding",
             What::FindingEnded => "resolved",
@@ -55,6 +53,9 @@ pub struct Entry {
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub who: String,
     pub text: String,
+    /// Of a finding.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub cause: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub severity: Option<Severity>,
     /// Quotes and steps under it.
@@ -65,7 +66,8 @@ pub struct Entry {
 impl Entry {
     pub fn new(at: Time, what: What, object: Option<ObjectRef>, text: impl AsRef<str>) -> Entry {
         let text = bounded(text.as_ref(), text::QUOTE);
-        Entry { at, what, object, who: String::new(), text, severity: None, detail: Vec::new() }
+        let (who, cause) = (String::new(), String::new());
+        Entry { at, what, object, who, text, cause, severity: None, detail: Vec::new() }
     }
 
     pub fn by(mut self, who: impl Into<String>) -> Entry {
@@ -73,15 +75,17 @@ impl Entry {
         self
     }
 
-    /// A finding's beginning or end; nothing for what lies between.
+    /// A finding's beginning, at the time since which it is true, or its end; nothing for what lies between.
     pub fn of_finding(change: &FindingChange, now: Time) -> Option<Entry> {
         let f = &change.finding;
-        let what = match change.turn {
-            Turn::Began => What::FindingBegan,
-            Turn::Resolving => What::FindingEnded,
+        let (what, at) = match change.turn {
+            Turn::Began => (What::FindingBegan, f.since),
+            Turn::Returned => (What::FindingBegan, now),
+            Turn::Resolving => (What::FindingEnded, now),
             Turn::Pending | Turn::Changed | Turn::Ended => return None,
         };
-        let mut entry = Entry::new(now, what, Some(f.fix().clone()), format!("{} ({})", f.title, f.cause));
+        let mut entry = Entry::new(at, what, Some(f.fix().clone()), &f.title);
+        entry.cause = f.cause.to_string();
         entry.severity = Some(f.severity);
         if what == What::FindingBegan {
             entry.detail = f.evidence.iter().take(3).map(|e| format!("{}: {}", e.source, e.quote)).collect();
@@ -90,93 +94,146 @@ impl Entry {
     }
 
     pub fn of_change(change: &WhatChanged) -> Entry {
-        Entry::new(change.at, What::Change, Some(change.object.clone()), &change.what)
+        Entry::new(change.at, What::Change, Some(change.object.clone()), &change.what).by(&*change.by)
     }
 }
 
 /// Which entries to show; empty shows all.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Default, Debug, PartialEq)]
 pub struct Filter {
-    /// The object; for a namespace also all that is in it.
+    /// The object, in any namespace where none is named; for a namespace also all that is in it.
     pub object: Option<ObjectRef>,
     pub from: Option<Time>,
     pub to: Option<Time>,
-    /// Anywhere in the text, the object or who; in any case.
-    pub words: String,
+    /// In lower case; each of them anywhere in the text, the object or who.
+    pub words: Vec<String>,
 }
 
 impl Filter {
+    /// Reads `pod/prod/api-0 01:00..01:30 image`: an object, a window (`15m..` is the last quarter of an hour; times
+    /// of day are the last ones before `now`, in that zone) and words, in any order.
+    pub fn parse(text: &str, now: Time, zone: &TimeZone) -> Filter {
+        let mut out = Filter::default();
+        for token in text.split_whitespace() {
+            if let Some((from, to)) = window(token, now, zone) {
+                (out.from, out.to) = (from, to);
+            } else if let Some(object) = object(token) {
+                out.object = Some(object);
+            } else {
+                out.words.push(token.to_lowercase());
+            }
+        }
+        out
+    }
+
     fn shows(&self, e: &Entry) -> bool {
         let object = self.object.as_ref().is_none_or(|o| {
-            e.object
-                .as_ref()
-                .is_some_and(|have| have == o || (o.kind == Kind::Namespace && have.namespace == o.name))
+            e.object.as_ref().is_some_and(|have| {
+                let same = have.kind == o.kind
+                    && have.name == o.name
+                    && (o.namespace.is_empty() || have.namespace == o.namespace);
+                same || (o.kind == Kind::Namespace && have.namespace == o.name)
+            })
         });
-        let words = self.words.is_empty() || {
-            let w = self.words.to_lowercase();
-            let has = |t: &str| t.to_lowercase().contains(&w);
-            has(&e.text) || has(&e.who) || e.object.as_ref().is_some_and(|o| has(&o.to_string()))
+        let has = |w: &String| {
+            let has = |t: &str| t.to_lowercase().contains(w);
+            has(&e.text)
+                || has(&e.who)
+                || has(&e.cause)
+                || e.object.as_ref().is_some_and(|o| has(&o.to_string()))
         };
-        object && words && self.from.is_none_or(|t| e.at >= t) && self.to.is_none_or(|t| e.at <= t)
+        object
+            && self.words.iter().all(has)
+            && self.from.is_none_or(|t| e.at >= t)
+            && self.to.is_none_or(|t| e.at <= t)
     }
 }
 
-/// Entries in the order of their time, and the file that outlives the session.
+/// The word that `Filter::parse` reads as this object.
+pub fn word_of(object: &ObjectRef) -> String {
+    let kind = object.kind.name().to_lowercase();
+    if object.namespace.is_empty() {
+        format!("{kind}/{}", object.name)
+    } else {
+        format!("{kind}/{}/{}", object.namespace, object.name)
+    }
+}
+
+fn object(token: &str) -> Option<ObjectRef> {
+    let (kind, rest) = token.split_once('/')?;
+    let kind = Kind::parse(kind)?;
+    let (namespace, name) = rest.split_once('/').unwrap_or(("", rest));
+    (!name.is_empty()).then(|| ObjectRef::new(kind, namespace, name))
+}
+
+/// `A..B` with either side left out.
+fn window(token: &str, now: Time, zone: &TimeZone) -> Option<(Option<Time>, Option<Time>)> {
+    let (from, to) = token.split_once("..")?;
+    let side = |text: &str| match text {
+        "" => Some(None),
+        text => moment(text, now, zone).map(Some),
+    };
+    Some((side(from)?, side(to)?))
+}
+
+/// `01:05`, `01:05:12`, `15m` ago, or RFC 3339.
+fn moment(text: &str, now: Time, zone: &TimeZone) -> Option<Time> {
+    if let Some(at) = Time::parse(&text.to_uppercase()) {
+        return Some(at);
+    }
+    if let Some(ago) = lasting(text) {
+        return Some(now.minus(ago));
+    }
+    let clock: jiff::civil::Time = text.parse().ok().filter(|_| text.contains(':'))?;
+    let today = now.to_jiff().to_zoned(zone.clone()).date();
+    let at = |day: jiff::civil::Date| {
+        let zoned = day.to_datetime(clock).to_zoned(zone.clone()).ok()?;
+        Some(Time(zoned.timestamp().as_millisecond()))
+    };
+    at(today).filter(|t| *t <= now).or_else(|| at(today.yesterday().ok()?))
+}
+
+/// A time as operators type it: `30m`, `2h`, `1d`, `1h30m`.
+pub fn lasting(word: &str) -> Option<Duration> {
+    let mut seconds: u64 = 0;
+    let mut rest = word;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u64 = rest[..digits].parse().ok()?;
+        let unit = match rest.as_bytes()[digits] {
+            b's' => 1,
+            b'm' => 60,
+            b'h' => 3600,
+            b'd' => 86_400,
+            _ => return None,
+        };
+        seconds = seconds.checked_add(number.checked_mul(unit)?)?;
+        rest = &rest[digits + 1..];
+    }
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+/// Entries in the order of their time.
 #[derive(Debug, Default)]
 pub struct Timeline {
     entries: VecDeque<Entry>,
-    file: Option<Journal>,
-    /// Why the file is no longer written, where it is not.
-    pub trouble: Option<String>,
-}
-
-#[derive(Debug)]
-struct Journal {
-    path: PathBuf,
-    file: File,
-    bytes: u64,
 }
 
 impl Timeline {
-    /// A timeline in memory alone.
     pub fn new() -> Timeline {
         Timeline::default()
     }
 
-    /// A timeline kept in `path` (made with its folder where missing, readable by its owner alone); what is already
-    /// there is read back.
-    ///
-    /// # Errors
-    /// A sentence where the file cannot be opened.
-    pub fn open(path: &Path) -> Result<Timeline, String> {
-        let say = |e: io::Error| format!("cannot keep the timeline in {}: {e}", path.display());
-        if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir).map_err(say)?;
-        }
-        if path.symlink_metadata().is_ok_and(|m| !m.file_type().is_file()) {
-            return Err(format!("cannot keep the timeline in {}: it is not a plain file", path.display()));
-        }
-        let mut entries = VecDeque::new();
-        if let Ok(file) = File::open(path) {
-            read_back(BufReader::new(file), &mut entries).map_err(say)?;
-        }
-        let file = append_to(path).map_err(say)?;
-        let bytes = file.metadata().map_err(say)?.len();
-        let mut timeline = Timeline { entries, ..Timeline::default() };
-        timeline.entries.make_contiguous().sort_by_key(|e| e.at);
-        timeline.file = Some(Journal { path: path.to_owned(), file, bytes });
-        Ok(timeline)
+    /// Takes in what an earlier cockpit wrote.
+    pub fn remember(&mut self, entries: Vec<Entry>) {
+        self.entries.extend(entries);
+        self.entries.make_contiguous().sort_by_key(|e| e.at);
+        let over = self.entries.len().saturating_sub(HELD);
+        self.entries.drain(..over);
     }
 
-    /// Puts an entry in at its time and appends it to the file. Trouble with the file is kept as a sentence and ends
-    /// the writing, never the timeline.
+    /// Puts an entry in at its time.
     pub fn push(&mut self, entry: Entry) {
-        if let Some(journal) = &mut self.file
-            && let Err(e) = journal.write(&entry)
-        {
-            self.trouble = Some(format!("the timeline is no longer kept in {}: {e}", journal.path.display()));
-            self.file = None;
-        }
         if self.entries.len() == HELD {
             self.entries.pop_front();
         }
@@ -207,9 +264,10 @@ impl Timeline {
             last = Some(e.at);
             let object = e.object.as_ref().map_or(String::new(), |o| inline(&o.to_string()));
             let severity = e.severity.map_or(String::new(), |s| format!("{s} "));
+            let cause = if e.cause.is_empty() { String::new() } else { format!(" (`{}`)", e.cause) };
             let _ = writeln!(
                 body,
-                "| {} | {severity}{} | {object} | {} | {} |",
+                "| {} | {severity}{} | {object} | {} | {}{cause} |",
                 e.at,
                 e.what.as_str(),
                 inline(&e.who),
@@ -241,49 +299,6 @@ impl Timeline {
     }
 }
 
-impl Journal {
-    fn write(&mut self, entry: &Entry) -> io::Result<()> {
-        let mut line = serde_json::to_vec(entry)?;
-        line.push(b'\n');
-        if self.bytes + line.len() as u64 > FILE {
-            let aside = self.path.with_added_extension("1");
-            std::fs::rename(&self.path, aside)?;
-            self.file = append_to(&self.path)?;
-            self.bytes = 0;
-        }
-        // One write a line: a lost session tears at most the last one.
-        self.file.write_all(&line)?;
-        self.bytes += line.len() as u64;
-        Ok(())
-    }
-}
-
-fn append_to(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Reads lines back, the newest `HELD` of them; what is torn, foreign or too long is passed over.
-fn read_back(mut from: impl BufRead, entries: &mut VecDeque<Entry>) -> io::Result<()> {
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let n = io::Read::take(&mut from, LINE as u64).read_until(b'\n', &mut line)?;
-        if n == 0 {
-            return Ok(());
-        }
-        if let Ok(entry) = serde_json::from_slice::<Entry>(&line) {
-            if entries.len() == HELD {
-                entries.pop_front();
-            }
-            entries.push_back(entry);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,32 +312,38 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_there_after_a_lost_session_torn_line_and_all() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("state/timeline.jsonl");
-        let mut t = Timeline::open(&path).unwrap();
-        t.push(Entry::new(at(10), What::Note, None, "paged at 01:00").by("ana"));
-        t.push(Entry::new(at(5), What::Change, pod("a"), "image v1 → v2"));
-        drop(t);
-        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
-        file.write_all(b"{\"at\":\"2026-11-21T").unwrap();
-        drop(file);
+    fn a_filter_is_read_as_object_window_and_words() {
+        let now = Time::parse("2026-11-21T01:20:00Z").unwrap();
+        let read = |text: &str| Filter::parse(text, now, &TimeZone::UTC);
+        let time = |text: &str| Time::parse(text).unwrap();
+        let f = read("01:05..01:10:30 pod/prod/api-0 Image kubectl");
+        assert_eq!(f.object, Some(ObjectRef::new(Kind::Pod, "prod", "api-0")));
+        assert_eq!(f.from, Some(time("2026-11-21T01:05:00Z")));
+        assert_eq!(f.to, Some(time("2026-11-21T01:10:30Z")));
+        assert_eq!(f.words, ["image", "kubectl"]);
+        // A time of day that is still to come was yesterday's.
+        assert_eq!(read("23:30..").from, Some(time("2026-11-20T23:30:00Z")));
+        assert_eq!(read("..15m").to, Some(now.minus(Duration::from_secs(900))));
+        assert_eq!(read("2026-11-20t10:00:00z..").from, Some(time("2026-11-20T10:00:00Z")));
+        let berlin = TimeZone::fixed(jiff::tz::offset(1));
+        assert_eq!(Filter::parse("02:00..", now, &berlin).from, Some(time("2026-11-21T01:00:00Z")));
+        // What is neither is a word.
+        assert_eq!(read("a..b team/api:v2 1.2").words, ["a..b", "team/api:v2", "1.2"]);
+        assert_eq!(
+            read(&word_of(&ObjectRef::new(Kind::Node, "", "n1"))).object.unwrap().to_string(),
+            "node n1"
+        );
 
-        let t = Timeline::open(&path).unwrap();
-        let everything = Filter::default();
-        let all: Vec<_> = t.entries(&everything).map(|e| (e.at, e.who.as_str())).collect();
-        assert_eq!(all, [(at(5), ""), (at(10), "ana")]);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        }
-        std::fs::remove_file(&path).unwrap();
-        #[cfg(unix)]
-        {
-            std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
-            assert!(Timeline::open(&path).unwrap_err().contains("not a plain file"));
-        }
+        let mut t = Timeline::new();
+        t.push(Entry::new(at(1), What::Change, pod("a"), "Image v1 → v2").by("kubectl"));
+        t.push(Entry::new(at(2), What::Note, Some(ObjectRef::new(Kind::Namespace, "", "prod")), "image"));
+        t.push(Entry::new(at(3), What::Note, None, "image"));
+        let shown = |text: &str| t.entries(&read(text)).count();
+        assert_eq!(
+            (shown("image"), shown("image kubectl"), shown("pod/a"), shown("pod/other/a")),
+            (3, 1, 1, 0)
+        );
+        assert_eq!(shown("ns/prod"), 2, "the namespace, and what is in it");
     }
 
     #[test]

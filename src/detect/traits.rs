@@ -9,6 +9,8 @@ use super::group::Group;
 use super::memory::driver;
 use super::signal::Part;
 
+const IMAGE: &str = "of image";
+
 /// Names a trait that all sick pods or nodes of a group share and no healthy sibling has.
 pub fn name(world: &World, group: &Group, finding: &mut Finding) {
     let sick: Vec<&ObjectRef> = group
@@ -27,7 +29,12 @@ pub fn name(world: &World, group: &Group, finding: &mut Finding) {
     if healthy.is_empty() {
         return;
     }
-    let Some((what, value)) = shared(&traits_of(world, &pods), &traits_of(world, &healthy)) else { return };
+    let (mut ours, theirs) = (traits_of(world, &pods), traits_of(world, &healthy));
+    if finding.cause.starts_with("image.") {
+        // The sentence names the image already.
+        ours.iter_mut().for_each(|t| drop(t.remove(IMAGE)));
+    }
+    let Some((what, value)) = shared(&ours, &theirs) else { return };
     let share = format!("{}; all {} are {what} {value}", finding.title, pods.len());
     if share.chars().count() <= super::text::TITLE {
         finding.title = share;
@@ -65,7 +72,7 @@ fn traits_of(world: &World, pods: &[&Pod]) -> Traits {
                 t.insert("on node", p.node.to_string());
             }
             if let Some(c) = p.containers.first() {
-                t.insert("of image", c.spec.image.to_string());
+                t.insert(IMAGE, c.spec.image.to_string());
             }
             t
         })
@@ -96,7 +103,7 @@ pub fn of_node(node: &Node) -> BTreeMap<&'static str, String> {
 /// The most telling trait that all of `sick` have and none of `healthy`.
 pub fn shared(sick: &Traits, healthy: &Traits) -> Option<(&'static str, String)> {
     const ORDER: &[&str] =
-        &["of image", "on node", "in", "on GPU driver", "on kubelet", "on runtime", "on kernel"];
+        &[IMAGE, "on node", "in", "on GPU driver", "on kubelet", "on runtime", "on kernel"];
     ORDER.iter().find_map(|what| {
         let value = sick.first()?.get(what)?;
         let all = sick.iter().all(|t| t.get(what) == Some(value));

@@ -34,6 +34,35 @@ const TREE: &[(Id, &str)] = &[
     (Id::Help, "help"),
 ];
 
+const FINDINGS: &[(Id, &str)] = &[
+    (Id::Why, "why"),
+    (Id::Evidence, "evidence"),
+    (Id::Act, "act"),
+    (Id::Acknowledge, "acknowledge"),
+    (Id::Mute, "mute"),
+    (Id::Palette, "command"),
+    (Id::Help, "help"),
+    (Id::Drill, "open"),
+    (Id::Timeline, "timeline"),
+    (Id::Note, "note"),
+    (Id::Describe, "describe"),
+    (Id::FocusNext, "next pane"),
+];
+
+const TIMELINE: &[(Id, &str)] = &[
+    (Id::Filter, "filter"),
+    (Id::TimelineObject, "this object"),
+    (Id::Timeline15m, "15 min"),
+    (Id::Timeline1h, "1 h"),
+    (Id::TimelineAll, "all"),
+    (Id::Note, "note"),
+    (Id::TimelineSave, "save"),
+    (Id::Drill, "open"),
+    (Id::Why, "why"),
+    (Id::Back, "back"),
+    (Id::Help, "help"),
+];
+
 const LOGS: &[(Id, &str)] = &[
     (Id::Filter, "filter"),
     (Id::LogsFollow, "follow"),
@@ -64,6 +93,8 @@ fn keys(scope: Scope) -> &'static [(Id, &'static str)] {
         Scope::Tree => TREE,
         Scope::Logs => LOGS,
         Scope::Text => TEXT,
+        Scope::Findings => FINDINGS,
+        Scope::Timeline => TIMELINE,
         _ => KEYS,
     }
 }
@@ -138,9 +169,13 @@ fn typed(p: &mut Painter<'_>, model: &Model, prompt: &Prompt, area: Rect) -> Pos
         PromptKind::Theme => "theme ",
         PromptKind::Reveal => "reveal which key? ",
         PromptKind::Option => prompt.asks.as_ref().map_or("", |a| a.what.as_str()),
+        PromptKind::Note | PromptKind::Acknowledge | PromptKind::Mute => &prompt.what,
     };
     let mut x = area.x + p.put(area.x, area.y, area.width * 2 / 3, sign, "prompt");
-    if prompt.kind == PromptKind::Option {
+    if matches!(
+        prompt.kind,
+        PromptKind::Option | PromptKind::Note | PromptKind::Acknowledge | PromptKind::Mute
+    ) {
         x += p.put(x, area.y, 2, ": ", "prompt");
     }
     x += p.put_end(x, area.y, area.width.saturating_sub(2), &prompt.text, "prompt");

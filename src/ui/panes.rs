@@ -204,6 +204,7 @@ pub fn full_list(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, l: &Li
         What::Streams => "streams",
         What::Findings => "findings",
         What::Gpus => "gpu memory",
+        What::Evidence(_) => "evidence: enter goes to where it was read",
         What::Timeline => "timeline",
         What::Journal => "journal",
         What::Contexts => "contexts",
@@ -251,7 +252,11 @@ fn list(
 /// Findings take two lines: what and where, then the sentence.
 fn findings(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, list: &List, area: Rect, focus: bool) {
     let rows = model.rows(&list.what, &list.filter);
-    title_line(p, area, Pane::Findings.title(), &rows.len().to_string(), focus);
+    let muted = match model.muted() {
+        0 => String::new(),
+        n => format!("  {n} muted"),
+    };
+    title_line(p, area, Pane::Findings.title(), &format!("{}{muted}", rows.len()), focus);
     let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if rows.is_empty() {
         notice(p, inner, model.empty_list(&list.what));

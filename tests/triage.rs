@@ -1,0 +1,132 @@
+//! Findings worked from the keyboard in a real terminal: proved, acknowledged, muted, noted; a killed cockpit loses
+//! none of it.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod lab;
+mod pty;
+
+use lab::Lab;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use pty::{Session, command};
+
+const KHUD: &str = env!("CARGO_BIN_EXE_khud");
+
+fn open(lab: &Lab, config: &str) -> Session {
+    let dir = lab.dir.path();
+    std::fs::create_dir_all(dir.join("config")).unwrap();
+    std::fs::write(dir.join("config/config.toml"), config).unwrap();
+    let path = |name: &str| dir.join(name).to_string_lossy().into_owned();
+    let (kubeconfig, settings, state, home) = (path("kubeconfig"), path("config"), path("state"), path(""));
+    let env = [
+        ("KUBECONFIG", kubeconfig.as_str()),
+        ("KHUD_CONFIG_DIR", &settings),
+        ("KHUD_STATE_DIR", &state),
+        ("HOME", &home),
+    ];
+    let mut command = command(KHUD, &[], &env);
+    command.cwd(dir);
+    Session::start(command, 160, 40)
+}
+
+/// Types, and waits until the screen says so.
+fn then(session: &mut Session, keys: &str, seen: &str) {
+    session.send(keys);
+    session.until_text(seen);
+}
+
+fn count(text: &str, what: &str) -> usize {
+    text.matches(what).count()
+}
+
+/// Shows nothing but the finding of the bad rollout, with the cursor on it.
+fn at_the_rollout(session: &mut Session) {
+    session.until_text("tag v2.0.1 not found");
+    then(session, ":findings\r/api-server\r", "/api-server");
+}
+
+#[test]
+fn a_finding_is_proved_acknowledged_muted_and_noted_and_a_killed_cockpit_loses_nothing() {
+    let lab = Lab::start("tour", 4.0);
+    let mut k = open(&lab, "");
+    at_the_rollout(&mut k);
+
+    // The proof, and from each piece to where it was read.
+    then(&mut k, "v", "WHAT IT SAYS");
+    for piece in ["pod status, container", "not found", "changed before", "v2.0.0 → v2.0.1"] {
+        k.until_text(piece);
+    }
+    then(&mut k, "\r", "─ pods ─");
+    k.until("the pod under the cursor", |s| s.contents().contains("api-server"));
+    then(&mut k, "\x1b", "WHAT IT SAYS");
+    then(&mut k, "\x1b", "FINDINGS");
+
+    // Somebody has it. Without a reason nothing is done.
+    then(&mut k, "!", "acknowledge image.not-found, why");
+    then(&mut k, "\r", "it wants a reason");
+    then(&mut k, "!rolling back\r", "Acknowledged until it ends or gets worse");
+    k.until_text(": rolling back · ");
+    // Muted it counts no more, and the pane says how many are.
+    then(&mut k, "m2h the registry moves\r", "Muted for 120m");
+    k.until_text("1 muted");
+    then(&mut k, "m", "It is told of again");
+    k.until("no mute", |s| !s.contents().contains("1 muted"));
+    then(&mut k, ":ack ana rolls back\r", "Acknowledged");
+
+    // Words of one's own: by command, and by key.
+    then(&mut k, ":note paged at one\r", "Noted on the timeline");
+    then(&mut k, "\x1bncustomers are told\r", "Noted on the timeline");
+    then(&mut k, "T", "timeline");
+    for entry in [
+        "session",
+        "image of",
+        "does not exist",
+        "acknowledged: rolling back",
+        "muted for 120m: the registry moves",
+        "no longer muted",
+        "paged at one",
+        "customers are told",
+    ] {
+        k.until_text(entry);
+    }
+    // By window and by object; what is shown goes into a report.
+    then(&mut k, "4/paged\r", "15m.. paged");
+    k.until("one entry", |s| count(&s.contents(), "customers are told") == 0);
+    then(&mut k, "o", "deployment/production/api-server");
+    then(&mut k, "\x13", "Saved as khud-timeline-");
+    let report = std::fs::read_dir(lab.dir.path()).unwrap().flatten().map(|e| e.path());
+    let report = report.filter(|p| p.extension().is_some_and(|e| e == "md")).collect::<Vec<_>>();
+    let report = std::fs::read_to_string(&report[0]).unwrap();
+    assert!(report.contains("| note | deployment production/api-server |"), "{report}");
+    assert!(report.contains("paged at one") && !report.contains("customers are told"), "{report}");
+
+    // The machine dies under it.
+    kill(Pid::from_raw(k.pid()), Signal::SIGKILL).unwrap();
+    k.ends();
+    let mut k = open(&lab, "");
+    at_the_rollout(&mut k);
+    k.until_text(": ana rolls back · ");
+    then(&mut k, "T/api-server\r", "paged at one");
+    k.until_text("no longer muted");
+    let text = k.text();
+    let began = text.lines().filter(|l| l.contains("finding") && l.contains("image.not-found")).count();
+    assert_eq!(began, 1, "what was open then did not begin again:\n{text}");
+    then(&mut k, "\x15/khud 0\r", "session");
+    k.until("both sessions", |s| count(&s.contents(), "session ") == 2);
+}
+
+#[test]
+fn a_new_critical_finding_rings_only_where_that_is_wanted() {
+    let bells = |config: &str| {
+        let lab = Lab::start("tour", 4.0);
+        let session = open(&lab, config);
+        session.until_text("does not exist");
+        let raw = session.raw();
+        let text = String::from_utf8_lossy(&raw).into_owned();
+        (raw.contains(&7), text.contains("\x1b]9;khud: "), text.contains("\x1b]777;notify;khud;"))
+    };
+    assert_eq!(bells(""), (false, false, false), "off by default");
+    assert_eq!(bells("notifications = 'bell'\n"), (true, false, false));
+    assert_eq!(bells("notifications = 'osc9'\n"), (true, true, false));
+    assert_eq!(bells("notifications = 'osc777'\n"), (true, false, true));
+}
