@@ -11,6 +11,7 @@ use khud::ui::{self, Memory, layout};
 use khud::world::{Clock, Delta, Kind, StreamId, StreamState, Text, Time};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use serde_json::json;
 
 /// Lists of the captures and the kinds they hold.
 const LISTS: &[(&str, Kind)] = &[
@@ -109,6 +110,31 @@ fn views_reached_by_keys() {
         press(&mut model, keys);
         insta::assert_snapshot!(name, screen(&mut model));
     }
+}
+
+/// What is requested of allocatable GPUs is known without an exporter; that nobody measures them is said.
+#[test]
+fn gpus_that_nobody_measures_show_by_node() {
+    let mut model = captured(120, 40);
+    let apply = |kind: Kind, object: serde_json::Value| {
+        Delta::Apply(Decoder::new(kind).object(object.to_string().as_bytes()).unwrap().record)
+    };
+    let node = |name: &str, allocatable: &str| {
+        let status =
+            json!({"capacity": {"nvidia.com/gpu": "8"}, "allocatable": {"nvidia.com/gpu": allocatable}});
+        apply(Kind::Node, json!({"metadata": {"name": name, "uid": name}, "status": status}))
+    };
+    let asks = json!({"limits": {"nvidia.com/gpu": "3"}, "requests": {"nvidia.com/gpu": "3"}});
+    let pod = json!({"metadata": {"name": "train-0", "namespace": "ml", "uid": "t"},
+        "spec": {"nodeName": "gpu-1", "containers": [{"name": "c", "image": "i", "resources": asks}]},
+        "status": {"phase": "Running"}});
+    let deltas = vec![node("gpu-2", "0"), node("gpu-1", "8"), apply(Kind::Pod, pod)];
+    update(&mut model, Msg::Deltas(deltas));
+    press(&mut model, ":gpu\r");
+    let screen = screen(&mut model);
+    let line = |name: &str| screen.lines().find(|l| l.contains(name)).unwrap_or_else(|| panic!("{screen}"));
+    assert!(line("gpu-1").contains("3/8 req") && line("gpu-1").contains("no metrics"), "{screen}");
+    assert!(line("gpu-2").contains("0/0 req"), "its device plugin reports none: {screen}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Reads the GPU exporters on time and makes the rows of the GPU pane.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::cell::{Cell, Value};
@@ -8,7 +9,7 @@ use super::list::{Row, number, shape};
 use super::model::{Dirty, Model};
 use super::msg::Effect;
 use crate::telemetry::{self, Gpu, Reading, Telemetry};
-use crate::world::{Kind, ObjectRef, Time};
+use crate::world::{Kind, Node, ObjectRef, Text, Time};
 
 pub static SHAPES: &[Shape] = &[
     Shape { name: "GPU", min: 5, max: 24, right: false, keep: 100, tail: true },
@@ -20,6 +21,10 @@ pub static SHAPES: &[Shape] = &[
     number("XID", 3, 4, 50),
     Shape { name: "POD", min: 8, max: 50, right: false, keep: 70, tail: true },
 ];
+
+/// Places among the columns.
+const USED: usize = 2;
+const POD: usize = 7;
 
 /// The span a trend is taken over.
 const TREND: Duration = Duration::from_secs(1800);
@@ -54,15 +59,41 @@ pub fn memory_percent(telemetry: &Telemetry) -> Option<u64> {
     (all > 0).then(|| used * 100 / all)
 }
 
-/// The GPUs, fullest first.
+/// The GPUs, fullest first; after them the nodes of whose GPUs no exporter tells.
 pub fn rows(model: &Model) -> Vec<Row> {
     let now = model.data.now;
     let mut gpus: Vec<&Gpu> = model.data.telemetry.gpus().collect();
+    let told: HashSet<&Text> = gpus.iter().map(|g| &g.node).collect();
+    let has_gpus = |n: &&Node| n.capacity.gpu.is_some_and(|n| n > 0);
+    let nodes = model.data.world.nodes.values().filter(has_gpus);
+    let mut untold: Vec<&Node> = nodes.filter(|n| !told.contains(&n.meta.name)).collect();
+    untold.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
     gpus.sort_by(|a, b| {
         let full = |g: &Gpu| g.fullness().unwrap_or(-1.0);
         full(b).total_cmp(&full(a)).then_with(|| (&a.node, a.index).cmp(&(&b.node, b.index)))
     });
-    gpus.into_iter().map(|g| row(model, g, now)).collect()
+    let told = gpus.into_iter().map(|g| row(model, g, now));
+    told.chain(untold.into_iter().map(|n| unmeasured(model, n))).collect()
+}
+
+/// What the scheduler knows of a node whose GPUs nobody measures: requested of allocatable.
+fn unmeasured(model: &Model, node: &Node) -> Row {
+    let name = &node.meta.name;
+    let allocatable = node.allocatable.gpu.unwrap_or(0);
+    let requested = model.data.vitals.requested(name).gpus;
+    let scope = if allocatable == 0 { "status.bad" } else { "text.dim" };
+    let mut cells: Vec<Cell> = SHAPES.iter().map(|_| Cell::plain(Value::None)).collect();
+    cells[0] = Cell::new(Value::Text(name.clone()), "text.dim");
+    cells[USED] = Cell::new(
+        Value::Ranked(
+            requested.try_into().unwrap_or(i64::MAX),
+            format!("{requested}/{allocatable} req").into(),
+        ),
+        scope,
+    );
+    cells[POD] = Cell::new(Value::Word("no metrics"), "text.dim");
+    let object = Some(ObjectRef::new(Kind::Node, "", name.clone()));
+    Row { id: name.clone(), object, cells, indent: 0 }
 }
 
 fn row(model: &Model, g: &Gpu, now: Time) -> Row {

@@ -63,7 +63,7 @@ impl Model {
         match what {
             What::Findings if self.data.world.synced(&crate::world::Kind::Pod) => "Nothing found wrong.",
             What::Findings => "Looking…",
-            What::Gpus => "No GPU metrics: no DCGM exporter answered.",
+            What::Gpus => "No GPUs: no node has any.",
             What::Journal => "Nothing was done in this session. `khud journal` shows all of them.",
             What::Evidence(_) => "It is over: khud no longer holds its proof. The timeline has it.",
             What::Timeline => "Nothing on the timeline, or nothing in this window.",

@@ -384,6 +384,11 @@ async fn rights_given_later_are_noticed() {
     })
     .await;
     rig.until("forbidden", |w, _| matches!(state(w, ""), Some(StreamState::Forbidden { .. }))).await;
+    // While refused it asks for its rights now and then, and does not knock with lists.
+    let lists = rig.server.lists.load(Ordering::SeqCst);
+    let asked = rig.server.requests.load(Ordering::SeqCst);
+    rig.until("rights are asked for", |_, s| s.requests.load(Ordering::SeqCst) >= asked + 6).await;
+    assert_eq!(rig.server.lists.load(Ordering::SeqCst), lists, "no list was tried meanwhile");
     rig.server.faults(|f| f.allowed = None);
     rig.until_equal().await;
     rig.until("live", |w, _| live(w)).await;
