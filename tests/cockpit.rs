@@ -7,7 +7,7 @@ mod terminal;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -267,6 +267,41 @@ fn the_cluster_goes_away_and_comes_back_and_khud_says_so_and_stays() {
     assert_eq!(rows(&screen), before, "{screen}");
     c.press("\x03");
     assert_eq!(c.terminal.end(LIMIT), Some(0));
+}
+
+#[test]
+fn a_terminal_that_stops_reading_costs_nothing_and_sees_the_present_when_it_reads_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let kubeconfig = dir.path().join("kubeconfig");
+    let _server = Served::start("127.0.0.1:0", &kubeconfig);
+    let kubeconfig = kubeconfig.to_str().unwrap();
+    let mut c = Cockpit::start(&["--kubeconfig", kubeconfig], 60, 200);
+    c.see(&["● live", "nodes 40/40"]);
+    let (bytes, began) = (c.terminal.bytes, c.terminal.cost());
+
+    // From here on nothing is read, while keys redraw the whole screen and the cluster changes. The report's file
+    // tells that the keys before it were heard.
+    let home = c.home.path().to_path_buf();
+    let report = |home: &Path| walk(home).into_iter().find(|f| f.contains("khud-bug"));
+    for _ in 0..4 {
+        c.press(&":pods\r:nodes\r".repeat(10));
+        c.press(":bug\r");
+        let deadline = Instant::now() + LIMIT;
+        while report(&home).is_none() {
+            assert!(Instant::now() < deadline, "the keys were not heard");
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        std::fs::remove_file(report(&home).unwrap()).unwrap();
+    }
+    let cordon = ["do", "cordon", "node/worker-003", "--yes", "--kubeconfig", kubeconfig];
+    let done = Command::new(KHUD).args(cordon).env("XDG_STATE_HOME", dir.path()).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+
+    let screen = c.see(&["Cordoned"]);
+    assert!(screen.lines().any(|l| l.contains("worker-003") && l.contains("Cordoned")), "{screen}");
+    let (written, after) = (c.terminal.bytes - bytes, c.terminal.cost());
+    assert!(written > 8_000, "{written} bytes: the terminal's buffers were never full");
+    assert!(after.resident < began.resident + (16 << 20), "{began:?} {after:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -54,7 +54,9 @@ impl Terminal {
         drop(pty.slave);
         let mut reader = pty.master.try_clone_reader().expect("a reader");
         let keys = pty.master.take_writer().expect("a writer");
-        let (send, output) = channel();
+        // Between two waits the terminal reads nothing but what is under way: it stands still, as one at the end of a
+        // stalled line does.
+        let (send, output) = sync_channel(1);
         std::thread::spawn(move || {
             let mut buffer = vec![0; 65536];
             while let Ok(n) = reader.read(&mut buffer) {
