@@ -93,8 +93,8 @@ fn a_finding_is_proved_acknowledged_muted_and_noted_and_a_killed_cockpit_loses_n
     then(&mut k, "4/paged\r", "15m.. paged");
     k.until("one entry", |s| count(&s.contents(), "customers are told") == 0);
     then(&mut k, "o", "deployment/production/api-server");
-    then(&mut k, "\x13", "Saved as khud-timeline-");
-    let report = std::fs::read_dir(lab.dir.path()).unwrap().flatten().map(|e| e.path());
+    then(&mut k, "\x13", "Saved the report to");
+    let report = std::fs::read_dir(lab.dir.path().join("state/saved")).unwrap().flatten().map(|e| e.path());
     let report = report.filter(|p| p.extension().is_some_and(|e| e == "md")).collect::<Vec<_>>();
     let report = std::fs::read_to_string(&report[0]).unwrap();
     assert!(report.contains("| note | deployment production/api-server |"), "{report}");

@@ -11,7 +11,7 @@ use super::update::touch;
 use crate::detect::timeline::Entry;
 use crate::detect::{Finding, FindingChange, Severity, Turn};
 use crate::world::ask::LogTail;
-use crate::world::{Change, Kind, ObjectRef, Slot, World};
+use crate::world::{Change, Kind, ObjectRef};
 
 /// Tells the detector what changed. Also after a batch without changes: a list that ended says what is absent.
 pub fn on_changes(model: &mut Model, changes: &[Change]) -> Vec<Effect> {
@@ -102,23 +102,7 @@ fn refresh(model: &mut Model, object: &ObjectRef) {
         Some(cause) => model.data.causes.insert(object.clone(), cause.clone()) != Some(cause),
         None => model.data.causes.remove(object).is_some(),
     };
-    if changed && let Some(slot) = slot(&model.data.world, object) {
+    if changed && let Some(slot) = model.data.world.slot(object) {
         touch(model, &object.kind, slot);
-    }
-}
-
-/// Where the world keeps an object.
-pub fn slot(world: &World, object: &ObjectRef) -> Option<Slot> {
-    let (ns, name) = (&*object.namespace, &*object.name);
-    macro_rules! slot {
-        ($($kind:ident $table:ident;)*) => {
-            match &object.kind { $(Kind::$kind => world.$table.slot(ns, name),)* _ => None }
-        };
-    }
-    slot! {
-        Pod pods; Node nodes; Deployment deployments; ReplicaSet replica_sets; StatefulSet stateful_sets;
-        DaemonSet daemon_sets; Job jobs; CronJob cron_jobs; Service services; EndpointSlice endpoint_slices;
-        PersistentVolumeClaim claims; ResourceQuota quotas; PodDisruptionBudget budgets;
-        HorizontalPodAutoscaler autoscalers; Namespace namespaces; ConfigMap config_maps; Secret secrets;
     }
 }

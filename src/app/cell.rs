@@ -69,6 +69,27 @@ impl Value {
         }
     }
 
+    /// A number that never contradicts the order of values: of two with different ones, the smaller comes first.
+    pub fn prefix(&self) -> u64 {
+        const HALF: i64 = 1 << 59;
+        let rest = match self {
+            Value::Text(_) | Value::Word(_) | Value::Sign(..) => {
+                let mut bytes = [0; 8];
+                for (to, from) in bytes[1..].iter_mut().zip(self.word().as_bytes()) {
+                    // Numbers within text compare as wholes: all that is sure is that here one begins.
+                    *to = if from.is_ascii_digit() { b'0' } else { *from };
+                    if from.is_ascii_digit() {
+                        break;
+                    }
+                }
+                u64::from_be_bytes(bytes)
+            }
+            // Clamped to 60 bits, so never negative.
+            _ => (self.number().clamp(-HALF, HALF - 1) + HALF) as u64,
+        };
+        (u64::from(self.rank()) << 60) | rest
+    }
+
     /// What is shown for it at `now`. Raw: the cluster's text is cleaned where it is drawn.
     pub fn show(&self, now: Time) -> Cow<'_, str> {
         match self {
@@ -204,6 +225,24 @@ mod tests {
         assert_eq!(bytes(2 << 30), "2Gi");
         assert_eq!(bytes(188_743_680), "180Mi");
         assert_eq!(bytes(1_610_612_736), "1.5Gi");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_prefix_never_contradicts_the_order(
+            a in "[a-c0-9.-]{0,9}", b in "[a-c0-9.-]{0,9}", n: i64, m: i64, bytes: u64,
+        ) {
+            let text = |s: &str| Value::Text(s.into());
+            let values = [text(&a), text(&b), Value::Num(n), Value::Num(m), Value::Num(n % 9), Value::Bytes(bytes),
+                Value::Age(Time(m / 4)), Value::Of(3, 4), Value::Ranked(n, "x".into()), Value::None];
+            for x in &values {
+                for y in &values {
+                    if x.prefix() < y.prefix() {
+                        proptest::prop_assert_eq!(x.cmp(y), Ordering::Less, "{:?} {:?}", x, y);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ use super::preferences;
 use super::prompt;
 use super::quiet;
 use super::runs;
+use super::save;
+use super::served;
 use super::table::{Fence, Source, Table};
 use super::why;
 use crate::config::commands::{self, Id};
@@ -44,7 +46,10 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         }
         Id::Redraw => return vec![Effect::Redraw],
         Id::Suspend => return vec![Effect::Suspend],
-        Id::Palette => prompt::open(model, PromptKind::Command),
+        Id::Palette => {
+            prompt::open(model, PromptKind::Command);
+            return served::ask(model).into_iter().collect();
+        }
         Id::Filter => prompt::open(model, PromptKind::Filter),
         Id::FilterClear => prompt::filter(model, ""),
         Id::PromptAccept
@@ -76,8 +81,8 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::PageUp => navigate::page(model, -1),
         Id::MoveTop => navigate::top(model),
         Id::MoveBottom => navigate::bottom(model),
-        Id::ScrollLeft => navigate::sideways(model, -8),
-        Id::ScrollRight => navigate::sideways(model, 8),
+        Id::ScrollLeft => navigate::sideways(model, -1),
+        Id::ScrollRight => navigate::sideways(model, 1),
         Id::Drill => return navigate::drill(model),
         Id::Owner => navigate::owner(model),
         Id::ShowNode => navigate::node(model),
@@ -126,6 +131,27 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
             Some(object) => return why::open(model, object),
             None => model.say(Tone::Info, "There is nothing under the cursor to ask about."),
         },
+        Id::UsedBy => navigate::used_by(model),
+        Id::Jump => prompt::open(model, PromptKind::Jump),
+        Id::Save => return save::view(model),
+        Id::SaveScreen => return save::screen(model),
+        Id::FullScreen => model.full = !model.full,
+        Id::TextRefresh => return document::again(model),
+        Id::Warnings => {
+            let Model { data, overview, .. } = model;
+            overview.events.faults = !overview.events.faults;
+            overview.events.rebuild(&data.cx());
+            let only = overview.events.faults;
+            model.say(Tone::Info, if only { "The events pane shows warnings only." } else { "The events pane shows all." });
+        }
+        Id::Wide => {
+            let wide = model.table_mut().map(|(table, cx)| table.toggle_wide(&cx));
+            match wide {
+                Some(true) => model.say(Tone::Info, "All columns; left and right scroll them."),
+                Some(false) => model.say(Tone::Info, "The columns that matter."),
+                None => model.say(Tone::Info, "This is not a table."),
+            }
+        }
         Id::Sick => with_table(model, |t, cx| {
             t.faults = !t.faults;
             t.rebuild(cx);
@@ -147,17 +173,8 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
                 navigate::namespaces(model, vec![o.namespace]);
             }
         }
-        Id::Mark => {
-            let object = model.selected();
-            with_table(model, |t, _| {
-                if let Some(o) = object
-                    && !t.marks.remove(&o)
-                {
-                    t.marks.insert(o);
-                }
-                t.step(1);
-            });
-        }
+        Id::Mark => with_table(model, |t, cx| t.mark(cx)),
+        Id::MarkRange => with_table(model, |t, cx| t.mark_range(cx)),
         Id::MarkClear => with_table(model, |t, _| t.marks.clear()),
         Id::CopyName => return copy(model, |o| o.name.to_string()),
         Id::CopyNamespace => return copy(model, |o| o.namespace.to_string()),
@@ -178,7 +195,9 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::ViewPods => table(model, Kind::Pod),
         Id::ViewNodes => table(model, Kind::Node),
         Id::ViewEvents => table(model, Kind::Event),
-        Id::ViewWorkloads => table(model, Kind::Deployment),
+        Id::ViewWorkloads => {
+            open_table(model, Source { kind: Kind::Deployment, fence: Fence::Workloads });
+        }
         Id::Namespace1
         | Id::Namespace2
         | Id::Namespace3
@@ -214,7 +233,7 @@ fn with_table(model: &mut Model, f: impl FnOnce(&mut Table, &super::cx::Cx<'_>))
 
 fn sort_by(model: &mut Model, name: &str) {
     with_table(model, |t, cx| {
-        let column = t.columns().iter().position(|c| c.shape.name == name);
+        let column = t.columns().iter().position(|c| c.is(name));
         if column.is_some() {
             t.sort(cx, column);
         }
@@ -234,10 +253,17 @@ fn sort_step(model: &mut Model, by: isize) {
     });
 }
 
+/// Copies a word of every marked row, or of the one under the cursor.
 fn copy(model: &mut Model, what: impl Fn(&crate::world::ObjectRef) -> String) -> Vec<Effect> {
-    let Some(object) = model.selected() else { return Vec::new() };
-    let text = what(&object);
-    model.say(Tone::Info, format!("Copied {text}"));
+    let objects = model.marked();
+    let mut words: Vec<String> = objects.iter().map(what).collect();
+    words.dedup();
+    let text = words.join("\n");
+    match words.as_slice() {
+        [] => return Vec::new(),
+        [one] => model.say(Tone::Info, format!("Copied {one}")),
+        many => model.say(Tone::Info, format!("Copied {} lines", many.len())),
+    }
     vec![Effect::Copy(text)]
 }
 
@@ -248,15 +274,24 @@ pub fn table(model: &mut Model, kind: Kind) {
 
 pub fn open_table(model: &mut Model, source: Source) {
     let mut table = Table::new(source);
-    table.namespaces = model.namespaces.clone();
-    table.rebuild(&model.data.cx());
+    if !table.source.kind.watched() {
+        // Its rows are held from here on; the watch follows.
+        model.data.world.open(table.source.kind.clone());
+    }
+    table.relearn(&model.data.cx());
+    table.within_namespaces(&model.data.cx(), &model.namespaces);
     navigate::push(model, View::Table(Box::new(table)));
 }
 
 /// Whether a word after `:` means something as it stands.
-pub fn known(word: &str) -> bool {
+pub fn known(model: &Model, word: &str) -> bool {
     let word = word.trim_start_matches(':');
-    Kind::parse(word.split('/').next().unwrap_or(word)).is_some() || commands::by_word(word).is_some()
+    commands::by_word(word).is_some() || kind(model, word.split('/').next().unwrap_or(word)).is_some()
+}
+
+/// The kind a word means: one that is watched, or any other the server serves.
+fn kind(model: &Model, word: &str) -> Option<Kind> {
+    Kind::parse(word).filter(Kind::watched).or_else(|| model.served.kind(word)).or_else(|| Kind::parse(word))
 }
 
 /// A line after `:`: a kind with a namespace or filter, or a command's word.
@@ -266,7 +301,8 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
     let mut words = line.split_whitespace();
     let Some(first) = words.next() else { return Vec::new() };
     let rest: Vec<&str> = words.collect();
-    if let Some(kind) = Kind::parse(first).filter(|k| !super::columns::of_kind(k).is_empty()) {
+    let command = commands::by_word(first);
+    if let Some(kind) = kind(model, first).filter(|_| command.is_none() || Kind::parse(first).is_some()) {
         if kind == Kind::Namespace && rest.len() == 1 {
             return namespace_line(model, rest[0]);
         }
@@ -295,7 +331,7 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
         return navigate::switch(model, name);
     }
     if let Some((kind, name)) = first.split_once('/')
-        && let Some(kind) = Kind::parse(kind)
+        && let Some(kind) = self::kind(model, kind)
     {
         navigate::open_object(model, &kind, rest.first().copied().unwrap_or(""), name);
         return Vec::new();
@@ -310,12 +346,15 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
         Some(c) if c.id == Id::Acknowledge && !said.is_empty() => quiet::line(model, How::Acknowledged, said),
         Some(c) if c.id == Id::Mute && !said.is_empty() => quiet::line(model, How::Muted, said),
         Some(c) => run(model, c.id),
+        None if served::wait(model, line) => Vec::new(),
         None => {
-            let near =
-                crate::config::document::nearest(first, prompt::words().iter().map(|s| s.word.as_str()))
-                    .map(|w| format!(" Did you mean `{w}`?"))
-                    .unwrap_or_default();
-            model.say(Tone::Bad, format!("`:{first}` is no command and no kind.{near}"));
+            let words = prompt::words(model);
+            let near = crate::config::document::nearest(first, words.iter().map(|s| s.word.as_str()))
+                .map(|w| format!(" Did you mean `{w}`?"))
+                .unwrap_or_default();
+            let trouble = model.served.trouble().map(|why| format!(" The server did not say what it serves: {why}"));
+            let text = format!("`:{first}` is no command and no kind.{near}{}", trouble.unwrap_or_default());
+            model.say(Tone::Bad, text);
             Vec::new()
         }
     }

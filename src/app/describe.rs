@@ -67,12 +67,13 @@ fn lines(model: &Model, object: &ObjectRef) -> Vec<Line> {
     };
     finding(model, object, &mut page);
     page.title(&object.to_string());
-    let slot = super::causes::slot(world, object);
-    for column in columns::of_kind(&object.kind) {
+    let slot = world.slot(object);
+    let served = columns::served::columns(&cx, &object.kind, true);
+    for column in columns::of_kind(&object.kind).iter().chain(&served) {
         let Some(slot) = slot else { break };
-        let cell = (column.cell)(&cx, slot);
-        if !matches!(column.shape.name, "NAMESPACE" | "NAME" | "CAUSE") {
-            let key = if column.shape.name == "↻" { "RESTARTS" } else { column.shape.name };
+        let cell = column.cell(&cx, slot);
+        if !matches!(&*column.shape.name, "NAMESPACE" | "NAME" | "CAUSE") {
+            let key = if column.is("↻") { "RESTARTS" } else { &*column.shape.name };
             page.pair(&key.to_lowercase(), cell.value.show(cx.now).into_owned(), cell.scope);
         }
     }

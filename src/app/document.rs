@@ -54,6 +54,23 @@ pub fn called(model: &mut Model, token: u64, result: Result<Answer, String>) {
     }
 }
 
+/// Fetches the object of a view again; what was revealed stays so.
+pub fn again(model: &mut Model) -> Vec<Effect> {
+    model.next_id += 1;
+    let token = model.next_id;
+    let Some(view) = model.text_mut() else { return Vec::new() };
+    match (&mut view.source, &view.object) {
+        (Some(source), Some(object)) => {
+            source.token = token;
+            vec![Effect::Call { token, call: Call::get(object.path()) }]
+        }
+        _ => {
+            model.say(Tone::Info, "This follows the cluster by itself.");
+            Vec::new()
+        }
+    }
+}
+
 fn write(view: &mut TextView) {
     let Some(source) = &view.source else { return };
     let Some(object) = &source.object else { return };

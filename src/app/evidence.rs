@@ -4,7 +4,7 @@ use super::cell::{Cell, Value};
 use super::columns::{self, Shape};
 use super::command;
 use super::describe;
-use super::list::{self, List, Row, shape};
+use super::list::{self, List, Row, shape, tail};
 use super::logs;
 use super::model::{Model, Tone, View};
 use super::msg::Effect;
@@ -18,7 +18,7 @@ pub static SHAPES: &[Shape] = &[
     shape("SOURCE", 8, 34, 95),
     shape("AT", 8, 8, 90),
     shape("WHAT IT SAYS", 20, 400, 100),
-    Shape { name: "OBJECT", min: 12, max: 44, right: false, keep: 50, tail: true },
+    tail("OBJECT", 12, 44, 50),
 ];
 
 /// Opens the proof of the finding under the cursor.
@@ -94,15 +94,11 @@ pub fn jump(model: &mut Model, key: &Key, row: &str) -> Vec<Effect> {
 
 fn event(model: &mut Model, e: &Evidence) {
     let reason = e.source.strip_prefix("event ").unwrap_or_default();
-    let events = model.data.world.events_of(&e.object);
-    let wanted = events.iter().find(|w| *w.reason == *reason && Some(w.last) == e.at);
-    let wanted = wanted.or_else(|| events.iter().find(|w| *w.reason == *reason));
-    let wanted = wanted.map(|w| ObjectRef::new(Kind::Event, w.meta.namespace.clone(), w.meta.name.clone()));
-    command::open_table(model, Source { kind: Kind::Event, fence: Fence::Regarding(e.object.clone()) });
+    command::open_table(model, Source { kind: Kind::Event, fence: Fence::Regarding(e.object.by_word()) });
     let Some((table, cx)) = model.table_mut() else { return };
     table.namespaces.clear();
     table.rebuild(&cx);
-    if !wanted.is_some_and(|w| table.select(&cx, &w)) {
+    if !table.seek_reason(&cx, reason) {
         model.say(Tone::Info, "The event is no longer kept by the cluster; khud quoted it when it was.");
     }
 }

@@ -7,7 +7,7 @@ use regex::{Regex, RegexBuilder};
 use super::cell::Value;
 use super::columns::Column;
 use super::cx::Cx;
-use crate::world::{Kind, Labels, Selector, Slot, Time};
+use crate::world::{Labels, Selector, Slot, Time};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Compare {
@@ -90,21 +90,34 @@ impl Filter {
     }
 
     /// Whether the row stays. `labels` are the object's, where it has any.
-    pub fn keeps(&self, cx: &Cx<'_>, columns: &[Column], slot: Slot, labels: Option<&Labels>) -> bool {
+    /// `text` is room to write the row down in, whatever is in it.
+    pub fn keeps(
+        &self,
+        cx: &Cx<'_>,
+        columns: &[Column],
+        slot: Slot,
+        labels: Option<&Labels>,
+        text: &mut String,
+    ) -> bool {
         let Some(test) = &self.test else { return true };
         let hit = match test {
             Test::Labels(s) => labels.is_some_and(|l| s.matches(l)),
             Test::Column { name, compare, value } => columns
                 .iter()
-                .find(|c| c.shape.name.eq_ignore_ascii_case(name))
-                .is_some_and(|c| compares(&(c.cell)(cx, slot).value, *compare, value, cx.now)),
-            Test::Pattern(r) => r.is_match(&row_text(cx, columns, slot)),
+                .find(|c| c.is(name))
+                .is_some_and(|c| compares(&c.cell(cx, slot).value, *compare, value, cx.now)),
+            Test::Pattern(r) => {
+                row_text(cx, columns, slot, text);
+                r.is_match(text)
+            }
             Test::Words(words) => {
-                let row = row_text(cx, columns, slot).to_lowercase();
+                row_text(cx, columns, slot, text);
+                let row = text.to_lowercase();
                 words.iter().all(|w| row.contains(w))
             }
             Test::Fuzzy(letters) => {
-                let row = row_text(cx, columns, slot).to_lowercase();
+                row_text(cx, columns, slot, text);
+                let row = text.to_lowercase();
                 let mut chars = row.chars();
                 letters.iter().all(|l| chars.any(|c| c == *l))
             }
@@ -114,16 +127,15 @@ impl Filter {
 }
 
 /// What the row says, in one line; ages are left out, they would match by accident.
-fn row_text(cx: &Cx<'_>, columns: &[Column], slot: Slot) -> String {
-    let mut out = String::with_capacity(128);
+fn row_text(cx: &Cx<'_>, columns: &[Column], slot: Slot, out: &mut String) {
+    out.clear();
     for c in columns {
-        let cell = (c.cell)(cx, slot);
+        let cell = c.cell(cx, slot);
         if !matches!(cell.value, Value::None | Value::Age(_)) {
             out.push_str(&cell.value.show(cx.now));
             out.push(' ');
         }
     }
-    out
 }
 
 /// `restarts>5`, `status=CrashLoopBackOff`, `age<10m`, where the word before the sign names a column.
@@ -131,7 +143,7 @@ fn comparison(text: &str, columns: &[Column]) -> Option<Test> {
     let at = text.find(['<', '>', '=', '!'])?;
     let (name, rest) = (text[..at].trim(), &text[at..]);
     let name = if name.eq_ignore_ascii_case("restarts") { "↻" } else { name };
-    columns.iter().find(|c| c.shape.name.eq_ignore_ascii_case(name))?;
+    columns.iter().find(|c| c.is(name))?;
     let signs = [
         ("<=", Compare::AtMost),
         (">=", Compare::AtLeast),
@@ -205,21 +217,6 @@ pub fn want_duration(text: &str) -> Option<Duration> {
         })?)?;
     }
     if number.is_empty() && !text.is_empty() { Some(Duration::from_secs(total)) } else { None }
-}
-
-/// The kinds whose rows carry labels worth selecting by.
-pub fn labels<'a>(cx: &Cx<'a>, kind: &Kind, slot: Slot) -> Option<&'a Labels> {
-    macro_rules! of {
-        ($($kind:ident $table:ident;)*) => {
-            match kind { $(Kind::$kind => cx.world.$table.get(slot).map(|r| &r.meta.labels),)* _ => None }
-        };
-    }
-    of! {
-        Pod pods; Node nodes; Deployment deployments; ReplicaSet replica_sets; StatefulSet stateful_sets;
-        DaemonSet daemon_sets; Job jobs; CronJob cron_jobs; Service services; EndpointSlice endpoint_slices;
-        PersistentVolumeClaim claims; ResourceQuota quotas; PodDisruptionBudget budgets;
-        HorizontalPodAutoscaler autoscalers; Namespace namespaces; ConfigMap config_maps; Secret secrets;
-    }
 }
 
 #[cfg(test)]

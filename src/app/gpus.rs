@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use super::cell::{Cell, Value};
 use super::columns::Shape;
-use super::list::{Row, number, shape};
+use super::list::{Row, number, shape, tail};
 use super::model::{Dirty, Model};
 use super::msg::Effect;
 use crate::telemetry::{self, Gpu, Reading, Telemetry};
 use crate::world::{Kind, Node, ObjectRef, Text, Time};
 
 pub static SHAPES: &[Shape] = &[
-    Shape { name: "GPU", min: 5, max: 24, right: false, keep: 100, tail: true },
+    tail("GPU", 5, 24, 100),
     shape("MEMORY", 8, 10, 80),
     number("USED", 6, 9, 90),
     number("TREND", 5, 9, 85),
     number("BUSY", 4, 4, 60),
     number("°C", 2, 4, 40),
     number("XID", 3, 4, 50),
-    Shape { name: "POD", min: 8, max: 50, right: false, keep: 70, tail: true },
+    tail("POD", 8, 50, 70),
 ];
 
 /// Places among the columns.

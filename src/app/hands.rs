@@ -1,8 +1,12 @@
 //! Carries out what a remedy needs: requests, commands in containers, local files, the journal.
 
+use std::path::PathBuf;
+
 use crate::cluster::{Action, Connection};
+use crate::config::files::Places;
 use crate::playbook::render::Standing;
 use crate::playbook::walk::{Proposal, Read, Reading};
+use crate::remedy::files::{FileOp, safe_name};
 use crate::remedy::journal::Journal;
 use crate::remedy::run::{Need, Reply};
 use crate::remedy::{access, catalogue};
@@ -33,6 +37,18 @@ pub async fn carry_out(connection: &Connection, journal: &Journal, need: Need) -
 pub async fn read_log(connection: &Connection, tail: &LogTail) -> Result<String, String> {
     let bytes = connection.log_tail(tail).await.map_err(|e| e.to_string())?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Writes a file among the saved ones, readable by its owner alone; where it is.
+///
+/// # Errors
+/// A sentence: no directory to write in, or what the system said.
+pub async fn save(name: &str, text: String) -> Result<PathBuf, String> {
+    let places = Places::find().ok_or("there is no home directory to save in")?;
+    let path = places.state.join("saved").join(safe_name(name));
+    let file = FileOp::Save { path: path.clone(), bytes: text.into_bytes() };
+    blocking("saving", move || file.perform()).await?;
+    Ok(path)
 }
 
 /// Disks can be slow; the main task never waits for one.

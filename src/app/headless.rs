@@ -41,9 +41,17 @@ impl Session {
 
     /// Whether every kind is either listed in full or known not to be had.
     pub fn settled(&self) -> bool {
-        self.kinds.iter().all(|kind| match self.answer(kind) {
-            None | Some(StreamState::Connecting | StreamState::Listing { .. }) => false,
-            Some(state) => self.world.synced(kind) || refused(state),
+        self.kinds.iter().all(|kind| {
+            let mut any = false;
+            // Where namespaces are named, each has to answer.
+            let all = self.world.streams.iter().all(|(id, stream)| match id {
+                StreamId::Watch { kind: k, namespace } if k == kind => {
+                    any = true;
+                    self.world.synced_in(kind, namespace) || refused(&stream.state)
+                }
+                _ => true,
+            });
+            any && all
         })
     }
 

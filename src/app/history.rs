@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::causes;
 use super::cell::{Cell, Value};
 use super::columns::Shape;
-use super::list::{self, Row, shape};
+use super::list::{self, Row, shape, tail};
 use super::model::{Model, Prompt, PromptKind, Tone};
 use super::msg::Effect;
 use super::prompt;
@@ -17,7 +17,7 @@ pub static SHAPES: &[Shape] = &[
     shape("TIME", 8, 8, 100),
     shape(" ", 1, 1, 95),
     shape("WHAT", 4, 8, 60),
-    Shape { name: "OBJECT", min: 12, max: 60, right: false, keep: 80, tail: true },
+    tail("OBJECT", 12, 60, 80),
     shape("TEXT", 20, 400, 98),
     shape("WHO", 3, 24, 50),
 ];
@@ -134,7 +134,8 @@ pub fn save(model: &mut Model) -> Vec<Effect> {
     let title = format!("Timeline of {}{shown}", model.cluster.context);
     let at = model.data.now.to_jiff().strftime("%Y%m%dT%H%M%SZ");
     let report = model.data.timeline.markdown(&title, &filter);
-    vec![Effect::Save { name: format!("khud-timeline-{at}.md"), text: report }]
+    let name = format!("khud-timeline-{at}.md");
+    vec![Effect::Save { name, text: report, what: "the report".to_owned() }]
 }
 
 fn row(e: &Entry) -> Row {

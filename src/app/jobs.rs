@@ -1,21 +1,20 @@
 //! Carries effects out against the cluster, each in a task of its own; what comes back is a message.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::hands::{self, Fetched};
 use super::keep::{self, Item, Keeper};
 use super::log::SourceId;
 use super::msg::{Effect, Msg};
-use crate::cluster::{Behind, Connection, Scope, watch_all};
+use crate::cluster::{Behind, Connection, Feed, Scope, Tuning, watch_all, watch_tables};
 use crate::config::bug;
 use crate::config::files::{self, Places};
-use crate::remedy::files::FileOp;
 use crate::remedy::journal::Journal;
 use crate::remedy::run::{Need, Reply};
 use crate::telemetry::{Outcome, Reading};
@@ -31,10 +30,12 @@ pub struct Jobs {
     inbox: mpsc::Sender<Msg>,
     /// Everything under way. Dropping it stops all.
     tasks: JoinSet<()>,
-    /// Wakes the feed to connect again at once.
-    nudge: Arc<Notify>,
+    /// Wakes the feeds to connect again at once.
+    nudge: watch::Sender<()>,
     /// Logs that are followed, by view.
     followed: HashMap<u64, Vec<AbortHandle>>,
+    /// The server's tables that are watched, by kind.
+    tables: HashMap<Kind, AbortHandle>,
     /// How many exporters are read at once.
     scrapes: Arc<Semaphore>,
     journal: Result<Journal, String>,
@@ -60,8 +61,9 @@ impl Jobs {
             connection,
             inbox,
             tasks: JoinSet::new(),
-            nudge: Arc::new(Notify::new()),
+            nudge: watch::channel(()).0,
             followed: HashMap::new(),
+            tables: HashMap::new(),
             scrapes: Arc::new(Semaphore::new(8)),
             journal: journal.map(Journal::at),
             keeper,
@@ -112,13 +114,18 @@ impl Jobs {
 
     /// Watches the cluster for as long as the cockpit lives. While the cockpit is busy the feed folds changes.
     pub fn watch(&mut self, scope: &Scope) {
-        let mut feed = watch_all(&self.connection, scope, Kind::WATCHED);
-        let (inbox, nudge) = (self.inbox.clone(), self.nudge.clone());
+        let feed = watch_all(&self.connection, scope, Kind::WATCHED);
+        self.bring(feed);
+    }
+
+    /// Brings what a feed hears to the cockpit.
+    fn bring(&mut self, mut feed: Feed) -> AbortHandle {
+        let (inbox, mut nudged) = (self.inbox.clone(), self.nudge.subscribe());
         self.tasks.spawn(async move {
             loop {
                 let deltas = tokio::select! {
                     deltas = feed.next() => deltas,
-                    () = nudge.notified() => {
+                    Ok(()) = nudged.changed() => {
                         feed.reconnect();
                         continue;
                     }
@@ -127,7 +134,7 @@ impl Jobs {
                     break;
                 }
             }
-        });
+        })
     }
 
     pub fn carry_out(&mut self, effect: Effect) {
@@ -162,18 +169,10 @@ impl Jobs {
             }),
             Effect::Keep(entries) => self.keep(Item::Entries(entries)),
             Effect::Quiet(quiet) => self.keep(Item::Quiet(quiet)),
-            Effect::Save { name, text } => self.spawn("saving a report", async move {
-                let path = PathBuf::from(&name);
-                let op = FileOp::Save { path, bytes: text.into_bytes() };
-                match hands::blocking("writing a file", move || op.perform()).await {
-                    Ok(_) => Msg::Told(format!("Saved as {name} in the directory khud was started in.")),
-                    Err(why) => Msg::Failed(why),
-                }
-            }),
-            Effect::Follow { view, source, tail } => {
+            Effect::Follow { view, source, tail, since } => {
                 let inbox = self.inbox.clone();
                 let task = self.tasks.spawn(async move {
-                    let why = follow(&connection, &tail, view, source, &inbox).await.err();
+                    let why = follow(&connection, &tail, since, view, source, &inbox).await.err();
                     // The cockpit is gone when nobody receives any more.
                     let _ = inbox.send(Msg::LogEnd { view, source, why }).await;
                 });
@@ -212,12 +211,33 @@ impl Jobs {
                     Err(why) => Msg::Failed(why),
                 }
             }),
+            Effect::Save { name, text, what } => self.spawn("saving", async move {
+                match hands::save(&name, text).await {
+                    Ok(path) => Msg::Told(format!("Saved {what} to {}", path.display())),
+                    Err(why) => Msg::Failed(why),
+                }
+            }),
             Effect::ReadOnly(on) => self.connection.set_read_only(on),
-            Effect::Reconnect => self.nudge.notify_one(),
+            // Without a feed there is nothing to connect again.
+            Effect::Reconnect => drop(self.nudge.send(())),
+            Effect::Discover => self.spawn("asking what the server serves", async move {
+                Msg::Discovered(connection.offers().await.map_err(|e| e.to_string()))
+            }),
+            Effect::Watch(kind) => {
+                let feed = watch_tables(&connection, &kind, Tuning::default());
+                let task = self.bring(feed);
+                self.tables.insert(kind, task);
+            }
+            Effect::Unwatch(kind) => {
+                if let Some(task) = self.tables.remove(&kind) {
+                    task.abort();
+                }
+            }
             // These are the terminal's, and done before effects come here.
             Effect::Quit
             | Effect::Switch(_)
             | Effect::Suspend
+            | Effect::SaveScreen(_)
             | Effect::Redraw
             | Effect::Copy(_)
             | Effect::Announce(..) => {}
@@ -255,18 +275,19 @@ impl Jobs {
 async fn follow(
     connection: &Connection,
     tail: &LogTail,
+    since: Option<u64>,
     view: u64,
     source: SourceId,
     inbox: &mpsc::Sender<Msg>,
 ) -> Result<(), String> {
     let gone = |e: crate::cluster::Failure| e.to_string();
     if tail.previous {
-        let bytes = connection.log_tail(tail).await.map_err(gone)?;
+        let bytes = connection.log_past(tail, since).await.map_err(gone)?;
         // The cockpit is gone when nobody receives any more.
         let _ = inbox.send(Msg::Chunk { view, source, bytes }).await;
         return Ok(());
     }
-    let mut chunks = connection.log_stream(tail, true).await.map_err(gone)?;
+    let mut chunks = connection.log_stream(tail, since).await.map_err(gone)?;
     while let Some(bytes) = chunks.next().await {
         if inbox.send(Msg::Chunk { view, source, bytes: bytes.map_err(gone)? }).await.is_err() {
             break;

@@ -1,5 +1,7 @@
 //! Short lists whose rows are made when needed: findings, GPUs, containers, contexts, the timeline.
 
+use std::borrow::Cow;
+
 use super::cell::Cell;
 use super::columns::Shape;
 use crate::detect::Key;
@@ -19,7 +21,6 @@ pub enum What {
     Streams,
     Containers(ObjectRef),
     Rollout(ObjectRef),
-    Jump,
 }
 
 /// One row. The cursor stays on its `id`, wherever the row moves.
@@ -30,6 +31,22 @@ pub struct Row {
     pub cells: Vec<Cell>,
     /// Columns the first cell is set in, for trees.
     pub indent: u16,
+}
+
+/// What a list is of, for its title and its file.
+pub fn title(what: &What) -> String {
+    match what {
+        What::Namespaces => "namespaces".into(),
+        What::Streams => "streams".into(),
+        What::Findings => "findings".into(),
+        What::Gpus => "gpu memory".into(),
+        What::Evidence(_) => "evidence: enter goes to where it was read".into(),
+        What::Timeline => "timeline".into(),
+        What::Journal => "journal".into(),
+        What::Contexts => "contexts".into(),
+        What::Containers(pod) => format!("containers of {pod}"),
+        What::Rollout(workload) => format!("rollout of {workload}"),
+    }
 }
 
 #[derive(Debug)]
@@ -91,9 +108,14 @@ impl List {
 }
 
 pub const fn shape(name: &'static str, min: u16, max: u16, keep: u8) -> Shape {
-    Shape { name, min, max, right: false, keep, tail: false }
+    Shape { name: Cow::Borrowed(name), min, max, right: false, keep, tail: false }
 }
 
 pub const fn number(name: &'static str, min: u16, max: u16, keep: u8) -> Shape {
-    Shape { name, min, max, right: true, keep, tail: false }
+    Shape { name: Cow::Borrowed(name), min, max, right: true, keep, tail: false }
+}
+
+/// A column that keeps the end of its text too when cut.
+pub const fn tail(name: &'static str, min: u16, max: u16, keep: u8) -> Shape {
+    Shape { name: Cow::Borrowed(name), min, max, right: false, keep, tail: true }
 }

@@ -8,7 +8,9 @@ use super::model::{Dirty, Model, Tone, View};
 use super::msg::Effect;
 use super::navigate;
 use crate::config::Id;
+use crate::term::clean::clean;
 use crate::world::ask::LogTail;
+use crate::world::time::human;
 use crate::world::{ContainerState, Kind, ObjectRef, Pod, Role, Text, Uid, World};
 
 /// Containers followed at once; more would be unreadable.
@@ -43,7 +45,7 @@ pub struct LogView {
     pub wrap: bool,
     pub times: bool,
     pub fields: bool,
-    /// Only lines of this age or younger.
+    /// Only lines of this age or younger are asked for.
     pub since: Option<Duration>,
     pub offset: usize,
     pub left: usize,
@@ -161,6 +163,7 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
                         previous: logs.previous,
                         tail,
                     },
+                    since: logs.since.map(|s| s.as_secs()),
                 });
             }
         }
@@ -200,7 +203,8 @@ impl LogView {
     pub fn title(&self) -> String {
         let run = if self.previous { " (run before)" } else { "" };
         let container = self.container.as_ref().map_or(String::new(), |c| format!(" {c}"));
-        format!("logs {}{container}{run}", self.object)
+        let since = self.since.map_or(String::new(), |s| format!(" of the last {}", human(s)));
+        format!("logs {}{container}{run}{since}", self.object)
     }
 
     /// The first line shown, given how many there are.
@@ -213,6 +217,29 @@ impl LogView {
         let last = self.buffer.len().saturating_sub(self.height);
         self.offset = self.first().saturating_add_signed(by).min(last);
         self.follow = self.offset == last && by > 0;
+    }
+
+    /// Begins anew with the lines of the last so many minutes.
+    fn from(&mut self, minutes: u64) -> Effect {
+        self.since = Some(Duration::from_secs(minutes * 60));
+        self.tail = u32::try_from(self.keep).unwrap_or(u32::MAX);
+        self.again()
+    }
+
+    /// Every line that passes the filter, with its time and where it came from, safe to print.
+    pub fn written(&self) -> String {
+        let mut out = String::new();
+        for line in self.buffer.iter() {
+            if let Some(time) = line.time {
+                out.push_str(&format!("{time} "));
+            }
+            if let Some(target) = self.targets.iter().find(|t| t.id == line.source) {
+                out.push_str(&format!("{}/{} ", target.pod, target.container));
+            }
+            out.push_str(&clean(&line.text));
+            out.push('\n');
+        }
+        out
     }
 
     /// Begins anew, with other containers, another run, or further back.
@@ -232,7 +259,6 @@ pub fn run(model: &mut Model, id: Id) -> Option<Vec<Effect>> {
     let Some(View::Logs(logs)) = model.views.last_mut() else { return None };
     let page = logs.height.max(2) as isize - 1;
     let mut again = None;
-    let minutes = |n: u64| Some(Duration::from_secs(n * 60));
     match id {
         Id::MoveDown => logs.scroll(1),
         Id::MoveUp => logs.scroll(-1),
@@ -265,11 +291,11 @@ pub fn run(model: &mut Model, id: Id) -> Option<Vec<Effect>> {
             again = Some(logs.again());
             logs.follow = id == Id::LogsTail;
         }
-        Id::Logs1m => logs.since = minutes(1),
-        Id::Logs5m => logs.since = minutes(5),
-        Id::Logs15m => logs.since = minutes(15),
-        Id::Logs30m => logs.since = minutes(30),
-        Id::Logs1h => logs.since = minutes(60),
+        Id::Logs1m => again = Some(logs.from(1)),
+        Id::Logs5m => again = Some(logs.from(5)),
+        Id::Logs15m => again = Some(logs.from(15)),
+        Id::Logs30m => again = Some(logs.from(30)),
+        Id::Logs1h => again = Some(logs.from(60)),
         Id::LogsContainers => {
             // Round: all, then each container by name.
             let mut names: Vec<Text> = logs.targets.iter().map(|t| t.container.clone()).collect();
@@ -289,12 +315,6 @@ pub fn run(model: &mut Model, id: Id) -> Option<Vec<Effect>> {
             again = Some(logs.again());
         }
         _ => return None,
-    }
-    if let (Id::Logs1m | Id::Logs5m | Id::Logs15m | Id::Logs30m | Id::Logs1h, Some(since)) = (id, logs.since)
-    {
-        let from = now.minus(since);
-        let first = logs.buffer.iter().position(|l| l.time.is_none_or(|t| t >= from));
-        (logs.offset, logs.follow) = (first.unwrap_or(logs.buffer.len()), false);
     }
     let mut effects: Vec<Effect> = again.into_iter().collect();
     effects.extend(drive(model));

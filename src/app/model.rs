@@ -11,6 +11,7 @@ use super::list::{self, List};
 use super::logs::LogView;
 use super::preferences::Preferences;
 use super::runs::{self, ActiveRun, Menu};
+use super::served::Catalogue;
 use super::table::{Fence, Source, Table};
 use super::text::TextView;
 use super::vitals::Vitals;
@@ -123,6 +124,10 @@ impl Default for Overview {
 }
 
 impl Overview {
+    fn all(&self) -> [&Table; 4] {
+        [&self.pods, &self.nodes, &self.events, &self.proxies]
+    }
+
     pub fn tables(&mut self) -> [&mut Table; 4] {
         [&mut self.pods, &mut self.nodes, &mut self.events, &mut self.proxies]
     }
@@ -149,6 +154,8 @@ pub struct Prompt {
     pub chosen: Option<usize>,
     /// The filter to go back to when the prompt is left.
     pub before: String,
+    /// The objects suggested, where objects are.
+    pub objects: Vec<ObjectRef>,
     /// The option of an action it asks for.
     pub asks: Option<Asks>,
     /// What a line that answers a question is about.
@@ -192,6 +199,8 @@ pub enum PromptKind {
     Filter,
     Option,
     Theme,
+    /// An object by a part of its name.
+    Jump,
     /// Which of a Secret's values to show.
     Reveal,
     /// Words for the timeline.
@@ -270,10 +279,14 @@ pub struct Model {
     pub library: Arc<Library>,
     pub message: Option<Message>,
     pub namespaces: BTreeSet<Text>,
+    /// Which kinds the server serves.
+    pub served: Catalogue,
     pub keymap: Keymap,
     pub theme: Theme,
     pub prefs: Preferences,
     pub header: bool,
+    /// Text and logs have the whole screen.
+    pub full: bool,
     pub dirty: Dirty,
     pub quitting: bool,
 }
@@ -300,10 +313,12 @@ impl Model {
             library: why::library().0,
             message: None,
             namespaces: BTreeSet::new(),
+            served: Catalogue::default(),
             keymap,
             theme,
             prefs: Preferences::default(),
             header: true,
+            full: false,
             dirty: Dirty::Input,
             quitting: false,
         }
@@ -415,6 +430,14 @@ impl Model {
         }
     }
 
+    /// The marked objects; without any, the one under the cursor.
+    pub fn marked(&self) -> Vec<ObjectRef> {
+        match self.table() {
+            Some(table) if !table.marks.is_empty() => table.marks.iter().cloned().collect(),
+            _ => self.selected().into_iter().collect(),
+        }
+    }
+
     /// Where keys are looked up now.
     pub fn scope(&self) -> Scope {
         if self.prompt.is_some() {
@@ -429,7 +452,7 @@ impl Model {
             Kind::Pod => Scope::Pods,
             Kind::Node => Scope::Nodes,
             Kind::Event => Scope::Events,
-            Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet => Scope::Workloads,
+            kind if kind.workload() => Scope::Workloads,
             _ => Scope::Rows,
         };
         if let Some(t) = self.table() {
@@ -453,9 +476,35 @@ impl Model {
     /// When time alone will change something the model shows.
     pub fn next_timer(&self) -> Option<Time> {
         let message = self.message.as_ref().map(|m| m.at.plus(MESSAGE));
+        let ghosts = self.tables_on_screen().filter_map(Table::next_burial).min();
         let timers =
-            [message, self.data.detector.next_timer(), runs::next_timer(self), gpus::next_timer(self)];
+            [message, ghosts, self.data.detector.next_timer(), runs::next_timer(self), gpus::next_timer(self)];
         timers.into_iter().flatten().min()
+    }
+
+    /// The tables that are in sight.
+    pub fn tables_on_screen(&self) -> impl Iterator<Item = &Table> {
+        let (one, all) = match self.view() {
+            View::Table(t) => (Some(&**t), None),
+            View::Overview => (None, Some(self.overview.all())),
+            View::List(_) | View::Text(_) | View::Why(_) | View::Logs(_) => (None, None),
+        };
+        one.into_iter().chain(all.into_iter().flatten())
+    }
+
+    pub fn tables_on_screen_mut(&mut self) -> (Vec<&mut Table>, Cx<'_>) {
+        let Model { views, overview, data, .. } = self;
+        let tables = match views.last_mut() {
+            Some(View::Table(t)) => vec![&mut **t],
+            None | Some(View::Overview) => overview.tables().into_iter().collect(),
+            Some(View::List(_) | View::Text(_) | View::Why(_) | View::Logs(_)) => Vec::new(),
+        };
+        (tables, data.cx())
+    }
+
+    /// Whether a table in sight is still being made: the main task gives it a portion between keys and frames.
+    pub fn at_work(&self) -> bool {
+        self.tables_on_screen().any(Table::at_work)
     }
 
     pub fn say(&mut self, tone: Tone, text: impl Into<String>) {

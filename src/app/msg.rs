@@ -12,7 +12,7 @@ use crate::detect::timeline::Entry;
 use crate::playbook::walk::{Read, Reading};
 use crate::remedy::run::{Need, NeedId, Reply};
 use crate::telemetry::{self, Target};
-use crate::world::Delta;
+use crate::world::{Delta, Kind, Offer};
 use crate::world::ask::{Answer, Call, LogTail};
 
 /// Everything that can happen.
@@ -31,8 +31,12 @@ pub enum Msg {
     Deltas(Vec<Delta>),
     /// Nothing but time passed.
     Tick,
+    /// There is time for a portion of work that was put off.
+    Work,
     /// The server's version, once it said it.
     Version(String),
+    /// Which kinds the server serves, or why it does not say.
+    Discovered(Result<Vec<Offer>, String>),
     /// What a call brought, for the view that asked.
     Called {
         token: u64,
@@ -103,6 +107,19 @@ pub enum Effect {
     Bug(Vec<String>),
     /// Refuse every change under every client, or allow them again.
     ReadOnly(bool),
+    /// Write the text to a file of this name among the saved ones; `what` says how much it is.
+    Save {
+        name: String,
+        text: String,
+        what: String,
+    },
+    /// Write the screen as it is drawn to a file of this name.
+    SaveScreen(String),
+    /// Ask the server which kinds it serves.
+    Discover,
+    /// Watch the server's table of a kind, or no longer.
+    Watch(Kind),
+    Unwatch(Kind),
     /// Try the cluster again now, without waiting out the backoff.
     Reconnect,
     /// One request for a view; the answer carries the token.
@@ -126,16 +143,13 @@ pub enum Effect {
     Keep(Vec<Entry>),
     /// Keep these as what is acknowledged and muted.
     Quiet(Vec<Quiet>),
-    /// Write a report into a new file in the working directory.
-    Save {
-        name: String,
-        text: String,
-    },
     /// Follow a log for a view.
     Follow {
         view: u64,
         source: SourceId,
         tail: LogTail,
+        /// Only lines of the last so many seconds.
+        since: Option<u64>,
     },
     /// Nobody looks at the logs of this view any more.
     HangUp(u64),

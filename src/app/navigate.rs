@@ -7,6 +7,7 @@ use super::logs;
 use super::model::{Dialog, Dirty, Model, Pane, Tone, View};
 use super::msg::Effect;
 use super::table::{Fence, Source};
+use super::usage;
 use crate::world::{Kind, ObjectRef, Text};
 
 /// Views kept to go back to.
@@ -87,7 +88,7 @@ pub fn point(model: &mut Model, pane: Option<Pane>, row: Option<usize>) {
     model.dirty = Dirty::Input;
     let Some(row) = row else { return };
     if let Some((table, _)) = model.table_mut() {
-        table.jump(table.offset + row);
+        table.point(row);
     } else if let Some(list) = model.list() {
         let rows = model.rows(&list.what, &list.filter);
         let target = list.offset + row;
@@ -165,7 +166,10 @@ pub fn bottom(model: &mut Model) {
 
 pub fn sideways(model: &mut Model, by: isize) {
     if let Some(text) = model.text_mut() {
-        text.left = text.left.saturating_add_signed(by);
+        text.left = text.left.saturating_add_signed(by * 8);
+    } else if let Some((table, _)) = model.table_mut() {
+        let last = table.columns().len().saturating_sub(2);
+        table.left = table.left.saturating_add_signed(by).min(last);
     }
 }
 
@@ -175,15 +179,11 @@ pub fn namespaces(model: &mut Model, names: Vec<Text>) {
     let Model { data, overview, views, namespaces, .. } = model;
     let cx = data.cx();
     for table in [&mut overview.pods, &mut overview.events] {
-        table.namespaces = namespaces.clone();
-        table.rebuild(&cx);
+        table.within_namespaces(&cx, namespaces);
     }
     for view in views {
-        if let View::Table(t) = view
-            && t.source.kind.namespaced()
-        {
-            t.namespaces = namespaces.clone();
-            t.rebuild(&cx);
+        if let View::Table(t) = view {
+            t.within_namespaces(&cx, namespaces);
         }
     }
     let text = match model.namespaces.len() {
@@ -264,7 +264,7 @@ fn inside(model: &mut Model, object: &ObjectRef) {
             command::table(model, Kind::Pod);
             None
         }
-        _ => Some(Source { kind: Kind::Event, fence: Fence::Regarding(object.clone()) }),
+        _ => Some(Source { kind: Kind::Event, fence: Fence::Regarding(object.by_word()) }),
     };
     if let Some(source) = source {
         command::open_table(model, source);
@@ -291,6 +291,16 @@ pub fn owner(model: &mut Model) {
     }
 }
 
+/// To the pods whose spec names this object.
+pub fn used_by(model: &mut Model) {
+    let Some(object) = model.selected() else { return };
+    if usage::told_of(&object.kind) {
+        command::open_table(model, Source { kind: Kind::Pod, fence: Fence::Users(object) });
+    } else {
+        model.say(Tone::Info, format!("Who uses is told of {}.", usage::USED.join(", ")));
+    }
+}
+
 pub fn node(model: &mut Model) {
     let Some(object) = model.selected() else { return };
     let node = model.data.world.pods.find(&object.namespace, &object.name).map(|p| p.node.clone());
@@ -302,23 +312,22 @@ pub fn node(model: &mut Model) {
 
 /// Opens the kind's table with the cursor on the object; without a namespace the first of that name.
 pub fn open_object(model: &mut Model, kind: &Kind, namespace: &str, name: &str) {
-    if super::columns::of_kind(kind).is_empty() {
-        model.say(Tone::Info, format!("khud has no view of kind {kind} yet."));
+    let served = (!kind.watched()).then(|| model.served.kind(kind.name()).or(Some(kind.clone()))).flatten();
+    let kind = &served.unwrap_or_else(|| kind.clone());
+    if kind.plural().is_empty() {
+        model.say(Tone::Info, format!("The server serves no kind {kind}."));
         return;
     }
     command::table(model, kind.clone());
+    let synced = model.data.world.synced(kind);
     let Some((table, cx)) = model.table_mut() else { return };
     // What was asked for is shown, wherever one looks otherwise.
     if !namespace.is_empty() && !table.namespaces.is_empty() && !table.namespaces.contains(namespace) {
         table.namespaces.clear();
         table.rebuild(&cx);
     }
-    let wanted = match namespace {
-        "" => table.find_name(&cx, name),
-        ns => Some(ObjectRef::new(kind.clone(), ns, name)),
-    };
-    let found = wanted.is_some_and(|o| table.select(&cx, &o));
-    if !found {
+    // What is not listed yet may still come.
+    if !table.seek(&cx, namespace, name) && synced && !table.at_work() {
         model.say(Tone::Bad, format!("There is no {} {name} here (any more).", kind.name().to_lowercase()));
     }
 }

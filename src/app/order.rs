@@ -11,23 +11,36 @@ const BLOCK: usize = 512;
 /// Where a row stands: the sorted column's value, then namespace, name and slot so that no two rows are equal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key {
-    pub value: Value,
-    pub namespace: Text,
-    pub name: Text,
+    /// Says by itself which of most values comes first.
+    rank: u64,
+    value: Value,
+    namespace: Text,
+    name: Text,
 }
 
 impl Key {
+    pub fn new(value: Value, namespace: Text, name: Text) -> Key {
+        Key { rank: value.prefix(), value, namespace, name }
+    }
+
     fn cmp(&self, other: &Key, descending: bool) -> Ordering {
         let by_value = match (&self.value, &other.value) {
             // What has no value stands last whichever way the column is sorted.
             (Value::None, Value::None) => Ordering::Equal,
             (Value::None, _) => Ordering::Greater,
             (_, Value::None) => Ordering::Less,
-            (a, b) if descending => b.cmp(a),
-            (a, b) => a.cmp(b),
+            (a, b) => {
+                let order = self.rank.cmp(&other.rank).then_with(|| a.cmp(b));
+                if descending { order.reverse() } else { order }
+            }
         };
-        by_value.then_with(|| self.namespace.cmp(&other.namespace)).then_with(|| self.name.cmp(&other.name))
+        by_value.then_with(|| text(&self.namespace, &other.namespace)).then_with(|| text(&self.name, &other.name))
     }
+}
+
+/// Namespaces are shared by their objects: most comparisons are of one text with itself.
+fn text(a: &Text, b: &Text) -> Ordering {
+    if Text::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) }
 }
 
 /// A sorted list in blocks: insert and remove touch one block, finding the n-th row walks the block lengths.
@@ -104,6 +117,20 @@ impl Order {
         true
     }
 
+    /// Puts a row that comes after all others at the end.
+    fn append(&mut self, slot: Slot, key: Key) {
+        match self.blocks.last_mut() {
+            Some(block) if block.len() < BLOCK / 2 => block.push(slot),
+            _ => {
+                let mut block = Vec::with_capacity(BLOCK);
+                block.push(slot);
+                self.blocks.push(block);
+            }
+        }
+        self.keys[slot.0 as usize] = Some(key);
+        self.len += 1;
+    }
+
     /// Takes the row out. False where it was not in.
     pub fn remove(&mut self, slot: Slot) -> bool {
         let Some((b, at)) = self.find(slot) else { return false };
@@ -144,19 +171,91 @@ impl Order {
         self.blocks[first..].iter().flatten().copied().skip(skip)
     }
 
+    /// How many rows stand before where a row of this key and slot would.
+    pub fn rank(&self, key: &Key, slot: Slot) -> usize {
+        let (b, at) = self.place(key, slot);
+        self.blocks.iter().take(b).map(Vec::len).sum::<usize>() + at
+    }
+
+    pub fn key_of(&self, slot: Slot) -> Option<&Key> {
+        self.key(slot)
+    }
+
     /// Builds the order of many rows at once.
     pub fn build(rows: Vec<(Slot, Key)>, descending: bool) -> Order {
-        let mut rows = rows;
-        rows.sort_unstable_by(|a, b| a.1.cmp(&b.1, descending).then(a.0.cmp(&b.0)));
-        let mut order = Order::new(descending);
-        order.len = rows.len();
-        order.blocks = rows.chunks(BLOCK / 2).map(|c| c.iter().map(|(s, _)| *s).collect()).collect();
-        let highest = rows.iter().map(|(s, _)| s.0 as usize + 1).max().unwrap_or(0);
-        order.keys.resize(highest, None);
-        for (slot, key) in rows {
-            order.keys[slot.0 as usize] = Some(key);
+        let mut builder = Builder::new(descending);
+        builder.add(rows);
+        builder.merge(usize::MAX);
+        builder.done()
+    }
+}
+
+/// Makes an order in portions, so that nobody waits for a large one: runs are sorted as they are added and merged
+/// little by little.
+#[derive(Debug)]
+pub struct Builder {
+    descending: bool,
+    /// Each run is sorted last first: its next row is popped from its end.
+    runs: Vec<Vec<(Slot, Key)>>,
+    /// Runs with rows left, the one with the first row last.
+    heads: Vec<usize>,
+    order: Order,
+}
+
+impl Builder {
+    pub fn new(descending: bool) -> Builder {
+        Builder { descending, runs: Vec::new(), heads: Vec::new(), order: Order::new(descending) }
+    }
+
+    /// Adds rows in any order.
+    pub fn add(&mut self, mut rows: Vec<(Slot, Key)>) {
+        if rows.is_empty() {
+            return;
         }
-        order
+        let descending = self.descending;
+        // Rows often come sorted by name: a stable sort makes use of it.
+        rows.sort_by(|a, b| b.1.cmp(&a.1, descending).then(b.0.cmp(&a.0)));
+        self.runs.push(rows);
+    }
+
+    fn first_of(&self, run: usize) -> Option<&(Slot, Key)> {
+        self.runs[run].last()
+    }
+
+    fn before(&self, a: usize, b: usize) -> Ordering {
+        match (self.first_of(a), self.first_of(b)) {
+            (Some(a), Some(b)) => a.1.cmp(&b.1, self.descending).then(a.0.cmp(&b.0)),
+            _ => Ordering::Equal,
+        }
+    }
+
+    /// Puts a run where its first row says among the others.
+    fn seat(&mut self, run: usize) {
+        let at = self.heads.partition_point(|h| self.before(*h, run) == Ordering::Greater);
+        self.heads.insert(at, run);
+    }
+
+    /// Merges at most so many rows; true when all are in order.
+    pub fn merge(&mut self, most: usize) -> bool {
+        if self.order.is_empty() && self.heads.is_empty() {
+            (0..self.runs.len()).for_each(|run| self.seat(run));
+            let rows = self.runs.iter().flatten();
+            let highest = rows.map(|(slot, _)| slot.0 as usize + 1).max().unwrap_or(0);
+            self.order.keys.resize(highest, None);
+        }
+        for _ in 0..most {
+            let Some(run) = self.heads.pop() else { return true };
+            let Some((slot, key)) = self.runs[run].pop() else { continue };
+            self.order.append(slot, key);
+            if !self.runs[run].is_empty() {
+                self.seat(run);
+            }
+        }
+        self.heads.is_empty()
+    }
+
+    pub fn done(self) -> Order {
+        self.order
     }
 }
 
@@ -169,7 +268,7 @@ mod tests {
     fn key(value: i64, name: u32) -> Key {
         let value = if value < 0 { Value::None } else { Value::Num(value) };
         // Events about one object share its name: a third of the rows do here.
-        Key { value, namespace: "ns".into(), name: format!("{:05}", name / 3).into() }
+        Key::new(value, "ns".into(), format!("{:05}", name / 3).into())
     }
 
     proptest! {
@@ -189,9 +288,24 @@ mod tests {
                     prop_assert_eq!(order.remove(Slot(slot)), truth.remove(&slot).is_some());
                 }
             }
-            let rows: Vec<_> = truth.iter().map(|(s, v)| (Slot(*s), key(*v, *s))).collect();
-            let sorted = Order::build(rows, descending);
-            let want: Vec<Slot> = sorted.range(0).collect();
+            let mut rows: Vec<_> = truth.iter().map(|(s, v)| (Slot(*s), key(*v, *s))).collect();
+            // In portions, as large tables are.
+            let mut builder = Builder::new(descending);
+            rows.chunks(97).for_each(|c| builder.add(c.to_vec()));
+            while !builder.merge(10) {}
+            let merged: Vec<Slot> = builder.done().range(0).collect();
+            rows.sort_by(|a, b| {
+                let order = match (&a.1.value, &b.1.value) {
+                    (Value::None, Value::None) => Ordering::Equal,
+                    (Value::None, _) => Ordering::Greater,
+                    (_, Value::None) => Ordering::Less,
+                    (a, b) if descending => b.cmp(a),
+                    (a, b) => a.cmp(b),
+                };
+                order.then_with(|| a.1.name.cmp(&b.1.name)).then(a.0.cmp(&b.0))
+            });
+            let want: Vec<Slot> = rows.iter().map(|(s, _)| *s).collect();
+            prop_assert_eq!(merged, want.clone());
             prop_assert_eq!(order.range(0).collect::<Vec<_>>(), want.clone());
             prop_assert_eq!(order.len(), want.len());
             for (i, slot) in want.iter().enumerate().step_by(37) {

@@ -8,9 +8,11 @@ use super::command;
 use super::document;
 use super::filter::Filter;
 use super::history;
+use super::jump;
 use super::logs;
-use super::model::{Dirty, Model, Prompt, PromptKind, Suggestion, View};
+use super::model::{Dirty, Model, Prompt, PromptKind, Suggestion, Tone, View};
 use super::msg::Effect;
+use super::navigate;
 use super::preferences;
 use super::quiet;
 use super::runs;
@@ -68,7 +70,7 @@ pub fn edit(model: &mut Model, f: impl FnOnce(&mut String)) {
     let (kind, text) = (prompt.kind, prompt.text.clone());
     match kind {
         PromptKind::Filter => filter(model, &text),
-        PromptKind::Command => suggest(model),
+        PromptKind::Command | PromptKind::Jump => suggest(model),
         PromptKind::Option
         | PromptKind::Reveal
         | PromptKind::Note
@@ -154,6 +156,13 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
                 }
                 return Vec::new();
             }
+            if p.kind == PromptKind::Jump {
+                match p.objects.get(p.chosen.unwrap_or(0)) {
+                    Some(o) => navigate::open_object(model, &o.kind, &o.namespace, &o.name),
+                    None => model.say(Tone::Info, "No object of that name is watched here."),
+                }
+                return Vec::new();
+            }
             if p.kind == PromptKind::Reveal {
                 let key =
                     p.chosen.and_then(|i| p.suggestions.get(i)).map_or(p.text.clone(), |s| s.word.clone());
@@ -163,7 +172,7 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
             if p.kind == PromptKind::Command {
                 let first = p.text.split_whitespace().next().unwrap_or("");
                 // A word that means nothing yet means its best suggestion.
-                let chosen = p.chosen.or((!first.is_empty() && !command::known(first)).then_some(0));
+                let chosen = p.chosen.or((!first.is_empty() && !command::known(model, first)).then_some(0));
                 let line = match chosen.and_then(|i| p.suggestions.get(i)) {
                     Some(s) => p.text.replacen(first, &s.word, 1),
                     None => p.text.clone(),
@@ -199,16 +208,19 @@ fn show_theme(model: &mut Model) {
 }
 
 /// Every word the command line takes, with what it does.
-pub fn words() -> Vec<Suggestion> {
+pub fn words(model: &Model) -> Vec<Suggestion> {
     let commands = COMMANDS
         .iter()
         .filter(|c| c.scopes.contains(&crate::config::commands::Scope::Global) || c.id == Id::Quit);
     let mut out: Vec<Suggestion> = Vec::new();
-    for kind in Kind::ALL.iter().filter(|k| !super::columns::of_kind(k).is_empty()) {
-        out.push(Suggestion {
-            word: kind.plural().into(),
-            description: format!("{} in a view of their own", kind.name()),
-        });
+    for kind in Kind::WATCHED {
+        let description = format!("{} in a view of their own", kind.name());
+        out.push(Suggestion { word: kind.plural().into(), description });
+    }
+    for kind in model.served.offers.iter().map(|o| &o.kind).filter(|k| !k.watched()) {
+        let group = if kind.group().is_empty() { "core" } else { kind.group() };
+        let description = format!("{} of {group}/{}, as the server lists them", kind.name(), kind.version());
+        out.push(Suggestion { word: model.served.word(kind), description });
     }
     for c in commands {
         let word = c.words.first().copied().unwrap_or(c.name);
@@ -220,18 +232,20 @@ pub fn words() -> Vec<Suggestion> {
 }
 
 fn suggest(model: &mut Model) {
-    let themes = model.prefs.themes();
-    let Some(p) = &mut model.prompt else { return };
-    let (all, shown) = match p.kind {
-        PromptKind::Command => (words(), SUGGESTIONS),
-        PromptKind::Theme => (themes, THEMES),
-        PromptKind::Filter
-        | PromptKind::Option
-        | PromptKind::Reveal
-        | PromptKind::Note
-        | PromptKind::Acknowledge
-        | PromptKind::Mute => return,
+    let (all, shown) = match model.prompt.as_ref().map(|p| p.kind) {
+        Some(PromptKind::Command) => (words(model), SUGGESTIONS),
+        Some(PromptKind::Theme) => (model.prefs.themes(), THEMES),
+        Some(PromptKind::Jump) => {
+            let text = model.prompt.as_ref().map_or(String::new(), |p| p.text.clone());
+            let found = jump::find(model, &text);
+            if let Some(p) = &mut model.prompt {
+                (p.objects, p.suggestions) = found.into_iter().unzip();
+            }
+            return;
+        }
+        _ => return,
     };
+    let Some(p) = &mut model.prompt else { return };
     let word = p.text.split_whitespace().next().unwrap_or("");
     if word.is_empty() {
         p.suggestions = all.into_iter().take(shown).collect();

@@ -19,7 +19,7 @@ pub static CONTAINERS: &[Shape] = &[
 ];
 
 pub static ROLLOUT: &[Shape] = &[
-    Shape { name: "OBJECT", min: 20, max: 70, right: false, keep: 100, tail: false },
+    shape("OBJECT", 20, 70, 100),
     number("READY", 5, 9, 90),
     shape("STATUS", 8, 24, 88),
     shape("CAUSE", 8, 60, 95),

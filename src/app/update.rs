@@ -15,14 +15,16 @@ use super::navigate;
 use super::preferences;
 use super::prompt;
 use super::runs;
+use super::served;
 use super::table::Table;
 use super::why;
 use crate::config::{Id, KeymapResult};
-use crate::world::{Change, Delta, Kind, Slot};
+use crate::world::{Change, Delta, Kind, ObjectRef, Slot};
 
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     model.data.now = model.clock.now();
     let mut effects = take(model, msg);
+    effects.extend(served::follow(model));
     effects.extend(history::keep(model));
     effects
 }
@@ -50,10 +52,15 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Deltas(deltas) => absorb(model, deltas),
         Msg::Tick => tick(model),
+        Msg::Work => {
+            work(model);
+            Vec::new()
+        }
         Msg::Version(version) => {
             model.cluster.version = version;
             Vec::new()
         }
+        Msg::Discovered(result) => served::discovered(model, result),
         Msg::Replied { run, id, reply } => runs::reply(model, run, id, reply),
         Msg::Given { walk, read, result, took_ms } => why::given(model, walk, &read, result, took_ms),
         Msg::Chunk { view, source, bytes } => logs::chunk(model, view, source, &bytes),
@@ -119,6 +126,15 @@ fn tick(model: &mut Model) -> Vec<Effect> {
         model.message = None;
         model.dirty = Dirty::Input;
     }
+    let now = model.data.now;
+    let (tables, _) = model.tables_on_screen_mut();
+    let mut buried = false;
+    for table in tables {
+        buried |= table.bury(now);
+    }
+    if buried {
+        model.dirty = model.dirty.max(Dirty::Data);
+    }
     let mut effects = causes::timers(model);
     effects.extend(gpus::scrape(model));
     effects.extend(runs::drive(model));
@@ -127,12 +143,35 @@ fn tick(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
+/// A portion of each large table that is being made.
+fn work(model: &mut Model) {
+    let (tables, cx) = model.tables_on_screen_mut();
+    let mut done = false;
+    for table in tables {
+        done |= table.work(&cx);
+    }
+    if done {
+        model.dirty = Dirty::Input;
+    }
+}
+
 /// Takes changes of the cluster in: the world first, then all that is derived from it, change by change.
 fn absorb(model: &mut Model, deltas: Vec<Delta>) -> Vec<Effect> {
     let (mut all, mut changes) = (Vec::new(), Vec::new());
     for delta in deltas {
+        if !served::wanted(model, &delta) {
+            continue;
+        }
         let stream = matches!(delta, Delta::Stream { .. });
+        let columns = match &delta {
+            Delta::Columns { kind, .. } => Some(kind.clone()),
+            _ => None,
+        };
+        mourn(model, &delta);
         model.data.world.apply(delta, &mut changes);
+        if let Some(kind) = columns {
+            served::columns(model, &kind);
+        }
         if stream {
             model.dirty = model.dirty.max(Dirty::Data);
         }
@@ -150,6 +189,25 @@ fn absorb(model: &mut Model, deltas: Vec<Delta>) -> Vec<Effect> {
     effects.extend(why::drive(model));
     effects.extend(logs::drive(model));
     effects
+}
+
+/// What a delta is about to take away stays on the screen for a while.
+fn mourn(model: &mut Model, delta: &Delta) {
+    let (Delta::Delete { object: ObjectRef { kind, .. }, .. } | Delta::ListEnd { kind, .. }) = delta else {
+        return;
+    };
+    let leaving = model.data.world.leaving(delta);
+    if leaving.is_empty() {
+        return;
+    }
+    let (tables, cx) = model.tables_on_screen_mut();
+    for table in tables {
+        for slot in &leaving {
+            if let Some(row) = table.source.row(kind, *slot) {
+                table.mourn(&cx, row);
+            }
+        }
+    }
 }
 
 /// What follows from one change.
@@ -204,7 +262,10 @@ pub fn touch(model: &mut Model, kind: &Kind, slot: Slot) {
     let Model { data, overview, views, forward, dirty, .. } = model;
     let cx = data.cx();
     let mut look = |table: &mut Table, on_screen: bool| {
-        if table.source.kind == *kind && table.touch(&cx, slot) && on_screen {
+        if let Some(row) = table.source.row(kind, slot)
+            && table.touch(&cx, row)
+            && on_screen
+        {
             *dirty = (*dirty).max(Dirty::Data);
         }
     };

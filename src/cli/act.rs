@@ -139,7 +139,7 @@ async fn carry_out(common: &Common, args: &Do, action: &str, text: &str) -> u8 {
     // A node's pods are in all namespaces; anything else is looked at where it lies.
     let scope = match run.report().target.namespace.as_ref() {
         "" => Scope::Cluster,
-        namespace => Scope::Namespace(namespace.into()),
+        namespace => Scope::Namespaces(vec![namespace.into()]),
     };
     let mut session = Session::start(connection, &scope, KINDS);
     session.settle(LOOK, |_, _| {}).await;

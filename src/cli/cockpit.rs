@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEventKind};
 use futures::StreamExt;
+use ratatui::buffer::Buffer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -101,6 +102,8 @@ pub async fn run(model: Model, jobs: Jobs, mut inbox: mpsc::Receiver<Msg>) -> io
                 None
             }
             () = c.writer.written(), if !c.writer.ready() => None,
+            // Work that was put off goes on between keys and frames, before what the cluster sends.
+            () = std::future::ready(()), if c.model.at_work() => c.take(Msg::Work, &entered)?,
             msg = inbox.recv() => match msg {
                 Some(msg) => c.take(msg, &entered)?,
                 // The jobs live as long as the cockpit, so the channel does not end before it.
@@ -165,6 +168,10 @@ impl Cockpit {
                 }
                 Effect::Suspend => self.suspend(entered)?,
                 Effect::Redraw => self.redraw(),
+                Effect::SaveScreen(name) => {
+                    let text = self.screen_text();
+                    self.jobs.carry_out(Effect::Save { name, text, what: "the screen".to_owned() });
+                }
                 Effect::Copy(text) => self.copy(&text),
                 Effect::Announce(how, title) => self.announce(how, &title),
                 other => self.jobs.carry_out(other),
@@ -196,6 +203,13 @@ impl Cockpit {
             self.writer.send(bytes);
         }
         self.frames.drawn(Instant::now());
+    }
+
+    /// The screen as text. It is drawn anew: the message that says it was saved is not on it yet.
+    fn screen_text(&mut self) -> String {
+        let mut buffer = Buffer::empty(self.screen.area());
+        ui::draw(&self.model, &mut self.memory, &mut buffer);
+        ui::to_text(&buffer)
     }
 
     fn redraw(&mut self) {

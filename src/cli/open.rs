@@ -8,7 +8,7 @@ use super::{exit, out, settings};
 use crate::app::jobs::{INBOX, Jobs};
 use crate::app::model::{Cluster, Model, Tone};
 use crate::app::preferences::{self, Preferences};
-use crate::app::{Effect, command, history};
+use crate::app::{Effect, command, history, served};
 use crate::cluster::{Options, Scope};
 use crate::config::files::{self, Places};
 use crate::config::theme::Sheet;
@@ -137,11 +137,11 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
     jobs.hello();
     jobs.whoami();
     history::opened(&mut model);
+    let mut effects: Vec<Effect> = served::ask(&mut model).into_iter().collect();
     jobs.watch(&Scope::Cluster);
     if let Some(places) = places {
         jobs.watch_files(places);
     }
-    let mut effects: Vec<Effect> = Vec::new();
     if let Some(why) = told {
         model.say(Tone::Bad, why);
     }

@@ -48,9 +48,8 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
         return could_not(e.to_string());
     }
     let scope = match common.namespace.as_slice() {
-        [one] => Scope::Namespace(one.as_str().into()),
         [] => Scope::Cluster,
-        _ => return could_not("khud scan looks at one namespace or at all of them".to_owned()),
+        names => Scope::Namespaces(names.iter().map(|n| n.as_str().into()).collect()),
     };
     let cluster = connection.context().to_owned();
     let mut look = Look {

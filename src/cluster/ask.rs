@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::connect::Connection;
 use super::error::{Failure, tidy, title};
 use super::slim::Refusal;
-use crate::world::Kind;
+use crate::world::{Kind, Offer};
 use crate::world::ask::{Answer, Call, LogTail};
 
 /// No single answer khud asks for comes near this; what does is not read to its end.
@@ -213,13 +213,24 @@ impl Connection {
         if (200..300).contains(&status) { Ok(body) } else { Err(self.refused(status, &body)) }
     }
 
-    /// A log as it grows, from `log.tail` lines before its end. Ends when the container does; dropping it hangs up.
+    /// As `log_tail`, with the kubelet's times, and only the lines of the last `since` seconds.
     ///
     /// # Errors
     /// As `log_tail`.
-    pub async fn log_stream(&self, log: &LogTail, timestamps: bool) -> Result<Chunks, Failure> {
-        let more = if timestamps { "&follow=true&timestamps=true" } else { "&follow=true" };
-        let request = self.request(Request::get(log_path(log, more)), Vec::new())?;
+    pub async fn log_past(&self, log: &LogTail, since: Option<u64>) -> Result<Bytes, Failure> {
+        let path = log_path(log, &format!("&timestamps=true&limitBytes={LOG_LIMIT}{}", since_query(since)));
+        let (status, body) = self.get(&path, LOG_LIMIT + 4096).await?;
+        if (200..300).contains(&status) { Ok(body) } else { Err(self.refused(status, &body)) }
+    }
+
+    /// A log as it grows, with the kubelet's times, from `log.tail` lines before its end but nothing older than
+    /// `since` seconds. Ends when the container does; dropping it hangs up.
+    ///
+    /// # Errors
+    /// As `log_tail`.
+    pub async fn log_stream(&self, log: &LogTail, since: Option<u64>) -> Result<Chunks, Failure> {
+        let more = format!("&follow=true&timestamps=true{}", since_query(since));
+        let request = self.request(Request::get(log_path(log, &more)), Vec::new())?;
         let response = self.send(request, self.request_timeout()).await?;
         let status = response.status();
         if !status.is_success() {
@@ -329,6 +340,14 @@ impl Connection {
             }
         }
         Ok(out)
+    }
+
+    /// Every kind that can be listed and watched, in the version the server prefers.
+    ///
+    /// # Errors
+    /// As `discover`.
+    pub async fn offers(&self) -> Result<Vec<Offer>, Failure> {
+        Ok(offered(self.discover().await?))
     }
 
     async fn discover_plainly(
@@ -461,6 +480,10 @@ fn missing_right(a: &Action) -> String {
     format!("no role gives you the right to {} {what} in {scope}", a.verb)
 }
 
+fn since_query(since: Option<u64>) -> String {
+    since.map(|s| format!("&sinceSeconds={s}")).unwrap_or_default()
+}
+
 fn log_path(log: &LogTail, more: &str) -> String {
     let mut path = format!(
         "/api/v1/namespaces/{}/pods/{}/log?container={}&tailLines={}{more}",
@@ -506,6 +529,25 @@ fn described(group: &str, version: &Value, resource: &Value, of: &Value) -> Reso
         verbs: texts(&of["verbs"]),
         short_names: texts(&of["shortNames"]),
     }
+}
+
+/// What of it can be shown as rows. Core's events are those of events.k8s.io once more.
+fn offered(all: Vec<Resource>) -> Vec<Offer> {
+    let can = |r: &Resource, verb: &str| r.verbs.iter().any(|v| v == verb);
+    all.into_iter()
+        .filter(|r| can(r, "list") && can(r, "watch") && !r.name.contains('/'))
+        .filter(|r| !(r.group.is_empty() && r.name == "events"))
+        .map(|r| Offer {
+            kind: Kind::served(crate::world::Resource {
+                group: r.group.into(),
+                version: r.version.into(),
+                plural: r.name.into(),
+                kind: r.kind.into(),
+                namespaced: r.namespaced,
+            }),
+            short: r.short_names.into_iter().map(Into::into).collect(),
+        })
+        .collect()
 }
 
 fn texts(list: &Value) -> Vec<String> {
@@ -560,5 +602,15 @@ mod tests {
             assert_eq!(r.namespaced, kind.namespaced(), "{kind}");
         }
         assert!(out.iter().any(|r| r.name == "pods/eviction" && r.verbs == ["create"]));
+        let offers = offered(out);
+        for kind in Kind::ALL {
+            assert_eq!(offers.iter().filter(|o| o.kind == *kind).count(), 1, "{kind}");
+        }
+        let lease = offers.iter().find(|o| o.answers_to("leases")).unwrap();
+        assert_eq!(lease.kind.collection_path("kube-node-lease"), "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases");
+        assert!(lease.answers_to("Lease") && lease.answers_to("leases.coordination.k8s.io"));
+        let class = offers.iter().find(|o| o.answers_to("pc")).unwrap();
+        assert_eq!(class.kind.collection_path("prod"), "/apis/scheduling.k8s.io/v1/priorityclasses", "of no namespace");
+        assert!(!offers.iter().any(|o| o.kind.name() == "SelfSubjectAccessReview"), "cannot be listed");
     }
 }

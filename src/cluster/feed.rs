@@ -21,7 +21,8 @@ use crate::world::{Delta, Kind, StreamState, Text, Time};
 pub enum Scope {
     /// All namespaces; where that is forbidden, those that are allowed.
     Cluster,
-    Namespace(Text),
+    /// These namespaces and what lies in none.
+    Namespaces(Vec<Text>),
 }
 
 /// The times a watch goes by. Tests shorten them.
@@ -119,15 +120,32 @@ pub fn watch_all_tuned(conn: &Connection, scope: &Scope, kinds: &[Kind], tuning:
         Arc::new(Shared { outbox: Outbox::default(), tuning, nudge, no_streaming: AtomicBool::new(false) });
     let mut tasks = JoinSet::new();
     for kind in kinds {
-        let namespace = match scope {
-            Scope::Namespace(ns) if kind.namespaced() => ns.clone(),
-            _ => Text::default(),
+        let namespaces = match scope {
+            Scope::Namespaces(names) if kind.namespaced() => names.as_slice(),
+            _ => &[Text::default()],
         };
-        tasks.spawn(supervise(conn.clone(), shared.clone(), kind.clone(), namespace));
+        for namespace in namespaces {
+            tasks.spawn(supervise(conn.clone(), shared.clone(), kind.clone(), namespace.clone(), Watch::new));
+        }
     }
     tasks.spawn(probe(conn.clone(), shared.clone()));
     Feed { conn: conn.clone(), shared, _tasks: tasks }
 }
+
+/// Watches the server's own tables of one kind, whichever it serves, in all namespaces or those that are allowed.
+pub fn watch_tables(conn: &Connection, kind: &Kind, tuning: Tuning) -> Feed {
+    let (nudge, _) = signal::channel(0);
+    let shared =
+        Arc::new(Shared { outbox: Outbox::default(), tuning, nudge, no_streaming: AtomicBool::new(false) });
+    let mut tasks = JoinSet::new();
+    let all = Text::default();
+    tasks.spawn(supervise(conn.clone(), shared.clone(), kind.clone(), all, Watch::of_tables));
+    tasks.spawn(probe(conn.clone(), shared.clone()));
+    Feed { conn: conn.clone(), shared, _tasks: tasks }
+}
+
+/// How a watch is made: of objects, or of tables.
+type Make = fn(&Connection, &Arc<Shared>, Kind, Text) -> Watch;
 
 impl Feed {
     /// The changes since the last call, in order; waits for the first. Cancelling it loses nothing.
@@ -150,9 +168,9 @@ impl Feed {
 }
 
 /// Runs one kind's watch for ever, in the allowed namespaces where the whole cluster is not.
-async fn supervise(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace: Text) {
+async fn supervise(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace: Text, make: Make) {
     let again = shared.tuning.forbidden_again;
-    let mut watch = Watch::new(&conn, &shared, kind.clone(), namespace.clone());
+    let mut watch = make(&conn, &shared, kind.clone(), namespace.clone());
     loop {
         // Returns only when forbidden.
         let _ = watch.run().await;
@@ -163,7 +181,7 @@ async fn supervise(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace:
                 for ns in allowed(&conn, &kind).await {
                     if !running.contains(&ns) {
                         running.push(ns.clone());
-                        inner.spawn(keep(conn.clone(), shared.clone(), kind.clone(), ns));
+                        inner.spawn(keep(conn.clone(), shared.clone(), kind.clone(), ns, make));
                     }
                 }
             }
@@ -177,8 +195,8 @@ async fn supervise(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace:
 }
 
 /// One namespace's watch, tried again now and then where it is forbidden.
-async fn keep(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace: Text) {
-    let mut watch = Watch::new(&conn, &shared, kind, namespace);
+async fn keep(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace: Text, make: Make) {
+    let mut watch = make(&conn, &shared, kind, namespace);
     loop {
         let _ = watch.run().await;
         tokio::time::sleep(shared.tuning.forbidden_again).await;

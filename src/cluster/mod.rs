@@ -19,6 +19,6 @@ pub use ask::{Action, Behind, Chunks, Fetched, Permission, Resource, Version};
 pub use connect::{Connection, Options};
 pub use error::{ConnectError, Failure};
 pub use exec::ExecEnd;
-pub use feed::{Feed, Scope, Tuning, watch_all, watch_all_tuned};
+pub use feed::{Feed, Scope, Tuning, watch_all, watch_all_tuned, watch_tables};
 pub use kubeconfig::{Context, Surroundings, contexts};
 pub use outbox::Counters;

@@ -74,6 +74,8 @@ pub(super) struct Watch {
     backoff: Backoff,
     /// Events of core/v1, for a server without events.k8s.io.
     core_events: bool,
+    /// The server's own tables are watched, not the objects.
+    tabular: bool,
 }
 
 impl Watch {
@@ -89,7 +91,14 @@ impl Watch {
             namespace,
             version: None,
             core_events: false,
+            tabular: false,
         }
+    }
+
+    /// Watches the server's own tables of a kind.
+    pub fn of_tables(conn: &Connection, shared: &Arc<Shared>, kind: Kind, namespace: Text) -> Watch {
+        let decoder = Decoder::of_tables(kind.clone());
+        Watch { tabular: true, decoder, ..Watch::new(conn, shared, kind, namespace) }
     }
 
     fn say(&self, state: StreamState) {
@@ -177,7 +186,8 @@ impl Watch {
         self.nudge.mark_unchanged();
         if self.version.is_none() {
             self.shared.outbox.count(|c| c.lists += 1);
-            if self.shared.streaming() {
+            // What marks the end of a streaming list is no row of a table.
+            if self.shared.streaming() && !self.tabular {
                 return self.stream_list().await;
             }
             self.page_list().await?;
@@ -196,6 +206,10 @@ impl Watch {
 
     /// ConfigMaps and Secrets come as metadata only: their data never leaves the server.
     fn accept(&self, watch: bool) -> &'static str {
+        if self.tabular {
+            // Where the server makes no table of a kind, its objects do.
+            return "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+        }
         match (&self.kind, watch) {
             (Kind::ConfigMap | Kind::Secret, true) => {
                 "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -240,6 +254,12 @@ impl Watch {
     fn list_delta(&self, start: bool) -> Delta {
         let (kind, namespace) = (self.kind.clone(), self.namespace.clone());
         if start { Delta::ListStart { kind, namespace } } else { Delta::ListEnd { kind, namespace } }
+    }
+
+    /// The columns of the table, where they are new.
+    fn columns(&mut self) -> Option<Delta> {
+        let columns = self.decoder.new_columns()?;
+        Some(Delta::Columns { kind: self.kind.clone(), columns })
     }
 
     /// The whole list as the beginning of a watch.
@@ -345,7 +365,9 @@ impl Watch {
                 version = page.resource_version;
             }
             objects += page.items.len() as u64;
-            self.push(page.items.into_iter().map(Delta::Apply).collect()).await;
+            let mut deltas: Vec<Delta> = self.columns().into_iter().collect();
+            deltas.extend(page.items.into_iter().map(Delta::Apply));
+            self.push(deltas).await;
             next = page.next;
             if next.is_empty() {
                 break;
@@ -385,6 +407,7 @@ impl Watch {
                         break;
                     }
                 };
+                deltas.extend(self.columns());
                 let version = match line {
                     Some(Line::Apply(item)) => {
                         deltas.push(Delta::Apply(item.record));

@@ -222,9 +222,14 @@ commands! {
     Focus5          "focus.5"           "fifth pane"                                [Global] ["alt-5"] [];
     Focus6          "focus.6"           "sixth pane"                                [Global] ["alt-6"] [];
     Zoom            "zoom"              "this pane alone, and back"                 [Global] ["z"] [];
+    FullScreen      "full-screen"       "nothing but the text, and back"            [Text] ["f"] [];
     HistoryBack     "history.back"      "the view before"                           [Global] ["["] [];
     HistoryForward  "history.forward"   "the view after"                            [Global] ["]"] [];
     HistoryLast     "history.last"      "the view before, and back again"           [Global] ["-"] [];
+    Jump            "jump"              "to any object by a part of its name"       [Global] ["ctrl-p"] ["find"];
+    Save            "save"              "save this table, text or log to a file"    [Global] ["ctrl-s"] [];
+    SaveScreen      "save.screen"       "save the screen as it is drawn"            [Global] ["alt-s"] ["screenshot"];
+    Warnings        "warnings"          "events: warnings only, or all"             [Global] ["alt-w"] [];
     Refresh         "refresh"           "reconnect and list again, now"             [Global] ["ctrl-r"] [];
     Header          "header"            "show or hide the header"                   [Global] ["ctrl-e"] [];
     NamespaceAll    "namespace.all"     "all namespaces"                            [Global] ["0"] [];
@@ -271,6 +276,7 @@ commands! {
     Logs            "logs"              "logs"                      [Rows] ["l"] [];
     LogsPrevious    "logs.previous"     "logs of the run before"    [Rows] ["p"] [];
     Owner           "owner"             "to its owner"              [Rows] ["J"] [];
+    UsedBy          "used-by"           "the pods that use it"      [Rows] ["u"] [];
     ShowNode        "show.node"         "to its node"               [Pods Containers] ["o"] [];
     CopyName        "copy.name"         "copy the name"             [Rows] ["c"] [];
     CopyNamespace   "copy.namespace"    "copy the namespace"        [Rows] ["n"] [];
@@ -278,6 +284,7 @@ commands! {
     Sick            "sick"              "only what is sick"         [Rows] ["ctrl-z"] ["faults"];
     FilterClear     "filter.clear"      "clear the filter"          [Rows Text] ["ctrl-u"] [];
     Mark            "mark"              "mark the row"              [Rows] ["space"] [];
+    MarkRange       "mark.range"        "mark all from the last mark on" [Rows] ["ctrl-space"] [];
     MarkClear       "mark.clear"        "clear marks"               [Rows] ["ctrl-\\"] [];
     SortName        "sort.name"         "sort by name"              [Rows] ["N"] [];
     SortAge         "sort.age"          "sort by age"               [Rows] ["A"] [];
@@ -287,6 +294,7 @@ commands! {
     SortRight       "sort.right"        "choose the column after"   [Rows] ["shift-right"] [];
     SortColumn      "sort.column"       "sort by the chosen column" [Rows] ["O"] [];
     Evidence        "evidence"          "what proves what is wrong" [Rows] ["v"] ["proof"];
+    Wide            "wide"              "more columns, or fewer"    [Rows] ["ctrl-w"] [];
 
     Acknowledge     "acknowledge"       "somebody has it; say why"  [Findings] ["!"] ["ack"];
     Mute            "mute"              "mute for a while; say why" [Findings] ["m"] [];
@@ -303,6 +311,7 @@ commands! {
     MatchNext       "match.next"        "next match"                [Text] ["n"] [];
     MatchPrevious   "match.previous"    "match before"              [Text] ["N"] [];
     CopyText        "copy.text"         "copy the text"             [Text] ["c"] [];
+    TextRefresh     "text.refresh"      "fetch it again"            [Text] ["r"] [];
     Reveal          "reveal"            "show this one secret value" [Text] ["x"] [];
     ManagedFields   "managed-fields"    "show or hide managedFields" [Text] ["m"] [];
 
@@ -454,6 +463,10 @@ mod tests {
             ("w", "why"),
             ("a", "act"),
             ("T", "timeline"),
+            ("ctrl-s", "save"),
+            ("ctrl-space", "mark.range"),
+            ("ctrl-w", "wide"),
+            ("u", "used-by"),
         ] {
             assert_eq!(bound(Scope::Pods, key), Some(name), "{key}");
         }

@@ -167,6 +167,7 @@ fn typed(p: &mut Painter<'_>, model: &Model, prompt: &Prompt, area: Rect) -> Pos
         PromptKind::Command => ":",
         PromptKind::Filter => "/",
         PromptKind::Theme => "theme ",
+        PromptKind::Jump => "jump to ",
         PromptKind::Reveal => "reveal which key? ",
         PromptKind::Option => prompt.asks.as_ref().map_or("", |a| a.what.as_str()),
         PromptKind::Note | PromptKind::Acknowledge | PromptKind::Mute => &prompt.what,

@@ -27,6 +27,12 @@ pub fn layout(model: &Model) -> Layout {
     if width < SMALLEST.0 || height < SMALLEST.1 {
         return out;
     }
+    // The foot comes back for what is typed into it and for what is said there.
+    let quiet = model.prompt.is_none() && model.message.is_none();
+    if quiet && model.full && matches!(model.view(), View::Text(_) | View::Logs(_)) {
+        out.body = body;
+        return out;
+    }
     if model.header {
         out.header = Some(Rect { height: 1, ..body });
         body.y += 1;

@@ -53,6 +53,9 @@ pub fn draw(model: &Model, memory: &mut Memory, buffer: &mut Buffer) -> Option<P
         View::Text(text) => text_view::draw(&mut p, text, layout.body),
     }
     let cursor = dialog::draw(&mut p, model, layout.body);
+    if layout.foot.is_empty() {
+        return cursor;
+    }
     foot::which_key(&mut p, model, layout.foot);
     foot::draw(&mut p, model, layout.foot).or(cursor)
 }

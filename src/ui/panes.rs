@@ -5,15 +5,17 @@ use ratatui::symbols::line;
 
 use super::layout::Layout;
 use super::paint::Painter;
-use super::sheet::{self, Memory, Sheet, SheetRow};
+use super::sheet::{self, Mark, Memory, Sheet, SheetRow};
 use crate::app::cell::Value;
-use crate::app::list::{List, Row, What};
+use crate::app::list::{self, List, Row};
 use crate::app::model::{Model, Pane};
 use crate::app::rows;
-use crate::app::table::{Fence, Table};
+use crate::app::columns::{Column, NAME};
+use crate::app::table::{Fence, Shown, Table};
 use crate::config::theme::Glyphs;
 use crate::term::clean::{clean, width, wrap};
 use crate::world::time::human;
+use crate::world::served::MOST_ROWS;
 use crate::world::{Kind, StreamId, StreamState};
 
 /// The names of the panes, where only one is shown at a time.
@@ -37,7 +39,7 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, layout: &La
             Pane::Nodes => table(p, memory, model, &o.nodes, *area, pane.title(), focus),
             Pane::Events => table(p, memory, model, &o.events, *area, pane.title(), focus),
             Pane::KubeProxy => table(p, memory, model, &o.proxies, *area, pane.title(), focus),
-            Pane::Gpus => list(p, memory, model, &o.gpus, *area, pane.title(), focus),
+            Pane::Gpus => short(p, memory, model, &o.gpus, *area, pane.title(), focus),
             Pane::Findings => findings(p, memory, model, &o.findings, *area, focus),
         }
     }
@@ -143,6 +145,15 @@ fn table(
     if table.faults {
         right.push("sick only".into());
     }
+    if !table.marks.is_empty() {
+        right.push(format!("{} marked", table.marks.len()));
+    }
+    if table.left > 0 {
+        right.push(format!("{} {} columns", p.glyph("left"), table.left));
+    }
+    if model.data.world.served.get(&table.source.kind).is_some_and(|s| s.full) {
+        right.push(format!("only the first {MOST_ROWS}"));
+    }
     if let Some(words) = freshness(model, &table.source.kind) {
         right.push(words);
     }
@@ -157,29 +168,52 @@ fn table(
         notice(p, inner, &emptiness(model, table));
         return;
     }
-    let columns = table.columns();
-    let slots: Vec<_> = table.window().collect();
-    let rows = slots
+    let columns = picked(table);
+    let lines = table.lines();
+    let rows = lines
         .iter()
-        .map(|s| SheetRow {
-            cells: columns.iter().map(|c| (c.cell)(&cx, *s)).collect(),
-            marked: !table.marks.is_empty()
-                && table.object(&cx, *s).is_some_and(|o| table.marks.contains(&o)),
-            indent: 0,
+        .map(|line| match line {
+            Shown::Row(slot) => SheetRow {
+                cells: columns.iter().map(|(_, c)| c.cell(&cx, *slot)).collect(),
+                mark: (!table.marks.is_empty()
+                    && table.object(&cx, *slot).is_some_and(|o| table.marks.contains(&o)))
+                .then_some(Mark::Marked),
+                indent: 0,
+            },
+            Shown::Gone(ghost) => SheetRow {
+                cells: columns.iter().filter_map(|(i, _)| ghost.cells.get(*i).cloned()).collect(),
+                mark: Some(Mark::Gone),
+                indent: 0,
+            },
         })
         .collect();
     let cursor = table.cursor_slot();
     let sheet = Sheet {
         id: title,
-        shapes: columns.iter().map(|c| c.shape).collect(),
+        shapes: columns.iter().map(|(_, c)| c.shape.clone()).collect(),
         rows,
-        selected: slots.iter().position(|s| Some(*s) == cursor),
-        sorted: table.sorted_by(),
+        selected: lines.iter().position(|l| matches!(l, Shown::Row(s) if Some(*s) == cursor)),
+        sorted: table
+            .sorted_by()
+            .and_then(|(c, down)| Some((columns.iter().position(|(i, _)| *i == c)?, down))),
         focus,
         total: table.len(),
         offset: table.offset,
     };
     sheet::draw(p, memory, inner, &sheet, model.data.now);
+}
+
+/// The columns that are not scrolled out: the name stays, whatever the rest does.
+fn picked(table: &Table) -> Vec<(usize, &Column)> {
+    let mut skip = table.left;
+    let columns = table.columns().iter().enumerate();
+    columns
+        .filter(|(_, c)| {
+            let scrolled = skip > 0 && c.shape.keep < NAME;
+            skip -= usize::from(scrolled);
+            !scrolled
+        })
+        .collect()
 }
 
 /// A sentence where rows would be.
@@ -195,27 +229,11 @@ pub fn full_table(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, t: &T
 }
 
 pub fn full_list(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, l: &List, area: Rect) {
-    if let What::Containers(o) | What::Rollout(o) = &l.what {
-        list(p, memory, model, l, area, &o.to_string(), true);
-        return;
-    }
-    let title = match &l.what {
-        What::Namespaces => "namespaces: enter shows only that one",
-        What::Streams => "streams",
-        What::Findings => "findings",
-        What::Gpus => "gpu memory",
-        What::Evidence(_) => "evidence: enter goes to where it was read",
-        What::Timeline => "timeline",
-        What::Journal => "journal",
-        What::Contexts => "contexts",
-        What::Containers(_) => "containers",
-        What::Rollout(_) => "rollout",
-        What::Jump => "jump",
-    };
-    list(p, memory, model, l, area, title, true);
+    let title = list::title(&l.what);
+    short(p, memory, model, l, area, &title, true);
 }
 
-fn list(
+fn short(
     p: &mut Painter<'_>,
     memory: &mut Memory,
     model: &Model,
@@ -239,7 +257,7 @@ fn list(
     let sheet = Sheet {
         id: title,
         shapes: rows::shapes(&list.what).to_vec(),
-        rows: window.map(|r| SheetRow { cells: r.cells.clone(), marked: false, indent: r.indent }).collect(),
+        rows: window.map(|r| SheetRow { cells: r.cells.clone(), mark: None, indent: r.indent }).collect(),
         selected: list.index(&rows).checked_sub(list.offset),
         sorted: None,
         focus,

@@ -22,8 +22,16 @@ pub struct Memory {
 /// One row as drawn.
 pub struct SheetRow {
     pub cells: Vec<Cell>,
-    pub marked: bool,
+    pub mark: Option<Mark>,
     pub indent: u16,
+}
+
+/// What a row is besides its cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    Marked,
+    /// Its object is gone.
+    Gone,
 }
 
 /// A table's window.
@@ -68,7 +76,7 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<
 
     for (i, x, w) in &columns {
         let shape = &sheet.shapes[*i];
-        let mut title = shape.name.to_owned();
+        let mut title = shape.name.to_string();
         if let Some((c, descending)) = sheet.sorted
             && c == *i
         {
@@ -100,9 +108,16 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<
             }
         }
         let line = Rect::new(area.x, y, area.width, 1);
-        if row.marked {
-            p.put(area.x, y, 1, p.glyph("marked"), "row.marked");
-            p.tint(line, "row.marked");
+        match row.mark {
+            Some(Mark::Marked) => {
+                p.put(area.x, y, 1, p.glyph("marked"), "row.marked");
+                p.tint(line, "row.marked");
+            }
+            Some(Mark::Gone) => {
+                p.put(area.x, y, 1, p.glyph("tombstone"), "row.tombstone");
+                p.tint(line, "row.tombstone");
+            }
+            None => {}
         }
         if sheet.selected == Some(n) {
             if sheet.focus {
@@ -183,7 +198,7 @@ fn divide(shapes: &[Shape], seen: &[u16], room: u16) -> Vec<(usize, u16, u16)> {
     const COMFORT: u16 = 22;
     /// The worth of the column that says why.
     const WHY: u8 = 95;
-    let title = |i: usize| width(shapes[i].name) as u16;
+    let title = |i: usize| width(&shapes[i].name) as u16;
     let wish = |i: usize| seen[i].max(title(i)).min(shapes[i].max.max(title(i)));
     let floor = |i: usize| wish(i).min(shapes[i].min.max(title(i)));
     let mut by_worth: Vec<usize> = (0..shapes.len()).collect();

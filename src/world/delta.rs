@@ -1,9 +1,11 @@
 //! The one stream everything lives on: live watches, replays and tests all speak `Delta`.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::record::*;
-use super::{Kind, ObjectRef, StreamId, StreamState, Text, Time};
+use super::{Kind, ObjectRef, StreamId, StreamState, Text, Time, served};
 
 /// One object of any watched kind.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -22,6 +24,8 @@ pub enum Record {
     Autoscaler(Box<Autoscaler>),
     Namespace(Box<Namespace>),
     Configuration(Box<Configuration>),
+    /// A row of the server's own table.
+    Served(Box<served::Row>),
 }
 
 impl Record {
@@ -41,6 +45,7 @@ impl Record {
             Record::Autoscaler(r) => &**r,
             Record::Namespace(r) => &**r,
             Record::Configuration(r) => &**r,
+            Record::Served(r) => &**r,
         }
     }
 }
@@ -52,6 +57,8 @@ pub enum Delta {
     ListStart { kind: Kind, namespace: Text },
     /// The list is complete: objects of that kind (and namespace) not applied since `ListStart` are gone.
     ListEnd { kind: Kind, namespace: Text },
+    /// The columns of the server's own table of the kind. They come before its rows.
+    Columns { kind: Kind, columns: Arc<[served::Column]> },
     /// The object exists and looks like this.
     Apply(Record),
     /// The object is gone. With the uid, so that a delete that arrives late never removes its successor.

@@ -1,16 +1,19 @@
 //! The kinds khud watches, and a reference to one object.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::Text;
+use super::served::Resource;
 
 macro_rules! kinds {
     ($($name:ident $plural:literal $group:literal $version:literal $scope:ident $($short:literal)*;)*) => {
-        /// A kind khud knows by name. Kinds it does not know are `Other`, with the API's own word for them.
+        /// A kind khud knows by name; one that the server says it serves; or `Other`, a kind of which only the API's
+        /// word is known.
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-        pub enum Kind { $($name,)* Other(Text) }
+        pub enum Kind { $($name,)* Served(Arc<Resource>), Other(Text) }
 
         impl Kind {
             /// Every kind known by name.
@@ -18,21 +21,25 @@ macro_rules! kinds {
 
             /// The API's word (`Pod`).
             pub fn name(&self) -> &str {
-                match self { $(Kind::$name => stringify!($name),)* Kind::Other(n) => n }
+                match self { $(Kind::$name => stringify!($name),)* Kind::Served(r) => &r.kind, Kind::Other(n) => n }
             }
             /// The word in URLs (`pods`); empty for kinds khud does not know.
-            pub fn plural(&self) -> &'static str {
-                match self { $(Kind::$name => $plural,)* Kind::Other(_) => "" }
+            pub fn plural(&self) -> &str {
+                match self { $(Kind::$name => $plural,)* Kind::Served(r) => &r.plural, Kind::Other(_) => "" }
             }
             /// The API group, empty for core.
-            pub fn group(&self) -> &'static str {
-                match self { $(Kind::$name => $group,)* Kind::Other(_) => "" }
+            pub fn group(&self) -> &str {
+                match self { $(Kind::$name => $group,)* Kind::Served(r) => &r.group, Kind::Other(_) => "" }
             }
-            pub fn version(&self) -> &'static str {
-                match self { $(Kind::$name => $version,)* Kind::Other(_) => "" }
+            pub fn version(&self) -> &str {
+                match self { $(Kind::$name => $version,)* Kind::Served(r) => &r.version, Kind::Other(_) => "" }
             }
             pub fn namespaced(&self) -> bool {
-                match self { $(Kind::$name => kinds!(@scope $scope),)* Kind::Other(_) => true }
+                match self {
+                    $(Kind::$name => kinds!(@scope $scope),)*
+                    Kind::Served(r) => r.namespaced,
+                    Kind::Other(_) => true,
+                }
             }
             /// The kind an operator's word names: kind, plural, singular or kubectl's short name, in any case.
             pub fn parse(word: &str) -> Option<Kind> {
@@ -98,6 +105,23 @@ impl Kind {
         Kind::ALL.iter().find(|k| k.name() == name).cloned().unwrap_or_else(|| Kind::Other(name.into()))
     }
 
+    /// The kind of this group and plural: by name where khud knows it, else as it is served.
+    pub fn served(resource: Resource) -> Kind {
+        let known = Kind::ALL.iter().find(|k| k.group() == &*resource.group && k.plural() == &*resource.plural);
+        known.cloned().unwrap_or_else(|| Kind::Served(Arc::new(resource)))
+    }
+
+    /// Deployment, ReplicaSet, StatefulSet or DaemonSet.
+    pub fn workload(&self) -> bool {
+        matches!(self, Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet | Kind::DaemonSet)
+    }
+
+    /// Whether khud watches it from the start and keeps records of its own; all others are watched as the server's
+    /// tables while a view shows them.
+    pub fn watched(&self) -> bool {
+        Kind::WATCHED.contains(self)
+    }
+
     /// `/api/v1` or `/apis/GROUP/VERSION`.
     pub fn root(&self) -> String {
         if self.group().is_empty() {
@@ -134,6 +158,15 @@ pub struct ObjectRef {
 impl ObjectRef {
     pub fn new(kind: Kind, namespace: impl Into<Text>, name: impl Into<Text>) -> ObjectRef {
         ObjectRef { kind, namespace: namespace.into(), name: name.into() }
+    }
+
+    /// As other objects refer to it: by the API's word for its kind alone.
+    pub fn by_word(&self) -> ObjectRef {
+        let kind = match &self.kind {
+            Kind::Served(r) => Kind::Other(r.kind.clone()),
+            known => known.clone(),
+        };
+        ObjectRef { kind, namespace: self.namespace.clone(), name: self.name.clone() }
     }
 
     /// The URL path of the object, e.g. `/apis/apps/v1/namespaces/prod/deployments/api-server`.

@@ -7,6 +7,7 @@ use hashbrown::HashSet;
 use super::delta::{Delta, Record};
 use super::record::*;
 use super::restarts::Restarts;
+use super::served::{MOST_ROWS, Rows};
 use super::table::{Slot, Table};
 use super::{Kind, ObjectRef, StreamId, StreamState, Text, Time};
 
@@ -53,12 +54,14 @@ pub struct World {
     pub namespaces: Table<Namespace>,
     pub config_maps: Table<Configuration>,
     pub secrets: Table<Configuration>,
+    /// The server's own tables of the kinds that are open.
+    pub served: BTreeMap<Kind, Rows>,
     pub restarts: Restarts,
     pub streams: BTreeMap<StreamId, Stream>,
     /// Kinds (and namespaces) whose first list is complete.
     synced: HashSet<(Kind, Text)>,
     /// List passes under way, by kind and namespace.
-    passes: HashMap<(Kind, Text), u32>,
+    pub(super) passes: HashMap<(Kind, Text), u32>,
     pass: u32,
     pods_by_node: HashMap<Text, HashSet<Slot>>,
     /// Pods and ReplicaSets by their controller's uid.
@@ -87,6 +90,11 @@ impl World {
                 }
                 self.synced.insert((kind, namespace));
             }
+            Delta::Columns { kind, columns } => {
+                if let Some(rows) = self.served.get_mut(&kind) {
+                    rows.columns = columns;
+                }
+            }
             Delta::Apply(record) => self.put(record, changes),
             Delta::Delete { object, uid } => {
                 if let Some((slot, have)) = self.locate(&object)
@@ -105,9 +113,28 @@ impl World {
         }
     }
 
+    /// Holds the server's table of a kind from now on, until `close`.
+    pub fn open(&mut self, kind: Kind) {
+        self.served.entry(kind).or_default();
+    }
+
+    /// Forgets the server's table of a kind and how its streams stood.
+    pub fn close(&mut self, kind: &Kind) {
+        self.served.remove(kind);
+        self.synced.retain(|(k, _)| k != kind);
+        self.passes.retain(|(k, _), _| k != kind);
+        self.streams.retain(|id, _| !matches!(id, StreamId::Watch { kind: k, .. } if k == kind));
+    }
+
     /// Whether the first complete list of the kind has arrived (for any scope).
     pub fn synced(&self, kind: &Kind) -> bool {
         self.synced.iter().any(|(k, _)| k == kind)
+    }
+
+    /// The same of one scope: a namespace, or all of them (empty).
+    pub fn synced_in(&self, kind: &Kind, namespace: &Text) -> bool {
+        // Asked rarely, and never on a path that is hot.
+        self.synced.contains(&(kind.clone(), namespace.clone()))
     }
 
     pub fn pods_on(&self, node: &str) -> impl Iterator<Item = (Slot, &Pod)> {
@@ -127,7 +154,7 @@ impl World {
     /// Events about an object, newest first.
     pub fn events_of(&self, object: &ObjectRef) -> Vec<&Event> {
         let mut out: Vec<&Event> =
-            slots(self.events_by_object.get(object), &self.events).map(|(_, e)| e).collect();
+            slots(self.events_by_object.get(&object.by_word()), &self.events).map(|(_, e)| e).collect();
         out.sort_by(|a, b| b.last.cmp(&a.last).then_with(|| a.meta.name.cmp(&b.meta.name)));
         out
     }
@@ -159,81 +186,15 @@ impl World {
         at
     }
 
-    /// The metadata of any object we hold.
-    pub fn meta(&self, object: &ObjectRef) -> Option<&Meta> {
-        let (ns, name) = (&*object.namespace, &*object.name);
-        macro_rules! find {
-            ($($kind:ident $table:ident;)*) => {
-                match &object.kind { $(Kind::$kind => self.$table.find(ns, name).map(|r| &r.meta),)* _ => None }
-            };
-        }
-        find! {
-            Pod pods; Node nodes; Event events; Deployment deployments; ReplicaSet replica_sets;
-            StatefulSet stateful_sets; DaemonSet daemon_sets; Job jobs; CronJob cron_jobs; Service services;
-            EndpointSlice endpoint_slices; PersistentVolumeClaim claims; ResourceQuota quotas;
-            PodDisruptionBudget budgets; HorizontalPodAutoscaler autoscalers; Namespace namespaces;
-            ConfigMap config_maps; Secret secrets;
-        }
-    }
-
-    fn locate(&self, object: &ObjectRef) -> Option<(Slot, Uid)> {
-        let (ns, name) = (&*object.namespace, &*object.name);
-        macro_rules! locate {
-            ($($kind:ident $table:ident;)*) => {
-                match &object.kind {
-                    $(Kind::$kind => {
-                        let slot = self.$table.slot(ns, name)?;
-                        self.$table.get(slot).map(|r| (slot, r.meta.uid.clone()))
-                    })*
-                    _ => None,
-                }
-            };
-        }
-        locate! {
-            Pod pods; Node nodes; Event events; Deployment deployments; ReplicaSet replica_sets;
-            StatefulSet stateful_sets; DaemonSet daemon_sets; Job jobs; CronJob cron_jobs; Service services;
-            EndpointSlice endpoint_slices; PersistentVolumeClaim claims; ResourceQuota quotas;
-            PodDisruptionBudget budgets; HorizontalPodAutoscaler autoscalers; Namespace namespaces;
-            ConfigMap config_maps; Secret secrets;
-        }
-    }
-
-    fn unseen(&self, kind: &Kind, pass: u32, namespace: &str) -> Vec<Slot> {
-        macro_rules! unseen {
-            ($($kind:ident $table:ident;)*) => {
-                match kind { $(Kind::$kind => self.$table.unseen(pass, namespace),)* _ => Vec::new() }
-            };
-        }
-        unseen! {
-            Pod pods; Node nodes; Event events; Deployment deployments; ReplicaSet replica_sets;
-            StatefulSet stateful_sets; DaemonSet daemon_sets; Job jobs; CronJob cron_jobs; Service services;
-            EndpointSlice endpoint_slices; PersistentVolumeClaim claims; ResourceQuota quotas;
-            PodDisruptionBudget budgets; HorizontalPodAutoscaler autoscalers; Namespace namespaces;
-            ConfigMap config_maps; Secret secrets;
-        }
-    }
-
     fn put(&mut self, record: Record, changes: &mut Vec<Change>) {
         let pass = self.pass;
         macro_rules! put {
             ($table:ident, $record:expr) => {{
                 let object = $record.reference();
                 let (slot, old) = self.$table.put(*$record, pass);
-                let what = match &old {
-                    None => What::Added,
-                    Some(old) if self.$table.get(slot) == Some(old) => return,
-                    // Recreated under its name while we did not look.
-                    Some(old)
-                        if old.meta.uid
-                            != self.$table.get(slot).map_or(Uid::default(), |r| r.meta.uid.clone()) =>
-                    {
-                        let what = What::Removed(old.meta.uid.clone());
-                        changes.push(Change { object: object.clone(), slot, what });
-                        What::Added
-                    }
-                    Some(_) => What::Updated,
-                };
-                changes.push(Change { object, slot, what });
+                if !told(&self.$table, object, slot, &old, changes) {
+                    return;
+                }
                 (slot, old)
             }};
         }
@@ -284,6 +245,16 @@ impl World {
                 Kind::Secret => drop(put!(secrets, r)),
                 _ => drop(put!(config_maps, r)),
             },
+            Record::Served(r) => {
+                let Some(served) = self.served.get_mut(&r.kind) else { return };
+                let object = r.reference();
+                if served.rows.len() >= MOST_ROWS && served.rows.slot(&object.namespace, &object.name).is_none() {
+                    served.full = true;
+                    return;
+                }
+                let (slot, old) = served.rows.put(*r, pass);
+                told(&served.rows, object, slot, &old, changes);
+            }
         }
     }
 
@@ -298,6 +269,11 @@ impl World {
                 });
                 old
             }};
+        }
+        if let Some(served) = self.served.get_mut(kind) {
+            let Some(old) = served.rows.remove(slot) else { return };
+            changes.push(Change { object: old.reference(), slot, what: What::Removed(old.meta.uid) });
+            return;
         }
         match kind {
             Kind::Pod => {
@@ -329,9 +305,33 @@ impl World {
             Kind::Namespace => drop(remove!(namespaces)),
             Kind::ConfigMap => drop(remove!(config_maps)),
             Kind::Secret => drop(remove!(secrets)),
-            Kind::PersistentVolume | Kind::StorageClass | Kind::Other(_) => {}
+            Kind::PersistentVolume | Kind::StorageClass | Kind::Served(_) | Kind::Other(_) => {}
         }
     }
+}
+
+/// Says what putting a record in its table changed; false where that was nothing.
+fn told<T: Object + PartialEq>(
+    table: &Table<T>,
+    object: ObjectRef,
+    slot: Slot,
+    old: &Option<T>,
+    changes: &mut Vec<Change>,
+) -> bool {
+    let new = table.get(slot);
+    let what = match old {
+        None => What::Added,
+        Some(_) if new == old.as_ref() => return false,
+        // Recreated under its name while we did not look.
+        Some(old) if new.is_some_and(|n| n.meta().uid != old.meta().uid) => {
+            let what = What::Removed(old.meta().uid.clone());
+            changes.push(Change { object: object.clone(), slot, what });
+            What::Added
+        }
+        Some(_) => What::Updated,
+    };
+    changes.push(Change { object, slot, what });
+    true
 }
 
 fn owner_uid<T: Object>(record: &T) -> Option<&Uid> {

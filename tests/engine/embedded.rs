@@ -181,7 +181,7 @@ async fn logs_and_proxies_bring_what_is_behind_them() {
         tail: 2,
     };
     assert_eq!(conn.log_tail(&tail).await.unwrap(), "line 0\nline 1\n");
-    let mut chunks = conn.log_stream(&tail, false).await.unwrap();
+    let mut chunks = conn.log_stream(&tail, None).await.unwrap();
     let mut text = Vec::new();
     while text.len() < 14 {
         text.extend_from_slice(&chunks.next().await.unwrap().unwrap());

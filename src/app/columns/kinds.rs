@@ -5,7 +5,7 @@ use crate::app::cell::{Cell, Value};
 use crate::app::cx::Cx;
 use crate::world::{Condition, Slot, Status, Workload, condition};
 
-fn short(w: &Workload) -> &'static str {
+pub(super) fn short(w: &Workload) -> &'static str {
     if w.paused || (w.desired == 0 && w.current == 0) {
         "text.dim"
     } else if w.available < w.desired && w.available == 0 {
@@ -25,15 +25,19 @@ macro_rules! images {
             60,
             20,
             of!($t, |_cx, w| {
-                let images: Vec<&str> = w.template.containers.iter().map(|c| short_image(&c.image)).collect();
-                Cell::dim(Value::Text(images.join(",").into()))
+                image_names(w)
             }),
         )
     };
 }
 
+pub(super) fn image_names(w: &Workload) -> Cell {
+    let images: Vec<&str> = w.template.containers.iter().map(|c| short_image(&c.image)).collect();
+    Cell::dim(Value::Text(images.join(",").into()))
+}
+
 /// The last part of an image's path: the registry rarely tells anything.
-fn short_image(image: &str) -> &str {
+pub(super) fn short_image(image: &str) -> &str {
     image.rsplit('/').next().unwrap_or(image)
 }
 
@@ -389,30 +393,24 @@ pub static NAMESPACES: &[Column] = &[
     age!(namespaces),
 ];
 
-macro_rules! configuration {
-    ($name:ident, $t:ident) => {
-        pub static $name: &[Column] = &[
-            ns!($t),
-            name!($t),
-            col(
-                "CHANGED BY",
-                8,
-                40,
-                70,
-                of!($t, |_cx, c| Cell::plain(
-                    c.meta.writer.as_ref().map_or(Value::None, |w| Value::text(&w.manager))
-                )),
-            ),
-            num(
-                "CHANGED",
-                7,
-                8,
-                80,
-                of!($t, |_cx, c| Cell::plain(Value::age(c.meta.writer.as_ref().map(|w| w.at)))),
-            ),
-            age!($t),
-        ];
-    };
-}
-configuration!(CONFIG_MAPS, config_maps);
-configuration!(SECRETS, secrets);
+pub static CONFIG_MAPS: &[Column] = &[
+    ns!(config_maps),
+    name!(config_maps),
+    col(
+        "CHANGED BY",
+        8,
+        40,
+        70,
+        of!(config_maps, |_cx, c| Cell::plain(
+            c.meta.writer.as_ref().map_or(Value::None, |w| Value::text(&w.manager))
+        )),
+    ),
+    num(
+        "CHANGED",
+        7,
+        8,
+        80,
+        of!(config_maps, |_cx, c| Cell::plain(Value::age(c.meta.writer.as_ref().map(|w| w.at)))),
+    ),
+    age!(config_maps),
+];

@@ -1,15 +1,18 @@
 //! The columns of each kind's table: typed values, so that sorting and comparing never parse text back.
 
+use std::borrow::Cow;
+
 use crate::app::cell::{Cell, Value};
 use crate::app::cx::Cx;
 use crate::app::health::{self, Health};
+use crate::app::list::{self, number, shape};
 use crate::world::{Container, ContainerState, Kind, Meta, Object, ObjectRef, Slot};
 
 /// How a column looks. Widths are in terminal columns; a table that is too narrow drops the columns with the
 /// lowest `keep` first.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Shape {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     pub min: u16,
     pub max: u16,
     pub right: bool,
@@ -18,23 +21,48 @@ pub struct Shape {
     pub tail: bool,
 }
 
+/// The worth of a name: it never goes, however narrow the table.
+pub const NAME: u8 = 100;
+
 /// One column of a table of objects.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Column {
     pub shape: Shape,
-    pub cell: fn(&Cx<'_>, Slot) -> Cell,
+    make: Make,
+}
+
+/// Where a column's cells come from.
+#[derive(Debug, Clone)]
+enum Make {
+    Own(fn(&Cx<'_>, Slot) -> Cell),
+    /// The server's own table of the kind.
+    Served(Kind, served::Part),
+}
+
+impl Column {
+    pub fn cell(&self, cx: &Cx<'_>, slot: Slot) -> Cell {
+        match &self.make {
+            Make::Own(make) => make(cx, slot),
+            Make::Served(kind, part) => served::cell(cx, kind, part, slot),
+        }
+    }
+
+    /// Whether an operator's word names it.
+    pub fn is(&self, name: &str) -> bool {
+        self.shape.name.eq_ignore_ascii_case(name)
+    }
 }
 
 const fn col(name: &'static str, min: u16, max: u16, keep: u8, cell: fn(&Cx<'_>, Slot) -> Cell) -> Column {
-    Column { shape: Shape { name, min, max, right: false, keep, tail: false }, cell }
+    Column { shape: shape(name, min, max, keep), make: Make::Own(cell) }
 }
 
 const fn num(name: &'static str, min: u16, max: u16, keep: u8, cell: fn(&Cx<'_>, Slot) -> Cell) -> Column {
-    Column { shape: Shape { name, min, max, right: true, keep, tail: false }, cell }
+    Column { shape: number(name, min, max, keep), make: Make::Own(cell) }
 }
 
 const fn tail(name: &'static str, min: u16, max: u16, keep: u8, cell: fn(&Cx<'_>, Slot) -> Cell) -> Column {
-    Column { shape: Shape { name, min, max, right: false, keep, tail: true }, cell }
+    Column { shape: list::tail(name, min, max, keep), make: Make::Own(cell) }
 }
 
 /// A cell of the record in that table, or an empty one where it is gone.
@@ -208,8 +236,13 @@ fn percent(used: u64, of: Option<u64>) -> Cell {
 }
 
 mod kinds;
+pub mod served;
+mod wide;
+mod workloads;
 
 pub use kinds::*;
+pub use wide::wide_of;
+pub use workloads::{WORKLOADS, all as all_workloads, of_workload, workload_slot};
 
 /// Aggregated events: rows of `Cx::events`, not of the world's table.
 pub static EVENTS: &[Column] = &[
@@ -315,7 +348,7 @@ pub fn last_exit(containers: &[Container]) -> Option<(crate::world::Text, crate:
         .max_by_key(|(_, at)| *at)
 }
 
-/// The columns of a watched kind's table; empty for kinds without a table of their own.
+/// The columns of a watched kind's table; empty for kinds that are shown as the server's own tables.
 pub fn of_kind(kind: &Kind) -> &'static [Column] {
     match kind {
         Kind::Pod => PODS,
@@ -335,7 +368,7 @@ pub fn of_kind(kind: &Kind) -> &'static [Column] {
         Kind::HorizontalPodAutoscaler => AUTOSCALERS,
         Kind::Namespace => NAMESPACES,
         Kind::ConfigMap => CONFIG_MAPS,
-        Kind::Secret => SECRETS,
-        Kind::PersistentVolume | Kind::StorageClass | Kind::Other(_) => &[],
+        // These are shown as the server's own tables.
+        Kind::Secret | Kind::PersistentVolume | Kind::StorageClass | Kind::Served(_) | Kind::Other(_) => &[],
     }
 }

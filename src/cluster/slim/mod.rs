@@ -3,6 +3,7 @@
 mod cluster_wide;
 mod meta;
 mod pod;
+mod tabular;
 pub mod wire;
 mod workload;
 
@@ -13,6 +14,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
+use crate::world::served::Column;
 use crate::world::{ContainerSpec, Interner, Kind, ObjectRef, PodSpec, Record, Template, Text, Uid};
 
 /// An object as decoded, with the version a watch may resume from.
@@ -124,6 +126,11 @@ pub struct Decoder {
     containers: Interner<ContainerSpec>,
     pods: Interner<PodSpec>,
     templates: Interner<Template>,
+    /// The server's own tables are read, not objects.
+    tabular: bool,
+    /// The columns last told of, and whether they are new.
+    columns: Option<Arc<[Column]>>,
+    news: bool,
 }
 
 impl Decoder {
@@ -135,7 +142,15 @@ impl Decoder {
             containers: Interner::default(),
             pods: Interner::default(),
             templates: Interner::default(),
+            tabular: false,
+            columns: None,
+            news: false,
         }
+    }
+
+    /// Reads the server's own tables of a kind, whichever it is.
+    pub fn of_tables(kind: Kind) -> Decoder {
+        Decoder { tabular: true, ..Decoder::new(kind) }
     }
 
     /// One object.
@@ -154,6 +169,9 @@ impl Decoder {
     /// # Errors
     /// As `object`.
     pub fn line(&mut self, bytes: &[u8]) -> Result<Line, DecodeError> {
+        if self.tabular {
+            return self.table_line(bytes);
+        }
         let mut d = serde_json::Deserializer::from_slice(bytes);
         match LineSeed(self).deserialize(&mut d) {
             Ok(Some(line)) => {
@@ -210,6 +228,9 @@ impl Decoder {
     /// # Errors
     /// Where the bytes are not the JSON of a list. Single objects that cannot be read are counted and left out.
     pub fn page(&mut self, bytes: &[u8]) -> Result<Page, DecodeError> {
+        if self.tabular {
+            return self.table_page(bytes);
+        }
         let mut d = serde_json::Deserializer::from_slice(bytes);
         match PageSeed(self).deserialize(&mut d) {
             Ok(page) => {
@@ -297,7 +318,7 @@ impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
                         let record = decoder.$with(wire);
                         (Record::$variant(Box::new(record)), version)
                     })*
-                    Kind::PersistentVolume | Kind::StorageClass | Kind::Other(_) => {
+                    Kind::PersistentVolume | Kind::StorageClass | Kind::Served(_) | Kind::Other(_) => {
                         return Err(D::Error::custom(format!("khud keeps no {}", decoder.kind)));
                     }
                 }

@@ -234,3 +234,52 @@ proptest::proptest! {
         let _ = decoder.page(&bytes);
     }
 }
+
+#[test]
+fn the_servers_own_tables_are_read_as_rows_of_any_kind() {
+    use crate::world::served::Datum;
+    let capture = |name: &str| -> serde_json::Value {
+        let path = format!("{}/tests/captures/table/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    };
+    let lease = Kind::served(crate::world::Resource {
+        group: "coordination.k8s.io".into(),
+        version: "v1".into(),
+        plural: "leases".into(),
+        kind: "Lease".into(),
+        namespaced: true,
+    });
+    let table = &capture("leases")["response"]["json"];
+    let mut decoder = Decoder::of_tables(lease.clone());
+    let page = decoder.page(table.to_string().as_bytes()).unwrap();
+    assert_eq!((page.unreadable, page.items.len()), (0, table["rows"].as_array().unwrap().len()));
+    assert_eq!(page.resource_version, table["metadata"]["resourceVersion"].as_str().unwrap());
+    let names: Vec<String> = decoder.new_columns().unwrap().iter().map(|c| c.name.to_string()).collect();
+    assert_eq!(names, ["Name", "Holder", "Age"]);
+    assert!(decoder.new_columns().is_none(), "told once");
+    let Record::Served(row) = &page.items[0] else { panic!("a row") };
+    let first = &table["rows"][0];
+    assert_eq!(*row.meta.name, *first["object"]["metadata"]["name"].as_str().unwrap());
+    assert_eq!(row.cells[1], Datum::Text(first["cells"][1].as_str().unwrap().into()));
+    assert_eq!(page.items[0].object().reference().kind, lease);
+
+    // A watch sends one row an event, the columns with the first, and bookmarks as rows too.
+    let mut one = table.clone();
+    one["rows"] = serde_json::json!([first]);
+    one["columnDefinitions"] = serde_json::Value::Null;
+    let mut line = |of: &str| {
+        decoder.line(serde_json::json!({"type": of, "object": one}).to_string().as_bytes()).unwrap()
+    };
+    let version = first["object"]["metadata"]["resourceVersion"].as_str().unwrap();
+    assert!(matches!(line("MODIFIED"), Line::Apply(i) if i.resource_version == version));
+    assert!(matches!(line("DELETED"), Line::Delete(i) if *i.reference().name == *row.meta.name));
+    assert!(matches!(line("BOOKMARK"), Line::Bookmark { resource_version, .. } if resource_version == version));
+    let gone = r#"{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}"#;
+    assert!(matches!(decoder.line(gone.as_bytes()).unwrap(), Line::Error(r) if r.code == 410));
+
+    // A server that makes no table of a kind sends its objects.
+    let plain = r#"{"kind":"LeaseList","metadata":{"resourceVersion":"5"},"items":[{"metadata":{"name":"a","namespace":"n"}}]}"#;
+    let page = decoder.page(plain.as_bytes()).unwrap();
+    assert_eq!(page.items.len(), 1);
+    assert_eq!(decoder.new_columns().unwrap()[0].name, "Name".into());
+}
