@@ -274,10 +274,6 @@ pub fn table(model: &mut Model, kind: Kind) {
 
 pub fn open_table(model: &mut Model, source: Source) {
     let mut table = Table::new(source);
-    if !table.source.kind.watched() {
-        // Its rows are held from here on; the watch follows.
-        model.data.world.open(table.source.kind.clone());
-    }
     table.relearn(&model.data.cx());
     table.within_namespaces(&model.data.cx(), &model.namespaces);
     navigate::push(model, View::Table(Box::new(table)));

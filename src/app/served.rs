@@ -40,6 +40,11 @@ impl Catalogue {
         }
     }
 
+    /// Whether the server has said what it serves.
+    pub fn known(&self) -> bool {
+        self.known
+    }
+
     /// Why a word is not known, where that may be for lack of the server's answer.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
