@@ -35,8 +35,7 @@ fn row(name: &str, replicas: &str, size: &str, phase: &str) -> Delta {
 }
 
 fn columns() -> Delta {
-    let column =
-        |name: &str, wide| Column { name: name.into(), of: "string".into(), wide };
+    let column = |name: &str, wide| Column { name: name.into(), of: "string".into(), wide };
     let all = [("Name", false), ("Replicas", false), ("Size", true), ("Phase", false), ("Age", false)];
     Delta::Columns { kind: widget(), columns: all.map(|(n, w)| column(n, w)).into() }
 }
@@ -69,7 +68,10 @@ fn widgets() -> Stage {
 fn a_kind_nobody_knew_is_listed_sorted_filtered_and_described() {
     let mut s = widgets();
     let screen = s.screen();
-    assert!(screen.contains("widgets") && screen.contains("REPLICAS") && screen.contains("PHASE"), "{screen}");
+    assert!(
+        screen.contains("widgets") && screen.contains("REPLICAS") && screen.contains("PHASE"),
+        "{screen}"
+    );
     assert!(!screen.contains("SIZE"), "a wide column");
     assert_eq!(s.names(), ["big", "medium", "small"]);
     // Its columns are typed: by size, not by text; and they are there once they are wanted.
@@ -90,7 +92,10 @@ fn a_kind_nobody_knew_is_listed_sorted_filtered_and_described() {
     s.press("j");
     assert_eq!(s.selected(), "medium");
     s.tell(vec![row("medium", "2/2", "1Mi", "Ready")]);
-    assert_eq!((s.names(), s.selected()), (vec!["medium".into(), "small".into(), "big".into()], "medium".into()));
+    assert_eq!(
+        (s.names(), s.selected()),
+        (vec!["medium".into(), "small".into(), "big".into()], "medium".into())
+    );
     let fetched = s.press("y");
     assert!(
         matches!(&fetched[..], [Effect::Call { call, .. }] if call.path == "/apis/acme.io/v1/namespaces/prod/widgets/medium"),
@@ -114,7 +119,8 @@ fn what_vanishes_stays_a_while_greyed_and_never_under_the_cursor() {
     let mut s = widgets();
     s.press("j");
     assert_eq!(s.selected(), "medium");
-    let gone = |name: &str| Delta::Delete { object: ObjectRef::new(widget(), "prod", name), uid: name.into() };
+    let gone =
+        |name: &str| Delta::Delete { object: ObjectRef::new(widget(), "prod", name), uid: name.into() };
     s.tell(vec![gone("medium")]);
     assert_eq!((s.names(), s.selected()), (vec!["big".into(), "small".into()], "small".into()));
     let line = s.line("medium");
@@ -188,10 +194,16 @@ fn a_table_a_text_and_the_screen_are_saved_with_clean_names() {
     assert!(name.starts_with("../prod-pods-2026-11-21T0240"), "cleaned where it is written: {name}");
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), rows + 1);
-    assert!(lines[0].starts_with("NAMESPACE,NAME,READY,STATUS,") && lines[0].contains("LABELS"), "{}", lines[0]);
+    assert!(
+        lines[0].starts_with("NAMESPACE,NAME,READY,STATUS,") && lines[0].contains("LABELS"),
+        "{}",
+        lines[0]
+    );
     assert!(lines[1..].iter().all(|l| l.contains("2026-11-")), "times are written whole:\n{text}");
     s.press("?");
-    assert!(matches!(&s.ctrl('s')[..], [Effect::Save { text, .. }] if text.contains("every key that works here")));
+    assert!(
+        matches!(&s.ctrl('s')[..], [Effect::Save { text, .. }] if text.contains("every key that works here"))
+    );
     s.press("\x1bw");
     assert!(matches!(&s.ctrl('s')[..], [Effect::SaveScreen(name)] if name.ends_with(".txt")));
 }

@@ -142,7 +142,10 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
             overview.events.faults = !overview.events.faults;
             overview.events.rebuild(&data.cx());
             let only = overview.events.faults;
-            model.say(Tone::Info, if only { "The events pane shows warnings only." } else { "The events pane shows all." });
+            model.say(
+                Tone::Info,
+                if only { "The events pane shows warnings only." } else { "The events pane shows all." },
+            );
         }
         Id::Wide => {
             let wide = model.table_mut().map(|(table, cx)| table.toggle_wide(&cx));
@@ -348,7 +351,8 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
             let near = crate::config::document::nearest(first, words.iter().map(|s| s.word.as_str()))
                 .map(|w| format!(" Did you mean `{w}`?"))
                 .unwrap_or_default();
-            let trouble = model.served.trouble().map(|why| format!(" The server did not say what it serves: {why}"));
+            let trouble =
+                model.served.trouble().map(|why| format!(" The server did not say what it serves: {why}"));
             let text = format!("`:{first}` is no command and no kind.{near}{}", trouble.unwrap_or_default());
             model.say(Tone::Bad, text);
             Vec::new()

@@ -477,8 +477,13 @@ impl Model {
     pub fn next_timer(&self) -> Option<Time> {
         let message = self.message.as_ref().map(|m| m.at.plus(MESSAGE));
         let ghosts = self.tables_on_screen().filter_map(Table::next_burial).min();
-        let timers =
-            [message, ghosts, self.data.detector.next_timer(), runs::next_timer(self), gpus::next_timer(self)];
+        let timers = [
+            message,
+            ghosts,
+            self.data.detector.next_timer(),
+            runs::next_timer(self),
+            gpus::next_timer(self),
+        ];
         timers.into_iter().flatten().min()
     }
 

@@ -12,8 +12,8 @@ use crate::detect::timeline::Entry;
 use crate::playbook::walk::{Read, Reading};
 use crate::remedy::run::{Need, NeedId, Reply};
 use crate::telemetry::{self, Target};
-use crate::world::{Delta, Kind, Offer};
 use crate::world::ask::{Answer, Call, LogTail};
+use crate::world::{Delta, Kind, Offer};
 
 /// Everything that can happen.
 #[derive(Debug)]

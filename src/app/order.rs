@@ -34,7 +34,9 @@ impl Key {
                 if descending { order.reverse() } else { order }
             }
         };
-        by_value.then_with(|| text(&self.namespace, &other.namespace)).then_with(|| text(&self.name, &other.name))
+        by_value
+            .then_with(|| text(&self.namespace, &other.namespace))
+            .then_with(|| text(&self.name, &other.name))
     }
 }
 

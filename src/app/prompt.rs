@@ -173,7 +173,8 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
                 let first = p.text.split_whitespace().next().unwrap_or("");
                 // A word that means nothing means its best suggestion; before the server said what it serves, only one
                 // that begins like it.
-                let best = p.suggestions.first().filter(|s| model.served.known() || s.word.starts_with(first));
+                let best =
+                    p.suggestions.first().filter(|s| model.served.known() || s.word.starts_with(first));
                 let guess = !first.is_empty() && !command::known(model, first) && best.is_some();
                 let chosen = p.chosen.or(guess.then_some(0));
                 let line = match chosen.and_then(|i| p.suggestions.get(i)) {

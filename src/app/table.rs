@@ -335,9 +335,7 @@ impl Table {
             Fence::OnNode(node) => cx.world.pods.get(slot).is_some_and(|p| p.node == *node),
             Fence::Owned(uid) => meta.owner.as_ref().is_some_and(|o| o.uid == *uid),
             Fence::Regarding(_) => false,
-            Fence::Users(object) => {
-                cx.world.pods.get(slot).is_some_and(|p| super::usage::uses(p, object))
-            }
+            Fence::Users(object) => cx.world.pods.get(slot).is_some_and(|p| super::usage::uses(p, object)),
         }
     }
 
@@ -445,7 +443,8 @@ impl Table {
             return before.is_some();
         }
         self.place(cx, slot);
-        if self.wanted.as_ref().is_some_and(|(_, name)| self.meta(cx, slot).is_some_and(|m| m.name == *name)) {
+        if self.wanted.as_ref().is_some_and(|(_, name)| self.meta(cx, slot).is_some_and(|m| m.name == *name))
+        {
             self.seek_again(cx);
         }
         let shown = before.is_some() || self.window_place(slot).is_some();

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::connect::Connection;
 use super::error::{Failure, tidy, title};
 use super::slim::Refusal;
-use crate::world::{Kind, Offer};
 use crate::world::ask::{Answer, Call, LogTail};
+use crate::world::{Kind, Offer};
 
 /// No single answer khud asks for comes near this; what does is not read to its end.
 const LIMIT: usize = 64 << 20;
@@ -607,10 +607,17 @@ mod tests {
             assert_eq!(offers.iter().filter(|o| o.kind == *kind).count(), 1, "{kind}");
         }
         let lease = offers.iter().find(|o| o.answers_to("leases")).unwrap();
-        assert_eq!(lease.kind.collection_path("kube-node-lease"), "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases");
+        assert_eq!(
+            lease.kind.collection_path("kube-node-lease"),
+            "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+        );
         assert!(lease.answers_to("Lease") && lease.answers_to("leases.coordination.k8s.io"));
         let class = offers.iter().find(|o| o.answers_to("pc")).unwrap();
-        assert_eq!(class.kind.collection_path("prod"), "/apis/scheduling.k8s.io/v1/priorityclasses", "of no namespace");
+        assert_eq!(
+            class.kind.collection_path("prod"),
+            "/apis/scheduling.k8s.io/v1/priorityclasses",
+            "of no namespace"
+        );
         assert!(!offers.iter().any(|o| o.kind.name() == "SelfSubjectAccessReview"), "cannot be listed");
     }
 }

@@ -7,15 +7,15 @@ use super::layout::Layout;
 use super::paint::Painter;
 use super::sheet::{self, Mark, Memory, Sheet, SheetRow};
 use crate::app::cell::Value;
+use crate::app::columns::{Column, NAME};
 use crate::app::list::{self, List, Row};
 use crate::app::model::{Model, Pane};
 use crate::app::rows;
-use crate::app::columns::{Column, NAME};
 use crate::app::table::{Fence, Shown, Table};
 use crate::config::theme::Glyphs;
 use crate::term::clean::{clean, width, wrap};
-use crate::world::time::human;
 use crate::world::served::MOST_ROWS;
+use crate::world::time::human;
 use crate::world::{Kind, StreamId, StreamState};
 
 /// The names of the panes, where only one is shown at a time.

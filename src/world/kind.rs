@@ -107,7 +107,8 @@ impl Kind {
 
     /// The kind of this group and plural: by name where khud knows it, else as it is served.
     pub fn served(resource: Resource) -> Kind {
-        let known = Kind::ALL.iter().find(|k| k.group() == &*resource.group && k.plural() == &*resource.plural);
+        let known =
+            Kind::ALL.iter().find(|k| k.group() == &*resource.group && k.plural() == &*resource.plural);
         known.cloned().unwrap_or_else(|| Kind::Served(Arc::new(resource)))
     }
 

@@ -248,7 +248,9 @@ impl World {
             Record::Served(r) => {
                 let Some(served) = self.served.get_mut(&r.kind) else { return };
                 let object = r.reference();
-                if served.rows.len() >= MOST_ROWS && served.rows.slot(&object.namespace, &object.name).is_none() {
+                if served.rows.len() >= MOST_ROWS
+                    && served.rows.slot(&object.namespace, &object.name).is_none()
+                {
                     served.full = true;
                     return;
                 }

@@ -19,15 +19,7 @@ pub(super) fn short(w: &Workload) -> &'static str {
 
 macro_rules! images {
     ($t:ident) => {
-        col(
-            "IMAGES",
-            8,
-            60,
-            20,
-            of!($t, |_cx, w| {
-                image_names(w)
-            }),
-        )
+        col("IMAGES", 8, 60, 20, of!($t, |_cx, w| { image_names(w) }))
     };
 }
 

@@ -18,7 +18,10 @@ pub enum Part {
     Name,
     /// The server's ages stand still; this one is counted from the object's creation.
     Age,
-    Cell { index: usize, date: bool },
+    Cell {
+        index: usize,
+        date: bool,
+    },
 }
 
 /// The columns of the server's table, so far as they are known; the wide ones where they are wanted.
@@ -109,8 +112,18 @@ fn value(datum: &Datum, date: bool) -> Value {
 /// Columns in which a word tells how the object is.
 const TELLING: [&str; 8] = ["status", "state", "phase", "ready", "health", "healthy", "available", "synced"];
 const BAD: [&str; 12] = [
-    "false", "failed", "error", "degraded", "lost", "unhealthy", "unknown", "outofsync", "notready", "unready",
-    "expired", "invalid",
+    "false",
+    "failed",
+    "error",
+    "degraded",
+    "lost",
+    "unhealthy",
+    "unknown",
+    "outofsync",
+    "notready",
+    "unready",
+    "expired",
+    "invalid",
 ];
 const PENDING: [&str; 7] =
     ["pending", "progressing", "terminating", "released", "suspended", "waiting", "reconciling"];

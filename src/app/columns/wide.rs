@@ -41,24 +41,41 @@ macro_rules! plain {
 }
 
 static POD: [Column; 4] = [
-        col("IMAGES", 8, 80, 26, of!(pods, |_cx, p| {
-            let images: Vec<&str> = p.containers.iter().map(|c| super::kinds::short_image(&c.spec.image)).collect();
+    col(
+        "IMAGES",
+        8,
+        80,
+        26,
+        of!(pods, |_cx, p| {
+            let images: Vec<&str> =
+                p.containers.iter().map(|c| super::kinds::short_image(&c.spec.image)).collect();
             Cell::dim(Value::Text(images.join(",").into()))
-        })),
-        col("ACCOUNT", 7, 30, 18, of!(pods, |_cx, p| Cell::dim(Value::text(&p.spec.service_account)))),
-        owner!(pods),
-        labels!(pods),
+        }),
+    ),
+    col("ACCOUNT", 7, 30, 18, of!(pods, |_cx, p| Cell::dim(Value::text(&p.spec.service_account)))),
+    owner!(pods),
+    labels!(pods),
 ];
 
 static NODE: [Column; 5] = [
-        col("TAINTS", 8, 60, 28, of!(nodes, |_cx, n| {
+    col(
+        "TAINTS",
+        8,
+        60,
+        28,
+        of!(nodes, |_cx, n| {
             let all: Vec<String> = n.taints.iter().map(|t| format!("{}:{}", t.key, t.effect)).collect();
-            if all.is_empty() { Cell::plain(Value::None) } else { Cell::dim(Value::Text(all.join(",").into())) }
-        })),
-        col("OS", 8, 40, 22, of!(nodes, |_cx, n| Cell::dim(Value::text(&n.info.os_image)))),
-        col("KERNEL", 8, 40, 20, of!(nodes, |_cx, n| Cell::dim(Value::text(&n.info.kernel)))),
-        col("RUNTIME", 8, 40, 18, of!(nodes, |_cx, n| Cell::dim(Value::text(&n.info.runtime)))),
-        labels!(nodes),
+            if all.is_empty() {
+                Cell::plain(Value::None)
+            } else {
+                Cell::dim(Value::Text(all.join(",").into()))
+            }
+        }),
+    ),
+    col("OS", 8, 40, 22, of!(nodes, |_cx, n| Cell::dim(Value::text(&n.info.os_image)))),
+    col("KERNEL", 8, 40, 20, of!(nodes, |_cx, n| Cell::dim(Value::text(&n.info.kernel)))),
+    col("RUNTIME", 8, 40, 18, of!(nodes, |_cx, n| Cell::dim(Value::text(&n.info.runtime)))),
+    labels!(nodes),
 ];
 
 /// What the wide view adds to a kind's columns.

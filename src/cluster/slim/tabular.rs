@@ -111,7 +111,8 @@ impl Decoder {
             None => Some(TableRow { cells: None, object: Some(Bare { metadata: event.metadata.take() }) }),
         };
         if line.r#type == "BOOKMARK" {
-            let version = |m: Option<wire::Meta<'_>>| m.and_then(|m| m.resource_version).map(|v| v.to_string());
+            let version =
+                |m: Option<wire::Meta<'_>>| m.and_then(|m| m.resource_version).map(|v| v.to_string());
             let of_row = row.and_then(|r| version(r.object.and_then(|o| o.metadata)));
             let resource_version = of_row.or(version(event.metadata)).unwrap_or_default();
             return Ok(Line::Bookmark { resource_version, initial_end: false });

@@ -273,8 +273,11 @@ fn the_servers_own_tables_are_read_as_rows_of_any_kind() {
     let version = first["object"]["metadata"]["resourceVersion"].as_str().unwrap();
     assert!(matches!(line("MODIFIED"), Line::Apply(i) if i.resource_version == version));
     assert!(matches!(line("DELETED"), Line::Delete(i) if *i.reference().name == *row.meta.name));
-    assert!(matches!(line("BOOKMARK"), Line::Bookmark { resource_version, .. } if resource_version == version));
-    let gone = r#"{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}"#;
+    assert!(
+        matches!(line("BOOKMARK"), Line::Bookmark { resource_version, .. } if resource_version == version)
+    );
+    let gone =
+        r#"{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}"#;
     assert!(matches!(decoder.line(gone.as_bytes()).unwrap(), Line::Error(r) if r.code == 410));
 
     // A server that makes no table of a kind sends its objects.
