@@ -111,6 +111,19 @@ fn suspend_gives_the_shell_back_and_fg_returns() {
     assert_eq!(shell.ends(), 7);
 }
 
+#[test]
+fn a_long_paste_arrives_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut session = open(dir.path(), &[]);
+    session.send("\u{1b}2/");
+    let text: String = (0..700).map(|i| format!("w{i:03} ")).collect();
+    session.send(&format!("\u{1b}[200~{text}\u{1b}[201~"));
+    // As much of it as a line takes.
+    session.until_text("w079");
+    session.send("\u{3}");
+    assert_eq!(session.ends(), 0);
+}
+
 /// The parameters of every `ESC [ … m` written.
 fn graphics(raw: &[u8]) -> Vec<u16> {
     let text = String::from_utf8_lossy(raw);

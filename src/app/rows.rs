@@ -63,7 +63,8 @@ impl Model {
         match what {
             What::Findings if self.data.world.synced(&crate::world::Kind::Pod) => "Nothing found wrong.",
             What::Findings => "Looking…",
-            What::Gpus => "No GPUs: no node has any.",
+            What::Gpus if self.data.world.synced(&crate::world::Kind::Node) => "No GPUs: no node has any.",
+            What::Gpus => "Looking…",
             What::Journal => "Nothing was done in this session. `khud journal` shows all of them.",
             What::Evidence(_) => "It is over: khud no longer holds its proof. The timeline has it.",
             What::Timeline => "Nothing on the timeline, or nothing in this window.",
