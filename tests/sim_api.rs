@@ -8,8 +8,6 @@ use futures::{AsyncBufReadExt, StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
-use khud::sim::api::faultproxy::FaultProxy;
-use khud::sim::api::faults::{Fault, Faults};
 use khud::sim::api::store::Part;
 use khud::sim::{Sim, SimOptions};
 use kube::api::{
@@ -19,7 +17,6 @@ use kube::api::{
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
 use support::{capture, get, running_pod, send};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -462,116 +459,4 @@ async fn tls_is_trusted_through_the_kubeconfig() {
     let nodes: Api<Node> = Api::all(client_of(&sim.kubeconfig()).await);
     assert_eq!(nodes.list(&ListParams::default()).await.unwrap().items.len(), 1);
     sim.stop().await;
-}
-
-/// Both places where faults live: in the server, and in a proxy in front of one.
-async fn places() -> Vec<(Sim, Option<FaultProxy>)> {
-    let (inside, behind) = (sim().await, sim().await);
-    let proxy = FaultProxy::start(behind.url(), None).await.unwrap();
-    vec![(inside, None), (behind, Some(proxy))]
-}
-
-fn place<'a>(sim: &'a Sim, proxy: &'a Option<FaultProxy>) -> (&'a str, &'a Faults) {
-    proxy.as_ref().map_or((sim.url(), sim.faults()), |p| (p.url(), p.faults()))
-}
-
-const WATCH: &str = "/api/v1/pods?watch=1&resourceVersion=0&allowWatchBookmarks=true&timeoutSeconds=2";
-
-#[tokio::test]
-async fn faults_are_what_they_claim_to_be() {
-    for (sim, proxy) in places().await {
-        let (url, faults) = place(&sim, &proxy);
-        let list = "/api/v1/namespaces/prod/pods";
-        for (fault, status, words) in [
-            (Fault::TooManyRequests, 429, "Too many requests"),
-            (Fault::InternalError, 500, "\"reason\":\"InternalError\""),
-            (Fault::Unavailable, 503, "\"reason\":\"ServiceUnavailable\""),
-            (Fault::Html(502), 502, "<html>"),
-            (Fault::ExpireToken, 401, "\"reason\":\"Unauthorized\""),
-            (Fault::Forbid("pods".into()), 403, "cannot list resource \\\"pods\\\""),
-        ] {
-            faults.set([fault.clone()]);
-            let reply = get(url, list).await;
-            assert_eq!(reply.status, status, "{fault}");
-            assert!(reply.text().contains(words), "{fault}: {}", reply.text());
-        }
-        assert_eq!(get(url, "/api/v1/nodes").await.status, 200, "only pods are forbidden");
-        faults.set([Fault::Gone]);
-        let event = get(url, WATCH).await.json();
-        assert_eq!((&event["type"], &event["object"]["code"]), (&json!("ERROR"), &json!(410)));
-        faults.set([Fault::Truncate]);
-        let reply = get(url, list).await;
-        assert!(reply.status == 200 && !reply.whole && serde_json::from_slice::<Value>(&reply.body).is_err());
-        let reply = get(url, WATCH).await;
-        assert!(!reply.whole && !reply.body.is_empty() && !reply.text().ends_with('\n'), "{}", reply.text());
-        faults.set([Fault::Slow(Duration::from_millis(300))]);
-        let started = Instant::now();
-        assert_eq!(get(url, list).await.status, 200);
-        assert!(started.elapsed() >= Duration::from_millis(300));
-        faults.set([Fault::ClockSkew(jiff::SignedDuration::from_hours(3))]);
-        let reply = get(url, list).await;
-        let date =
-            jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(reply.header("Date").unwrap()).unwrap();
-        assert!(date.duration_since(jiff::Timestamp::now()).as_hours() >= 2);
-        faults.set([Fault::Reset]);
-        assert_eq!(get(url, list).await.status, 0);
-        faults.set([Fault::Hang]);
-        assert!(tokio::time::timeout(Duration::from_millis(300), get(url, list)).await.is_err());
-        faults.clear();
-        assert_eq!(get(url, list).await.status, 200);
-    }
-}
-
-#[tokio::test]
-async fn faults_reach_running_watches() {
-    for (sim, proxy) in places().await {
-        let (url, faults) = place(&sim, &proxy);
-        let kubeconfig = sim.kubeconfig().replace(sim.url(), url);
-        let pods: Api<Pod> = Api::all(client_of(&kubeconfig).await);
-        for fault in [Fault::DropWatches, Fault::Restart, Fault::Reset, Fault::Gone] {
-            let mut events =
-                std::pin::pin!(pods.watch(&WatchParams::default().timeout(60), "0").await.unwrap());
-            assert!(matches!(events.try_next().await, Ok(Some(WatchEvent::Added(_)))), "{fault}");
-            faults.start(fault.clone());
-            match (events.next().await, &fault) {
-                (Some(Ok(WatchEvent::Error(status))), Fault::Gone) => assert_eq!(status.code, 410),
-                (Some(Err(_)) | None, _) => {}
-                (other, _) => panic!("{fault}: {other:?}"),
-            }
-            faults.clear();
-        }
-        // The one bookmark that ends the initial events still comes; that of the timeout does not.
-        let query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1";
-        faults.set([Fault::NoBookmarks]);
-        let text = get(url, &format!("/api/v1/pods?{query}")).await.text();
-        assert_eq!(
-            (text.matches("BOOKMARK").count(), text.matches("initial-events-end").count()),
-            (1, 1),
-            "{text}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_restarted_server_has_no_history() {
-    let sim = sim().await;
-    let version = sim.store().version();
-    running_pod(&sim, "later", json!({}));
-    sim.faults().start(Fault::Restart);
-    let event = get(sim.url(), &format!("/api/v1/pods?watch=1&resourceVersion={version}&timeoutSeconds=1"))
-        .await
-        .json();
-    assert_eq!(event["object"]["reason"], "Expired");
-}
-
-#[tokio::test]
-async fn streams_pass_the_fault_proxy() {
-    let sim = sim().await;
-    let proxy = FaultProxy::start(sim.url(), None).await.unwrap();
-    let client = client_of(&sim.kubeconfig().replace(sim.url(), proxy.url())).await;
-    let pods: Api<Pod> = Api::namespaced(client, "prod");
-    let mut process = pods.exec("shell", ["echo", "hello"], &AttachParams::default()).await.unwrap();
-    let mut out = String::new();
-    process.stdout().unwrap().read_to_string(&mut out).await.unwrap();
-    assert_eq!(out, "hello\n");
 }

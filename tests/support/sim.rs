@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::sync::mpsc;
@@ -212,6 +212,34 @@ pub async fn send(url: &str, method: &str, path: &str, headers: &[(&str, &str)],
 
 pub async fn get(url: &str, path: &str) -> Reply {
     send(url, "GET", path, &[], "").await
+}
+
+/// A connection on which an answer keeps coming, such as a watch.
+pub struct Wire(BufReader<TcpStream>);
+
+impl Wire {
+    /// Sends a GET; what comes back is read line by line.
+    pub async fn open(url: &str, path: &str) -> Wire {
+        let host = url.trim_start_matches("http://");
+        let mut socket = TcpStream::connect(host).await.unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        socket.write_all(head.as_bytes()).await.unwrap();
+        Wire(BufReader::new(socket))
+    }
+
+    /// The next JSON line; None once the connection has ended, in whatever way.
+    pub async fn event(&mut self) -> std::io::Result<Option<Value>> {
+        loop {
+            let mut line = String::new();
+            if self.0.read_line(&mut line).await? == 0 {
+                return Ok(None);
+            }
+            // Between them stand the head and the lengths of chunks.
+            if line.starts_with('{') && line.ends_with('\n') {
+                return Ok(Some(serde_json::from_str(&line).unwrap()));
+            }
+        }
+    }
 }
 
 fn parse(raw: &[u8], clean: bool) -> Reply {

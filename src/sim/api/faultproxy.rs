@@ -6,8 +6,10 @@ use super::handler::Call;
 use super::request::RequestInfo;
 use super::server;
 use super::status::Status;
-use http::header::{CONNECTION, CONTENT_LENGTH, DATE, HOST, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -15,11 +17,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::fmt::rfc2822::DateTimeParser;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
+use serde_json::Value;
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -63,7 +67,8 @@ impl FaultProxy {
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let (faults, stop) = (Faults::default(), CancellationToken::new());
-        tokio::spawn(accept(listener, upstream, faults.clone(), stop.clone()));
+        let proxy = Proxy { upstream, faults: faults.clone(), begin: Mutex::default() };
+        tokio::spawn(Arc::new(proxy).accept(listener, stop.clone()));
         Ok(FaultProxy { url, faults, stop })
     }
 
@@ -93,50 +98,113 @@ fn connector(ca_pem: Option<&str>) -> io::Result<TlsConnector> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-async fn accept(listener: TcpListener, upstream: Upstream, faults: Faults, stop: CancellationToken) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return,
-        };
-        let Ok((socket, _)) = accepted else { continue };
-        let _ = socket.set_nodelay(true);
-        let (upstream, faults, stop) = (upstream.clone(), faults.clone(), stop.clone());
-        tokio::spawn(async move {
-            let io = TokioIo::new(FaultyStream::new(socket, &faults));
-            let service = service_fn(move |request| {
-                let (upstream, faults) = (upstream.clone(), faults.clone());
-                async move { Ok::<_, Infallible>(respond(&upstream, &faults, request).await) }
-            });
-            let mut builder = hyper::server::conn::http1::Builder::new();
-            let serve = builder.timer(TokioTimer::new()).serve_connection(io, service).with_upgrades();
-            tokio::select! {
-                _ = serve => {}
-                () = stop.cancelled() => {}
-            }
-        });
-    }
+/// What all connections share.
+struct Proxy {
+    upstream: Upstream,
+    faults: Faults,
+    begin: Mutex<Begin>,
 }
 
-async fn respond(upstream: &Upstream, faults: &Faults, request: Request<Incoming>) -> Answer {
-    let call = match server::read(request).await {
-        Ok(call) => call,
-        Err(status) => return status.into(),
-    };
-    let info = RequestInfo::parse(&call.method, &call.path, &call.query);
-    let watch = faulty::is_watch(&call, &info);
-    let mut answer = match faulty::intercept(faults, &call, &info).await {
-        Some(answer) => answer,
-        None => forward(upstream, call).await.unwrap_or_else(|error| {
-            json(
-                502,
-                Status::failure(502, "BadGateway", format!("the API server cannot be reached: {error}"))
-                    .to_json(),
-            )
-        }),
-    };
-    skew(&mut answer, faults);
-    faulty::wrap(faults, answer, watch)
+/// Where the history begins since the last restart.
+#[derive(Default)]
+struct Begin {
+    restarts: u64,
+    version: u64,
+}
+
+impl Proxy {
+    async fn accept(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stop.cancelled() => return,
+            };
+            let Ok((socket, _)) = accepted else { continue };
+            let _ = socket.set_nodelay(true);
+            let (proxy, stop) = (self.clone(), stop.clone());
+            tokio::spawn(async move {
+                let io = TokioIo::new(FaultyStream::new(socket, &proxy.faults));
+                let service = service_fn(move |request| {
+                    let proxy = proxy.clone();
+                    async move { Ok::<_, Infallible>(proxy.respond(request).await) }
+                });
+                let mut builder = hyper::server::conn::http1::Builder::new();
+                let serve = builder.timer(TokioTimer::new()).serve_connection(io, service).with_upgrades();
+                tokio::select! {
+                    _ = serve => {}
+                    () = stop.cancelled() => {}
+                }
+            });
+        }
+    }
+
+    async fn respond(&self, request: Request<Incoming>) -> Answer {
+        let call = match server::read(request).await {
+            Ok(call) => call,
+            Err(status) => return status.into(),
+        };
+        let info = RequestInfo::parse(&call.method, &call.path, &call.query);
+        let watch = faulty::is_watch(&call, &info);
+        let mut answer = match faulty::intercept(&self.faults, &call, &info, self.who(&call)).await {
+            Some(answer) => answer,
+            None if watch && self.has_forgotten(&call).await => faulty::gone_watch(),
+            None => forward(&self.upstream, call).await.unwrap_or_else(|error| {
+                json(
+                    502,
+                    Status::failure(502, "BadGateway", format!("the API server cannot be reached: {error}"))
+                        .to_json(),
+                )
+            }),
+        };
+        skew(&mut answer, &self.faults);
+        faulty::wrap(&self.faults, answer, watch)
+    }
+
+    /// The user of a request, as the server behind knows them.
+    async fn who(&self, call: &Call) -> Option<String> {
+        let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+        let review = r#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#;
+        let answer = self.ask(call, Method::POST, path, None, review).await?;
+        Some(answer["status"]["userInfo"]["username"].as_str()?.to_string())
+    }
+
+    /// Whether a watch wants to go on from before the last restart. The server behind has not restarted and would
+    /// remember; what it has at the first watch after a restart is taken for where its history begins.
+    async fn has_forgotten(&self, call: &Call) -> bool {
+        let Ok(wanted) = call.query.get("resourceVersion").parse::<u64>() else { return false };
+        let restarts = self.faults.now().restarts;
+        let mut begin = self.begin.lock().await;
+        if begin.restarts != restarts {
+            let Some(list) = self.ask(call, Method::GET, &call.path, Some("limit=1"), "").await else {
+                return false;
+            };
+            let version = list["metadata"]["resourceVersion"].as_str().and_then(|v| v.parse().ok());
+            *begin = Begin { restarts, version: version.unwrap_or(0) };
+        }
+        (1..begin.version).contains(&wanted)
+    }
+
+    /// Asks the server behind in the name of who sent `call`.
+    async fn ask(
+        &self,
+        call: &Call,
+        method: Method,
+        path: &str,
+        query: Option<&str>,
+        body: &'static str,
+    ) -> Option<Value> {
+        let named = |name: &HeaderName| *name == AUTHORIZATION || name.as_str().starts_with("impersonate-");
+        let mut headers: HeaderMap = call
+            .headers
+            .iter()
+            .filter(|(name, _)| named(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let call = Call::new(method, path, query, headers, body.into());
+        let answer = forward(&self.upstream, call).await.ok()?;
+        serde_json::from_slice(&answer.into_body().collect().await.ok()?.to_bytes()).ok()
+    }
 }
 
 /// Only the `Date` header of another's server can be put wrong.

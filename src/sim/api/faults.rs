@@ -28,13 +28,14 @@ pub enum Fault {
     Hang,
     /// Bodies are broken off in the middle of an object.
     Truncate,
-    /// Wall time added to every answer and to every piece of a stream.
+    /// Wall time added to every answer and to every piece of a watch.
     Slow(Duration),
     /// The token is not valid any more: 401.
     ExpireToken,
-    /// RBAC refuses one resource (plural), access reviews included.
+    /// RBAC refuses one resource (`pods`, `deployments.apps`) and what is below it to whoever asks; access reviews
+    /// say so.
     Forbid(String),
-    /// The server restarts, once: connections are reset and the history is empty.
+    /// The server restarts, once: connections are reset, and watches from before are answered 410.
     Restart,
     /// The cluster's clock is off by this much.
     ClockSkew(SignedDuration),
@@ -134,8 +135,15 @@ impl State {
         self.active.iter().find_map(skew).unwrap_or(SignedDuration::ZERO)
     }
 
-    pub fn forbids(&self, resource: &str) -> bool {
-        self.active.iter().any(|f| matches!(f, Fault::Forbid(r) if r == resource))
+    /// Whether a resource is refused, by its plural alone or with its group.
+    pub fn forbids(&self, plural: &str, group: &str) -> bool {
+        self.active.iter().any(|fault| match fault {
+            Fault::Forbid(name) => match name.split_once('.') {
+                None => name == plural,
+                Some((p, g)) => p == plural && g == group,
+            },
+            _ => false,
+        })
     }
 }
 
@@ -246,6 +254,9 @@ pub fn parse_schedule(text: &str, seed: u64) -> Result<Vec<Timed>, FaultError> {
     Ok(all)
 }
 
+/// What `random` may refuse: kinds that every client watches.
+const FORBIDDEN: [&str; 4] = ["pods", "nodes", "events", "deployments.apps"];
+
 /// Faults one after another between two times, each for some seconds.
 fn random(seed: u64, from: Duration, until: Duration) -> Vec<Timed> {
     let mut ids = Ids::new(seed);
@@ -256,7 +267,7 @@ fn random(seed: u64, from: Duration, until: Duration) -> Vec<Timed> {
         if at >= until {
             return all;
         }
-        let fault = match draw(0, 12) {
+        let fault = match draw(0, 14) {
             0 => Fault::DropWatches,
             1 => Fault::NoBookmarks,
             2 => Fault::Gone,
@@ -269,6 +280,8 @@ fn random(seed: u64, from: Duration, until: Duration) -> Vec<Timed> {
             9 => Fault::Truncate,
             10 => Fault::Slow(Duration::from_millis(draw(50, 2000))),
             11 => Fault::ClockSkew(SignedDuration::from_secs(300)),
+            12 => Fault::ExpireToken,
+            13 => Fault::Forbid(FORBIDDEN[draw(0, 3) as usize].into()),
             _ => Fault::Restart,
         };
         let end = at + Duration::from_secs(draw(3, 15));
@@ -295,6 +308,7 @@ pub async fn play(schedule: Vec<Timed>, faults: Faults, clock: SimClock) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
     fn every_fault_has_a_name_that_reads_back() {
@@ -333,6 +347,13 @@ mod tests {
         assert_eq!(got[2].from, Duration::ZERO);
         assert_eq!(parse_schedule("random", 7), parse_schedule("random", 7));
         assert_ne!(parse_schedule("random", 7), parse_schedule("random", 8));
+        // A day is long enough for each to come.
+        let names: HashSet<String> = parse_schedule("random", 7)
+            .unwrap()
+            .iter()
+            .map(|t| t.fault.to_string().split('=').next().unwrap().to_string())
+            .collect();
+        assert_eq!(names.len(), 15, "{names:?}");
         for bad in ["reset@", "reset@2s..1s", "x@1s", "reset@1s..x"] {
             assert!(parse_schedule(bad, 0).is_err(), "{bad}");
         }

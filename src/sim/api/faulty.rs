@@ -5,6 +5,7 @@ use super::handler::Call;
 use super::rbac::{self, Asked};
 use super::request::RequestInfo;
 use super::status::Status;
+use super::{decode, meta};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -97,13 +98,26 @@ pub fn is_watch(call: &Call, info: &RequestInfo) -> bool {
     info.about_resource() && call.method == http::Method::GET && call.query.flag("watch")
 }
 
-/// What a request is answered instead of being served, after the delay that it has to wait.
-pub async fn intercept(faults: &Faults, call: &Call, info: &RequestInfo) -> Option<Answer> {
+/// What a request is answered instead of being served, after the delay that it has to wait. `who` is asked for the
+/// user's name only if one has to be named.
+pub async fn intercept(
+    faults: &Faults,
+    call: &Call,
+    info: &RequestInfo,
+    who: impl Future<Output = Option<String>>,
+) -> Option<Answer> {
     let state = faults.now();
     if !state.delay().is_zero() {
         tokio::time::sleep(state.delay()).await;
     }
-    state.active.iter().find_map(|fault| answer(fault, call, info))
+    if let Some(answer) = state.active.iter().find_map(|fault| answer(fault, call, info)) {
+        return Some(answer);
+    }
+    if state.forbids(&info.resource, &info.group) {
+        // Who is nobody is answered 401 by the server itself.
+        return Some(rbac::denied(&who.await?, &Asked::of(info)).into());
+    }
+    denied_review(&state, call, info)
 }
 
 fn answer(fault: &Fault, call: &Call, info: &RequestInfo) -> Option<Answer> {
@@ -117,23 +131,33 @@ fn answer(fault: &Fault, call: &Call, info: &RequestInfo) -> Option<Answer> {
         Fault::Unavailable => {
             Some(Status::unavailable("the server is currently unable to handle the request").into())
         }
-        Fault::Html(status) => {
-            let page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
-            Some(body::answer(*status, "text/html", body::full(page)))
-        }
+        Fault::Html(status) => Some(page(*status)),
         Fault::ExpireToken => Some(Status::unauthorized().into()),
-        Fault::Gone if is_watch(call, info) => {
-            Some(body::answer(200, "application/json", body::full(gone_event())))
-        }
+        Fault::Gone if is_watch(call, info) => Some(gone_watch()),
         Fault::Gone if info.verb == "list" && !matches!(call.query.get("continue"), "") => Some(
             Status::expired(
                 "The provided continue parameter is too old to display a consistent list result.",
             )
             .into(),
         ),
-        Fault::Forbid(resource) => forbid(resource, call, info),
         _ => None,
     }
+}
+
+/// The page of a load balancer that has nobody to hand the request to.
+fn page(status: u16) -> Answer {
+    let code = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_GATEWAY);
+    let title = format!("{status} {}", code.canonical_reason().unwrap_or_default());
+    let page = format!(
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
+         <hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+    );
+    body::answer(status, "text/html", body::full(page))
+}
+
+/// A watch that begins with its end: the history that it needs is gone.
+pub fn gone_watch() -> Answer {
+    body::answer(200, "application/json", body::full(gone_event()))
 }
 
 fn gone_event() -> Vec<u8> {
@@ -141,19 +165,23 @@ fn gone_event() -> Vec<u8> {
     [&b"{\"type\":\"ERROR\",\"object\":"[..], &status, b"}\n"].concat()
 }
 
-/// 403 for the resource itself, "not allowed" for who asks beforehand.
-fn forbid(resource: &str, call: &Call, info: &RequestInfo) -> Option<Answer> {
-    if info.resource == resource {
-        return Some(rbac::denied("admin", &Asked::of(info)).into());
-    }
-    if info.resource != "selfsubjectaccessreviews" || info.verb != "create" {
+/// "Not allowed" for who asks about a refused resource beforehand.
+fn denied_review(state: &State, call: &Call, info: &RequestInfo) -> Option<Answer> {
+    let kind = match info.resource.as_str() {
+        "selfsubjectaccessreviews" => "SelfSubjectAccessReview",
+        "subjectaccessreviews" => "SubjectAccessReview",
+        "localsubjectaccessreviews" => "LocalSubjectAccessReview",
+        _ => return None,
+    };
+    if info.verb != "create" {
         return None;
     }
-    let mut review = super::decode::any(call, "SelfSubjectAccessReview").ok()?;
-    if review["spec"]["resourceAttributes"]["resource"] != resource {
+    let mut review = decode::any(call, kind).ok()?;
+    let asked = |key: &str| meta::text(&review, &["spec", "resourceAttributes", key]);
+    if !state.forbids(asked("resource"), asked("group")) {
         return None;
     }
-    super::meta::object(&mut review).insert("status".into(), serde_json::json!({"allowed": false}));
+    meta::object(&mut review).insert("status".into(), serde_json::json!({"allowed": false}));
     Some(body::json(201, review.to_string()))
 }
 

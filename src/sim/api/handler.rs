@@ -93,7 +93,7 @@ impl Api {
     }
 
     /// Who asks, or whom they want to be if they may.
-    fn user(&self, call: &Call) -> Result<User, Status> {
+    pub fn user(&self, call: &Call) -> Result<User, Status> {
         let user = self.users.authenticate(&call.headers)?;
         let Some(other) = auth::impersonated(&call.headers)? else { return Ok(user) };
         let mut wanted = vec![("users", other.name.as_str())];

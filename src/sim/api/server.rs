@@ -192,10 +192,13 @@ async fn respond(api: &Arc<Api>, faults: &Faults, request: Request<Incoming>) ->
         Ok(call) => {
             let info = RequestInfo::parse(&call.method, &call.path, &call.query);
             let watch = faulty::is_watch(&call, &info);
-            let answer = match faulty::intercept(faults, &call, &info).await {
-                Some(answer) => answer,
-                None => api.answer(call).await,
-            };
+            let answer =
+                match faulty::intercept(faults, &call, &info, async { Some(api.user(&call).ok()?.name) })
+                    .await
+                {
+                    Some(answer) => answer,
+                    None => api.answer(call).await,
+                };
             faulty::wrap(faults, answer, watch)
         }
         Err(status) => status.into(),
