@@ -10,6 +10,8 @@ use super::read::Writer;
 use super::request::RequestInfo;
 use super::status::{Cause, Details, Status};
 use super::store::{Part, Rewrite};
+use super::strict::Shapes;
+use super::versions;
 use super::write::{self, part};
 use crate::sim::clock::rfc3339;
 use jiff::Timestamp;
@@ -118,6 +120,16 @@ pub fn apply(api: &Api, call: &Call, info: &RequestInfo, writer: &Writer) -> Res
             format!("the name of the object ({sent}) does not match the name on the URL ({})", info.name);
         return Err(Status::bad_request(text));
     }
+    let unknown = Shapes::of(def, &api.store).check(&mut wanted.clone());
+    let undeclared =
+        unknown.map(|fields| fields.first().map(|f| format!(".{f}: field not declared in schema")));
+    if let Some(why) = undeclared.unwrap_or_else(Some) {
+        let (object, of) =
+            (format!("{}/{}", info.namespace, info.name), format!("{}/{}", def.group, def.version));
+        let text = format!("failed to create typed patch object ({object}; {of}, Kind={}): {why}", def.kind);
+        // Not the client's word for it, but what a real server answers.
+        return Err(Status::failure(500, "", text));
+    }
     let now = api.store.clock().now();
     let dry_run = call.query.dry_run()?;
     let (ns, name) = (info.namespace.as_str(), info.name.as_str());
@@ -134,7 +146,8 @@ pub fn apply(api: &Api, call: &Call, info: &RequestInfo, writer: &Writer) -> Res
     let how = Rewrite { part: part(&info.subresource), dry_run, trusted: how_trusted(&info.subresource) };
     let force = call.query.flag("force");
     let got = api.store.rewrite(&def.key, ns, name, how, |current| {
-        merge(current, &wanted, Applier { manager, subresource: &info.subresource, force, now })
+        let by = Applier { manager, subresource: &info.subresource, force, now };
+        versions::change(def, current, |current| merge(current, &wanted, by))
     })?;
     Ok(body::json(200, writer.object(&Item::new((*got).clone()), now, true)))
 }

@@ -3,6 +3,8 @@ use super::handler::Call;
 use super::patch::{go_words, unsupported_media_type};
 use super::registry::Resource;
 use super::status::Status;
+use super::store::Store;
+use super::strict::{Level, Shapes};
 use super::{meta, protobuf};
 use serde_json::Value;
 
@@ -32,6 +34,15 @@ pub fn yaml(body: &[u8]) -> Result<Value, Status> {
     serde_saphyr::from_str(text).map_err(|e| Status::bad_request(format!("error decoding YAML: {e}")))
 }
 
+/// An object of the kind that the path says, without the fields that the kind does not have, and their paths.
+pub fn checked(call: &Call, def: &Resource, store: &Store) -> Result<(Value, Vec<String>), Status> {
+    let mut object = object(call, def)?;
+    let (shapes, level) = (Shapes::of(def, store), Level::of(call)?);
+    let unknown = shapes.check(&mut object).and_then(|unknown| level.judge(unknown));
+    let unknown = unknown.map_err(|why| unfit(def, &why))?;
+    Ok((object, unknown))
+}
+
 /// An object of the kind that the path says.
 pub fn object(call: &Call, def: &Resource) -> Result<Value, Status> {
     let object = any(call, &def.kind)?;
@@ -41,8 +52,7 @@ pub fn object(call: &Call, def: &Resource) -> Result<Value, Status> {
         let shown: String = String::from_utf8_lossy(&call.body).chars().take(200).collect();
         return Err(Status::bad_request(format!("Object 'Kind' is missing in '{shown}'")));
     }
-    let both_events = def.kind == "Event" && matches!(version, "v1" | "events.k8s.io/v1");
-    if kind != def.kind || (!version.is_empty() && version != &*def.api_version && !both_events) {
+    if kind != def.kind || (!version.is_empty() && version != &*def.api_version) {
         let text = format!(
             "{kind} in version {version:?} cannot be handled as a {}: the object provided is unrecognized (must be of type {})",
             def.kind, def.kind
@@ -50,10 +60,14 @@ pub fn object(call: &Call, def: &Resource) -> Result<Value, Status> {
         return Err(Status::bad_request(text));
     }
     if !object["metadata"].is_object() && !object["metadata"].is_null() {
-        let text = format!(
-            "{kind} in version {version:?} cannot be handled: metadata: json: cannot unmarshal into Go struct field"
-        );
-        return Err(Status::bad_request(text));
+        let why =
+            format!("json: cannot unmarshal into Go struct field {kind}.metadata of type v1.ObjectMeta");
+        return Err(unfit(def, &why));
     }
     Ok(object)
+}
+
+fn unfit(def: &Resource, why: &str) -> Status {
+    let (kind, version) = (&def.kind, &def.version);
+    Status::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
 }

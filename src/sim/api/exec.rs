@@ -15,6 +15,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 
+/// The newest first; in v5 a client can close its input.
+const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
 /// Chunks that a stream may be ahead of its reader.
 const AHEAD: usize = 64;
 
@@ -44,20 +46,15 @@ pub fn answer(api: &Api, call: &mut Call, info: &RequestInfo, run: bool) -> Resu
     let (stdout, out) = mpsc::channel(AHEAD);
     let (stderr, err) = mpsc::channel(AHEAD);
     let (resize, sizes) = mpsc::channel(AHEAD);
-    if !offers_websocket(call) {
+    if !websocket::offered(call).any(|p| PROTOCOLS.contains(&p)) {
         // Refused before anything runs.
-        return websocket::upgrade(call, &[], |_, _| Box::pin(std::future::ready(())));
+        return websocket::upgrade(call, &PROTOCOLS, |_, _| Box::pin(std::future::ready(())));
     }
     let io = ExecIo { stdin: from_client, stdout, stderr, resize: sizes };
     let command = api.machines.exec(&info.namespace, &info.name, request, io)?;
-    websocket::upgrade(call, &["v5.channel.k8s.io", "v4.channel.k8s.io"], move |socket, _| {
+    websocket::upgrade(call, &PROTOCOLS, move |socket, _| {
         Box::pin(run_streams(socket, command, Outputs { out, err, wants }, stdin, resize))
     })
-}
-
-fn offers_websocket(call: &Call) -> bool {
-    let offered = call.headers.get_all("sec-websocket-protocol").iter().filter_map(|v| v.to_str().ok());
-    offered.flat_map(|v| v.split(',')).any(|p| p.trim().ends_with(".channel.k8s.io"))
 }
 
 struct Outputs {

@@ -118,7 +118,7 @@ impl Api {
         }
         let path = info.path.as_str();
         discovery::answer(path, &call.headers, &resources, &self.address)
-            .or_else(|| openapi::answer(path, &resources))
+            .or_else(|| openapi::answer(path, &resources, |def| self.store.definition(def)))
             .or_else(|| path.starts_with("/readyz/").then(|| body::text(200, "ok")))
             .or_else(|| path.starts_with("/livez/").then(|| body::text(200, "ok")))
             .unwrap_or_else(body::no_page)

@@ -3,8 +3,10 @@ use super::history::{ChangeKind, Logged};
 use super::item::Item;
 use super::load::item;
 use super::made::Made;
+use super::meta;
 use super::registry::Resource;
 use super::store::{Inner, Store, key};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -49,6 +51,12 @@ impl Store {
 
     pub(super) fn resources(&self) -> Vec<Arc<Resource>> {
         self.read().registry.all().cloned().collect()
+    }
+
+    /// What the CustomResourceDefinition of a resource says of its version.
+    pub(super) fn definition(&self, def: &Resource) -> Option<Value> {
+        let crd = self.get("customresourcedefinitions.apiextensions.k8s.io", "", &def.qualified())?;
+        meta::items(&crd["spec"], "versions").find(|v| v["name"] == def.version.as_str()).cloned()
     }
 
     pub(super) fn page(&self, resource: &str, query: &PageQuery) -> Result<Page, Compacted> {
@@ -194,7 +202,6 @@ fn merge<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::api::meta;
     use crate::sim::api::store::{DeleteOptions, Part};
     use crate::sim::clock::SimClock;
     use serde_json::json;

@@ -67,6 +67,14 @@ impl Patch {
         }
     }
 
+    /// What errors show of a patch: the object that it makes, or a strategic one itself as Go prints maps.
+    pub fn shown(&self, patched: &Value) -> String {
+        match self {
+            Patch::Strategic(patch) => go_print(patch),
+            Patch::Json(_) | Patch::Merge(_) => patched.to_string(),
+        }
+    }
+
     pub fn apply(&self, object: &mut Value) -> Result<(), Status> {
         match self {
             Patch::Merge(patch) => json_patch::merge(object, patch),
@@ -96,6 +104,21 @@ impl Patch {
             return Ok(());
         }
         Err(Status::bad_request("the patched object is no JSON object"))
+    }
+}
+
+/// `map[a:1 b:[x y]]`, as Go's `%v` prints it.
+fn go_print(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let mut all: Vec<String> = map.iter().map(|(k, v)| format!("{k}:{}", go_print(v))).collect();
+            all.sort_unstable();
+            format!("map[{}]", all.join(" "))
+        }
+        Value::Array(list) => format!("[{}]", list.iter().map(go_print).collect::<Vec<_>>().join(" ")),
+        Value::String(text) => text.clone(),
+        Value::Null => "<nil>".into(),
+        other => other.to_string(),
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 
+const PROTOCOL: &str = "v4.channel.k8s.io";
 /// Bytes read from a port at a time.
 const CHUNK: usize = 32 << 10;
 
@@ -18,6 +19,13 @@ pub fn answer(api: &Api, call: &mut Call, info: &RequestInfo) -> Result<Answer, 
     let pod = api.pod(info)?;
     if text(&pod, &["spec", "nodeName"]).is_empty() {
         return Err(Status::bad_request(format!("pod {} does not have a host assigned", info.name)));
+    }
+    if !websocket::offered(call).any(|p| p == PROTOCOL) {
+        return Err(Status::bad_request(format!(
+            "ports are forwarded over {PROTOCOL} here and not over SPDY, which kubectl port-forward wants: reach the port \
+             through the proxy, /api/v1/namespaces/{}/pods/{}:PORT/proxy/",
+            info.namespace, info.name
+        )));
     }
     let numbers = call.query.all("ports").flat_map(|p| p.split(','));
     let ports = numbers.map(|p| p.parse::<u16>().ok().filter(|p| *p > 0));
@@ -27,7 +35,7 @@ pub fn answer(api: &Api, call: &mut Call, info: &RequestInfo) -> Result<Answer, 
     })?;
     let machines = Arc::clone(&api.machines);
     let (ns, name) = (info.namespace.clone(), info.name.clone());
-    websocket::upgrade(call, &["v4.channel.k8s.io"], move |socket, _| {
+    websocket::upgrade(call, &[PROTOCOL], move |socket, _| {
         let streams = ports.iter().map(|port| (*port, machines.dial(&ns, &name, *port))).collect();
         Box::pin(forward(socket, streams))
     })

@@ -7,7 +7,7 @@ use super::request::{Format, Query};
 use super::selector::{FieldSelector, LabelSelector};
 use super::status::{Cause, ListMeta, Status};
 use super::store::Store;
-use super::{events, table};
+use super::{table, versions};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
 use bytes::Bytes;
@@ -49,10 +49,10 @@ impl Writer {
 
     /// The text of one object without its type, in the version of the API that was asked for.
     fn bare(&self, item: &Item) -> Bytes {
-        if self.def.group == "events.k8s.io" {
-            return bare_json(&events::to_new(&item.value()));
+        match versions::view(&self.def) {
+            Some(view) => bare_json(&view(&item.value())),
+            None => item.json(),
         }
-        item.json()
     }
 
     fn partial(value: &Value) -> Value {

@@ -5,7 +5,7 @@ use super::item::Item;
 use super::meta;
 use super::registry::{self, Registry, Resource};
 use super::status::Status;
-use super::{admission, defaults, deletion, events, validate};
+use super::{admission, defaults, deletion, validate, versions};
 use crate::sim::clock::{SimClock, rfc3339};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -185,9 +185,7 @@ impl Store {
         if !def.stored() {
             return Err(Status::method_not_allowed());
         }
-        if &*def.key == "events" {
-            value = events::to_core(value);
-        }
+        value = versions::stored(value);
         let map = meta::object(&mut value);
         map.insert("apiVersion".into(), (&*def.api_version).into());
         map.insert("kind".into(), def.kind.as_str().into());

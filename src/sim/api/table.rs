@@ -61,10 +61,7 @@ impl Columns {
 
 /// `additionalPrinterColumns` of the version, or None if it has none; then rows have name and age.
 fn custom_columns(def: &Resource, store: &Store) -> Option<Value> {
-    let name = format!("{}.{}", def.plural, def.group);
-    let crd = store.get("customresourcedefinitions.apiextensions.k8s.io", "", &name)?;
-    let versions = crd["spec"]["versions"].as_array()?;
-    let version = versions.iter().find(|v| v["name"] == def.version.as_str())?;
+    let version = store.definition(def)?;
     let age =
         || serde_json::json!([{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}]);
     Some(version.get("additionalPrinterColumns").cloned().unwrap_or_else(age))

@@ -32,6 +32,12 @@ const MAX_MESSAGE: usize = 16 << 20;
 /// Wall time that a client is given to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
 
+/// The protocols that a client would speak on the socket.
+pub fn offered(call: &Call) -> impl Iterator<Item = &str> {
+    let headers = call.headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    headers.filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).map(str::trim)
+}
+
 /// Answers 101 with the first of `protocols` that the client offers, and runs `f` on the socket.
 pub fn upgrade(
     call: &mut Call,
@@ -52,14 +58,7 @@ pub fn upgrade(
         };
         return Err(Status::bad_request(text));
     }
-    let offered: Vec<String> = call
-        .headers
-        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(','))
-        .map(|v| v.trim().to_string())
-        .collect();
+    let offered: Vec<String> = offered(call).map(String::from).collect();
     let chosen = protocols.iter().find(|p| offered.iter().any(|o| o == *p)).copied();
     let Some(chosen) = chosen else {
         return Err(Status::bad_request(format!(

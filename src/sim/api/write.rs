@@ -8,16 +8,16 @@ use super::patch::{Patch, PatchKind};
 use super::read::{Filter, ListHead, Writer};
 use super::registry::Resource;
 use super::request::{RequestInfo, check_dry_run};
-use super::status::{Details, Status};
+use super::status::{Cause, Details, Status};
 use super::store::{DeleteOptions, Part, Propagation, Rewrite};
-use super::{apply, read};
+use super::{apply, read, strict, versions};
 use http::header;
 use serde_json::Value;
 
 /// A new object.
 pub fn create(api: &Api, call: &Call, info: &RequestInfo, writer: &Writer) -> Result<Answer, Status> {
     let def = &writer.def;
-    let mut object = decode::object(call, def)?;
+    let (mut object, unknown) = decode::checked(call, def, &api.store)?;
     in_place(&object, def, &info.namespace)?;
     check_namespace(api, def, &info.namespace, meta::name(&object))?;
     if !info.name.is_empty() && meta::name(&object).is_empty() {
@@ -25,7 +25,10 @@ pub fn create(api: &Api, call: &Call, info: &RequestInfo, writer: &Writer) -> Re
     }
     apply::note_manager(&mut object, None, &manager(call), api.store.clock().now(), "");
     let made = api.store.create_with(&def.key, &info.namespace, object, call.query.dry_run()?)?;
-    Ok(body::json(201, writer.object(&Item::new((*made).clone()), api.store.clock().now(), true)))
+    let made = writer.object(&Item::new((*made).clone()), api.store.clock().now(), true);
+    let mut answer = body::json(201, made);
+    strict::warn(&mut answer, &unknown);
+    Ok(answer)
 }
 
 /// Nothing new in a namespace that is not there or is going away.
@@ -70,7 +73,7 @@ pub fn part(subresource: &str) -> Part {
 /// PUT of an object or of its status.
 pub fn update(api: &Api, call: &Call, info: &RequestInfo, writer: &Writer) -> Result<Answer, Status> {
     let def = &writer.def;
-    let object = decode::object(call, def)?;
+    let (object, unknown) = decode::checked(call, def, &api.store)?;
     in_place(&object, def, &info.namespace)?;
     if meta::name(&object) != info.name {
         let text = format!(
@@ -80,10 +83,12 @@ pub fn update(api: &Api, call: &Call, info: &RequestInfo, writer: &Writer) -> Re
         );
         return Err(Status::bad_request(text));
     }
-    rewrite(api, call, info, writer, |current| {
+    let mut answer = rewrite(api, call, info, writer, |current| {
         *current = object;
         Ok(())
-    })
+    })?;
+    strict::warn(&mut answer, &unknown);
+    Ok(answer)
 }
 
 /// PATCH of an object or of its status.
@@ -99,13 +104,38 @@ pub fn patch(api: &Api, call: &Call, info: &RequestInfo, writer: &Writer) -> Res
         return Err(Status::failure(415, "UnsupportedMediaType", text).with_details(Details::default()));
     }
     let patch = Patch::read(kind, &call.body)?;
-    rewrite(api, call, info, writer, |current| {
+    let (shapes, level) = (strict::Shapes::of(def, &api.store), strict::Level::of(call)?);
+    let mut unknown = Vec::new();
+    let mut answer = rewrite(api, call, info, writer, |current| {
+        let before = current.clone();
         patch.apply(current)?;
         if meta::name(current) != info.name {
             return Err(Status::bad_request("metadata.name cannot be changed by a patch"));
         }
+        let found = brought_in(&shapes, &before, current).and_then(|unknown| level.judge(unknown));
+        unknown = found.map_err(|why| {
+            let cause = Cause::invalid("patch", &patch.shown(current).into(), &why);
+            Status::invalid("", "", "", vec![cause])
+        })?;
         Ok(())
-    })
+    })?;
+    strict::warn(&mut answer, &unknown);
+    Ok(answer)
+}
+
+/// Takes the unknown fields out that a patch has brought in. What was there before stays: the cluster's own parts
+/// write what they like.
+fn brought_in(shapes: &strict::Shapes, before: &Value, after: &mut Value) -> Result<Vec<String>, String> {
+    let mut pruned = after.clone();
+    let mut unknown = shapes.check(&mut pruned)?;
+    if !unknown.is_empty() {
+        let old = shapes.check(&mut before.clone()).unwrap_or_default();
+        unknown.retain(|field| !old.contains(field));
+    }
+    if !unknown.is_empty() {
+        *after = pruned;
+    }
+    Ok(unknown)
 }
 
 fn rewrite(
@@ -122,7 +152,7 @@ fn rewrite(
     let manager = manager(call);
     let got = api.store.rewrite(&writer.def.key, &info.namespace, &info.name, how, |current| {
         let before = current.clone();
-        f(current)?;
+        versions::change(&writer.def, current, f)?;
         apply::note_manager(current, Some(&before), &manager, now, &info.subresource);
         Ok(())
     })?;
