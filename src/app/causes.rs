@@ -3,15 +3,31 @@
 use std::collections::BTreeSet;
 
 use super::cx::Cause;
+use super::headless;
 use super::history;
 use super::model::{Dirty, Model, View};
 use super::msg::Effect;
 use super::preferences;
 use super::update::touch;
 use crate::detect::timeline::Entry;
-use crate::detect::{Finding, FindingChange, Severity, Turn};
+use crate::detect::{Finding, FindingChange, Severity, State, Turn};
+use crate::world::StreamState::{Connecting, Listing};
 use crate::world::ask::LogTail;
 use crate::world::{Change, Kind, ObjectRef};
+
+/// What explains the pods' trouble is among these.
+const NEEDED: &[Kind] = &[
+    Kind::Pod,
+    Kind::Node,
+    Kind::Event,
+    Kind::Deployment,
+    Kind::ReplicaSet,
+    Kind::DaemonSet,
+    Kind::Job,
+    Kind::Service,
+    Kind::EndpointSlice,
+    Kind::PersistentVolumeClaim,
+];
 
 /// Tells the detector what changed. Also after a batch without changes: a list that ended says what is absent.
 pub fn on_changes(model: &mut Model, changes: &[Change]) -> Vec<Effect> {
@@ -24,7 +40,38 @@ pub fn on_changes(model: &mut Model, changes: &[Change]) -> Vec<Effect> {
     for change in changes.iter().filter(|c| c.object.kind != Kind::Event) {
         refresh(model, &change.object);
     }
+    settle(model);
     wanted(model)
+}
+
+/// What the rules say before all lists are there may be half of the truth: a pod without its ReplicaSet, a claim that
+/// is still to come. It shows, and goes on the timeline once it holds with all of them.
+fn settle(model: &mut Model) {
+    let asked =
+        |k| matches!(headless::answer(&model.data.world, k), None | Some(Connecting | Listing { .. }));
+    if model.data.settled || NEEDED.iter().any(asked) {
+        return;
+    }
+    model.data.settled = true;
+    let firing = model.data.detector.findings().iter().filter(|f| f.state == State::Firing);
+    let began = firing.cloned().map(|finding| FindingChange { turn: Turn::Began, finding });
+    for change in began.collect::<Vec<_>>() {
+        tell(model, &change);
+    }
+}
+
+/// Puts a finding's beginning and end on the timeline, and announces a new critical one.
+fn tell(model: &mut Model, change: &FindingChange) {
+    if !model.data.settled {
+        return;
+    }
+    if let Some(entry) = Entry::of_finding(change, model.data.now) {
+        history::note(model, entry);
+    }
+    let f = &change.finding;
+    if change.turn == Turn::Began && f.severity == Severity::Critical && f.quiet.is_none() {
+        preferences::announce(model, &f.title);
+    }
 }
 
 pub fn timers(model: &mut Model) -> Vec<Effect> {
@@ -62,13 +109,8 @@ pub(super) fn follow(model: &mut Model, found: Vec<FindingChange>) {
         model.dirty = model.dirty.max(Dirty::Data);
     }
     for change in found {
-        if let Some(entry) = Entry::of_finding(&change, model.data.now) {
-            history::note(model, entry);
-        }
+        tell(model, &change);
         let finding = &change.finding;
-        if change.turn == Turn::Began && finding.severity == Severity::Critical && finding.quiet.is_none() {
-            preferences::announce(model, &finding.title);
-        }
         let mut rows: BTreeSet<ObjectRef> = model.data.detector.affected(&finding.key).into_iter().collect();
         rows.insert(finding.object.clone());
         rows.insert(finding.fix().clone());

@@ -70,23 +70,26 @@ impl Session {
     /// Whether every source has failed and none has shown anything.
     pub fn hopeless(&self) -> bool {
         let failing = |s: &StreamState| refused(s) || matches!(s, StreamState::Reconnecting { .. });
-        self.kinds.iter().all(|kind| !self.world.synced(kind) && self.answer(kind).is_some_and(failing))
-    }
-
-    fn answer(&self, kind: &Kind) -> Option<&StreamState> {
-        let mut states = self.world.streams.iter().filter_map(|(id, stream)| match id {
-            StreamId::Watch { kind: k, .. } if k == kind => Some(&stream.state),
-            _ => None,
-        });
-        let first = states.next()?;
-        // Where only some namespaces are allowed, one that is live stands for the kind.
-        Some(states.fold(first, |best, s| if s.is_live() { s } else { best }))
+        self.kinds
+            .iter()
+            .all(|kind| !self.world.synced(kind) && answer(&self.world, kind).is_some_and(failing))
     }
 
     /// Whether anything at all could be seen.
     pub fn saw_something(&self) -> bool {
         self.kinds.iter().any(|kind| self.world.synced(kind))
     }
+}
+
+/// How the kind's stream does; `None` before it was asked for.
+pub fn answer<'w>(world: &'w World, kind: &Kind) -> Option<&'w StreamState> {
+    let mut states = world.streams.iter().filter_map(|(id, stream)| match id {
+        StreamId::Watch { kind: k, .. } if k == kind => Some(&stream.state),
+        _ => None,
+    });
+    let first = states.next()?;
+    // Where only some namespaces are allowed, one that is live stands for the kind.
+    Some(states.fold(first, |best, s| if s.is_live() { s } else { best }))
 }
 
 /// The server said that this is not to be had; waiting longer changes nothing.

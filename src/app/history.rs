@@ -44,7 +44,7 @@ pub fn opened(model: &mut Model) {
 
 /// What tells a finding from others across sessions.
 fn opening(entry: &Entry) -> (Option<ObjectRef>, String) {
-    (entry.object.clone(), entry.cause.clone())
+    (entry.object.clone(), entry.family.clone())
 }
 
 /// Takes in what earlier sessions kept.
@@ -143,6 +143,7 @@ fn row(e: &Entry) -> Row {
         What::Session => ("live", "session", "text.dim"),
         What::Change => ("changed", "change", "timeline.change"),
         What::FindingBegan => ("critical", "finding", "timeline.finding"),
+        What::FindingRefined => ("verdict", "cause", "timeline.finding"),
         What::FindingEnded => ("ok", "resolved", "timeline.finding"),
         What::Walk => ("verdict", "walk", "text"),
         What::Action => ("arrow", "action", "timeline.action"),

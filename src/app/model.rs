@@ -41,6 +41,8 @@ pub struct Data {
     pub causes: HashMap<ObjectRef, Cause>,
     pub events: Aggregates,
     pub vitals: Vitals,
+    /// All lists that explain one another have answered: what is found now holds.
+    pub settled: bool,
     pub now: Time,
 }
 
@@ -273,7 +275,7 @@ pub struct Model {
     pub next_id: u64,
     /// Entries of the timeline not yet handed to its file.
     pub keep: Vec<Entry>,
-    /// Findings that were still true when an earlier session ended: object and cause.
+    /// Findings that were still true when an earlier session ended: object and family.
     pub open: HashSet<(Option<ObjectRef>, String)>,
     /// The decision trees.
     pub library: Arc<Library>,

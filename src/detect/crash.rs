@@ -31,6 +31,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     let mut more: Vec<(Text, String, ObjectRef, Option<Time>)> = Vec::new();
     let mut events: Vec<&Event> = Vec::new();
     let mut host: Option<String> = None;
+    let mut told_by_log = false;
 
     let killed = killing(ctx, pod, object, c, end);
     if &*end.reason == "OOMKilled" {
@@ -79,6 +80,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
         events.push(hook);
     } else {
         // Everything else only its log can tell.
+        told_by_log = true;
         let book = ctx.logs.answer(&root, &c.spec.name);
         if book.is_none_or(|b| b.restarts != c.restarts) {
             let previous = !matches!(c.state, ContainerState::Terminated(_));
@@ -123,6 +125,10 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
         row = format!("init {}: {row}", c.spec.name);
     }
     let mut signal = Signal::new(cause, root.clone(), since);
+    if told_by_log {
+        // One log a workload and container: whatever it proves is still the same finding.
+        signal = signal.family(&format!("crash.log {}", c.spec.name));
+    }
     if let Some(host) = host {
         signal = signal.fold(format!("{cause} {host}"));
     }

@@ -283,8 +283,7 @@ impl Detector {
                 self.queue(object.clone());
             }
             kind if is_configuration(kind) => {
-                let first = !world.synced(kind);
-                self.memory.configuration(world, change, first, now);
+                self.memory.configuration(world, change, now);
             }
             _ => {}
         }
@@ -457,6 +456,11 @@ impl Detector {
             let turn = match (old.as_ref().map(|o| o.state), new.state) {
                 (_, State::Resolving) => Turn::Resolving,
                 (_, State::Pending) => Turn::Pending,
+                (Some(State::Firing), State::Firing)
+                    if old.as_ref().is_some_and(|o| o.cause != new.cause) =>
+                {
+                    Turn::Refined
+                }
                 (Some(State::Firing), State::Firing) => Turn::Changed,
                 (Some(State::Resolving), State::Firing) => Turn::Returned,
                 (_, State::Firing) => Turn::Began,

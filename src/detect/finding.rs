@@ -148,6 +148,8 @@ pub enum Turn {
     Began,
     /// True again, before it was let go.
     Returned,
+    /// Another cause is proved than before: a log answered.
+    Refined,
     Changed,
     /// No longer true; kept a while in case it comes back.
     Resolving,

@@ -242,11 +242,12 @@ impl Memory {
         self.endpoints.remove(service);
     }
 
-    /// ConfigMaps and Secrets: written, made or deleted while we watched. `first` is true while the first list is on
-    /// its way: nothing was made then, it was there.
-    pub fn configuration(&mut self, world: &World, change: &Change, first: bool, now: Time) {
+    /// ConfigMaps and Secrets: written, made or deleted while we watched.
+    pub fn configuration(&mut self, world: &World, change: &Change, now: Time) {
+        let meta = world.meta(&change.object);
         let what = match change.what {
-            What::Added if first => return,
+            // In a list is also what has long been there.
+            What::Added if !meta.is_some_and(|m| new(m, now)) => return,
             What::Added => "created",
             What::Updated => "changed",
             What::Removed(_) => "deleted",
@@ -260,7 +261,6 @@ impl Memory {
             self.written.remove(&change.object);
         }
         if !again {
-            let meta = world.meta(&change.object);
             self.note(format!("{} {what}", change.object.kind), change.object.clone(), meta, now);
         }
     }
@@ -276,10 +276,9 @@ impl Memory {
         };
         let new: Vec<(Text, Text)> =
             quota.amounts.iter().map(|a| (a.resource.clone(), a.hard.clone())).collect();
-        let first = !world.synced(&object.kind);
         let old = self.limits.insert(object.clone(), new.clone());
         let what = match old {
-            None if first => return,
+            None if !self::new(&quota.meta, now) => return,
             None => "ResourceQuota created".to_owned(),
             Some(old) if old == new => return,
             Some(old) => {
@@ -319,6 +318,11 @@ impl Memory {
             }
         }
     }
+}
+
+/// Made just now.
+fn new(meta: &Meta, now: Time) -> bool {
+    meta.created.is_some_and(|c| c.age(now) < AGAIN)
 }
 
 /// The GPU driver a node's labels name.

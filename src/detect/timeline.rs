@@ -23,6 +23,8 @@ pub enum What {
     Session,
     Change,
     FindingBegan,
+    /// Another cause is proved than before.
+    FindingRefined,
     FindingEnded,
     Walk,
     Action,
@@ -35,6 +37,7 @@ impl What {
             What::Session => "session",
             What::Change => "change",
             What::FindingBegan => "finding",
+            What::FindingRefined => "cause",
             What::FindingEnded => "resolved",
             What::Walk => "walk",
             What::Action => "action",
@@ -56,6 +59,9 @@ pub struct Entry {
     /// Of a finding.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub cause: String,
+    /// What tells it from other findings about the same object.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub family: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub severity: Option<Severity>,
     /// Quotes and steps under it.
@@ -66,8 +72,8 @@ pub struct Entry {
 impl Entry {
     pub fn new(at: Time, what: What, object: Option<ObjectRef>, text: impl AsRef<str>) -> Entry {
         let text = bounded(text.as_ref(), text::QUOTE);
-        let (who, cause) = (String::new(), String::new());
-        Entry { at, what, object, who, text, cause, severity: None, detail: Vec::new() }
+        let (who, cause, family) = (String::new(), String::new(), String::new());
+        Entry { at, what, object, who, text, cause, family, severity: None, detail: Vec::new() }
     }
 
     pub fn by(mut self, who: impl Into<String>) -> Entry {
@@ -75,19 +81,21 @@ impl Entry {
         self
     }
 
-    /// A finding's beginning, at the time since which it is true, or its end; nothing for what lies between.
+    /// A finding's beginning, at the time since which it is true, another cause proved, or its end.
     pub fn of_finding(change: &FindingChange, now: Time) -> Option<Entry> {
         let f = &change.finding;
         let (what, at) = match change.turn {
             Turn::Began => (What::FindingBegan, f.since),
             Turn::Returned => (What::FindingBegan, now),
+            Turn::Refined => (What::FindingRefined, now),
             Turn::Resolving => (What::FindingEnded, now),
             Turn::Pending | Turn::Changed | Turn::Ended => return None,
         };
         let mut entry = Entry::new(at, what, Some(f.fix().clone()), &f.title);
         entry.cause = f.cause.to_string();
         entry.severity = Some(f.severity);
-        if what == What::FindingBegan {
+        entry.family = f.key.family.to_string();
+        if what != What::FindingEnded {
             entry.detail = f.evidence.iter().take(3).map(|e| format!("{}: {}", e.source, e.quote)).collect();
         }
         Some(entry)
