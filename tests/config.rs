@@ -285,7 +285,9 @@ fn thresholds_are_those_the_rules_go_by() {
         let config = Config::from_toml("c", text).unwrap();
         assert_eq!(config.warnings, []);
         let loaded = Loaded { config: Some(config), ..Loaded::default() };
-        Preferences::new(&loaded, Terminal::default(), None).detect().unwrap()
+        let (found, problems) = Preferences::new(&loaded, Terminal::default(), None).detect();
+        assert!(problems.is_empty(), "{problems:?}");
+        found
     };
     let defaults = format!("{:?}", DetectConfig::default().thresholds);
     let mut text = "[findings.thresholds]\n".to_owned();

@@ -113,6 +113,14 @@ fn a_finding_is_proved_acknowledged_muted_and_noted_and_a_killed_cockpit_loses_n
     assert_eq!(began, 1, "what was open then did not begin again:\n{text}");
     then(&mut k, "\x15/khud 0\r", "session");
     k.until("both sessions", |s| count(&s.contents(), "session ") == 2);
+
+    // A mute written into the file holds while khud runs, and its key says where it is.
+    then(&mut k, ":findings\r", "FINDINGS");
+    let mute = "[[findings.mute]]\nname = 'api-server'\nreason = 'from the file'\n";
+    std::fs::write(lab.dir.path().join("config/config.toml"), mute).unwrap();
+    k.until_text("1 muted");
+    k.until_text("from the file · ");
+    then(&mut k, "m", "config.toml mutes it");
 }
 
 #[test]

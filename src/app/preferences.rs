@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use serde::Deserialize;
 
+use super::causes;
 use super::model::{Dirty, Model, Pane, Suggestion, Tone};
 use super::msg::Effect;
 use crate::config::colour::Palette;
@@ -14,7 +15,7 @@ use crate::config::settings::{Notifications, Times};
 use crate::config::sheet::{BUILT_IN, Sheet};
 use crate::config::theme::Glyphs;
 use crate::config::{Config, Key, Settings, Theme};
-use crate::detect::DetectConfig;
+use crate::detect::{DetectConfig, registry, user};
 
 /// Keys shown while presenting.
 const KEYS: usize = 8;
@@ -36,6 +37,8 @@ impl Default for Terminal {
 pub struct Preferences {
     config: Config,
     themes: std::collections::BTreeMap<String, Sheet>,
+    /// The text of the user's own rules.
+    rules: String,
     terminal: Terminal,
     /// The theme of `--theme` or of the picker; comes before the file's.
     chosen: Option<Sheet>,
@@ -61,19 +64,32 @@ impl Preferences {
         Preferences {
             config: loaded.config.clone().unwrap_or_default(),
             themes: loaded.themes.clone(),
+            rules: loaded.rules.clone().unwrap_or_default(),
             terminal,
             chosen,
             ..Preferences::default()
         }
     }
 
-    /// What the findings room goes by.
-    ///
-    /// # Errors
-    /// A sentence, where that room does not know what the configuration allowed.
-    pub fn detect(&self) -> Result<DetectConfig, String> {
-        DetectConfig::deserialize(self.config.findings.clone())
-            .map_err(|e| format!("[findings]: {}", e.message()))
+    /// What the findings room goes by, and a sentence for each thing in it that was left out.
+    pub fn detect(&self) -> (DetectConfig, Vec<String>) {
+        let mut problems = Vec::new();
+        let mut config = DetectConfig::deserialize(self.config.findings.clone()).unwrap_or_else(|e| {
+            problems.push(format!("[findings]: {}", e.message()));
+            DetectConfig::default()
+        });
+        config.rules = user::load(&self.rules).unwrap_or_else(|faults| {
+            problems.extend(faults.into_iter().map(|fault| format!("rules.yaml: {fault}")));
+            Vec::new()
+        });
+        let own = config.rules.iter().map(|r| &*r.id);
+        let known: BTreeSet<&str> = registry::RULES.iter().map(|r| r.id).chain(own).collect();
+        for id in config.severity.keys().filter(|id| !known.contains(id.as_str())) {
+            let near = crate::config::document::nearest(id, known.iter().copied());
+            let near = near.map(|n| format!("; did you mean {n:?}?")).unwrap_or_default();
+            problems.push(format!("[findings.severity]: there is no rule {id:?}{near}"));
+        }
+        (config, problems)
     }
 
     /// Times of day are shown in.
@@ -123,6 +139,7 @@ pub fn install(model: &mut Model, preferences: Preferences, loaded: &Loaded) {
     model.cluster.read_only = model.prefs.locked;
     model.prefs.presentation = model.prefs.settings.presentation;
     model.header = model.prefs.settings.header;
+    go_by(model);
     if model.namespaces.is_empty() && !model.prefs.settings.namespace.is_empty() {
         model.namespaces.insert(model.prefs.settings.namespace.as_str().into());
     }
@@ -138,8 +155,13 @@ pub fn reload(model: &mut Model, loaded: Loaded) -> Vec<Effect> {
     }
     model.prefs.themes = loaded.themes;
     let mut effects = Vec::new();
+    let rules = loaded.rules.filter(|text| *text != model.prefs.rules);
+    let mut findings = rules.is_some();
+    if let Some(text) = rules {
+        model.prefs.rules = text;
+    }
     if let Some(config) = loaded.config {
-        let findings = config.findings != model.prefs.config.findings;
+        findings |= config.findings != model.prefs.config.findings;
         let before = std::mem::replace(&mut model.prefs.config, config);
         let old = before.for_context(&model.cluster.context);
         settle(model);
@@ -155,17 +177,27 @@ pub fn reload(model: &mut Model, loaded: Loaded) -> Vec<Effect> {
             model.cluster.read_only = true;
             effects.push(Effect::ReadOnly(true));
         }
-        let what = if findings {
-            "Configuration read again; what it says of findings holds from the next start."
-        } else {
-            "Configuration read again."
-        };
-        model.say(Tone::Good, what);
+        model.say(Tone::Good, "Configuration read again.");
+    }
+    if findings {
+        go_by(model);
     }
     dress(model);
     complain(model, &loaded.problems);
     model.dirty = Dirty::Input;
     effects
+}
+
+/// Has the findings room go by what the files say now.
+fn go_by(model: &mut Model) {
+    let (config, problems) = model.prefs.detect();
+    let data = &mut model.data;
+    let found = data.detector.configure(config, &data.world, data.now);
+    causes::follow(model, found);
+    if let Some(first) = problems.first() {
+        problems.iter().for_each(|p| tracing::warn!("{p}"));
+        model.say(Tone::Bad, first.clone());
+    }
 }
 
 fn settle(model: &mut Model) {
@@ -374,6 +406,22 @@ mod tests {
         // Taking the key out of the file is no key pressed: it stays on until it is switched off.
         assert_eq!(reload(&mut m, loaded("")), []);
         assert!(m.cluster.read_only);
+    }
+
+    #[test]
+    fn what_the_files_say_of_findings_holds_at_once_and_faults_are_told() {
+        let mut m = model("");
+        let rules = |text: &str| Loaded { rules: Some(text.to_owned()), ..Loaded::default() };
+        reload(&mut m, rules("rules:\n- {id: team.x, kind: pod, when: pod.ready && &&, title: x}\n"));
+        assert!(
+            m.message.as_ref().unwrap().text.starts_with("rules.yaml: rule \"team.x\""),
+            "{:?}",
+            m.message
+        );
+        reload(&mut m, rules(""));
+        reload(&mut m, loaded("[findings.severity]\n'image.notfound' = 'info'\n"));
+        let said = &m.message.as_ref().unwrap().text;
+        assert!(said.contains("did you mean \"image.not-found\"?"), "{said}");
     }
 
     #[test]

@@ -27,10 +27,10 @@ pub fn run(common: &Common, to: Option<&Path>) -> u8 {
 
 /// What the cluster of the command line says of itself.
 async fn ask(common: &Common, facts: &mut Facts) {
-    let config = settings::loaded().config.unwrap_or_default();
+    let loaded = settings::loaded();
     let answer = tokio::time::timeout(PATIENCE, async {
         let connection =
-            settings::connect(common, false, Clock::wall(), &config).await.map_err(|e| e.to_string())?;
+            settings::connect(common, false, Clock::wall(), &loaded).await.map_err(|e| e.to_string())?;
         let version = connection.check().await.map_err(|e| e.to_string())?;
         Ok::<_, String>(vec![
             format!("server: {} on {}", version.git_version, version.platform),

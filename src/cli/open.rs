@@ -13,7 +13,6 @@ use crate::cluster::{Options, Scope};
 use crate::config::files::{self, Places};
 use crate::config::theme::Sheet;
 use crate::config::{Keymap, Theme};
-use crate::detect::Detector;
 use crate::term;
 use crate::world::Clock;
 
@@ -106,9 +105,8 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
     let places = Places::find();
     let loaded = settings::loaded();
     let chosen = cli.theme.as_deref().map(|name| theme(places.as_ref(), name)).transpose()?;
-    let config = loaded.config.clone().unwrap_or_default();
     let connection =
-        settings::connect(common, true, clock.clone(), &config).await.map_err(|e| e.to_string())?;
+        settings::connect(common, true, clock.clone(), &loaded).await.map_err(|e| e.to_string())?;
     let mut model = Model::new(clock, Keymap::default(), Theme::default());
     model.cluster = Cluster {
         context: connection.context().to_owned(),
@@ -125,13 +123,6 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
     problems.into_iter().for_each(|p| model.say(Tone::Bad, p));
     model.namespaces = common.namespace.iter().map(|n| n.as_str().into()).collect();
     preferences::install(&mut model, Preferences::new(&loaded, settings::terminal(), chosen), &loaded);
-    match model.prefs.detect() {
-        Ok(mut config) => {
-            config.rules = settings::rules();
-            model.data.detector = Detector::new(config);
-        }
-        Err(why) => model.say(Tone::Bad, why),
-    }
     let (inbox, messages) = mpsc::channel(INBOX);
     let mut jobs = Jobs::new(connection, inbox);
     jobs.hello();

@@ -47,7 +47,7 @@ pub fn run(what: &Print) -> u8 {
             }
         },
         Print::Rules => {
-            let own = UserRules::new(settings::rules());
+            let own = UserRules::new(settings::detect(&settings::told()).rules);
             out::result(&format!("{}{}", registry::document(), own.document()))
         }
     }

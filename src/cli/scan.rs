@@ -39,8 +39,8 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
         out::complain(&clean_lines(&why));
         exit::USAGE
     };
-    let config = settings::told();
-    let connection = match settings::connect(common, false, Clock::wall(), &config).await {
+    let loaded = settings::told();
+    let connection = match settings::connect(common, false, Clock::wall(), &loaded).await {
         Ok(connection) => connection,
         Err(e) => return could_not(e.to_string()),
     };
@@ -54,7 +54,7 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
     let cluster = connection.context().to_owned();
     let mut look = Look {
         session: Session::start(connection, &scope, Kind::WATCHED),
-        detector: Detector::new(settings::detect(&config)),
+        detector: Detector::new(settings::detect(&loaded)),
         logs: JoinSet::new(),
     };
     look.run(args.watch).await;

@@ -6,19 +6,18 @@ use crate::app::preferences::{Preferences, Terminal};
 use crate::cluster::{ConnectError, Connection};
 use crate::config::colour::Palette;
 use crate::config::files::{self, Loaded, Places};
+use crate::config::log;
 use crate::config::theme::Glyphs;
-use crate::config::{Config, log};
 use crate::detect::DetectConfig;
-use crate::detect::user::{self, UserRule};
 use crate::world::Clock;
 
 /// The configuration, with what is wrong in it told on stderr: for commands that have no message line.
-pub fn told() -> Config {
+pub fn told() -> Loaded {
     let loaded = loaded();
     for problem in &loaded.problems {
         out::complain(&problem.to_string());
     }
-    loaded.config.unwrap_or_default()
+    loaded
 }
 
 pub fn loaded() -> Loaded {
@@ -33,33 +32,21 @@ pub async fn connect(
     common: &Common,
     interactive: bool,
     clock: Clock,
-    config: &Config,
+    loaded: &Loaded,
 ) -> Result<Connection, ConnectError> {
     let connection = Connection::open(open::options(common, interactive), clock).await?;
-    if config.for_context(connection.context()).read_only {
+    let config = loaded.config.as_ref();
+    if config.is_some_and(|c| c.for_context(connection.context()).read_only) {
         connection.set_read_only(true);
     }
     Ok(connection)
 }
 
-/// Thresholds, severities and mutes; the defaults, with a complaint, where the findings room refuses them.
-pub fn detect(config: &Config) -> DetectConfig {
-    let loaded = Loaded { config: Some(config.clone()), ..Loaded::default() };
-    let mut found = Preferences::new(&loaded, Terminal::default(), None).detect().unwrap_or_else(|why| {
-        out::complain(&why);
-        DetectConfig::default()
-    });
-    found.rules = rules();
+/// Thresholds, severities, mutes and the user's own rules; a complaint for each that is left out.
+pub fn detect(loaded: &Loaded) -> DetectConfig {
+    let (found, problems) = Preferences::new(loaded, Terminal::default(), None).detect();
+    problems.iter().for_each(|problem| out::complain(problem));
     found
-}
-
-/// The user's own rules: `rules.yaml` beside the configuration. A file with a fault gives none, and a complaint each.
-pub fn rules() -> Vec<UserRule> {
-    let Some(places) = Places::find() else { return Vec::new() };
-    user::load_file(&places.config.join("rules.yaml")).unwrap_or_else(|faults| {
-        faults.iter().for_each(|fault| out::complain(fault));
-        Vec::new()
-    })
 }
 
 /// What the environment says of the terminal.

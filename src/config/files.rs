@@ -16,7 +16,7 @@ use super::sheet::{BUILT_IN, Sheet};
 /// The directories khud reads from and writes to.
 #[derive(Debug, Clone)]
 pub struct Places {
-    /// config.toml, keymap.toml, themes/, playbooks/.
+    /// config.toml, keymap.toml, rules.yaml, themes/, playbooks/.
     pub config: PathBuf,
     /// Log, journal, timeline.
     pub state: PathBuf,
@@ -44,6 +44,10 @@ impl Places {
         self.config.join("keymap.toml")
     }
 
+    pub fn rules_file(&self) -> PathBuf {
+        self.config.join("rules.yaml")
+    }
+
     pub fn theme_file(&self, name: &str) -> PathBuf {
         self.config.join("themes").join(format!("{name}.toml"))
     }
@@ -57,13 +61,15 @@ pub struct Loaded {
     pub keymap: Option<Keymap>,
     /// The user's own themes, by name.
     pub themes: BTreeMap<String, Sheet>,
+    /// The text of the user's own rules, empty where there are none: the findings room reads it.
+    pub rules: Option<String>,
     pub problems: Vec<Problem>,
 }
 
 /// More themes than anyone chooses from are not read.
 const THEMES: usize = 64;
 
-/// Reads config.toml, keymap.toml and the themes. A file that is not there is no problem.
+/// Reads config.toml, keymap.toml, rules.yaml and the themes. A file that is not there is no problem.
 pub fn load(places: &Places) -> Loaded {
     let mut loaded = Loaded::default();
     let path = places.config_file();
@@ -88,6 +94,10 @@ pub fn load(places: &Places) -> Loaded {
             }
             Err(problems) => loaded.problems.extend(problems),
         },
+        Err(problem) => loaded.problems.push(problem),
+    }
+    match read(&places.rules_file()) {
+        Ok(text) => loaded.rules = Some(text.unwrap_or_default()),
         Err(problem) => loaded.problems.push(problem),
     }
     for name in own_themes(places) {
@@ -188,7 +198,8 @@ impl Watch {
 
     fn look(places: &Places) -> Vec<Option<SystemTime>> {
         let own = own_themes(places).into_iter().map(|name| places.theme_file(&name));
-        [places.config_file(), places.keymap_file()].into_iter().chain(own).map(|f| modified(&f)).collect()
+        let files = [places.config_file(), places.keymap_file(), places.rules_file()];
+        files.into_iter().chain(own).map(|f| modified(&f)).collect()
     }
 
     /// True once after a file changed, appeared or went away.

@@ -189,7 +189,8 @@ pub fn config_page() -> String {
          | `$XDG_CONFIG_HOME/khud/config.toml` | settings; `khud print config` writes one |\n\
          | `$XDG_CONFIG_HOME/khud/keymap.toml` | keys, see [keys.md](keys.md); `khud print keys` writes one |\n\
          | `$XDG_CONFIG_HOME/khud/themes/NAME.toml` | themes; `khud print theme NAME` writes one |\n\
-         | `$XDG_STATE_HOME/khud/` | khud's own log, journal and timeline |\n\n\
+         | `$XDG_CONFIG_HOME/khud/rules.yaml` | rules of your own, see [findings.md](findings.md) |\n\
+         | `$XDG_STATE_HOME/khud/` | khud's own log and journal; in `clusters/` what is kept of each cluster: its timeline, what is acknowledged and muted |\n\n\
          `KHUD_CONFIG_DIR` and `KHUD_STATE_DIR` name other directories. Files are read again when they change. One with\n\
          a fault is refused with its line, and what held before still holds; an unknown key is only warned of, with\n\
          the nearest one there is.\n\n## Settings\n\n| key | default | by context | what it does |\n|---|---|---|---|\n",

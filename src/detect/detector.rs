@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::world::ask::LogTail;
-use crate::world::{Change, Kind, ObjectRef, Time, What, World};
+use crate::world::{Change, Kind, Meta, ObjectRef, Time, What, World};
 
 use super::config::{DetectConfig, seconds};
+use super::fields::KINDS;
 use super::finding::{Finding, FindingChange, Key, State, Turn};
 use super::group::{self, Groups};
 use super::logs::LogBook;
@@ -46,6 +47,27 @@ impl Detector {
     pub fn new(config: DetectConfig) -> Detector {
         let rules = UserRules::new(config.rules.clone());
         Detector { config, rules, ..Detector::default() }
+    }
+
+    /// Goes by other thresholds, severities, mutes and rules from now on, also in what was found before.
+    pub fn configure(&mut self, config: DetectConfig, world: &World, now: Time) -> Vec<FindingChange> {
+        let before = std::mem::replace(&mut self.rules, UserRules::new(config.rules.clone()));
+        self.config = config;
+        let kinds = KINDS.iter().map(|(k, _)| k).chain([&Kind::ReplicaSet]);
+        for kind in kinds {
+            let of = |m: &Meta| ObjectRef::new(kind.clone(), m.namespace.clone(), m.name.clone());
+            let all: Vec<ObjectRef> = world.metas(kind).map(of).collect();
+            let asked = self.rules.about(kind) || before.about(kind);
+            for object in all {
+                let well = *kind == Kind::Pod
+                    && world.pods.find(&object.namespace, &object.name).is_some_and(pod::plainly_well);
+                if asked || !well || self.groups.is_sick(&object) {
+                    self.queue(object);
+                }
+            }
+        }
+        self.groups.dirty_all();
+        self.settle(world, now)
     }
 
     /// Takes in what a batch of deltas changed. Call it after every batch, also an empty one: the end of a list

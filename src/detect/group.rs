@@ -50,6 +50,11 @@ impl Groups {
         self.groups.iter()
     }
 
+    /// Has every finding built again.
+    pub fn dirty_all(&mut self) {
+        self.dirty.extend(self.groups.keys().cloned());
+    }
+
     pub fn severity(&self, key: &Key) -> Severity {
         let members = self.groups.get(key).into_iter().flat_map(|g| g.members.values());
         members.map(|s| s.severity).max().unwrap_or(Severity::Info)

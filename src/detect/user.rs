@@ -17,8 +17,6 @@ use super::text::QUOTE;
 
 /// Longest expression or template.
 const LONGEST: usize = 4096;
-/// Most bytes of a file.
-const LARGEST: u64 = 1 << 20;
 /// Most rules of a file.
 const MOST: usize = 500;
 
@@ -85,11 +83,14 @@ enum Part {
     Hole(Program),
 }
 
-/// Reads a file of rules.
+/// Reads a file of rules; none where it is empty.
 ///
 /// # Errors
 /// A sentence for each fault, naming the rule.
 pub fn load(yaml: &str) -> Result<Vec<UserRule>, Vec<String>> {
+    if yaml.trim().is_empty() {
+        return Ok(Vec::new());
+    }
     let file: File =
         serde_saphyr::from_str(yaml).map_err(|e| vec![format!("the rules cannot be read: {e}")])?;
     if file.rules.len() > MOST {
@@ -108,22 +109,6 @@ pub fn load(yaml: &str) -> Result<Vec<UserRule>, Vec<String>> {
         }
     }
     if faults.is_empty() { Ok(rules) } else { Err(faults) }
-}
-
-/// Reads the rules of a file; none where there is no file.
-///
-/// # Errors
-/// A sentence for each fault, naming the file.
-pub fn load_file(path: &std::path::Path) -> Result<Vec<UserRule>, Vec<String>> {
-    let say = |why: String| vec![format!("{}: {why}", path.display())];
-    match std::fs::metadata(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(say(format!("cannot be read: {e}"))),
-        Ok(m) if m.len() > LARGEST => return Err(say(format!("is larger than {LARGEST} bytes"))),
-        Ok(_) => {}
-    }
-    let text = std::fs::read_to_string(path).map_err(|e| say(format!("cannot be read: {e}")))?;
-    load(&text).map_err(|faults| faults.into_iter().map(|f| format!("{}: {f}", path.display())).collect())
 }
 
 fn check(w: Written) -> Result<UserRule, String> {
@@ -343,6 +328,41 @@ mod tests {
         assert_eq!(&*detector.findings()[0].cause, "team.cordoned");
         let seen = apply(&mut detector, node(false, "web"), later);
         assert_eq!(seen[0].0, State::Resolving);
+    }
+
+    /// A threshold, a severity, a mute and a rule set while khud runs hold for what was found before, and go again.
+    #[test]
+    fn what_is_configured_while_khud_runs_holds_at_once() {
+        let (mut detector, mut world) = (Detector::default(), World::new());
+        let start = Time::parse("2026-11-21T01:00:00Z").unwrap();
+        let mut changes = Vec::new();
+        world.apply(node(true, "web"), &mut changes);
+        detector.on_changes(&world, &changes, start);
+        assert!(detector.findings().is_empty());
+        let with = |more: &str| {
+            let config: DetectConfig = toml::from_str(more).unwrap();
+            DetectConfig { rules: load(RULE).unwrap(), ..config }
+        };
+        detector.configure(with(""), &world, start);
+        assert_eq!(detector.findings()[0].state, State::Pending, "nothing changed but the rules");
+        let later = start.plus(seconds(61));
+        detector.on_timer(&world, later);
+        let seen = |d: &Detector| d.findings().iter().map(|f| (f.severity, f.counts())).collect::<Vec<_>>();
+        assert_eq!(seen(&detector), [(Severity::Critical, true)]);
+        detector.configure(with("[severity]\n'team.cordoned' = 'info'\n"), &world, later);
+        assert_eq!(seen(&detector), [(Severity::Info, true)]);
+        detector.configure(with("[[mute]]\nrule = 'team.*'\nreason = 'known'\n"), &world, later);
+        assert_eq!(seen(&detector), [(Severity::Critical, false)]);
+        detector.configure(with("[thresholds]\nresolving = 5\n"), &world, later);
+        detector.configure(DetectConfig::default(), &world, later);
+        assert_eq!(detector.findings()[0].state, State::Resolving, "its rule is gone");
+    }
+
+    #[test]
+    fn the_documented_example_is_read() {
+        let page = include_str!("../../docs/findings.md");
+        let example = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+        assert_eq!(&*load(example).unwrap()[0].id, "team.cordoned");
     }
 
     #[test]
