@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use khud::app::{Model, Msg, update};
+use khud::app::{Effect, Model, Msg, update};
 use khud::cluster::slim::Decoder;
 use khud::config::{Keymap, Theme};
 use khud::ui::{self, Memory, layout};
@@ -135,6 +135,38 @@ fn gpus_that_nobody_measures_show_by_node() {
     let line = |name: &str| screen.lines().find(|l| l.contains(name)).unwrap_or_else(|| panic!("{screen}"));
     assert!(line("gpu-1").contains("3/8 req") && line("gpu-1").contains("no metrics"), "{screen}");
     assert!(line("gpu-2").contains("0/0 req"), "its device plugin reports none: {screen}");
+}
+
+/// A key that can do nothing says why, `?` and the palette say it before it is pressed.
+#[test]
+fn what_does_nothing_here_says_why() {
+    let mut model = captured(120, 40);
+    press(&mut model, ":nodes\rl");
+    let said = |m: &Model| m.message.as_ref().map(|m| m.text.clone()).unwrap_or_default();
+    assert_eq!(said(&model), "There are no logs of node gpu-worker-042: it has no pods.");
+    press(&mut model, "J");
+    assert_eq!(said(&model), "Nothing owns node gpu-worker-042.");
+    press(&mut model, "?");
+    let help = screen(&mut model);
+    let line = |screen: &str, what: &str| {
+        screen.lines().find(|l| l.contains(what)).unwrap_or_else(|| panic!("{what}: {screen}")).to_owned()
+    };
+    assert!(line(&help, "to its owner").contains("not now: Nothing owns node gpu-worker-042."), "{help}");
+    assert!(!line(&help, "the whole object as YAML").contains("not now"), "{help}");
+    press(&mut model, "\x1b\x1b:findings\r\x1b:why");
+    let palette = screen(&mut model);
+    assert!(!palette.contains("not now"), "there is a finding to ask about: {palette}");
+    let mut empty = Model::new(Clock::manual(Time(0)), Keymap::default(), Theme::default());
+    update(&mut empty, Msg::Resize(120, 40));
+    press(&mut empty, ":why");
+    assert!(line(&screen(&mut empty), "not now").contains("not now: There is no object under the cursor."));
+}
+
+#[test]
+fn reconnecting_is_asked_for_by_key() {
+    let mut model = captured(120, 40);
+    let effects = update(&mut model, Msg::Key(KeyEvent::new(KeyCode::Char('r'), KeyModifiers::CONTROL)));
+    assert!(effects.contains(&Effect::Reconnect), "{effects:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What each command does, and what a line typed after `:` means.
 
+use super::available::Here;
 use super::describe;
 use super::document;
 use super::evidence;
@@ -34,6 +35,12 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         && let Some(effects) = why::run(model, id).or_else(|| logs::run(model, id))
     {
         return effects;
+    }
+    if model.prompt.is_none()
+        && let Some(why) = Here::of(model).refusal(id)
+    {
+        model.say(Tone::Info, why);
+        return Vec::new();
     }
     match id {
         // While a capture runs, ctrl-c stops that first: leaving would cut it off.
@@ -86,10 +93,11 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::Drill => return navigate::drill(model),
         Id::Owner => navigate::owner(model),
         Id::ShowNode => navigate::node(model),
-        Id::Act => match model.selected() {
-            Some(object) => runs::menu(model, object),
-            None => model.say(Tone::Info, "There is nothing under the cursor to act on."),
-        },
+        Id::Act => {
+            if let Some(object) = model.selected() {
+                runs::menu(model, object);
+            }
+        }
         Id::Describe => {
             if let Some(object) = model.selected() {
                 describe::open(model, object);
@@ -127,10 +135,11 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::Timeline1h => history::only_since(model, "1h"),
         Id::Timeline6h => history::only_since(model, "6h"),
         Id::TimelineSave => return history::save(model),
-        Id::Why => match model.selected() {
-            Some(object) => return why::open(model, object),
-            None => model.say(Tone::Info, "There is nothing under the cursor to ask about."),
-        },
+        Id::Why => {
+            if let Some(object) = model.selected() {
+                return why::open(model, object);
+            }
+        }
         Id::UsedBy => navigate::used_by(model),
         Id::Jump => prompt::open(model, PromptKind::Jump),
         Id::Save => return save::view(model),
@@ -148,12 +157,10 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
             );
         }
         Id::Wide => {
-            let wide = model.table_mut().map(|(table, cx)| table.toggle_wide(&cx));
-            match wide {
-                Some(true) => model.say(Tone::Info, "All columns; left and right scroll them."),
-                Some(false) => model.say(Tone::Info, "The columns that matter."),
-                None => model.say(Tone::Info, "This is not a table."),
-            }
+            let wide = model.table_mut().is_some_and(|(table, cx)| table.toggle_wide(&cx));
+            let text =
+                if wide { "All columns; left and right scroll them." } else { "The columns that matter." };
+            model.say(Tone::Info, text);
         }
         Id::Sick => with_table(model, |t, cx| {
             t.faults = !t.faults;
@@ -220,7 +227,8 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::Timeline => navigate::push(model, View::List(Box::new(List::new(list::What::Timeline)))),
         Id::Namespace => navigate::push(model, View::List(Box::new(List::new(list::What::Namespaces)))),
         Id::Refresh => {
-            model.say(Tone::Info, "Every list is watched: what you see is what the server last said.")
+            model.say(Tone::Info, "Connecting anew; every watch goes on from where it was, or lists again.");
+            return vec![Effect::Reconnect];
         }
         _ => model.say(Tone::Info, format!("`{}` does nothing here.", id.command().name)),
     }
@@ -228,18 +236,15 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
 }
 
 fn with_table(model: &mut Model, f: impl FnOnce(&mut Table, &super::cx::Cx<'_>)) {
-    match model.table_mut() {
-        Some((table, cx)) => f(table, &cx),
-        None => model.say(Tone::Info, "This is not a table."),
+    if let Some((table, cx)) = model.table_mut() {
+        f(table, &cx);
     }
 }
 
 fn sort_by(model: &mut Model, name: &str) {
     with_table(model, |t, cx| {
         let column = t.columns().iter().position(|c| c.is(name));
-        if column.is_some() {
-            t.sort(cx, column);
-        }
+        t.sort(cx, column);
     });
 }
 

@@ -111,9 +111,9 @@ pub fn managed(model: &mut Model) {
     }
 }
 
-/// Asks which of a Secret's values to show: one, by its name.
-pub fn reveal(model: &mut Model) {
-    let keys: Vec<String> = match model.view() {
+/// The names of the Secret's values that the text hides.
+pub fn masked(model: &Model) -> Vec<String> {
+    match model.view() {
         View::Text(t) => t
             .source
             .as_ref()
@@ -122,14 +122,16 @@ pub fn reveal(model: &mut Model) {
             .map(|o| o["data"].as_object().into_iter().flat_map(|d| d.keys().cloned()).collect())
             .unwrap_or_default(),
         _ => Vec::new(),
-    };
-    if keys.is_empty() {
-        model.say(Tone::Info, "Nothing here is masked.");
-        return;
     }
-    let suggestions = keys
-        .into_iter()
-        .map(|word| Suggestion { word, description: "show this value until the view is left".into() });
+}
+
+/// Asks which of a Secret's values to show: one, by its name.
+pub fn reveal(model: &mut Model) {
+    let suggestions = masked(model).into_iter().map(|word| Suggestion {
+        word,
+        description: "show this value until the view is left".into(),
+        ..Suggestion::default()
+    });
     model.prompt =
         Some(Prompt { kind: PromptKind::Reveal, suggestions: suggestions.collect(), ..Prompt::default() });
 }

@@ -38,7 +38,7 @@ pub fn find(model: &Model, text: &str) -> Vec<(ObjectRef, Suggestion)> {
                 "" => kind.name().to_owned(),
                 ns => format!("{} in {ns}", kind.name()),
             };
-            (object, Suggestion { word: meta.name.to_string(), description })
+            (object, Suggestion { word: meta.name.to_string(), description, ..Suggestion::default() })
         })
         .collect()
 }

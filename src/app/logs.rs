@@ -59,10 +59,6 @@ pub struct LogView {
 
 /// Opens the logs of a pod, of one container, or of all pods of a workload.
 pub fn open(model: &mut Model, object: ObjectRef, container: Option<Text>, previous: bool) -> Vec<Effect> {
-    if pods(&model.data.world, &object).is_empty() {
-        model.say(Tone::Info, format!("{object} has no pods, so there are no logs to read."));
-        return Vec::new();
-    }
     model.next_id += 1;
     let namespace = object.namespace.clone();
     let keep = model.prefs.settings.log_lines;
@@ -90,6 +86,15 @@ pub fn open(model: &mut Model, object: ObjectRef, container: Option<Text>, previ
     };
     navigate::push(model, View::Logs(Box::new(view)));
     drive(model)
+}
+
+/// Whether there are logs of the object, or will be once a workload has pods.
+pub fn any(world: &World, object: &ObjectRef) -> bool {
+    let workload = matches!(
+        object.kind,
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet | Kind::Job
+    );
+    workload || !pods(world, object).is_empty()
 }
 
 /// The pods an object's logs come from.

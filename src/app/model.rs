@@ -213,10 +213,14 @@ pub enum PromptKind {
     Mute,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Suggestion {
     pub word: String,
+    /// Other words for the same, found too.
+    pub also: &'static [&'static str],
     pub description: String,
+    /// Why it would do nothing now.
+    pub refused: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

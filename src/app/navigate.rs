@@ -7,7 +7,6 @@ use super::logs;
 use super::model::{Dialog, Dirty, Model, Pane, Tone, View};
 use super::msg::Effect;
 use super::table::{Fence, Source};
-use super::usage;
 use crate::world::{Kind, ObjectRef, Text};
 
 /// Views kept to go back to.
@@ -69,9 +68,6 @@ fn overview(model: &mut Model) {
 }
 
 pub fn focus(model: &mut Model, by: isize) {
-    if !model.views.is_empty() {
-        return;
-    }
     let panes = model.panes();
     let at = panes.iter().position(|p| *p == model.overview.focus).unwrap_or(0) as isize;
     let next = (at + by).rem_euclid(panes.len().max(1) as isize) as usize;
@@ -284,29 +280,23 @@ pub fn container(model: &Model) -> Option<Text> {
 /// To the object that controls this one.
 pub fn owner(model: &mut Model) {
     let Some(object) = model.selected() else { return };
-    let owner = model.data.world.meta(&object).and_then(|m| m.owner.clone());
-    match owner {
-        Some(o) => open_object(model, &o.kind, &object.namespace, &o.name),
-        None => model.say(Tone::Info, format!("Nothing owns {object}.")),
+    if let Some(o) = model.data.world.meta(&object).and_then(|m| m.owner.clone()) {
+        open_object(model, &o.kind, &object.namespace, &o.name);
     }
 }
 
 /// To the pods whose spec names this object.
 pub fn used_by(model: &mut Model) {
-    let Some(object) = model.selected() else { return };
-    if usage::told_of(&object.kind) {
+    if let Some(object) = model.selected() {
         command::open_table(model, Source { kind: Kind::Pod, fence: Fence::Users(object) });
-    } else {
-        model.say(Tone::Info, format!("Who uses is told of {}.", usage::USED.join(", ")));
     }
 }
 
 pub fn node(model: &mut Model) {
     let Some(object) = model.selected() else { return };
     let node = model.data.world.pods.find(&object.namespace, &object.name).map(|p| p.node.clone());
-    match node.filter(|n| !n.is_empty()) {
-        Some(n) => open_object(model, &Kind::Node, "", &n),
-        None => model.say(Tone::Info, format!("{object} is on no node.")),
+    if let Some(n) = node.filter(|n| !n.is_empty()) {
+        open_object(model, &Kind::Node, "", &n);
     }
 }
 

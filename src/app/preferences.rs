@@ -125,7 +125,7 @@ impl Preferences {
             .chain(own)
             .chain(shipped)
             .filter(|(name, _)| seen.insert(name.clone()))
-            .map(|(word, description)| Suggestion { word, description })
+            .map(|(word, description)| Suggestion { word, description, ..Suggestion::default() })
             .collect()
     }
 }
@@ -273,16 +273,16 @@ pub fn choose_theme(model: &mut Model, name: &str) {
     }
 }
 
+/// Why read-only cannot be switched off, where it cannot.
+pub fn kept_read_only(model: &Model) -> Option<String> {
+    let kept = model.cluster.read_only && model.prefs.locked && !model.prefs.settings.unlock;
+    let why = "Read-only stays: the command line or config.toml asked for it. `unlock = true` there lets it be switched off.";
+    kept.then(|| why.to_owned())
+}
+
 /// Refuses every change from here on; or allows them again, where that is allowed.
 pub fn toggle_read_only(model: &mut Model) -> Vec<Effect> {
     let on = !model.cluster.read_only;
-    if !on && model.prefs.locked && !model.prefs.settings.unlock {
-        model.say(
-            Tone::Bad,
-            "Read-only stays: the command line or config.toml asked for it. `unlock = true` there lets it be switched off.",
-        );
-        return Vec::new();
-    }
     model.cluster.read_only = on;
     dress(model);
     let text = if on { "Read-only: khud refuses every change." } else { "Changes are possible again." };
@@ -304,16 +304,9 @@ pub fn toggle_presentation(model: &mut Model) {
 
 /// Only the favourite namespace of this number, from 0.
 pub fn favourite(model: &mut Model, number: usize) {
-    match model.prefs.settings.namespaces.get(number) {
-        Some(name) => {
-            let name = name.as_str().into();
-            super::navigate::namespaces(model, vec![name]);
-        }
-        None => {
-            let text =
-                format!("There is no favourite {}: `namespaces` in config.toml names them.", number + 1);
-            model.say(Tone::Info, text);
-        }
+    if let Some(name) = model.prefs.settings.namespaces.get(number) {
+        let name = name.as_str().into();
+        super::navigate::namespaces(model, vec![name]);
     }
 }
 

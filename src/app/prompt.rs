@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
+use super::available::Here;
 use super::command;
 use super::document;
 use super::filter::Filter;
@@ -216,20 +217,27 @@ pub fn words(model: &Model) -> Vec<Suggestion> {
     let commands = COMMANDS
         .iter()
         .filter(|c| c.scopes.contains(&crate::config::commands::Scope::Global) || c.id == Id::Quit);
+    let here = Here::of(model);
     let mut out: Vec<Suggestion> = Vec::new();
     for kind in Kind::WATCHED {
         let description = format!("{} in a view of their own", kind.name());
-        out.push(Suggestion { word: kind.plural().into(), description });
+        out.push(Suggestion { word: kind.plural().into(), description, ..Suggestion::default() });
     }
     for kind in model.served.offers.iter().map(|o| &o.kind).filter(|k| !k.watched()) {
         let group = if kind.group().is_empty() { "core" } else { kind.group() };
         let description = format!("{} of {group}/{}, as the server lists them", kind.name(), kind.version());
-        out.push(Suggestion { word: model.served.word(kind), description });
+        out.push(Suggestion { word: model.served.word(kind), description, ..Suggestion::default() });
     }
     for c in commands {
-        let word = c.words.first().copied().unwrap_or(c.name);
+        // A name in parts is the keymap's; people type one word.
+        let word = if c.name.contains('.') { c.words.first().copied().unwrap_or(c.name) } else { c.name };
         if out.iter().all(|s| s.word != word) {
-            out.push(Suggestion { word: word.into(), description: c.description.into() });
+            out.push(Suggestion {
+                word: word.into(),
+                description: c.description.into(),
+                also: c.words,
+                refused: here.refusal(c.id),
+            });
         }
     }
     out
@@ -261,8 +269,12 @@ fn suggest(model: &mut Model) {
     let mut scored: Vec<(u32, Suggestion)> = all
         .into_iter()
         .filter_map(|s| {
-            let score = pattern.score(Utf32Str::new(&s.word, &mut buffer), &mut matcher)?;
-            Some((score + if s.word.starts_with(word) { 1000 } else { 0 }, s))
+            let words = std::iter::once(s.word.as_str()).chain(s.also.iter().copied());
+            let scores = words.filter_map(|w| {
+                let score = pattern.score(Utf32Str::new(w, &mut buffer), &mut matcher)?;
+                Some(score + if w.starts_with(word) { 1000 } else { 0 })
+            });
+            Some((scores.max()?, s))
         })
         .collect();
     scored.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.word.cmp(&b.1.word)));

@@ -19,10 +19,7 @@ const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 
 /// The keys: asks for the reason; on a finding that is acknowledged or muted already, takes that back.
 pub fn ask(model: &mut Model, how: How) -> Vec<Effect> {
-    let Some(finding) = model.finding().cloned() else {
-        model.say(Tone::Info, "There is no finding under the cursor.");
-        return Vec::new();
-    };
+    let Some(finding) = model.finding().cloned() else { return Vec::new() };
     if finding.is(how) {
         return take_back(model, &finding);
     }

@@ -125,7 +125,7 @@ impl Scope {
     }
 }
 
-/// Something the user can do. Whether it can be done now, and if not why, the app says when it runs.
+/// Something the user can do. Whether it can be done here and now, and if not why, `app::available` says.
 #[derive(Debug)]
 pub struct Command {
     pub id: Id,

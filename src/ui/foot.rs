@@ -3,6 +3,7 @@
 use ratatui::layout::{Position, Rect};
 
 use super::paint::Painter;
+use crate::app::available::Here;
 use crate::app::model::{Model, Prompt, PromptKind, Tone};
 use crate::config::{Id, Key, Scope};
 
@@ -146,6 +147,7 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, area: Rect) -> Option<Position> 
         return None;
     }
     let scope = model.scope();
+    let here = Here::of(model);
     let mut x = area.x + 1;
     for (id, what) in keys(scope) {
         let Some(key) = model.keymap.shown(scope, *id) else { continue };
@@ -153,9 +155,11 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, area: Rect) -> Option<Position> 
         if x + width > area.right() {
             break;
         }
-        x += p.put(x, area.y, area.right() - x, &key, "key");
+        // What does nothing here keeps its place, so that the others keep theirs.
+        let off = here.refusal(*id).is_some();
+        x += p.put(x, area.y, area.right() - x, &key, if off { "text.dim" } else { "key" });
         x += 1;
-        x += p.put(x, area.y, area.right() - x, what, "key.description");
+        x += p.put(x, area.y, area.right() - x, what, if off { "text.dim" } else { "key.description" });
         x += 2;
     }
     None
@@ -197,8 +201,12 @@ fn typed(p: &mut Painter<'_>, model: &Model, prompt: &Prompt, area: Rect) -> Pos
         p.clear(line, "dialog");
         let scope = if prompt.chosen == Some(i) { "dialog.selected" } else { "dialog" };
         p.tint(line, scope);
+        let description = match &s.refused {
+            Some(why) => format!("not now: {why}"),
+            None => s.description.clone(),
+        };
         p.put(area.x + 1, y, wide, &s.word, scope);
-        p.put(area.x + 1 + wide, y, box_width.saturating_sub(wide + 1), &s.description, scope);
+        p.put(area.x + 1 + wide, y, box_width.saturating_sub(wide + 1), &description, scope);
     }
     at
 }
