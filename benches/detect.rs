@@ -1,28 +1,36 @@
-//! What detection costs: a healthy cluster of 5,000 nodes and 150,000 pods with 2,000 changes a second, ten minutes of it.
+//! What detection costs: a healthy cluster of 5,000 nodes and 150,000 pods with 2,000 changes a second, ten minutes of
+//! it in simulated time; its share of the cockpit's CPU and memory in that storm; and how soon a finding is on the screen.
 //!
-//! `cargo bench --bench detect [-- NODES PODS RATE SECONDS]`
+//! `cargo bench --bench detect [-- alone storm latency] [-- NODES PODS RATE SECONDS]` prints; it judges nothing.
+//! `KHUD=PATH` measures another binary.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../tests/healthy/mod.rs"]
 mod healthy;
+mod support;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use khud::detect::{DetectConfig, Detector, Severity, State};
 use khud::world::{Change, World};
+use support::mib;
+use support::server::{Server, khud, p99, pods_shown};
 
 /// Resident memory of this process in bytes.
 fn resident() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find(|l| l.starts_with("VmRSS:")).unwrap_or("0 0");
-    line.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 1024
+    support::Cost::of(std::process::id()).resident
 }
 
-fn main() {
-    let args: Vec<usize> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
-    let get = |i: usize, default: usize| args.get(i).copied().unwrap_or(default);
-    let (nodes, pods, rate, length) = (get(0, 5_000), get(1, 150_000), get(2, 2_000), get(3, 600));
+/// What detection alone took.
+struct Alone {
+    /// Percent of a core, at the rate asked for.
+    cpu: f64,
+    bytes: u64,
+}
 
+/// The world and the detector in this process, fed the changes of a healthy cluster.
+fn alone(nodes: usize, pods: usize, rate: usize, length: usize) -> Alone {
     let (mut cluster, lists) = healthy::Healthy::new(nodes, pods, 7);
     let (mut world, mut changes) = (World::new(), Vec::<Change>::new());
     let before = resident();
@@ -77,4 +85,94 @@ fn main() {
         each(detect) * rate as f64 / 10_000.0
     );
     println!("findings above info: {wrong}");
+    Alone { cpu: each(detect) * rate as f64 / 10_000.0, bytes: detector_bytes }
+}
+
+/// The whole cockpit in the same storm, from the embedded server.
+fn storm(khud: &Path, alone: &Alone, nodes: usize, pods: usize, rate: usize) {
+    let (nodes, pods, rate) = (nodes as u32, pods as u32, rate as u32);
+    let server = Server::start(khud, nodes, pods, rate);
+    let mut terminal = server.cockpit(khud, &[]);
+    let limit = Duration::from_secs(300);
+    terminal.wait(limit, |s| pods_shown(s) >= pods / 100 * 99 && s.contains("live"));
+    terminal.run_for(Duration::from_secs(10));
+    let (before, window) = (terminal.cost(), Duration::from_secs(20));
+    terminal.run_for(window);
+    let after = terminal.cost();
+    let cpu = (after.cpu - before.cpu).as_secs_f64() / window.as_secs_f64() * 100.0;
+    println!(
+        "the cockpit in the storm: CPU {cpu:.1} % of a core, resident {:.0} MiB; detection's share: CPU {:.1} %, memory {:.1} %",
+        mib(after.resident),
+        alone.cpu / cpu * 100.0,
+        alone.bytes as f64 / after.resident as f64 * 100.0,
+    );
+}
+
+/// From a node's condition at the server to its finding on the screen.
+fn latency(khud: &Path) {
+    for churn in [0, 100] {
+        let server = Server::start(khud, 500, 10_000, churn);
+        let answer = server.ask("GET", "/api/v1/nodes?limit=60", "application/json", "");
+        let text = String::from_utf8_lossy(&answer);
+        // A node's own name stands first in its metadata; what refers to it does not say `"name"`.
+        let names = text.split("\"metadata\":{").skip(2).filter_map(|m| {
+            let from = m.find("\"name\":\"")? + 8;
+            m[from..].split('"').next().map(str::to_owned)
+        });
+        let names: Vec<String> = names.collect();
+        let mut terminal = server.cockpit(khud, &["--command", ":findings"]);
+        terminal.wait(Duration::from_secs(60), |s| pods_shown(s) >= 9_900 && s.contains("live"));
+        terminal.run_for(Duration::from_secs(3));
+        let mut all = Vec::new();
+        for name in &names {
+            let path = format!("/api/v1/nodes/{name}/status");
+            let set = |full: &str| {
+                let at = khud::world::Clock::wall().now().seconds() * 1000;
+                let at = khud::world::Time(at);
+                let one = |kind: &str, status: &str, reason: &str| {
+                    format!(
+                        "{{\"type\":\"{kind}\",\"status\":\"{status}\",\"reason\":\"{reason}\",\"message\":\"\",\"lastTransitionTime\":\"{at}\"}}"
+                    )
+                };
+                let conditions = [
+                    one("Ready", "True", "KubeletReady"),
+                    one("DiskPressure", full, "KubeletHasDiskPressure"),
+                ];
+                server.patch(&path, &format!("{{\"status\":{{\"conditions\":[{}]}}}}", conditions.join(",")));
+            };
+            let sentence = format!("node {name} runs low on disk");
+            let began = Instant::now();
+            set("True");
+            if terminal.wait(Duration::from_secs(3), |s| s.contains(&sentence)).is_some() {
+                all.push(began.elapsed());
+            }
+            set("False");
+            terminal.run_for(Duration::from_millis(30));
+        }
+        println!(
+            "{churn} changes/s: a change at the server to its finding on the screen: p99 {:.0} ms of {} (of {})",
+            p99(all.clone()),
+            all.len(),
+            names.len()
+        );
+    }
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let numbers: Vec<usize> = args.iter().filter_map(|a| a.parse().ok()).collect();
+    let words: Vec<&String> = args.iter().filter(|a| a.parse::<usize>().is_err()).collect();
+    let on = |what: &str| words.is_empty() || words.iter().any(|w| *w == what);
+    let get = |i: usize, default: usize| numbers.get(i).copied().unwrap_or(default);
+    let (nodes, pods, rate, length) = (get(0, 5_000), get(1, 150_000), get(2, 2_000), get(3, 600));
+    let khud = khud(env!("CARGO_BIN_EXE_khud"));
+    if on("alone") || on("storm") {
+        let alone = alone(nodes, pods, rate, length);
+        if on("storm") {
+            storm(&khud, &alone, nodes, pods, rate);
+        }
+    }
+    if on("latency") {
+        latency(&khud);
+    }
 }

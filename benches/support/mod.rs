@@ -2,6 +2,8 @@
 // Each program that includes this uses a part of it.
 #![allow(clippy::expect_used, dead_code)]
 
+pub mod server;
+
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::path::Path;
