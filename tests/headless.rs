@@ -17,6 +17,34 @@ fn api_server_pod(lab: &Lab) -> String {
 }
 
 #[test]
+fn what_khud_prints_of_itself_it_takes_back_without_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let print = |what: &[&str]| {
+        let mut command = bare(&[&["print"], what].concat());
+        let output = command.env("KHUD_CONFIG_DIR", dir.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{what:?}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(told, "", "{what:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (config, keys, theme) = (print(&["config"]), print(&["keys"]), print(&["theme", "nord"]));
+    std::fs::create_dir(dir.path().join("themes")).unwrap();
+    for (file, text) in [("config.toml", &config), ("keymap.toml", &keys), ("themes/mine.toml", &theme)] {
+        std::fs::write(dir.path().join(file), text).unwrap();
+    }
+    assert_eq!(print(&["config"]), config);
+    assert_eq!(print(&["keys"]), keys);
+    assert!(print(&["theme", "mine"]).lines().count() > 100);
+    assert!(print(&["completions", "bash"]).contains("_khud"));
+    assert!(print(&["man"]).contains(".TH khud"));
+    // What cannot be taken is told with its line.
+    std::fs::write(dir.path().join("config.toml"), "theme = 'nord'\nthemme = 'light'\n").unwrap();
+    let output = bare(&["print", "config"]).env("KHUD_CONFIG_DIR", dir.path()).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("config.toml:2: warning") && told.contains("did you mean \"theme\"?"), "{told}");
+}
+
+#[test]
 fn a_bad_rollout_is_found_explained_rolled_back_and_written_down() {
     let lab = Lab::start("tour", 4.0);
     let finding = lab.finding("image.not-found");

@@ -162,6 +162,37 @@ fn what_does_nothing_here_says_why() {
     assert!(line(&screen(&mut empty), "not now").contains("not now: There is no object under the cursor."));
 }
 
+fn alt(model: &mut Model, c: char) {
+    update(model, Msg::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT)));
+}
+
+#[test]
+fn an_audience_sees_the_last_keys() {
+    let mut model = captured(120, 40);
+    press(&mut model, "jj");
+    let foot = |m: &mut Model| screen(m).lines().last().unwrap().trim_end().to_owned();
+    assert!(!foot(&mut model).ends_with("j j"));
+    alt(&mut model, 'p');
+    press(&mut model, "jjd");
+    assert!(foot(&mut model).ends_with("j j d"), "{}", foot(&mut model));
+    // What is typed into a line is seen there, and may be a secret's name.
+    press(&mut model, "/hidden\r");
+    assert!(!foot(&mut model).contains("h i d"), "{}", foot(&mut model));
+    alt(&mut model, 'p');
+    assert!(!foot(&mut model).contains("j j d"), "{}", foot(&mut model));
+}
+
+#[test]
+fn times_are_in_utc_or_local_by_key() {
+    let mut model = captured(120, 40);
+    let times = |m: &Model| m.prefs.times();
+    let before = times(&model);
+    alt(&mut model, 'u');
+    assert_ne!(times(&model), before);
+    alt(&mut model, 'u');
+    assert_eq!(times(&model), before);
+}
+
 #[test]
 fn reconnecting_is_asked_for_by_key() {
     let mut model = captured(120, 40);

@@ -46,14 +46,14 @@ pub fn config(config: &Config) -> String {
     out.push_str(
         "\n# Another severity for a rule (see `khud print rules`): critical, warning or info.\n[findings.severity]\n",
     );
-    match config.findings.get("severity").and_then(toml::Value::as_table) {
+    match config.findings.get("severity").and_then(toml::Value::as_table).filter(|set| !set.is_empty()) {
         Some(set) => set.iter().for_each(|(rule, word)| {
             let _ = writeln!(out, "{} = {word}", toml::Value::String(rule.clone()));
         }),
         None => out.push_str("#\"image.not-found\" = \"warning\"\n"),
     }
     out.push_str("\n# What is known and not to be told of. Give a rule (image.* for several), a namespace or a name.\n");
-    match config.findings.get("mute").and_then(toml::Value::as_array) {
+    match config.findings.get("mute").and_then(toml::Value::as_array).filter(|all| !all.is_empty()) {
         Some(mutes) => {
             for mute in mutes.iter().filter_map(toml::Value::as_table) {
                 out.push_str("[[findings.mute]]\n");
