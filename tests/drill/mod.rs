@@ -115,7 +115,8 @@ impl Drill {
 
     /// `kubectl rollout restart`.
     pub fn restart(&self, resource: &str, ns: &str, name: &str) {
-        let stamp = json!({"kubectl.kubernetes.io/restartedAt": "2026-11-21T01:30:00Z"});
+        let before = self.get(resource, ns, name)["metadata"]["resourceVersion"].clone();
+        let stamp = json!({"kubectl.kubernetes.io/restartedAt": before});
         let patch = json!({"spec": {"template": {"metadata": {"annotations": stamp}}}});
         self.patch(resource, ns, name, patch);
     }

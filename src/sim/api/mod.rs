@@ -40,7 +40,7 @@ mod portforward;
 mod protobuf;
 mod proxy;
 mod quantity;
-mod rbac;
+pub(super) mod rbac;
 mod read;
 mod request;
 mod reviews;

@@ -439,7 +439,9 @@ fn settle(def: &Resource, before: &Value, after: &mut Value, part: Part) -> Resu
             .map(|(k, v)| (k.clone(), v.clone()))
             .collect()
     };
-    if has_generation(def) && spec_only(before) != spec_only(after) {
+    // A pod's generation does not count its binding.
+    let bound = def.kind == "Pod" && before["spec"]["nodeName"] != after["spec"]["nodeName"];
+    if has_generation(def) && !bound && spec_only(before) != spec_only(after) {
         bump_generation(after);
     }
     Ok(())

@@ -1,4 +1,5 @@
 //! The DaemonSet controller: one pod on every node that fits, renewed a few at a time.
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -38,10 +39,11 @@ impl Engine {
         tolerate(&mut template, flag(&set, "/spec/template/spec/hostNetwork"));
         let nodes: Vec<Object> = self.cache.all("nodes").map(|(_, n)| n.clone()).collect();
         let mut wanted = Vec::new();
+        let mut places = by_target(&pods);
         for node in &nodes {
             let (should, keep) = fits(node, &template);
             let name = object::name(node);
-            let mine: Vec<&Object> = pods.iter().filter(|p| target(p) == name).collect();
+            let mine = places.remove(name).unwrap_or_default();
             if should && mine.is_empty() {
                 wanted.push(name.to_owned());
             }
@@ -51,7 +53,9 @@ impl Engine {
                 }
             }
         }
-        for pod in pods.iter().filter(|p| !nodes.iter().any(|n| object::name(n) == target(p))) {
+        let mut strays: Vec<&Object> = places.into_values().flatten().collect();
+        strays.sort_by_key(|p| object::name(p));
+        for pod in strays {
             self.drop_daemon(&set, pod);
         }
         for node in wanted {
@@ -123,8 +127,9 @@ impl Engine {
         let pods: Vec<Object> =
             self.cache.owned("pods", object::uid(&set)).into_iter().filter(|p| !finished(p)).collect();
         let (mut desired, mut current, mut ready, mut updated, mut misplaced) = (0, 0, 0, 0, 0);
+        let mut places = by_target(&pods);
         for (_, node) in self.cache.all("nodes") {
-            let here: Vec<&Object> = pods.iter().filter(|p| target(p) == object::name(node)).collect();
+            let here = places.remove(object::name(node)).unwrap_or_default();
             let has = !here.is_empty();
             if fits(node, template).0 {
                 desired += 1;
@@ -195,6 +200,15 @@ fn target(pod: &Value) -> &str {
         ),
         node => node,
     }
+}
+
+/// The pods by the nodes they are for.
+fn by_target(pods: &[Object]) -> HashMap<&str, Vec<&Object>> {
+    let mut places: HashMap<&str, Vec<&Object>> = HashMap::new();
+    for pod in pods {
+        places.entry(target(pod)).or_default().push(pod);
+    }
+    places
 }
 
 /// (should run there, may stay there)

@@ -115,6 +115,12 @@ impl Engine {
             self.add(Work::Pod(key.clone()));
         }
         self.add_owner(pod);
+        if gone && let Some(("ReplicaSet", set, _)) = object::controller(pod) {
+            // A Deployment that recreates waits for the last pod of the old set, whose status has long been nothing.
+            if let Some(set) = self.cached("replicasets.apps", &Key::new(&key.ns, set)) {
+                self.add_owner(&set);
+            }
+        }
         let old = change.old.as_ref();
         if old.is_none() || gone || seen_by_services(old, pod) {
             self.add_selecting(pod, old, &key.ns);
@@ -151,7 +157,9 @@ impl Engine {
     fn node_changed(&mut self, change: &Change, gone: bool) {
         let node = &change.object;
         let name = object::name(node);
-        if !gone {
+        if gone {
+            self.node_deleted(&name.into());
+        } else {
             self.add(Work::Node(name.into()));
         }
         let matters = |n: &Value| {

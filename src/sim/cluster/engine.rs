@@ -16,7 +16,7 @@ use super::cache::Cache;
 use super::chance::Chance;
 use super::events::{Recorder, Said, Source};
 use super::images::Registry;
-use super::kubelet::{Machine, PodRun, PodTimer};
+use super::kubelet::{Machine, PodRun, PodTimer, Replacement};
 use super::object::{self, Key};
 use super::resources::Allocations;
 
@@ -57,8 +57,12 @@ pub enum Timer {
     Lost(Arc<str>),
     /// A toleration for a taint ends.
     Evict(Arc<str>),
-    /// A node under pressure looks whom to evict.
+    /// A node's kubelet looks what is used up, and whom to evict.
     Pressure(Arc<str>),
+    /// The pods of a node that was deleted go.
+    Orphans(Arc<str>),
+    /// A new machine joins in the place of a deleted node's.
+    Boot(Arc<str>),
     Step(usize, u32),
     /// Old events go.
     Expire,
@@ -106,6 +110,8 @@ pub struct Engine {
     pub(super) nothing: Arc<Behaviour>,
     pub(crate) misfits: Vec<Misfit>,
     pub(super) machines: HashMap<Arc<str>, Machine>,
+    /// The machines that come for deleted nodes, by their names.
+    pub(super) replacements: HashMap<Arc<str>, Replacement>,
     pub(super) runs: HashMap<Arc<str>, PodRun>,
     pub(super) allocations: Allocations,
     pub(super) pending: BTreeSet<Key>,
@@ -140,6 +146,7 @@ impl Engine {
             nothing: Arc::default(),
             misfits: Vec::new(),
             machines: HashMap::new(),
+            replacements: HashMap::new(),
             runs: HashMap::new(),
             allocations: Allocations::default(),
             pending: BTreeSet::new(),
@@ -298,6 +305,8 @@ impl Engine {
             Timer::Lost(node) => self.lease_ran_out(&node),
             Timer::Evict(uid) => self.evict_for_taint(&uid),
             Timer::Pressure(node) => self.relieve_pressure(&node),
+            Timer::Orphans(node) => self.collect_orphans(&node),
+            Timer::Boot(node) => self.boot_replacement(&node),
             Timer::Step(index, round) => self.play_step(index, round),
             Timer::Expire => self.expire_events(),
         }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::chance::mix;
+use super::chance::{fnv, mix};
 use super::hprof::Hprof;
+use crate::sim::scenario::format::FileSpec;
 
 /// What a file is made of.
 #[derive(Clone, Debug)]
@@ -19,6 +20,16 @@ pub enum Content {
     },
     /// A JVM heap dump.
     Heap(Arc<Hprof>),
+}
+
+impl FileSpec {
+    /// What a file that a scenario tells of holds.
+    pub fn content(&self, path: &str) -> Content {
+        match self {
+            Self::Text(t) => Content::Text(Bytes::from(t.clone())),
+            Self::Sized { size } => Content::Noise { seed: fnv(path.as_bytes()), size: size.0 as u64 },
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -109,6 +109,10 @@ pub struct Around<'a> {
     pub machine: Option<&'a Machine>,
     /// Pods of its controller that are ready.
     pub ready: u32,
+    /// Is a custom resource served in a version?
+    pub serves: &'a dyn Fn(&str) -> bool,
+    /// May its service account do this in its namespace?
+    pub may: &'a dyn Fn(&str) -> bool,
 }
 
 impl Match {
@@ -126,6 +130,17 @@ impl Match {
             && self.nvml.is_none_or(|n| machine.is_some_and(|m| m.nvml == n))
             && self.dns.is_none_or(|d| machine.is_some_and(|m| m.dns == d))
             && self.ready.is_none_or(|n| around.ready >= n)
+            && self.may.as_ref().is_none_or(|act| (around.may)(act))
+            && self.served.as_ref().is_none_or(|version| (around.serves)(version))
+            && self.spec.iter().all(|(at, v)| {
+                let value = run.pod.get("spec").and_then(|s| s.pointer(at));
+                value.is_some_and(|have| {
+                    glob(v, &have.as_str().map_or_else(|| have.to_string(), str::to_owned))
+                })
+            })
+            && self.files.iter().all(|(path, size)| {
+                run.written(container, path).is_some_and(|f| f.content.size() == size.0 as u64)
+            })
             && self.env.iter().all(|(k, v)| env.get(k).is_some_and(|have| glob(v, have)))
     }
 }

@@ -20,6 +20,9 @@ use super::node_http::Reply;
 use super::object::{self, text};
 use super::shell;
 
+/// What a kubelet hears when it asks a runtime that is down.
+pub(super) const NO_RUNTIME: &str = "rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix /run/containerd/containerd.sock: connect: connection refused\"";
+
 /// Lines sent to a reader in one piece.
 const PIECE: usize = 200;
 
@@ -93,6 +96,13 @@ impl Engine {
         logs::lines(run, &Words { run: pod_run, memory: &memory }, from, self.now())
     }
 
+    /// The id of a container whose log the runtime does not give away, because it is down.
+    fn unreadable(&self, ns: &str, pod: &str, container: &str) -> Option<String> {
+        let run = self.run_of(ns, pod).ok()?;
+        let down = self.machines.get(&run.node).is_some_and(|m| !m.runtime);
+        run.container(container).filter(|_| down)?.1.id.clone()
+    }
+
     fn usage(&self) -> Option<Usage> {
         if !self.metrics_server {
             return None;
@@ -157,6 +167,12 @@ impl Machines for Cluster {
             .since_time
             .or_else(|| o.since_seconds.and_then(|s| now.checked_sub(Duration::from_secs(s)).ok()));
         let mut lines = engine.lines_of(ns, pod, &run, &name, since);
+        if let Some(id) = engine.unreadable(ns, pod, &name) {
+            lines = vec![Line {
+                at: now,
+                text: format!("unable to retrieve container logs for containerd://{id}"),
+            }];
+        }
         drop(engine);
         if let Some(tail) = o.tail_lines {
             let skip = lines.len().saturating_sub(usize::try_from(tail).unwrap_or(usize::MAX));
@@ -188,6 +204,9 @@ impl Machines for Cluster {
             )));
         }
         let (uid, attempt) = (run.uid.clone(), container.attempt);
+        if engine.machines.get(&run.node).is_some_and(|m| !m.runtime) {
+            return Err(Status::internal(format!("error executing command in container: {NO_RUNTIME}")));
+        }
         drop(engine);
         let session = shell::Session::new(self.clone(), uid, index, attempt);
         Ok(Box::pin(shell::run(session, exec, io)))

@@ -21,6 +21,7 @@ mod kubelet;
 mod kubeproxy;
 mod logs;
 mod machines;
+mod network;
 mod node_http;
 mod nodes;
 pub(crate) mod object;

@@ -55,39 +55,13 @@ impl Engine {
         }
     }
 
-    /// A request made inside a pod: to itself, to a service, or to a pod's address. None if nobody answers.
-    pub(super) fn fetch_from(&self, from: &PodRun, host: &str, port: u16, path: &str) -> Option<Reply> {
-        if matches!(host, "localhost" | "127.0.0.1") {
-            return self.pod_port(from, port, path).ok();
-        }
-        if host.parse::<std::net::Ipv4Addr>().is_ok() {
-            let run = self.runs.values().find(|r| r.ip.as_deref() == Some(host) && !r.done);
-            return run.and_then(|r| self.pod_port(r, port, path).ok());
-        }
-        let bare = host.trim_end_matches(".cluster.local").trim_end_matches(".svc");
-        let (service, ns) = bare.split_once('.').unwrap_or((bare, &from.key.ns));
-        let mut slices = self.cache.in_namespace("endpointslices.discovery.k8s.io", ns);
-        let (_, slice) =
-            slices.find(|(_, s)| object::label(s, "kubernetes.io/service-name") == Some(service))?;
-        let object = self.cache.find("services", ns, service)?;
-        let index = object::list(object, "/spec/ports")
-            .iter()
-            .position(|p| object::int(p, "/port") == Some(i64::from(port)))?;
-        let target =
-            object::int(slice, &format!("/ports/{index}/port")).and_then(|p| u16::try_from(p).ok())?;
-        let ready =
-            object::list(slice, "/endpoints").iter().find(|e| object::flag(e, "/conditions/ready"))?;
-        let run = self.run_of(ns, text(ready, "/targetRef/name")).ok()?;
-        self.pod_port(run, target, path).ok()
-    }
-
     fn refused(ip: &str, port: u16) -> Status {
         Status::unavailable(format!(
             "error trying to reach service: dial tcp {ip}:{port}: connect: connection refused"
         ))
     }
 
-    fn pod_port(&self, run: &PodRun, port: u16, path: &str) -> Result<Reply, Status> {
+    pub(super) fn pod_port(&self, run: &PodRun, port: u16, path: &str) -> Result<Reply, Status> {
         let now = self.now();
         let ip = run.ip.clone().unwrap_or_default();
         if !self.machines.get(&run.node).is_some_and(|m| m.kubelet) {
@@ -253,7 +227,7 @@ impl Engine {
                 "ephemeral-storage": {"time": at, "usedBytes": run.disk(now) as u64},
             }));
         }
-        let used = machine.storage * 0.31;
+        let used = self.node_disk(&machine.name, now);
         json!({
             "node": {
                 "nodeName": &*machine.name, "startTime": stamp(machine.booted),

@@ -153,6 +153,23 @@ impl Engine {
         let _ = self.store.delete("pods", &key.ns, &key.name, DeleteOptions::default());
     }
 
+    /// The pod garbage collector removes what was on a node that is no more.
+    pub(super) fn collect_orphans(&mut self, node: &Arc<str>) {
+        let now = self.now();
+        // A new machine may have taken the name in the meantime; what was there before it is gone all the same.
+        let joined = self.machines.get(node).map(|m| m.booted);
+        let pods: Vec<_> = self.cache.on_node(node).cloned().collect();
+        for pod in pods {
+            let made = object::time(&pod, "/metadata/creationTimestamp").unwrap_or(now);
+            if joined.is_some_and(|j| made >= j) {
+                continue;
+            }
+            let key = Key::of(&pod);
+            self.disrupt(&key, "DeletionByPodGC", "PodGC: node no longer exists");
+            self.store.remove("pods", &key.ns, &key.name);
+        }
+    }
+
     /// The condition that says why a pod has to go.
     pub(super) fn disrupt(&self, key: &Key, reason: &str, message: &str) {
         let now = self.stamp();

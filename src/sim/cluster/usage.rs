@@ -1,4 +1,6 @@
 //! What runs and how much it uses: the figures of metrics.k8s.io and of the kubelets.
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::engine::Engine;
@@ -27,6 +29,17 @@ impl PodRun {
             .flat_map(|r| r.behaviour.writes.values().map(|w| w.at(r.elapsed(now))))
             .sum();
         written as f64 + growing
+    }
+
+    /// After how long, from now on, what it uses grows faster or slower.
+    pub fn bends(&self, now: Timestamp) -> Vec<Duration> {
+        let running = self.containers.iter().filter(|c| c.running()).filter_map(|c| c.run.as_ref());
+        let curves = running.flat_map(|r| {
+            let elapsed = r.elapsed(now);
+            let curves = r.behaviour.memory.iter().chain(r.behaviour.writes.values());
+            curves.flat_map(move |c| c.bends_after(elapsed)).map(move |at| at - elapsed)
+        });
+        curves.collect()
     }
 
     pub fn container_memory(&self, container: &Container, now: Timestamp) -> f64 {

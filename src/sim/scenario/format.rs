@@ -80,6 +80,21 @@ pub struct NodePool {
     pub kernel: Option<String>,
     #[serde(default)]
     pub runtime: Option<String>,
+    /// Its machines are an autoscaler's: who deletes a Node gets a new machine of that name.
+    #[serde(default)]
+    pub replaced: Option<Replaced>,
+}
+
+/// How a new machine differs from the one whose place it takes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+pub struct Replaced {
+    /// How long until it joins.
+    pub after: Span,
+    pub labels: BTreeMap<String, String>,
+    pub kubelet: Option<String>,
+    pub os: Option<String>,
+    pub kernel: Option<String>,
 }
 
 fn one() -> u32 {
@@ -156,6 +171,14 @@ pub struct Match {
     pub dns: Option<bool>,
     /// At least this many pods of its own controller are ready: load that they share.
     pub ready: Option<u32>,
+    /// Files in its volumes, each of this size in bytes.
+    pub files: BTreeMap<String, Amount>,
+    /// Values in the pod's spec by JSON pointer (globs): `/securityContext/fsGroup: "2000"`.
+    pub spec: BTreeMap<String, String>,
+    /// A custom resource's version that the API server serves: `models.v1.acme.io`.
+    pub served: Option<String>,
+    /// What RBAC lets its service account do in its namespace: `list secrets`.
+    pub may: Option<String>,
 }
 
 /// What a container does while it runs.
@@ -177,6 +200,8 @@ pub struct Behaviour {
     pub exit: Option<Exit>,
     pub logs: Vec<LogLine>,
     pub files: BTreeMap<String, FileSpec>,
+    /// Files it leaves behind where it ends well, in its volumes too.
+    pub leaves: BTreeMap<String, FileSpec>,
     pub exec: Vec<ExecAnswer>,
     /// False for images without a shell: every exec fails as it does there.
     pub shell: Option<bool>,

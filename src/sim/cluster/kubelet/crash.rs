@@ -1,4 +1,5 @@
 //! How containers end: by themselves, at their memory limit, or by their kubelet; and what changes in mid-run.
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,6 +103,24 @@ impl Engine {
         container.started = false;
         container.reason = None;
         container.probes = Default::default();
+        if code == 0 {
+            self.leave_files(uid, c);
+        }
+    }
+
+    /// What the container has made is there for those after it.
+    fn leave_files(&mut self, uid: &Arc<str>, c: usize) {
+        let now = self.now();
+        let Some(run) = self.runs.get_mut(uid) else { return };
+        let Some(container) = run.containers.get(c) else { return };
+        let Some(behaviour) = container.run.as_ref().map(|r| r.behaviour.clone()) else { return };
+        for (path, spec) in &behaviour.leaves {
+            if let Some((volume, inside)) = run.containers.get(c).and_then(|c| run.mount(c, path)) {
+                run.volumes.entry(volume).or_default().put(&inside, spec.content(path), now);
+            }
+        }
+        let node = run.node.clone();
+        self.watch_usage(&node);
     }
 
     /// Does what some container does depend on how many of its siblings are ready?
@@ -114,6 +133,7 @@ impl Engine {
         let now = self.now();
         let mut uids: Vec<Arc<str>> = self.runs.keys().cloned().collect();
         uids.sort();
+        let mut nodes = BTreeSet::new();
         for uid in uids {
             let count = self.runs.get(&uid).map_or(0, |r| r.containers.len());
             for c in 0..count {
@@ -128,9 +148,13 @@ impl Engine {
                     continue;
                 };
                 *run = Run { behaviour: fits, started: run.started, since: now, ended: None };
+                nodes.extend(self.runs.get(&uid).map(|r| r.node.clone()));
                 self.plan_exit(&uid, c);
                 self.wake_probes(&uid, c);
             }
+        }
+        for node in nodes {
+            self.watch_usage(&node);
         }
     }
 }

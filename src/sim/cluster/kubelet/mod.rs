@@ -17,10 +17,10 @@ use jiff::Timestamp;
 use crate::sim::api::store::Object;
 use crate::sim::scenario::format::{Behaviour, Gpu};
 
-use super::files::Tree;
-use super::object::Key;
+use super::files::{File, Tree};
+use super::object::{Key, list, text};
 
-pub use node::{memory_request, priority};
+pub use node::{Replacement, memory_request, priority};
 pub use probe::{ProbeKind, named_port, spec_of};
 
 /// How long the node controller waits for a lease to be renewed.
@@ -39,6 +39,12 @@ pub struct Machine {
     pub memory_pressure: bool,
     pub disk_pressure: bool,
     pub pid_pressure: bool,
+    /// When memory was last under its eviction threshold; forgotten when that is over for good.
+    pub starved: Option<Timestamp>,
+    /// The same of its disk.
+    pub full: Option<Timestamp>,
+    /// When its kubelet will look at its usage next.
+    pub look: Option<Timestamp>,
     pub nvml: bool,
     pub dns: bool,
     pub gpu: Option<Gpu>,
@@ -231,12 +237,37 @@ impl PodRun {
         self.containers.iter().enumerate().find(|(_, c)| c.name == name)
     }
 
+    /// The volume a path of a container is in, and the path inside it.
+    pub fn mount(&self, container: &Container, path: &str) -> Option<(String, String)> {
+        let spec = spec_of(self, container)?;
+        let mounts = list(spec, "/volumeMounts").iter().filter_map(|m| {
+            let at = text(m, "/mountPath").trim_end_matches('/');
+            let rest = path.strip_prefix(at).filter(|r| r.is_empty() || r.starts_with('/'))?;
+            let sub = text(m, "/subPath");
+            let inside = match (sub, rest) {
+                ("", "") => "/".to_owned(),
+                ("", rest) => rest.to_owned(),
+                (sub, rest) => format!("/{sub}{rest}"),
+            };
+            Some((at.len(), text(m, "/name").to_owned(), inside))
+        });
+        mounts.max_by_key(|m| m.0).map(|m| (m.1, m.2))
+    }
+
+    /// A file somebody wrote, in a volume or in the container's own layer.
+    pub fn written<'a>(&'a self, container: &'a Container, path: &str) -> Option<&'a File> {
+        match self.mount(container, path) {
+            Some((volume, inside)) => self.volumes.get(&volume)?.get(&inside),
+            None => container.files.get(path),
+        }
+    }
+
     pub fn label(&self) -> String {
         format!("{}_{}({})", self.key.name, self.key.ns, self.uid)
     }
 
     pub fn restart_policy(&self) -> &str {
-        match super::object::text(&self.pod, "/spec/restartPolicy") {
+        match text(&self.pod, "/spec/restartPolicy") {
             "" => "Always",
             policy => policy,
         }
@@ -261,10 +292,21 @@ impl Container {
         }
     }
 
-    /// Is there such a file in its image or its layer?
+    /// Is there such a file in its image?
     pub fn has_file(&self, path: &str) -> bool {
-        let of_image = || self.run.as_ref().is_some_and(|r| r.behaviour.files.contains_key(path));
-        self.files.get(path).is_some() || !self.removed.contains(path) && of_image()
+        !self.hides(path) && self.run.as_ref().is_some_and(|r| r.behaviour.files.contains_key(path))
+    }
+
+    /// Was this file of the image removed, or a directory it was in?
+    pub fn hides(&self, path: &str) -> bool {
+        let mut path = Some(path);
+        while let Some(p) = path {
+            if self.removed.contains(p) {
+                return true;
+            }
+            path = p.rsplit_once('/').map(|(parent, _)| parent);
+        }
+        false
     }
 
     /// `spec.containers{app}`, as events point at it.

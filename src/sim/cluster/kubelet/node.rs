@@ -21,6 +21,24 @@ const REPORT: Duration = Duration::from_secs(300);
 /// A kubelet that came back counts its runtime as down until it has heard of it.
 const WARM_UP: Duration = Duration::from_secs(10);
 
+/// The pod garbage collector waits this long for a node to come back.
+const ORPHANED: Duration = Duration::from_secs(40);
+
+/// The machine that comes when a node is deleted.
+#[derive(Clone, Debug)]
+pub struct Replacement {
+    after: Duration,
+    pool: NodePool,
+    index: u32,
+    version: String,
+}
+
+impl Replacement {
+    fn name(&self) -> Arc<str> {
+        pool_name(&self.pool, self.index).into()
+    }
+}
+
 /// The names of a pool: `#` runs become the number.
 fn pool_name(pool: &NodePool, index: u32) -> String {
     let number = pool.first + index;
@@ -35,20 +53,52 @@ impl Engine {
     /// Boots the machines of a pool and registers their nodes.
     pub(crate) fn boot(&mut self, pool: &NodePool, version: &str) {
         for index in 0..pool.count {
-            let name = pool_name(pool, index);
-            let serial = self.machines.len() as u32 + 1;
-            let machine = machine(pool, &name, serial, self.now());
-            let node = node_object(pool, &machine, index, version);
-            self.machines.insert(name.as_str().into(), machine);
-            let made = match self.store.create("nodes", "", node) {
-                Ok(made) => made,
-                Err(status) => {
-                    tracing::warn!(%status, node = name, "the node was not registered");
-                    continue;
-                }
-            };
-            self.post_node(&name.as_str().into());
-            self.write_lease(&name, object::uid(&made));
+            self.boot_one(pool, index, version);
+            if let Some(new) = &pool.replaced {
+                let mut pool = pool.clone();
+                pool.labels.extend(new.labels.clone());
+                pool.os = new.os.clone().or(pool.os);
+                pool.kernel = new.kernel.clone().or(pool.kernel);
+                let version =
+                    new.kubelet.clone().or(pool.kubelet.take()).unwrap_or_else(|| version.to_owned());
+                let next = Replacement { after: new.after.duration(), pool, index, version };
+                self.replacements.insert(next.name(), next);
+            }
+        }
+    }
+
+    fn boot_one(&mut self, pool: &NodePool, index: u32, version: &str) {
+        let name = pool_name(pool, index);
+        let serial = self.machines.len() as u32 + 1;
+        let machine = machine(pool, &name, serial, self.now());
+        let node = node_object(pool, &machine, index, version);
+        self.machines.insert(name.as_str().into(), machine);
+        match self.store.create("nodes", "", node) {
+            Ok(made) => {
+                self.post_node(&name.as_str().into());
+                self.write_lease(&name, object::uid(&made));
+            }
+            Err(status) => tracing::warn!(%status, node = name, "the node was not registered"),
+        }
+    }
+
+    /// Somebody deleted a Node: its machine is taken away, and a new one comes where an autoscaler sees to it.
+    pub(in super::super) fn node_deleted(&mut self, name: &Arc<str>) {
+        self.machines.remove(name);
+        self.runs.retain(|_, r| r.node != *name);
+        self.after(ORPHANED, Timer::Orphans(name.clone()));
+        if let Some(next) = self.replacements.get(name) {
+            self.after(next.after, Timer::Boot(name.clone()));
+        }
+    }
+
+    /// The new machine of a replaced node joins.
+    pub(in super::super) fn boot_replacement(&mut self, name: &Arc<str>) {
+        if self.cached("nodes", &Key::new("", name)).is_some() {
+            return;
+        }
+        if let Some(next) = self.replacements.get(name).cloned() {
+            self.boot_one(&next.pool, next.index, &next.version);
         }
     }
 
@@ -189,8 +239,7 @@ impl Engine {
         machine.driver = change.driver.clone().unwrap_or_else(|| machine.driver.clone());
         machine.log = change.log.clone().unwrap_or_else(|| machine.log.clone());
         machine.conntrack = change.conntrack.unwrap_or(machine.conntrack);
-        let (up, pressed) =
-            (machine.kubelet, machine.memory_pressure || machine.disk_pressure || machine.pid_pressure);
+        let (up, pressed) = (machine.kubelet, machine.memory_pressure || machine.disk_pressure);
         if was_up != up {
             machine.renewed = now;
             machine.warming = up.then_some(now);
@@ -216,7 +265,7 @@ impl Engine {
         }
         self.add(Work::Node(name.clone()));
         if pressed {
-            self.after(Duration::from_secs(3), Timer::Pressure(name.clone()));
+            self.look_at(name, Duration::from_secs(3));
         }
     }
 
@@ -300,13 +349,13 @@ fn conditions(m: &Machine) -> [(&'static str, &'static str, &'static str, String
     [
         pressure(
             "MemoryPressure",
-            m.memory_pressure,
+            m.memory_pressure || m.starved.is_some(),
             ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
             ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
         ),
         pressure(
             "DiskPressure",
-            m.disk_pressure,
+            m.disk_pressure || m.full.is_some(),
             ("KubeletHasDiskPressure", "kubelet has disk pressure"),
             ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
         ),
@@ -329,6 +378,9 @@ fn machine(pool: &NodePool, name: &str, serial: u32, now: jiff::Timestamp) -> Ma
         memory_pressure: false,
         disk_pressure: false,
         pid_pressure: false,
+        starved: None,
+        full: None,
+        look: None,
         nvml: true,
         dns: true,
         gpus: pool.gpu.as_ref().map_or(0, |g| g.count),

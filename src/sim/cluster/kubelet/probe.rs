@@ -258,7 +258,10 @@ impl Engine {
             }
         } else {
             let words: Vec<&str> = list(spec, "/exec/command").iter().filter_map(Value::as_str).collect();
-            match running.behaviour.answers(&words, |path| container.has_file(path)) {
+            match running
+                .behaviour
+                .answers(&words, |path| run.written(container, path).is_some() || container.has_file(path))
+            {
                 Some(a) if a.code != 0 => Err(format!("{}{}", a.stdout, a.stderr)),
                 _ => Ok(()),
             }

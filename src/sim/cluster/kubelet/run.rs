@@ -11,6 +11,8 @@ use super::{PodTimer, State};
 
 /// Between a pod's arrival and its sandbox.
 const SANDBOX: Duration = Duration::from_millis(260);
+/// Between the attach controller's tries of a volume that another node has.
+const DETACH: Duration = Duration::from_secs(15);
 /// The kubelet's back-off between tries of a pod that failed.
 const RETRY: Duration = Duration::from_secs(10);
 
@@ -22,6 +24,13 @@ impl Engine {
             if !matches!(what, PodTimer::Probe(..) | PodTimer::Sync(_)) {
                 self.after(Duration::from_secs(5), Timer::Pod(uid.clone(), what));
             }
+            return;
+        }
+        let asks_runtime =
+            !matches!(what, PodTimer::Probe(..) | PodTimer::Sync(_) | PodTimer::Finish | PodTimer::Remove);
+        if asks_runtime && self.machines.get(&run.node).is_some_and(|m| !m.runtime) {
+            // Without the runtime nothing starts, ends or is heard of.
+            self.after(Duration::from_secs(5), Timer::Pod(uid.clone(), what));
             return;
         }
         match what {
@@ -133,7 +142,7 @@ impl Engine {
         let (node, pod) = (run.node.clone(), run.pod.clone());
         let host = super::super::object::flag(&pod, "/spec/hostNetwork");
         let problem = if !machine.runtime {
-            Some("rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix /run/containerd/containerd.sock: connect: connection refused\"".to_owned())
+            Some(super::super::machines::NO_RUNTIME.to_owned())
         } else if !machine.network && !host {
             None
         } else {
@@ -179,6 +188,19 @@ impl Engine {
         let (pod, node, key) = (run.pod.clone(), run.node.clone(), run.key.clone());
         let exists = |resource: &str, name: &str| self.cache.find(resource, &key.ns, name).is_some();
         let mut missing = None;
+        if let Some((volume, user)) = self.attached_elsewhere(uid) {
+            let said =
+                format!("Multi-Attach error for volume {volume:?} Volume is already used by pod(s) {user}");
+            self.event(
+                Source::Controller("attachdetach-controller"),
+                &pod,
+                "Warning",
+                "FailedAttachVolume",
+                &said,
+            );
+            self.resync(uid, DETACH);
+            return false;
+        }
         for volume in list(&pod, "/spec/volumes") {
             let optional = |p: &str| super::super::object::flag(volume, p);
             let secret = text(volume, "/secret/secretName");
@@ -202,6 +224,33 @@ impl Engine {
         self.kubelet_event(&node, &pod, None, "Warning", "FailedMount", &message);
         self.resync(uid, wait);
         false
+    }
+
+    /// A volume of the pod that only one node may have, with the pod that has it on another one.
+    fn attached_elsewhere(&self, uid: &Arc<str>) -> Option<(String, String)> {
+        let run = self.runs.get(uid)?;
+        let claims = |run: &super::PodRun| -> Vec<String> {
+            let names = list(&run.pod, "/spec/volumes").iter();
+            names
+                .map(|v| text(v, "/persistentVolumeClaim/claimName").to_owned())
+                .filter(|n| !n.is_empty())
+                .collect()
+        };
+        for name in claims(run) {
+            let Some(claim) = self.cache.find("persistentvolumeclaims", &run.key.ns, &name) else { continue };
+            if list(claim, "/spec/accessModes").iter().any(|m| m == "ReadWriteMany" || m == "ReadOnlyMany") {
+                continue;
+            }
+            let others =
+                self.runs.values().filter(|r| r.sandbox && r.node != run.node && r.key.ns == run.key.ns);
+            let mut users: Vec<&str> =
+                others.filter(|r| claims(r).contains(&name)).map(|r| &*r.key.name).collect();
+            users.sort_unstable();
+            if let Some(user) = users.first() {
+                return Some((text(claim, "/spec/volumeName").to_owned(), (*user).to_owned()));
+            }
+        }
+        None
     }
 
     pub(super) fn kubelet_event(

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::sim::api::auth::User;
+use crate::sim::api::rbac::{self, Asked};
+
 use super::super::chance::digest;
 use super::super::engine::{Engine, Timer};
 use super::super::http::Around;
@@ -332,6 +335,9 @@ impl Engine {
         container.run = Some(Run { behaviour, started: now, since: now, ended: None });
         self.container_event(uid, c, "Normal", "Started", "Container started");
         self.plan_exit(uid, c);
+        if let Some(node) = self.runs.get(uid).map(|r| r.node.clone()) {
+            self.watch_usage(&node);
+        }
         self.start_probes(uid, c);
         self.install(uid, c);
         self.hook_after_start(uid, c);
@@ -372,10 +378,37 @@ impl Engine {
             let container = run.containers.get(c)?;
             let env = self.environment(uid, c).unwrap_or_default();
             let ready = if self.load_is_shared() { self.ready_siblings(run) } else { 0 };
-            let around = Around { machine: self.machines.get(&run.node), ready };
+            let serves = |version: &str| self.serves(version);
+            let may = |act: &str| self.may(run, act);
+            let around = Around { machine: self.machines.get(&run.node), ready, serves: &serves, may: &may };
             self.behaviours.iter().find(|b| b.matches.fits(run, container, &env, &around)).cloned()
         });
         found.unwrap_or_else(|| self.nothing.clone())
+    }
+
+    /// Does RBAC let the pod's service account do this (`list secrets`) in its namespace?
+    fn may(&self, run: &super::PodRun, act: &str) -> bool {
+        let account = match text(&run.pod, "/spec/serviceAccountName") {
+            "" => "default",
+            name => name,
+        };
+        let (verb, resource) = act.split_once(' ').unwrap_or((act, ""));
+        let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
+        let asked = Asked { verb, group, resource, namespace: &run.key.ns, ..Asked::default() };
+        rbac::allowed(&self.store, &User::service_account(&run.key.ns, account), &asked)
+    }
+
+    /// Does the API server serve `plural.version.group`?
+    fn serves(&self, version: &str) -> bool {
+        let mut parts = version.splitn(3, '.');
+        let (Some(plural), Some(version), Some(group)) = (parts.next(), parts.next(), parts.next()) else {
+            return false;
+        };
+        let crds = "customresourcedefinitions.apiextensions.k8s.io";
+        self.store.get(crds, "", &format!("{plural}.{group}")).is_some_and(|crd| {
+            let versions = list(&crd, "/spec/versions");
+            versions.iter().any(|v| text(v, "/name") == version && flag(v, "/served"))
+        })
     }
 
     /// How many pods of the same controller are ready.

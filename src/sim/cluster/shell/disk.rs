@@ -3,12 +3,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::super::chance::fnv;
 use super::super::files::{Content, File, absolute};
-use super::super::kubelet::{Container, PodRun, spec_of};
+use super::super::kubelet::PodRun;
 use super::super::object::{list, text};
 use super::{Piece, Session, Source};
-use crate::sim::scenario::format::FileSpec;
 use crate::sim::scenario::units::glob;
 
 const NO_FILE: &str = "No such file or directory";
@@ -17,25 +15,10 @@ const DIRS: [&str; 12] =
     ["/tmp", "/etc", "/var", "/usr", "/root", "/app", "/opt", "/home", "/proc", "/sys", "/dev", "/bin"];
 
 impl Session {
+    /// The path in the container; under the new root where there is one.
     pub(super) fn path(&self, path: &str) -> String {
-        absolute(&self.cwd, path)
-    }
-
-    /// The volume a path is in, and the path inside it.
-    fn mount(run: &PodRun, container: &Container, path: &str) -> Option<(String, String)> {
-        let spec = spec_of(run, container)?;
-        let mounts = list(spec, "/volumeMounts").iter().filter_map(|m| {
-            let at = text(m, "/mountPath").trim_end_matches('/');
-            let rest = path.strip_prefix(at).filter(|r| r.is_empty() || r.starts_with('/'))?;
-            let sub = text(m, "/subPath");
-            let inside = match (sub, rest) {
-                ("", "") => "/".to_owned(),
-                ("", rest) => rest.to_owned(),
-                (sub, rest) => format!("/{sub}{rest}"),
-            };
-            Some((at.len(), text(m, "/name").to_owned(), inside))
-        });
-        mounts.max_by_key(|m| m.0).map(|m| (m.1, m.2))
+        let path = absolute(&self.cwd, path);
+        if self.root.is_empty() { path } else { absolute("/", &format!("{}{path}", self.root)) }
     }
 
     pub(super) fn file(&self, path: &str) -> Option<File> {
@@ -51,27 +34,16 @@ impl Session {
         }
         self.look(|engine, run, c| {
             let started = run.started;
-            if let Some((volume, inside)) = Self::mount(run, c, &path) {
-                let kept = run.volumes.get(&volume).and_then(|t| t.get(&inside)).cloned();
-                return kept.or_else(|| {
-                    let bytes = config_file(engine, run, &volume, &inside)?;
-                    Some(File { content: Content::Text(bytes), modified: started })
-                });
-            }
-            if let Some(file) = c.files.get(&path) {
+            if let Some(file) = run.written(c, &path) {
                 return Some(file.clone());
             }
-            let going = c.run.as_ref()?;
-            if c.removed.contains(&path) {
-                return None;
+            if let Some((volume, inside)) = run.mount(c, &path)
+                && let Some(bytes) = config_file(engine, run, &volume, &inside)
+            {
+                return Some(File { content: Content::Text(bytes), modified: started });
             }
-            let content = match going.behaviour.files.get(&path)? {
-                FileSpec::Text(t) => Content::Text(Bytes::from(t.clone())),
-                FileSpec::Sized { size } => {
-                    Content::Noise { seed: fnv(path.as_bytes()), size: size.0 as u64 }
-                }
-            };
-            Some(File { content, modified: started })
+            let going = c.run.as_ref().filter(|_| !c.hides(&path))?;
+            Some(File { content: going.behaviour.files.get(&path)?.content(&path), modified: started })
         })
         .flatten()
     }
@@ -83,12 +55,14 @@ impl Session {
         }
         let below = format!("{path}/");
         self.look(|_, run, c| {
-            let told =
-                c.run.as_ref().is_some_and(|r| r.behaviour.files.keys().any(|f| f.starts_with(&below)));
-            match Self::mount(run, c, &path) {
+            let told = c
+                .run
+                .as_ref()
+                .is_some_and(|r| r.behaviour.files.keys().any(|f| f.starts_with(&below) && !c.hides(f)));
+            told || match run.mount(c, &path) {
                 Some((_, inside)) if inside == "/" => true,
                 Some((volume, inside)) => run.volumes.get(&volume).is_some_and(|t| t.is_dir(&inside)),
-                None => told || c.files.is_dir(&path),
+                None => c.files.is_dir(&path),
             }
         })
         .unwrap_or(false)
@@ -99,11 +73,6 @@ impl Session {
         let path = self.path(path);
         let mut names = self
             .look(|engine, run, c| {
-                if let Some((volume, inside)) = Self::mount(run, c, &path) {
-                    let mut names = run.volumes.get(&volume).map(|t| t.names(&inside)).unwrap_or_default();
-                    names.extend(config_names(engine, run, &volume));
-                    return names;
-                }
                 let below = if path == "/" { "/".to_owned() } else { format!("{path}/") };
                 let told = c
                     .run
@@ -111,9 +80,13 @@ impl Session {
                     .map(|r| r.behaviour.files.keys().cloned().collect::<Vec<_>>())
                     .unwrap_or_default();
                 let mut names = c.files.names(&path);
+                if let Some((volume, inside)) = run.mount(c, &path) {
+                    names.extend(run.volumes.get(&volume).map(|t| t.names(&inside)).unwrap_or_default());
+                    names.extend(config_names(engine, run, &volume));
+                }
                 names.extend(
                     told.iter()
-                        .filter(|f| !c.removed.contains(*f))
+                        .filter(|f| !c.hides(f))
                         .map(String::as_str)
                         .chain(DIRS)
                         .filter_map(|f| f.strip_prefix(&below))
@@ -142,7 +115,7 @@ impl Session {
         let mut engine = self.lock();
         let now = engine.now();
         let Some(run) = engine.runs.get_mut(&self.uid) else { return Err("Input/output error") };
-        let place = run.containers.get(self.container).and_then(|c| Self::mount(run, c, &path));
+        let place = run.containers.get(self.container).and_then(|c| run.mount(c, &path));
         match place {
             Some((volume, inside)) => f(run.volumes.entry(volume).or_default(), &inside, now),
             None => {
@@ -152,6 +125,8 @@ impl Session {
                 f(&mut c.files, &path, now);
             }
         }
+        let node = run.node.clone();
+        engine.watch_usage(&node);
         Ok(())
     }
 

@@ -169,6 +169,7 @@ fn heap_dump(s: &Session, jvm: &Jvm, path: &str) -> Output {
         container: s.container,
         attempt: s.attempt,
         cwd: s.cwd.clone(),
+        root: s.root.clone(),
         env: Default::default(),
         last: 0,
         input: Bytes::new(),

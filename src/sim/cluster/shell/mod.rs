@@ -32,6 +32,8 @@ pub struct Session {
     container: usize,
     attempt: u32,
     cwd: String,
+    /// Where chroot has put the root; empty: where it always was.
+    root: String,
     env: Env,
     last: i32,
     /// What the client sent.
@@ -109,7 +111,17 @@ impl Session {
         env.entry("PATH".into())
             .or_insert_with(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into());
         env.entry("HOME".into()).or_insert_with(|| "/root".into());
-        Self { cluster, uid, container, attempt, cwd: "/".into(), env, last: 0, input: Bytes::new() }
+        Self {
+            cluster,
+            uid,
+            container,
+            attempt,
+            cwd: "/".into(),
+            root: String::new(),
+            env,
+            last: 0,
+            input: Bytes::new(),
+        }
     }
 
     /// Reads all the client sends before the command starts.
@@ -287,6 +299,13 @@ impl Session {
                 Ok(steps) => Output::text(self.quiet(&steps)?),
                 Err(why) => Output::fail(2, format!("{why}\n")),
             });
+        }
+        if let ("chroot", Some(root), true) = (words[0], words.get(1), words.len() > 2) {
+            let inside = self.path(root);
+            let outside = std::mem::replace(&mut self.root, inside);
+            let output = self.program(&argv[2..], input);
+            self.root = outside;
+            return output;
         }
         let found = tools::run(self, &words, input);
         Ok(found.unwrap_or_else(|| Output::fail(127, format!("sh: 1: {}: not found\n", words[0]))))

@@ -1,10 +1,15 @@
 //! What a container can tell of its system: processes, memory, names, the network, its GPUs.
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::super::network::Unreached;
 use super::super::object::text;
-use super::{Output, Session};
+use super::{Output, Piece, Session};
+
+/// How long a request waits for an answer.
+const GIVES_UP: Duration = Duration::from_secs(5);
 
 impl Session {
     /// Files the kernel or the kubelet makes up.
@@ -169,16 +174,32 @@ fn fetch(s: &Session, tool: &str, args: &[&str]) -> Output {
             _ => Output::fail(1, format!("{tool}: bad address '{host}'\n")),
         };
     }
-    let answer = s.look(|engine, run, _| engine.fetch_from(run, host, port, &path)).flatten();
-    match answer {
-        Some(reply) if reply.status < 400 || tool == "curl" => Output::bytes(reply.body),
-        Some(reply) => Output::fail(1, format!("wget: server returned error: HTTP/1.1 {}\n", reply.status)),
-        None if tool == "curl" => Output::fail(
+    let answer = s.look(|engine, run, _| engine.fetch_from(run, host, port, &path));
+    match (answer.unwrap_or(Err(Unreached::Refused)), tool) {
+        (Ok(reply), _) if reply.status < 400 || tool == "curl" => Output::bytes(reply.body),
+        (Ok(reply), _) => {
+            Output::fail(1, format!("wget: server returned error: HTTP/1.1 {}\n", reply.status))
+        }
+        (Err(Unreached::Refused), "curl") => Output::fail(
             7,
             format!("curl: (7) Failed to connect to {host} port {port}: Connection refused\n"),
         ),
-        None => {
+        (Err(Unreached::Refused), _) => {
             Output::fail(1, format!("{tool}: can't connect to remote host ({host}): Connection refused\n"))
+        }
+        (Err(Unreached::TimedOut), _) => {
+            let wait = Box::new(std::iter::once(Piece::Wait(GIVES_UP)));
+            let said = match tool {
+                "curl" => Output::fail(
+                    28,
+                    format!("curl: (28) Failed to connect to {host} port {port}: Connection timed out\n"),
+                ),
+                _ => Output::fail(
+                    1,
+                    format!("{tool}: can't connect to remote host ({host}): Operation timed out\n"),
+                ),
+            };
+            Output { out: wait, ..said }
         }
     }
 }

@@ -9,7 +9,7 @@ use super::super::files::Content;
 use super::disk::blocks;
 use super::{Output, Piece, Session, Source, drain, jvm, system, tar};
 
-const NAMES: [&str; 46] = [
+const NAMES: [&str; 47] = [
     "echo",
     "printf",
     "cat",
@@ -56,6 +56,7 @@ const NAMES: [&str; 46] = [
     "nproc",
     "set",
     "export",
+    "chroot",
 ];
 
 /// Is there a program of this name in an ordinary image?
