@@ -66,7 +66,7 @@ pub enum SimError {
 /// A running embedded cluster.
 pub struct Sim {
     server: ApiServer,
-    /// Churn and faults; they end with the cluster.
+    /// Churn, faults and the expiry of events; they end with the cluster.
     _tasks: JoinSet<()>,
 }
 
@@ -92,6 +92,7 @@ impl Sim {
             tasks.spawn(Load::fill(&store, load)?.churn());
         }
         let machines = machines(&store);
+        tasks.spawn(api::expiry::run(store.clone()));
         let (address, clock) = (options.listen, store.clock().clone());
         let server = ApiServer::start(store, machines, address, tls).await;
         let server = server.map_err(|source| SimError::Listen { address, source })?;

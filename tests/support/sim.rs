@@ -53,8 +53,10 @@ impl Machines for LocalMachines {
         exec: ExecRequest,
         io: ExecIo,
     ) -> Result<BoxFuture<'static, ExecResult>, Status> {
-        let mut command = Command::new(&exec.command[0]);
-        command.args(&exec.command[1..]).current_dir(&self.root).kill_on_drop(true);
+        // Who attaches meets a process that says what it hears.
+        let words = if exec.command.is_empty() { vec!["cat".to_string()] } else { exec.command };
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).current_dir(&self.root).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(Box::pin(async move {
             let mut child = match command.spawn() {

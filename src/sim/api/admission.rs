@@ -127,11 +127,11 @@ fn out_of_bounds(resources: &Value, limit: &Value) -> Vec<String> {
             let why = match parse(used) {
                 None => format!("no {what} is specified"),
                 Some(n) if (word == "maximum" && n > bound) || (word == "minimum" && n < bound) => {
-                    format!("{what} is {}", super::cells::plain(used))
+                    format!("{what} is {}", super::print::plain(used))
                 }
                 Some(_) => continue,
             };
-            let amount = super::cells::plain(amount);
+            let amount = super::print::plain(amount);
             refused.push(format!("{word} {name} usage per Container is {amount}, but {why}"));
         }
     }
@@ -228,7 +228,7 @@ fn quota(inner: &Inner, def: &Resource, ns: &str, o: &Value) -> Result<(), Statu
         let list = |amount: &dyn Fn(&String) -> String| {
             over.iter().map(|k| format!("{k}={}", amount(k))).collect::<Vec<_>>().join(",")
         };
-        let like = |k: &String| super::cells::plain(&limits[k]);
+        let like = |k: &String| super::print::plain(&limits[k]);
         let why = format!(
             "exceeded quota: {}, requested: {}, used: {}, limited: {}",
             meta::name(&quota),

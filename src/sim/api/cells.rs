@@ -1,5 +1,6 @@
 //! The cells of a table's row, kind by kind, as kube-apiserver's printers fill them.
 use super::meta::{items, text};
+use super::print::{age, human, images, join, names, or, pairs, plain, selector};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -131,136 +132,8 @@ pub fn cells(key: &str, o: &Value, now: Timestamp) -> Vec<Value> {
     std::iter::once(name).chain(rest).collect()
 }
 
-/// A custom resource's column, read by its simple JSON path (`.spec.a.b`, `[?(@.type=="Ready")].status`).
-pub fn custom(o: &Value, column: &Value, now: Timestamp) -> Value {
-    let found = json_path(o, text(column, &["jsonPath"]));
-    match (text(column, &["type"]), found) {
-        ("date", Some(Value::String(at))) => json!(age(&json!(at), now)),
-        ("string", Some(value)) => json!(plain(&value)),
-        (_, Some(value)) => value,
-        (_, None) => Value::Null,
-    }
-}
-
-fn json_path(o: &Value, path: &str) -> Option<Value> {
-    let mut at = o;
-    let mut rest = path.trim_start_matches('.');
-    while !rest.is_empty() {
-        if let Some(inside) = rest.strip_prefix("[?(@.") {
-            let (test, after) = inside.split_once(")]")?;
-            let (key, value) = test.split_once("==")?;
-            let wanted = value.trim().trim_matches(['"', '\'']);
-            at = at.as_array()?.iter().find(|v| v[key.trim()] == wanted)?;
-            rest = after.trim_start_matches('.');
-        } else if let Some(inside) = rest.strip_prefix('[') {
-            let (index, after) = inside.split_once(']')?;
-            at = match index.parse::<usize>() {
-                Ok(index) => at.get(index)?,
-                Err(_) => at.get(index.trim_matches(['"', '\'']))?,
-            };
-            rest = after.trim_start_matches('.');
-        } else {
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            at = at.get(&rest[..end])?;
-            rest = rest[end..].trim_start_matches('.');
-        }
-    }
-    (!at.is_null()).then(|| at.clone())
-}
-
-/// `92m`, `4m16s`, `5d3h`: kubectl's human durations. `<unknown>` without a time.
-pub fn age(since: &Value, now: Timestamp) -> String {
-    match since.as_str().and_then(|s| s.parse::<Timestamp>().ok()) {
-        Some(at) => human(now.duration_since(at).as_secs()),
-        None => "<unknown>".into(),
-    }
-}
-
-/// `duration.HumanDuration` of apimachinery, for whole seconds.
-pub fn human(seconds: i64) -> String {
-    let two = |big: i64, big_unit: &str, small: i64, small_unit: &str| {
-        if small == 0 { format!("{big}{big_unit}") } else { format!("{big}{big_unit}{small}{small_unit}") }
-    };
-    let (minutes, hours) = (seconds / 60, seconds / 3600);
-    match seconds {
-        s if s < -1 => "<invalid>".into(),
-        s if s < 0 => "0s".into(),
-        s if s < 60 * 2 => format!("{s}s"),
-        s if minutes < 10 => two(minutes, "m", s % 60, "s"),
-        _ if minutes < 60 * 3 => format!("{minutes}m"),
-        _ if hours < 8 => two(hours, "h", minutes % 60, "m"),
-        _ if hours < 48 => format!("{hours}h"),
-        _ if hours < 24 * 8 => two(hours / 24, "d", hours % 24, "h"),
-        _ if hours < 24 * 365 * 2 => format!("{}d", hours / 24),
-        _ if hours < 24 * 365 * 8 => two(hours / 24 / 365, "y", (hours / 24) % 365, "d"),
-        _ => format!("{}y", hours / 24 / 365),
-    }
-}
-
-/// A scalar as text, strings without quotes.
-pub fn plain(value: &Value) -> String {
-    match value {
-        Value::String(s) => s.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    }
-}
-
-fn or(value: &Value, without: &str) -> Value {
-    match plain(value) {
-        text if text.is_empty() => json!(without),
-        text => json!(text),
-    }
-}
-
-fn join(parts: impl Iterator<Item = impl AsRef<str>>) -> String {
-    parts.fold(String::new(), |mut all, part| {
-        if !all.is_empty() {
-            all.push(',');
-        }
-        all + part.as_ref()
-    })
-}
-
 fn len(value: &Value) -> usize {
     value.as_object().map_or(0, |m| m.len())
-}
-
-fn names(pod: &Value) -> Value {
-    json!(join(items(pod, "containers").map(|c| text(c, &["name"]))))
-}
-
-fn images(pod: &Value) -> Value {
-    json!(join(items(pod, "containers").map(|c| text(c, &["image"]))))
-}
-
-/// `a=b,c=d`, or `<none>`.
-fn pairs(labels: &Value) -> Value {
-    let all = labels.as_object().into_iter().flatten();
-    match join(all.map(|(k, v)| format!("{k}={}", plain(v)))) {
-        none if none.is_empty() => json!("<none>"),
-        some => json!(some),
-    }
-}
-
-/// A `metav1.LabelSelector` in words.
-fn selector(selector: &Value) -> Value {
-    let mut terms: Vec<String> = selector["matchLabels"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(k, v)| format!("{k}={}", plain(v)))
-        .collect();
-    for e in items(selector, "matchExpressions") {
-        let (key, values) = (text(e, &["key"]), join(items(e, "values").map(plain)));
-        terms.push(match text(e, &["operator"]) {
-            "In" => format!("{key} in ({values})"),
-            "NotIn" => format!("{key} notin ({values})"),
-            "Exists" => key.to_string(),
-            _ => format!("!{key}"),
-        });
-    }
-    json!(if terms.is_empty() { "<none>".to_string() } else { terms.join(",") })
 }
 
 fn node(o: &Value, age: Value) -> Vec<Value> {
@@ -566,37 +439,5 @@ mod tests {
             let best = (-20..20).map(|n| wrong(second * 1000 + n * 50)).min_by_key(Vec::len).unwrap();
             assert!(best.is_empty(), "{file}: {} of {}\n{}", best.len(), rows.len(), best.join("\n"));
         }
-    }
-
-    #[test]
-    fn durations_read_as_kubectl_prints_them() {
-        let cases = [
-            (0, "0s"),
-            (119, "119s"),
-            (120, "2m"),
-            (256, "4m16s"),
-            (600, "10m"),
-            (5580, "93m"),
-            (3 * 3600, "3h"),
-            (3 * 3600 + 120, "3h2m"),
-            (8 * 3600, "8h"),
-            (49 * 3600, "2d1h"),
-            (9 * 86400, "9d"),
-            (-5, "<invalid>"),
-        ];
-        for (seconds, text) in cases {
-            assert_eq!(human(seconds), text, "{seconds}");
-        }
-    }
-
-    #[test]
-    fn custom_columns_follow_their_path() {
-        let o = json!({"spec": {"size": 3, "list": [{"a": "x"}]}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}});
-        let at = |path: &str| custom(&o, &json!({"type": "string", "jsonPath": path}), Timestamp::UNIX_EPOCH);
-        assert_eq!(at(".spec.size"), "3");
-        assert_eq!(at(".spec.list[0].a"), "x");
-        assert_eq!(at(".status.conditions[?(@.type==\"Ready\")].status"), "True");
-        assert_eq!(at(".spec.absent"), Value::Null);
-        assert_eq!(at(".spec.list[?(broken"), Value::Null);
     }
 }

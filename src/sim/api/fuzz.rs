@@ -2,12 +2,19 @@
 use super::auth::{MASTERS, User, Users};
 use super::handler::{Api, Call};
 use super::machines::NoMachines;
+use super::patch::{Patch, PatchKind};
+use super::schema;
+use super::selector::{FieldSelector, LabelSelector};
 use super::store::Store;
+use super::strict::Shapes;
+use super::{cells, customcells};
 use crate::sim::clock::SimClock;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
+use jiff::Timestamp;
 use proptest::prelude::*;
-use serde_json::json;
+use prost::encoding::{WireType, encode_key, encode_varint};
+use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 
 fn api() -> Arc<Api> {
@@ -95,7 +102,8 @@ fn query() -> impl Strategy<Value = String> {
         .prop_map(|all| all.into_iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join("&"))
 }
 
-fn body() -> impl Strategy<Value = Vec<u8>> {
+/// Trees with the words of the API in their keys.
+fn tree() -> impl Strategy<Value = Value> + Clone {
     let json_leaf = prop_oneof![
         Just(json!(null)),
         any::<bool>().prop_map(|b| json!(b)),
@@ -134,7 +142,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
         "limits",
         "resources",
     ]);
-    let tree = json_leaf.prop_recursive(5, 40, 5, move |inner| {
+    json_leaf.prop_recursive(5, 40, 5, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(|v| json!(v)),
             prop::collection::vec((key.clone(), inner), 0..5).prop_map(|m| m
@@ -143,7 +151,11 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
                 .collect::<serde_json::Map<_, _>>()
                 .into()),
         ]
-    });
+    })
+}
+
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    let tree = tree();
     prop_oneof![
         3 => tree.clone().prop_map(|v| v.to_string().into_bytes()),
         3 => (prop::sample::select(vec!["Pod", "Deployment", "Scale", "Eviction", "Binding", "Event", "SelfSubjectAccessReview", "CustomResourceDefinition"]),
@@ -151,7 +163,70 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
             .prop_map(|(kind, version, spec)| json!({"kind": kind, "apiVersion": version, "metadata": {"name": "web"}, "spec": spec, "target": spec}).to_string().into_bytes()),
         1 => prop::collection::vec(any::<u8>(), 0..64),
         1 => prop::collection::vec(any::<u8>(), 0..64).prop_map(|b| [&b"k8s\0"[..], &b].concat()),
+        2 => protobuf(),
     ]
+}
+
+/// `runtime.Unknown` around fields that mean something to some message, nested as they come.
+fn protobuf() -> impl Strategy<Value = Vec<u8>> {
+    let wrap = |number: u32, data: &[u8]| {
+        let mut out = Vec::new();
+        encode_key(number, WireType::LengthDelimited, &mut out);
+        encode_varint(data.len() as u64, &mut out);
+        out.extend_from_slice(data);
+        out
+    };
+    let number = |number: u32, n: u64| {
+        let mut out = Vec::new();
+        encode_key(number, WireType::Varint, &mut out);
+        encode_varint(n, &mut out);
+        out
+    };
+    let leaf = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..8),
+        "[a-z]{0,6}".prop_map(String::into_bytes),
+        (1..45_u32, any::<u64>()).prop_map(move |(n, value)| number(n, value)),
+    ];
+    let fields = leaf.prop_recursive(6, 60, 6, move |inner| {
+        prop::collection::vec((1..45_u32, inner), 0..6)
+            .prop_map(move |all| all.iter().flat_map(|(n, data)| wrap(*n, data)).collect::<Vec<u8>>())
+    });
+    let kinds = [
+        "Pod",
+        "Deployment",
+        "CronJob",
+        "Ingress",
+        "DeleteOptions",
+        "HorizontalPodAutoscaler",
+        "Eviction",
+        "Scale",
+    ];
+    (prop::sample::select(kinds.to_vec()), fields).prop_map(move |(kind, raw)| {
+        let type_meta = [wrap(1, b"v1"), wrap(2, kind.as_bytes())].concat();
+        [b"k8s\0".to_vec(), wrap(1, &type_meta), wrap(2, &raw)].concat()
+    })
+}
+
+/// A tree without the keys that only patches have.
+fn plain(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(map) => {
+            map.retain(|key, _| !key.starts_with('$'));
+            map.values_mut().for_each(|v| *v = plain(v.take()));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|v| *v = plain(v.take())),
+        _ => {}
+    }
+    value
+}
+
+/// Whether a tree has a key that only patches have.
+fn has_directive(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.iter().any(|(k, v)| k.starts_with('$') || has_directive(v)),
+        Value::Array(list) => list.iter().any(has_directive),
+        _ => false,
+    }
 }
 
 proptest! {
@@ -183,5 +258,50 @@ proptest! {
         // 500 is for fields that are not in the schema, 503 what NoMachines says, 504 for a version that is yet to come.
         let undeclared = status == 500 && kind.contains("apply-patch");
         prop_assert!((200..500).contains(&status) || undeclared || matches!(status, 503 | 504), "{status}");
+    }
+
+    #[test]
+    fn patches_leave_objects_behind_and_no_directives(target in tree(), patch in tree()) {
+        let target = json!({"spec": plain(target), "metadata": {}});
+        for kind in [PatchKind::Strategic, PatchKind::Merge, PatchKind::Json] {
+            let mut patched = target.clone();
+            let Ok(patch) = Patch::read(kind, patch.to_string().as_bytes()) else { continue };
+            if patch.apply(&mut patched).is_ok() {
+                prop_assert!(patched.is_object());
+                prop_assert!(kind != PatchKind::Strategic || !has_directive(&patched), "{patched}");
+            }
+        }
+    }
+
+    #[test]
+    fn selectors_are_read_or_refused(
+        text in "(!?[a-z./]{0,5}( (in|notin|exists)? ?[(]?[a-z]{0,2},?[a-z]{0,2}[)]?|[!=<>]{0,3}[a-z]{0,3})?,?){0,4}",
+        noise in "\\PC{0,20}",
+        object in tree(),
+    ) {
+        let pods = API.store.served("", "v1", "pods").unwrap();
+        for text in [&text, &noise] {
+            if let Ok(selector) = LabelSelector::parse(text) {
+                selector.matches_labels(&object);
+            }
+            let _ = FieldSelector::parse(text, &pods);
+        }
+        LabelSelector::from_object(&object).matches_labels(&object);
+    }
+
+    #[test]
+    fn any_schema_and_any_column_fit_any_object(mut object in tree(), schema in tree(), path in "[.a-z0-9@?()=\\[\\]\"']{0,24}") {
+        let _ = Shapes::Custom(schema).check(&mut object);
+        for kind in ["Pod", "Deployment", "Ingress", "CustomResourceDefinition"] {
+            let shapes = Shapes::BuiltIn(schema::of_kind("", kind).unwrap());
+            if shapes.check(&mut object).is_ok() {
+                prop_assert_eq!(shapes.check(&mut object), Ok(Vec::new()), "what was unknown is gone");
+            }
+        }
+        let column = json!({"type": "string", "jsonPath": path});
+        customcells::cell(&object, &column, Timestamp::UNIX_EPOCH);
+        for resource in API.store.resources() {
+            cells::cells(&resource.key, &object, Timestamp::UNIX_EPOCH);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The row of a pod: kubectl's STATUS column is computed here, in the server.
-use super::cells::{age, human, plain};
 use super::meta::{items, text};
+use super::print::{age, human, plain};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -1,16 +1,17 @@
 //! scale, eviction, binding, tokens, finalize, approval: subresources that answer from the store alone.
 use super::auth::User;
 use super::body::{self, Answer};
+use super::decode;
 use super::handler::{Api, Call};
 use super::meta::{self, child, object, text};
 use super::patch::{Patch, PatchKind};
+use super::print::plain;
 use super::registry::Resource;
 use super::request::RequestInfo;
 use super::selector::LabelSelector;
 use super::status::{Cause, Details, Status};
 use super::store::{Part, Rewrite};
 use super::write::parse_delete_options;
-use super::{cells, decode};
 use crate::sim::clock::rfc3339;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -50,7 +51,7 @@ fn scale_of(o: &Value) -> Value {
         .into_iter()
         .flatten()
         .filter(|(_, v)| v.is_string())
-        .map(|(k, v)| format!("{k}={}", cells::plain(v)))
+        .map(|(k, v)| format!("{k}={}", plain(v)))
         .collect();
     json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
         "spec": {"replicas": o["spec"]["replicas"].as_i64().unwrap_or(0)},

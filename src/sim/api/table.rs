@@ -1,7 +1,7 @@
 //! Server-side tables: the columns of each kind and what stands in them.
-use super::cells;
 use super::registry::Resource;
 use super::store::Store;
+use super::{cells, customcells};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::{Arc, LazyLock};
@@ -52,7 +52,7 @@ impl Columns {
             Some(custom) => {
                 let columns = custom.as_array().into_iter().flatten();
                 let name = object["metadata"]["name"].clone();
-                std::iter::once(name).chain(columns.map(|c| cells::custom(object, c, now))).collect()
+                std::iter::once(name).chain(columns.map(|c| customcells::cell(object, c, now))).collect()
             }
             None => cells::cells(&self.key, object, now),
         }

@@ -258,7 +258,7 @@ fn resources(container: &Value, at: &str, causes: &mut Vec<Cause>) {
                 Some(n) => {
                     let limit = &container["resources"]["limits"][name];
                     if kind == "requests" && parse(limit).is_some_and(|l| n > l) {
-                        let why = format!("must be less than or equal to {name} limit of {}", super::cells::plain(limit));
+                        let why = format!("must be less than or equal to {name} limit of {}", super::print::plain(limit));
                         causes.push(Cause::invalid(&at, amount, &why));
                     }
                 }
