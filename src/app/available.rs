@@ -81,23 +81,14 @@ impl<'m> Here<'m> {
                 unless(fetched, "This text is not an object of the server.")
             }
             Id::ReadOnly => preferences::kept_read_only(model),
-            Id::Namespace1
-            | Id::Namespace2
-            | Id::Namespace3
-            | Id::Namespace4
-            | Id::Namespace5
-            | Id::Namespace6
-            | Id::Namespace7
-            | Id::Namespace8
-            | Id::Namespace9 => {
-                let number = id as usize - Id::Namespace1 as usize;
+            _ => {
+                let number = preferences::favourite_number(id)?;
                 let named = model.prefs.settings.namespaces.len() > number;
                 let why = || {
                     format!("There is no favourite {}: `namespaces` in config.toml names them.", number + 1)
                 };
                 (!named).then(why)
             }
-            _ => None,
         }
     }
 

@@ -208,15 +208,6 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::ViewWorkloads => {
             open_table(model, Source { kind: Kind::Deployment, fence: Fence::Workloads });
         }
-        Id::Namespace1
-        | Id::Namespace2
-        | Id::Namespace3
-        | Id::Namespace4
-        | Id::Namespace5
-        | Id::Namespace6
-        | Id::Namespace7
-        | Id::Namespace8
-        | Id::Namespace9 => preferences::favourite(model, id as usize - Id::Namespace1 as usize),
         Id::Bug => return vec![Effect::Bug(preferences::capabilities(model))],
         Id::Theme => prompt::open(model, PromptKind::Theme),
         Id::ReadOnly => return preferences::toggle_read_only(model),
@@ -230,7 +221,10 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
             model.say(Tone::Info, "Connecting anew; every watch goes on from where it was, or lists again.");
             return vec![Effect::Reconnect];
         }
-        _ => model.say(Tone::Info, format!("`{}` does nothing here.", id.command().name)),
+        _ => match preferences::favourite_number(id) {
+            Some(number) => preferences::favourite(model, number),
+            None => model.say(Tone::Info, format!("`{}` does nothing here.", id.command().name)),
+        },
     }
     Vec::new()
 }

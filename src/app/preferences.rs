@@ -14,7 +14,7 @@ use crate::config::keymap::Choice;
 use crate::config::settings::{Notifications, Times};
 use crate::config::sheet::{BUILT_IN, Sheet};
 use crate::config::theme::Glyphs;
-use crate::config::{Config, Key, Settings, Theme};
+use crate::config::{Config, Id, Key, Settings, Theme};
 use crate::detect::{DetectConfig, registry, user};
 
 /// Keys shown while presenting.
@@ -302,6 +302,11 @@ pub fn toggle_presentation(model: &mut Model) {
     );
 }
 
+/// Which favourite a command is for, from 0.
+pub fn favourite_number(id: Id) -> Option<usize> {
+    (id as usize).checked_sub(Id::Namespace1 as usize).filter(|n| *n < 9)
+}
+
 /// Only the favourite namespace of this number, from 0.
 pub fn favourite(model: &mut Model, number: usize) {
     if let Some(name) = model.prefs.settings.namespaces.get(number) {
@@ -357,7 +362,7 @@ pub fn show_key(model: &mut Model, key: Key) {
 mod tests {
     use super::*;
     use crate::app::command;
-    use crate::config::{Id, Keymap};
+    use crate::config::Keymap;
     use crate::world::{Clock, Time};
 
     fn loaded(config: &str) -> Loaded {

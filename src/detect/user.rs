@@ -7,6 +7,7 @@ use cel::{Context, Program};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::world::cel::as_cel;
 use crate::world::{Kind, ObjectRef, Text, Time, World};
 
 use super::config::seconds;
@@ -206,7 +207,7 @@ impl UserRules {
     ) {
         let Some(rules) = self.by_kind.get(&object.kind) else { return };
         let Some(value) = fields::of(world, object, now) else { return };
-        let value = to_cel(&value);
+        let value = as_cel(&value);
         for rule in rules {
             let mut context = Context::default();
             context.add_variable_from_value("object", value.clone());
@@ -261,23 +262,6 @@ fn render(parts: &[Part], context: &Context) -> String {
         }
     }
     out
-}
-
-/// JSON as CEL sees it: every whole number is an int, so that `restarts > 3` compares like with like.
-fn to_cel(value: &Value) -> cel::Value {
-    match value {
-        Value::Null => cel::Value::Null,
-        Value::Bool(b) => cel::Value::Bool(*b),
-        Value::Number(n) => {
-            n.as_i64().map_or_else(|| cel::Value::Float(n.as_f64().unwrap_or(f64::NAN)), cel::Value::Int)
-        }
-        Value::String(s) => cel::Value::String(Arc::new(s.clone())),
-        Value::Array(items) => cel::Value::List(Arc::new(items.iter().map(to_cel).collect())),
-        Value::Object(map) => {
-            let map: HashMap<String, cel::Value> = map.iter().map(|(k, v)| (k.clone(), to_cel(v))).collect();
-            cel::Value::Map(map.into())
-        }
-    }
 }
 
 #[cfg(test)]

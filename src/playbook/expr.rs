@@ -6,6 +6,8 @@ use std::sync::{Arc, LazyLock};
 use cel::{Context, Program};
 use serde_json::Value;
 
+use crate::world::cel::as_cel;
+
 static MACRO: LazyLock<regex::Regex> = LazyLock::new(|| {
     // A literal pattern; a test compiles it.
     #[allow(clippy::expect_used)]
@@ -61,28 +63,10 @@ impl Expr {
     pub fn eval(&self, bindings: &Bindings) -> Result<Value, String> {
         let mut context = Context::default();
         for (name, value) in bindings {
-            context.add_variable_from_value(name.clone(), to_cel(value));
+            context.add_variable_from_value(name.clone(), as_cel(value));
         }
         let value = self.program.execute(&context).map_err(|e| e.to_string())?;
         value.json().map_err(|e| e.to_string())
-    }
-}
-
-/// JSON as CEL sees it: every whole number is an int, so that `restarts > 3` compares like with like.
-fn to_cel(value: &Value) -> cel::Value {
-    match value {
-        Value::Null => cel::Value::Null,
-        Value::Bool(b) => cel::Value::Bool(*b),
-        Value::Number(n) => {
-            n.as_i64().map_or_else(|| cel::Value::Float(n.as_f64().unwrap_or(f64::NAN)), cel::Value::Int)
-        }
-        Value::String(s) => cel::Value::String(Arc::new(s.clone())),
-        Value::Array(items) => cel::Value::List(Arc::new(items.iter().map(to_cel).collect())),
-        Value::Object(map) => {
-            let map: std::collections::HashMap<String, cel::Value> =
-                map.iter().map(|(k, v)| (k.clone(), to_cel(v))).collect();
-            cel::Value::Map(map.into())
-        }
     }
 }
 

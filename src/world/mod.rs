@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod causes;
+pub mod cel;
 pub mod delta;
 pub mod intern;
 pub mod kind;

@@ -42,7 +42,7 @@ mod portforward;
 mod print;
 mod protobuf;
 mod proxy;
-mod quantity;
+pub(super) mod quantity;
 pub(super) mod rbac;
 mod read;
 mod request;

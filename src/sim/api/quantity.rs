@@ -1,13 +1,18 @@
 //! Kubernetes quantities (`100m`, `1.5Gi`, `2e3`) as numbers, and back.
 use serde_json::Value;
 
-/// The number behind a quantity; None if it is none.
+/// The number behind a quantity in an object: a string, or a bare number. `None` if it is none.
 pub fn parse(value: &Value) -> Option<f64> {
-    let text = match value {
-        Value::Number(n) => return n.as_f64(),
-        Value::String(s) => s.trim(),
-        _ => return None,
-    };
+    match value {
+        Value::Number(n) => n.as_f64(),
+        Value::String(s) => number(s),
+        _ => None,
+    }
+}
+
+/// The number that a quantity's text stands for (`250m` is 0.25, `2Gi` is 2147483648). `None` if it is none.
+pub fn number(text: &str) -> Option<f64> {
+    let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '+' | '-')).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let number: f64 = number.parse().ok()?;
@@ -60,6 +65,7 @@ mod tests {
             ("1.5Gi", 1_610_612_736.0),
             ("2e3", 2000.0),
             ("1E3", 1000.0),
+            ("0.5", 0.5),
             ("5G", 5e9),
         ] {
             assert_eq!(parse(&json!(text)), Some(number), "{text}");

@@ -1,9 +1,12 @@
 //! Reading and shaping API objects as plain JSON: names, labels, selectors, quantities, owners, conditions.
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+
+pub use crate::sim::api::quantity::parse as amount;
 
 /// A namespaced name; the namespace is empty for cluster-scoped objects.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -138,41 +141,6 @@ pub fn expression<'a>(e: &Value, get: impl Fn(&str) -> Option<&'a str>) -> bool 
     }
 }
 
-/// A Kubernetes quantity as a number (`250m` is 0.25, `2Gi` is 2147483648). `None` when it is not a quantity.
-pub fn quantity(text: &str) -> Option<f64> {
-    let text = text.trim();
-    let split =
-        text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '-' | '+'))).unwrap_or(text.len());
-    let (number, suffix) = text.split_at(split);
-    let scale = match suffix {
-        "" => 1.0,
-        "n" => 1e-9,
-        "u" => 1e-6,
-        "m" => 1e-3,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "P" => 1e15,
-        "Ki" => 1024.0,
-        "Mi" => 1_048_576.0,
-        "Gi" => 1_073_741_824.0,
-        "Ti" => 1_099_511_627_776.0,
-        "Pi" => 1_125_899_906_842_624.0,
-        _ => return text.parse().ok(),
-    };
-    Some(number.parse::<f64>().ok()? * scale)
-}
-
-/// A quantity in a JSON value: a string or a bare number.
-pub fn amount(value: &Value) -> Option<f64> {
-    match value {
-        Value::String(s) => quantity(s),
-        Value::Number(n) => n.as_f64(),
-        _ => None,
-    }
-}
-
 /// A Go duration as kubelet prints it: `10s`, `2m40s`, `5m0s`, `1h0m0s`.
 pub fn go_duration(d: Duration) -> String {
     let s = d.as_secs();
@@ -278,16 +246,6 @@ pub fn int_or_percent(value: Option<&Value>, total: i64, up: bool) -> Option<i64
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quantities_are_read_as_kubernetes_writes_them() {
-        for (text, want) in
-            [("250m", 0.25), ("2Gi", 2_147_483_648.0), ("100", 100.0), ("1e3", 1000.0), ("0.5", 0.5)]
-        {
-            assert_eq!(quantity(text), Some(want), "{text}");
-        }
-        assert_eq!(quantity("lots"), None);
-    }
 
     #[test]
     fn durations_are_printed_as_go_does() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
-use crate::sim::cluster::object::quantity;
+use crate::sim::api::quantity::number;
 
 /// A signed span of time in milliseconds, written `90s`, `2m30s`, `-1h`, `250ms`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -87,7 +87,7 @@ impl<'de> Deserialize<'de> for Amount {
                 Ok(Amount(v as f64))
             }
             fn visit_str<E: de::Error>(self, v: &str) -> Result<Amount, E> {
-                quantity(v)
+                number(v)
                     .map(Amount)
                     .ok_or_else(|| E::custom(format!("`{v}` is not a quantity like 250m or 2Gi")))
             }
@@ -166,7 +166,7 @@ impl<'de> Deserialize<'de> for Curve {
                 Ok(Curve::flat(v as f64))
             }
             fn visit_str<E: de::Error>(self, v: &str) -> Result<Curve, E> {
-                quantity(v)
+                number(v)
                     .map(Curve::flat)
                     .ok_or_else(|| E::custom(format!("`{v}` is not a quantity like 250m or 2Gi")))
             }
