@@ -1,13 +1,16 @@
 //! What the machines behind the API do: shells and files, heap dumps, exporters, logs, and the captured sequences.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod drill;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use drill::Drill;
 use khud::sim::api::machines::{ExecIo, ExecRequest, ExecResult, LogOptions, Machines, ProxyTarget};
-use khud::sim::api::store::{Object, Store};
+use khud::sim::api::store::{ChangeKind, Object, Store};
 use khud::sim::clock::SimClock;
 use khud::sim::cluster::Cluster;
 use khud::sim::scenario;
@@ -323,7 +326,11 @@ fn the_sequences_of_the_captures_are_reproduced() {
             _ => return None,
         })
     });
-    for file in std::fs::read_dir("tests/fixtures/sequences").unwrap() {
+    are_as_captured("tests/fixtures/sequences", &seen);
+}
+
+fn are_as_captured(dir: &str, seen: &BTreeMap<String, Vec<String>>) {
+    for file in std::fs::read_dir(dir).unwrap() {
         let path = file.unwrap().path();
         let of = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let want = std::fs::read_to_string(&path).unwrap();
@@ -332,4 +339,108 @@ fn the_sequences_of_the_captures_are_reproduced() {
             seen.get(&of).into_iter().flatten().map(String::as_str).take(want.len()).collect();
         assert_eq!(got, want, "{of}");
     }
+}
+
+/// tests/fixtures/drain/*.txt are told in the same way of captures/watch/drain-blocked-by-pdb.jsonl.
+#[test]
+fn a_blocked_drain_goes_as_captured() {
+    let drill = Drill::start("tests/fixtures/captured-drain.yaml");
+    let before = drill.pods("dev", "payment-service");
+    let first = drill::name(&before[0]).to_owned();
+    let is_new = |name: &str| before.iter().all(|p| drill::name(p) != name);
+    let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut replacement = None;
+    let mut blocked = Vec::new();
+    let mut changes = drill.changes();
+    let mut record = |replacement: &mut Option<String>| {
+        while let Some(change) = changes.try_next() {
+            let (o, name) = (&*change.object, text(&change.object, "/metadata/name"));
+            let about = text(o, "/involvedObject/name");
+            let gone = change.kind == ChangeKind::Deleted;
+            let (of, line) = match &*change.resource {
+                "nodes" => ("node", told_cordon(o)),
+                "pods" if text(o, "/metadata/namespace") == "production" => {
+                    blocked.push(told_disruption(o, gone));
+                    continue;
+                }
+                "pods" if name == first => ("evicted", told_disruption(o, gone)),
+                "pods" if is_new(name) && replacement.as_deref().is_none_or(|r| r == name) => {
+                    *replacement = Some(name.to_owned());
+                    ("replacement", told_placement(o))
+                }
+                "events" if about == first => ("evicted-events", told_event(o)),
+                "events" if Some(about) == replacement.as_deref() => ("replacement-events", told_event(o)),
+                "events" if about == "gpu-worker-042" => ("node-events", told_event(o)),
+                "events" if text(o, "/involvedObject/kind") == "ReplicaSet" => ("set-events", told_event(o)),
+                _ => continue,
+            };
+            let lines = seen.entry(of.to_owned()).or_default();
+            if lines.last() != Some(&line) {
+                lines.push(line);
+            }
+        }
+    };
+    let node = drill.get("nodes", "", "gpu-worker-042");
+    let (cordoned, pod) = (told_cordon(&node), told_disruption(&before[0], false));
+    drill.cordon("gpu-worker-042", true);
+    for pod in &before {
+        drill.evict("dev", drill::name(pod), Some(2)).unwrap();
+    }
+    for _ in 0..30 {
+        for pod in drill.pods("production", "api-server") {
+            let refused = drill.evict("production", drill::name(&pod), Some(2)).unwrap_err();
+            assert!(
+                refused.contains("Cannot evict pod as it would violate the pod's disruption budget."),
+                "{refused}"
+            );
+            assert!(
+                refused.contains("The disruption budget api-server needs 3 healthy pods and has 3 currently")
+            );
+        }
+        drill.pass(1);
+        record(&mut replacement);
+    }
+    drill.cordon("gpu-worker-042", false);
+    drill.pass(10);
+    record(&mut replacement);
+    assert_eq!(blocked, Vec::<String>::new(), "the budget's pods are left alone");
+    seen.get_mut("node").unwrap().insert(0, cordoned);
+    seen.get_mut("evicted").unwrap().insert(0, pod);
+    are_as_captured("tests/fixtures/drain", &seen);
+}
+
+fn told_cordon(node: &Value) -> String {
+    let cordoned = node["spec"]["unschedulable"] == true;
+    let taints = node["spec"]["taints"].as_array().into_iter().flatten();
+    let taints =
+        taints.map(|t| format!("{}:{}", text(t, "/key"), text(t, "/effect"))).collect::<Vec<_>>().join(",");
+    format!("unschedulable={cordoned} {taints}").trim().to_owned()
+}
+
+fn told_disruption(pod: &Value, gone: bool) -> String {
+    if gone {
+        return "gone".to_owned();
+    }
+    let deleting = pod.pointer("/metadata/deletionTimestamp").map(|_| "deleting".to_owned());
+    let parts = [
+        Some(text(pod, "/status/phase").to_owned()),
+        deleting,
+        told_container(pod),
+        told_condition(pod, "DisruptionTarget"),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn told_placement(pod: &Value) -> String {
+    let scheduled = match text(condition(pod, "PodScheduled"), "/status") {
+        "True" => Some("scheduled".to_owned()),
+        _ => told_condition(pod, "PodScheduled"),
+    };
+    let parts = [Some(text(pod, "/status/phase").to_owned()), scheduled, told_container(pod)];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn told_event(event: &Value) -> String {
+    let message = text(event, "/message").trim_start_matches("(combined from similar events): ");
+    format!("{} {} {}", text(event, "/type"), text(event, "/reason"), anonymous(message))
 }

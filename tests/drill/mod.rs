@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::Request;
 use k8s_openapi::api::core::v1::Pod;
+use khud::sim::api::store::Changes;
 use khud::sim::clock::SimClock;
 use khud::sim::{Fleet, SimOptions, scenario};
 use kube::api::{Api, AttachParams};
@@ -65,6 +66,11 @@ impl Drill {
         let limit = Duration::from_secs(20);
         let answer = self.runtime.block_on(async { tokio::time::timeout(limit, answer).await });
         answer.map_err(|_| "no answer".to_owned())?.map_err(|e| e.to_string())
+    }
+
+    /// Everything that changes from now on, in the first context's cluster.
+    pub fn changes(&self) -> Changes {
+        self.fleet.sims().next().unwrap().1.store().subscribe()
     }
 
     /// Does the API server answer at all?
@@ -153,9 +159,10 @@ impl Drill {
         self.patch("nodes", "", node, json!({"spec": {"unschedulable": on}}));
     }
 
-    /// The eviction API; what refuses it.
-    pub fn evict(&self, ns: &str, pod: &str) -> Result<(), String> {
-        let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": ns}});
+    /// The eviction API, with this grace in seconds if not the pod's own; what refuses it.
+    pub fn evict(&self, ns: &str, pod: &str, grace: Option<u32>) -> Result<(), String> {
+        let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": ns},
+            "deleteOptions": {"gracePeriodSeconds": grace}});
         let done = self.request("POST", &format!("{}/eviction", at("pods", ns, pod)), Some(eviction));
         self.pass(0);
         done.map(drop)
@@ -166,7 +173,7 @@ impl Drill {
         self.cordon(node, true);
         for pod in self.list("pods", "").iter().filter(|p| p["spec"]["nodeName"] == node) {
             if pod["metadata"]["ownerReferences"][0]["kind"] != "DaemonSet" {
-                self.evict(text(pod, "/metadata/namespace"), name(pod)).unwrap();
+                self.evict(text(pod, "/metadata/namespace"), name(pod), None).unwrap();
             }
         }
     }

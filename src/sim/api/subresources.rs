@@ -131,8 +131,22 @@ fn evict(api: &Api, call: &Call, info: &RequestInfo) -> Result<Answer, Status> {
     if !unguarded {
         spend_budget(api, &info.namespace, &pod, options.dry_run)?;
     }
+    if !options.dry_run {
+        api.store.modify("pods", &info.namespace, &info.name, Part::Status, |pod| evicting(pod, api))?;
+    }
     api.store.delete("pods", &info.namespace, &info.name, options)?;
     Ok(Status::success(201).into())
+}
+
+/// The condition that an evicted pod ends with (captures/watch/drain-blocked-by-pdb).
+fn evicting(pod: &mut Value, api: &Api) {
+    let condition = json!({"type": "DisruptionTarget", "status": "True", "lastProbeTime": null,
+        "lastTransitionTime": rfc3339(api.store.clock().now()),
+        "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting"});
+    let status = child(pod, "status");
+    let others = meta::items(status, "conditions").filter(|c| c["type"] != "DisruptionTarget").cloned();
+    let all: Vec<Value> = std::iter::once(condition).chain(others).collect();
+    object(status).insert("conditions".into(), all.into());
 }
 
 const PDB: &str = "poddisruptionbudgets.policy";

@@ -91,6 +91,15 @@ impl Ord for Due {
     }
 }
 
+/// Why an owner makes no pods for a while.
+pub(super) struct Refused {
+    pub until: Timestamp,
+    /// What it was told.
+    pub why: String,
+    /// The pods it had then; with others it tries again at once.
+    pub have: usize,
+}
+
 /// Reconciliations in one go before something must be wrong.
 const RUNAWAY: usize = 500_000;
 
@@ -117,8 +126,8 @@ pub struct Engine {
     pub(super) pending: BTreeSet<Key>,
     /// What the scheduler last said about a pod it could not place.
     pub(super) misplaced: HashMap<Key, String>,
-    /// Owners whose pods were refused: until when they wait, and what they were told.
-    pub(super) refused: HashMap<String, (Timestamp, String)>,
+    /// Owners whose pods were refused.
+    pub(super) refused: HashMap<String, Refused>,
     /// Pods looked at since the cluster last changed for them.
     pub(super) tried: HashSet<Key>,
     pub(crate) metrics_server: bool,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::sim::api::store::{DeleteOptions, Object};
 
-use super::engine::{Engine, Timer, Work};
+use super::engine::{Engine, Refused, Timer, Work};
 use super::events::Source;
 use super::object::{self, Key, entry, finished, int, put_count, text};
 
@@ -27,8 +27,9 @@ impl Engine {
         if have < want {
             // A create that was refused is tried again after a while, not with every change of one's own status.
             let now = self.now();
-            if let Some((_, why)) = self.refused.get(object::uid(set)).filter(|r| r.0 > now) {
-                return Some(why.clone());
+            let refused = self.refused.get(object::uid(set));
+            if let Some(refused) = refused.filter(|r| r.until > now && r.have == have) {
+                return Some(refused.why.clone());
             }
             for done in 0..want - have {
                 let template = set.pointer("/spec/template")?;
@@ -45,7 +46,8 @@ impl Engine {
                         let wait = Duration::from_secs(if done == 0 { 15 } else { 5 });
                         self.after(wait, Timer::Work(Work::ReplicaSet(Key::of(set))));
                         let until = now.checked_add(wait).unwrap_or(now);
-                        self.refused.insert(object::uid(set).to_owned(), (until, why.clone()));
+                        let refused = Refused { until, why: why.clone(), have: have + done };
+                        self.refused.insert(object::uid(set).to_owned(), refused);
                         return Some(why);
                     }
                 }
