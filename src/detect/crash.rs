@@ -158,7 +158,7 @@ struct Crash<'a> {
 /// Whether the container is crashing, and by which end. A container that ended once and runs again is not, unless the
 /// end alone proves a cause (OOM); one that ended again and again is until it has run for `stable` seconds.
 fn crash_of<'a>(ctx: &Ctx, pod: &Pod, c: &'a Container, out: &mut Out) -> Option<Crash<'a>> {
-    let proxy = roles::of(ctx, pod) == roles::Role::Proxy;
+    let proxy = roles::of(pod) == roles::Role::Proxy;
     match &c.state {
         ContainerState::Waiting { reason, .. } if &**reason == "CrashLoopBackOff" => {
             let end = c.last.as_deref()?;

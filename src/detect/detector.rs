@@ -402,14 +402,7 @@ impl Detector {
             if root != *object {
                 self.queue(root);
             }
-            let ns = &object.namespace;
-            let services: Vec<ObjectRef> = world
-                .services
-                .values()
-                .filter(|s| s.meta.namespace == *ns)
-                .map(crate::world::Object::reference)
-                .filter(|s| self.groups.is_sick(s))
-                .collect();
+            let services: Vec<ObjectRef> = self.groups.sick_services(&object.namespace).cloned().collect();
             self.second.extend(services);
         }
     }

@@ -12,7 +12,7 @@ use super::signal::{Ctx, Out, Signal};
 pub struct Fleet {
     kubelets: BTreeMap<u32, usize>,
     drivers: BTreeMap<(Text, Text), usize>,
-    /// A count changed since this was last asked.
+    /// What the rules compare with changed since this was last asked.
     dirty: bool,
 }
 
@@ -35,7 +35,7 @@ impl Fleet {
         if old == new {
             return;
         }
-        self.dirty = true;
+        let before = self.compared();
         if let Some(old) = old {
             take(&mut self.kubelets, old.minor.as_ref());
             take(&mut self.drivers, old.driver.as_ref());
@@ -44,6 +44,22 @@ impl Fleet {
             new.minor.into_iter().for_each(|m| *self.kubelets.entry(m).or_default() += 1);
             new.driver.iter().cloned().for_each(|d| *self.drivers.entry(d).or_default() += 1);
         }
+        self.dirty |= self.compared() != before;
+    }
+
+    /// What the nodes are held against: the newest kubelet, and the usual driver of each product with those beside it.
+    /// Counts alone move with every node of an upgrade, and say nothing new of the others.
+    fn compared(&self) -> (Option<u32>, Vec<(Text, Text, bool)>) {
+        let drivers = self.drivers.keys().map(|(p, d)| (p.clone(), d.clone(), self.usual(p) == Some(d)));
+        (self.kubelets.keys().next_back().copied(), drivers.collect())
+    }
+
+    /// The driver that more nodes with the product run than any other; `None` where two are equal.
+    fn usual(&self, product: &Text) -> Option<&Text> {
+        let of_product = || self.drivers.iter().filter(|((p, _), _)| p == product);
+        let most = of_product().map(|(_, n)| n).max()?;
+        let mut at_the_top = of_product().filter(|(_, n)| *n == most).map(|((_, d), _)| d);
+        at_the_top.next().filter(|_| at_the_top.next().is_none())
     }
 
     /// Whether all nodes are to be judged again.
@@ -87,20 +103,16 @@ pub fn judge(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
         );
     }
     let Some((product, own)) = Share::of(node).driver else { return };
-    let of_product = || fleet.drivers.iter().filter(|((p, _), _)| *p == product);
-    let Some(((_, usual), n)) = of_product().max_by_key(|(_, n)| **n) else { return };
-    let mine = of_product().find(|((_, d), _)| *d == own).map_or(0, |(_, n)| *n);
-    if mine < *n {
-        out.push(
-            Signal::new("gpu.driver-drift", all_nodes(), ctx.now)
-                .title(format!("nodes with {product} run different GPU drivers: {own} beside {usual}"))
-                .row(format!("driver {own}, others {usual}"))
-                .evidence(
-                    "node labels",
-                    format!("driver {own}; {n} nodes with {product} run {usual}"),
-                    object,
-                    None,
-                ),
-        );
-    }
+    let Some(usual) = fleet.usual(&product).filter(|usual| **usual != own) else { return };
+    out.push(
+        Signal::new("gpu.driver-drift", all_nodes(), ctx.now)
+            .title(format!("nodes with {product} run different GPU drivers: {own} beside {usual}"))
+            .row(format!("driver {own}, others {usual}"))
+            .evidence(
+                "node labels",
+                format!("driver {own}; more nodes with {product} run {usual}"),
+                object,
+                None,
+            ),
+    );
 }

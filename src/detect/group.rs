@@ -26,8 +26,9 @@ pub struct Groups {
     groups: HashMap<Key, Group>,
     objects: HashMap<ObjectRef, Vec<Key>>,
     by_root: HashMap<ObjectRef, BTreeSet<Key>>,
-    /// Sick pods by namespace.
+    /// Sick pods by namespace, and sick Services.
     pods: HashMap<Text, BTreeSet<ObjectRef>>,
+    services: HashMap<Text, BTreeSet<ObjectRef>>,
     pub dirty: BTreeSet<Key>,
 }
 
@@ -63,6 +64,11 @@ impl Groups {
     /// Pods of the namespace that have a share in a finding.
     pub fn sick_pods(&self, namespace: &str) -> impl Iterator<Item = (&ObjectRef, &[Key])> {
         self.pods.get(namespace).into_iter().flatten().map(|o| (o, self.of(o)))
+    }
+
+    /// Services of the namespace that have a share in a finding.
+    pub fn sick_services(&self, namespace: &str) -> impl Iterator<Item = &ObjectRef> {
+        self.services.get(namespace).into_iter().flatten()
     }
 
     pub fn signal(&self, key: &Key, object: &ObjectRef) -> Option<&Signal> {
@@ -109,12 +115,17 @@ impl Groups {
             self.dirty.insert(key);
             changed = true;
         }
-        if object.kind == Kind::Pod {
-            let set = self.pods.entry(object.namespace.clone()).or_default();
+        let by_namespace = match object.kind {
+            Kind::Pod => Some(&mut self.pods),
+            Kind::Service => Some(&mut self.services),
+            _ => None,
+        };
+        if let Some(index) = by_namespace {
+            let set = index.entry(object.namespace.clone()).or_default();
             if keys.is_empty() {
                 set.remove(object);
                 if set.is_empty() {
-                    self.pods.remove(&object.namespace);
+                    index.remove(&object.namespace);
                 }
             } else {
                 set.insert(object.clone());

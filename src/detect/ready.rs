@@ -81,7 +81,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
             if let Some(probe) = &c.spec.readiness {
                 signal = signal.evidence("pod spec", spec(probe), object, None);
             }
-            out.push(adapt(ctx, pod, signal));
+            out.push(adapt(pod, signal));
         }
         None => {
             let fires = since.plus(seconds(120));
@@ -92,13 +92,13 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
                 .title(format!("container {} runs and is not ready; no event says why", c.spec.name))
                 .row("not ready")
                 .evidence("condition Ready", "False, and no event about its probe", object, pod.ready_since);
-            out.push(adapt(ctx, pod, s));
+            out.push(adapt(pod, s));
         }
     }
 }
 
-fn adapt(ctx: &Ctx, pod: &Pod, mut signal: Signal) -> Signal {
-    let (rule, title) = match roles::of(ctx, pod) {
+fn adapt(pod: &Pod, mut signal: Signal) -> Signal {
+    let (rule, title) = match roles::of(pod) {
         Part::GpuPlugin => ("gpu.plugin", "the GPU device plugin is not ready"),
         Part::GpuExporter => ("gpu.exporter-down", "the GPU exporter is not ready"),
         _ => return signal,

@@ -17,7 +17,7 @@ pub enum Role {
 }
 
 /// By the labels that the projects' own manifests set, else by the container's name.
-pub fn of(_ctx: &Ctx, pod: &Pod) -> Role {
+pub fn of(pod: &Pod) -> Role {
     let l = &pod.meta.labels;
     let says = |key: &str, part: &str| l.get(key).is_some_and(|v| v.contains(part));
     let any = |part: &str| {
@@ -38,7 +38,7 @@ pub fn of(_ctx: &Ctx, pod: &Pod) -> Role {
 
 /// A crash of such a pod under its own name. The patterns count in kube-proxy's own log only.
 pub fn adapt(ctx: &Ctx, pod: &Pod, c: &Container, mut signal: Signal) -> Signal {
-    match of(ctx, pod) {
+    match of(pod) {
         Role::Other => signal,
         Role::Proxy => {
             let log: Vec<&str> = signal
@@ -83,12 +83,8 @@ pub fn adapt(ctx: &Ctx, pod: &Pod, c: &Container, mut signal: Signal) -> Signal 
             rename(signal, "gpu.exporter-down", "gpu").severity(Severity::Warning).title(title)
         }
         Role::Dns => {
-            let (ready, all) = ctx
-                .world
-                .pods
-                .values()
-                .filter(|p| p.meta.owner == pod.meta.owner && p.meta.namespace == pod.meta.namespace)
-                .fold((0, 0), |(r, n), p| (r + usize::from(p.ready), n + 1));
+            let siblings = pod.meta.owner.iter().flat_map(|o| ctx.world.pods_of(&o.uid));
+            let (ready, all) = siblings.fold((0, 0), |(r, n), (_, p)| (r + usize::from(p.ready), n + 1));
             if ready > 0 {
                 return signal;
             }

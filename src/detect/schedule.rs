@@ -67,8 +67,11 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         return volume::unschedulable(ctx, pod, object, root, message, since, fires, out);
     }
     let found = reasons(message);
-    let main = found.iter().max_by_key(|r| main_rank(ctx, pod, r));
-    let cause = never_fits(ctx, pod).or(main.map(|r| r.cause)).unwrap_or("schedule.unknown");
+    // A cluster that scales places its pods within patience: only then is it worth looking through the nodes.
+    let ripe = ctx.now >= fires;
+    let main = found.iter().max_by_key(|r| if ripe { main_rank(ctx, pod, r) } else { rank(r.cause) });
+    let never = if ripe { never_fits(ctx, pod) } else { None };
+    let cause = never.or(main.map(|r| r.cause)).unwrap_or("schedule.unknown");
     let nodes = found.iter().map(|r| r.nodes).sum::<u32>();
     let of = |r: &Rejection| {
         if found.len() > 1 && r.cause == cause {
@@ -80,7 +83,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     let mut signal = Signal::new(cause, root, since).fires_at(fires);
     let (title, row) = match (cause, main) {
         ("schedule.insufficient", r) => {
-            let (what, free) = insufficient(ctx, pod, &found);
+            let (what, free) = insufficient(ctx, pod, &found, ripe);
             if let Some(free) = free {
                 signal = signal.evidence("nodes", free, object, None);
             }
@@ -160,8 +163,8 @@ fn selected(pod: &Pod, labels: &crate::world::Labels) -> bool {
     pod.spec.node_selector.iter().all(|(k, v)| labels.get(k) == Some(&**v))
 }
 
-/// `16 nvidia.com/gpu`, and what the best node has: `most free: 4 of 8 on gpu-worker-042`.
-fn insufficient(ctx: &Ctx, pod: &Pod, found: &[Rejection]) -> (String, Option<String>) {
+/// `16 nvidia.com/gpu`, and where that is looked at what the best node has: `most free: 4 of 8 on gpu-worker-042`.
+fn insufficient(ctx: &Ctx, pod: &Pod, found: &[Rejection], look: bool) -> (String, Option<String>) {
     let scarce: Vec<&Rejection> = found.iter().filter(|r| r.cause == "schedule.insufficient").collect();
     let first = scarce.iter().max_by_key(|r| r.nodes);
     let resource = first.map_or(GPU, |r| r.subject.as_str());
@@ -171,6 +174,9 @@ fn insufficient(ctx: &Ctx, pod: &Pod, found: &[Rejection]) -> (String, Option<St
         _ => n.to_string(),
     };
     let need = scheduling::requests(pod, resource);
+    if !look {
+        return (format!("{} {resource}", show(need)), None);
+    }
     let fits = |name: &str| {
         ctx.world.nodes.find("", name).is_some_and(|n| !n.unschedulable && selected(pod, &n.meta.labels))
     };
