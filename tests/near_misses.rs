@@ -4,11 +4,15 @@
 
 #[path = "near/mod.rs"]
 mod near;
+#[path = "near/table.rs"]
+mod table;
 
 use std::collections::BTreeSet;
 
 use khud::detect::registry::{Needs, RULES};
-use near::{Case, Scene, cases};
+use khud::world::{Kind, ObjectRef, Status, Uid};
+use near::{Case, Scene};
+use table::cases;
 
 fn run(case: &Case, also: Option<fn(&mut Scene)>) -> Vec<near::Seen> {
     let mut scene = Scene::new();
@@ -56,6 +60,32 @@ fn no_rule_is_without_a_case() {
         .map(|r| r.id)
         .collect();
     assert!(lacking.is_empty(), "rules without a case: {lacking:?}");
+}
+
+/// What a stranger writes about a node is no word of Node Problem Detector's.
+#[test]
+fn events_of_another_source_explain_nothing_about_a_node() {
+    for (source, told) in [("kernel-monitor", true), ("some-operator", false)] {
+        let mut scene = Scene::new();
+        scene.node_condition("DiskPressure", Status::True, "KubeletHasDiskPressure", "");
+        let node = ObjectRef::new(Kind::Node, "", "n1");
+        scene.event_on(node, Uid::Uuid(10), "Ext4Error", "EXT4-fs error").source = source.into();
+        let seen = scene.look();
+        assert_eq!(seen[0].evidence.iter().any(|q| q.contains("EXT4-fs")), told, "{source}: {seen:#?}");
+    }
+    // Its word of a kill is none of a node without memory: the kubelet's is.
+    for (reason, source, cause) in [
+        ("SystemOOM", "kubelet", "crash.oom-node"),
+        ("OOMKilling", "kernel-monitor", "crash.oom-limit"),
+        ("SystemOOM", "some-operator", "crash.oom-limit"),
+    ] {
+        let mut scene = Scene::new();
+        scene.crashes(137, "OOMKilled");
+        let node = ObjectRef::new(Kind::Node, "", "n1");
+        scene.event_on(node, Uid::Uuid(10), reason, "Killed process 1 (app)").source = source.into();
+        let seen = scene.look();
+        assert_eq!(seen[0].rule, cause, "{reason} of {source}: {seen:#?}");
+    }
 }
 
 /// A scene with nothing done to it is well, so that whatever a case finds is its own doing.

@@ -252,14 +252,14 @@ fn killing<'w>(
         })
 }
 
-/// A system OOM on the pod's node around the time the container ended.
+/// The kubelet's word of a system OOM on the pod's node around the time the container ended. Node Problem Detector's
+/// `OOMKilling` is written for every kill, those at a container's own limit included: it proves nothing.
 fn system_oom<'w>(ctx: &'w Ctx, pod: &Pod, end: &Terminated) -> Option<&'w Event> {
     let node = Ctx::node_ref(&pod.node);
     ctx.world
         .events_of(&node)
         .into_iter()
-        .find(|e| matches!(&*e.reason, "SystemOOM" | "OOMKilling") && near(e.last, end))
-        .filter(|e| &*e.reason == "SystemOOM")
+        .find(|e| &*e.reason == "SystemOOM" && &*e.source == "kubelet" && near(e.last, end))
 }
 
 fn near(at: Time, end: &Terminated) -> bool {

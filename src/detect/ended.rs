@@ -121,10 +121,14 @@ fn disrupted(
         let node = if pod.node.is_empty() { root.clone() } else { Ctx::node_ref(&pod.node) };
         let grower = super::node::grower(message);
         let title = match &grower {
-            Some(g) => format!("evicted: node {} ran low on {what}; container {g}", pod.node),
+            Some((_, says)) => format!("evicted: node {} ran low on {what}; container {says}", pod.node),
             None => format!("evicted: node {} ran low on {what}", pod.node),
         };
         let mut s = Signal::new(cause, node, since).title(title).row(format!("evicted: node low on {what}"));
+        if grower.is_none() {
+            // It had not grown: it speaks only where nobody who had was evicted.
+            s = s.part(Part::Victim);
+        }
         if cause == "evicted.memory" && super::node::pressed(ctx, &pod.node, "MemoryPressure") {
             s = s.family("node.pressure-memory").part(Part::Victim);
         }

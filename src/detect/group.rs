@@ -173,8 +173,11 @@ pub fn build(key: &Key, group: &Group, now: Time) -> Option<(Finding, Option<Tim
     let count = if affected > 0 { affected } else { part(Part::Member).count().max(1) };
     let telling = |s: &&Signal| s.part != Part::Victim || member.is_none() && overlay.is_none();
     let severity = group.members.values().filter(telling).map(|s| s.severity).max().unwrap_or(Severity::Info);
-    let since = group.members.values().filter(telling).map(|s| s.since).min().unwrap_or(now);
-    let fires = group.members.values().filter(telling).map(|s| s.fires_at).min().unwrap_or(now);
+    // What follows from it may be older than it is known to be (a Service first seen empty), or waits by itself.
+    let proved = |s: &&Signal| matches!(s.part, Part::Member | Part::Overlay) || member.or(overlay).is_none();
+    let its = || group.members.values().filter(telling).filter(proved);
+    let since = its().map(|s| s.since).min().unwrap_or(now);
+    let fires = its().map(|s| s.fires_at).min().unwrap_or(now);
 
     let mut evidence: Vec<Evidence> = Vec::new();
     let mut add = |from: &[Evidence]| {

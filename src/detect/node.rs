@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::world::{ContainerState, Node, ObjectRef, Phase, Status, condition};
+use crate::world::quantity;
+use crate::world::{Condition, ContainerState, Node, ObjectRef, Phase, Status, condition};
 
 use super::config::seconds;
 use super::finding::Severity;
@@ -34,6 +35,25 @@ const PROBLEMS: &[&str] = &[
     "FilesystemCorruptionProblem",
 ];
 
+/// Conditions of EKS's node monitoring agent: bad when False.
+const HEALTHS: &[&str] =
+    &["KernelReady", "NetworkingReady", "StorageReady", "ContainerRuntimeReady", "AcceleratedHardwareReady"];
+
+/// What Node Problem Detector calls itself in its events: a monitor each.
+const DETECTORS: &[&str] = &[
+    "kernel-monitor",
+    "docker-monitor",
+    "systemd-monitor",
+    "abrt-adaptor",
+    "health-checker",
+    "network-custom-plugin-monitor",
+    "ntp-custom-plugin-monitor",
+    "node-problem-detector",
+];
+
+/// Pieces of evidence taken from its events.
+const EXPLAINED: usize = 2;
+
 static GROWER: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"Container (\S+) was using (\S+), request is (\S+),"));
 
@@ -51,13 +71,26 @@ pub fn pressed(ctx: &Ctx, node: &str, kind: &str) -> bool {
         .is_some_and(|c| c.status == Status::True)
 }
 
-/// Who was using how much, in an eviction's message: `app was using 12Gi of a request of 1Gi`.
-pub fn grower(message: &str) -> Option<String> {
+/// Who was using how much, in an eviction's message, and how much more than it asked for. The kubelet names the evicted
+/// pod's own containers that went over their requests: a pod without that clause is a victim of others.
+pub fn grower(message: &str) -> Option<(u64, String)> {
     let m = GROWER.captures(message)?;
-    Some(format!("{} was using {} with a request of {}", &m[1], &m[2], &m[3]))
+    let over = quantity::value(&m[2])?.saturating_sub(quantity::value(&m[3])?);
+    Some((over, format!("{} was using {} with a request of {}", &m[1], &m[2], &m[3])))
 }
 
 pub fn judge(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
+    state(ctx, node, object, out);
+    // What Node Problem Detector saw explains a node that is sick, and says nothing of one that is well.
+    let hour = ctx.now.minus(seconds(3600));
+    if let Some(signal) = out.signals.iter_mut().find(|s| s.key.root == *object) {
+        let events = ctx.world.events_of(object).into_iter();
+        let told = events.filter(|e| e.warning && e.last >= hour && DETECTORS.contains(&&*e.source));
+        *signal = told.take(EXPLAINED).fold(signal.clone(), |s, e| s.event(e));
+    }
+}
+
+fn state(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
     let name = &node.meta.name;
     let created = node.meta.created.unwrap_or(ctx.now);
     if node.meta.deleting.is_some() {
@@ -140,18 +173,30 @@ pub fn judge(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
             c.since,
         );
         if rule == "node.pressure-memory" {
-            for (pod, quote, at) in growers(ctx, name) {
-                signal = signal.evidence("eviction", quote, &pod, at);
+            let growers = growers(ctx, name);
+            if let Some((pod, says, _)) = growers.first() {
+                let pod = format!("{}/{}", pod.namespace, pod.name);
+                signal = signal.title(format!("node {name} runs low on memory; in pod {pod} {says}"));
+            }
+            for (pod, says, at) in growers.into_iter().take(3) {
+                signal = signal.evidence("eviction", says, &pod, at);
             }
         }
         out.push(signal);
     }
-    for c in node.conditions.iter().filter(|c| c.status == Status::True && PROBLEMS.contains(&&*c.kind)) {
+    let bad = |c: &&Condition| match c.status {
+        Status::True => PROBLEMS.contains(&&*c.kind),
+        Status::False => HEALTHS.contains(&&*c.kind),
+        Status::Unknown => false,
+    };
+    for c in node.conditions.iter().filter(bad) {
+        // `KernelDeadlock` says itself what is wrong; `KernelReady` does not.
+        let says = if c.status == Status::True { c.kind.to_string() } else { format!("{} False", c.kind) };
         out.push(
             Signal::new("node.problem", object.clone(), c.since.unwrap_or(ctx.now))
                 .family(&format!("node.problem.{}", c.kind))
-                .title(format!("node {name} reports {}: {}", c.kind, first_clause(&c.message)))
-                .row(&*c.kind)
+                .title(format!("node {name} reports {says}: {}", first_clause(&c.message)))
+                .row(&says)
                 .evidence(
                     format!("condition {}", c.kind),
                     format!("{}: {}", c.reason, c.message),
@@ -252,14 +297,12 @@ fn running_and_creating(ctx: &Ctx, node: &str) -> (usize, usize) {
     })
 }
 
-/// What the evictions from a node say of who grew: the message names the one over its request, whoever was evicted.
+/// Who grew, by the evictions from a node: the one that went furthest over its request first.
 fn growers(ctx: &Ctx, node: &str) -> Vec<(ObjectRef, String, Option<crate::world::Time>)> {
-    ctx.world
-        .pods_on(node)
-        .filter(|(_, p)| &*p.reason == "Evicted")
-        .filter_map(|(_, p)| Some((super::pod::reference(p), grower(&p.message)?, p.ready_since)))
-        .take(3)
-        .collect()
+    let evicted = ctx.world.pods_on(node).filter(|(_, p)| &*p.reason == "Evicted");
+    let mut out: Vec<_> = evicted.filter_map(|(_, p)| Some((grower(&p.message)?, p))).collect();
+    out.sort_by(|((a, _), p), ((b, _), q)| b.cmp(a).then_with(|| p.meta.name.cmp(&q.meta.name)));
+    out.into_iter().map(|((_, says), p)| (super::pod::reference(p), says, p.ready_since)).collect()
 }
 
 fn first_clause(message: &str) -> &str {

@@ -1,15 +1,11 @@
 //! A small cluster that is well, and what can be done to it: the fixtures of the rules.
 
-mod table;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use khud::detect::{DetectConfig, Detector, State};
+use khud::detect::{DetectConfig, Detector, Finding, State};
 use khud::world::selector::Requirement;
 use khud::world::*;
-
-pub use table::cases;
 
 /// A rule, what makes it true, and the one thing that makes it untrue again.
 pub struct Case {
@@ -50,8 +46,11 @@ pub struct Scene {
     pub events: Vec<Event>,
     /// The log every container answers with.
     pub log: String,
-    /// What becomes of the node after it was first seen.
-    pub then: Option<Node>,
+    pub config_maps: Vec<Configuration>,
+    /// More ReplicaSets.
+    pub sets: Vec<Workload>,
+    /// What comes after all of it was first seen.
+    pub then: Vec<Record>,
 }
 
 pub fn ago(scene: &Scene, seconds: u64) -> Time {
@@ -174,7 +173,9 @@ impl Scene {
             cron_job: None,
             events: Vec::new(),
             log: String::new(),
-            then: None,
+            config_maps: Vec::new(),
+            sets: Vec::new(),
+            then: Vec::new(),
         }
     }
 
@@ -312,8 +313,21 @@ impl Scene {
         })
     }
 
-    /// Feeds it all to a detector, answers the logs it asks for, and says what fires.
+    /// What fires, in a test's words.
     pub fn look(self) -> Vec<Seen> {
+        let seen = self.see();
+        seen.iter()
+            .map(|f| Seen {
+                rule: f.rule.to_string(),
+                title: f.title.clone(),
+                row: f.row.clone(),
+                evidence: f.evidence.iter().map(|e| e.quote.clone()).collect(),
+            })
+            .collect()
+    }
+
+    /// Feeds it all to a detector, answers the logs it asks for, and says what fires.
+    pub fn see(self) -> Vec<Arc<Finding>> {
         let (mut world, mut detector) = (World::new(), Detector::new(DetectConfig::default()));
         let mut changes = Vec::new();
         let mut list = |kind: Kind, records: Vec<Record>| {
@@ -327,7 +341,10 @@ impl Scene {
         let nodes = std::iter::once(self.node.clone()).chain(self.nodes);
         list(Kind::Node, nodes.map(|n| Record::Node(Box::new(n))).collect());
         list(Kind::Deployment, vec![boxed(self.deployment)]);
-        list(Kind::ReplicaSet, vec![boxed(self.set)]);
+        let sets = std::iter::once(self.set).chain(self.sets);
+        list(Kind::ReplicaSet, sets.map(boxed).collect());
+        let maps = self.config_maps.into_iter().map(|c| Record::Configuration(Box::new(c)));
+        list(Kind::ConfigMap, maps.collect());
         list(Kind::DaemonSet, self.daemon_set.map(boxed).into_iter().collect());
         list(Kind::StatefulSet, Vec::new());
         list(Kind::Job, self.job.map(|j| Record::Job(Box::new(j))).into_iter().collect());
@@ -344,9 +361,9 @@ impl Scene {
         let pods = std::iter::once(self.pod).chain(self.more);
         list(Kind::Pod, pods.map(|p| Record::Pod(Box::new(p))).collect());
         detector.on_changes(&world, &changes, self.now);
-        if let Some(node) = self.then {
+        for record in self.then {
             let mut changes = Vec::new();
-            world.apply(Delta::Apply(Record::Node(Box::new(node))), &mut changes);
+            world.apply(Delta::Apply(record), &mut changes);
             detector.on_changes(&world, &changes, self.now);
         }
         loop {
@@ -363,17 +380,7 @@ impl Scene {
         while let Some(at) = detector.next_timer().filter(|at| *at <= later) {
             detector.on_timer(&world, at);
         }
-        detector
-            .findings()
-            .iter()
-            .filter(|f| f.state == State::Firing)
-            .map(|f| Seen {
-                rule: f.rule.to_string(),
-                title: f.title.clone(),
-                row: f.row.clone(),
-                evidence: f.evidence.iter().map(|e| e.quote.clone()).collect(),
-            })
-            .collect()
+        detector.findings().iter().filter(|f| f.state == State::Firing).cloned().collect()
     }
 }
 

@@ -1,6 +1,14 @@
 //! The cases: one of each rule.
 
-use super::*;
+use std::sync::Arc;
+use std::time::Duration;
+
+use khud::world::selector::Requirement;
+use khud::world::*;
+
+use crate::near::*;
+// The scene's, not the world's of that name.
+use crate::near::condition;
 
 const PULL: &str = "Back-off pulling image \"registry.example.com/team/web:v2.0.1\": ErrImagePull: failed to pull and unpack image \"registry.example.com/team/web:v2.0.1\": failed to resolve image: ";
 const SCHED: &str = " no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
@@ -17,15 +25,9 @@ fn sched(s: &mut Scene, why: &str) {
     s.unscheduled(&format!("0/1 nodes are available: 1 {why}.{SCHED}"));
 }
 
-/// The condition is set, and true no more.
+/// The condition is set, and true.
 fn scheduled(s: &mut Scene) {
-    let since = ago(s, 10);
-    s.pod.conditions = [condition("PodScheduled", Status::True, "x", "", since)].into();
-}
-
-fn well(s: &mut Scene) {
-    s.c().state = ContainerState::Running { since: None };
-    s.c().restarts = 0;
+    s.pod.conditions[0].status = Status::True;
 }
 
 fn no_events(s: &mut Scene) {
@@ -68,7 +70,7 @@ fn refused(s: &mut Scene, message: &str) {
 }
 
 fn created(s: &mut Scene) {
-    (s.deployment.desired, s.deployment.current) = (1, 1);
+    s.deployment.desired = 1;
 }
 
 fn evicted(s: &mut Scene, message: &str) {
@@ -78,11 +80,7 @@ fn evicted(s: &mut Scene, message: &str) {
 fn older(s: &mut Scene) {
     // Long enough ago that its workload has replaced it and nobody asks any more.
     let long = ago(s, 7200);
-    s.pod.ready_since = Some(long);
     s.c().state = ContainerState::Terminated(Box::new(terminated(137, "Error", long)));
-    for c in &mut s.pod.conditions {
-        c.since = Some(long);
-    }
 }
 
 fn disrupted(s: &mut Scene, reason: &str) {
@@ -760,7 +758,16 @@ fn ends() -> Vec<Case> {
             |s| s.pod.meta.deleting = Some(s.now.plus(Duration::from_secs(60))),
         ),
         // Pods with a name of their own.
-        c("proxy.restarting", "7 restarts on node n1", |s| proxy(s, "bye"), well),
+        c(
+            "proxy.restarting",
+            "7 restarts on node n1",
+            |s| proxy(s, "bye"),
+            |s| {
+                // It has run well for longer than restarts are told of.
+                let since = ago(s, 1200);
+                s.c().state = ContainerState::Running { since: Some(since) };
+            },
+        ),
         c(
             "proxy.oom",
             "limits.memory 2Gi",
@@ -797,17 +804,19 @@ fn ends() -> Vec<Case> {
         ),
         c(
             "gpu.plugin",
-            "NVML",
+            "crash.application",
             |s| {
                 s.daemon("nvidia-device-plugin-daemonset", &[("name", "nvidia-device-plugin-ds")]);
                 s.crashes(1, "Error");
-                s.log = "Failed to initialize NVML: could not load NVML library.".into();
                 (s.slice.ready, s.slice.not_ready) = (1, 0);
             },
-            |s| {
-                s.pod.meta.labels = labels(&[("app", "web")]);
-                s.log = "bye".into();
-            },
+            |s| s.pod.meta.labels = labels(&[("app", "web")]),
+        ),
+        c(
+            "gpu.plugin",
+            "NVML",
+            |s| logged(s, "Failed to initialize NVML: could not load NVML library."),
+            quiet,
         ),
         c(
             "gpu.exporter-down",
@@ -1080,16 +1089,41 @@ fn nodes() -> Vec<Case> {
                     "task docker blocked for more than 120 s",
                 );
             },
+            // A type nobody knows never alarms by itself.
+            |s| s.node.conditions.last_mut().unwrap().kind = "VendorThing".into(),
+        ),
+        c(
+            "node.problem",
+            "task docker blocked",
             |s| {
-                // A type nobody knows never alarms by itself.
-                s.node_condition("KernelDeadlock", Status::False, "KernelHasNoDeadlock", "");
-                s.node_condition(
-                    "VendorThing",
-                    Status::True,
-                    "Something",
-                    "task docker blocked for more than 120 s",
-                );
+                s.node_condition("ReadonlyFilesystem", Status::True, "x", "task docker blocked");
             },
+            |s| s.node.conditions.last_mut().unwrap().status = Status::False,
+        ),
+        // The other polarity.
+        c(
+            "node.problem",
+            "lockup",
+            |s| s.node_condition("KernelReady", Status::False, "SoftLockup", "CPU 3 soft lockup"),
+            |s| s.node.conditions.last_mut().unwrap().status = Status::True,
+        ),
+        c(
+            "node.problem",
+            "lockup",
+            |s| s.node_condition("KernelReady", Status::False, "SoftLockup", "CPU 3 soft lockup"),
+            |s| s.node.conditions.last_mut().unwrap().kind = "VendorReady".into(),
+        ),
+        // Its events explain; only its own do.
+        c(
+            "node.pressure-disk",
+            "EXT4-fs error",
+            |s| {
+                s.node_condition("DiskPressure", Status::True, "KubeletHasDiskPressure", "");
+                let node = ObjectRef::new(Kind::Node, "", "n1");
+                s.event_on(node, Uid::Uuid(10), "Ext4Error", "EXT4-fs error (device sda1)").source =
+                    "kernel-monitor".into();
+            },
+            |s| s.node.conditions.last_mut().unwrap().status = Status::False,
         ),
         c(
             "node.version-skew",
