@@ -27,8 +27,6 @@ pub mod exit {
     pub const FAILED: u8 = 1;
     /// Usage, or could not look.
     pub const USAGE: u8 = 2;
-    /// An action was applied and could not be verified.
-    pub const UNVERIFIED: u8 = 3;
 }
 
 /// Parses the command line and carries it out.

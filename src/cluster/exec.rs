@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Api;
 use kube::api::AttachParams;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::ask::segment;
 use super::connect::Connection;
@@ -14,18 +14,6 @@ use crate::world::ask::{Exec, ExecOutput};
 
 /// kube's own pipes hold 1 KiB, which makes a heap dump three times slower.
 const PIPE: usize = 256 << 10;
-/// Of stderr, when stdout goes elsewhere.
-const STDERR_LIMIT: usize = 64 << 10;
-
-/// How a command ended whose stdout was streamed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ExecEnd {
-    pub exit_code: i32,
-    /// The start of it, at most 64 KiB.
-    pub stderr: Vec<u8>,
-    /// Of stdout, all written out.
-    pub bytes: u64,
-}
 
 impl Connection {
     /// Runs a command and keeps at most `limit` bytes of each of its outputs. Dropping the future hangs up.
@@ -34,36 +22,6 @@ impl Connection {
     /// Where the command could not be started (`Refused`, in the API server's words) or the connection broke. A
     /// command that fails is no error: see `exit_code`.
     pub async fn exec(&self, exec: &Exec, limit: usize) -> Result<ExecOutput, Failure> {
-        let mut stdout = Bounded::new(limit);
-        let (stderr, exit_code) = self.attach(exec, &mut stdout, limit).await?;
-        let truncated = stdout.cut || stderr.cut;
-        Ok(ExecOutput { stdout: stdout.kept, stderr: stderr.kept, exit_code, truncated })
-    }
-
-    /// Runs a command and writes its stdout to `out` as it comes; `progress` hears how many bytes there are so far.
-    /// Dropping the future hangs up.
-    ///
-    /// # Errors
-    /// As `exec`, and where `out` cannot be written.
-    pub async fn exec_stream<W: AsyncWrite + Unpin>(
-        &self,
-        exec: &Exec,
-        out: &mut W,
-        progress: impl FnMut(u64),
-    ) -> Result<ExecEnd, Failure> {
-        let mut counted = Counted { out, bytes: 0, progress };
-        let (stderr, exit_code) = self.attach(exec, &mut counted, STDERR_LIMIT).await?;
-        let bytes = counted.bytes;
-        counted.out.flush().await.map_err(|e| unwritable(&e))?;
-        Ok(ExecEnd { exit_code, stderr: stderr.kept, bytes })
-    }
-
-    async fn attach<S: Sink>(
-        &self,
-        exec: &Exec,
-        stdout: &mut S,
-        stderr_limit: usize,
-    ) -> Result<(Bounded, i32), Failure> {
         // kube puts these into the path as they are.
         if [&exec.namespace, &exec.pod].iter().any(|n| segment(n) != ***n) {
             return Err(Failure::Protocol(format!(
@@ -81,30 +39,27 @@ impl Connection {
             .max_stderr_buf_size(PIPE);
         let pods: Api<Pod> = Api::namespaced(self.client(), &exec.namespace);
         let start = pods.exec(&exec.pod, exec.command.clone(), &params);
-        let limit = self.request_timeout();
-        let mut process = tokio::time::timeout(limit, start)
+        let after = self.request_timeout();
+        let mut process = tokio::time::timeout(after, start)
             .await
-            .map_err(|_| Failure::TimedOut { server: self.server().to_owned(), after: limit })?
+            .map_err(|_| Failure::TimedOut { server: self.server().to_owned(), after })?
             .map_err(|e| self.not_started(e))?;
         let (Some(out), Some(err), Some(status)) =
             (process.stdout(), process.stderr(), process.take_status())
         else {
             return Err(Failure::Protocol("the exec session has no outputs".into()));
         };
-        let mut stderr = Bounded::new(stderr_limit);
+        let (mut stdout, mut stderr) = (Bounded::new(limit), Bounded::new(limit));
         // Both must be drained to the end, or kube's task stands still and the status never comes.
-        let copied = tokio::try_join!(drain(out, stdout), drain(err, &mut stderr));
-        copied.map_err(|e| unwritable(&e))?;
-        match status.await {
-            Some(status) => Ok((stderr, exit_code(&status)?)),
-            None => Err(Failure::Broken {
-                server: self.server().to_owned(),
-                why: "the session ended before the command did".into(),
-            }),
-        }
+        let copied = tokio::try_join!(drain(out, &mut stdout), drain(err, &mut stderr));
+        let broken = |why: String| Failure::Broken { server: self.server().to_owned(), why };
+        copied.map_err(|e| broken(format!("the command's output ended in the middle ({e})")))?;
+        let status = status.await.ok_or_else(|| broken("the session ended before the command did".into()))?;
+        let truncated = stdout.cut || stderr.cut;
+        Ok(ExecOutput { stdout: stdout.kept, stderr: stderr.kept, exit_code: exit_code(&status)?, truncated })
     }
 
-    pub(super) fn not_started(&self, error: kube::Error) -> Failure {
+    fn not_started(&self, error: kube::Error) -> Failure {
         match error {
             kube::Error::Api(s) => Failure::Refused(Refusal {
                 code: s.code,
@@ -121,15 +76,7 @@ impl Connection {
     }
 }
 
-fn unwritable(e: &std::io::Error) -> Failure {
-    Failure::Protocol(format!("what came could not be written: {e}"))
-}
-
-/// Where output goes.
-trait Sink {
-    async fn take(&mut self, bytes: &[u8]) -> std::io::Result<()>;
-}
-
+/// Output kept up to a limit.
 struct Bounded {
     kept: Vec<u8>,
     limit: usize,
@@ -140,38 +87,20 @@ impl Bounded {
     fn new(limit: usize) -> Bounded {
         Bounded { kept: Vec::new(), limit, cut: false }
     }
-}
 
-impl Sink for Bounded {
-    async fn take(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    fn take(&mut self, bytes: &[u8]) {
         let room = self.limit - self.kept.len();
         self.cut |= bytes.len() > room;
         self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        Ok(())
     }
 }
 
-struct Counted<'w, W, P> {
-    out: &'w mut W,
-    bytes: u64,
-    progress: P,
-}
-
-impl<W: AsyncWrite + Unpin, P: FnMut(u64)> Sink for Counted<'_, W, P> {
-    async fn take(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.out.write_all(bytes).await?;
-        self.bytes += bytes.len() as u64;
-        (self.progress)(self.bytes);
-        Ok(())
-    }
-}
-
-async fn drain<S: Sink>(mut from: impl AsyncRead + Unpin, to: &mut S) -> std::io::Result<()> {
+async fn drain(mut from: impl AsyncRead + Unpin, to: &mut Bounded) -> std::io::Result<()> {
     let mut buffer = vec![0; PIPE];
     loop {
         match from.read(&mut buffer).await? {
             0 => return Ok(()),
-            n => to.take(&buffer[..n]).await?,
+            n => to.take(&buffer[..n]),
         }
     }
 }

@@ -120,11 +120,6 @@ impl Keymap {
         &self.pending
     }
 
-    /// Forgets a begun sequence, as when the focus moves by itself.
-    pub fn clear_pending(&mut self) {
-        self.pending.clear();
-    }
-
     /// The most particular layer that knows the keys decides.
     fn look_up(&self, scope: Scope, keys: &[Key]) -> KeymapResult {
         let mut choices: Vec<Choice> = Vec::new();

@@ -141,11 +141,6 @@ pub fn rfc3339(t: Timestamp) -> String {
     t.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// `2026-11-21T01:05:53.000000Z`, the form of `metav1.MicroTime`.
-pub fn rfc3339_micro(t: Timestamp) -> String {
-    t.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,7 +159,6 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         sleeper.await.unwrap();
         assert_eq!(rfc3339(clock.now()), "2026-11-21T01:06:03Z");
-        assert_eq!(rfc3339_micro(clock.now()), "2026-11-21T01:06:03.000000Z");
     }
 
     #[test]

@@ -1,10 +1,9 @@
-//! Numbers that are not API objects: GPU memory, kube-proxy metrics, usage.
+//! Numbers that are not API objects: GPU memory, usage.
 //!
 //! This room says what is to be read (`targets`) and what a reading means (`Telemetry::apply`); app has cluster fetch.
 
 pub mod gpu;
 pub mod prom;
-pub mod proxy;
 pub mod series;
 
 use std::collections::{BTreeMap, HashMap};

@@ -15,7 +15,6 @@ use khud::sim::{Sim, SimOptions};
 use khud::world::ask::{Call, Exec, LogTail, Verb};
 use khud::world::{Clock, Kind};
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
 /// A machine whose commands print as much as they are told.
@@ -65,19 +64,7 @@ impl Machines for Printer {
     }
 
     fn dial(&self, ns: &str, pod: &str, port: u16) -> Result<tokio::io::DuplexStream, Status> {
-        if port != 10249 {
-            return NoMachines.dial(ns, pod, port);
-        }
-        let (ours, mut theirs) = tokio::io::duplex(1000);
-        tokio::spawn(async move {
-            let mut asked = [0; 200];
-            let n = theirs.read(&mut asked).await.unwrap_or(0);
-            let path = String::from_utf8_lossy(&asked[..n]).split(' ').nth(1).unwrap_or("").to_owned();
-            let body = "x".repeat(50_000);
-            let answer = format!("HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n{path}\n{body}");
-            let _ = theirs.write_all(answer.as_bytes()).await;
-        });
-        Ok(ours)
+        NoMachines.dial(ns, pod, port)
     }
 
     fn http(
@@ -150,18 +137,6 @@ async fn commands_with_much_output_end_and_tell_their_exit_code() {
     assert_eq!((out.exit_code, out.truncated), (3, true));
     assert_eq!((out.stdout, out.stderr), (vec![b'a'; 1000], vec![b'b'; 1000]));
 
-    let (mut file, mut heard) = (Vec::new(), 0);
-    let end = conn.exec_stream(&print(&["print", &much, "10", "0"]), &mut file, |n| heard = n).await.unwrap();
-    assert_eq!((end.exit_code, end.bytes, heard), (0, MUCH as u64, MUCH as u64));
-    assert!(file.len() == MUCH && file.iter().all(|b| *b == b'a'));
-    assert_eq!(end.stderr, vec![b'b'; 10]);
-
-    // A full disk ends it with a sentence, and does not hang.
-    let mut disk = [0u8; 100];
-    let mut full = std::io::Cursor::new(&mut disk[..]);
-    let text = conn.exec_stream(&print(&["print", &much, "0", "0"]), &mut full, |_| {}).await.unwrap_err();
-    assert!(text.to_string().contains("could not be written"), "{text}");
-
     let text = conn.exec(&print(&["/no/such/tool"]), 1000).await.unwrap_err().to_string();
     assert!(text.contains("no such file or directory"), "{text}");
     let absent = Exec { pod: "absent".into(), ..print(&["print"]) };
@@ -197,13 +172,6 @@ async fn logs_and_proxies_bring_what_is_behind_them() {
     let got = conn.proxy_get(&behind(1), "metrics", Duration::from_secs(5)).await.unwrap();
     assert_eq!(got.status, 503);
     assert!(got.why().contains("there are no machines"), "{}", got.why());
-
-    // What listens on the pod's loopback alone is reached by a port-forward.
-    let within = Duration::from_secs(5);
-    let got = conn.port_get("prod", "p", 10249, "metrics", within).await.unwrap();
-    assert_eq!((got.status, got.body.len()), (200, "/metrics\n".len() + 50_000));
-    let text = conn.port_get("prod", "p", 1, "metrics", within).await.unwrap_err().to_string();
-    assert!(text.contains("port 1 of prod/p"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -176,12 +176,6 @@ impl Status {
         })
     }
 
-    /// 429: come back in `after` seconds (0 says nothing about when).
-    pub fn too_many_requests(message: impl Into<String>, after: u32) -> Self {
-        Self::failure(429, "TooManyRequests", message)
-            .with_details(Details { retry_after_seconds: after, ..Details::default() })
-    }
-
     pub fn internal(message: impl AsRef<str>) -> Self {
         let text = format!("Internal error occurred: {}", message.as_ref());
         let cause = Cause { message: message.as_ref().into(), ..Cause::default() };

@@ -110,11 +110,6 @@ impl Tree {
             || self.dirs.range(below.clone()..).next().is_some_and(under)
     }
 
-    pub fn parent_exists(&self, path: &str) -> bool {
-        let parent = path.rsplit_once('/').map_or("/", |(p, _)| p);
-        self.is_dir(if parent.is_empty() { "/" } else { parent })
-    }
-
     pub fn put(&mut self, path: &str, content: Content, modified: Timestamp) {
         self.files.insert(path.to_owned(), File { content, modified });
     }

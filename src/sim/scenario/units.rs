@@ -141,11 +141,6 @@ impl Curve {
     pub fn bends_after(&self, t: Duration) -> impl Iterator<Item = Duration> {
         self.0.iter().map(|p| p.0).filter(move |at| *at > t)
     }
-
-    /// Does it still move at or after this moment?
-    pub fn moves_after(&self, t: Duration) -> bool {
-        self.0.windows(2).any(|w| w[1].0 > t && w[0].1 != w[1].1)
-    }
 }
 
 impl<'de> Deserialize<'de> for Curve {
