@@ -492,3 +492,76 @@ fn a_drain_moves_pods_and_is_no_finding() {
         }
     });
 }
+
+/// What the manifest breaks for good, as far as the streams tell: they have no claims, so that the class which nobody
+/// made cannot be named.
+const BROKEN: &[&str] = &[
+    "deployment dev/payment-service: quota.exceeded",
+    "deployment prod/payment-service: crash.oom-limit",
+    "pod ml-training/llm-train-too-big: schedule.insufficient",
+    "pod ml-training/waits-for-pvc: volume.claim-unbound",
+    "pod production/wrong-selector: schedule.selector",
+    "pod production/missing-config: config.configmap-missing",
+    "pod production/missing-secret-volume: config.secret-missing",
+    "pod production/bad-image: image.network",
+    "pod production/invalid-image-name: image.invalid-name",
+    "pod production/never-pull: image.never-pull",
+    "pod production/bad-command: container.command",
+    "pod production/app-error: crash.dependency",
+    "pod production/config-error: crash.unreachable",
+    "pod production/unready: ready.probe",
+    "pod production/liveness-fails: crash.liveness",
+    "pod production/init-fails: crash.init",
+];
+
+/// What was done while each stream was recorded: what comes and goes, and what is there at its end besides `BROKEN`.
+const STREAMS: &[(&str, &[&str], &[&str])] = &[
+    // The api-server is given an image of myregistry.io, which does not resolve, and given its old one back.
+    ("failed-rollout-and-undo", &["deployment production/api-server: image.network"], &[]),
+    (
+        "image-pull-failures",
+        // Recorded while payment-service was replaced by the one of the manifest: its pods before had ended with
+        // exit code 1 ten times, and their log was not recorded.
+        &["deployment prod/payment-service: crash.application"],
+        &[
+            "pod production/tag-absent: image.not-found",
+            "pod production/pull-denied: image.auth",
+            "pod production/pull-rate-limited: image.rate-limit",
+            "pod production/registry-down: image.network",
+        ],
+    ),
+    // The kubelet is stopped and started again.
+    (
+        "node-notready-and-back",
+        &["node gpu-worker-042: node.not-ready", "node gpu-worker-042: node.runtime-down"],
+        &[],
+    ),
+    ("oom-crashloop", &[], &[]),
+    // A drain that waits for a budget is nothing broken.
+    ("drain-blocked-by-pdb", &[], &[]),
+];
+
+#[test]
+fn each_stream_finds_what_was_done_and_nothing_else() {
+    let line = |f: &Arc<Finding>| format!("{}: {}", f.fix(), f.cause);
+    for (name, passing, more) in STREAMS {
+        let last: BTreeSet<String> = BROKEN.iter().chain(*more).map(|l| (*l).to_owned()).collect();
+        let called_for: BTreeSet<String> =
+            last.iter().cloned().chain(passing.iter().map(|l| (*l).to_owned())).collect();
+        let mut seen = BTreeSet::new();
+        let room = play(name, |t, room| {
+            let kinds =
+                [Kind::Pod, Kind::Node, Kind::Event, Kind::Deployment, Kind::ReplicaSet, Kind::EndpointSlice];
+            // Half a list is half the truth.
+            if kinds.iter().all(|k| room.world.synced(k)) {
+                for f in room.firing() {
+                    assert!(called_for.contains(&line(&f)), "{name} at {t}: not called for: {f:#?}");
+                    seen.insert(line(&f));
+                }
+            }
+        });
+        let end: BTreeSet<String> = room.firing().iter().map(line).collect();
+        assert_eq!(end, last, "{name} at its end");
+        assert_eq!(seen, called_for, "{name}");
+    }
+}
