@@ -6,9 +6,10 @@ use crate::world::{Container, ObjectRef, Pod, Time};
 use super::signal::{Ctx, Out, Signal};
 use super::text::Image;
 
-/// The cause that a pull error's text proves.
-fn classify(reason: &str, message: &str, image: &str) -> &'static str {
-    patterns::pull(reason, message, image).map_or("image.unknown", |clue| clue.cause)
+/// The cause that a pull error's text proves, and its words.
+fn classify(reason: &str, message: &str, image: &str) -> (&'static str, String) {
+    patterns::pull(reason, message, image)
+        .map_or_else(|| ("image.unknown", "image pull fails".into()), |clue| (clue.cause, clue.words))
 }
 
 /// Judges a container that waits for its image. `false` where its waiting reason is about something else.
@@ -17,24 +18,24 @@ pub fn judge(ctx: &Ctx, pod: &Pod, c: &Container, reason: &str, message: &str, o
     let image = &c.spec.image;
     let parts = Image::parse(image);
     let mut event = None;
-    let cause = match reason {
+    let (cause, words) = match reason {
         "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" | "ImageInspectError" => {
             match classify(reason, message, image) {
                 // Older kubelets keep the cause in an event alone.
-                "image.unknown" => {
+                ("image.unknown", words) => {
                     event = ctx.world.events_of(&object).into_iter().find(|e| {
                         super::signal::same(&e.regarding_uid, &pod.meta.uid)
                             && &*e.reason == "Failed"
                             && e.note.starts_with("Failed to pull image")
                             && e.note.contains(&**image)
                     });
-                    event.map_or("image.unknown", |e| classify("", &e.note, image))
+                    event.map_or(("image.unknown", words), |e| classify("", &e.note, image))
                 }
-                cause => cause,
+                proved => proved,
             }
         }
         "InvalidImageName" | "ErrImageNeverPull" => classify(reason, message, image),
-        "SignatureValidationFailed" => "image.unknown",
+        "SignatureValidationFailed" => ("image.unknown", "signature not valid".into()),
         _ => return false,
     };
     let registry = parts.registry;
@@ -56,20 +57,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, c: &Container, reason: &str, message: &str, o
             (format!("registry {registry} refused the pull of {}", parts.repository), "pull denied".into())
         }
         "image.rate-limit" => (format!("registry {registry} throttles pulls"), "pull rate limited".into()),
-        "image.network" => {
-            let what = if said.contains("no such host") || said.contains("server misbehaving") {
-                "does not resolve"
-            } else if said.contains("refused") {
-                "refuses connections"
-            } else if said.contains("x509:") || said.contains("tls") {
-                "fails at TLS"
-            } else if said.contains("50") && said.contains("unexpected status") {
-                "answers with an error"
-            } else {
-                "does not answer"
-            };
-            (format!("registry {registry} {what}"), format!("registry {registry} {what}"))
-        }
+        "image.network" => (words.clone(), words),
         "image.invalid-name" => (format!("image name {image} cannot be parsed"), "invalid image name".into()),
         "image.never-pull" => (
             format!("image {image} is not on the node and pull policy Never forbids pulling it"),
@@ -81,7 +69,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, c: &Container, reason: &str, message: &str, o
         "image.platform" => {
             (format!("image {image} has no build for the node's platform"), "wrong platform".into())
         }
-        _ => (format!("image {image} cannot be pulled"), "image pull fails".into()),
+        _ => (format!("image {image} cannot be pulled"), words),
     };
     let quote = if message.is_empty() { reason } else { message };
     let since = began(pod).unwrap_or(ctx.now);

@@ -1,15 +1,11 @@
 //! What the last lines of a crashed container's log prove, and which tails to fetch: one a workload, container and restart.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::LazyLock;
-
-use regex::Regex;
 
 use crate::world::ask::LogTail;
 use crate::world::patterns;
 use crate::world::{ObjectRef, Text, Time};
 
-use super::pattern;
 use super::text::{self, bounded};
 
 /// Tails fetched at the same time.
@@ -148,54 +144,9 @@ fn end_of(text: &str) -> &str {
     &text[from..]
 }
 
-/// What only models and their servers say, and versions that do not fit: cause, pattern, title.
-static MORE: LazyLock<Vec<(&'static str, Regex, &'static str)>> = LazyLock::new(|| {
-    vec![
-        (
-            "model.oom-loading",
-            pattern(
-                r"(?i)load(?:ing)? (?:the )?(?:model|weights|checkpoint)[^\n]*(?:out of memory|OutOfMemory)",
-            ),
-            "the model does not fit into memory while loading",
-        ),
-        (
-            "crash.incompatible",
-            pattern(
-                r"version `?(?:GLIBC|GLIBCXX)_[0-9.]+'? not found|UnsupportedClassVersionError|CUDA driver version is insufficient",
-            ),
-            "versions do not fit",
-        ),
-        (
-            "model.corrupt",
-            pattern(
-                r"(?i)SafetensorError|UnpicklingError|checksum mismatch|corrupt(?:ed)? (?:model|weights|checkpoint)",
-            ),
-            "the model's files do not read",
-        ),
-        (
-            "model.path",
-            pattern(
-                r"(?i)failed to load model[^\n]*(?:no such file|not found|does not exist)|(?:model|weights|checkpoint|safetensors)[^\n]*(?:no such file or directory|does not exist)|no such file or directory: '[^']*(?:model|weights|checkpoint|safetensors)",
-            ),
-            "the model's files are not where the server looks for them",
-        ),
-    ]
-});
-
 /// What the text proves: the most telling of its lines, the last of those that tell the same.
 pub fn find(text: &str) -> Option<Found> {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-    for (cause, regex, title) in MORE.iter() {
-        if let Some(line) = lines.iter().rev().find(|l| regex.is_match(l)) {
-            return Some(Found {
-                cause,
-                title: (*title).to_owned(),
-                row: bounded(title, text::ROW),
-                line: text::quoted(line, text::QUOTE),
-                host: None,
-            });
-        }
-    }
     let (clue, line) = patterns::log(&lines)?;
     let subject = &clue.subject;
     let unreachable = clue.cause == "crash.unreachable" && !subject.is_empty();

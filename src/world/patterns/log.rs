@@ -46,6 +46,20 @@ re!(RBAC, r#"is forbidden: User "(?P<user>[^"]+)" cannot (?P<what>\w+ resource "
 re!(PLATFORM, r"exec format error");
 re!(DISK, r"(?i)no space left on device");
 
+re!(MODEL_OOM, r"(?i)load(?:ing)? (?:the )?(?:model|weights|checkpoint)[^\n]*(?:out of memory|OutOfMemory)");
+re!(
+    VERSIONS,
+    r"version `?(?:GLIBC|GLIBCXX)_[0-9.]+'? not found|UnsupportedClassVersionError|CUDA driver version is insufficient"
+);
+re!(
+    MODEL_CORRUPT,
+    r"(?i)SafetensorError|UnpicklingError|checksum mismatch|corrupt(?:ed)? (?:model|weights|checkpoint)"
+);
+re!(
+    MODEL_PATH,
+    r"(?i)failed to load model[^\n]*(?:no such file|not found|does not exist)|(?:model|weights|checkpoint|safetensors)[^\n]*(?:no such file or directory|does not exist)|no such file or directory: '[^']*(?:model|weights|checkpoint|safetensors)"
+);
+
 /// What one line of a log says, if it says why the program ended.
 pub fn log_line(line: &str) -> Option<Clue> {
     rank(line).map(|(_, clue)| clue)
@@ -69,65 +83,76 @@ pub fn log<S: AsRef<str>>(lines: &[S]) -> Option<(Clue, &str)> {
 /// Lower ranks are more telling.
 fn rank(line: &str) -> Option<(u8, Clue)> {
     let clue = |cause, words: String, subject: &str| Clue::new(cause, words, subject);
+    // What a model's server says while it loads comes before what the libraries under it say of the same.
+    for (pattern, cause, words) in [
+        (&MODEL_OOM, "model.oom-loading", "the model does not fit into memory while loading"),
+        (&VERSIONS, "crash.incompatible", "versions do not fit"),
+        (&MODEL_CORRUPT, "model.corrupt", "the model's files do not read"),
+        (&MODEL_PATH, "model.path", "the model's files are not where the server looks for them"),
+    ] {
+        if pattern.is_match(line) {
+            return Some((0, clue(cause, words.into(), "")));
+        }
+    }
     if PLATFORM.is_match(line) {
-        return Some((0, clue("image.platform", "image is not for this architecture".into(), "")));
+        return Some((1, clue("image.platform", "image is not for this architecture".into(), "")));
     }
     if let Some(c) = JAVA_OOM.captures(line) {
         let kind = group(&c, &["kind", "kind2"]).unwrap_or("out of memory");
-        return Some((0, clue("crash.oom-heap", format!("JVM: {}", short(kind, 40)), kind)));
+        return Some((1, clue("crash.oom-heap", format!("JVM: {}", short(kind, 40)), kind)));
     }
     if let Some(c) = CUDA_OOM.captures(line) {
         let words = match group(&c, &["size"]) {
             Some(size) => format!("CUDA out of memory, wanted {size}"),
             None => "CUDA out of memory".into(),
         };
-        return Some((0, clue("crash.oom-heap", words, "CUDA")));
+        return Some((1, clue("crash.oom-heap", words, "CUDA")));
     }
     for (pattern, what) in [(&GO_OOM, "Go"), (&NODE_OOM, "Node.js"), (&PY_OOM, "Python")] {
         if pattern.is_match(line) {
-            return Some((0, clue("crash.oom-heap", format!("{what} ran out of heap"), what)));
+            return Some((1, clue("crash.oom-heap", format!("{what} ran out of heap"), what)));
         }
     }
     if MISMATCH.is_match(line) {
         let words = "NVIDIA driver and library versions differ".into();
-        return Some((0, clue("gpu.driver-mismatch", words, "")));
+        return Some((1, clue("gpu.driver-mismatch", words, "")));
     }
     if NVML.is_match(line) {
-        return Some((1, clue("gpu.plugin", "NVML library cannot be loaded".into(), "")));
+        return Some((2, clue("gpu.plugin", "NVML library cannot be loaded".into(), "")));
     }
     if let Some(c) = MODULE.captures(line) {
         let what = group(&c, &["node", "py", "so", "java", "ruby"]).unwrap_or("");
-        return Some((1, clue("crash.dependency", format!("{} is missing", short(what, 40)), what)));
+        return Some((2, clue("crash.dependency", format!("{} is missing", short(what, 40)), what)));
     }
     if let Some(c) = RBAC.captures(line) {
         let what = group(&c, &["what"]).unwrap_or("");
-        return Some((1, clue("rbac.forbidden", format!("RBAC: cannot {}", what.replace('"', "")), what)));
+        return Some((2, clue("rbac.forbidden", format!("RBAC: cannot {}", what.replace('"', "")), what)));
     }
     if let Some(c) = RESOLVE.captures(line) {
         let host = group(&c, &["node", "go", "java", "pg", "bb", "ns", "curl", "py"]).unwrap_or("");
-        return Some((1, clue("crash.unreachable", format!("{} does not resolve", short(host, 60)), host)));
+        return Some((2, clue("crash.unreachable", format!("{} does not resolve", short(host, 60)), host)));
     }
     if let Some(c) = REFUSED.captures(line) {
         let mut host = group(&c, &["node", "go", "pg", "jdbc", "plain"]).unwrap_or("").to_owned();
         if let Some(port) = c.name("port") {
             host = format!("{host}:{}", port.as_str());
         }
-        return Some((1, clue("crash.unreachable", format!("{} not reachable", short(&host, 60)), &host)));
+        return Some((2, clue("crash.unreachable", format!("{} not reachable", short(&host, 60)), &host)));
     }
     if PLAIN_RESOLVE.is_match(line) {
-        return Some((2, clue("crash.unreachable", "a host does not resolve".into(), "")));
+        return Some((3, clue("crash.unreachable", "a host does not resolve".into(), "")));
     }
     if PLAIN_REFUSED.is_match(line) {
-        return Some((2, clue("crash.unreachable", "a connection is refused or times out".into(), "")));
+        return Some((3, clue("crash.unreachable", "a connection is refused or times out".into(), "")));
     }
     if let Some(c) = CONFIG.captures(line) {
         let key = group(&c, &["key", "env", "env2", "env3"]).unwrap_or("");
         let words =
             if key.is_empty() { "reports bad configuration".into() } else { format!("{key} not set") };
-        return Some((2, clue("crash.config", words, key)));
+        return Some((3, clue("crash.config", words, key)));
     }
     if DISK.is_match(line) {
-        return Some((2, clue("volume.full", "no space left where it writes".into(), "")));
+        return Some((3, clue("volume.full", "no space left where it writes".into(), "")));
     }
     None
 }
@@ -214,6 +239,29 @@ mod tests {
             "Fatal error: Database connection failed",
             "GET /health 200",
         ] {
+            assert_eq!(log_line(line), None, "{line}");
+        }
+    }
+
+    /// The model's server and the library under it tell of one thing; the near misses say none of it.
+    #[test]
+    fn models_that_do_not_load_are_told_from_what_their_libraries_say() {
+        let lines =
+            ["Error loading model weights: out of memory", "torch.OutOfMemoryError: CUDA out of memory."];
+        assert_eq!(log(&lines).unwrap().0.cause, "model.oom-loading");
+        for (line, cause) in [
+            ("safetensors_rust.SafetensorError: Error while deserializing header", "model.corrupt"),
+            (
+                "FileNotFoundError: [Errno 2] No such file or directory: '/models/llama/model.safetensors'",
+                "model.path",
+            ),
+            ("/lib/libc.so.6: version `GLIBC_2.34' not found (required by ./app)", "crash.incompatible"),
+        ] {
+            assert_eq!(log_line(line).unwrap().cause, cause, "{line}");
+        }
+        for line in
+            ["Loading model weights took 12.1 s", "checkpoint saved", "No such file or directory: '/etc/app'"]
+        {
             assert_eq!(log_line(line), None, "{line}");
         }
     }

@@ -16,7 +16,7 @@ re!(
     NOT_FOUND,
     r"manifest (?:for \S+ )?(?:not found|unknown)|MANIFEST_UNKNOWN|NAME_UNKNOWN|repository name not known|: not found(?:$|\s)|code = NotFound|404 Not Found"
 );
-re!(LOOKUP, r"lookup (?P<host>[^\s:]+)|dial tcp (?P<addr>[^\s:]+:\d+)");
+re!(LOOKUP, r"lookup (?P<host>[^\s:]+)");
 re!(PULLING, r#"(?:[Pp]ulling image|pull image|unpack image|resolve reference) "(?P<image>[^"]+)""#);
 re!(
     MISSING,
@@ -76,14 +76,17 @@ pub fn pull(reason: &str, message: &str, image: &str) -> Option<Clue> {
         return Some(Clue::new("runtime.disk-full", "no space on the node for the image", image));
     }
     if NETWORK.is_match(text) {
-        let host =
-            LOOKUP.captures(text).and_then(|c| group(&c, &["host", "addr"])).unwrap_or(registry(image));
-        let how = if text.contains("no such host") {
+        let host = LOOKUP.captures(text).and_then(|c| group(&c, &["host"])).unwrap_or(registry(image));
+        let how = if text.contains("no such host") || text.contains("server misbehaving") {
             "does not resolve"
+        } else if text.contains("connection refused") {
+            "refuses connections"
         } else if text.contains("x509") || text.contains("tls: ") || text.contains("TLS handshake") {
-            "fails TLS"
+            "fails at TLS"
+        } else if text.contains("unexpected status") {
+            "answers with an error"
         } else {
-            "not reachable"
+            "does not answer"
         };
         return Some(Clue::new("image.network", format!("registry {host} {how}"), host));
     }
@@ -288,8 +291,8 @@ mod tests {
             (back_off("ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack image \"localhost:5000/api-server:v2.0.1\": failed to resolve image: localhost:5000/api-server:v2.0.1: not found"), "image.not-found", "tag v2.0.1 not found"),
             ("rpc error: code = Unknown desc = Error response from daemon: manifest for myregistry.io/api-server:v2.0.1 not found".into(), "image.not-found", "tag v2.0.1 not found"),
             ("Back-off pulling image \"myregistry.io/api-server:v2.0.1\": ErrImagePull: failed to pull and unpack image \"myregistry.io/api-server:v2.0.1\": failed to resolve image: failed to do request: Head \"https://myregistry.io/v2/api-server/manifests/v2.0.1\": dial tcp: lookup myregistry.io on 10.0.0.2:53: no such host".into(), "image.network", "registry myregistry.io does not resolve"),
-            ("failed to resolve image: failed to do request: Head \"http://localhost:5999/v2/api-server/manifests/v2.0.0\": dial tcp 127.0.0.1:5999: connect: connection refused".into(), "image.network", "registry 127.0.0.1:5999 not reachable"),
-            ("Head \"https://localhost:5001/v2/team/vllm/manifests/v1\": tls: first record does not look like a TLS handshake".into(), "image.network", "registry myregistry.io fails TLS"),
+            ("failed to resolve image: failed to do request: Head \"http://localhost:5999/v2/api-server/manifests/v2.0.0\": dial tcp 127.0.0.1:5999: connect: connection refused".into(), "image.network", "registry myregistry.io refuses connections"),
+            ("Head \"https://localhost:5001/v2/team/vllm/manifests/v1\": tls: first record does not look like a TLS handshake".into(), "image.network", "registry myregistry.io fails at TLS"),
             ("failed to resolve image: pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials".into(), "image.auth", "myregistry.io refused the credentials"),
             ("failed to authorize: failed to fetch anonymous token: unexpected status: 403 Forbidden".into(), "image.auth", "myregistry.io refused the credentials"),
             ("failed to resolve image: unexpected status from HEAD request to http://localhost:5002/v2/library/nginx/manifests/1.27: 429 Too Many Requests".into(), "image.rate-limit", "myregistry.io limits pulls"),
