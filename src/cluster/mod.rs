@@ -4,6 +4,7 @@ pub mod ask;
 mod backoff;
 pub mod connect;
 mod credential;
+mod discovery;
 pub mod error;
 mod exec;
 pub mod feed;
@@ -14,8 +15,9 @@ mod outbox;
 pub mod slim;
 mod watch;
 
-pub use ask::{Action, Behind, Chunks, Fetched, Permission, Resource, Version};
+pub use ask::{Action, Behind, Chunks, Fetched, Permission, Version};
 pub use connect::{Connection, Options};
+pub use discovery::Resource;
 pub use error::{ConnectError, Failure};
 pub use feed::{Feed, Scope, Tuning, watch_all, watch_all_tuned, watch_tables};
 pub use kubeconfig::{Context, Surroundings, contexts};
