@@ -278,6 +278,26 @@ async fn streaming_lists_end_with_a_marked_bookmark() {
 }
 
 #[tokio::test]
+async fn a_watch_that_is_far_behind_catches_up() {
+    let sim = sim().await;
+    let version = sim.store().version();
+    // More than a watch is handed at a time, and none of it is for this one.
+    for i in 0..300 {
+        let label = |p: &mut Value| p["metadata"]["labels"]["n"] = json!(i.to_string());
+        sim.store().modify("pods", "prod", "shell", Part::Main, label).unwrap();
+    }
+    running_pod(&sim, "wanted", json!({"app": "wanted"}));
+    let path =
+        format!("/api/v1/pods?watch=1&labelSelector=app%3Dwanted&resourceVersion={version}&timeoutSeconds=1");
+    let text = get(sim.url(), &path).await.text();
+    let names: Vec<Value> = text
+        .lines()
+        .map(|l| serde_json::from_str::<Value>(l).unwrap()["object"]["metadata"]["name"].clone())
+        .collect();
+    assert_eq!(names, ["wanted", "wanted"]);
+}
+
+#[tokio::test]
 async fn lists_page_select_and_show_other_forms() {
     let sim = sim().await;
     for i in 0..5 {

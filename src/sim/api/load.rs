@@ -207,9 +207,10 @@ fn image(i: u32, sidecar: bool) -> String {
 }
 
 fn containers(i: u32) -> Value {
-    let container = |name: &str, n: u32, image: String| {
-        let env: Vec<Value> = (0..n)
-            .map(|k| json!({"name": format!("SERVICE_SETTING_{k:02}"), "value": format!("@@U{}@@", k + 1)}))
+    // Each value in a place of its own, so that no two of a pod are alike.
+    let container = |name: &str, places: std::ops::RangeInclusive<u32>, image: String| {
+        let env: Vec<Value> = places
+            .map(|k| json!({"name": format!("SERVICE_SETTING_{k:02}"), "value": format!("@@U{k}@@")}))
             .collect();
         json!({"name": name, "image": image, "imagePullPolicy": "IfNotPresent", "env": env,
             "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
@@ -222,7 +223,7 @@ fn containers(i: u32) -> Value {
                 {"name": "token", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true}],
             "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"})
     };
-    json!([container("app", 24, image(i, false)), container("proxy", 8, image(i, true))])
+    json!([container("app", 1..=24, image(i, false)), container("proxy", 25..=32, image(i, true))])
 }
 
 #[allow(clippy::too_many_arguments)] // one call, and each is a different part of the pod
@@ -357,13 +358,11 @@ mod tests {
         for pod in &pods {
             let text = pod.to_string();
             assert!(text.len() > 10_000 && !text.contains("@@"), "{}: {text}", text.len());
-            let env = pod["spec"]["containers"][0]["env"][0]["value"].to_string();
-            for unique in [
-                meta::name(pod).to_string(),
-                meta::uid(pod).to_string(),
-                pod["status"]["podIP"].to_string(),
-                env,
-            ] {
+            assert!(pod["metadata"]["managedFields"].is_array());
+            let env = meta::items(&pod["spec"], "containers").flat_map(|c| meta::items(c, "env"));
+            let values = env.map(|e| e["value"].to_string());
+            let own = [meta::name(pod).into(), meta::uid(pod).into(), pod["status"]["podIP"].to_string()];
+            for unique in values.chain(own) {
                 assert!(seen.insert(unique));
             }
         }

@@ -27,6 +27,7 @@ mod faulty;
 mod fields;
 #[cfg(test)]
 mod fuzz;
+mod generated;
 mod handler;
 mod history;
 mod ids;

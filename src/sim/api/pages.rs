@@ -1,15 +1,13 @@
 //! Reading the store as the protocol does: pages of a consistent list, and what changed since a version.
-use super::history::{ChangeKind, Logged};
+use super::history::Logged;
 use super::item::Item;
-use super::load::item;
-use super::made::Made;
 use super::meta;
 use super::registry::Resource;
 use super::store::{Inner, Store, key};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 /// Which objects of a resource.
@@ -33,6 +31,18 @@ pub struct Page {
     pub last: Option<String>,
     /// Objects behind the last key, filter not considered.
     pub remaining: usize,
+}
+
+/// Changes that are handed out at a time: who is far behind must not be given all of them for each piece that is sent.
+const BATCH: usize = 64;
+/// Lists of the past that are kept, the newest first.
+const MOMENTS: usize = 4;
+
+/// The objects of a resource at one version, in key order.
+pub(super) struct Moment {
+    resource: Box<str>,
+    rv: u64,
+    objects: Vec<(Box<str>, Item)>,
 }
 
 /// The history that a read needs is gone; what is left begins after this version.
@@ -61,106 +71,66 @@ impl Store {
 
     pub(super) fn page(&self, resource: &str, query: &PageQuery) -> Result<Page, Compacted> {
         let inner = self.read();
-        let rv = query.at.unwrap_or(inner.rv);
-        let undone = match query.at {
-            Some(at) if at < inner.rv => inner.undone(resource, at)?,
-            _ => BTreeMap::new(),
-        };
         let prefix = query.ns.map(|ns| key(ns, "")).unwrap_or_default();
-        let start = match query.after {
-            Some(after) => Bound::Excluded(after),
-            None => Bound::Included(&*prefix),
-        };
-        let live = inner
-            .tables
-            .get(resource)
-            .into_iter()
-            .flat_map(|t| t.objects.range::<str, _>((start, Bound::Unbounded)))
-            .filter(|(k, _)| !undone.contains_key(*k))
-            .map(|(k, v)| (&**k, v));
-        let past = undone
-            .range::<str, _>((start, Bound::Unbounded))
-            .filter_map(|(k, v)| v.as_ref().map(|v| (&**k, v)));
-        let mut all = merge(live, past).take_while(|(k, _)| k.starts_with(&*prefix));
-        let mut page = Page { rv, items: Vec::new(), last: None, remaining: 0 };
-        let mut last = "";
-        for (k, item) in all.by_ref() {
-            if !(query.filter)(item) {
-                continue;
+        match query.at {
+            Some(at) if at < inner.rv => {
+                let moment = self.moment(&inner, resource, at)?;
+                let start = match query.after {
+                    Some(after) => moment.objects.partition_point(|(k, _)| &**k <= after),
+                    None => moment.objects.partition_point(|(k, _)| **k < *prefix),
+                };
+                let all = moment.objects[start..].iter().map(|(k, item)| (&**k, item));
+                let page = fill(at, &prefix, all, query);
+                if page.last.is_none() {
+                    self.moments().retain(|kept| !Arc::ptr_eq(kept, &moment));
+                }
+                Ok(page)
             }
-            if page.items.len() == query.limit {
-                page.last = Some(last.to_string());
-                page.remaining = 1;
-                break;
+            _ => {
+                let start = query.after.map_or(Bound::Included(&*prefix), Bound::Excluded);
+                let table = inner.tables.get(resource).into_iter();
+                let all = table.flat_map(|t| t.objects.range::<str, _>((start, Bound::Unbounded)));
+                Ok(fill(inner.rv, &prefix, all.map(|(k, item)| (&**k, item)), query))
             }
-            page.items.push(item.clone());
-            last = k;
         }
-        page.remaining += all.count();
-        Ok(page)
     }
 
-    /// The changes of a resource after `rv`, oldest first, and the version up to which that is all.
+    fn moments(&self) -> MutexGuard<'_, VecDeque<Arc<Moment>>> {
+        self.moments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The objects of a resource as they were at `rv`. Kept for the pages to come: to undo the changes of each second
+    /// since then again for each page would cost more than the list itself.
+    fn moment(&self, inner: &Inner, resource: &str, rv: u64) -> Result<Arc<Moment>, Compacted> {
+        let mut kept = self.moments();
+        if let Some(found) = kept.iter().find(|m| m.rv == rv && *m.resource == *resource) {
+            return Ok(found.clone());
+        }
+        let undone = inner.undone(resource, rv)?;
+        let live =
+            inner.tables.get(resource).into_iter().flat_map(|t| t.objects.iter().map(|(k, v)| (&**k, v)));
+        let live = live.filter(|(k, _)| !undone.contains_key(*k));
+        let past = undone.iter().filter_map(|(k, v)| v.as_ref().map(|v| (&**k, v)));
+        let objects = merge(live, past).map(|(k, item)| (k.into(), item.clone())).collect();
+        let moment = Arc::new(Moment { resource: resource.into(), rv, objects });
+        kept.truncate(MOMENTS - 1);
+        kept.push_front(moment.clone());
+        Ok(moment)
+    }
+
+    /// The next changes of a resource after `rv`, oldest first, and the version up to which that is all.
     pub(super) fn since(&self, resource: &str, rv: u64) -> Result<(Vec<Arc<Logged>>, u64), Compacted> {
         let inner = self.read();
         let Some(table) = inner.tables.get(resource) else { return Ok((Vec::new(), inner.rv)) };
         let changes = table.history.since(rv).ok_or(Compacted(table.history.compacted()))?;
-        Ok((changes.cloned().collect(), inner.rv))
+        let changes: Vec<_> = changes.take(BATCH).cloned().collect();
+        let upto = changes.get(BATCH - 1).map_or(inner.rv, |last| last.rv);
+        Ok((changes, upto))
     }
 
     /// Wakes when a resource changes.
     pub(super) fn follow(&self, resource: &Resource) -> watch::Receiver<u64> {
         self.write().tables.entry(resource.key.clone()).or_default().news.subscribe()
-    }
-
-    /// Files generated objects under new versions, without telling anybody: they were always there.
-    pub(super) fn put_all(&self, resource: &str, all: &mut [Made]) {
-        let mut inner = self.write();
-        for made in all {
-            inner.rv += 1;
-            made.rv = inner.rv;
-            let table = inner.tables.entry(resource.into()).or_default();
-            table.objects.insert(made.key(), item(made));
-        }
-        let rv = inner.rv;
-        inner.tables.entry(resource.into()).or_default().history.compact(rv);
-    }
-
-    /// Files a new version of a generated object, unless a user has changed or deleted it in the meantime.
-    pub(super) fn renew(&self, resource: &str, made: &mut Made) {
-        let is_ours = {
-            let inner = self.read();
-            let objects = inner.tables.get(resource).map(|t| &t.objects);
-            matches!(objects.and_then(|o| o.get(&made.key())), Some(Item::Made(_)))
-        };
-        if is_ours {
-            self.put(resource, made);
-        }
-    }
-
-    /// Files a new version of a generated object and tells everybody.
-    pub(super) fn put(&self, resource: &str, made: &mut Made) {
-        let mut inner = self.write();
-        inner.rv += 1;
-        made.rv = inner.rv;
-        let item = item(made);
-        let table = inner.tables.entry(resource.into()).or_default();
-        let old = table.objects.insert(made.key(), item.clone());
-        let kind = if old.is_some() { ChangeKind::Modified } else { ChangeKind::Added };
-        self.announce(&mut inner, &resource.into(), kind, item, old);
-    }
-
-    /// Takes a generated object out; one that is not there any more is no error.
-    pub(super) fn take(&self, resource: &str, at: &str) {
-        let mut inner = self.write();
-        let table = inner.tables.entry(resource.into()).or_default();
-        let Some(old) = table.objects.remove(at) else { return };
-        inner.rv += 1;
-        let last = match &old {
-            Item::Made(made) => Item::Made(Arc::new(Made { rv: inner.rv, ..(**made).clone() })),
-            other => other.clone(),
-        };
-        self.announce(&mut inner, &resource.into(), ChangeKind::Deleted, last, Some(old));
     }
 
     /// Forgets the history of every resource, as a restarted server has.
@@ -170,7 +140,34 @@ impl Store {
         for table in inner.tables.values_mut() {
             table.history.compact(rv);
         }
+        self.moments().clear();
     }
+}
+
+/// Fills a page from what is behind its start.
+fn fill<'a>(
+    rv: u64,
+    prefix: &str,
+    all: impl Iterator<Item = (&'a str, &'a Item)>,
+    query: &PageQuery,
+) -> Page {
+    let mut all = all.take_while(|(k, _)| k.starts_with(prefix));
+    let mut page = Page { rv, items: Vec::new(), last: None, remaining: 0 };
+    let mut last = "";
+    for (k, item) in all.by_ref() {
+        if !(query.filter)(item) {
+            continue;
+        }
+        if page.items.len() == query.limit {
+            page.last = Some(last.to_string());
+            page.remaining = 1;
+            break;
+        }
+        page.items.push(item.clone());
+        last = k;
+    }
+    page.remaining += all.count();
+    page
 }
 
 impl Inner {

@@ -3,14 +3,15 @@ use super::history::{History, Logged};
 use super::ids::Ids;
 use super::item::Item;
 use super::meta;
+use super::pages::Moment;
 use super::registry::{self, Registry, Resource};
 use super::settle::{bump_generation, has_generation, settle};
 use super::status::Status;
 use super::{admission, defaults, deletion, validate, versions};
 use crate::sim::clock::{SimClock, rfc3339};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::{broadcast, watch};
 
 pub use super::deletion::{DeleteOptions, Propagation};
@@ -43,6 +44,8 @@ pub struct Store {
     clock: SimClock,
     inner: RwLock<Inner>,
     followers: broadcast::Sender<Arc<Logged>>,
+    /// Lists that are being read in pages.
+    pub(super) moments: Mutex<VecDeque<Arc<Moment>>>,
 }
 
 /// What the lock guards.
@@ -109,7 +112,7 @@ impl Store {
         let inner =
             Inner { rv: 0, registry: Registry::built_in(), ids: Ids::new(seed), tables: HashMap::new() };
         let (followers, _) = broadcast::channel(FOLLOW_BUFFER);
-        Arc::new(Store { clock, inner: RwLock::new(inner), followers })
+        Arc::new(Store { clock, inner: RwLock::new(inner), followers, moments: Mutex::default() })
     }
 
     pub fn clock(&self) -> &SimClock {

@@ -177,10 +177,15 @@ impl Watch {
                         }
                     }
                     self.cursor = rv;
+                    if !out.is_empty() {
+                        return Some(out);
+                    }
+                    if !changes.is_empty() {
+                        // None of them was for this watch; there may be more.
+                        tokio::task::yield_now().await;
+                        continue;
+                    }
                 }
-            }
-            if !out.is_empty() {
-                return Some(out);
             }
             let next = if self.bookmarks { self.next_bookmark.min(self.until) } else { self.until };
             tokio::select! {
