@@ -315,6 +315,32 @@ async fn faults_come_and_go_at_their_times() {
     assert_eq!(statuses, [200, 503, 200, 403]);
 }
 
+/// The table of docs/sim.md names each fault, with values that are read.
+#[test]
+fn the_documented_faults_are_those_that_there_are() {
+    let text = include_str!("../docs/sim.md");
+    let rows = text.lines().skip_while(|l| !l.starts_with("| name |")).take_while(|l| l.starts_with('|'));
+    let names =
+        rows.filter_map(|row| row.split('|').nth(1)).flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let mut documented: Vec<String> = names
+        .map(|name| {
+            let example = name.replace("STATUS", "503").replace("DURATION", "2s").replace("RESOURCE", "pods");
+            let fault: Fault = example.parse().unwrap();
+            fault.to_string().split('=').next().unwrap().to_string()
+        })
+        .collect();
+    documented.sort();
+    documented.dedup();
+    let mut drawn: Vec<String> = parse_schedule("random", 1)
+        .unwrap()
+        .iter()
+        .map(|t| t.fault.to_string().split('=').next().unwrap().to_string())
+        .collect();
+    drawn.sort();
+    drawn.dedup();
+    assert_eq!(documented, drawn);
+}
+
 #[tokio::test]
 async fn streams_pass_the_proxy() {
     let [_, plain, secret] = places().await;
