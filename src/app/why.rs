@@ -194,6 +194,8 @@ pub fn run(model: &mut Model, id: Id) -> Option<Vec<Effect>> {
         }
         Id::TreeOpen => match why.item() {
             Some(Item::Proposal(i)) => return Some(propose(model, i)),
+            // Who has read the verdict and presses enter wants what it proposes first.
+            Some(Item::Verdict) if !why.walk.proposals().is_empty() => return Some(propose(model, 0)),
             _ => {
                 why.evidence = true;
                 return Some(Vec::new());

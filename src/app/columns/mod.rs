@@ -321,6 +321,10 @@ pub static KUBE_PROXY: &[Column] = &[
         of!(pods, |cx, p| match (health::pod(cx, p), last_exit(&p.containers)) {
             (Health::Ok, Some((reason, _))) => Cell::plain(Value::Text(reason)),
             (Health::Ok, None) => Cell::dim(Value::Word("never")),
+            // It runs again, and why it did not is what is asked here.
+            (h, Some((reason, _))) if &*p.status().status == "Running" => {
+                Cell::new(Value::Text(reason), h.scope())
+            }
             (h, _) => Cell::new(Value::Text(p.status().status), h.scope()),
         }),
     ),
