@@ -327,3 +327,80 @@ fn columns_scroll_and_the_name_stays() {
     assert!(header.trim_start().starts_with("NAME") && !header.contains("READY"), "{header}");
     assert!(s.screen().contains("3 columns"), "{}", s.screen());
 }
+
+fn many(count: u32) -> Vec<Delta> {
+    let pod = |i: u32| khud::world::Pod {
+        meta: Meta {
+            // Not in the order of their names.
+            namespace: format!("team-{}", i % 7).into(),
+            name: format!("pod-{}", i.wrapping_mul(2_654_435_761) % 1_000_003).into(),
+            uid: khud::world::Uid::Uuid(u128::from(i) + 1),
+            ..Meta::default()
+        },
+        node: format!("node-{}", i % 13).into(),
+        ..khud::world::Pod::default()
+    };
+    (0..count).map(|i| Delta::Apply(Record::Pod(Box::new(pod(i))))).collect()
+}
+
+#[test]
+fn a_large_table_is_made_in_portions_and_misses_no_change() {
+    let mut s = Stage::empty(120, 30);
+    s.tell(many(20_000));
+    s.press(":pods\r");
+    assert!(s.model.at_work(), "no key waits for twenty thousand rows");
+    let settle = |s: &mut Stage| {
+        let mut portions = 0;
+        while s.model.at_work() {
+            update(&mut s.model, Msg::Work);
+            portions += 1;
+        }
+        portions
+    };
+    assert!(settle(&mut s) > 5);
+    s.sort("NODE");
+    settle(&mut s);
+    // Halfway to another order one pod goes, one comes and one moves; keys still work on the order before.
+    s.sort("NAME");
+    update(&mut s.model, Msg::Work);
+    let listed = s.names();
+    s.press("jj");
+    assert_eq!(s.selected(), listed[2]);
+    let (gone, moved) = {
+        let mut pods = s.model.data.world.pods.values();
+        (pods.next().unwrap().clone(), pods.next().unwrap().clone())
+    };
+    let named = |name: &str, of: &khud::world::Pod| {
+        let meta = Meta { name: name.into(), uid: name.into(), ..of.meta.clone() };
+        Delta::Apply(Record::Pod(Box::new(khud::world::Pod { meta, ..of.clone() })))
+    };
+    let object = ObjectRef::new(Kind::Pod, gone.meta.namespace.clone(), gone.meta.name.clone());
+    s.tell(vec![
+        Delta::Delete { object, uid: gone.meta.uid.clone() },
+        named("aaa-first", &moved),
+        Delta::Apply(Record::Pod(Box::new(khud::world::Pod { node: "other".into(), ..moved.clone() }))),
+    ]);
+    settle(&mut s);
+    let names = s.names();
+    assert_eq!((names.len(), names[0].as_str()), (20_000, "aaa-first"));
+    assert!(!names.contains(&gone.meta.name.to_string()));
+    // Numbers in names count as numbers: the order is the one a plain sort of all names gives.
+    let number = |n: &String| n.strip_prefix("pod-").map_or(0, |n| n.parse::<u64>().unwrap());
+    assert!(names.windows(2).all(|w| number(&w[0]) <= number(&w[1])));
+    assert_eq!(s.selected(), listed[2], "the cursor stayed on its object");
+    // Rows of one node stand by namespace and name, also now that they are not compared by their texts.
+    s.sort("NODE");
+    settle(&mut s);
+    let (columns, rows) = s.model.table().unwrap().written(&s.model.data.cx());
+    let at = |name: &str| columns.iter().position(|c| c == name).unwrap();
+    let keys: Vec<_> = rows
+        .iter()
+        .filter(|r| r[at("NODE")].value.show(Time(0)) == "node-5")
+        .map(|r| (r[at("NAMESPACE")].value.show(Time(0)).into_owned(), r[at("NAME")].value.show(Time(0)).into_owned()))
+        .collect();
+    assert!(keys.len() > 1000 && keys.is_sorted());
+    // A filter typed letter by letter ends where it would have at once.
+    s.press("/node=node-5");
+    settle(&mut s);
+    assert_eq!(s.names().len(), keys.len());
+}

@@ -8,35 +8,55 @@ use crate::world::{Slot, Text};
 /// Rows in a block at most; a full one splits in two.
 const BLOCK: usize = 512;
 
+/// A row whose place among the names is not known.
+pub const UNRANKED: u32 = u32::MAX;
+
 /// Where a row stands: the sorted column's value, then namespace, name and slot so that no two rows are equal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key {
     /// Says by itself which of most values comes first.
     rank: u64,
+    /// Its place by namespace and name among the ranked rows: saves comparing texts.
+    place: u32,
     value: Value,
     namespace: Text,
     name: Text,
 }
 
 impl Key {
-    pub fn new(value: Value, namespace: Text, name: Text) -> Key {
-        Key { rank: value.prefix(), value, namespace, name }
+    pub fn new(value: Value, place: u32, namespace: Text, name: Text) -> Key {
+        Key { rank: value.prefix(), place, value, namespace, name }
+    }
+
+    /// Whether it was made of an object of this name.
+    pub fn is_of(&self, namespace: &Text, name: &Text) -> bool {
+        text(&self.name, name) == Ordering::Equal && text(&self.namespace, namespace) == Ordering::Equal
+    }
+
+    /// What decides first, the same way for both directions: what has no value stands last in either.
+    fn first(&self, descending: bool) -> u64 {
+        match self.value {
+            Value::None => u64::MAX,
+            // The largest rank of a value is far below.
+            _ if descending => u64::MAX - 1 - self.rank,
+            _ => self.rank,
+        }
     }
 
     fn cmp(&self, other: &Key, descending: bool) -> Ordering {
-        let by_value = match (&self.value, &other.value) {
-            // What has no value stands last whichever way the column is sorted.
-            (Value::None, Value::None) => Ordering::Equal,
-            (Value::None, _) => Ordering::Greater,
-            (_, Value::None) => Ordering::Less,
-            (a, b) => {
-                let order = self.rank.cmp(&other.rank).then_with(|| a.cmp(b));
-                if descending { order.reverse() } else { order }
+        self.first(descending).cmp(&other.first(descending)).then_with(|| self.settle(other, descending))
+    }
+
+    /// The order of two rows of which what decides first is the same.
+    fn settle(&self, other: &Key, descending: bool) -> Ordering {
+        let by_value = self.value.cmp(&other.value);
+        let by_value = if descending { by_value.reverse() } else { by_value };
+        by_value.then_with(|| {
+            if self.place != UNRANKED && other.place != UNRANKED {
+                return self.place.cmp(&other.place);
             }
-        };
-        by_value
-            .then_with(|| text(&self.namespace, &other.namespace))
-            .then_with(|| text(&self.name, &other.name))
+            text(&self.namespace, &other.namespace).then_with(|| text(&self.name, &other.name))
+        })
     }
 }
 
@@ -197,60 +217,91 @@ impl Order {
 #[derive(Debug)]
 pub struct Builder {
     descending: bool,
-    /// Each run is sorted last first: its next row is popped from its end.
-    runs: Vec<Vec<(Slot, Key)>>,
+    runs: Vec<Run>,
     /// Runs with rows left, the one with the first row last.
-    heads: Vec<usize>,
+    heads: Vec<u32>,
     order: Order,
+    begun: bool,
+}
+
+#[derive(Debug)]
+struct Run {
+    rows: Vec<(Slot, Option<Key>)>,
+    /// What decides first, and which row it is of; the first row last.
+    sorted: Vec<(u64, u32)>,
+}
+
+impl Run {
+    fn row(&self, i: u32) -> (Slot, Option<&Key>) {
+        let (slot, key) = &self.rows[i as usize];
+        (*slot, key.as_ref())
+    }
+}
+
+/// The order of two rows, by what decides first and then by all of it.
+fn compare(a: (u64, (Slot, Option<&Key>)), b: (u64, (Slot, Option<&Key>)), descending: bool) -> Ordering {
+    a.0.cmp(&b.0).then_with(|| match (a.1.1, b.1.1) {
+        (Some(x), Some(y)) => x.settle(y, descending).then(a.1.0.cmp(&b.1.0)),
+        _ => Ordering::Equal,
+    })
 }
 
 impl Builder {
     pub fn new(descending: bool) -> Builder {
-        Builder { descending, runs: Vec::new(), heads: Vec::new(), order: Order::new(descending) }
+        let order = Order::new(descending);
+        Builder { descending, runs: Vec::new(), heads: Vec::new(), order, begun: false }
     }
 
     /// Adds rows in any order.
-    pub fn add(&mut self, mut rows: Vec<(Slot, Key)>) {
+    pub fn add(&mut self, rows: Vec<(Slot, Key)>) {
         if rows.is_empty() {
             return;
         }
         let descending = self.descending;
+        let mut sorted: Vec<(u64, u32)> = (0u32..).zip(&rows).map(|(i, r)| (r.1.first(descending), i)).collect();
+        let rows = rows.into_iter().map(|(slot, key)| (slot, Some(key))).collect();
+        let run = Run { rows, sorted: Vec::new() };
         // Rows often come sorted by name: a stable sort makes use of it.
-        rows.sort_by(|a, b| b.1.cmp(&a.1, descending).then(b.0.cmp(&a.0)));
-        self.runs.push(rows);
+        sorted.sort_by(|a, b| compare((b.0, run.row(b.1)), (a.0, run.row(a.1)), descending));
+        self.runs.push(Run { sorted, ..run });
     }
 
-    fn first_of(&self, run: usize) -> Option<&(Slot, Key)> {
-        self.runs[run].last()
-    }
-
-    fn before(&self, a: usize, b: usize) -> Ordering {
-        match (self.first_of(a), self.first_of(b)) {
-            (Some(a), Some(b)) => a.1.cmp(&b.1, self.descending).then(a.0.cmp(&b.0)),
-            _ => Ordering::Equal,
+    fn head(&self, run: u32) -> (u64, (Slot, Option<&Key>)) {
+        let run = &self.runs[run as usize];
+        match run.sorted.last() {
+            Some((first, i)) => (*first, run.row(*i)),
+            None => (u64::MAX, (Slot(u32::MAX), None)),
         }
     }
 
     /// Puts a run where its first row says among the others.
-    fn seat(&mut self, run: usize) {
-        let at = self.heads.partition_point(|h| self.before(*h, run) == Ordering::Greater);
+    fn seat(&mut self, run: u32) {
+        let new = self.head(run);
+        let at = self.heads.partition_point(|h| compare(self.head(*h), new, self.descending) == Ordering::Greater);
         self.heads.insert(at, run);
     }
 
     /// Merges at most so many rows; true when all are in order.
     pub fn merge(&mut self, most: usize) -> bool {
-        if self.order.is_empty() && self.heads.is_empty() {
-            (0..self.runs.len()).for_each(|run| self.seat(run));
-            let rows = self.runs.iter().flatten();
+        if !self.begun {
+            self.begun = true;
+            (0..self.runs.len() as u32).for_each(|run| self.seat(run));
+            let rows = self.runs.iter().flat_map(|r| &r.rows);
             let highest = rows.map(|(slot, _)| slot.0 as usize + 1).max().unwrap_or(0);
             self.order.keys.resize(highest, None);
         }
         for _ in 0..most {
-            let Some(run) = self.heads.pop() else { return true };
-            let Some((slot, key)) = self.runs[run].pop() else { continue };
-            self.order.append(slot, key);
-            if !self.runs[run].is_empty() {
-                self.seat(run);
+            let Some(at) = self.heads.pop() else { return true };
+            let run = &mut self.runs[at as usize];
+            if let Some((_, i)) = run.sorted.pop()
+                && let Some((slot, key)) = run.rows.get_mut(i as usize)
+                && let Some(key) = key.take()
+            {
+                let slot = *slot;
+                self.order.append(slot, key);
+            }
+            if !self.runs[at as usize].sorted.is_empty() {
+                self.seat(at);
             }
         }
         self.heads.is_empty()
@@ -270,7 +321,9 @@ mod tests {
     fn key(value: i64, name: u32) -> Key {
         let value = if value < 0 { Value::None } else { Value::Num(value) };
         // Events about one object share its name: a third of the rows do here.
-        Key::new(value, "ns".into(), format!("{:05}", name / 3).into())
+        // Some of them know their place among the names.
+        let place = if name % 2 == 0 { name / 3 } else { UNRANKED };
+        Key::new(value, place, "ns".into(), format!("{:05}", name / 3).into())
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use super::columns::{self, Column, served, workload_slot};
 use super::cx::Cx;
 use super::filter::Filter;
 use super::health;
-use super::order::{Builder, Key, Order};
+use super::order::{Builder, Key, Order, UNRANKED};
 use super::vitals;
 use crate::world::{Kind, Labels, Meta, Object, ObjectRef, Slot, Text, Time, Uid};
 
@@ -102,6 +102,8 @@ struct Rebuild {
     builder: Builder,
     /// Rows that changed meanwhile: they are looked at once more at the end.
     changed: BTreeSet<Slot>,
+    /// Not a new order, but where each row stands among the names.
+    names: bool,
 }
 
 #[derive(Debug)]
@@ -116,6 +118,9 @@ pub struct Table {
     pub left: usize,
     order: Order,
     rebuild: Option<Box<Rebuild>>,
+    /// Where each slot's row stands by namespace and name; made once for a large table, so that rows of one value
+    /// need not be compared by their texts whenever it is sorted.
+    places: Vec<u32>,
     ghosts: Vec<Ghost>,
     /// The column sorted by; `None`: the kind's own order.
     sort: Option<usize>,
@@ -137,6 +142,13 @@ pub struct Table {
     inside: Vec<bool>,
 }
 
+/// Frees what many rows took in a thread of its own: a hundred thousand keys take longer than a frame may.
+fn let_go(rows: usize, what: impl Send + 'static) {
+    if rows > PORTION {
+        std::thread::spawn(move || drop(what));
+    }
+}
+
 impl Table {
     pub fn new(source: Source) -> Table {
         let own = source.own_columns();
@@ -148,6 +160,7 @@ impl Table {
             left: 0,
             order: Order::default(),
             rebuild: None,
+            places: Vec::new(),
             ghosts: Vec::new(),
             sort: None,
             descending: false,
@@ -233,7 +246,8 @@ impl Table {
         let mut left = self.candidates(cx);
         left.reverse();
         let builder = Builder::new(self.descending);
-        self.rebuild = Some(Box::new(Rebuild { left, builder, changed: BTreeSet::new() }));
+        let rebuild = Rebuild { left, builder, changed: BTreeSet::new(), names: false };
+        let_go(self.order.len(), self.rebuild.replace(Box::new(rebuild)));
         self.inside.clear();
         self.total = 0;
         let small = self.rebuild.as_ref().is_some_and(|r| r.left.len() <= PORTION);
@@ -255,9 +269,19 @@ impl Table {
         let portion = rebuild.left.split_off(rest);
         if portion.is_empty() {
             if rebuild.builder.merge(MERGED) {
+                if rebuild.names {
+                    self.place_names(*rebuild);
+                    return false;
+                }
                 self.install(cx, *rebuild);
                 return true;
             }
+        } else if rebuild.names {
+            let rows = portion.into_iter().filter_map(|slot| {
+                let meta = self.meta(cx, slot)?;
+                Some((slot, Key::new(Value::None, UNRANKED, meta.namespace.clone(), meta.name.clone())))
+            });
+            rebuild.builder.add(rows.collect());
         } else {
             let mut rows = Vec::with_capacity(portion.len());
             let mut text = String::new();
@@ -278,7 +302,8 @@ impl Table {
     }
 
     fn install(&mut self, cx: &Cx<'_>, rebuild: Rebuild) {
-        self.order = rebuild.builder.done();
+        let before = std::mem::replace(&mut self.order, rebuild.builder.done());
+        let_go(before.len(), before);
         for slot in rebuild.changed {
             self.place(cx, slot);
         }
@@ -287,6 +312,26 @@ impl Table {
         }
         self.seek_again(cx);
         self.settle();
+        if self.places.is_empty() && self.order.len() > PORTION && self.source.kind != Kind::Event {
+            let left = self.order.range(0).collect();
+            let builder = Builder::new(false);
+            let rebuild = Rebuild { left, builder, changed: BTreeSet::new(), names: true };
+            self.rebuild = Some(Box::new(rebuild));
+        }
+    }
+
+    fn place_names(&mut self, rebuild: Rebuild) {
+        self.places.clear();
+        let order = rebuild.builder.done();
+        for (place, slot) in (0u32..).zip(order.range(0)) {
+            let i = slot.0 as usize;
+            if self.places.len() <= i {
+                self.places.resize(i + 1, UNRANKED);
+            }
+            // What came meanwhile may be another object in the same slot.
+            self.places[i] = if rebuild.changed.contains(&slot) { UNRANKED } else { place };
+        }
+        let_go(order.len(), order);
     }
 
     fn candidates(&self, cx: &Cx<'_>) -> Vec<Slot> {
@@ -388,12 +433,17 @@ impl Table {
     }
 
     fn key(&self, cx: &Cx<'_>, slot: Slot) -> Option<Key> {
-        let object = self.object(cx, slot)?;
         let value = match self.sort.and_then(|c| self.columns.get(c)) {
             Some(column) => column.cell(cx, slot).value,
             None => self.natural(cx, slot),
         };
-        Some(Key::new(value, object.namespace, object.name))
+        if self.source.kind == Kind::Event {
+            let about = &cx.events.get(slot)?.regarding;
+            return Some(Key::new(value, UNRANKED, about.namespace.clone(), about.name.clone()));
+        }
+        let meta = self.meta(cx, slot)?;
+        let place = self.places.get(slot.0 as usize).copied().unwrap_or(UNRANKED);
+        Some(Key::new(value, place, meta.namespace.clone(), meta.name.clone()))
     }
 
     /// The kind's own order: sick pods and nodes first, newest events first, all else by name.
@@ -433,7 +483,12 @@ impl Table {
     /// The row of this slot changed, came or went. True where that may show in the window.
     pub fn touch(&mut self, cx: &Cx<'_>, slot: Slot) -> bool {
         let before = self.window_place(slot);
-        if let Some(rebuild) = &mut self.rebuild {
+        self.forget_place(cx, slot);
+        if let Some(rebuild) = &mut self.rebuild
+            && rebuild.names
+        {
+            rebuild.changed.insert(slot);
+        } else if let Some(rebuild) = &mut self.rebuild {
             rebuild.changed.insert(slot);
             let within = self.within(cx, slot);
             if !within && self.order.contains(slot) {
@@ -450,6 +505,20 @@ impl Table {
         let shown = before.is_some() || self.window_place(slot).is_some();
         self.settle();
         shown
+    }
+
+    /// A slot that another object may have taken has no place among the names any more.
+    fn forget_place(&mut self, cx: &Cx<'_>, slot: Slot) {
+        if self.places.is_empty() {
+            return;
+        }
+        let same = match (self.order.key_of(slot), self.meta(cx, slot)) {
+            (Some(key), Some(meta)) => key.is_of(&meta.namespace, &meta.name),
+            _ => false,
+        };
+        if let Some(place) = self.places.get_mut(slot.0 as usize).filter(|_| !same) {
+            *place = UNRANKED;
+        }
     }
 
     fn place(&mut self, cx: &Cx<'_>, slot: Slot) {
