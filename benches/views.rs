@@ -33,7 +33,7 @@ fn pod(i: u32) -> Pod {
         readiness: None,
         startup: None,
     };
-    let sick = chance % 50 == 0;
+    let sick = chance.is_multiple_of(50);
     let state = if sick {
         ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: "".into() }
     } else {

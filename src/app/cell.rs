@@ -69,25 +69,15 @@ impl Value {
         }
     }
 
-    /// A number that never contradicts the order of values: of two with different ones, the smaller comes first.
-    pub fn prefix(&self) -> u64 {
-        const HALF: i64 = 1 << 59;
+    /// A number that never contradicts the order of values: of two with different ones, the smaller comes first. Most
+    /// values that differ have different ones.
+    pub fn prefix(&self) -> u128 {
         let rest = match self {
-            Value::Text(_) | Value::Word(_) | Value::Sign(..) => {
-                let mut bytes = [0; 8];
-                for (to, from) in bytes[1..].iter_mut().zip(self.word().as_bytes()) {
-                    // Numbers within text compare as wholes: all that is sure is that here one begins.
-                    *to = if from.is_ascii_digit() { b'0' } else { *from };
-                    if from.is_ascii_digit() {
-                        break;
-                    }
-                }
-                u64::from_be_bytes(bytes)
-            }
-            // Clamped to 60 bits, so never negative.
-            _ => (self.number().clamp(-HALF, HALF - 1) + HALF) as u64,
+            Value::Text(_) | Value::Word(_) | Value::Sign(..) => u128::from_be_bytes(natural_prefix(self.word())),
+            // Shifted above the negative numbers.
+            _ => self.number().abs_diff(i64::MIN).into(),
         };
-        (u64::from(self.rank()) << 60) | rest
+        (u128::from(self.rank()) << 120) | rest
     }
 
     /// What is shown for it at `now`. Raw: the cluster's text is cleaned where it is drawn.
@@ -167,6 +157,38 @@ fn natural(a: &str, b: &str) -> Ordering {
     }
 }
 
+/// The beginning of a text in bytes that compare as `natural` does: a number in it as a mark, its length without
+/// leading zeros, its digits, and its length with them. The first byte stays free.
+fn natural_prefix(text: &str) -> [u8; 16] {
+    let mut out = [0; 16];
+    let (mut at, mut rest) = (1, text.as_bytes());
+    let mut put = |bytes: &[u8]| {
+        let n = bytes.len().min(16 - at);
+        out[at..at + n].copy_from_slice(&bytes[..n]);
+        at += n;
+        at < 16
+    };
+    while let Some(first) = rest.first() {
+        if !first.is_ascii_digit() {
+            if !put(&[*first]) {
+                break;
+            }
+            rest = &rest[1..];
+            continue;
+        }
+        let digits = rest.iter().take_while(|c| c.is_ascii_digit()).count();
+        let zeros = rest[..digits].iter().take_while(|c| **c == b'0').count();
+        // Beyond this a number fills what room there is; its length is compared capped, its digits then decide
+        // nothing.
+        let (long, whole) = ((digits - zeros).min(200) as u8, digits.min(200) as u8);
+        if !put(&[b'0', long]) || long == 200 || !put(&rest[zeros..digits]) || !put(&[whole]) || whole == 200 {
+            break;
+        }
+        rest = &rest[digits..];
+    }
+    out
+}
+
 /// Time of day in UTC.
 pub fn clock(t: Time) -> String {
     let s = t.seconds().rem_euclid(86400);
@@ -230,10 +252,11 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn a_prefix_never_contradicts_the_order(
-            a in "[a-c0-9.-]{0,9}", b in "[a-c0-9.-]{0,9}", n: i64, m: i64, bytes: u64,
+            a in "[a-c0-2.-]{0,12}", b in "[a-c0-2.-]{0,12}", n: i64, m: i64, bytes: u64,
         ) {
             let text = |s: &str| Value::Text(s.into());
-            let values = [text(&a), text(&b), Value::Num(n), Value::Num(m), Value::Num(n % 9), Value::Bytes(bytes),
+            let long = format!("{a}{}", "1".repeat(n.unsigned_abs() as usize % 300));
+            let values = [text(&a), text(&b), text(&long), Value::Num(n), Value::Num(m), Value::Num(n % 9), Value::Bytes(bytes),
                 Value::Age(Time(m / 4)), Value::Of(3, 4), Value::Ranked(n, "x".into()), Value::None];
             for x in &values {
                 for y in &values {

@@ -100,7 +100,7 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         }
         Id::Describe => {
             if let Some(object) = model.selected() {
-                describe::open(model, object);
+                return describe::open(model, object);
             }
         }
         Id::Yaml => {

@@ -1,11 +1,20 @@
 //! `d`: all khud knows of an object, from what it already holds: why it is sick, its columns, conditions, containers
-//! and events. Nothing is fetched, and it follows changes.
+//! and events. Nothing is fetched, and it follows changes; only of kinds that khud keeps no records of the object is
+//! asked for once.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
 
 use super::cell::bytes;
 use super::columns;
+use super::document::Source;
 use super::model::{Model, View};
+use super::msg::Effect;
 use super::navigate;
 use super::text::{Line, Of, TextView};
+use super::yaml;
+use crate::world::ask::Call;
 use crate::world::time::human;
 use crate::world::{
     Condition, Container, ContainerState, Handler, Kind, Meta, ObjectRef, Pod, Probe, Resources, Status, Time,
@@ -13,17 +22,27 @@ use crate::world::{
 
 const WIDE: usize = 14;
 
-pub fn open(model: &mut Model, object: ObjectRef) {
-    let lines = lines(model, &object);
+pub fn open(model: &mut Model, object: ObjectRef) -> Vec<Effect> {
+    let lines = lines(model, &object, None);
     let title = format!("describe {object}");
-    navigate::push(model, View::Text(Box::new(TextView::new(Of::Describe, title, Some(object), lines))));
+    let mut view = TextView::new(Of::Describe, title, Some(object.clone()), lines);
+    let mut effects = Vec::new();
+    if !object.kind.watched() && !object.kind.plural().is_empty() {
+        model.next_id += 1;
+        let token = model.next_id;
+        view.source = Some(Source { token, ..Source::default() });
+        effects.push(Effect::Call { token, call: Call::get(object.path()) });
+    }
+    navigate::push(model, View::Text(Box::new(view)));
+    effects
 }
 
 /// Writes the open description anew after its object changed.
 pub fn refresh(model: &mut Model) -> bool {
     let Some(View::Text(view)) = model.views.last() else { return false };
     let (Of::Describe, Some(object)) = (view.of, view.object.clone()) else { return false };
-    let lines = lines(model, &object);
+    let fetched = view.source.as_ref().and_then(|s| s.object.as_ref());
+    let lines = lines(model, &object, fetched);
     let Some(view) = model.text_mut() else { return false };
     if view.lines == lines {
         return false;
@@ -58,7 +77,8 @@ impl Page {
     }
 }
 
-fn lines(model: &Model, object: &ObjectRef) -> Vec<Line> {
+/// What there is to say; `fetched` is the object itself, where it was asked for.
+fn lines(model: &Model, object: &ObjectRef, fetched: Option<&Value>) -> Vec<Line> {
     let (world, cx) = (&model.data.world, model.data.cx());
     let mut page = Page { lines: Vec::new(), now: model.data.now };
     let Some(meta) = world.meta(object) else {
@@ -111,8 +131,54 @@ fn lines(model: &Model, object: &ObjectRef) -> Vec<Line> {
             }
         }
     }
+    if let Some(fetched) = fetched {
+        whole(fetched, &mut page);
+    }
     events(model, object, &mut page);
     page.lines
+}
+
+/// What an object of any kind says of itself: its conditions, then its other fields. Never what it may hold in data.
+fn whole(object: &Value, page: &mut Page) {
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    if let Some(all) = conditions.filter(|c| !c.is_empty()) {
+        page.title("Conditions");
+        for c in all {
+            let text = |key: &str| c[key].as_str().unwrap_or_default().to_owned();
+            let scope = match &*text("status") {
+                // What is good of a condition nobody here knows, its name does not say.
+                "True" | "False" => "text.strong",
+                _ => "status.unknown",
+            };
+            let ago = page.ago(Time::parse(&text("lastTransitionTime")));
+            page.lines.push(Line(vec![
+                (format!("  {:<20} ", text("type")), "text"),
+                (format!("{:<8}", text("status")), scope),
+                (format!("{:<28} ", text("reason")), "text"),
+                (format!("{ago:<12} "), "text.dim"),
+                (text("message"), "text"),
+            ]));
+        }
+    }
+    let hidden = ["apiVersion", "kind", "metadata", "data", "stringData", "binaryData"];
+    for (key, value) in object.as_object().into_iter().flatten().filter(|(k, _)| !hidden.contains(&k.as_str())) {
+        let mut value = value.clone();
+        if let Some(status) = value.as_object_mut().filter(|_| key == "status") {
+            status.remove("conditions");
+        }
+        let empty = value.as_object().is_some_and(serde_json::Map::is_empty);
+        if empty || value.is_null() {
+            continue;
+        }
+        if !value.is_object() && !value.is_array() {
+            page.pair(key, value.as_str().map_or_else(|| value.to_string(), str::to_owned), "text");
+            continue;
+        }
+        page.title(key);
+        if let Ok(yaml) = yaml::write(&value, true, &BTreeSet::new()) {
+            page.lines.extend((0..yaml.len()).map(|i| Line::plain(format!("  {}", yaml.line(i)))));
+        }
+    }
 }
 
 /// Why it is sick, with the proof, first of all.

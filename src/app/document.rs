@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::describe;
 use super::model::{Model, Prompt, PromptKind, Suggestion, Tone, View};
 use super::msg::Effect;
 use super::navigate;
@@ -38,20 +39,29 @@ pub fn open(model: &mut Model, object: ObjectRef) -> Vec<Effect> {
 
 /// The object came, or why it did not.
 pub fn called(model: &mut Model, token: u64, result: Result<Answer, String>) {
-    for view in &mut model.views {
-        let View::Text(text) = view else { continue };
-        let Some(source) = text.source.as_mut().filter(|s| s.token == token) else { continue };
-        match result {
-            Ok(a) if a.ok() => {
+    let texts = model.views.iter_mut().filter_map(|v| match v {
+        View::Text(text) => Some(text),
+        _ => None,
+    });
+    let mut asked = texts.filter(|t| t.source.as_ref().is_some_and(|s| s.token == token));
+    let Some(text) = asked.next() else { return };
+    let trouble = match result {
+        Ok(a) if a.ok() => {
+            if let Some(source) = &mut text.source {
                 source.object = Some(a.body);
-                write(text);
             }
-            Ok(a) => text.lines = vec![Line::of(a.message(), "error")],
-            Err(why) => text.lines = vec![Line::of(why, "error")],
+            None
         }
-        model.dirty = super::model::Dirty::Input;
-        return;
+        Ok(a) => Some(a.message()),
+        Err(why) => Some(why),
+    };
+    match (text.of, trouble) {
+        (Of::Describe, None) => drop(describe::refresh(model)),
+        (Of::Describe, Some(why)) => text.lines.push(Line::of(why, "error")),
+        (_, None) => write(text),
+        (_, Some(why)) => text.lines = vec![Line::of(why, "error")],
     }
+    model.dirty = super::model::Dirty::Input;
 }
 
 /// Fetches the object of a view again; what was revealed stays so.

@@ -1,7 +1,7 @@
 //! `v`: what proves a finding and what changed before it, each with the key to the event, log or object it was read from.
 
 use super::cell::{Cell, Value};
-use super::columns::{self, Shape};
+use super::columns::Shape;
 use super::command;
 use super::describe;
 use super::list::{self, List, Row, shape, tail};
@@ -86,8 +86,8 @@ pub fn jump(model: &mut Model, key: &Key, row: &str) -> Vec<Effect> {
     match piece {
         Some(e) if e.source.starts_with("event ") => event(model, &e),
         Some(e) if &*e.source == "log" => return log(model, e.object, crashed),
-        Some(e) => object(model, e.object),
-        None => object(model, changed.unwrap_or(fix)),
+        Some(e) => return object(model, e.object),
+        None => return object(model, changed.unwrap_or(fix)),
     }
     Vec::new()
 }
@@ -114,10 +114,10 @@ fn log(model: &mut Model, pod: ObjectRef, container: Option<Text>) -> Vec<Effect
     logs::open(model, pod, container, previous)
 }
 
-fn object(model: &mut Model, object: ObjectRef) {
-    if columns::of_kind(&object.kind).is_empty() {
-        describe::open(model, object);
-    } else {
-        navigate::open_object(model, &object.kind, &object.namespace, &object.name);
+fn object(model: &mut Model, object: ObjectRef) -> Vec<Effect> {
+    if !object.kind.watched() {
+        return describe::open(model, object);
     }
+    navigate::open_object(model, &object.kind, &object.namespace, &object.name);
+    Vec::new()
 }

@@ -11,10 +11,13 @@ use crate::config::Id;
 use crate::term::clean::clean;
 use crate::world::ask::LogTail;
 use crate::world::time::human;
-use crate::world::{ContainerState, Kind, ObjectRef, Pod, Role, Text, Uid, World};
+use crate::world::{ContainerState, Kind, ObjectRef, Pod, Role, Text, Time, Uid, World};
 
 /// Containers followed at once; more would be unreadable.
 const MOST: usize = 60;
+
+/// Pause before a stream that broke off is opened again; it doubles while nothing comes.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// One container whose log is shown.
 #[derive(Clone, Debug)]
@@ -26,6 +29,10 @@ pub struct Target {
     /// Restarts when its stream was opened: another count means another run to follow.
     restarts: u32,
     pub open: bool,
+    /// When a stream that broke off is opened again.
+    retry: Option<Time>,
+    /// How often in a row it ended without a line.
+    vain: u32,
     /// Why there is nothing, in the server's words.
     pub note: Option<String>,
 }
@@ -132,16 +139,27 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
                 }
                 let known =
                     logs.targets.iter().position(|t| t.uid == pod.meta.uid && t.container == c.spec.name);
+                let whole = u32::try_from(logs.keep).unwrap_or(u32::MAX);
+                let mut since = logs.since.map(|s| s.as_secs());
                 let tail = match known {
-                    // A run that began after the last one was followed to its end is wanted whole.
+                    // A run that began after the last one was followed to its end is wanted whole; one that goes on
+                    // behind a stream that broke off, from there on.
                     Some(i) => {
                         let t = &mut logs.targets[i];
-                        let again = !t.open && c.restarts > t.restarts && !logs.previous;
+                        let next_run = c.restarts > t.restarts;
+                        let resumed = t.retry.is_some_and(|at| at <= data.now) && !next_run;
+                        let again = !t.open && (next_run || resumed) && !logs.previous;
                         if !again || !matches!(c.state, ContainerState::Running { .. }) {
                             continue;
                         }
-                        (t.restarts, t.open, t.note) = (c.restarts, true, None);
-                        u32::try_from(logs.keep).unwrap_or(u32::MAX)
+                        (t.restarts, t.open, t.retry, t.note) = (c.restarts, true, None, None);
+                        if resumed {
+                            logs.buffer.resume(t.id);
+                            let last = logs.buffer.last(t.id);
+                            // The server counts whole seconds.
+                            since = last.map(|l| l.age(data.now).as_secs() + 2).or(since);
+                        }
+                        whole
                     }
                     None if logs.targets.len() >= MOST => continue,
                     None => {
@@ -152,6 +170,8 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
                             uid: pod.meta.uid.clone(),
                             restarts: c.restarts,
                             open: true,
+                            retry: None,
+                            vain: 0,
                             note: None,
                         });
                         logs.tail
@@ -168,12 +188,27 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
                         previous: logs.previous,
                         tail,
                     },
-                    since: logs.since.map(|s| s.as_secs()),
+                    since,
                 });
             }
         }
     }
     effects
+}
+
+/// When a stream that broke off is to be opened again. Of containers that run no more there is none.
+pub fn next_timer(model: &Model) -> Option<Time> {
+    let running = |t: &Target, logs: &LogView| {
+        let pod = model.data.world.pods.find(&logs.namespace, &t.pod)?;
+        let container = pod.containers.iter().find(|c| c.spec.name == t.container)?;
+        let runs = matches!(container.state, ContainerState::Running { .. }) && container.restarts == t.restarts;
+        runs.then_some(t.retry?)
+    };
+    let views = model.views.iter().filter_map(|v| match v {
+        View::Logs(logs) => logs.targets.iter().filter_map(|t| running(t, logs)).min(),
+        _ => None,
+    });
+    views.min()
 }
 
 fn find(model: &mut Model, id: u64) -> Option<&mut LogView> {
@@ -187,16 +222,23 @@ fn find(model: &mut Model, id: u64) -> Option<&mut LogView> {
 pub fn chunk(model: &mut Model, view: u64, source: SourceId, bytes: &[u8]) -> Vec<Effect> {
     let Some(logs) = find(model, view) else { return vec![Effect::HangUp(view)] };
     logs.buffer.push(source, bytes);
+    if let Some(t) = logs.targets.iter_mut().find(|t| t.id == source) {
+        t.vain = 0;
+    }
     model.dirty = model.dirty.max(Dirty::Data);
     Vec::new()
 }
 
 /// A log ended: the container did, or the server said why there is none.
 pub fn ended(model: &mut Model, view: u64, source: SourceId, why: Option<String>) -> Vec<Effect> {
+    let now = model.data.now;
     if let Some(logs) = find(model, view) {
         logs.buffer.end(source);
         if let Some(t) = logs.targets.iter_mut().find(|t| t.id == source) {
             t.open = false;
+            // A log ends with its container; one that ends before is opened again.
+            t.retry = (!logs.previous).then(|| now.plus(RETRY * (1 << t.vain.min(5))));
+            t.vain += 1;
             t.note = why;
         }
         model.dirty = model.dirty.max(Dirty::Data);

@@ -8,7 +8,7 @@ use super::cx::{Cause, Cx};
 use super::events::Aggregates;
 use super::gpus;
 use super::list::{self, List};
-use super::logs::LogView;
+use super::logs::{self, LogView};
 use super::preferences::Preferences;
 use super::runs::{self, ActiveRun, Menu};
 use super::served::Catalogue;
@@ -489,6 +489,7 @@ impl Model {
             self.data.detector.next_timer(),
             runs::next_timer(self),
             gpus::next_timer(self),
+            logs::next_timer(self),
         ];
         timers.into_iter().flatten().min()
     }

@@ -172,6 +172,16 @@ pub fn sideways(model: &mut Model, by: isize) {
 /// Shows these namespaces only; none named: all.
 pub fn namespaces(model: &mut Model, names: Vec<Text>) {
     model.namespaces = names.into_iter().collect();
+    confine(model);
+    let text = match model.namespaces.len() {
+        0 => "All namespaces".into(),
+        _ => format!("Namespace {}", model.namespaces.iter().map(|n| &**n).collect::<Vec<_>>().join(", ")),
+    };
+    model.say(Tone::Info, text);
+}
+
+/// Has every table show the chosen namespaces only.
+pub fn confine(model: &mut Model) {
     let Model { data, overview, views, namespaces, .. } = model;
     let cx = data.cx();
     for table in [&mut overview.pods, &mut overview.events] {
@@ -182,11 +192,6 @@ pub fn namespaces(model: &mut Model, names: Vec<Text>) {
             t.within_namespaces(&cx, namespaces);
         }
     }
-    let text = match model.namespaces.len() {
-        0 => "All namespaces".into(),
-        _ => format!("Namespace {}", model.namespaces.iter().map(|n| &**n).collect::<Vec<_>>().join(", ")),
-    };
-    model.say(Tone::Info, text);
 }
 
 /// Leaves for another context, where there is one of that name and it is another.

@@ -14,8 +14,6 @@ pub const UNRANKED: u32 = u32::MAX;
 /// Where a row stands: the sorted column's value, then namespace, name and slot so that no two rows are equal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key {
-    /// Says by itself which of most values comes first.
-    rank: u64,
     /// Its place by namespace and name among the ranked rows: saves comparing texts.
     place: u32,
     value: Value,
@@ -25,7 +23,7 @@ pub struct Key {
 
 impl Key {
     pub fn new(value: Value, place: u32, namespace: Text, name: Text) -> Key {
-        Key { rank: value.prefix(), place, value, namespace, name }
+        Key { place, value, namespace, name }
     }
 
     /// Whether it was made of an object of this name.
@@ -33,21 +31,22 @@ impl Key {
         text(&self.name, name) == Ordering::Equal && text(&self.namespace, namespace) == Ordering::Equal
     }
 
-    /// What decides first, the same way for both directions: what has no value stands last in either.
-    fn first(&self, descending: bool) -> u64 {
+    /// What decides first by itself, the same way for both directions: what has no value stands last in either.
+    fn first(&self, descending: bool) -> u128 {
         match self.value {
-            Value::None => u64::MAX,
-            // The largest rank of a value is far below.
-            _ if descending => u64::MAX - 1 - self.rank,
-            _ => self.rank,
+            Value::None => u128::MAX,
+            // A value's number is far below the largest there is.
+            _ if descending => u128::MAX - 1 - self.value.prefix(),
+            _ => self.value.prefix(),
         }
     }
 
     fn cmp(&self, other: &Key, descending: bool) -> Ordering {
-        self.first(descending).cmp(&other.first(descending)).then_with(|| self.settle(other, descending))
+        let none = |k: &Key| k.value == Value::None;
+        none(self).cmp(&none(other)).then_with(|| self.settle(other, descending))
     }
 
-    /// The order of two rows of which what decides first is the same.
+    /// The order of two rows that have a value both, or neither.
     fn settle(&self, other: &Key, descending: bool) -> Ordering {
         let by_value = self.value.cmp(&other.value);
         let by_value = if descending { by_value.reverse() } else { by_value };
@@ -228,7 +227,7 @@ pub struct Builder {
 struct Run {
     rows: Vec<(Slot, Option<Key>)>,
     /// What decides first, and which row it is of; the first row last.
-    sorted: Vec<(u64, u32)>,
+    sorted: Vec<(u128, u32)>,
 }
 
 impl Run {
@@ -239,7 +238,7 @@ impl Run {
 }
 
 /// The order of two rows, by what decides first and then by all of it.
-fn compare(a: (u64, (Slot, Option<&Key>)), b: (u64, (Slot, Option<&Key>)), descending: bool) -> Ordering {
+fn compare(a: (u128, (Slot, Option<&Key>)), b: (u128, (Slot, Option<&Key>)), descending: bool) -> Ordering {
     a.0.cmp(&b.0).then_with(|| match (a.1.1, b.1.1) {
         (Some(x), Some(y)) => x.settle(y, descending).then(a.1.0.cmp(&b.1.0)),
         _ => Ordering::Equal,
@@ -258,7 +257,7 @@ impl Builder {
             return;
         }
         let descending = self.descending;
-        let mut sorted: Vec<(u64, u32)> = (0u32..).zip(&rows).map(|(i, r)| (r.1.first(descending), i)).collect();
+        let mut sorted: Vec<(u128, u32)> = (0u32..).zip(&rows).map(|(i, r)| (r.1.first(descending), i)).collect();
         let rows = rows.into_iter().map(|(slot, key)| (slot, Some(key))).collect();
         let run = Run { rows, sorted: Vec::new() };
         // Rows often come sorted by name: a stable sort makes use of it.
@@ -266,11 +265,11 @@ impl Builder {
         self.runs.push(Run { sorted, ..run });
     }
 
-    fn head(&self, run: u32) -> (u64, (Slot, Option<&Key>)) {
+    fn head(&self, run: u32) -> (u128, (Slot, Option<&Key>)) {
         let run = &self.runs[run as usize];
         match run.sorted.last() {
             Some((first, i)) => (*first, run.row(*i)),
-            None => (u64::MAX, (Slot(u32::MAX), None)),
+            None => (u128::MAX, (Slot(u32::MAX), None)),
         }
     }
 
@@ -322,7 +321,7 @@ mod tests {
         let value = if value < 0 { Value::None } else { Value::Num(value) };
         // Events about one object share its name: a third of the rows do here.
         // Some of them know their place among the names.
-        let place = if name % 2 == 0 { name / 3 } else { UNRANKED };
+        let place = if name.is_multiple_of(2) { name / 3 } else { UNRANKED };
         Key::new(value, place, "ns".into(), format!("{:05}", name / 3).into())
     }
 

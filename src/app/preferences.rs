@@ -143,6 +143,7 @@ pub fn install(model: &mut Model, preferences: Preferences, loaded: &Loaded) {
     if model.namespaces.is_empty() && !model.prefs.settings.namespace.is_empty() {
         model.namespaces.insert(model.prefs.settings.namespace.as_str().into());
     }
+    super::navigate::confine(model);
     dress(model);
     complain(model, &loaded.problems);
 }

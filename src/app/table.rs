@@ -15,7 +15,7 @@ use crate::world::{Kind, Labels, Meta, Object, ObjectRef, Slot, Text, Time, Uid}
 /// Rows looked at in one go. A larger table is made in portions, with frames and keys in between.
 const PORTION: usize = 4096;
 /// Rows put in order in one go.
-const MERGED: usize = 16_384;
+const MERGED: usize = 8192;
 /// How long a row that vanished is still shown, and how many of them at most.
 const GHOST: std::time::Duration = std::time::Duration::from_secs(5);
 const GHOSTS: usize = 40;

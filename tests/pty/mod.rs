@@ -61,6 +61,23 @@ pub fn unreachable_kubeconfig(dir: &Path, context: &str) -> String {
     file.to_str().unwrap().to_owned()
 }
 
+/// The cockpit on the cluster of `DIR/kubeconfig`, with configuration, state and work directories of its own below it.
+pub fn cockpit(khud: &str, dir: &Path, config: &str, args: &[&str], columns: u16, rows: u16) -> Session {
+    std::fs::create_dir_all(dir.join("config")).unwrap();
+    std::fs::write(dir.join("config/config.toml"), config).unwrap();
+    let path = |name: &str| dir.join(name).to_string_lossy().into_owned();
+    let (kubeconfig, settings, state, home) = (path("kubeconfig"), path("config"), path("state"), path(""));
+    let env = [
+        ("KUBECONFIG", kubeconfig.as_str()),
+        ("KHUD_CONFIG_DIR", &settings),
+        ("KHUD_STATE_DIR", &state),
+        ("HOME", &home),
+    ];
+    let mut command = command(khud, args, &env);
+    command.cwd(dir);
+    Session::start(command, columns, rows)
+}
+
 impl Session {
     pub fn start(command: CommandBuilder, columns: u16, rows: u16) -> Session {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
@@ -94,6 +111,12 @@ impl Session {
     pub fn send(&mut self, keys: &str) {
         self.input.write_all(keys.as_bytes()).unwrap();
         self.input.flush().unwrap();
+    }
+
+    /// Types, and waits until the screen says so.
+    pub fn then(&mut self, keys: &str, seen: &str) {
+        self.send(keys);
+        self.until_text(seen);
     }
 
     pub fn resize(&self, columns: u16, rows: u16) {

@@ -29,6 +29,10 @@ pub struct LogBuffer {
     capacity: usize,
     /// A last line without its newline yet, by source. `true`: its tail is being cut.
     partial: HashMap<SourceId, (Vec<u8>, bool)>,
+    /// The time of each source's last line.
+    last: HashMap<SourceId, Time>,
+    /// Sources that are read once more: lines up to that time are there already.
+    again: HashMap<SourceId, Time>,
     filter: Option<Filter>,
     /// Sequence numbers of the lines that pass the filter, oldest first.
     shown: VecDeque<u64>,
@@ -54,6 +58,8 @@ impl LogBuffer {
             first: 0,
             capacity: capacity.max(1),
             partial: HashMap::new(),
+            last: HashMap::new(),
+            again: HashMap::new(),
             filter: None,
             shown: VecDeque::new(),
         }
@@ -83,6 +89,19 @@ impl LogBuffer {
         }
     }
 
+    /// The time of the source's last line.
+    pub fn last(&self, source: SourceId) -> Option<Time> {
+        self.last.get(&source).copied()
+    }
+
+    /// The source is read from a little before its end once more: what is held already is not taken twice.
+    pub fn resume(&mut self, source: SourceId) {
+        self.partial.remove(&source);
+        if let Some(last) = self.last(source) {
+            self.again.insert(source, last);
+        }
+    }
+
     fn add(&mut self, source: SourceId, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
         let text = text.strip_suffix('\r').unwrap_or(&text);
@@ -93,6 +112,12 @@ impl LogBuffer {
             },
             _ => (None, text),
         };
+        if let Some(time) = time {
+            if self.again.get(&source).is_some_and(|until| time <= *until) {
+                return;
+            }
+            self.last.insert(source, time);
+        }
         if self.lines.len() == self.capacity {
             self.lines.pop_front();
             self.first += 1;
@@ -204,6 +229,17 @@ mod tests {
         assert_eq!(b.get(1).unwrap().1.time, Time::parse("2026-11-21T01:05:53.123Z"));
         b.end(B);
         assert_eq!(texts(&b)[3], "last");
+    }
+
+    #[test]
+    fn a_log_read_once_more_from_before_its_end_repeats_nothing() {
+        let mut b = LogBuffer::new(10);
+        let at = |s: u32, text: &str| format!("2026-11-21T01:05:{s:02}.000000000Z {text}\n");
+        b.push(A, (at(1, "one") + &at(2, "two") + "2026-11-21T01:05:03.000000000Z cut o").as_bytes());
+        b.resume(A);
+        b.push(A, (at(1, "one") + &at(2, "two") + &at(3, "cut off") + &at(4, "four")).as_bytes());
+        b.push(B, at(1, "another's").as_bytes());
+        assert_eq!(texts(&b), ["one", "two", "cut off", "four", "another's"]);
     }
 
     #[test]
