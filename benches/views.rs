@@ -12,8 +12,8 @@ use khud::config::{Keymap, Theme};
 use khud::term::Screen;
 use khud::ui::{self, Memory, layout};
 use khud::world::{
-    Clock, Container, ContainerSpec, ContainerState, Delta, Meta, Phase, Pod, Record, Resources, Role,
-    Time, Uid,
+    Clock, Container, ContainerSpec, ContainerState, Delta, Meta, Phase, Pod, Record, Resources, Role, Time,
+    Uid,
 };
 
 const NOW: i64 = 1_800_000_000_000;

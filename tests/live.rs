@@ -16,7 +16,8 @@ const KHUD: &str = env!("CARGO_BIN_EXE_khud");
 fn talkers() -> Lab {
     let dir = tempfile::tempdir().unwrap();
     let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/talkers.yaml");
-    let text = std::fs::read_to_string(fixture).unwrap().replace("HUGE", &format!("HUGE{}", "x".repeat(1 << 20)));
+    let text =
+        std::fs::read_to_string(fixture).unwrap().replace("HUGE", &format!("HUGE{}", "x".repeat(1 << 20)));
     let file = dir.path().join("talkers.yaml");
     std::fs::write(&file, text).unwrap();
     Lab::start(file.to_str().unwrap(), 3.0)
@@ -62,7 +63,9 @@ fn a_log_is_followed_through_restarts_with_what_was_skipped_told() {
 fn a_workloads_log_takes_in_the_pods_a_rollout_brings() {
     let lab = talkers();
     let mut k = open(&lab, "", &["deploy/talker", "-n", "production"]);
-    k.until("the workload under the cursor", |s| s.contents().contains("▌production talker 2/2") || s.contents().contains("▌production talker   2/2"));
+    k.until("the workload under the cursor", |s| {
+        s.contents().contains("▌production talker 2/2") || s.contents().contains("▌production talker   2/2")
+    });
     k.until_text("live");
     k.then("l", "following");
     k.until_text("2/2 open");
@@ -78,7 +81,8 @@ fn a_workloads_log_takes_in_the_pods_a_rollout_brings() {
     k.until("only pods born later to speak", |s| {
         let text = s.contents();
         let new: Vec<_> = names(&lab).into_iter().filter(|p| !before.contains(p)).collect();
-        new.len() >= 2 && new.iter().all(|p| text.contains(&format!("I am {p}")))
+        new.len() >= 2
+            && new.iter().all(|p| text.contains(&format!("I am {p}")))
             && !before.iter().any(|p| text.contains(&format!("I am {p}")))
     });
     // How far back is the server's to say: all of it, then the last minute of the cluster's time.
@@ -117,12 +121,17 @@ fn a_line_that_means_harm_is_text_and_breaks_no_column() {
     // A line of a mebibyte is cut and says so; wrapped or not, the frame stands.
     k.then("wG", "(line cut)");
     let text = k.text();
-    assert!(text.lines().next().unwrap().contains("live") && text.lines().nth(1).unwrap().contains("logs pod"), "{text}");
+    assert!(
+        text.lines().next().unwrap().contains("live") && text.lines().nth(1).unwrap().contains("logs pod"),
+        "{text}"
+    );
     for key in ["w", "t", "w", "\x1b[C", "\x1b[D"] {
         k.send(key);
     }
     k.resize(61, 17);
-    k.until("the frame at another size", |s| s.contents().lines().count() <= 17 && s.contents().contains("logs pod"));
+    k.until("the frame at another size", |s| {
+        s.contents().lines().count() <= 17 && s.contents().contains("logs pod")
+    });
     let raw = String::from_utf8_lossy(&k.raw()).into_owned();
     // What an emulator of this test draws as nothing is not nothing: it stands for what was taken out.
     assert!(raw.contains("\u{fffd}evil") && raw.contains("\u{fffd}5m"), "made visible");
@@ -208,17 +217,25 @@ fn contexts_and_namespaces_change_in_place() {
     other.sim.store().create("resourcequotas", "production", quota("there")).unwrap();
     // Two clusters in one file.
     let config = |server: &str| format!("{{cluster: {{server: '{server}'}}, name: '{server}'}}");
-    let context = |name: &str, server: &str| format!("{{name: {name}, context: {{cluster: '{server}', user: u}}}}");
+    let context =
+        |name: &str, server: &str| format!("{{name: {name}, context: {{cluster: '{server}', user: u}}}}");
     let (a, b) = (lab.sim.url(), other.sim.url());
     let text = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: one\nusers: [{{name: u, user: {{}}}}]\nclusters: [{}, {}]\ncontexts: [{}, {}]\n",
-        config(a), config(b), context("one", a), context("two", b)
+        config(a),
+        config(b),
+        context("one", a),
+        context("two", b)
     );
     std::fs::write(lab.kubeconfig(), text).unwrap();
     let mut k = open(&lab, "namespaces = ['production', 'inference']\n", &["-n", "production,inference"]);
-    k.until("pods of these namespaces only", |s| s.contents().contains("live") && s.contents().contains("No pods."));
+    k.until("pods of these namespaces only", |s| {
+        s.contents().contains("live") && s.contents().contains("No pods.")
+    });
     k.then(":quota\r", "here-a");
-    k.until("both namespaces and no other", |s| s.contents().contains("here-b") && !s.contents().contains("here-c"));
+    k.until("both namespaces and no other", |s| {
+        s.contents().contains("here-b") && !s.contents().contains("here-c")
+    });
     k.then("2", "Namespace inference");
     k.until("one", |s| s.contents().contains("here-b") && !s.contents().contains("here-a"));
     k.then("0", "here-c");
@@ -228,7 +245,9 @@ fn contexts_and_namespaces_change_in_place() {
     k.then(":ctx\r", "SERVER");
     k.then("/two\r", "/two");
     k.send("\r");
-    k.until("the other cluster", |s| s.contents().lines().next().is_some_and(|l| l.contains("two") && l.contains("live")));
+    k.until("the other cluster", |s| {
+        s.contents().lines().next().is_some_and(|l| l.contains("two") && l.contains("live"))
+    });
     k.then(":quota\r", "there");
     assert!(!k.text().contains("here-"), "{}", k.text());
     k.then(":ctx one\r", "one");
@@ -266,7 +285,9 @@ fn any_size_at_any_moment_is_survived_in_every_view() {
         }
     }
     k.send("\x15overview\r");
-    k.until("the overview, whole", |s| ["FINDINGS", "PODS", "EVENTS", "KUBE-PROXY"].iter().all(|w| s.contents().contains(w)));
+    k.until("the overview, whole", |s| {
+        ["FINDINGS", "PODS", "EVENTS", "KUBE-PROXY"].iter().all(|w| s.contents().contains(w))
+    });
     k.resize(39, 9);
     k.until_text("khud needs 40×10");
     k.resize(80, 24);

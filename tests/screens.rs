@@ -1,121 +1,110 @@
 //! What the cockpit draws for a known cluster at three sizes: the captured one, at the moment it was captured.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::Path;
+mod stage;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use khud::app::{Effect, Model, Msg, update};
+use crossterm::event::KeyCode;
+use khud::app::log::SourceId;
+use khud::app::{Effect, Msg, logs, update};
 use khud::cluster::slim::Decoder;
-use khud::config::{Keymap, Theme};
-use khud::ui::{self, Memory, layout};
-use khud::world::{Clock, Delta, Kind, StreamId, StreamState, Text, Time};
-use ratatui::buffer::Buffer;
+use khud::world::ask::Answer;
+use khud::world::{Delta, Kind};
 use ratatui::layout::Rect;
 use serde_json::json;
+use stage::{Stage, captured};
 
-/// Lists of the captures and the kinds they hold.
-const LISTS: &[(&str, Kind)] = &[
-    ("pods", Kind::Pod),
-    ("nodes", Kind::Node),
-    ("events", Kind::Event),
-    ("namespaces", Kind::Namespace),
-    ("deployments", Kind::Deployment),
-    ("replicasets", Kind::ReplicaSet),
-    ("services", Kind::Service),
-    ("endpointslices", Kind::EndpointSlice),
-    ("pvcs", Kind::PersistentVolumeClaim),
-    ("resourcequotas", Kind::ResourceQuota),
-    ("pdbs", Kind::PodDisruptionBudget),
-    ("jobs", Kind::Job),
-    ("daemonsets", Kind::DaemonSet),
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+/// Every view, and the keys that lead there from the overview.
+const VIEWS: &[(&str, &str)] = &[
+    ("overview", ""),
+    ("findings", ":findings\r"),
+    ("evidence", ":findings\rv"),
+    ("pods", ":pods\r"),
+    ("pods-filtered", ":pods\r/restarts>20\r"),
+    ("nodes", ":nodes\r"),
+    ("workloads", ":wk\r"),
+    ("deployments", ":deploy\r"),
+    ("events", ":events\r"),
+    ("services", ":svc\r"),
+    ("quotas", ":quota\r"),
+    ("gpu", ":gpu\r"),
+    ("kube-proxy", ":kube-proxy\r"),
+    ("rollout", ":deploy prod\r\r"),
+    ("containers", ":pods\r/init-fails\r\r"),
+    ("describe", ":pods\r/tag-absent\rd"),
+    ("yaml", ":pods\r/tag-absent\ry"),
+    ("logs", ":pods\r/^prod shell\rl"),
+    ("why", ":pods\r/tag-absent\rw"),
+    ("actions", ":deploy prod\ra"),
+    ("timeline", "T"),
+    ("journal", ":journal\r"),
+    ("contexts", ":ctx\r"),
+    ("namespaces", ":ns\r"),
+    ("help", "?"),
+    ("prompt", ":po"),
+    ("filter-that-fits-nothing", ":pods\r/no such pod"),
 ];
 
-/// A cockpit that has just been told of the captured cluster.
-fn captured(width: u16, height: u16) -> Model {
-    let now = Time::parse("2026-11-21T02:40:00Z").unwrap();
-    let mut model = Model::new(Clock::manual(now), Keymap::default(), Theme::default());
-    model.cluster.context = "captured".into();
-    update(&mut model, Msg::Resize(width, height));
-    for (name, kind) in LISTS {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/captures/list/{name}.json"));
-        let text = std::fs::read_to_string(&path).unwrap();
-        let capture: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let body = capture["response"]["json"].to_string();
-        let page = Decoder::new(kind.clone()).page(body.as_bytes()).unwrap();
-        let all = || (kind.clone(), Text::from(""));
-        let mut deltas = vec![Delta::ListStart { kind: all().0, namespace: all().1 }];
-        deltas.extend(page.items.into_iter().map(Delta::Apply));
-        deltas.push(Delta::ListEnd { kind: all().0, namespace: all().1 });
-        let id = StreamId::Watch { kind: all().0, namespace: all().1 };
-        deltas.push(Delta::Stream { id, state: StreamState::Live, at: now });
-        update(&mut model, Msg::Deltas(deltas));
+/// The view, with what the outside answers to it.
+fn shown(keys: &str, width: u16, height: u16) -> Stage {
+    let mut s = captured(width, height);
+    s.model.contexts = vec![
+        ("captured".into(), "https://10.0.0.1:6443".into()),
+        ("prod-eu".into(), "https://prod.example:6443".into()),
+    ];
+    for effect in s.press(keys) {
+        match effect {
+            Effect::Call { token, .. } => {
+                let body = json!({
+                    "apiVersion": "v1", "kind": "Pod",
+                    "metadata": {"name": "tag-absent", "namespace": "prod", "labels": {"app": "x"}},
+                    "spec": {"containers": [{"name": "app", "image": "registry.example/app:absent",
+                        "command": ["sh", "-c", "echo a: b # no comment\nexec app\n"]}], "replicas": 3},
+                });
+                update(&mut s.model, Msg::Called { token, result: Ok(Answer { status: 200, body }) });
+            }
+            Effect::Follow { view, source, .. } => log(&mut s, view, source),
+            _ => {}
+        }
     }
-    model
+    s
 }
 
-fn press(model: &mut Model, keys: &str) {
-    for c in keys.chars() {
-        let (code, modifiers) = match c {
-            '\r' => (KeyCode::Enter, KeyModifiers::NONE),
-            '\x1b' => (KeyCode::Esc, KeyModifiers::NONE),
-            c if c.is_uppercase() => (KeyCode::Char(c), KeyModifiers::SHIFT),
-            c => (KeyCode::Char(c), KeyModifiers::NONE),
-        };
-        update(model, Msg::Key(KeyEvent::new(code, modifiers)));
-    }
-}
-
-fn drawn(model: &mut Model) -> Buffer {
-    let (width, height) = model.size;
-    layout::fit(model);
-    let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
-    ui::draw(model, &mut Memory::default(), &mut buffer);
-    buffer
-}
-
-fn screen(model: &mut Model) -> String {
-    ui::to_text(&drawn(model))
-}
-
-#[test]
-fn the_overview_at_three_sizes() {
-    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
-        let mut model = captured(width, height);
-        insta::assert_snapshot!(format!("overview-{width}x{height}"), screen(&mut model));
+fn log(s: &mut Stage, view: u64, source: SourceId) {
+    let lines = [
+        "2026-11-21T02:39:01.000000000Z plain text that goes on for a while, longer than eighty columns can show at a time",
+        "2026-11-21T02:39:02.000000000Z {\"ts\":\"2026-11-21T02:39:02Z\",\"level\":\"warn\",\"msg\":\"queue is full\",\"queue\":17}",
+        "2026-11-21T02:39:03.000000000Z E1121 02:39:03.123456       1 proxier.go:733] \"Failed to execute iptables-restore\"",
+    ];
+    for line in lines {
+        logs::chunk(&mut s.model, view, source, format!("{line}\n").as_bytes());
     }
 }
 
 #[test]
-fn styles_of_the_overview() {
+fn every_view_at_three_sizes() {
+    for (name, keys) in VIEWS {
+        for (width, height) in SIZES {
+            let screen = shown(keys, width, height).screen();
+            insta::assert_snapshot!(format!("{name}-{width}x{height}"), screen);
+        }
+    }
+}
+
+#[test]
+fn every_view_has_its_styles() {
     // Runs of one style, so that a change of theme or scope shows.
-    let buffer = drawn(&mut captured(80, 24));
-    insta::assert_debug_snapshot!("overview-styles", buffer);
-}
-
-#[test]
-fn views_reached_by_keys() {
-    for (name, keys) in [
-        ("pods", ":pods\r"),
-        ("pods-filtered", ":pods\r/restarts>20\r"),
-        ("nodes", ":nodes\r"),
-        ("deployments", ":deploy\r"),
-        ("rollout", ":deploy prod\r\r"),
-        ("describe", ":pods\r/tag-absent\rd"),
-        ("containers", ":pods\r/init-fails\r\r"),
-        ("why", ":pods\r/tag-absent\rw"),
-        ("actions", ":deploy prod\ra"),
-        ("timeline", "T"),
-    ] {
-        let mut model = captured(120, 40);
-        press(&mut model, keys);
-        insta::assert_snapshot!(name, screen(&mut model));
+    for (name, keys) in VIEWS {
+        let buffer = shown(keys, 80, 24).draw();
+        insta::assert_snapshot!(format!("{name}-styles"), stage::styles(&buffer));
     }
 }
 
 /// What is requested of allocatable GPUs is known without an exporter; that nobody measures them is said.
 #[test]
 fn gpus_that_nobody_measures_show_by_node() {
-    let mut model = captured(120, 40);
+    let mut s = captured(120, 40);
     let apply = |kind: Kind, object: serde_json::Value| {
         Delta::Apply(Decoder::new(kind).object(object.to_string().as_bytes()).unwrap().record)
     };
@@ -129,9 +118,9 @@ fn gpus_that_nobody_measures_show_by_node() {
         "spec": {"nodeName": "gpu-1", "containers": [{"name": "c", "image": "i", "resources": asks}]},
         "status": {"phase": "Running"}});
     let deltas = vec![node("gpu-2", "0"), node("gpu-1", "8"), apply(Kind::Pod, pod)];
-    update(&mut model, Msg::Deltas(deltas));
-    press(&mut model, ":gpu\r");
-    let screen = screen(&mut model);
+    s.tell(deltas);
+    s.press(":gpu\r");
+    let screen = s.screen();
     let line = |name: &str| screen.lines().find(|l| l.contains(name)).unwrap_or_else(|| panic!("{screen}"));
     assert!(line("gpu-1").contains("3/8 req") && line("gpu-1").contains("no metrics"), "{screen}");
     assert!(line("gpu-2").contains("0/0 req"), "its device plugin reports none: {screen}");
@@ -140,78 +129,70 @@ fn gpus_that_nobody_measures_show_by_node() {
 /// A key that can do nothing says why, `?` and the palette say it before it is pressed.
 #[test]
 fn what_does_nothing_here_says_why() {
-    let mut model = captured(120, 40);
-    press(&mut model, ":nodes\rl");
-    let said = |m: &Model| m.message.as_ref().map(|m| m.text.clone()).unwrap_or_default();
-    assert_eq!(said(&model), "There are no logs of node gpu-worker-042: it has no pods.");
-    press(&mut model, "J");
-    assert_eq!(said(&model), "Nothing owns node gpu-worker-042.");
-    press(&mut model, "?");
-    let help = screen(&mut model);
+    let mut s = captured(120, 40);
+    s.press(":nodes\rl");
+    let said = |s: &Stage| s.model.message.as_ref().map(|m| m.text.clone()).unwrap_or_default();
+    assert_eq!(said(&s), "There are no logs of node gpu-worker-042: it has no pods.");
+    s.press("J");
+    assert_eq!(said(&s), "Nothing owns node gpu-worker-042.");
+    s.press("?");
+    let help = s.screen();
     let line = |screen: &str, what: &str| {
         screen.lines().find(|l| l.contains(what)).unwrap_or_else(|| panic!("{what}: {screen}")).to_owned()
     };
     assert!(line(&help, "to its owner").contains("not now: Nothing owns node gpu-worker-042."), "{help}");
     assert!(!line(&help, "the whole object as YAML").contains("not now"), "{help}");
-    press(&mut model, "\x1b\x1b:findings\r\x1b:why");
-    let palette = screen(&mut model);
+    s.press("\x1b\x1b:findings\r\x1b:why");
+    let palette = s.screen();
     assert!(!palette.contains("not now"), "there is a finding to ask about: {palette}");
-    let mut empty = Model::new(Clock::manual(Time(0)), Keymap::default(), Theme::default());
-    update(&mut empty, Msg::Resize(120, 40));
-    press(&mut empty, ":why");
-    assert!(line(&screen(&mut empty), "not now").contains("not now: There is no object under the cursor."));
-}
-
-fn alt(model: &mut Model, c: char) {
-    update(model, Msg::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::ALT)));
+    let mut empty = Stage::empty(120, 40);
+    empty.press(":why");
+    assert!(line(&empty.screen(), "not now").contains("not now: There is no object under the cursor."));
 }
 
 #[test]
 fn an_audience_sees_the_last_keys() {
-    let mut model = captured(120, 40);
-    press(&mut model, "jj");
-    let foot = |m: &mut Model| screen(m).lines().last().unwrap().trim_end().to_owned();
-    assert!(!foot(&mut model).ends_with("j j"));
-    alt(&mut model, 'p');
-    press(&mut model, "jjd");
-    assert!(foot(&mut model).ends_with("j j d"), "{}", foot(&mut model));
+    let mut s = captured(120, 40);
+    s.press("jj");
+    let foot = |s: &mut Stage| s.screen().lines().last().unwrap().trim_end().to_owned();
+    assert!(!foot(&mut s).ends_with("j j"));
+    s.alt(KeyCode::Char('p'));
+    s.press("jjd");
+    assert!(foot(&mut s).ends_with("j j d"), "{}", foot(&mut s));
     // What is typed into a line is seen there, and may be a secret's name.
-    press(&mut model, "/hidden\r");
-    assert!(!foot(&mut model).contains("h i d"), "{}", foot(&mut model));
-    alt(&mut model, 'p');
-    assert!(!foot(&mut model).contains("j j d"), "{}", foot(&mut model));
+    s.press("/hidden\r");
+    assert!(!foot(&mut s).contains("h i d"), "{}", foot(&mut s));
+    s.alt(KeyCode::Char('p'));
+    assert!(!foot(&mut s).contains("j j d"), "{}", foot(&mut s));
 }
 
 #[test]
 fn times_are_in_utc_or_local_by_key() {
-    let mut model = captured(120, 40);
-    let times = |m: &Model| m.prefs.times();
-    let before = times(&model);
-    alt(&mut model, 'u');
-    assert_ne!(times(&model), before);
-    alt(&mut model, 'u');
-    assert_eq!(times(&model), before);
+    let mut s = captured(120, 40);
+    let times = |s: &Stage| s.model.prefs.times();
+    let before = times(&s);
+    s.alt(KeyCode::Char('u'));
+    assert_ne!(times(&s), before);
+    s.alt(KeyCode::Char('u'));
+    assert_eq!(times(&s), before);
 }
 
 #[test]
 fn reconnecting_is_asked_for_by_key() {
-    let mut model = captured(120, 40);
-    let effects = update(&mut model, Msg::Key(KeyEvent::new(KeyCode::Char('r'), KeyModifiers::CONTROL)));
+    let mut s = captured(120, 40);
+    let effects = s.ctrl('r');
     assert!(effects.contains(&Effect::Reconnect), "{effects:?}");
 }
 
 #[test]
 fn no_size_and_no_view_panics() {
-    let views = ["", ":pods\r", ":events\r", "w", "?", "T", "a", ":ctx\r", "/x"];
-    for keys in views {
-        let mut model = captured(120, 40);
-        press(&mut model, keys);
+    for (_, keys) in VIEWS {
+        let mut s = shown(keys, 120, 40);
         for (width, height) in
             [(0, 0), (1, 1), (2, 60), (39, 9), (40, 10), (41, 300), (99, 23), (100, 24), (300, 11)]
         {
-            update(&mut model, Msg::Resize(width, height));
-            let buffer = drawn(&mut model);
-            assert_eq!(buffer.area, Rect::new(0, 0, width, height));
+            update(&mut s.model, Msg::Resize(width, height));
+            assert_eq!(s.draw().area, Rect::new(0, 0, width, height));
         }
     }
 }

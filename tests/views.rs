@@ -396,7 +396,12 @@ fn a_large_table_is_made_in_portions_and_misses_no_change() {
     let keys: Vec<_> = rows
         .iter()
         .filter(|r| r[at("NODE")].value.show(Time(0)) == "node-5")
-        .map(|r| (r[at("NAMESPACE")].value.show(Time(0)).into_owned(), r[at("NAME")].value.show(Time(0)).into_owned()))
+        .map(|r| {
+            (
+                r[at("NAMESPACE")].value.show(Time(0)).into_owned(),
+                r[at("NAME")].value.show(Time(0)).into_owned(),
+            )
+        })
         .collect();
     assert!(keys.len() > 1000 && keys.is_sorted());
     // A filter typed letter by letter ends where it would have at once.

@@ -73,7 +73,9 @@ impl Value {
     /// values that differ have different ones.
     pub fn prefix(&self) -> u128 {
         let rest = match self {
-            Value::Text(_) | Value::Word(_) | Value::Sign(..) => u128::from_be_bytes(natural_prefix(self.word())),
+            Value::Text(_) | Value::Word(_) | Value::Sign(..) => {
+                u128::from_be_bytes(natural_prefix(self.word()))
+            }
             // Shifted above the negative numbers.
             _ => self.number().abs_diff(i64::MIN).into(),
         };
@@ -181,7 +183,8 @@ fn natural_prefix(text: &str) -> [u8; 16] {
         // Beyond this a number fills what room there is; its length is compared capped, its digits then decide
         // nothing.
         let (long, whole) = ((digits - zeros).min(200) as u8, digits.min(200) as u8);
-        if !put(&[b'0', long]) || long == 200 || !put(&rest[zeros..digits]) || !put(&[whole]) || whole == 200 {
+        if !put(&[b'0', long]) || long == 200 || !put(&rest[zeros..digits]) || !put(&[whole]) || whole == 200
+        {
             break;
         }
         rest = &rest[digits..];

@@ -161,7 +161,9 @@ fn whole(object: &Value, page: &mut Page) {
         }
     }
     let hidden = ["apiVersion", "kind", "metadata", "data", "stringData", "binaryData"];
-    for (key, value) in object.as_object().into_iter().flatten().filter(|(k, _)| !hidden.contains(&k.as_str())) {
+    for (key, value) in
+        object.as_object().into_iter().flatten().filter(|(k, _)| !hidden.contains(&k.as_str()))
+    {
         let mut value = value.clone();
         if let Some(status) = value.as_object_mut().filter(|_| key == "status") {
             status.remove("conditions");

@@ -201,7 +201,8 @@ pub fn next_timer(model: &Model) -> Option<Time> {
     let running = |t: &Target, logs: &LogView| {
         let pod = model.data.world.pods.find(&logs.namespace, &t.pod)?;
         let container = pod.containers.iter().find(|c| c.spec.name == t.container)?;
-        let runs = matches!(container.state, ContainerState::Running { .. }) && container.restarts == t.restarts;
+        let runs =
+            matches!(container.state, ContainerState::Running { .. }) && container.restarts == t.restarts;
         runs.then_some(t.retry?)
     };
     let views = model.views.iter().filter_map(|v| match v {

@@ -257,7 +257,8 @@ impl Builder {
             return;
         }
         let descending = self.descending;
-        let mut sorted: Vec<(u128, u32)> = (0u32..).zip(&rows).map(|(i, r)| (r.1.first(descending), i)).collect();
+        let mut sorted: Vec<(u128, u32)> =
+            (0u32..).zip(&rows).map(|(i, r)| (r.1.first(descending), i)).collect();
         let rows = rows.into_iter().map(|(slot, key)| (slot, Some(key))).collect();
         let run = Run { rows, sorted: Vec::new() };
         // Rows often come sorted by name: a stable sort makes use of it.
@@ -276,7 +277,8 @@ impl Builder {
     /// Puts a run where its first row says among the others.
     fn seat(&mut self, run: u32) {
         let new = self.head(run);
-        let at = self.heads.partition_point(|h| compare(self.head(*h), new, self.descending) == Ordering::Greater);
+        let at =
+            self.heads.partition_point(|h| compare(self.head(*h), new, self.descending) == Ordering::Greater);
         self.heads.insert(at, run);
     }
 

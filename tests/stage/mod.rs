@@ -158,3 +158,31 @@ impl Stage {
         self.model.selected().expect("something under the cursor").name.to_string()
     }
 }
+
+/// Each line's runs of one style, by a letter, and what the letters stand for.
+pub fn styles(buffer: &Buffer) -> String {
+    let mut styles: Vec<String> = Vec::new();
+    let mut out = String::new();
+    for y in 0..buffer.area.height {
+        let mut line: Vec<(char, u16)> = Vec::new();
+        for x in 0..buffer.area.width {
+            let cell = buffer.cell((x, y)).unwrap();
+            let style = format!("{} on {} {:?}", cell.fg, cell.bg, cell.modifier);
+            let index = styles.iter().position(|s| *s == style).unwrap_or_else(|| {
+                styles.push(style);
+                styles.len() - 1
+            });
+            let letter = char::from_u32('A' as u32 + index as u32).unwrap();
+            match line.last_mut() {
+                Some((last, count)) if *last == letter => *count += 1,
+                _ => line.push((letter, 1)),
+            }
+        }
+        let line: Vec<String> = line.iter().map(|(letter, count)| format!("{letter}{count}")).collect();
+        out.push_str(&(line.join(" ") + "\n"));
+    }
+    for (i, style) in styles.iter().enumerate() {
+        out.push_str(&format!("{} {}\n", char::from_u32('A' as u32 + i as u32).unwrap(), style.trim()));
+    }
+    out
+}

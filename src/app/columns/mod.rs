@@ -246,7 +246,7 @@ pub use workloads::{WORKLOADS, all as all_workloads, of_workload, workload_slot}
 
 /// Aggregated events: rows of `Cx::events`, not of the world's table.
 pub static EVENTS: &[Column] = &[
-    col("LAST", 8, 8, 79, |cx, s| match cx.events.get(s) {
+    col("LAST", 8, 8, 96, |cx, s| match cx.events.get(s) {
         Some(e) => Cell::dim(Value::Clock(e.last)),
         None => Cell::plain(Value::None),
     }),
@@ -263,7 +263,7 @@ pub static EVENTS: &[Column] = &[
         Some(e) if e.count > 1 => Cell::dim(Value::Num(e.count.into())),
         _ => Cell::plain(Value::None),
     }),
-    tail("OBJECT", 12, 52, 94, |cx, s| match cx.events.get(s) {
+    tail("OBJECT", 10, 52, 94, |cx, s| match cx.events.get(s) {
         Some(e) => Cell::plain(Value::Text(object_text(&e.regarding).into())),
         None => Cell::plain(Value::None),
     }),
