@@ -177,6 +177,10 @@ async fn discovery_is_that_of_a_real_server() {
         reply.header("Content-Type"),
         Some("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")
     );
+    let mut ours = send(sim.url(), "GET", "/apis", &[accept], "").await.json();
+    // The captured cluster had no metrics server.
+    ours["items"].as_array_mut().unwrap().retain(|g| g["metadata"]["name"] != "metrics.k8s.io");
+    assert_eq!(ours, capture("discovery/apis-aggregated.json")["response"]["json"]);
     let client = client_of(&sim.kubeconfig()).await;
     assert_eq!(client.apiserver_version().await.unwrap().minor, "36");
     let discovery = kube::Discovery::new(client).run_aggregated().await.unwrap();
@@ -417,6 +421,31 @@ async fn streams_run_over_websockets() {
         seen.push(lines.next().await.unwrap().unwrap());
     }
     assert_eq!(seen, ["one", "two", "three", "followed"]);
+}
+
+/// kube and kubectl offer v5 first; older clients have only this one.
+#[tokio::test]
+async fn exec_speaks_the_fourth_channel_protocol_too() {
+    use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
+    let sim = sim().await;
+    let path = "/api/v1/namespaces/prod/pods/shell/exec?command=sh&command=-c&command=echo%20out%3Bexit%203&stdout=1";
+    let mut request = format!("{}{path}", sim.url().replace("http", "ws")).into_client_request().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Protocol", "v4.channel.k8s.io".parse().unwrap());
+    let socket = tokio::net::TcpStream::connect(sim.url().trim_start_matches("http://")).await.unwrap();
+    let (mut socket, answer) = tokio_tungstenite::client_async(request, socket).await.unwrap();
+    assert_eq!(answer.headers()["Sec-WebSocket-Protocol"], "v4.channel.k8s.io");
+    let mut channels = vec![String::new(); 4];
+    let code = loop {
+        match socket.next().await.unwrap().unwrap() {
+            Message::Binary(data) => {
+                channels[usize::from(data[0])].push_str(std::str::from_utf8(&data[1..]).unwrap());
+            }
+            Message::Close(frame) => break u16::from(frame.unwrap().code),
+            other => panic!("{other:?}"),
+        }
+    };
+    let status: Value = serde_json::from_str(&channels[3]).unwrap();
+    assert_eq!((channels[1].as_str(), &status["reason"], code), ("out\n", &json!("NonZeroExitCode"), 1000));
 }
 
 #[tokio::test]
