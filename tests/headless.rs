@@ -186,6 +186,81 @@ fn a_healthy_cluster_scans_clean() {
     assert!(coverage.iter().any(|c| c["source"] == "pods" && c["state"] == "live"));
 }
 
+/// CLI.md, field by field: scripts read these names and exit codes.
+#[test]
+fn a_scan_keeps_its_contract() {
+    let lab = Lab::start("tour", 4.0);
+    lab.finding("image.not-found");
+    let (code, scan) = lab.json(&["scan", "-o", "json"]);
+    assert_eq!(code, 1, "critical findings, and --fail-on is critical by itself");
+    let keys = |v: &Value| v.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let time = |v: &Value| {
+        let text = v.as_str().unwrap();
+        assert!(khud::world::Time::parse(text).is_some() && text.ends_with('Z'), "{text} is RFC 3339 in UTC");
+    };
+    let object = |v: &Value| {
+        assert_eq!(keys(v), ["kind", "name", "namespace"]);
+        assert!(khud::world::Kind::parse(v["kind"].as_str().unwrap()).is_some(), "{v}");
+    };
+    assert_eq!(keys(&scan), ["at", "cluster", "coverage", "findings"]);
+    time(&scan["at"]);
+    assert!(scan["cluster"].is_string());
+    for source in scan["coverage"].as_array().unwrap() {
+        assert_eq!(keys(source), ["reason", "source", "state"]);
+    }
+    let findings = scan["findings"].as_array().unwrap();
+    let mut changes = 0;
+    for f in findings {
+        let names = [
+            "cause", "changed", "count", "evidence", "object", "playbook", "root", "rule", "severity",
+            "since", "state", "title",
+        ];
+        assert_eq!(keys(f), names, "{f}");
+        object(&f["object"]);
+        if !f["root"].is_null() {
+            object(&f["root"]);
+        }
+        assert!(["critical", "warning", "info"].contains(&f["severity"].as_str().unwrap()));
+        assert!(["pending", "firing"].contains(&f["state"].as_str().unwrap()), "{f}");
+        time(&f["since"]);
+        assert!(f["count"].as_u64() > Some(0));
+        for e in f["evidence"].as_array().unwrap() {
+            assert_eq!(keys(e), ["at", "object", "quote", "source"]);
+            object(&e["object"]);
+            if !e["at"].is_null() {
+                time(&e["at"]);
+            }
+        }
+        for c in f["changed"].as_array().unwrap() {
+            // `by` is more than the contract, where somebody is known.
+            assert!(keys(c) == ["at", "object", "what"] || keys(c) == ["at", "by", "object", "what"], "{c}");
+            object(&c["object"]);
+            time(&c["at"]);
+            changes += 1;
+        }
+    }
+    assert!(changes > 0, "the rollout changed an image");
+
+    // One namespace, for a while, as a report; the other levels.
+    let output = lab.run(&["scan", "-n", "monitoring", "--for", "1s", "-o", "markdown"]);
+    assert_eq!(output.status.code(), Some(0), "nothing is wrong there");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("# Findings on ") && text.contains("Nothing wrong found."), "{text}");
+    let output = lab.run(&["scan", "-o", "table", "--fail-on", "warning"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("SEVERITY") && text.contains("image.not-found"), "{text}");
+
+    // What the configuration mutes is not told of.
+    let config = lab.dir.path().join("config");
+    std::fs::create_dir_all(&config).unwrap();
+    let mute = "[[findings.mute]]\nrule = '*'\nreason = 'known'\n";
+    std::fs::write(config.join("config.toml"), mute).unwrap();
+    let output = lab.khud(&["scan", "-o", "json"]).env("KHUD_CONFIG_DIR", &config).output().unwrap();
+    let scan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &scan["findings"]), (Some(0), &json!([])));
+}
+
 /// The rules a user wrote stand beside khud's own; a fault in their file is told and hides neither.
 #[test]
 fn the_rules_say_what_they_are() {
