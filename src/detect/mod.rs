@@ -23,6 +23,7 @@ mod node;
 mod pod;
 pub mod quiet;
 mod ready;
+mod reasons;
 pub mod registry;
 pub mod report;
 mod roles;

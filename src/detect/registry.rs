@@ -1,6 +1,7 @@
 //! Every rule by name: its cause, severity, what it needs, why it is worth waking someone, and where that comes from.
 
 use super::finding::Severity::{self, Critical, Info, Warning};
+use super::reasons;
 
 /// What a rule reads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,7 +36,8 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
 const PULL: &str = "waiting.message of the container; kubelet and containerd wording";
 const SCHED: &str = "condition PodScheduled; scheduler wording of 1.2x to 1.36";
 const EXIT: &str = "container state and last termination; kubelet";
-const LOGLINE: &str = "last lines of the log; patterns of ";
+const LOGLINE: &str =
+    "last lines of the log; the runtimes' own wordings, captures/logs and the source documents";
 
 macro_rules! rules {
     ($($id:literal $severity:ident $needs:ident($what:expr) $playbook:literal $finds:literal [$source:expr];)*) => {
@@ -125,7 +127,7 @@ rules! {
     "pod.rejected" Warning Watch("pods") "pod" "the kubelet refused the pod at its door (resources, affinity, devices)" ["status.reason of a failed pod"];
     "delete.stuck" Warning Watch("pods") "pod" "deleted, its containers have ended or its grace is long over, and the object is still there" ["deletionTimestamp against the grace period"];
 
-    "rollout.stuck" Critical Watch("workloads, pods") "rollout" "a rollout makes no progress; carries the cause of its pods" ["condition Progressing; warning at half the deadline ()"];
+    "rollout.stuck" Critical Watch("workloads, pods") "rollout" "a rollout makes no progress; carries the cause of its pods" ["condition Progressing; a warning at half the deadline (facts 4.4)"];
     "rollout.paused" Info Watch("workloads") "rollout" "paused with a rollout unfinished" ["spec.paused"];
     "rollout.unavailable" Warning Watch("workloads, pods") "rollout" "fewer pods available than asked for, for a minute, and no pod says why" ["status and condition Available"];
     "job.backoff-limit" Warning Watch("jobs, pods") "pod" "the Job used up its retries" ["condition Failed"];
@@ -225,29 +227,42 @@ rules! {
     "node.image-drift" Info NotYet("machine images of node groups") "node" "nodes of a group differ in their OS image" ["nodeInfo"];
 }
 
-/// The documentation of every rule, as `khud print rules` prints it (Markdown).
+/// The documentation of every rule, as `khud print rules` prints it (Markdown): rules of a family stand together, under
+/// the reason they share.
 pub fn document() -> String {
     use std::fmt::Write;
-    let mut out = String::from("# Rules\n\n## Proved from what is watched, events and one log tail\n");
-    let (now, later): (Vec<&Rule>, Vec<&Rule>) =
-        RULES.iter().partition(|r| !matches!(r.needs, Needs::NotYet(_)));
-    for r in now {
-        let needs = match r.needs {
-            Needs::Watch(n) | Needs::Log(n) | Needs::NotYet(n) => n,
-        };
-        let _ = write!(
-            out,
-            "\n### {}\n{}: {}.\nNeeds: {needs}. Source: {}. Decision tree: {}.\n",
-            r.id, r.severity, r.finds, r.source, r.playbook
-        );
-    }
-    out.push_str("\n## Not yet: what they need is not read\n\n| id | severity | true when | needs |\n|---|---|---|---|\n");
-    for r in later {
-        if let Needs::NotYet(needs) = r.needs {
-            let _ = writeln!(out, "| `{}` | {} | {} | {needs} |", r.id, r.severity, r.finds);
+    let mut families: Vec<&str> = RULES.iter().map(|r| reasons::family(r.id)).collect();
+    families.sort_unstable();
+    families.dedup();
+    let mut out = String::from(
+        "# Rules\n\nEach says when it is true, what it is proved by, and where its pattern or number comes from. Those that are\n\
+         \"not yet\" name what khud would have to read for them; they never fire.\n",
+    );
+    for family in families {
+        let _ = write!(out, "\n## {family}\n{}.\n", capital(reasons::of(family)));
+        for r in RULES.iter().filter(|r| reasons::family(r.id) == family) {
+            let needs = match r.needs {
+                Needs::Watch(n) => format!("Proved from {n}."),
+                Needs::Log(n) => format!("Proved from {n}; one tail of the log refines it."),
+                Needs::NotYet(n) => format!("Not yet: needs {n}."),
+            };
+            let tree = match r.needs {
+                Needs::NotYet(_) => String::new(),
+                _ => format!(" Decision tree: {}.", r.playbook),
+            };
+            let _ = write!(
+                out,
+                "\n### {}\n{}: {}. {needs} Source: {}.{tree}\n",
+                r.id, r.severity, r.finds, r.source
+            );
         }
     }
     out
+}
+
+fn capital(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
 #[cfg(test)]
@@ -263,7 +278,14 @@ mod tests {
         for r in RULES {
             let known = r.id.ends_with(".unknown") || crate::world::causes::known(r.id);
             assert!(known, "{} is no cause of the contract", r.id);
-            assert!(doc.contains(r.id) && doc.contains(r.finds), "{} is not documented", r.id);
+            let part = doc.split(&format!("### {}\n", r.id)).nth(1).unwrap_or_default();
+            let part = part.split("\n#").next().unwrap_or_default();
+            for said in [r.finds, r.source] {
+                assert!(!said.is_empty() && part.contains(said), "{} is not documented: {part}", r.id);
+            }
+            if let Needs::NotYet(needs) = r.needs {
+                assert!(part.contains(&format!("Not yet: needs {needs}")), "{}: {part}", r.id);
+            }
         }
     }
 }
