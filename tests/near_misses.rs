@@ -26,6 +26,7 @@ fn run(case: &Case, also: Option<fn(&mut Scene)>) -> Vec<near::Seen> {
 #[test]
 fn every_cause_is_found_and_its_near_miss_is_not() {
     let mut wrong = Vec::new();
+    let library = khud::playbook::library::Library::embedded().unwrap();
     for case in cases() {
         let found = run(&case, None);
         let Some(hit) = found.iter().find(|s| s.rule == case.rule) else {
@@ -34,6 +35,9 @@ fn every_cause_is_found_and_its_near_miss_is_not() {
         };
         if !hit.evidence.iter().any(|q| q.contains(case.quotes)) {
             wrong.push(format!("{}: does not quote {:?}: {:#?}", case.rule, case.quotes, hit.evidence));
+        }
+        if library.get(&hit.playbook).is_none() {
+            wrong.push(format!("{}: there is no tree {}", case.rule, hit.playbook));
         }
         if hit.title.is_empty() || hit.row.is_empty() || hit.title.contains("$1") {
             wrong.push(format!("{}: says nothing: {hit:?}", case.rule));

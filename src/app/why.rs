@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::history;
+use super::list::What;
 use super::model::{Dirty, Model, Tone, View};
 use super::msg::Effect;
 use super::navigate;
 use super::runs;
 use crate::config::Id;
-use crate::detect::timeline::{Entry, What};
+use crate::detect::timeline::{self, Entry};
+use crate::playbook::tree::Playbook;
 use crate::playbook::walk::{Read, Reading, State, Walk, WalkOptions};
 use crate::remedy::{self, Params};
 use crate::world::{Kind, ObjectRef};
@@ -63,29 +65,28 @@ impl WhyView {
     }
 }
 
-/// Opens the decision tree for an object.
+/// Opens the decision tree for an object: its finding's, where that is about it or one of the sick; else that of its
+/// kind; else its worst pod's.
 pub fn open(model: &mut Model, asked: ObjectRef) -> Vec<Effect> {
-    let finding = model.data.detector.of(&asked).cloned();
-    let named = finding.as_ref().and_then(|f| model.library.get(&f.playbook).cloned());
-    let Some(book) = named.or_else(|| model.library.about(&asked.kind).cloned()).or_else(|| {
+    let finding = match model.list().map(|l| &l.what) {
+        Some(What::Findings | What::Evidence(_)) => model.finding(),
+        _ => model.data.detector.of(&asked),
+    };
+    let mut affected: Vec<ObjectRef> =
+        finding.iter().flat_map(|f| model.data.detector.affected(&f.key)).collect();
+    affected.sort();
+    let named = finding.and_then(|f| model.library.get(&f.playbook));
+    let books = [named, model.library.about(&asked.kind), model.library.about(&Kind::Pod)];
+    let fitting = |book: &Arc<Playbook>| {
+        let about = |o: &ObjectRef| book.about.contains(&o.kind);
+        let sick = || affected.iter().find(|o| about(o)).cloned();
         // Workloads are understood through their pods.
-        asked.kind.namespaced().then(|| model.library.about(&Kind::Pod).cloned()).flatten()
-    }) else {
-        model.say(Tone::Info, format!("No decision tree is about a {} yet.", asked.kind.name()));
-        return Vec::new();
+        let pod = || first_pod(model, &asked).filter(&about);
+        if about(&asked) { Some(asked.clone()) } else { sick().or_else(pod) }
     };
-    let object = if book.about.contains(&asked.kind) {
-        Some(asked.clone())
-    } else {
-        // The first of the sick objects the tree is about.
-        let affected = finding.map(|f| model.data.detector.affected(&f.key)).unwrap_or_default();
-        let mut fitting: Vec<ObjectRef> =
-            affected.into_iter().filter(|o| book.about.contains(&o.kind)).collect();
-        fitting.sort();
-        fitting.into_iter().next().or_else(|| first_pod(model, &asked))
-    };
-    let Some(object) = object else {
-        model.say(Tone::Info, format!("{asked} has no pod to look at."));
+    let found = books.into_iter().flatten().find_map(|book| Some((book.clone(), fitting(book)?)));
+    let Some((book, object)) = found else {
+        model.say(Tone::Info, format!("No decision tree is about {asked}, and it has no pod to look at."));
         return Vec::new();
     };
     let options = WalkOptions { intrusive: false, operator: true };
@@ -140,7 +141,7 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
                 Some(v) => format!("{}: {} ({} questions)", v.cause, v.title, why.walk.steps().len()),
                 None => format!("nothing proved ({} questions)", why.walk.steps().len()),
             };
-            let entry = Entry::new(data.now, What::Walk, Some(why.walk.object.clone()), text);
+            let entry = Entry::new(data.now, timeline::What::Walk, Some(why.walk.object.clone()), text);
             verdicts.push(entry.by(cluster.user.clone()));
         }
         if why.follow {

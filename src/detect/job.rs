@@ -76,7 +76,6 @@ pub fn failed_pod(ctx: &Ctx, pod: &Pod, object: &ObjectRef, owner: &Owner, out: 
     }
     for s in &mut out.signals[before..] {
         s.severity = Severity::Warning;
-        s.playbook = "job".into();
         if failed {
             s.key.family = "job.failed".into();
             s.part = Part::Consequence;

@@ -71,15 +71,15 @@ rules! {
     "schedule.unknown" Critical Watch("pods") "pod" "the scheduler gives a reason khud does not know; it is quoted" [SCHED];
 
     "volume.claim-unbound" Critical Watch("pods, claims, events") "volume" "the claim is not bound to a volume" [SCHED];
-    "volume.claim-missing" Critical Watch("pods, claims") "volume" "the claim that the pod names does not exist" [SCHED];
+    "volume.claim-missing" Critical Watch("pods, claims") "pod" "the claim that the pod names does not exist" [SCHED];
     "volume.class-missing" Critical Watch("pods, claims, events") "volume" "the claim's storage class does not exist" ["event ProvisioningFailed"];
-    "volume.zone" Critical Watch("pods") "volume" "the volume lives where no fitting node is" [SCHED];
-    "volume.capacity" Critical Watch("pods, claims, events") "volume" "no storage with enough free space" [SCHED];
+    "volume.zone" Critical Watch("pods") "pod" "the volume lives where no fitting node is" [SCHED];
+    "volume.capacity" Critical Watch("pods, claims, events") "pod" "no storage with enough free space" [SCHED];
     "volume.provisioner" Critical Watch("claims, events") "volume" "the provisioner fails; its words are quoted" ["event ProvisioningFailed"];
-    "volume.mount" Critical Watch("pods, events") "volume" "the kubelet cannot mount a volume" ["event FailedMount"];
-    "volume.attach" Critical Watch("pods, events") "volume" "the volume cannot be attached to the node" ["event FailedAttachVolume"];
-    "volume.multi-attach" Critical Watch("pods, events") "volume" "the volume is attached to another node" ["event FailedAttachVolume, `Multi-Attach error`"];
-    "volume.permission" Critical Watch("pods, events") "volume" "mounting is refused for lack of permission" ["event FailedMount"];
+    "volume.mount" Critical Watch("pods, events") "pod" "the kubelet cannot mount a volume" ["event FailedMount"];
+    "volume.attach" Critical Watch("pods, events") "pod" "the volume cannot be attached to the node" ["event FailedAttachVolume"];
+    "volume.multi-attach" Critical Watch("pods, events") "pod" "the volume is attached to another node" ["event FailedAttachVolume, `Multi-Attach error`"];
+    "volume.permission" Critical Watch("pods, events") "pod" "mounting is refused for lack of permission" ["event FailedMount"];
 
     "config.configmap-missing" Critical Watch("pods, events") "pod" "a ConfigMap that the pod needs does not exist; names it" ["waiting.message, event FailedMount"];
     "config.secret-missing" Critical Watch("pods, events") "pod" "a Secret that the pod needs does not exist; names it" ["waiting.message, event FailedMount"];
@@ -159,7 +159,7 @@ rules! {
     "dns.coredns" Critical Watch("pods, workloads") "pod" "no CoreDNS pod is ready" ["pods labelled k8s-app=kube-dns"];
     "runtime.disk-full" Critical Watch("pods") "node" "the node has no space left for images or containers" ["waiting.message and StartError; the node's own log says more"];
     "runtime.nvidia" Critical Watch("pods") "node" "the NVIDIA container runtime fails" ["StartError: `nvidia-container-cli`; the node's own log says more"];
-    "volume.full" Critical Log("pods, previous log") "volume" "no space is left where the program writes" [LOGLINE];
+    "volume.full" Critical Log("pods, previous log") "pod" "no space is left where the program writes" [LOGLINE];
     "namespace.quota-near" Warning Watch("quotas") "rollout" "a namespace uses more than 90 % of a quota" ["numbers of the field"];
 
     "proxy.sync-stuck" Critical NotYet("kube-proxy metrics") "kube-proxy" "rules are queued and not written" ["sync_proxy_rules_last_queued against last_timestamp"];

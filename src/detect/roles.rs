@@ -64,7 +64,7 @@ pub fn adapt(ctx: &Ctx, pod: &Pod, c: &Container, mut signal: Signal) -> Signal 
             signal.rule = rule.into();
             signal.cause = rule.into();
             signal.key.family = "proxy.restarting".into();
-            signal.playbook = "kube-proxy".into();
+            signal.playbook = "pod".into();
             signal.severity = if c.restarts >= 8 { Severity::Critical } else { Severity::Warning };
             signal.title(format!("kube-proxy restarts: {title}")).row(row).evidence(
                 "pod status",
@@ -89,7 +89,7 @@ pub fn adapt(ctx: &Ctx, pod: &Pod, c: &Container, mut signal: Signal) -> Signal 
                 return signal;
             }
             let title = format!("no CoreDNS pod is ready (0 of {all}): {}", signal.title);
-            rename(signal, "dns.coredns", "dns").title(title)
+            rename(signal, "dns.coredns", "pod").title(title)
         }
     }
 }

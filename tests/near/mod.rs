@@ -22,6 +22,7 @@ pub struct Seen {
     pub rule: String,
     pub title: String,
     pub row: String,
+    pub playbook: String,
     pub evidence: Vec<String>,
 }
 
@@ -321,6 +322,7 @@ impl Scene {
                 rule: f.rule.to_string(),
                 title: f.title.clone(),
                 row: f.row.clone(),
+                playbook: f.playbook.to_string(),
                 evidence: f.evidence.iter().map(|e| e.quote.clone()).collect(),
             })
             .collect()
