@@ -3,7 +3,7 @@ use super::{Kubectl, PATIENCE, local};
 use crate::support;
 use khud::sim::SimOptions;
 use std::process::Stdio;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
 async fn logs_are_read_and_followed() {
@@ -40,6 +40,14 @@ async fn commands_run_and_files_are_copied() {
         assert_eq!(output.status.code(), Some(3));
         let missing = k.fails("exec shell -n prod -- /no/such/tool").await;
         assert!(missing.contains("Internal error occurred"), "{missing}");
+        for line in ["exec -i shell -n prod -- cat", "attach -i shell -n prod"] {
+            let args: Vec<&str> = line.split(' ').collect();
+            let mut command = k.command(&args);
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            child.stdin.take().unwrap().write_all(b"said and heard\n").await.unwrap();
+            let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await.expect(line).unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "said and heard\n", "{line}");
+        }
         let data: Vec<u8> = (0..2_000_000_u32).map(|i| (i * 7 % 251) as u8).collect();
         std::fs::write(k.home.path().join("local"), &data).unwrap();
         k.ok("cp local prod/shell:there").await;
