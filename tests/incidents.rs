@@ -636,6 +636,13 @@ mod played {
         assert_eq!(phases, ["Unknown", "Unknown"]);
         assert!(models("v1alpha1").is_err());
 
+        let asks =
+            |drill: &Drill| drill.log("inference", name(&drill.pod("inference", "gateway-sync")), false);
+        assert!(
+            asks(drill)
+                .contains("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice")
+        );
+
         let schema = crd["spec"]["versions"][0]["schema"].clone();
         let served = json!([{"name": "v1", "served": true, "storage": true, "schema": schema},
             {"name": "v1alpha1", "served": true, "storage": false, "schema": schema}]);
@@ -649,6 +656,10 @@ mod played {
         drill.pass(60);
         assert!(drill.pods("llm-d-system", "llm-d-operator").iter().all(|p| ready(p) && restarts(p) == 0));
         assert!(models("v1alpha1").unwrap().contains("bert-large"));
+        let newer = json!({"image": "registry.acme.io/ml/gateway-sync:2.0"});
+        drill.set_container("deployments", "inference", "gateway-sync", newer);
+        drill.pass(60);
+        assert!(asks(drill).contains("watching EndpointSlices") && !asks(drill).contains("deprecated"));
         for n in 1..=4 {
             let node = format!("old-worker-{n}");
             drill.drain(&node);
@@ -657,6 +668,10 @@ mod played {
             drill.pass(120);
             assert!(ready(&drill.get("nodes", "", &node)));
         }
+        let address = |n: &Value| text(n, "/status/addresses/0/address").to_owned();
+        let addresses: std::collections::BTreeSet<String> =
+            drill.list("nodes", "").iter().map(address).collect();
+        assert_eq!(addresses.len(), 8, "each machine has its own");
         drill.pass(120);
         assert_eq!(versions(drill), ["v1.34.1"]);
         assert!(drill.list("pods", "").iter().all(ready));

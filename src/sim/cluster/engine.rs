@@ -119,6 +119,8 @@ pub struct Engine {
     pub(super) nothing: Arc<Behaviour>,
     pub(crate) misfits: Vec<Misfit>,
     pub(super) machines: HashMap<Arc<str>, Machine>,
+    /// Machines so far, those that are gone included: each has addresses of its own.
+    pub(super) booted: u32,
     /// The machines that come for deleted nodes, by their names.
     pub(super) replacements: HashMap<Arc<str>, Replacement>,
     pub(super) runs: HashMap<Arc<str>, PodRun>,
@@ -155,6 +157,7 @@ impl Engine {
             nothing: Arc::default(),
             misfits: Vec::new(),
             machines: HashMap::new(),
+            booted: 0,
             replacements: HashMap::new(),
             runs: HashMap::new(),
             allocations: Allocations::default(),

@@ -69,7 +69,8 @@ impl Engine {
 
     fn boot_one(&mut self, pool: &NodePool, index: u32, version: &str) {
         let name = pool_name(pool, index);
-        let serial = self.machines.len() as u32 + 1;
+        self.booted += 1;
+        let serial = self.booted;
         let machine = machine(pool, &name, serial, self.now());
         let node = node_object(pool, &machine, index, version);
         self.machines.insert(name.as_str().into(), machine);
