@@ -1,5 +1,6 @@
 //! What each command does, and what a line typed after `:` means.
 
+use super::arrange;
 use super::available::Here;
 use super::describe;
 use super::document;
@@ -81,6 +82,13 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::Focus4 => navigate::focus_number(model, 3),
         Id::Focus5 => navigate::focus_number(model, 4),
         Id::Focus6 => navigate::focus_number(model, 5),
+        Id::PaneWider
+        | Id::PaneNarrower
+        | Id::PaneTaller
+        | Id::PaneShorter
+        | Id::PaneHide
+        | Id::PaneLater
+        | Id::PaneAll => arrange::run(model, id),
         Id::Zoom => model.overview.zoom = !model.overview.zoom,
         Id::MoveDown => navigate::step(model, 1),
         Id::MoveUp => navigate::step(model, -1),

@@ -1,5 +1,6 @@
 //! The cockpit without a screen: model, messages, update, effects, command registry.
 
+pub mod arrange;
 pub mod available;
 pub mod causes;
 pub mod cell;

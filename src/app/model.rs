@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::arrange::Arrangement;
 use super::cx::{Cause, Cx};
 use super::events::Aggregates;
 use super::gpus;
@@ -102,6 +103,7 @@ impl Pane {
 pub struct Overview {
     pub focus: Pane,
     pub zoom: bool,
+    pub arrangement: Arrangement,
     pub findings: List,
     pub pods: Table,
     pub nodes: Table,
@@ -115,6 +117,7 @@ impl Default for Overview {
         Overview {
             focus: Pane::Findings,
             zoom: false,
+            arrangement: Arrangement::default(),
             findings: List::new(list::What::Findings),
             pods: Table::new(Source::all(Kind::Pod)),
             nodes: Table::new(Source::all(Kind::Node)),

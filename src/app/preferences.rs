@@ -48,6 +48,8 @@ pub struct Preferences {
     pub settings: Settings,
     /// Switched on by a flag or the file, not by a key.
     locked: bool,
+    /// The context these hold in.
+    context: String,
     pub presentation: bool,
     pub times: Option<Times>,
     /// A finding to announce.
@@ -90,6 +92,11 @@ impl Preferences {
             problems.push(format!("[findings.severity]: there is no rule {id:?}{near}"));
         }
         (config, problems)
+    }
+
+    /// The panes this context is configured with.
+    pub fn configured_panes(&self) -> Vec<&'static str> {
+        self.config.for_context(&self.context).panes
     }
 
     /// Times of day are shown in.
@@ -202,6 +209,7 @@ fn go_by(model: &mut Model) {
 }
 
 fn settle(model: &mut Model) {
+    model.prefs.context = model.cluster.context.clone();
     model.prefs.settings = model.prefs.config.for_context(&model.cluster.context);
     focus(model);
 }

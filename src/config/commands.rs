@@ -221,6 +221,13 @@ commands! {
     Focus4          "focus.4"           "fourth pane"                               [Global] ["alt-4"] [];
     Focus5          "focus.5"           "fifth pane"                                [Global] ["alt-5"] [];
     Focus6          "focus.6"           "sixth pane"                                [Global] ["alt-6"] [];
+    PaneWider       "pane.wider"        "more room for the left side"               [Global] ["alt-right"] [];
+    PaneNarrower    "pane.narrower"     "more room for the right side"              [Global] ["alt-left"] [];
+    PaneTaller      "pane.taller"       "more rows for this pane"                   [Global] ["alt-down"] [];
+    PaneShorter     "pane.shorter"      "fewer rows for this pane"                  [Global] ["alt-up"] [];
+    PaneHide        "pane.hide"         "hide this pane"                            [Global] ["alt-x"] [];
+    PaneLater       "pane.later"        "change places with the next pane"          [Global] ["alt-m"] [];
+    PaneAll         "pane.all"          "all panes, as configured"                  [Global] ["alt-a"] ["panes"];
     Zoom            "zoom"              "this pane alone, and back"                 [Global] ["z"] [];
     FullScreen      "full-screen"       "nothing but the text, and back"            [Text] ["f"] [];
     HistoryBack     "history.back"      "the view before"                           [Global] ["["] [];

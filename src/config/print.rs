@@ -111,6 +111,7 @@ fn value(settings: &Settings, name: &str) -> String {
         }),
         "presentation" => settings.presentation.to_string(),
         "log-lines" => settings.log_lines.to_string(),
+        "left-width" => settings.left_width.to_string(),
         "log-tail" => settings.log_tail.to_string(),
         _ => String::new(),
     }

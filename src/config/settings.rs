@@ -55,6 +55,8 @@ settings! {
     "Show the header."
     "panes" "[\"findings\", \"pods\", \"nodes\", \"gpu\", \"events\", \"kube-proxy\"]" "[\"findings\", \"pods\"]" true
     "The overview's panes, in the order of tab and alt-1 to alt-6."
+    "left-width" "38" "50" true
+    "Percent of the width that the overview's left side has, 20 to 80."
     "namespace" "\"\"" "\"prod\"" true
     "Start in this namespace; empty starts in all."
     "namespaces" "[]" "[\"prod\", \"staging\"]" true
@@ -126,6 +128,8 @@ pub struct Settings {
     pub header: bool,
     /// Names from [`PANES`], each once.
     pub panes: Vec<&'static str>,
+    /// Percent of the overview's width.
+    pub left_width: usize,
     /// Empty: all.
     pub namespace: String,
     /// At most nine.
@@ -153,6 +157,7 @@ impl Default for Settings {
             times: Times::Utc,
             header: true,
             panes: PANES.to_vec(),
+            left_width: 38,
             namespace: String::new(),
             namespaces: Vec::new(),
             read_only: false,
@@ -177,6 +182,7 @@ enum Change {
     Times(Times),
     Header(bool),
     Panes(Vec<&'static str>),
+    LeftWidth(usize),
     Namespace(String),
     Namespaces(Vec<String>),
     ReadOnly(bool),
@@ -199,6 +205,7 @@ impl Settings {
             Change::Times(v) => self.times = v,
             Change::Header(v) => self.header = v,
             Change::Panes(v) => self.panes = v,
+            Change::LeftWidth(v) => self.left_width = v,
             Change::Namespace(v) => self.namespace = v,
             Change::Namespaces(v) => self.namespaces = v,
             Change::ReadOnly(v) => self.read_only = v,
@@ -416,6 +423,7 @@ fn change<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option
             ],
         )?),
         "presentation" => Change::Presentation(document.bool(key, node)?),
+        "left-width" => Change::LeftWidth(count(document.integer(key, node, 20..=80)?)),
         "log-lines" => Change::LogLines(count(document.integer(key, node, 100..=1_000_000)?)),
         "log-tail" => Change::LogTail(count(document.integer(key, node, 0..=100_000)?)),
         _ => return None,

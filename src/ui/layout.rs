@@ -2,6 +2,7 @@
 
 use ratatui::layout::{Position, Rect};
 
+use crate::app::arrange;
 use crate::app::model::{Model, Pane, View};
 use crate::term::SMALLEST;
 
@@ -54,16 +55,53 @@ pub fn layout(model: &Model) -> Layout {
         out.panes = vec![(model.overview.focus, body)];
         return out;
     }
-    out.panes = grid(body, &model.panes());
+    let left = left_width(model, body.width);
+    out.panes = grid(body, &model.panes(), left);
+    for (pane, by) in &model.overview.arrangement.taller {
+        stretch(&mut out.panes, body, *pane, *by);
+    }
     out
 }
 
-/// Findings and events on the left; pods, nodes, GPUs and kube-proxy on the right. One column between the sides.
-fn grid(body: Rect, wanted: &[Pane]) -> Vec<(Pane, Rect)> {
-    if wanted.len() < Pane::ALL.len() {
-        return some(body, wanted);
+/// How wide the left side is: as configured and moved since, but neither side is squeezed away.
+fn left_width(model: &Model, width: u16) -> u16 {
+    let percent = model.prefs.settings.left_width as i32 + i32::from(model.overview.arrangement.wider);
+    let wanted = i32::from(width) * percent.clamp(10, 90) / 100;
+    (wanted as u16).clamp(30, width - 30)
+}
+
+/// Moves the seam below a pane by so many rows; above it, where nothing is below. Panes beside it go along.
+fn stretch(panes: &mut [(Pane, Rect)], body: Rect, pane: Pane, by: i16) {
+    const LEAST: i16 = 4;
+    let Some((_, own)) = panes.iter().find(|(p, _)| *p == pane).copied() else { return };
+    let lowest = own.bottom() >= body.bottom();
+    let (seam, by) = if lowest { (own.y, -by) } else { (own.bottom(), by) };
+    // One column of panes: those that share the seam on this side of the screen.
+    let first = panes.iter().map(|(_, a)| a.x).filter(|x| *x > body.x).min().unwrap_or(u16::MAX);
+    let here = |a: &Rect| (a.x >= first) == (own.x >= first);
+    let above = panes.iter().filter(|(_, a)| here(a) && a.bottom() == seam).map(|(_, a)| a.height).min();
+    let below = panes.iter().filter(|(_, a)| here(a) && a.y == seam).map(|(_, a)| a.height).min();
+    let (Some(above), Some(below)) = (above, below) else { return };
+    let (most, least) = (below as i16 - LEAST, LEAST - above as i16);
+    if least > most {
+        return;
     }
-    let left = (body.width * 3 / 8).clamp(40, 90);
+    let by = by.clamp(least.min(0), most.max(0));
+    for (_, a) in panes.iter_mut().filter(|(_, a)| here(a)) {
+        if a.bottom() == seam {
+            a.height = a.height.saturating_add_signed(by);
+        } else if a.y == seam {
+            a.y = a.y.saturating_add_signed(by);
+            a.height = a.height.saturating_add_signed(-by);
+        }
+    }
+}
+
+/// Findings and events on the left; pods, nodes, GPUs and kube-proxy on the right. One column between the sides.
+fn grid(body: Rect, wanted: &[Pane], left: u16) -> Vec<(Pane, Rect)> {
+    if !arrange::usual(wanted) {
+        return some(body, wanted, left);
+    }
     let (lw, rx) = (left - 1, body.x + left);
     let rw = body.right() - rx;
     let findings = (body.height * 9 / 20).max(8);
@@ -84,13 +122,12 @@ fn grid(body: Rect, wanted: &[Pane]) -> Vec<(Pane, Rect)> {
 
 /// Some of the panes: those wanted, findings and events on the left where anything is on the right, each side shared
 /// evenly among its panes.
-fn some(body: Rect, wanted: &[Pane]) -> Vec<(Pane, Rect)> {
+fn some(body: Rect, wanted: &[Pane], width: u16) -> Vec<(Pane, Rect)> {
     let (left, right): (Vec<Pane>, Vec<Pane>) =
         wanted.iter().partition(|p| matches!(p, Pane::Findings | Pane::Events));
     if left.is_empty() || right.is_empty() {
         return stack(body, wanted);
     }
-    let width = (body.width * 3 / 8).clamp(40, 90);
     let mut out = stack(Rect { width: width - 1, ..body }, &left);
     out.extend(stack(Rect { x: body.x + width, width: body.width - width, ..body }, &right));
     out
