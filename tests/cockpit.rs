@@ -161,6 +161,9 @@ fn the_tour_is_played_by_keys_from_start_to_quit() {
     assert!(!c.terminal.screen().alternate_screen(), "the terminal is as it was");
     let journal = Command::new(KHUD).arg("journal").env("XDG_STATE_HOME", c.home.path()).output().unwrap();
     let journal = String::from_utf8(journal.stdout).unwrap();
+    // The next demo is another cluster: nothing of this one is kept.
+    let clusters = c.home.path().join("khud/clusters");
+    assert!(clusters.exists() && walk(&clusters).is_empty(), "{:?}", walk(&clusters));
     for action in ["rollback", "cordon", "uncordon", "heap-dump"] {
         assert!(journal.contains(action), "{action}:\n{journal}");
     }

@@ -63,7 +63,9 @@ pub struct Menu {
 /// Opens the menu for an object, what fits its cause first.
 pub fn menu(model: &mut Model, object: ObjectRef) {
     let data = &model.data;
-    let cause = data.detector.of(&object).map(|f| f.cause.clone()).unwrap_or_default();
+    // Of several findings on it the one under the cursor is meant.
+    let meant = model.finding().filter(|f| *f.fix() == object).or_else(|| data.detector.of(&object));
+    let cause = meant.map(|f| f.cause.clone()).unwrap_or_default();
     let fitting = remedy::for_cause(&data.world, &cause, &object);
     let refused = model.cluster.read_only.then_some("khud runs read-only");
     let mut offers: Vec<Offer> = Vec::new();

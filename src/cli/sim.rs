@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::args::{Cli, Common, Demo, Sim as Args};
 use super::open::{self, runtime};
 use super::{exit, out};
+use crate::app::keep;
+use crate::config::files::Places;
 use crate::sim::api::faults::parse_schedule;
 use crate::sim::api::load::LoadOptions;
 use crate::sim::clock::SimClock;
@@ -80,6 +82,7 @@ pub fn demo(cli: &Cli, args: &Demo) -> u8 {
             write_private(&file, &fleet.kubeconfig())?;
             let common = Common { kubeconfig: Some(file), context: None, ..cli.common.clone() };
             let result = open::open(cli, &common).await;
+            fleet.sims().for_each(|(context, sim)| forget(context, sim.url()));
             // Left behind in the temporary directory where it cannot be removed.
             let _ = std::fs::remove_dir_all(&dir);
             fleet.stop().await;
@@ -88,6 +91,15 @@ pub fn demo(cli: &Cli, args: &Demo) -> u8 {
         rt.shutdown_timeout(Duration::from_millis(200));
         result
     }))
+}
+
+/// What the cockpit kept of the embedded cluster goes with it: the next one is another.
+fn forget(context: &str, url: &str) {
+    let Some(places) = Places::find() else { return };
+    for server in [url.to_owned(), format!("{url}/")] {
+        // Where it cannot be removed it is a small folder that nothing reads again.
+        let _ = std::fs::remove_dir_all(keep::folder(&places.state, context, &server));
+    }
 }
 
 fn finish(result: Result<u8, String>) -> u8 {

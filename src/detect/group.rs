@@ -109,7 +109,8 @@ impl Groups {
             if let Some(group) = self.groups.get_mut(&key) {
                 group.members.remove(object);
                 if group.members.is_empty() {
-                    group.left = Some(now);
+                    // What is explained otherwise now (its ReplicaSet came, its log answered) is not listed twice.
+                    group.left = Some(if keys.is_empty() { now } else { Time(0) });
                 }
             }
             self.dirty.insert(key);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::world::{Kind, ObjectRef, Time};
 
-use super::finding::{FindingChange, Severity, Turn, WhatChanged};
+use super::finding::{FindingChange, Severity, State, Turn, WhatChanged};
 use super::report::{code, inline};
 use super::text::{self, bounded};
 
@@ -89,6 +89,8 @@ impl Entry {
             Turn::Returned => (What::FindingBegan, now),
             Turn::Refined => (What::FindingRefined, now),
             Turn::Resolving => (What::FindingEnded, now),
+            // It went without resolving: something else explains it now.
+            Turn::Ended if f.state == State::Firing => (What::FindingEnded, now),
             Turn::Pending | Turn::Changed | Turn::Ended => return None,
         };
         let mut entry = Entry::new(at, what, Some(f.fix().clone()), &f.title);
