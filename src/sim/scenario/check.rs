@@ -147,6 +147,14 @@ mod tests {
                 ":4: deployments.apps \"nobody\" not found",
             ),
             (
+                "title: x\nextends: small\nsteps:\n  - at: 1s\n    node: [{match: nobody, dns: false}]\n",
+                ":4: no node is called",
+            ),
+            (
+                "title: x\nextends: small\nsteps:\n  - at: 1s\n    setImage: {object: daemonset/kube-system/kube-proxy, container: proxy, image: i}\n",
+                ":4: daemonset/kube-system/kube-proxy has no container",
+            ),
+            (
                 "title: x\nextends: small\nobjects:\n  - {apiVersion: v1, kind: Pod, metadata: {name: p, namespace: nowhere}, spec: {containers: [{name: c, image: i}]}}\n",
                 ":4: namespaces \"nowhere\" not found",
             ),

@@ -235,7 +235,9 @@ impl Engine {
             self.retry_pending();
         }
         for change in &step.node {
-            self.change_nodes(change);
+            if !self.change_nodes(change) {
+                self.told(Err(Status::bad_request(format!("no node is called {:?}", change.matches))));
+            }
         }
         for manifest in &step.apply {
             self.apply(&manifest.value);
@@ -244,7 +246,15 @@ impl Engine {
             self.change(&patch.object, |o| json_patch::merge(o, &patch.merge));
         }
         if let Some(set) = &step.set_image {
-            self.change(&set.object, |o| set_image(o, &set.container, &set.image, set.cause.as_deref()));
+            let mut known = false;
+            let before = self.player.refused.len();
+            self.change(&set.object, |o| {
+                known = set_image(o, &set.container, &set.image, set.cause.as_deref());
+            });
+            if !known && self.player.refused.len() == before {
+                let why = format!("{} has no container {:?}", set.object, set.container);
+                self.told(Err(Status::bad_request(why)));
+            }
         }
         if let Some(object) = &step.restart {
             let now = object::stamp(self.now());
@@ -282,16 +292,20 @@ impl Engine {
     }
 }
 
-fn set_image(object: &mut Value, container: &str, image: &str, cause: Option<&str>) {
+/// Sets the image of a container of that name; false if there is none.
+fn set_image(object: &mut Value, container: &str, image: &str, cause: Option<&str>) -> bool {
+    let mut known = false;
     if let Some(Value::Array(containers)) = object.pointer_mut("/spec/template/spec/containers") {
         for c in containers.iter_mut().filter(|c| c["name"] == container || container == "*") {
             c["image"] = json!(image);
+            known = true;
         }
     }
     if let Some(cause) = cause {
         entry(&mut object["metadata"], "annotations")
             .insert("kubernetes.io/change-cause".into(), json!(cause));
     }
+    known
 }
 
 #[cfg(test)]

@@ -213,14 +213,15 @@ impl Engine {
         }
     }
 
-    /// The scenario changes machines.
-    pub(crate) fn change_nodes(&mut self, change: &NodeChange) {
+    /// The scenario changes machines; false if there are none of that name.
+    pub(crate) fn change_nodes(&mut self, change: &NodeChange) -> bool {
         let mut names: Vec<Arc<str>> =
             self.machines.keys().filter(|n| glob(&change.matches, n)).cloned().collect();
         names.sort();
-        for name in names {
-            self.change_node(&name, change);
+        for name in &names {
+            self.change_node(name, change);
         }
+        !names.is_empty()
     }
 
     pub(in super::super) fn change_node(&mut self, name: &Arc<str>, change: &NodeChange) {
