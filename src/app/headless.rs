@@ -47,7 +47,10 @@ impl Session {
             let all = self.world.streams.iter().all(|(id, stream)| match id {
                 StreamId::Watch { kind: k, namespace } if k == kind => {
                     any = true;
-                    self.world.synced_in(kind, namespace) || refused(&stream.state)
+                    match &stream.state {
+                        StreamState::Connecting | StreamState::Listing { .. } => false,
+                        state => self.world.synced_in(kind, namespace) || refused(state),
+                    }
                 }
                 _ => true,
             });
