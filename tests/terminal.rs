@@ -106,7 +106,10 @@ fn suspend_gives_the_shell_back_and_fg_returns() {
     shell.send("?");
     shell.until_text("to its owner");
     shell.send("\u{3}");
-    shell.until("the shell again", |screen| !screen.alternate_screen());
+    // Until the prompt is there, what is typed may still be the cockpit's.
+    shell.until("the shell again", |screen| {
+        !screen.alternate_screen() && screen.contents().trim_end().ends_with("ready>")
+    });
     shell.send("exit 7\r");
     assert_eq!(shell.ends(), 7);
 }

@@ -106,7 +106,7 @@ pub struct Feed {
 
 /// At most so many deltas at a time, so that keys get their turn during a first list and little is under way to a
 /// reader that stands still.
-const BATCH: usize = 512;
+const BATCH: usize = 128;
 
 /// Watches every kind given and says how each stream stands.
 pub fn watch_all(conn: &Connection, scope: &Scope, kinds: &[Kind]) -> Feed {

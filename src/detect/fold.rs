@@ -1,4 +1,5 @@
-//! One line for one trouble of many: workloads that wait for the same registry, ConfigMap or host; nodes gone together.
+//! One line for one trouble of many: workloads that wait for the same registry, ConfigMap or host; nodes that went, or
+//! lost their GPUs, together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use super::traits;
 
 /// What nodes that are not ready fold under.
 pub const NODES: &str = "nodes not ready";
+/// What nodes that lost GPUs fold under.
+pub const GPUS: &str = "nodes without their GPUs";
 /// Fewer than this each keep their own line: two may be a coincidence.
 const FEW: usize = 3;
 /// Others named on the line that stands for all.
@@ -51,9 +54,10 @@ fn together(world: &World, trouble: &str, same: &[Arc<Finding>]) -> Finding {
     one.count = same.iter().map(|f| f.count).fold(0, u32::saturating_add);
     one.severity = same.iter().map(|f| f.severity).max().unwrap_or(one.severity);
     let n = same.len();
-    if trouble == NODES {
+    if trouble == NODES || trouble == GPUS {
         let at = place(world, same).map_or(String::new(), |p| format!("; all {n} are {p}"));
-        one.title = format!("{n} nodes are not ready{at}");
+        let what = if trouble == NODES { "are not ready" } else { "lost GPUs" };
+        one.title = format!("{n} nodes {what}{at}");
         one.cause =
             if same.iter().all(|f| f.cause == one.cause) { one.cause } else { "node.not-ready".into() };
     } else {
@@ -199,6 +203,33 @@ mod tests {
         assert_eq!(seen[0].title, "3 nodes are not ready");
         // Two are two.
         assert_eq!(see(vec![node("n1", c, gone), node("n2", c, gone), node("n4", a, well)]).len(), 2);
+    }
+
+    /// A Ready node of five hours with eight GPUs, of which it offers so many.
+    fn gpu_node(name: &str, driver: &str, offers: u64) -> Record {
+        let Record::Node(mut node) = node(name, "us-west-2a", Status::True) else { unreachable!() };
+        node.meta.created = Time::parse("2026-11-20T21:00:00Z");
+        let labels = [
+            ("nvidia.com/cuda.driver-version.full".into(), driver.into()),
+            ("nvidia.com/gpu.count".into(), "8".into()),
+        ];
+        node.meta.labels = Labels(labels.into());
+        node.capacity.gpu = Some(8);
+        node.allocatable.gpu = Some(offers);
+        Record::Node(node)
+    }
+
+    #[test]
+    fn nodes_that_lost_their_gpus_together_are_one_line_that_names_their_driver() {
+        let (old, new) = ("550.54.15", "550.90.07");
+        let lost = |n: &str| gpu_node(n, new, 0);
+        let seen = see(vec![lost("g1"), lost("g2"), lost("g3"), gpu_node("g4", old, 8)]);
+        let seen: Vec<_> = seen.iter().filter(|f| &*f.cause == "gpu.vanished").collect();
+        assert_eq!(seen.len(), 1, "{seen:#?}");
+        assert_eq!(seen[0].title, "3 nodes lost GPUs; all 3 are on GPU driver 550.90.07");
+        // One that is well with that driver: it is not the driver.
+        let seen = see(vec![lost("g1"), lost("g2"), lost("g3"), gpu_node("g4", new, 8)]);
+        assert!(seen.iter().any(|f| f.title == "3 nodes lost GPUs"), "{seen:#?}");
     }
 
     #[test]

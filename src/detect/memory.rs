@@ -25,8 +25,9 @@ const RESTARTS: usize = 8;
 struct NodeMemory {
     ready: bool,
     unschedulable: bool,
-    /// The most GPUs it ever offered.
+    /// The most GPUs it ever offered, and when it began to offer fewer.
     gpus: u64,
+    fewer_gpus: Option<Time>,
     kubelet: Text2,
     driver: Text2,
     labels: crate::world::Labels,
@@ -88,6 +89,11 @@ impl Memory {
         self.nodes.get(node).map_or(0, |n| n.gpus)
     }
 
+    /// Since when the node offers fewer GPUs than it did, where we saw it happen.
+    pub fn fewer_gpus(&self, node: &str) -> Option<Time> {
+        self.nodes.get(node)?.fewer_gpus
+    }
+
     /// How often the container restarted since `from`, as far as we watched.
     pub fn restarts(&self, pod: &Uid, container: &Text, from: Time) -> usize {
         // The key is cloned to look it up: both halves are cheap.
@@ -125,6 +131,7 @@ impl Memory {
             ready: super::node::ready(node),
             unschedulable: node.unschedulable,
             gpus: node.allocatable.gpu.unwrap_or(0),
+            fewer_gpus: None,
             kubelet: Some(node.info.kubelet.clone()),
             driver: driver(node).map(Text::from),
             labels: node.meta.labels.clone(),
@@ -136,7 +143,9 @@ impl Memory {
             self.nodes.insert(name.clone(), new);
             return NodeTurn { readiness_changed: !ready };
         };
-        let old = std::mem::replace(old, NodeMemory { gpus: old.gpus.max(new.gpus), ..new.clone() });
+        let fewer_gpus = (new.gpus < old.gpus).then(|| old.fewer_gpus.unwrap_or(now));
+        let kept = NodeMemory { gpus: old.gpus.max(new.gpus), fewer_gpus, ..new.clone() };
+        let old = std::mem::replace(old, kept);
         let mut notes = Vec::new();
         if old.unschedulable != new.unschedulable {
             notes.push(if new.unschedulable { "cordoned" } else { "uncordoned" }.to_owned());

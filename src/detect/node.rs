@@ -258,8 +258,11 @@ fn gpus(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
         })
         .map(|(k, v)| format!("{k}={v}"))
         .collect();
-    let mut signal = Signal::new("gpu.vanished", object.clone(), ready_since)
+    // A node that was so when khud came has been for as long as it is ready, for all one can know.
+    let since = ctx.memory.fewer_gpus(name).unwrap_or(ready_since);
+    let mut signal = Signal::new("gpu.vanished", object.clone(), since)
         .fires_at(fires)
+        .fold(super::fold::GPUS)
         .title(title)
         .row(format!("gpu {offers}/{want}"))
         .evidence(
