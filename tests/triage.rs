@@ -8,25 +8,12 @@ mod pty;
 use lab::Lab;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use pty::{Session, command};
+use pty::{Session, cockpit};
 
 const KHUD: &str = env!("CARGO_BIN_EXE_khud");
 
 fn open(lab: &Lab, config: &str) -> Session {
-    let dir = lab.dir.path();
-    std::fs::create_dir_all(dir.join("config")).unwrap();
-    std::fs::write(dir.join("config/config.toml"), config).unwrap();
-    let path = |name: &str| dir.join(name).to_string_lossy().into_owned();
-    let (kubeconfig, settings, state, home) = (path("kubeconfig"), path("config"), path("state"), path(""));
-    let env = [
-        ("KUBECONFIG", kubeconfig.as_str()),
-        ("KHUD_CONFIG_DIR", &settings),
-        ("KHUD_STATE_DIR", &state),
-        ("HOME", &home),
-    ];
-    let mut command = command(KHUD, &[], &env);
-    command.cwd(dir);
-    Session::start(command, 160, 40)
+    cockpit(KHUD, lab.dir.path(), config, &[], 160, 40)
 }
 
 /// Types, and waits until the screen says so.
