@@ -74,6 +74,11 @@ impl List {
         }
     }
 
+    /// Whether it stands at the top and was never moved: whatever the rows, there it stays.
+    pub fn at_rest(&self) -> bool {
+        self.cursor.is_none() && self.offset == 0
+    }
+
     pub fn step(&mut self, rows: &[Row], by: isize) {
         let last = rows.len().saturating_sub(1);
         self.jump(rows, self.index(rows).saturating_add_signed(by).min(last));

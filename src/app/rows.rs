@@ -101,6 +101,11 @@ impl Model {
             }
         }
         for pane in [What::Findings, What::Gpus] {
+            let list = if pane == What::Gpus { &self.overview.gpus } else { &self.overview.findings };
+            // Rows are made for it only where they can move it.
+            if list.at_rest() {
+                continue;
+            }
             let rows = self.rows(&pane, "");
             let list = if pane == What::Gpus { &mut self.overview.gpus } else { &mut self.overview.findings };
             list.settle(&rows);
