@@ -3,7 +3,6 @@
 
 mod stage;
 
-use crossterm::event::KeyCode;
 use khud::app::{Effect, Msg, update};
 use khud::world::served::{Column, Datum, Row};
 use khud::world::{Delta, Kind, Meta, ObjectRef, Offer, Record, Resource, StreamId, StreamState, Time};
@@ -409,39 +408,4 @@ fn a_large_table_is_made_in_portions_and_misses_no_change() {
     s.press("/node=node-5");
     settle(&mut s);
     assert_eq!(s.names().len(), keys.len());
-}
-
-#[test]
-fn panes_are_resized_hidden_and_arranged_and_config_keeps_it() {
-    let mut s = captured(120, 40);
-    let title = |s: &mut Stage, name: &str| {
-        let screen = s.screen();
-        let at = screen.lines().enumerate().find_map(|(y, l)| Some((l.find(&format!("─ {name} "))?, y)));
-        at.map(|(byte, y)| (screen.lines().nth(y).unwrap()[..byte].chars().count(), y))
-    };
-    let (pods, events) = (title(&mut s, "PODS").unwrap(), title(&mut s, "EVENTS").unwrap());
-    s.alt(KeyCode::Right);
-    s.alt(KeyCode::Right);
-    assert!(title(&mut s, "PODS").unwrap().0 > pods.0 + 4, "the left side is wider");
-    s.alt(KeyCode::Down);
-    assert_eq!(title(&mut s, "EVENTS").unwrap().1, events.1 + 2, "findings are higher");
-    // However often it is pressed, the pane below keeps some rows.
-    (0..60).for_each(|_| drop(s.alt(KeyCode::Down)));
-    assert!(title(&mut s, "EVENTS").unwrap().1 <= 36, "{}", s.screen());
-    s.press("\t\t");
-    s.alt(KeyCode::Char('x'));
-    assert_eq!(title(&mut s, "NODES"), None, "hidden");
-    assert!(
-        s.line("in config.toml keeps it").contains("panes = [\"findings\", \"pods\", \"gpu\""),
-        "{}",
-        s.screen()
-    );
-    s.press(":panes\r");
-    assert_eq!((title(&mut s, "PODS").unwrap(), title(&mut s, "EVENTS").unwrap()), (pods, events));
-    assert!(title(&mut s, "NODES").is_some());
-    // Findings change places with pods: on the screen, and for alt-1.
-    s.alt(KeyCode::Char('1'));
-    s.alt(KeyCode::Char('m'));
-    s.alt(KeyCode::Char('1'));
-    assert_eq!(s.model.overview.focus, khud::app::model::Pane::Pods);
 }

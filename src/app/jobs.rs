@@ -1,13 +1,14 @@
 //! Carries effects out against the cluster, each in a task of its own; what comes back is a message.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::arrange;
 use super::hands::{self, Fetched};
 use super::keep::{self, Item, Keeper};
 use super::log::SourceId;
@@ -40,6 +41,8 @@ pub struct Jobs {
     scrapes: Arc<Semaphore>,
     journal: Result<Journal, String>,
     keeper: Keeper,
+    /// The cluster's folder in the state directory.
+    folder: Result<PathBuf, String>,
 }
 
 /// Patience with one exporter.
@@ -52,11 +55,11 @@ impl Jobs {
     pub fn new(connection: Connection, inbox: mpsc::Sender<Msg>) -> Jobs {
         let journal = Journal::default_path();
         // The state directory is where the journal lies.
-        let dir = journal.clone().map(|path| {
+        let folder = journal.clone().map(|path| {
             let state = path.parent().unwrap_or(Path::new("."));
             keep::folder(state, connection.context(), connection.server())
         });
-        let keeper = Keeper::start(dir, inbox.clone());
+        let keeper = Keeper::start(folder.clone(), inbox.clone());
         Jobs {
             connection,
             inbox,
@@ -67,7 +70,17 @@ impl Jobs {
             scrapes: Arc::new(Semaphore::new(8)),
             journal: journal.map(Journal::at),
             keeper,
+            folder,
         }
+    }
+
+    /// How the panes were arranged when this cluster was last left.
+    ///
+    /// # Errors
+    /// A sentence where what was kept cannot be read.
+    pub fn arranged(&self) -> Result<Option<arrange::Kept>, String> {
+        // Without a folder nothing was kept, and the keeper says why.
+        self.folder.as_deref().map_or(Ok(None), keep::panes)
     }
 
     /// Asks the server who it is.
@@ -169,6 +182,7 @@ impl Jobs {
             }),
             Effect::Keep(entries) => self.keep(Item::Entries(entries)),
             Effect::Quiet(quiet) => self.keep(Item::Quiet(quiet)),
+            Effect::Arranged(kept) => self.keep(Item::Panes(kept)),
             Effect::Follow { view, source, tail, since } => {
                 let inbox = self.inbox.clone();
                 let task = self.tasks.spawn(async move {

@@ -1,11 +1,19 @@
-//! The thread that keeps what outlives a session: the timeline, and what was acknowledged and muted.
+//! The thread that keeps what outlives a session: the timeline, what was acknowledged and muted, and how the panes are
+//! arranged.
 
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
+use super::arrange;
 use super::msg::Msg;
 use crate::detect::Quiet;
 use crate::detect::kept::Kept;
@@ -13,17 +21,26 @@ use crate::detect::timeline::Entry;
 
 /// Bundles of entries that may wait for a slow disk; past that they are dropped, and that is told.
 const WAITING: usize = 4096;
+/// Bytes of a file that is read whole; a longer one is none of khud's.
+const LARGEST: u64 = 16 << 20;
+/// How long leaving the cockpit waits for a slow disk.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Something to keep.
 #[derive(Debug)]
 pub enum Item {
     Entries(Vec<Entry>),
     Quiet(Vec<Quiet>),
+    /// How the panes are arranged; `None` forgets it.
+    Panes(Option<arrange::Kept>),
 }
 
 #[derive(Debug)]
 pub struct Keeper {
-    sender: SyncSender<Item>,
+    /// `None` once the cockpit is left.
+    sender: Option<SyncSender<Item>>,
+    /// Ends with the thread.
+    done: Receiver<()>,
     /// Something was dropped, and that was told.
     behind: bool,
 }
@@ -33,18 +50,20 @@ impl Keeper {
     /// cockpit.
     pub fn start(dir: Result<PathBuf, String>, inbox: mpsc::Sender<Msg>) -> Keeper {
         let (sender, items) = sync_channel(WAITING);
+        let (running, done) = sync_channel(0);
         std::thread::spawn(move || {
+            let _running: SyncSender<()> = running;
             // The cockpit is gone when nobody receives any more.
             if let Err(why) = dir.and_then(|dir| keep(&dir, &items, &inbox)) {
                 let _ = inbox.blocking_send(Msg::Failed(why));
             }
         });
-        Keeper { sender, behind: false }
+        Keeper { sender: Some(sender), done, behind: false }
     }
 
     /// Hands something over. The sentence, where the disk does not keep up, once.
     pub fn keep(&mut self, item: Item) -> Option<String> {
-        match self.sender.try_send(item) {
+        match self.sender.as_ref()?.try_send(item) {
             Ok(()) => {
                 self.behind = false;
                 None
@@ -54,6 +73,15 @@ impl Keeper {
             Err(TrySendError::Full(_)) => (!std::mem::replace(&mut self.behind, true))
                 .then(|| "The disk does not keep up: the timeline's file has a hole from here on.".into()),
         }
+    }
+}
+
+impl Drop for Keeper {
+    /// What was handed over is written before the program ends.
+    fn drop(&mut self) {
+        self.sender = None;
+        // Nothing is ever sent: this returns when the thread is done, or the disk too slow to wait for.
+        let _ = self.done.recv_timeout(PATIENCE);
     }
 }
 
@@ -69,14 +97,11 @@ pub fn folder(state: &Path, context: &str, server: &str) -> PathBuf {
 fn keep(dir: &Path, items: &Receiver<Item>, inbox: &mpsc::Sender<Msg>) -> Result<(), String> {
     let (timeline, entries) = Kept::open(&dir.join("timeline.jsonl"))?;
     let file = dir.join("quiet.json");
-    let quiet = match std::fs::read(&file) {
-        Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|e| {
-            tracing::warn!("{} is not read: {e}", file.display());
-            Vec::new()
-        }),
-        // Nothing was kept yet.
-        Err(_) => Vec::new(),
-    };
+    let quiet = read_whole(&file).unwrap_or_else(|why| {
+        tracing::warn!("{} is not read: {why}", file.display());
+        None
+    });
+    let quiet = quiet.unwrap_or_default();
     let _ = inbox.blocking_send(Msg::Remembered { entries, quiet });
     let mut timeline = Some(timeline);
     for item in items {
@@ -85,7 +110,12 @@ fn keep(dir: &Path, items: &Receiver<Item>, inbox: &mpsc::Sender<Msg>) -> Result
                 Some(kept) => kept.write(entry).inspect_err(|_| timeline = None),
                 None => Ok(()),
             }),
-            Item::Quiet(quiet) => write_whole(&file, &quiet),
+            Item::Quiet(quiet) => write_whole(&file, Some(&quiet))
+                .map_err(|e| unkept("what is acknowledged and muted", &file, e)),
+            Item::Panes(kept) => {
+                let file = panes_file(dir);
+                write_whole(&file, kept.as_ref()).map_err(|e| unkept("how the panes are arranged", &file, e))
+            }
         };
         if let Err(why) = done {
             let _ = inbox.blocking_send(Msg::Failed(why));
@@ -94,18 +124,55 @@ fn keep(dir: &Path, items: &Receiver<Item>, inbox: &mpsc::Sender<Msg>) -> Result
     Ok(())
 }
 
-/// The whole file anew, or what was there before.
-fn write_whole(file: &Path, quiet: &[Quiet]) -> Result<(), String> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let write = || -> std::io::Result<()> {
-        let part = file.with_extension("part");
-        let mut out =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
-        out.write_all(&serde_json::to_vec_pretty(quiet)?)?;
-        std::fs::rename(&part, file)
+fn unkept(what: &str, file: &Path, e: io::Error) -> String {
+    format!("{what} is not kept in {}: {e}", file.display())
+}
+
+fn panes_file(dir: &Path) -> PathBuf {
+    dir.join("panes.json")
+}
+
+/// How the panes were arranged when this cluster was last left.
+///
+/// # Errors
+/// A sentence where the file is none that this khud reads.
+pub fn panes(dir: &Path) -> Result<Option<arrange::Kept>, String> {
+    let file = panes_file(dir);
+    read_whole(&file).map_err(|why| {
+        // The reason first: a long path must not push it off the foot line.
+        format!(
+            "The panes are as configured; those kept are not read: {why} ({} stays as it is)",
+            file.display()
+        )
+    })
+}
+
+/// What the file holds; `None` where there is none.
+fn read_whole<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, String> {
+    let mut bytes = Vec::new();
+    match File::open(file) {
+        Ok(open) => open.take(LARGEST).read_to_end(&mut bytes).map_err(|e| e.to_string())?,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e.to_string()),
     };
-    write().map_err(|e| format!("what is acknowledged and muted is not kept in {}: {e}", file.display()))
+    serde_json::from_slice(&bytes).map(Some).map_err(|e| e.to_string())
+}
+
+/// The whole file anew, or what was there before; without a value no file. One that could not be read is set aside.
+fn write_whole<T: Serialize + DeserializeOwned>(file: &Path, value: Option<&T>) -> io::Result<()> {
+    if read_whole::<T>(file).is_err() {
+        std::fs::rename(file, file.with_added_extension("1"))?;
+    }
+    let Some(value) = value else {
+        return match std::fs::remove_file(file) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        };
+    };
+    let part = file.with_extension("part");
+    let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+    out.write_all(&serde_json::to_vec_pretty(value)?)?;
+    std::fs::rename(&part, file)
 }
 
 #[cfg(test)]

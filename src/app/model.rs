@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::arrange::Arrangement;
+use serde::{Deserialize, Serialize};
+
+use super::arrange::{self, Arrangement};
 use super::cx::{Cause, Cx};
 use super::events::Aggregates;
 use super::gpus;
@@ -60,7 +62,8 @@ impl Data {
 }
 
 /// The overview's panes, in the order of `tab` and `alt-1…6`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&str")]
 pub enum Pane {
     Findings,
     Pods,
@@ -74,17 +77,21 @@ impl Pane {
     pub const ALL: [Pane; 6] =
         [Pane::Findings, Pane::Pods, Pane::Nodes, Pane::Gpus, Pane::Events, Pane::KubeProxy];
 
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pane::Findings => "findings",
+            Pane::Pods => "pods",
+            Pane::Nodes => "nodes",
+            Pane::Gpus => "gpu",
+            Pane::Events => "events",
+            Pane::KubeProxy => "kube-proxy",
+        }
+    }
+
     /// The pane of a name in the configuration.
     pub fn named(name: &str) -> Option<Pane> {
-        Some(match name {
-            "findings" => Pane::Findings,
-            "pods" => Pane::Pods,
-            "nodes" => Pane::Nodes,
-            "gpu" => Pane::Gpus,
-            "events" => Pane::Events,
-            "kube-proxy" => Pane::KubeProxy,
-            _ => return None,
-        })
+        Pane::ALL.into_iter().find(|pane| pane.name() == name)
     }
 
     pub fn title(self) -> &'static str {
@@ -99,11 +106,29 @@ impl Pane {
     }
 }
 
+impl From<Pane> for &'static str {
+    fn from(pane: Pane) -> &'static str {
+        pane.name()
+    }
+}
+
+impl TryFrom<String> for Pane {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Pane, String> {
+        Pane::named(&name).ok_or_else(|| format!("there is no pane {name:?}"))
+    }
+}
+
 #[derive(Debug)]
 pub struct Overview {
     pub focus: Pane,
     pub zoom: bool,
     pub arrangement: Arrangement,
+    /// When the arrangement last changed, until that is kept.
+    pub rearranged: Option<Time>,
+    /// Rows that the panes share on the screen; `None` where one is shown alone.
+    pub rows: Option<u16>,
     pub findings: List,
     pub pods: Table,
     pub nodes: Table,
@@ -118,6 +143,8 @@ impl Default for Overview {
             focus: Pane::Findings,
             zoom: false,
             arrangement: Arrangement::default(),
+            rearranged: None,
+            rows: None,
             findings: List::new(list::What::Findings),
             pods: Table::new(Source::all(Kind::Pod)),
             nodes: Table::new(Source::all(Kind::Node)),
@@ -333,11 +360,6 @@ impl Model {
         }
     }
 
-    /// The overview's panes, in the order they are configured in.
-    pub fn panes(&self) -> Vec<Pane> {
-        self.prefs.settings.panes.iter().filter_map(|name| Pane::named(name)).collect()
-    }
-
     pub fn view(&self) -> &View {
         self.views.last().unwrap_or(&View::Overview)
     }
@@ -490,6 +512,7 @@ impl Model {
             message,
             ghosts,
             self.data.detector.next_timer(),
+            arrange::next_timer(self),
             runs::next_timer(self),
             gpus::next_timer(self),
             logs::next_timer(self),

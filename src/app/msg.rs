@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use crossterm::event::KeyEvent;
 
+use super::arrange;
 use super::log::SourceId;
 use super::model::Pane;
 use crate::config::files::Loaded;
@@ -143,6 +144,8 @@ pub enum Effect {
     Keep(Vec<Entry>),
     /// Keep these as what is acknowledged and muted.
     Quiet(Vec<Quiet>),
+    /// Keep this as how the panes are arranged; `None` forgets what was kept.
+    Arranged(Option<arrange::Kept>),
     /// Follow a log for a view.
     Follow {
         view: u64,

@@ -1,5 +1,6 @@
 //! Moving about: cursors, panes, the stack of views, and what `enter` opens.
 
+use super::arrange;
 use super::command;
 use super::evidence;
 use super::list::{self, List};
@@ -68,7 +69,7 @@ fn overview(model: &mut Model) {
 }
 
 pub fn focus(model: &mut Model, by: isize) {
-    let panes = model.panes();
+    let panes = arrange::panes(model);
     let at = panes.iter().position(|p| *p == model.overview.focus).unwrap_or(0) as isize;
     let next = (at + by).rem_euclid(panes.len().max(1) as isize) as usize;
     if let Some(pane) = panes.get(next) {
@@ -99,9 +100,14 @@ pub fn point(model: &mut Model, pane: Option<Pane>, row: Option<usize>) {
 
 /// The pane of this number, from 0.
 pub fn focus_number(model: &mut Model, number: usize) {
-    match model.panes().get(number) {
+    match arrange::panes(model).get(number) {
         Some(pane) => focus_on(model, *pane),
-        None => model.say(Tone::Info, "There is no such pane: `panes` in config.toml says which there are."),
+        None => {
+            model.say(
+                Tone::Info,
+                "There is no such pane: it is hidden, or `panes` in config.toml has no more.",
+            );
+        }
     }
 }
 

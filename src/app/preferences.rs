@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use serde::Deserialize;
 
+use super::arrange;
 use super::causes;
 use super::model::{Dirty, Model, Pane, Suggestion, Tone};
 use super::msg::Effect;
@@ -48,8 +49,6 @@ pub struct Preferences {
     pub settings: Settings,
     /// Switched on by a flag or the file, not by a key.
     locked: bool,
-    /// The context these hold in.
-    context: String,
     pub presentation: bool,
     pub times: Option<Times>,
     /// A finding to announce.
@@ -92,11 +91,6 @@ impl Preferences {
             problems.push(format!("[findings.severity]: there is no rule {id:?}{near}"));
         }
         (config, problems)
-    }
-
-    /// The panes this context is configured with.
-    pub fn configured_panes(&self) -> Vec<&'static str> {
-        self.config.for_context(&self.context).panes
     }
 
     /// Times of day are shown in.
@@ -174,6 +168,7 @@ pub fn reload(model: &mut Model, loaded: Loaded) -> Vec<Effect> {
         let old = before.for_context(&model.cluster.context);
         settle(model);
         let new = &model.prefs.settings;
+        let rearranged = (&new.panes, new.left_width) != (&old.panes, old.left_width);
         if new.header != old.header {
             model.header = new.header;
         }
@@ -184,6 +179,9 @@ pub fn reload(model: &mut Model, loaded: Loaded) -> Vec<Effect> {
             model.prefs.locked = true;
             model.cluster.read_only = true;
             effects.push(Effect::ReadOnly(true));
+        }
+        if rearranged {
+            arrange::reconfigured(model);
         }
         model.say(Tone::Good, "Configuration read again.");
     }
@@ -209,14 +207,13 @@ fn go_by(model: &mut Model) {
 }
 
 fn settle(model: &mut Model) {
-    model.prefs.context = model.cluster.context.clone();
     model.prefs.settings = model.prefs.config.for_context(&model.cluster.context);
     focus(model);
 }
 
 /// The focus stays where there is a pane.
-fn focus(model: &mut Model) {
-    let panes = model.panes();
+pub fn focus(model: &mut Model) {
+    let panes = arrange::panes(model);
     if !panes.contains(&model.overview.focus) {
         // Pods are what most come for.
         let first = panes.first().copied().unwrap_or(Pane::Pods);

@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
+use super::arrange;
 use super::causes;
 use super::command;
 use super::describe;
@@ -26,6 +27,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     let mut effects = take(model, msg);
     effects.extend(served::follow(model));
     effects.extend(history::keep(model));
+    effects.extend(arrange::keep(model));
     effects
 }
 

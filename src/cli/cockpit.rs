@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::app::model::{Dirty, Model};
-use crate::app::{Effect, Msg, jobs::Jobs, update};
+use crate::app::{Effect, Msg, arrange, jobs::Jobs, update};
 use crate::config::settings::Notifications;
 use crate::term::{Entered, Frames, Screen, Writer};
 use crate::ui::{self, Memory, layout};
@@ -112,6 +112,9 @@ pub async fn run(model: Model, jobs: Jobs, mut inbox: mpsc::Receiver<Msg>) -> io
             () = at(wake) => c.take(Msg::Tick, &entered)?,
         };
         if let Some(end) = end {
+            if let Some(unkept) = arrange::leave(&mut c.model) {
+                c.jobs.carry_out(unkept);
+            }
             return Ok(end);
         }
     }
@@ -160,11 +163,13 @@ impl Cockpit {
     /// Takes one message in, carries out what follows, and asks for a frame where one is wanted.
     fn take(&mut self, msg: Msg, entered: &Entered) -> io::Result<Option<End>> {
         let ticked = matches!(msg, Msg::Tick);
+        let mut end = None;
         for effect in update(&mut self.model, msg) {
             match effect {
-                Effect::Quit => return Ok(Some(End::Quit)),
-                Effect::Switch(context) => {
-                    return Ok(Some(End::Switch { from: self.model.cluster.context.clone(), to: context }));
+                // What else follows is still done.
+                Effect::Quit => end = Some(End::Quit),
+                Effect::Switch(to) => {
+                    end = Some(End::Switch { from: self.model.cluster.context.clone(), to });
                 }
                 Effect::Suspend => self.suspend(entered)?,
                 Effect::Redraw => self.redraw(),
@@ -186,7 +191,7 @@ impl Cockpit {
             }
             Dirty::No => {}
         }
-        Ok(None)
+        Ok(end)
     }
 
     fn draw(&mut self) {

@@ -8,7 +8,7 @@ use super::{exit, out, settings};
 use crate::app::jobs::{INBOX, Jobs};
 use crate::app::model::{Cluster, Model, Tone};
 use crate::app::preferences::{self, Preferences};
-use crate::app::{Effect, command, history, served};
+use crate::app::{Effect, arrange, command, history, served};
 use crate::cluster::{Options, Scope};
 use crate::config::files::{self, Places};
 use crate::config::theme::Sheet;
@@ -125,6 +125,7 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
     preferences::install(&mut model, Preferences::new(&loaded, settings::terminal(), chosen), &loaded);
     let (inbox, messages) = mpsc::channel(INBOX);
     let mut jobs = Jobs::new(connection, inbox);
+    arrange::restore(&mut model, jobs.arranged());
     jobs.hello();
     jobs.whoami();
     history::opened(&mut model);

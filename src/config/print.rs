@@ -191,7 +191,7 @@ pub fn config_page() -> String {
          | `$XDG_CONFIG_HOME/khud/keymap.toml` | keys, see [keys.md](keys.md); `khud print keys` writes one |\n\
          | `$XDG_CONFIG_HOME/khud/themes/NAME.toml` | themes; `khud print theme NAME` writes one |\n\
          | `$XDG_CONFIG_HOME/khud/rules.yaml` | rules of your own, see [findings.md](findings.md) |\n\
-         | `$XDG_STATE_HOME/khud/` | khud's own log and journal; in `clusters/` what is kept of each cluster: its timeline, what is acknowledged and muted |\n\n\
+         | `$XDG_STATE_HOME/khud/` | khud's own log and journal; in `clusters/` what is kept of each cluster: its timeline, what is acknowledged and muted, how the panes are arranged |\n\n\
          `KHUD_CONFIG_DIR` and `KHUD_STATE_DIR` name other directories. Files are read again when they change. One with\n\
          a fault is refused with its line, and what held before still holds; an unknown key is only warned of, with\n\
          the nearest one there is.\n\n## Settings\n\n| key | default | by context | what it does |\n|---|---|---|---|\n",
@@ -207,6 +207,9 @@ pub fn config_page() -> String {
     out.push_str(
         "\nA section `[contexts.\"prod-*\"]` holds in the contexts whose names match; later sections win.\n\n\
          ```toml\n[contexts.\"prod-*\"]\nread-only = true\n```\n\n\
+         How keys arrange the overview's panes (`alt` and the arrows, `alt-x`, `alt-m`) is kept for each context, in shares of\n\
+         the screen, and comes before `panes` and `left-width`. Once one of these says something else than it did then, it\n\
+         holds, and what was kept counts no more. `alt-a` goes back to what is configured and forgets the rest.\n\n\
          ## Findings\n\n`[findings.thresholds]`:\n\n| key | default | what it is |\n|---|---|---|\n",
     );
     for threshold in THRESHOLDS {

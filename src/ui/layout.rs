@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Position, Rect};
 
-use crate::app::arrange;
+use crate::app::arrange::{self, Row};
 use crate::app::model::{Model, Pane, View};
 use crate::term::SMALLEST;
 
@@ -55,93 +55,37 @@ pub fn layout(model: &Model) -> Layout {
         out.panes = vec![(model.overview.focus, body)];
         return out;
     }
-    let left = left_width(model, body.width);
-    out.panes = grid(body, &model.panes(), left);
-    for (pane, by) in &model.overview.arrangement.taller {
-        stretch(&mut out.panes, body, *pane, *by);
-    }
+    out.panes = grid(model, body);
     out
 }
 
-/// How wide the left side is: as configured and moved since, but neither side is squeezed away.
-fn left_width(model: &Model, width: u16) -> u16 {
-    let percent = model.prefs.settings.left_width as i32 + i32::from(model.overview.arrangement.wider);
-    let wanted = i32::from(width) * percent.clamp(10, 90) / 100;
-    (wanted as u16).clamp(30, width - 30)
-}
-
-/// Moves the seam below a pane by so many rows; above it, where nothing is below. Panes beside it go along.
-fn stretch(panes: &mut [(Pane, Rect)], body: Rect, pane: Pane, by: i16) {
-    const LEAST: i16 = 4;
-    let Some((_, own)) = panes.iter().find(|(p, _)| *p == pane).copied() else { return };
-    let lowest = own.bottom() >= body.bottom();
-    let (seam, by) = if lowest { (own.y, -by) } else { (own.bottom(), by) };
-    // One column of panes: those that share the seam on this side of the screen.
-    let first = panes.iter().map(|(_, a)| a.x).filter(|x| *x > body.x).min().unwrap_or(u16::MAX);
-    let here = |a: &Rect| (a.x >= first) == (own.x >= first);
-    let above = panes.iter().filter(|(_, a)| here(a) && a.bottom() == seam).map(|(_, a)| a.height).min();
-    let below = panes.iter().filter(|(_, a)| here(a) && a.y == seam).map(|(_, a)| a.height).min();
-    let (Some(above), Some(below)) = (above, below) else { return };
-    let (most, least) = (below as i16 - LEAST, LEAST - above as i16);
-    if least > most {
-        return;
+/// Both sides with one column between them, or the one that there is.
+fn grid(model: &Model, body: Rect) -> Vec<(Pane, Rect)> {
+    let [left, right] = arrange::sides(model, body.height);
+    if right.is_empty() {
+        return stack(body, &left);
     }
-    let by = by.clamp(least.min(0), most.max(0));
-    for (_, a) in panes.iter_mut().filter(|(_, a)| here(a)) {
-        if a.bottom() == seam {
-            a.height = a.height.saturating_add_signed(by);
-        } else if a.y == seam {
-            a.y = a.y.saturating_add_signed(by);
-            a.height = a.height.saturating_add_signed(-by);
-        }
-    }
-}
-
-/// Findings and events on the left; pods, nodes, GPUs and kube-proxy on the right. One column between the sides.
-fn grid(body: Rect, wanted: &[Pane], left: u16) -> Vec<(Pane, Rect)> {
-    if !arrange::usual(wanted) {
-        return some(body, wanted, left);
-    }
-    let (lw, rx) = (left - 1, body.x + left);
-    let rw = body.right() - rx;
-    let findings = (body.height * 9 / 20).max(8);
-    let proxy = (body.height / 7).clamp(3, 9);
-    let middle = (body.height / 4).clamp(5, 16);
-    let pods = body.height - proxy - middle;
-    let nodes = rw * 11 / 20;
-    let (my, py) = (body.y + pods, body.y + pods + middle);
-    vec![
-        (Pane::Findings, Rect::new(body.x, body.y, lw, findings)),
-        (Pane::Events, Rect::new(body.x, body.y + findings, lw, body.height - findings)),
-        (Pane::Pods, Rect::new(rx, body.y, rw, pods)),
-        (Pane::Nodes, Rect::new(rx, my, nodes - 1, middle)),
-        (Pane::Gpus, Rect::new(rx + nodes, my, rw - nodes, middle)),
-        (Pane::KubeProxy, Rect::new(rx, py, rw, proxy)),
-    ]
-}
-
-/// Some of the panes: those wanted, findings and events on the left where anything is on the right, each side shared
-/// evenly among its panes.
-fn some(body: Rect, wanted: &[Pane], width: u16) -> Vec<(Pane, Rect)> {
-    let (left, right): (Vec<Pane>, Vec<Pane>) =
-        wanted.iter().partition(|p| matches!(p, Pane::Findings | Pane::Events));
-    if left.is_empty() || right.is_empty() {
-        return stack(body, wanted);
-    }
+    let width = arrange::left(model, body.width);
     let mut out = stack(Rect { width: width - 1, ..body }, &left);
     out.extend(stack(Rect { x: body.x + width, width: body.width - width, ..body }, &right));
     out
 }
 
-/// Panes one above the other; what does not divide evenly goes to the first.
-fn stack(area: Rect, panes: &[Pane]) -> Vec<(Pane, Rect)> {
-    let each = area.height / (panes.len().max(1) as u16);
+/// Rows one above the other. Where two panes share one, the first is a little wider.
+fn stack(area: Rect, rows: &[Row]) -> Vec<(Pane, Rect)> {
     let mut y = area.y;
     let mut out = Vec::new();
-    for (i, pane) in panes.iter().enumerate() {
-        let extra = if i == 0 { area.height - each * panes.len() as u16 } else { 0 };
-        out.push((*pane, Rect { y, height: each + extra, ..area }));
-        y += each + extra;
+    for row in rows {
+        let place = Rect { y, height: row.height, ..area };
+        match row.panes[..] {
+            [one, other] => {
+                let width = area.width * 11 / 20;
+                out.push((one, Rect { width: width - 1, ..place }));
+                out.push((other, Rect { x: area.x + width, width: area.width - width, ..place }));
+            }
+            _ => out.extend(row.panes.iter().map(|pane| (*pane, place))),
+        }
+        y += row.height;
     }
     out
 }
@@ -173,6 +117,7 @@ fn table_rows(area: Rect, presenting: bool) -> usize {
 /// Tells the model how many rows each of its tables and lists shows, so that cursors stay in view.
 pub fn fit(model: &mut Model) {
     let layout = layout(model);
+    model.overview.rows = (layout.panes.len() > 1).then_some(layout.body.height);
     let presenting = model.prefs.presentation;
     for (pane, area) in &layout.panes {
         let o = &mut model.overview;

@@ -6,6 +6,7 @@ use ratatui::symbols::line;
 use super::layout::Layout;
 use super::paint::Painter;
 use super::sheet::{self, Mark, Memory, Sheet, SheetRow};
+use crate::app::arrange;
 use crate::app::cell::Value;
 use crate::app::columns::{Column, NAME};
 use crate::app::list::{self, List, Row};
@@ -21,7 +22,7 @@ use crate::world::{Kind, StreamId, StreamState};
 /// The names of the panes, where only one is shown at a time.
 pub fn tabs(p: &mut Painter<'_>, model: &Model, area: Rect) {
     let mut x = area.x + 1;
-    for (i, pane) in model.panes().into_iter().enumerate() {
+    for (i, pane) in arrange::panes(model).into_iter().enumerate() {
         let scope = if pane == model.overview.focus { "title.focus" } else { "text.dim" };
         let text = format!("{} {}", i + 1, pane.title());
         if x < area.right() {

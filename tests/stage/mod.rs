@@ -7,7 +7,8 @@ use std::path::Path;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use khud::app::{Effect, Model, Msg, update};
 use khud::cluster::slim::Decoder;
-use khud::config::{Keymap, Theme};
+use khud::config::files::Loaded;
+use khud::config::{Config, Keymap, Theme};
 use khud::ui::{self, Memory, layout};
 use khud::world::{Clock, Delta, Kind, StreamId, StreamState, Text, Time};
 use ratatui::buffer::Buffer;
@@ -65,6 +66,12 @@ impl Stage {
         model.cluster.context = "captured".into();
         update(&mut model, Msg::Resize(width, height));
         Stage { model, clock }
+    }
+
+    /// config.toml says this now.
+    pub fn configure(&mut self, config: &str) {
+        let config = Some(Config::from_toml("config.toml", config).unwrap());
+        update(&mut self.model, Msg::Configured(Box::new(Loaded { config, ..Loaded::default() })));
     }
 
     pub fn tell(&mut self, deltas: Vec<Delta>) -> Vec<Effect> {
