@@ -2,6 +2,7 @@
 
 use super::arrange;
 use super::available::Here;
+use super::complete;
 use super::describe;
 use super::document;
 use super::evidence;
@@ -296,8 +297,13 @@ pub fn known(model: &Model, word: &str) -> bool {
 }
 
 /// The kind a word means: one that is watched, or any other the server serves.
-fn kind(model: &Model, word: &str) -> Option<Kind> {
+pub fn kind(model: &Model, word: &str) -> Option<Kind> {
     Kind::parse(word).filter(Kind::watched).or_else(|| model.served.kind(word)).or_else(|| Kind::parse(word))
+}
+
+/// The kind whose table a word opens, where it is not a command's.
+pub fn table_kind(model: &Model, word: &str) -> Option<Kind> {
+    kind(model, word).filter(|_| commands::by_word(word).is_none() || Kind::parse(word).is_some())
 }
 
 /// A line after `:`: a kind with a namespace or filter, or a command's word.
@@ -307,34 +313,32 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
     let mut words = line.split_whitespace();
     let Some(first) = words.next() else { return Vec::new() };
     let rest: Vec<&str> = words.collect();
-    let command = commands::by_word(first);
-    if let Some(kind) = kind(model, first).filter(|_| command.is_none() || Kind::parse(first).is_some()) {
+    let command = commands::by_word(first).map(|c| c.id);
+    let said = line.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim());
+    if let Some(kind) = table_kind(model, first) {
         if kind == Kind::Namespace && rest.len() == 1 {
-            return namespace_line(model, rest[0]);
+            namespace_line(model, rest[0]);
+            return Vec::new();
         }
         table(model, kind);
         for word in &rest {
-            match word.strip_prefix('/') {
-                Some(_) => {
-                    let pattern = line.split_once(" /").map_or("", |(_, p)| p);
-                    prompt::filter(model, pattern);
-                    break;
-                }
-                None if word.contains('=') => prompt::filter(model, &format!("-l {word}")),
-                None => drop(namespace_line(model, word)),
+            if let Some((_, pattern)) = line.split_once(" /").filter(|_| word.starts_with('/')) {
+                prompt::filter(model, pattern);
+                break;
+            }
+            if let Some((_, rest)) =
+                line.split_once(&format!(" {word}")).filter(|_| matches!(*word, "-f" | "-l"))
+            {
+                prompt::filter(model, &format!("{word}{rest}"));
+                break;
+            }
+            if word.contains('=') {
+                prompt::filter(model, &format!("-l {word}"));
+            } else {
+                namespace_line(model, word);
             }
         }
         return Vec::new();
-    }
-    if let (Some(name), true) = (rest.first(), matches!(first, "ns" | "namespace")) {
-        return namespace_line(model, name);
-    }
-    if let (Some(name), Some(Id::Theme)) = (rest.first(), commands::by_word(first).map(|c| c.id)) {
-        preferences::choose_theme(model, name);
-        return Vec::new();
-    }
-    if let (Some(name), true) = (rest.first(), matches!(first, "ctx" | "context")) {
-        return navigate::switch(model, name);
     }
     if let Some((kind, name)) = first.split_once('/')
         && let Some(kind) = self::kind(model, kind)
@@ -342,19 +346,23 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
         navigate::open_object(model, &kind, rest.first().copied().unwrap_or(""), name);
         return Vec::new();
     }
-    let said = line.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim());
-    match commands::by_word(first) {
-        Some(c) if c.id == Id::Note && !said.is_empty() => {
+    match command {
+        Some(Id::Theme) if !said.is_empty() => {
+            preferences::choose_theme(model, said);
+            Vec::new()
+        }
+        Some(Id::Context) if !said.is_empty() => navigate::switch(model, said),
+        Some(Id::Note) if !said.is_empty() => {
             let object = model.selected();
             history::noted(model, object, said);
             Vec::new()
         }
-        Some(c) if c.id == Id::Acknowledge && !said.is_empty() => quiet::line(model, How::Acknowledged, said),
-        Some(c) if c.id == Id::Mute && !said.is_empty() => quiet::line(model, How::Muted, said),
-        Some(c) => run(model, c.id),
+        Some(Id::Acknowledge) if !said.is_empty() => quiet::line(model, How::Acknowledged, said),
+        Some(Id::Mute) if !said.is_empty() => quiet::line(model, How::Muted, said),
+        Some(id) => run(model, id),
         None if served::wait(model, line) => Vec::new(),
         None => {
-            let words = prompt::words(model);
+            let words = complete::words(model);
             let near = crate::config::document::nearest(first, words.iter().map(|s| s.word.as_str()))
                 .map(|w| format!(" Did you mean `{w}`?"))
                 .unwrap_or_default();
@@ -367,11 +375,10 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
     }
 }
 
-fn namespace_line(model: &mut Model, names: &str) -> Vec<Effect> {
+fn namespace_line(model: &mut Model, names: &str) {
     let names: Vec<_> = match names {
         "all" | "*" | "-A" => Vec::new(),
         names => names.split(',').filter(|n| !n.is_empty()).map(Into::into).collect(),
     };
     navigate::namespaces(model, names);
-    Vec::new()
 }

@@ -22,6 +22,11 @@ pub fn open(model: &mut Model) {
         }
         lines.push(Line::default());
     }
-    lines.push(Line::of("Any command also runs by its name after `:`.", "text.dim"));
+    for text in [
+        "Any command also runs by its name after `:`, and any kind opens by its name.",
+        "tab completes what is typed there: `ns a,b`, `pods a,b`, `pod/NAME`, `ctx NAME`, `theme NAME`.",
+    ] {
+        lines.push(Line::of(text, "text.dim"));
+    }
     navigate::push(model, View::Text(Box::new(TextView::new(Of::Help, "help", None, lines))));
 }

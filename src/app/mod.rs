@@ -6,6 +6,7 @@ pub mod causes;
 pub mod cell;
 pub mod columns;
 pub mod command;
+mod complete;
 pub mod cx;
 pub mod describe;
 pub mod document;

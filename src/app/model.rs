@@ -181,6 +181,8 @@ pub enum View {
 pub struct Prompt {
     pub kind: PromptKind,
     pub text: String,
+    /// Where in the text a suggestion goes.
+    pub from: usize,
     /// What could be meant, best first.
     pub suggestions: Vec<Suggestion>,
     pub chosen: Option<usize>,
@@ -196,6 +198,13 @@ pub struct Prompt {
     pub findings: Vec<Key>,
     /// The object that a note is about.
     pub object: Option<ObjectRef>,
+}
+
+impl Prompt {
+    /// The line with that suggestion in it.
+    pub fn with(&self, suggestion: usize) -> Option<String> {
+        Some(format!("{}{}", self.text.get(..self.from)?, self.suggestions.get(suggestion)?.word))
+    }
 }
 
 /// An option an action needs before it can be planned.

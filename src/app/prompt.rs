@@ -1,27 +1,23 @@
 //! The line typed after `:` or `/`: editing, suggestions, and what it does while and when it is typed.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
-use nucleo_matcher::{Config, Matcher, Utf32Str};
-
-use super::available::Here;
 use super::command;
+use super::complete;
 use super::document;
 use super::filter::Filter;
 use super::history;
 use super::jump;
 use super::logs;
-use super::model::{Dirty, Model, Prompt, PromptKind, Suggestion, Tone, View};
+use super::model::{Dirty, Model, Prompt, PromptKind, Tone, View};
 use super::msg::Effect;
 use super::navigate;
 use super::preferences;
 use super::quiet;
 use super::runs;
-use crate::config::commands::{COMMANDS, Id};
+use crate::config::commands::Id;
 use crate::detect::How;
-use crate::world::Kind;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-const SUGGESTIONS: usize = 8;
+/// Themes shown in their picker.
 const THEMES: usize = 16;
 /// Longest line taken, characters.
 const LONGEST: usize = 400;
@@ -118,11 +114,8 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::PromptNext => choose(model, 1),
         Id::PromptPrevious => choose(model, -1),
         Id::PromptComplete => {
-            if let Some(p) = &mut model.prompt
-                && let Some(s) = p.suggestions.get(p.chosen.unwrap_or(0))
-            {
-                p.text = s.word.clone();
-                suggest(model);
+            if let Some(text) = model.prompt.as_ref().and_then(|p| p.with(p.chosen.unwrap_or(0))) {
+                complete(model, text);
             }
         }
         Id::PromptCancel => {
@@ -171,23 +164,27 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
                 return Vec::new();
             }
             if p.kind == PromptKind::Command {
-                let first = p.text.split_whitespace().next().unwrap_or("");
-                // A word that means nothing means its best suggestion; before the server said what it serves, only one
-                // that begins like it.
-                let best =
-                    p.suggestions.first().filter(|s| model.served.known() || s.word.starts_with(first));
-                let guess = !first.is_empty() && !command::known(model, first) && best.is_some();
-                let chosen = p.chosen.or(guess.then_some(0));
-                let line = match chosen.and_then(|i| p.suggestions.get(i)) {
-                    Some(s) => p.text.replacen(first, &s.word, 1),
-                    None => p.text.clone(),
+                let line = p.chosen.and_then(|i| p.with(i)).unwrap_or(p.text);
+                // A word that means nothing means its best suggestion.
+                let first = line.split_whitespace().next().unwrap_or("");
+                return match complete::guess(model, first) {
+                    Some(meant) => command::line(model, &line.replacen(first, &meant, 1)),
+                    None => command::line(model, &line),
                 };
-                return command::line(model, &line);
             }
         }
         _ => {}
     }
     Vec::new()
+}
+
+/// The line with a suggestion taken; after a word that takes more, that can be typed at once.
+fn complete(model: &mut Model, mut text: String) {
+    let Some(p) = &model.prompt else { return };
+    if p.kind == PromptKind::Command && p.from == 0 && complete::takes_more(model, &text) {
+        text.push(' ');
+    }
+    edit(model, |line| *line = text);
 }
 
 fn choose(model: &mut Model, by: isize) {
@@ -212,71 +209,21 @@ fn show_theme(model: &mut Model) {
     }
 }
 
-/// Every word the command line takes, with what it does.
-pub fn words(model: &Model) -> Vec<Suggestion> {
-    let commands = COMMANDS
-        .iter()
-        .filter(|c| c.scopes.contains(&crate::config::commands::Scope::Global) || c.id == Id::Quit);
-    let here = Here::of(model);
-    let mut out: Vec<Suggestion> = Vec::new();
-    for kind in Kind::WATCHED {
-        let description = format!("{} in a view of their own", kind.name());
-        out.push(Suggestion { word: kind.plural().into(), description, ..Suggestion::default() });
-    }
-    for kind in model.served.offers.iter().map(|o| &o.kind).filter(|k| !k.watched()) {
-        let group = if kind.group().is_empty() { "core" } else { kind.group() };
-        let description = format!("{} of {group}/{}, as the server lists them", kind.name(), kind.version());
-        out.push(Suggestion { word: model.served.word(kind), description, ..Suggestion::default() });
-    }
-    for c in commands {
-        // A name in parts is the keymap's; people type one word.
-        let word = if c.name.contains('.') { c.words.first().copied().unwrap_or(c.name) } else { c.name };
-        if out.iter().all(|s| s.word != word) {
-            out.push(Suggestion {
-                word: word.into(),
-                description: c.description.into(),
-                also: c.words,
-                refused: here.refusal(c.id),
-            });
-        }
-    }
-    out
-}
-
 fn suggest(model: &mut Model) {
-    let (all, shown) = match model.prompt.as_ref().map(|p| p.kind) {
-        Some(PromptKind::Command) => (words(model), SUGGESTIONS),
-        Some(PromptKind::Theme) => (model.prefs.themes(), THEMES),
-        Some(PromptKind::Jump) => {
-            let text = model.prompt.as_ref().map_or(String::new(), |p| p.text.clone());
-            let found = jump::find(model, &text);
-            if let Some(p) = &mut model.prompt {
-                (p.objects, p.suggestions) = found.into_iter().unzip();
-            }
-            return;
+    let Some((kind, text)) = model.prompt.as_ref().map(|p| (p.kind, p.text.clone())) else { return };
+    let (from, suggestions, objects) = match kind {
+        PromptKind::Command => {
+            let (from, suggestions) = complete::line(model, &text);
+            (from, suggestions, Vec::new())
+        }
+        PromptKind::Theme => (0, complete::best(model.prefs.themes(), text.trim(), THEMES), Vec::new()),
+        PromptKind::Jump => {
+            let (objects, suggestions) = jump::find(model, &text).into_iter().unzip();
+            (0, suggestions, objects)
         }
         _ => return,
     };
-    let Some(p) = &mut model.prompt else { return };
-    let word = p.text.split_whitespace().next().unwrap_or("");
-    if word.is_empty() {
-        p.suggestions = all.into_iter().take(shown).collect();
-        return;
+    if let Some(p) = &mut model.prompt {
+        (p.from, p.suggestions, p.objects) = (from, suggestions, objects);
     }
-    let mut matcher = Matcher::new(Config::DEFAULT);
-    let pattern = Pattern::parse(word, CaseMatching::Ignore, Normalization::Smart);
-    let mut buffer = Vec::new();
-    let mut scored: Vec<(u32, Suggestion)> = all
-        .into_iter()
-        .filter_map(|s| {
-            let words = std::iter::once(s.word.as_str()).chain(s.also.iter().copied());
-            let scores = words.filter_map(|w| {
-                let score = pattern.score(Utf32Str::new(w, &mut buffer), &mut matcher)?;
-                Some(score + if w.starts_with(word) { 1000 } else { 0 })
-            });
-            Some((scores.max()?, s))
-        })
-        .collect();
-    scored.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.word.cmp(&b.1.word)));
-    p.suggestions = scored.into_iter().take(shown).map(|(_, s)| s).collect();
 }

@@ -120,7 +120,10 @@ impl Scope {
             Scope::Dialog => {
                 "In plans and questions. Cancel is the default; letters go to the field, where there is one."
             }
-            Scope::Prompt => "While a line is typed after `:` or `/`, or in a picker.",
+            Scope::Prompt => {
+                "While a line is typed after `:` or `/`, or in a picker. What may be meant stands above the line: commands \
+                 and kinds, then the namespaces (`a,b`), contexts, themes or names (`pod/NAME`) they take."
+            }
         }
     }
 }
@@ -374,7 +377,7 @@ commands! {
 
     PromptAccept    "prompt.accept"     "take it"                   [Prompt] ["enter"] [];
     PromptCancel    "prompt.cancel"     "leave it"                  [Prompt] ["esc"] [];
-    PromptComplete  "prompt.complete"   "complete the suggestion"   [Prompt] ["tab" "right" "ctrl-f"] [];
+    PromptComplete  "prompt.complete"   "complete the word"         [Prompt] ["tab" "right" "ctrl-f"] [];
     PromptNext      "prompt.next"       "next suggestion"           [Prompt] ["down" "ctrl-n"] [];
     PromptPrevious  "prompt.previous"   "suggestion before"         [Prompt] ["up" "ctrl-p"] [];
     PromptErase     "prompt.erase"      "erase a character"         [Prompt] ["backspace" "ctrl-h"] [];

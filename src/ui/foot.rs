@@ -193,7 +193,8 @@ fn typed(p: &mut Painter<'_>, model: &Model, prompt: &Prompt, area: Rect) -> Pos
         return at;
     }
     // Suggestions stand above the line, best nearest.
-    let wide = prompt.suggestions.iter().map(|s| s.word.len()).max().unwrap_or(0) as u16 + 2;
+    let wide =
+        prompt.suggestions.iter().map(|s| crate::term::clean::width(&s.word)).max().unwrap_or(0) as u16 + 2;
     let box_width = area.width.min(wide + 54);
     for (i, s) in prompt.suggestions.iter().enumerate() {
         let Some(y) = area.y.checked_sub(1 + i as u16).filter(|y| *y > 0) else { break };

@@ -113,6 +113,10 @@ impl Stage {
         self.key(code, KeyModifiers::ALT)
     }
 
+    pub fn down(&mut self) {
+        self.key(KeyCode::Down, KeyModifiers::NONE);
+    }
+
     pub fn right(&mut self) {
         self.key(KeyCode::Right, KeyModifiers::NONE);
     }
