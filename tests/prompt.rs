@@ -68,9 +68,9 @@ fn namespaces_follow_a_kind_one_or_several() {
     assert_eq!(shown(&s), ["prod"]);
     s.press(":ns al\t\r");
     assert!(shown(&s).is_empty());
-    // A kind that is only guessed from its letters completes the same.
-    s.press(":dploy inf\t");
-    assert_eq!(typed(&s), "dploy inference");
+    // A kind that is only guessed from how it begins completes the same.
+    s.press(":deplo inf\t");
+    assert_eq!(typed(&s), "deplo inference");
     s.press("\r");
     assert_eq!(
         (s.model.table().unwrap().source.kind.clone(), shown(&s)),
