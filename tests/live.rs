@@ -92,6 +92,7 @@ fn a_workloads_log_takes_in_the_pods_a_rollout_brings() {
     k.until("the first words of the first pods", |s| {
         s.contents().lines().nth(2).is_some_and(|l| l.contains("born "))
     });
+    k.then("G", ", line 70");
     k.then("2", "of the last 60s");
     k.send("g");
     k.until("the last minute only", |s| {
@@ -230,7 +231,7 @@ fn contexts_and_namespaces_change_in_place() {
     std::fs::write(lab.kubeconfig(), text).unwrap();
     let mut k = open(&lab, "namespaces = ['production', 'inference']\n", &["-n", "production,inference"]);
     k.until("pods of these namespaces only", |s| {
-        s.contents().contains("live") && s.contents().contains("No pods.")
+        s.contents().contains("live") && s.contents().contains("No pods in inference, production.")
     });
     k.then(":quota\r", "here-a");
     k.until("both namespaces and no other", |s| {
@@ -298,4 +299,14 @@ fn any_size_at_any_moment_is_survived_in_every_view() {
     }
     k.send("\u{3}");
     assert_eq!(k.ends(), 0);
+}
+
+#[test]
+fn somebody_who_may_read_one_namespace_reads_it_by_its_name() {
+    let lab = Lab::start("rbac-restricted", 1.0);
+    let mut k = open(&lab, "", &["--as", "eve", "--as-group", "readers"]);
+    k.until("that little can be found, and why", |s| s.contents().contains("khud may not list pods here"));
+    k.then(":pods production\r", "reporter-");
+    k.until("which part that is", |s| s.contents().contains("only production"));
+    k.then(":secrets\r", "secrets is forbidden: User \"eve\" cannot");
 }

@@ -213,6 +213,14 @@ fn inside_tmux_it_draws_takes_keys_and_leaves() {
     session.until_text("PODS");
     session.send("?");
     session.until_text("to its owner");
+    // What is copied is in tmux's buffer, whatever it lets through to the terminal.
+    let buffer = || {
+        let show = ["-S", socket.to_str().unwrap(), "show-buffer"];
+        let output = std::process::Command::new("tmux").args(show).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    session.send("c");
+    session.until("the text in tmux", |_| buffer().contains("to its owner"));
     session.send("\u{1b}");
     session.until("the overview again", |screen| screen.contents().contains("PODS"));
     session.send("\u{3}");

@@ -316,6 +316,10 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
     let command = commands::by_word(first).map(|c| c.id);
     let said = line.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim());
     if let Some(kind) = table_kind(model, first) {
+        // As k9s has it: a kind in another context.
+        if let Some(context) = rest.iter().find_map(|word| word.strip_prefix('@')) {
+            return navigate::switch(model, context);
+        }
         if kind == Kind::Namespace && rest.len() == 1 {
             namespace_line(model, rest[0]);
             return Vec::new();

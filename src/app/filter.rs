@@ -23,6 +23,8 @@ enum Compare {
 enum Test {
     /// Matches anywhere in the row, whatever the case.
     Pattern(Regex),
+    /// Labels as `-l` has them, or the same text in the row.
+    Either(Selector, Regex),
     /// All words, anywhere in the row: what a pattern that is not a regular expression still means.
     Words(Vec<String>),
     Fuzzy(Vec<char>),
@@ -74,9 +76,22 @@ impl Filter {
             filter.test = Some(test);
             return filter;
         }
+        let strange = rest.split_once(['<', '>', '=']).map(|(name, _)| name.trim_end_matches('!').trim());
+        let strange =
+            strange.filter(|n| !n.is_empty() && !n.contains(|c: char| "(){}[]?*+|\\^$ ".contains(c)));
         filter.test =
             Some(match RegexBuilder::new(rest).case_insensitive(true).size_limit(1 << 20).build() {
-                Ok(r) => Test::Pattern(r),
+                Ok(r) => match (Selector::parse(rest), strange) {
+                    (Ok(labels), Some(name)) if rest.contains('=') && !rest.contains(['<', '>']) => {
+                        filter.note = Some(format!("no column {name} here: labels, or that text"));
+                        Test::Either(labels, r)
+                    }
+                    (_, Some(name)) => {
+                        filter.note = Some(format!("no column {name} here: looked for as it stands"));
+                        Test::Pattern(r)
+                    }
+                    _ => Test::Pattern(r),
+                },
                 Err(_) => {
                     filter.note = Some("not a regular expression: looked for as it stands".into());
                     Test::Words(rest.to_lowercase().split_whitespace().map(str::to_owned).collect())
@@ -109,6 +124,12 @@ impl Filter {
             Test::Pattern(r) => {
                 row_text(cx, columns, slot, text);
                 r.is_match(text)
+            }
+            Test::Either(s, r) => {
+                labels.is_some_and(|l| s.matches(l)) || {
+                    row_text(cx, columns, slot, text);
+                    r.is_match(text)
+                }
             }
             Test::Words(words) => {
                 row_text(cx, columns, slot, text);

@@ -19,8 +19,8 @@ use crate::config::files::{self, Places};
 use crate::remedy::journal::Journal;
 use crate::remedy::run::{Need, Reply};
 use crate::telemetry::{Outcome, Reading};
-use crate::world::Kind;
 use crate::world::ask::LogTail;
+use crate::world::{Kind, Text};
 
 /// Messages that may wait; past that the feed holds deltas back and folds them.
 pub const INBOX: usize = 64;
@@ -33,6 +33,8 @@ pub struct Jobs {
     tasks: JoinSet<()>,
     /// Wakes the feeds to connect again at once.
     nudge: watch::Sender<()>,
+    /// The namespaces the operator asks for.
+    wanted: watch::Sender<Vec<Text>>,
     /// Logs that are followed, by view.
     followed: HashMap<u64, Vec<AbortHandle>>,
     /// The server's tables that are watched, by kind.
@@ -65,6 +67,7 @@ impl Jobs {
             inbox,
             tasks: JoinSet::new(),
             nudge: watch::channel(()).0,
+            wanted: watch::Sender::new(Vec::new()),
             followed: HashMap::new(),
             tables: HashMap::new(),
             scrapes: Arc::new(Semaphore::new(8)),
@@ -134,12 +137,18 @@ impl Jobs {
     /// Brings what a feed hears to the cockpit.
     fn bring(&mut self, mut feed: Feed) -> AbortHandle {
         let (inbox, mut nudged) = (self.inbox.clone(), self.nudge.subscribe());
+        let mut wanted = self.wanted.subscribe();
+        feed.want(wanted.borrow_and_update().clone());
         self.tasks.spawn(async move {
             loop {
                 let deltas = tokio::select! {
                     deltas = feed.next() => deltas,
                     Ok(()) = nudged.changed() => {
                         feed.reconnect();
+                        continue;
+                    }
+                    Ok(()) = wanted.changed() => {
+                        feed.want(wanted.borrow_and_update().clone());
                         continue;
                     }
                 };
@@ -192,6 +201,8 @@ impl Jobs {
                 });
                 self.followed.entry(view).or_default().push(task);
             }
+            // Feeds are told as they come and go; there may be none yet.
+            Effect::Want(namespaces) => drop(self.wanted.send_replace(namespaces)),
             Effect::HangUp(view) => {
                 for task in self.followed.remove(&view).unwrap_or_default() {
                     task.abort();

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::cell::Cell;
-use super::columns::Shape;
+use super::columns::{Cut, Shape};
 use crate::detect::Key;
 use crate::world::{ObjectRef, Text};
 
@@ -113,14 +113,19 @@ impl List {
 }
 
 pub const fn shape(name: &'static str, min: u16, max: u16, keep: u8) -> Shape {
-    Shape { name: Cow::Borrowed(name), min, max, right: false, keep, tail: false }
+    Shape { name: Cow::Borrowed(name), min, max, right: false, keep, cut: Cut::End }
 }
 
 pub const fn number(name: &'static str, min: u16, max: u16, keep: u8) -> Shape {
-    Shape { name: Cow::Borrowed(name), min, max, right: true, keep, tail: false }
+    Shape { name: Cow::Borrowed(name), min, max, right: true, keep, cut: Cut::End }
 }
 
 /// A column that keeps the end of its text too when cut.
 pub const fn tail(name: &'static str, min: u16, max: u16, keep: u8) -> Shape {
-    Shape { name: Cow::Borrowed(name), min, max, right: false, keep, tail: true }
+    Shape { name: Cow::Borrowed(name), min, max, right: false, keep, cut: Cut::Middle }
+}
+
+/// A column of images: when cut, the end stays.
+pub const fn image(name: &'static str, min: u16, max: u16, keep: u8) -> Shape {
+    Shape { name: Cow::Borrowed(name), min, max, right: false, keep, cut: Cut::Start }
 }

@@ -37,6 +37,17 @@ pub struct Target {
     pub note: Option<String>,
 }
 
+/// How many lines the screen has room for; where long ones are wrapped that depends on which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// From the first one shown on.
+    pub shown: usize,
+    /// Up to the one before it: a page back.
+    pub before: usize,
+    /// Up to the last.
+    pub end: usize,
+}
+
 #[derive(Debug)]
 pub struct LogView {
     pub id: u64,
@@ -56,8 +67,12 @@ pub struct LogView {
     pub since: Option<Duration>,
     pub offset: usize,
     pub left: usize,
-    pub height: usize,
+    pub window: Window,
     pub filter: String,
+    /// The beginning is wanted, not the end.
+    head: bool,
+    /// Containers beyond those that are followed at once.
+    pub more: usize,
     tail: u32,
     /// Lines kept, and lines read at first.
     keep: usize,
@@ -85,8 +100,10 @@ pub fn open(model: &mut Model, object: ObjectRef, container: Option<Text>, previ
         since: None,
         offset: 0,
         left: 0,
-        height: 1,
+        window: Window { shown: 1, before: 1, end: 1 },
         filter: String::new(),
+        head: false,
+        more: 0,
         tail: first_tail,
         keep,
         first_tail,
@@ -123,6 +140,10 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
     let Model { views, data, .. } = model;
     for view in views.iter_mut() {
         let View::Logs(logs) = view else { continue };
+        if logs.buffer.closed() {
+            continue;
+        }
+        logs.more = 0;
         for pod in pods(&data.world, &logs.object) {
             let one = logs.container.clone();
             let wanted = pod.containers.iter().filter(|c| match &one {
@@ -161,7 +182,10 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
                         }
                         whole
                     }
-                    None if logs.targets.len() >= MOST => continue,
+                    None if logs.targets.len() >= MOST => {
+                        logs.more += 1;
+                        continue;
+                    }
                     None => {
                         logs.targets.push(Target {
                             id: SourceId(logs.targets.len() as u32),
@@ -222,12 +246,21 @@ fn find(model: &mut Model, id: u64) -> Option<&mut LogView> {
 /// Bytes of a log came.
 pub fn chunk(model: &mut Model, view: u64, source: SourceId, bytes: &[u8]) -> Vec<Effect> {
     let Some(logs) = find(model, view) else { return vec![Effect::HangUp(view)] };
+    logs.buffer.hold(logs.offset);
     logs.buffer.push(source, bytes);
+    logs.offset = logs.buffer.held();
     if let Some(t) = logs.targets.iter_mut().find(|t| t.id == source) {
         t.vain = 0;
     }
+    let mut effects = Vec::new();
+    if logs.buffer.closed() {
+        for t in &mut logs.targets {
+            (t.open, t.retry) = (false, None);
+        }
+        effects.push(Effect::HangUp(view));
+    }
     model.dirty = model.dirty.max(Dirty::Data);
-    Vec::new()
+    effects
 }
 
 /// A log ended: the container did, or the server said why there is none.
@@ -252,17 +285,18 @@ impl LogView {
         let run = if self.previous { " (run before)" } else { "" };
         let container = self.container.as_ref().map_or(String::new(), |c| format!(" {c}"));
         let since = self.since.map_or(String::new(), |s| format!(" of the last {}", human(s)));
-        format!("logs {}{container}{run}{since}", self.object)
+        let head = if self.head { " from the beginning" } else { "" };
+        format!("logs {}{container}{run}{since}{head}", self.object)
     }
 
     /// The first line shown, given how many there are.
     pub fn first(&self) -> usize {
-        let last = self.buffer.len().saturating_sub(self.height);
+        let last = self.buffer.len().saturating_sub(self.window.end);
         if self.follow { last } else { self.offset.min(last) }
     }
 
     fn scroll(&mut self, by: isize) {
-        let last = self.buffer.len().saturating_sub(self.height);
+        let last = self.buffer.len().saturating_sub(self.window.end);
         self.offset = self.first().saturating_add_signed(by).min(last);
         self.follow = self.offset == last && by > 0;
     }
@@ -271,7 +305,17 @@ impl LogView {
     fn from(&mut self, minutes: u64) -> Effect {
         self.since = Some(Duration::from_secs(minutes * 60));
         self.tail = u32::try_from(self.keep).unwrap_or(u32::MAX);
+        self.head = false;
         self.again()
+    }
+
+    /// How it stands: whether more comes, and whether that is shown.
+    pub fn standing(&self) -> &'static str {
+        match (self.follow, self.targets.iter().any(|t| t.open)) {
+            (false, _) => "standing still",
+            (true, true) => "following",
+            (true, false) => "at its end",
+        }
     }
 
     /// Every line that passes the filter, with its time and where it came from, safe to print.
@@ -293,7 +337,7 @@ impl LogView {
     /// Begins anew, with other containers, another run, or further back.
     pub fn again(&mut self) -> Effect {
         self.targets.clear();
-        self.buffer = LogBuffer::new(self.keep);
+        self.buffer = if self.head { LogBuffer::of_first(self.keep) } else { LogBuffer::new(self.keep) };
         // The pattern was accepted before.
         let _ = self.buffer.filter(&self.filter);
         self.follow = true;
@@ -305,13 +349,13 @@ impl LogView {
 pub fn run(model: &mut Model, id: Id) -> Option<Vec<Effect>> {
     let now = model.data.now;
     let Some(View::Logs(logs)) = model.views.last_mut() else { return None };
-    let page = logs.height.max(2) as isize - 1;
+    let page = |lines: usize| lines.max(2) as isize - 1;
     let mut again = None;
     match id {
         Id::MoveDown => logs.scroll(1),
         Id::MoveUp => logs.scroll(-1),
-        Id::PageDown => logs.scroll(page),
-        Id::PageUp => logs.scroll(-page),
+        Id::PageDown => logs.scroll(page(logs.window.shown)),
+        Id::PageUp => logs.scroll(-page(logs.window.before)),
         Id::MoveTop => (logs.offset, logs.follow) = (0, false),
         Id::MoveBottom => logs.follow = true,
         Id::ScrollLeft => logs.left = logs.left.saturating_sub(16),
@@ -331,13 +375,10 @@ pub fn run(model: &mut Model, id: Id) -> Option<Vec<Effect>> {
         }
         Id::LogsTail | Id::LogsHead => {
             logs.since = None;
-            logs.tail = if id == Id::LogsHead {
-                u32::try_from(logs.keep).unwrap_or(u32::MAX)
-            } else {
-                logs.first_tail
-            };
+            logs.head = id == Id::LogsHead;
+            logs.tail = if logs.head { u32::MAX } else { logs.first_tail };
             again = Some(logs.again());
-            logs.follow = id == Id::LogsTail;
+            (logs.offset, logs.follow) = (0, !logs.head);
         }
         Id::Logs1m => again = Some(logs.from(1)),
         Id::Logs5m => again = Some(logs.from(5)),

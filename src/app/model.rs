@@ -30,7 +30,7 @@ use crate::telemetry::Telemetry;
 use crate::world::{Clock, Kind, ObjectRef, Text, Time, World};
 
 /// How long a message stays on the foot line.
-pub const MESSAGE: Duration = Duration::from_secs(8);
+const MESSAGE: Duration = Duration::from_secs(8);
 
 /// What is known of the cluster and derived from it.
 #[derive(Debug, Default)]
@@ -277,6 +277,13 @@ pub struct Message {
     pub at: Time,
 }
 
+impl Message {
+    /// Whether it was there long enough to be read.
+    pub fn over(&self, now: Time) -> bool {
+        self.at.plus(MESSAGE) <= now
+    }
+}
+
 /// Why a frame is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Dirty {
@@ -324,6 +331,8 @@ pub struct Model {
     pub library: Arc<Library>,
     pub message: Option<Message>,
     pub namespaces: BTreeSet<Text>,
+    /// Those the watches were last told of.
+    pub wanted: BTreeSet<Text>,
     /// Which kinds the server serves.
     pub served: Catalogue,
     pub keymap: Keymap,
@@ -358,6 +367,7 @@ impl Model {
             library: why::library().0,
             message: None,
             namespaces: BTreeSet::new(),
+            wanted: BTreeSet::new(),
             served: Catalogue::default(),
             keymap,
             theme,
@@ -515,7 +525,7 @@ impl Model {
 
     /// When time alone will change something the model shows.
     pub fn next_timer(&self) -> Option<Time> {
-        let message = self.message.as_ref().map(|m| m.at.plus(MESSAGE));
+        let message = self.message.as_ref().filter(|m| m.tone != Tone::Bad).map(|m| m.at.plus(MESSAGE));
         let ghosts = self.tables_on_screen().filter_map(Table::next_burial).min();
         let timers = [
             message,

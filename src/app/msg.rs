@@ -14,7 +14,7 @@ use crate::playbook::walk::{Read, Reading};
 use crate::remedy::run::{Need, NeedId, Reply};
 use crate::telemetry::{self, Target};
 use crate::world::ask::{Answer, Call, LogTail};
-use crate::world::{Delta, Kind, Offer};
+use crate::world::{Delta, Kind, Offer, Text};
 
 /// Everything that can happen.
 #[derive(Debug)]
@@ -121,6 +121,8 @@ pub enum Effect {
     /// Watch the server's table of a kind, or no longer.
     Watch(Kind),
     Unwatch(Kind),
+    /// Watch these namespaces, too, where the whole cluster may not be watched.
+    Want(Vec<Text>),
     /// Try the cluster again now, without waiting out the backoff.
     Reconnect,
     /// One request for a view; the answer carries the token.

@@ -8,6 +8,7 @@ use super::logs;
 use super::model::{Dialog, Dirty, Model, Pane, Tone, View};
 use super::msg::Effect;
 use super::table::{Fence, Source};
+use crate::config::document::nearest;
 use crate::world::{Kind, ObjectRef, Text};
 
 /// Views kept to go back to.
@@ -175,8 +176,17 @@ pub fn sideways(model: &mut Model, by: isize) {
     }
 }
 
-/// Shows these namespaces only; none named: all.
+/// Shows these namespaces only; none named: all. One that does not exist is told, not shown empty: a table without
+/// rows looks like good news.
 pub fn namespaces(model: &mut Model, names: Vec<Text>) {
+    let known = &model.data.world.namespaces;
+    let there = |n: &Text| known.values().any(|have| have.meta.name == *n);
+    if let Some(absent) = names.iter().find(|n| model.data.world.synced(&Kind::Namespace) && !there(n)) {
+        let near = nearest(absent, known.values().map(|n| &*n.meta.name))
+            .map_or(String::new(), |n| format!(" Did you mean {n}?"));
+        model.say(Tone::Bad, format!("There is no namespace {absent} here.{near} `:ns` lists them."));
+        return;
+    }
     model.namespaces = names.into_iter().collect();
     confine(model);
     let text = match model.namespaces.len() {
@@ -184,6 +194,15 @@ pub fn namespaces(model: &mut Model, names: Vec<Text>) {
         _ => format!("Namespace {}", model.namespaces.iter().map(|n| &**n).collect::<Vec<_>>().join(", ")),
     };
     model.say(Tone::Info, text);
+}
+
+/// Tells the watches which namespaces are chosen, where that changed.
+pub fn want(model: &mut Model) -> Option<Effect> {
+    if model.wanted == model.namespaces {
+        return None;
+    }
+    model.wanted.clone_from(&model.namespaces);
+    Some(Effect::Want(model.namespaces.iter().cloned().collect()))
 }
 
 /// Has every table show the chosen namespaces only.

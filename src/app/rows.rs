@@ -6,7 +6,7 @@ use super::list::{Row, What, number, shape};
 use super::model::{Model, View};
 use super::trees;
 use crate::detect::{Finding, How, Severity, State};
-use crate::world::{Kind, Object, StreamId, Text};
+use crate::world::{Kind, Object, StreamId, StreamState, Text};
 
 static NAMESPACES: &[Shape] =
     &[shape("NAMESPACE", 10, 60, 100), number("PODS", 4, 7, 90), shape("STATUS", 6, 12, 50)];
@@ -61,14 +61,32 @@ impl Model {
     /// What an empty list says instead of nothing.
     pub fn empty_list(&self, what: &What) -> &'static str {
         match what {
-            What::Findings if self.data.world.synced(&crate::world::Kind::Pod) => "Nothing found wrong.",
-            What::Findings => "Looking…",
-            What::Gpus if self.data.world.synced(&crate::world::Kind::Node) => "No GPUs: no node has any.",
-            What::Gpus => "Looking…",
+            What::Findings if self.data.world.synced(&Kind::Pod) => "Nothing found wrong.",
+            What::Findings => self.unlisted(
+                &Kind::Pod,
+                "khud may not list pods here, so it finds little. Where a namespace may be listed, `:ns NAME` does.",
+            ),
+            What::Gpus if self.data.world.synced(&Kind::Node) => "No GPUs: no node has any.",
+            What::Gpus => {
+                self.unlisted(&Kind::Node, "khud may not list nodes here, so it knows of no GPUs.")
+            }
             What::Journal => "Nothing was done in this session. `khud journal` shows all of them.",
             What::Evidence(_) => "It is over: khud no longer holds its proof. The timeline has it.",
             What::Timeline => "Nothing on the timeline, or nothing in this window.",
             _ => "Nothing here.",
+        }
+    }
+
+    /// Why a kind's list is not there: a lasting reason is no promise.
+    fn unlisted(&self, kind: &Kind, forbidden: &'static str) -> &'static str {
+        let of = |id: &StreamId| matches!(id, StreamId::Watch { kind: k, .. } if k == kind);
+        let streams = self.data.world.streams.iter().filter(|(id, _)| of(id));
+        match streams.map(|(_, s)| &s.state).next() {
+            Some(StreamState::Forbidden { .. }) => forbidden,
+            Some(StreamState::Reconnecting { .. } | StreamState::Stale { .. }) => {
+                "The cluster does not answer. khud keeps trying; ctrl-r tries at once."
+            }
+            _ => "Looking…",
         }
     }
 
@@ -222,9 +240,9 @@ impl Model {
                     StreamId::Telemetry(name) => name.to_string(),
                 };
                 let why = match &s.state {
-                    crate::world::StreamState::Reconnecting { why, .. }
-                    | crate::world::StreamState::Forbidden { why }
-                    | crate::world::StreamState::Unsupported { why } => why.clone(),
+                    StreamState::Reconnecting { why, .. }
+                    | StreamState::Forbidden { why }
+                    | StreamState::Unsupported { why } => why.clone(),
                     _ => "".into(),
                 };
                 let scope = if s.state.is_live() { "status.ok" } else { "status.pending" };

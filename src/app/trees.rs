@@ -5,7 +5,7 @@ use super::columns::{self, Shape};
 use super::cx::{Cx, scope};
 use super::describe;
 use super::health;
-use super::list::{Row, number, shape};
+use super::list::{Row, image, number, shape, tail};
 use super::model::Model;
 use crate::world::{Kind, Object, ObjectRef, Pod, Text, Workload};
 
@@ -15,16 +15,16 @@ pub static CONTAINERS: &[Shape] = &[
     shape("STATE", 10, 60, 90),
     number("↻", 2, 4, 80),
     shape("LAST EXIT", 8, 40, 85),
-    shape("IMAGE", 10, 80, 60),
+    image("IMAGE", 10, 80, 60),
 ];
 
 pub static ROLLOUT: &[Shape] = &[
-    shape("OBJECT", 20, 70, 100),
+    tail("OBJECT", 20, 70, 100),
     number("READY", 5, 9, 90),
     shape("STATUS", 8, 24, 88),
     shape("CAUSE", 8, 60, 95),
     number("↻", 2, 4, 60),
-    shape("IMAGE", 8, 60, 50),
+    image("IMAGE", 8, 60, 50),
     number("AGE", 3, 7, 40),
 ];
 

@@ -10,7 +10,7 @@ use super::document;
 use super::gpus;
 use super::history;
 use super::logs;
-use super::model::{Dialog, Dirty, MESSAGE, Model, Tone, View};
+use super::model::{Dialog, Dirty, Model, Tone, View};
 use super::msg::{Effect, Msg};
 use super::navigate;
 use super::preferences;
@@ -19,13 +19,14 @@ use super::runs;
 use super::served;
 use super::table::Table;
 use super::why;
-use crate::config::{Id, KeymapResult};
+use crate::config::{Id, Key, KeymapResult};
 use crate::world::{Change, Delta, Kind, ObjectRef, Slot};
 
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     model.data.now = model.clock.now();
     let mut effects = take(model, msg);
     effects.extend(served::follow(model));
+    effects.extend(navigate::want(model));
     effects.extend(history::keep(model));
     effects.extend(arrange::keep(model));
     effects
@@ -98,6 +99,10 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
 
 fn key_pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     model.dirty = Dirty::Input;
+    // What went wrong stays until someone is there to read it.
+    if model.message.as_ref().is_some_and(|m| m.over(model.data.now)) {
+        model.message = None;
+    }
     let scope = model.scope();
     preferences::show_key(model, key.into());
     model.prefs.choices.clear();
@@ -117,14 +122,25 @@ fn key_pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
                     KeyCode::Backspace => runs::typed(model, None),
                     _ => {}
                 }
+            } else if model.dialog.is_none() {
+                unbound(model, key.into());
             }
             Vec::new()
         }
     }
 }
 
+/// A key that fingers know from elsewhere and that means nothing here.
+fn unbound(model: &mut Model, key: Key) {
+    let scope = model.scope();
+    let shown = |id| model.keymap.shown(scope, id);
+    let actions = shown(Id::Act).map_or(String::new(), |key| format!("{key} lists what can be done, "));
+    let help = shown(Id::Help).map_or(String::new(), |key| format!("{key} every key."));
+    model.say(Tone::Info, format!("{key} does nothing here: {actions}{help}"));
+}
+
 fn tick(model: &mut Model) -> Vec<Effect> {
-    if model.message.as_ref().is_some_and(|m| m.at.plus(MESSAGE) <= model.data.now) {
+    if model.message.as_ref().is_some_and(|m| m.tone != Tone::Bad && m.over(model.data.now)) {
         model.message = None;
         model.dirty = Dirty::Input;
     }

@@ -67,6 +67,10 @@ pub struct Common {
     #[arg(long = "as", global = true, value_name = "USER")]
     pub as_user: Option<String>,
 
+    /// Act as a member of this group; may be repeated
+    #[arg(long, global = true, value_name = "GROUP", requires = "as_user")]
+    pub as_group: Vec<String>,
+
     /// Refuse every request that could change something, under every client
     #[arg(long, global = true)]
     pub read_only: bool,

@@ -1,11 +1,13 @@
 //! The cockpit's main task: input first, then frames, then what came in. Nobody else touches the model.
 
 use std::io;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream, KeyEventKind, MouseButton, MouseEventKind};
 use futures::StreamExt;
 use ratatui::buffer::Buffer;
+use tokio::io::AsyncWriteExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -223,10 +225,15 @@ impl Cockpit {
         self.frames.request(Instant::now());
     }
 
-    /// Puts text on the clipboard of whoever looks at this terminal (OSC 52), through tmux where one is in between.
+    /// Puts text on the clipboard of whoever looks at this terminal (OSC 52). As it comes, tmux lets that through from
+    /// nobody, so it is asked to do it, too; there the text is in its own buffer as well.
     fn copy(&mut self, text: &str) {
+        let tmux = std::env::var_os("TMUX").is_some();
         if self.writer.ready() {
-            self.writer.send(crate::term::clipboard(text, std::env::var_os("TMUX").is_some()));
+            self.writer.send(crate::term::clipboard(text, tmux));
+        }
+        if tmux {
+            tokio::spawn(to_tmux(text.to_owned()));
         }
     }
 
@@ -257,5 +264,22 @@ impl Cockpit {
         update(&mut self.model, Msg::Resize(w, h));
         self.frames.request(Instant::now());
         Ok(())
+    }
+}
+
+/// Has tmux take the text and hand it to its terminal. One older than 3.2 only takes it.
+async fn to_tmux(text: String) {
+    for args in [&["load-buffer", "-w", "-"][..], &["load-buffer", "-"]] {
+        let mut command = tokio::process::Command::new("tmux");
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(mut tmux) = command.kill_on_drop(true).spawn() else { return };
+        // Dropped with the block: that ends the text.
+        if let Some(mut stdin) = tmux.stdin.take() {
+            let _ = stdin.write_all(text.as_bytes()).await;
+        }
+        match tokio::time::timeout(Duration::from_secs(5), tmux.wait()).await {
+            Ok(Ok(status)) if !status.success() => {}
+            _ => return,
+        }
     }
 }

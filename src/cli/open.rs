@@ -23,7 +23,7 @@ pub fn options(common: &Common, interactive: bool) -> Options {
         context: common.context.clone(),
         namespace: common.namespace.first().cloned(),
         impersonate: common.as_user.clone(),
-        impersonate_groups: Vec::new(),
+        impersonate_groups: common.as_group.clone(),
         read_only: common.read_only,
         request_timeout: common.request_timeout,
         interactive,

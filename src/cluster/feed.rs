@@ -84,10 +84,22 @@ pub(super) struct Shared {
     pub tuning: Tuning,
     /// Counts the times every watch was told to make a new connection.
     pub nudge: signal::Sender<u64>,
+    /// Namespaces somebody wants to see, whatever else there is.
+    pub wanted: signal::Sender<Vec<Text>>,
     no_streaming: AtomicBool,
 }
 
 impl Shared {
+    fn new(tuning: Tuning) -> Shared {
+        Shared {
+            outbox: Outbox::default(),
+            tuning,
+            nudge: signal::Sender::new(0),
+            wanted: signal::Sender::new(Vec::new()),
+            no_streaming: AtomicBool::new(false),
+        }
+    }
+
     pub fn streaming(&self) -> bool {
         !self.no_streaming.load(Ordering::Relaxed)
     }
@@ -115,9 +127,7 @@ pub fn watch_all(conn: &Connection, scope: &Scope, kinds: &[Kind]) -> Feed {
 
 /// `watch_all` with other times.
 pub fn watch_all_tuned(conn: &Connection, scope: &Scope, kinds: &[Kind], tuning: Tuning) -> Feed {
-    let (nudge, _) = signal::channel(0);
-    let shared =
-        Arc::new(Shared { outbox: Outbox::default(), tuning, nudge, no_streaming: AtomicBool::new(false) });
+    let shared = Arc::new(Shared::new(tuning));
     let mut tasks = JoinSet::new();
     for kind in kinds {
         let namespaces = match scope {
@@ -134,9 +144,7 @@ pub fn watch_all_tuned(conn: &Connection, scope: &Scope, kinds: &[Kind], tuning:
 
 /// Watches the server's own tables of one kind, whichever it serves, in all namespaces or those that are allowed.
 pub fn watch_tables(conn: &Connection, kind: &Kind, tuning: Tuning) -> Feed {
-    let (nudge, _) = signal::channel(0);
-    let shared =
-        Arc::new(Shared { outbox: Outbox::default(), tuning, nudge, no_streaming: AtomicBool::new(false) });
+    let shared = Arc::new(Shared::new(tuning));
     let mut tasks = JoinSet::new();
     let all = Text::default();
     tasks.spawn(supervise(conn.clone(), shared.clone(), kind.clone(), all, Watch::of_tables));
@@ -157,6 +165,11 @@ impl Feed {
         self.shared.outbox.counters()
     }
 
+    /// Where the whole cluster is forbidden these namespaces are tried, too.
+    pub fn want(&self, namespaces: Vec<Text>) {
+        self.shared.wanted.send_replace(namespaces);
+    }
+
     /// Makes every watch connect anew at once, waiting or not, with credentials renewed where they are refused.
     pub fn reconnect(&self) {
         let (conn, shared) = (self.conn.clone(), self.shared.clone());
@@ -171,6 +184,7 @@ impl Feed {
 async fn supervise(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace: Text, make: Make) {
     let again = shared.tuning.forbidden_again;
     let mut watch = make(&conn, &shared, kind.clone(), namespace.clone());
+    let mut wanted = shared.wanted.subscribe();
     loop {
         // Returns only when forbidden.
         let _ = watch.run().await;
@@ -178,14 +192,18 @@ async fn supervise(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace:
         let mut running: Vec<Text> = Vec::new();
         loop {
             if namespace.is_empty() && kind.namespaced() {
-                for ns in allowed(&conn, &kind).await {
+                let names = wanted.borrow_and_update().clone();
+                for ns in allowed(&conn, &kind, &names).await {
                     if !running.contains(&ns) {
                         running.push(ns.clone());
                         inner.spawn(keep(conn.clone(), shared.clone(), kind.clone(), ns, make));
                     }
                 }
             }
-            tokio::time::sleep(again.mul_f64(0.75 + 0.5 * chance())).await;
+            tokio::select! {
+                () = tokio::time::sleep(again.mul_f64(0.75 + 0.5 * chance())) => {}
+                Ok(()) = wanted.changed() => continue,
+            }
             let action = Action::new("list", &kind, &namespace);
             if conn.can(&action).await.is_ok_and(|p| p.allowed) {
                 break;
@@ -203,17 +221,19 @@ async fn keep(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace: Text
     }
 }
 
-/// The namespaces whose objects of the kind may be listed: of all of them, or of the one of the context.
-async fn allowed(conn: &Connection, kind: &Kind) -> Vec<Text> {
+/// The namespaces whose objects of the kind may be listed: of all of them, or, where those are unknown, of the one of
+/// the context and of those wanted.
+async fn allowed(conn: &Connection, kind: &Kind, wanted: &[Text]) -> Vec<Text> {
     let mut names: Vec<Text> = Vec::new();
     if let Ok((200, body)) = conn.get("/api/v1/namespaces", 64 << 20).await
         && let Ok(page) = Decoder::new(Kind::Namespace).page(&body)
     {
         names.extend(page.items.iter().map(|r| r.object().meta().name.clone()));
     }
-    let own = Text::from(conn.namespace());
-    if !names.contains(&own) {
-        names.push(own);
+    for name in std::iter::once(Text::from(conn.namespace())).chain(wanted.iter().cloned()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
     }
     // A cluster with a thousand namespaces must not see a thousand reviews at once.
     let mut asked = names.into_iter();

@@ -6,6 +6,7 @@ use super::paint::Painter;
 use crate::app::available::Here;
 use crate::app::model::{Model, Prompt, PromptKind, Tone};
 use crate::config::{Id, Key, Scope};
+use crate::term::clean::wrap;
 
 /// The keys shown, best first; those that do not fit are left to `?`.
 const KEYS: &[(Id, &str)] = &[
@@ -143,7 +144,17 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, area: Rect) -> Option<Position> 
             Tone::Good => "success",
             Tone::Bad => "error",
         };
-        p.put(area.x + 1, area.y, area.width - 1, &message.text, scope);
+        let columns = usize::from(area.width.saturating_sub(2));
+        let lines = wrap(&message.text, columns);
+        // What does not fit the line grows upwards over the view: half of an error helps nobody.
+        let rows = (lines.len() as u16).clamp(1, 6).min(area.y + 1);
+        let top = area.y + 1 - rows;
+        if rows > 1 {
+            p.clear(Rect { y: top, height: rows, ..area }, "text");
+        }
+        for (i, line) in lines.iter().take(rows.into()).enumerate() {
+            p.put(area.x + 1, top + i as u16, area.width - 1, line, scope);
+        }
         return None;
     }
     let scope = model.scope();

@@ -4,8 +4,9 @@ use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use crate::app::model::Model;
-use crate::world::StreamState;
+use crate::term::clean::{clean, width};
 use crate::world::time::human;
+use crate::world::{Kind, StreamState};
 
 /// How fresh the whole picture is: the worst state of any stream, in a word.
 fn freshness(model: &Model) -> (&'static str, String, &'static str) {
@@ -47,66 +48,146 @@ fn freshness(model: &Model) -> (&'static str, String, &'static str) {
     if any { word } else { ("pending", "connecting".into(), "header.warn") }
 }
 
+/// One figure of the line: as long as there is room, or as short as it still says the same.
+struct Part {
+    /// Text with its style, in words.
+    full: Vec<(String, &'static str)>,
+    /// The same where there is little room.
+    short: Vec<(String, &'static str)>,
+    /// What is left out first where even that is too much: the least of them.
+    worth: u8,
+}
+
+impl Part {
+    fn new(worth: u8, full: Vec<(String, &'static str)>, short: Vec<(String, &'static str)>) -> Part {
+        Part { full, short, worth }
+    }
+
+    fn same(worth: u8, text: Vec<(String, &'static str)>) -> Part {
+        Part { short: text.clone(), full: text, worth }
+    }
+}
+
+/// Columns that texts take with a bar of so many columns between them.
+fn columns(parts: &[&[(String, &'static str)]], bar: usize) -> usize {
+    let texts: usize = parts.iter().flat_map(|p| p.iter()).map(|(t, _)| width(&clean(t))).sum();
+    texts + bar * parts.len().saturating_sub(1)
+}
+
 pub fn draw(p: &mut Painter<'_>, model: &Model, area: Rect) {
     p.tint(area, "header");
-    let (v, now) = (&model.data.vitals, model.data.now);
-    let mut x = area.x + 1;
-    let end = area.right();
-    let mut put = |p: &mut Painter<'_>, text: &str, scope: &str| {
-        if x < end {
-            x += p.put(x, area.y, end - x, text, scope);
-        }
-    };
-    let bar = format!(" {} ", p.glyph("separator"));
-    if model.prefs.settings.production {
-        put(p, &format!(" {} {} ", p.glyph("production"), model.cluster.context), "header.production");
-    } else {
-        put(p, &model.cluster.context, "header");
+    let mut parts = parts(p, model);
+    let room = usize::from(area.width.saturating_sub(1));
+    let sign = p.glyph("separator");
+    let wide = format!(" {sign} ");
+    fn full(parts: &[Part]) -> Vec<&[(String, &'static str)]> {
+        parts.iter().map(|p| p.full.as_slice()).collect()
     }
+    fn short(parts: &[Part]) -> Vec<&[(String, &'static str)]> {
+        parts.iter().map(|p| p.short.as_slice()).collect()
+    }
+    let all = columns(&full(&parts), wide.chars().count()) <= room;
+    let spaced = all || columns(&short(&parts), wide.chars().count()) <= room;
+    let bar = if spaced { wide.as_str() } else { sign };
+    while !all && parts.len() > 1 && columns(&short(&parts), bar.chars().count()) > room {
+        let least = parts.iter().enumerate().min_by_key(|(_, p)| p.worth).map_or(0, |(i, _)| i);
+        parts.remove(least);
+    }
+    let mut x = area.x + 1;
+    for (i, part) in (if all { full(&parts) } else { short(&parts) }).into_iter().enumerate() {
+        if i > 0 && x < area.right() {
+            x += p.put(x, area.y, area.right() - x, bar, "frame");
+        }
+        for (text, scope) in part {
+            if x < area.right() {
+                x += p.put(x, area.y, area.right() - x, text, scope);
+            }
+        }
+    }
+}
+
+/// Which cluster and how fresh, then the figures, in the order they stand in.
+fn parts(p: &Painter<'_>, model: &Model) -> Vec<Part> {
+    let (v, now, world) = (&model.data.vitals, model.data.now, &model.data.world);
+    let context = match model.prefs.settings.production {
+        true => (format!(" {} {} ", p.glyph("production"), model.cluster.context), "header.production"),
+        false => (model.cluster.context.clone(), "header"),
+    };
+    let mut first = vec![context];
     if model.cluster.read_only {
-        put(p, &format!(" {} read-only", p.glyph("read-only")), "header.read-only");
+        first.push((format!(" {} read-only", p.glyph("read-only")), "header.read-only"));
     }
     let (sign, text, scope) = freshness(model);
-    put(p, &format!(" {} {text}", p.glyph(sign)), scope);
-
-    let (critical, warning) = model.finding_counts();
-    put(p, &bar, "frame");
-    let scope = if critical > 0 { "header.bad" } else { "header.ok" };
-    put(p, &format!("{}{critical}", p.glyph("critical")), scope);
-    let scope = if warning > 0 { "header.warn" } else { "header.ok" };
-    put(p, &format!(" {}{warning}", p.glyph("warning")), scope);
-
-    put(p, &bar, "frame");
-    put(p, "nodes ", "header");
-    let scope = if v.nodes_ready < v.nodes_all { "header.bad" } else { "header.ok" };
-    put(p, &format!("{}/{}", v.nodes_ready, v.nodes_all), scope);
-
-    put(p, &bar, "frame");
-    put(p, &format!("pods {}", v.pods_all), "header");
-    if v.pods_sick > 0 {
-        put(p, &format!(" {}{} sick", p.glyph("up"), v.pods_sick), "header.bad");
-    }
-
-    if v.gpus_capacity > 0 {
-        put(p, &bar, "frame");
-        let scope = if v.gpus_allocatable < v.gpus_capacity { "header.bad" } else { "header" };
-        put(p, &format!("gpu {}/{}", v.gpus_requested, v.gpus_allocatable), scope);
-        if let Some(percent) = model.gpu_memory_percent() {
-            put(p, &format!(" mem {percent}%"), "header");
-        }
-    }
-
-    put(p, &bar, "frame");
-    let restarts = v.proxy_restarts_15m(now);
-    let scope = if restarts > 0 { "header.warn" } else { "header" };
-    put(p, &format!("kube-proxy {}{restarts}", p.glyph("restart")), scope);
-
-    put(p, &bar, "frame");
-    put(p, &format!("warn {}/min", v.warnings_a_minute(now)), "header");
+    let word = text.split(',').next().unwrap_or_default().to_owned();
+    let fresh = |text: &str| [first.clone(), vec![(format!(" {} {text}", p.glyph(sign)), scope)]].concat();
+    let mut out = vec![Part::new(100, fresh(&text), fresh(&word))];
 
     if !model.namespaces.is_empty() {
-        put(p, &bar, "frame");
         let names: Vec<&str> = model.namespaces.iter().map(|n| &**n).collect();
-        put(p, &format!("ns {}", names.join(",")), "header.warn");
+        let few = match names.as_slice() {
+            [one] => format!("ns {one}"),
+            many => format!("{} ns", many.len()),
+        };
+        let all = (format!("ns {}", names.join(",")), "header.warn");
+        out.push(Part::new(95, vec![all], vec![(few, "header.warn")]));
     }
+
+    // What was never listed is unknown, not none.
+    let pods = v.pods_all > 0 || world.synced(&Kind::Pod);
+    let nodes = v.nodes_all > 0 || world.synced(&Kind::Node);
+    let seen = pods || nodes;
+    let (critical, warning) = model.finding_counts();
+    let count = |n: usize, bad: &'static str| match seen {
+        true => (n.to_string(), if n > 0 { bad } else { "header.ok" }),
+        false => ("?".to_owned(), "header.warn"),
+    };
+    let (critical, warning) = (count(critical, "header.bad"), count(warning, "header.warn"));
+    out.push(Part::same(
+        99,
+        vec![
+            (format!("{}{}", p.glyph("critical"), critical.0), critical.1),
+            (format!(" {}{}", p.glyph("warning"), warning.0), warning.1),
+        ],
+    ));
+
+    let ready = match nodes {
+        true if v.nodes_ready < v.nodes_all => (format!("{}/{}", v.nodes_ready, v.nodes_all), "header.bad"),
+        true => (format!("{}/{}", v.nodes_ready, v.nodes_all), "header.ok"),
+        false => ("?".into(), "header.warn"),
+    };
+    let named = |name: &str| vec![(format!("{name} "), "header"), ready.clone()];
+    out.push(Part::new(80, named("nodes"), named("no")));
+
+    let all = match pods {
+        true => (v.pods_all.to_string(), "header"),
+        false => ("?".into(), "header.warn"),
+    };
+    let named = |name: &str, unit: &str| {
+        let mut text = vec![(format!("{name} "), "header"), all.clone()];
+        if v.pods_sick > 0 {
+            text.push((format!(" {}{}{unit}", p.glyph("up"), v.pods_sick), "header.bad"));
+        }
+        text
+    };
+    out.push(Part::new(90, named("pods", " sick"), named("po", "")));
+
+    if v.gpus_capacity > 0 {
+        let scope = if v.gpus_allocatable < v.gpus_capacity { "header.bad" } else { "header" };
+        let text = [(format!("gpu {}/{}", v.gpus_requested, v.gpus_allocatable), scope)];
+        let memory = |before: &str| {
+            model.gpu_memory_percent().map(|percent| (format!("{before}{percent}%"), "header"))
+        };
+        let with = |before: &str| text.iter().cloned().chain(memory(before)).collect();
+        out.push(Part::new(50, with(" mem "), with(" ")));
+    }
+
+    let restarts = v.proxy_restarts_15m(now);
+    let scope = if restarts > 0 { "header.warn" } else { "header" };
+    let named = |name: &str| vec![(format!("{name} {}{restarts}", p.glyph("restart")), scope)];
+    out.push(Part::new(if restarts > 0 { 70 } else { 40 }, named("kube-proxy"), named("kp")));
+
+    let warnings = v.warnings_a_minute(now);
+    let named = |unit: &str| vec![(format!("warn {warnings}/{unit}"), "header")];
+    out.push(Part::new(45, named("min"), named("m")));
+    out
 }

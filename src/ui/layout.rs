@@ -136,7 +136,7 @@ pub fn fit(model: &mut Model) {
         Some(View::Table(t)) => set(&mut t.height, rows),
         Some(View::List(l)) => set(&mut l.height, rows),
         Some(View::Text(t)) => set(&mut t.height, usize::from(layout.body.height.saturating_sub(1))),
-        Some(View::Logs(l)) => set(&mut l.height, usize::from(layout.body.height.saturating_sub(1))),
+        Some(View::Logs(l)) => l.window = super::logs::window(model.prefs.times(), l, layout.body),
         Some(View::Why(_) | View::Overview) | None => {}
     }
     model.settle();

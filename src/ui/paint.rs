@@ -76,7 +76,8 @@ impl Painter<'_> {
     pub fn put_middle(&mut self, x: u16, y: u16, columns: u16, text: &str, scope: &str) -> u16 {
         let style = self.theme.style(scope);
         let safe = clean(text);
-        let cut = fit_middle(&safe, columns.into());
+        let masked = self.mask(&safe);
+        let cut = fit_middle(&masked, columns.into());
         self.raw(x, y, &cut, style)
     }
 

@@ -14,7 +14,8 @@ use crate::app::model::{Model, Pane};
 use crate::app::rows;
 use crate::app::table::{Fence, Shown, Table};
 use crate::config::theme::Glyphs;
-use crate::term::clean::{clean, width, wrap};
+use crate::config::{Id, Scope};
+use crate::term::clean::{clean, fit, width, wrap};
 use crate::world::served::MOST_ROWS;
 use crate::world::time::human;
 use crate::world::{Kind, StreamId, StreamState};
@@ -68,18 +69,31 @@ fn seams(p: &mut Painter<'_>, layout: &Layout) {
     }
 }
 
-/// The pane's title in its top line: name on the left, counts and freshness on the right.
+/// The pane's title in its top line: name on the left, what narrows it, counts and freshness on the right. Where both
+/// do not fit, the name makes room first: what a filter hides must not be forgotten.
 pub fn title_line(p: &mut Painter<'_>, area: Rect, title: &str, right: &str, focus: bool) {
+    /// Columns of the name that always stay.
+    const LEAST: u16 = 12;
     let frame = if focus { "frame.focus" } else { "frame" };
     p.line(area.x, area.y, area.width, p.glyph("branch.arm"), frame);
     let scope = if focus { "title.focus" } else { "title" };
-    let text = format!(" {title} ");
-    let used = p.put(area.x + 1, area.y, area.width.saturating_sub(1), &text, scope);
-    let right = format!(" {right} ");
-    let w = width(&clean(&right)) as u16;
-    if right.trim().len() > 1 && used + w + 3 <= area.width {
-        p.put(area.right() - w - 1, area.y, w, &right, "text.dim");
+    let room = area.width.saturating_sub(2);
+    let name = (width(&clean(title)) as u16).saturating_add(2);
+    let right = format!(" {} ", right.trim());
+    let words = if right.trim().is_empty() { 0 } else { width(&clean(&right)) as u16 };
+    let words = words.min(room.saturating_sub(name.min(LEAST) + 1));
+    let left = room.saturating_sub(words + u16::from(words > 0));
+    p.put(area.x + 1, area.y, 1, " ", scope);
+    let used = p.put_middle(area.x + 2, area.y, left.saturating_sub(2), title, scope);
+    p.put(area.x + 2 + used, area.y, 1, " ", scope);
+    if words > 2 {
+        p.put(area.right() - words - 1, area.y, words, &right, "text.dim");
     }
+}
+
+/// A filter as a title has it: a long one leaves room for what it counts.
+pub fn pattern(filter: &str, area: Rect) -> String {
+    format!("/{}", fit(&clean(filter), usize::from(area.width / 3)))
 }
 
 /// How fresh a kind's rows are, where they are not live.
@@ -89,6 +103,12 @@ fn freshness(model: &Model, kind: &Kind) -> Option<String> {
         StreamId::Watch { kind: k, .. } => k == kind,
         StreamId::Telemetry(_) => false,
     });
+    // Where the whole cluster is forbidden some of its namespaces may not be.
+    let live = model.data.world.streams.iter().filter_map(|(id, s)| match id {
+        StreamId::Watch { kind: k, namespace } if k == kind && s.state.is_live() => Some(&**namespace),
+        _ => None,
+    });
+    let live: Vec<&str> = live.filter(|ns| !ns.is_empty()).collect();
     for (_, s) in states {
         let words = match &s.state {
             StreamState::Live => continue,
@@ -96,6 +116,7 @@ fn freshness(model: &Model, kind: &Kind) -> Option<String> {
             StreamState::Listing { objects } => format!("listing {objects}"),
             StreamState::Stale { since } => format!("stale {}", human(since.age(now))),
             StreamState::Reconnecting { why, .. } => format!("{} old: {why}", human(s.since.age(now))),
+            StreamState::Forbidden { .. } if !live.is_empty() => format!("only {}", live.join(", ")),
             StreamState::Forbidden { .. } => "forbidden".to_owned(),
             StreamState::Unsupported { .. } => "not served".to_owned(),
         };
@@ -109,7 +130,8 @@ fn emptiness(model: &Model, table: &Table) -> String {
     let kind = &table.source.kind;
     let plural = kind.plural();
     if table.total > 0 {
-        return format!("None of {} {plural} matches. esc clears the filter.", table.total);
+        let note = table.filter.note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
+        return format!("None of {} {plural} matches{note}. esc clears the filter.", table.total);
     }
     let state = model.data.world.streams.iter().find(|(id, _)| match id {
         StreamId::Watch { kind: k, .. } => k == kind,
@@ -124,7 +146,13 @@ fn emptiness(model: &Model, table: &Table) -> String {
         Some(StreamState::Live) if table.source.fence == Fence::KubeProxy => {
             "No kube-proxy pods: something else routes Services here.".into()
         }
-        Some(StreamState::Live) => format!("No {plural}."),
+        Some(StreamState::Live) if table.namespaces.is_empty() => format!("No {plural}."),
+        Some(StreamState::Live) => {
+            let names: Vec<&str> = table.namespaces.iter().map(|n| &**n).collect();
+            let all = model.keymap.shown(Scope::Rows, Id::NamespaceAll);
+            let all = all.map_or(String::new(), |key| format!(" {key} shows all namespaces."));
+            format!("No {plural} in {}.{all}", names.join(", "))
+        }
         _ => "Waiting for the cluster…".into(),
     }
 }
@@ -141,7 +169,7 @@ fn table(
     let cx = model.data.cx();
     let mut right = Vec::new();
     if !table.filter.text.is_empty() {
-        right.push(format!("/{}", table.filter.text));
+        right.push(pattern(&table.filter.text, area));
     }
     if table.faults {
         right.push("sick only".into());
@@ -246,7 +274,7 @@ fn short(
     let rows = model.rows(&list.what, &list.filter);
     let mut right = rows.len().to_string();
     if !list.filter.is_empty() {
-        right = format!("/{}  {right}", list.filter);
+        right = format!("{}  {right}", pattern(&list.filter, area));
     }
     title_line(p, area, title, &right, focus);
     let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };

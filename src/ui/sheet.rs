@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use crate::app::cell::{Cell, Value};
-use crate::app::columns::Shape;
+use crate::app::columns::{Cut, Shape};
 use crate::term::clean::{clean, width};
 use crate::world::Time;
 
@@ -101,10 +101,12 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<
             let shape = &sheet.shapes[*i];
             if shape.right {
                 p.put_right(x, y, w, text, cell.scope);
-            } else if shape.tail {
-                p.put_middle(x, y, w, text, cell.scope);
             } else {
-                p.put(x, y, w, text, cell.scope);
+                match shape.cut {
+                    Cut::End => p.put(x, y, w, text, cell.scope),
+                    Cut::Middle => p.put_middle(x, y, w, text, cell.scope),
+                    Cut::Start => p.put_end(x, y, w, text, cell.scope),
+                };
             }
         }
         let line = Rect::new(area.x, y, area.width, 1);

@@ -17,8 +17,17 @@ pub struct Shape {
     pub max: u16,
     pub right: bool,
     pub keep: u8,
-    /// When cut, the end of the text is kept too: generated names differ there.
-    pub tail: bool,
+    pub cut: Cut,
+}
+
+/// Where text that is too long for its column is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    End,
+    /// Both ends stay: generated names differ at theirs.
+    Middle,
+    /// The end stays: an image is told by its tag.
+    Start,
 }
 
 /// The worth of a name: it never goes, however narrow the table.

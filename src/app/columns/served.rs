@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Column, Make, Shape};
+use super::{Column, Cut, Make, Shape};
 use crate::app::cell::{Cell, Value};
 use crate::app::cx::Cx;
 use crate::app::filter::want_duration;
@@ -43,7 +43,7 @@ pub fn columns(cx: &Cx<'_>, kind: &Kind, wide: bool) -> Vec<Column> {
                 let keep = if c.wide { 20 } else { 94 - (index.min(22) as u8) * 2 };
                 let min = u16::try_from(name.chars().count()).unwrap_or(8).clamp(3, 10);
                 let max = if right { 12 } else { 60 };
-                let shape = Shape { name: Cow::Owned(name), min, max, right, keep, tail: false };
+                let shape = Shape { name: Cow::Owned(name), min, max, right, keep, cut: Cut::End };
                 (Part::Cell { index, date: &*c.of == "date" }, shape)
             }
         };

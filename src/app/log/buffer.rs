@@ -27,6 +27,12 @@ pub struct LogBuffer {
     /// Sequence number of the first line held; lines before it were skipped.
     first: u64,
     capacity: usize,
+    /// Once full it takes no more: the beginning is wanted, not the end.
+    keep_first: bool,
+    /// Lines dropped to make room, or that found none.
+    skipped: u64,
+    /// The number of the line a reader stands at, kept true as lines come in before it.
+    held: u64,
     /// A last line without its newline yet, by source. `true`: its tail is being cut.
     partial: HashMap<SourceId, (Vec<u8>, bool)>,
     /// The time of each source's last line.
@@ -57,12 +63,25 @@ impl LogBuffer {
             lines: VecDeque::new(),
             first: 0,
             capacity: capacity.max(1),
+            keep_first: false,
+            skipped: 0,
+            held: 0,
             partial: HashMap::new(),
             last: HashMap::new(),
             again: HashMap::new(),
             filter: None,
             shown: VecDeque::new(),
         }
+    }
+
+    /// Holds the first `capacity` lines and takes no more.
+    pub fn of_first(capacity: usize) -> LogBuffer {
+        LogBuffer { keep_first: true, ..LogBuffer::new(capacity) }
+    }
+
+    /// Whether no line to come will be taken.
+    pub fn closed(&self) -> bool {
+        self.keep_first && self.lines.len() == self.capacity
     }
 
     /// Takes bytes as they came from a log asked for with timestamps. Invalid UTF-8 is replaced, not dropped.
@@ -118,18 +137,46 @@ impl LogBuffer {
             }
             self.last.insert(source, time);
         }
+        if self.closed() {
+            self.skipped += 1;
+            return;
+        }
+        // Several containers are read at once: a line goes before those that were logged after it.
+        let later = |l: &&Line| l.time.is_some_and(|t| time.is_some_and(|own| t > own));
+        let after = self.lines.iter().rev().take_while(later).count();
         if self.lines.len() == self.capacity {
+            self.skipped += 1;
+            if after == self.capacity {
+                return;
+            }
             self.lines.pop_front();
             self.first += 1;
             if self.shown.front().is_some_and(|s| *s < self.first) {
                 self.shown.pop_front();
             }
         }
-        let number = self.first + self.lines.len() as u64;
-        if self.filter.as_ref().is_none_or(|f| f.passes(text)) {
-            self.shown.push_back(number);
+        let at = self.lines.len() - after;
+        let number = self.first + at as u64;
+        let mut place = self.shown.len();
+        if after > 0 {
+            place = self.shown.partition_point(|n| *n < number);
+            self.shown.iter_mut().skip(place).for_each(|n| *n += 1);
+            self.held += u64::from(self.held >= number);
         }
-        self.lines.push_back(Line { source, time, text: text.into() });
+        if self.filter.as_ref().is_none_or(|f| f.passes(text)) {
+            self.shown.insert(place, number);
+        }
+        self.lines.insert(at, Line { source, time, text: text.into() });
+    }
+
+    /// A reader stands at the `i`-th line that passes the filter.
+    pub fn hold(&mut self, i: usize) {
+        self.held = self.shown.get(i).copied().unwrap_or(self.first + self.lines.len() as u64);
+    }
+
+    /// Where that line is now; where it had to make room, the first that is left.
+    pub fn held(&self) -> usize {
+        self.shown.partition_point(|n| *n < self.held)
     }
 
     /// Shows only lines that match (or, with a leading `!`, do not); an empty pattern shows all.
@@ -175,6 +222,11 @@ impl LogBuffer {
         self.shown.is_empty()
     }
 
+    /// All lines held, those that the filter hides included.
+    pub fn all(&self) -> usize {
+        self.lines.len()
+    }
+
     /// The `i`-th line that passes the filter, oldest first, with its number since the log was opened.
     pub fn get(&self, i: usize) -> Option<(u64, &Line)> {
         let number = *self.shown.get(i)?;
@@ -185,9 +237,9 @@ impl LogBuffer {
         (0..self.len()).filter_map(|i| self.get(i).map(|(_, l)| l))
     }
 
-    /// Lines that had to make room for newer ones.
+    /// Lines that had to make room for newer ones, or that found none.
     pub fn skipped(&self) -> u64 {
-        self.first
+        self.skipped
     }
 }
 
@@ -239,7 +291,7 @@ mod tests {
         b.resume(A);
         b.push(A, (at(1, "one") + &at(2, "two") + &at(3, "cut off") + &at(4, "four")).as_bytes());
         b.push(B, at(1, "another's").as_bytes());
-        assert_eq!(texts(&b), ["one", "two", "cut off", "four", "another's"]);
+        assert_eq!(texts(&b), ["one", "another's", "two", "cut off", "four"]);
     }
 
     #[test]
@@ -251,6 +303,41 @@ mod tests {
         assert_eq!(texts(&b), ["line 5", "line 6", "line 7"]);
         assert_eq!(b.skipped(), 5);
         assert_eq!(b.get(0).unwrap().0, 5);
+    }
+
+    #[test]
+    fn lines_of_several_containers_stand_in_the_order_they_were_logged_in() {
+        let mut b = LogBuffer::new(5);
+        let at = |s: u32, text: &str| format!("2026-11-21T01:05:{s:02}Z {text}\n");
+        b.push(A, (at(1, "a1") + &at(4, "a4") + &at(5, "a5")).as_bytes());
+        b.filter("!a4").unwrap();
+        // A reader stands at a5; what comes before it moves it, and the filter's lines, along.
+        b.hold(1);
+        b.push(B, (at(2, "b2") + &at(4, "b4") + &at(6, "b6")).as_bytes());
+        assert_eq!(texts(&b), ["b2", "b4", "a5", "b6"], "a1 made room");
+        assert_eq!((b.held(), b.skipped(), b.all()), (2, 1, 5));
+        b.filter("").unwrap();
+        assert_eq!(texts(&b), ["b2", "a4", "b4", "a5", "b6"]);
+        // Older than all there is room for: it is skipped, nothing else is.
+        b.push(A, at(1, "old").as_bytes());
+        assert_eq!((texts(&b)[0].as_str(), b.skipped()), ("b2", 2));
+        // A line without a time, as a mark is, stays between what was before and after it.
+        b.push(A, b"mark\n");
+        b.push(B, at(3, "late").as_bytes());
+        assert_eq!(texts(&b)[3..], ["mark", "late"]);
+    }
+
+    #[test]
+    fn from_the_beginning_the_first_lines_stay_and_the_rest_is_counted() {
+        let mut b = LogBuffer::of_first(2);
+        for i in 0..5 {
+            b.push(A, format!("line {i}\n").as_bytes());
+        }
+        assert_eq!(texts(&b), ["line 0", "line 1"]);
+        assert!(b.closed());
+        assert_eq!(b.skipped(), 3);
+        b.clear();
+        assert!(!b.closed() && b.skipped() == 3, "cleared is not skipped");
     }
 
     #[test]

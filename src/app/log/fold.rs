@@ -39,6 +39,8 @@ impl Level {
 /// A line with its level, the time it claims, its message, and the fields folded away.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Folded {
+    /// The line was JSON: its level and time are no longer in the message.
+    pub json: bool,
     pub level: Option<Level>,
     /// As written in the line; empty where it says none.
     pub time: String,
@@ -60,6 +62,7 @@ pub fn fold(line: &str) -> Folded {
         return fold_json(object);
     }
     Folded {
+        json: false,
         level: level_of_text(trimmed),
         time: String::new(),
         message: line.to_owned(),
@@ -77,7 +80,7 @@ fn fold_json(mut object: serde_json::Map<String, Value>) -> Folded {
     let time = take(TIME_KEYS).map(|v| plain(&v)).unwrap_or_default();
     let message = take(MESSAGE_KEYS).map(|v| plain(&v)).unwrap_or_default();
     let fields = object.into_iter().map(|(k, v)| (k, plain(&v))).collect();
-    Folded { level, time, message, fields }
+    Folded { json: true, level, time, message, fields }
 }
 
 /// A string without its quotes, anything else as JSON.

@@ -1,0 +1,238 @@
+//! What an operator must not miss, whatever the terminal's size: which part of the cluster this is, what a filter hides,
+//! what went wrong, and which pod of many.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod stage;
+
+use khud::app::log::SourceId;
+use khud::app::{Effect, Msg, update};
+use khud::world::{Kind, StreamId, StreamState};
+use std::time::Duration;
+
+use stage::{Stage, captured};
+
+fn header(s: &mut Stage) -> String {
+    s.screen().lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn the_header_tells_all_its_figures_in_80_columns_and_the_namespaces_first() {
+    let mut s = captured(160, 24);
+    let wide = header(&mut s);
+    for figure in ["captured", "live", "nodes ", "pods ", "gpu ", "kube-proxy ↻", "/min"] {
+        assert!(wide.contains(figure), "{figure} in {wide}");
+    }
+    update(&mut s.model, Msg::Resize(80, 24));
+    let narrow = header(&mut s);
+    for figure in ["captured", "live", "no ", "po ", "gpu ", "kp ↻", "/m"] {
+        assert!(narrow.contains(figure), "{figure} in {narrow}");
+    }
+    // Where even that is too much the least important figures go, never the cluster or what is shown of it.
+    s.model.cluster.context = "arn-of-a-cluster-with-a-long-name-eu-west-1".into();
+    s.press(":ns default,kube-system\r");
+    let narrow = header(&mut s);
+    for figure in ["eu-west-1", "live", "2 ns", "✖", "po "] {
+        assert!(narrow.contains(figure), "{figure} in {narrow}");
+    }
+    assert!(!narrow.contains("kp ↻") && !narrow.contains('…'), "whole or not at all: {narrow}");
+}
+
+#[test]
+fn what_was_never_listed_is_unknown_and_not_none() {
+    let mut s = Stage::empty(120, 30);
+    let now = s.model.data.now;
+    for kind in [Kind::Pod, Kind::Node] {
+        let id = StreamId::Watch { kind, namespace: "".into() };
+        let why = "pods is forbidden: User \"jane\" cannot list resource \"pods\"".into();
+        s.tell(vec![khud::world::Delta::Stream { id, state: StreamState::Forbidden { why }, at: now }]);
+    }
+    let line = header(&mut s);
+    assert!(line.contains("✖? ⚠?") && line.contains("nodes ?") && line.contains("pods ?"), "{line}");
+    let findings = s.screen();
+    assert!(!findings.contains("Looking…") && findings.contains("may not"), "nobody looks: {findings}");
+}
+
+#[test]
+fn a_title_gives_way_to_what_narrows_its_rows() {
+    let mut s = captured(80, 24);
+    s.press(":pods\r/a-pattern-that-is-really-quite-long|and-goes-on-for-a-while|and-on\r");
+    let title = s.screen().lines().nth(1).unwrap().to_owned();
+    assert!(
+        title.starts_with("─ pods ")
+            && title.contains("/a-pattern")
+            && title.trim_end_matches(' ').contains("0/"),
+        "{title}"
+    );
+}
+
+#[test]
+fn an_error_is_shown_whole_and_stays_until_somebody_is_there() {
+    let mut s = captured(80, 24);
+    let why = "the API server refused the connection: x509: certificate has expired or is not yet valid: current \
+               time 2026-11-21T02:40:00Z is after 2026-11-20T00:00:00Z; renew it, then press ctrl-r";
+    update(&mut s.model, Msg::Failed(why.into()));
+    let screen = s.screen();
+    assert!(screen.contains("x509") && screen.contains("then press ctrl-r"), "{screen}");
+    let later = s.model.data.now.plus(Duration::from_secs(3600));
+    s.at(later);
+    update(&mut s.model, Msg::Tick);
+    assert!(s.screen().contains("then press ctrl-r"), "an hour later it is still there");
+    s.press("j");
+    assert!(!s.screen().contains("ctrl-r"), "read");
+}
+
+#[test]
+fn a_key_that_means_nothing_here_says_where_the_keys_are() {
+    let mut s = captured(80, 24);
+    s.press(":pods\r");
+    s.ctrl('d');
+    let screen = s.screen();
+    assert!(screen.contains("ctrl-d does nothing here: a lists what can be done, ? every key."), "{screen}");
+}
+
+#[test]
+fn a_namespace_that_is_not_there_is_told_and_nothing_changes() {
+    let mut s = captured(100, 24);
+    s.press(":pods defualt\r");
+    let screen = s.screen();
+    assert!(screen.contains("There is no namespace defualt here. Did you mean default?"), "{screen}");
+    assert!(s.model.namespaces.is_empty() && !s.names().is_empty());
+    // One without rows says that it is the namespace that has none.
+    s.press(":jobs default\r");
+    let screen = s.screen();
+    assert!(screen.contains("No jobs in default. 0 shows all namespaces."), "{screen}");
+}
+
+#[test]
+fn k9s_habits_lead_where_they_lead_there() {
+    let mut s = captured(100, 24);
+    s.model.contexts = vec![("captured".into(), String::new()), ("other".into(), String::new())];
+    assert_eq!(s.press(":pods @other\r"), [Effect::Discover, Effect::Switch("other".into())]);
+    s.press(":pods\r/app=api-server\r");
+    let names = s.names();
+    assert!(!names.is_empty() && names.iter().all(|n| n.starts_with("api-server")), "labels: {names:?}");
+    // What looks like a comparison and is none is told.
+    s.press("\x1b/cpu%>5");
+    assert!(s.screen().contains("no column cpu% here"), "{}", s.screen());
+    s.press("\r");
+    assert!(s.screen().contains("matches (no column cpu% here"), "{}", s.screen());
+}
+
+/// The log of the first pod of that name, and the source its lines come from.
+fn log(s: &mut Stage, pod: &str) -> (u64, SourceId) {
+    let effects = s.press(&format!(":pod/{pod} production\rl"));
+    let followed = effects.iter().find_map(|e| match e {
+        Effect::Follow { view, source, .. } => Some((*view, *source)),
+        _ => None,
+    });
+    followed.unwrap_or_else(|| panic!("{effects:?}\n{}", s.screen()))
+}
+
+fn lines(s: &mut Stage, (view, source): (u64, SourceId), texts: impl Iterator<Item = String>) {
+    let text: String = texts.map(|t| format!("2026-11-21T02:39:00.000000000Z {t}\n")).collect();
+    update(&mut s.model, Msg::Chunk { view, source, bytes: text.into() });
+}
+
+#[test]
+fn a_filter_that_finds_nothing_in_a_log_says_how_little_was_read() {
+    let mut s = captured(80, 24);
+    let from = log(&mut s, "api-server-6f896684f7-7svxb");
+    lines(&mut s, from, (0..30).map(|i| format!("GET /health {i}")));
+    s.press("/error\r");
+    let screen = s.screen();
+    assert!(screen.lines().nth(1).unwrap().contains("/error  1/1 open  0/30 lines  following"), "{screen}");
+    assert!(screen.contains("None of the 30 lines read so far matches."), "{screen}");
+    assert!(screen.contains("6 reads the last hour."), "{screen}");
+    let asked = s.press("1");
+    assert!(
+        asked.iter().any(|e| matches!(e, Effect::Follow { tail, .. } if tail.tail == u32::MAX)),
+        "{asked:?}"
+    );
+}
+
+#[test]
+fn the_beginning_of_a_long_log_is_its_beginning() {
+    let mut s = captured(100, 24);
+    s.model.prefs.settings.log_lines = 100;
+    log(&mut s, "api-server-6f896684f7-7svxb");
+    let asked = s.press("1");
+    let Some(Effect::Follow { view, source, .. }) = asked.iter().find(|e| matches!(e, Effect::Follow { .. }))
+    else {
+        panic!("{asked:?}")
+    };
+    let from = (*view, *source);
+    lines(&mut s, from, (0..250).map(|i| format!("line {i}")));
+    let screen = s.screen();
+    assert!(screen.contains("line 0") && screen.contains("skipped 150"), "{screen}");
+    // Nobody listens to what there is no room for.
+    assert!(
+        update(&mut s.model, Msg::Chunk { view: from.0, source: from.1, bytes: "x\n".into() })
+            .contains(&Effect::HangUp(from.0))
+    );
+    assert!(update(&mut s.model, Msg::Tick).is_empty(), "nor is it read again");
+    s.press("G");
+    assert!(s.screen().contains("line 99"), "{}", s.screen());
+}
+
+#[test]
+fn wrapped_lines_are_paged_through_without_a_gap() {
+    let mut s = captured(80, 12);
+    let from = log(&mut s, "api-server-6f896684f7-7svxb");
+    s.press("w");
+    // Lines of one to four rows: a page holds another number of them each time.
+    lines(&mut s, from, (0..60).map(|i| format!("<{i}> {}", "word ".repeat(1 + (i * 17) % 60))));
+    s.press("g");
+    let mut seen = std::collections::BTreeSet::new();
+    let mut read = |s: &mut Stage| {
+        let screen = s.screen();
+        let numbers = screen.split('<').skip(1).filter_map(|t| t.split('>').next()?.parse::<usize>().ok());
+        seen.extend(numbers);
+        seen.len()
+    };
+    for _ in 0..60 {
+        read(&mut s);
+        s.ctrl('f');
+    }
+    assert_eq!(read(&mut s), 60, "paging down shows every line");
+    assert!(s.screen().contains("following"), "{}", s.screen());
+    // A step up from the end is a step, not a jump.
+    s.press("k");
+    assert!(s.screen().contains("<58>"), "{}", s.screen());
+    // And back up: none is left out either.
+    let mut upwards = std::collections::BTreeSet::new();
+    for _ in 0..60 {
+        let screen = s.screen();
+        upwards.extend(screen.split('<').skip(1).filter_map(|t| t.split('>').next()?.parse::<usize>().ok()));
+        s.ctrl('b');
+    }
+    assert!((0..59).all(|i| upwards.contains(&i)), "{upwards:?}");
+}
+
+#[test]
+fn json_lines_keep_the_time_they_say_of_themselves() {
+    let mut s = captured(100, 24);
+    let from = log(&mut s, "api-server-6f896684f7-7svxb");
+    lines(
+        &mut s,
+        from,
+        [
+            r#"{"ts":"2026-11-21T01:05:53Z","level":"warn","msg":"queue is full","queue":17}"#,
+            r#"{"level":"error","ts":1795223154.25,"msg":"gave up"}"#,
+        ]
+        .map(str::to_owned)
+        .into_iter(),
+    );
+    assert!(s.line("queue is full").contains("01:05:53 WARN  queue is full"), "{}", s.screen());
+    assert!(s.line("gave up").contains("01:05:54 ERROR gave up"), "{}", s.screen());
+}
+
+#[test]
+fn the_pods_of_a_rollout_and_the_tag_of_an_image_can_be_told_apart_in_80_columns() {
+    let mut s = captured(80, 24);
+    s.press(":dep\r/production.*api-server\r\r");
+    let screen = s.screen();
+    let pods: Vec<&str> =
+        screen.lines().filter_map(|l| l.split("pod ").nth(1)?.split_whitespace().next()).collect();
+    let distinct: std::collections::BTreeSet<&&str> = pods.iter().collect();
+    assert!(pods.len() == 3 && distinct.len() == pods.len(), "{screen}");
+}
