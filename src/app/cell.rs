@@ -56,7 +56,10 @@ impl Value {
             Value::Bar(n) => i64::from(*n),
             // The younger, the smaller its age.
             Value::Age(t) | Value::Clock(t) => -t.0,
-            Value::Of(have, want) => i64::from(*have) - i64::from(*want),
+            Value::Of(have, want) => {
+                let missing = i64::from(*have) - i64::from(*want);
+                missing.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) << 32 | i64::from(*want)
+            }
             Value::Text(_) | Value::Word(_) | Value::Sign(..) | Value::None => 0,
         }
     }
@@ -69,17 +72,23 @@ impl Value {
         }
     }
 
-    /// A number that never contradicts the order of values: of two with different ones, the smaller comes first. Most
-    /// values that differ have different ones.
-    pub fn prefix(&self) -> u128 {
-        let rest = match self {
-            Value::Text(_) | Value::Word(_) | Value::Sign(..) => {
-                u128::from_be_bytes(natural_prefix(self.word()))
+    /// The beginning of the value, to compare many by without looking at their texts.
+    pub fn prefix(&self) -> Prefix {
+        let mut to = Writer { bytes: [0; PREFIX], len: 0, whole: true };
+        // Zero is free, so that nothing reversed is as large as what has no value.
+        to.put(&[self.rank() + 1]);
+        match self {
+            Value::None => return Prefix::LAST,
+            Value::Text(_) | Value::Word(_) | Value::Sign(..) => to.natural(self.word()),
+            _ => {
+                // Shifted above the negative numbers.
+                to.put(&self.number().abs_diff(i64::MIN).to_be_bytes());
+                to.natural(self.word());
             }
-            // Shifted above the negative numbers.
-            _ => self.number().abs_diff(i64::MIN).into(),
-        };
-        (u128::from(self.rank()) << 120) | rest
+        }
+        to.bytes[PREFIX - 1] = u8::from(!to.whole);
+        let (words, _) = to.bytes.as_chunks();
+        Prefix(std::array::from_fn(|i| u64::from_be_bytes(words[i])))
     }
 
     /// What is shown for it at `now`. Raw: the cluster's text is cleaned where it is drawn.
@@ -123,10 +132,13 @@ impl PartialOrd for Value {
 
 impl Ord for Value {
     fn cmp(&self, other: &Value) -> Ordering {
-        self.rank()
-            .cmp(&other.rank())
-            .then_with(|| self.number().cmp(&other.number()))
-            .then_with(|| natural(self.word(), other.word()))
+        self.rank().cmp(&other.rank()).then_with(|| self.number().cmp(&other.number())).then_with(|| {
+            match (self, other) {
+                // Records share their texts.
+                (Value::Text(a), Value::Text(b)) if Text::ptr_eq(a, b) => Ordering::Equal,
+                _ => natural(self.word(), other.word()),
+            }
+        })
     }
 }
 
@@ -159,37 +171,71 @@ fn natural(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// The beginning of a text in bytes that compare as `natural` does: a number in it as a mark, its length without
-/// leading zeros, its digits, and its length with them. The first byte stays free.
-fn natural_prefix(text: &str) -> [u8; 16] {
-    let mut out = [0; 16];
-    let (mut at, mut rest) = (1, text.as_bytes());
-    let mut put = |bytes: &[u8]| {
-        let n = bytes.len().min(16 - at);
-        out[at..at + n].copy_from_slice(&bytes[..n]);
-        at += n;
-        at < 16
-    };
-    while let Some(first) = rest.first() {
-        if !first.is_ascii_digit() {
-            if !put(&[*first]) {
-                break;
-            }
-            rest = &rest[1..];
-            continue;
-        }
-        let digits = rest.iter().take_while(|c| c.is_ascii_digit()).count();
-        let zeros = rest[..digits].iter().take_while(|c| **c == b'0').count();
-        // Beyond this a number fills what room there is; its length is compared capped, its digits then decide
-        // nothing.
-        let (long, whole) = ((digits - zeros).min(200) as u8, digits.min(200) as u8);
-        if !put(&[b'0', long]) || long == 200 || !put(&rest[zeros..digits]) || !put(&[whole]) || whole == 200
-        {
-            break;
-        }
-        rest = &rest[digits..];
+/// Bytes of a prefix. Names of pods and nodes as they come mostly fit.
+const PREFIX: usize = 40;
+
+/// The beginning of a value, in bytes that never contradict the order of values: of two with different ones, the
+/// smaller comes first. Two values of one prefix are equal where it is `whole`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Prefix([u64; PREFIX / 8]);
+
+impl Prefix {
+    /// After all others, in either direction: what has no value stands last.
+    const LAST: Prefix = Prefix([u64::MAX; PREFIX / 8]);
+
+    /// For the other direction.
+    pub fn reversed(self) -> Prefix {
+        if self == Prefix::LAST { self } else { Prefix(self.0.map(|w| !w)) }
     }
-    out
+
+    /// Whether it is all of the value.
+    pub fn whole(&self) -> bool {
+        matches!(self.0[PREFIX / 8 - 1] & 0xff, 0 | 0xff)
+    }
+}
+
+/// Writes a prefix; the last byte stays free for whether all of the value is in it.
+struct Writer {
+    bytes: [u8; PREFIX],
+    len: usize,
+    whole: bool,
+}
+
+impl Writer {
+    fn put(&mut self, bytes: &[u8]) {
+        let n = bytes.len().min(PREFIX - 1 - self.len);
+        self.bytes[self.len..self.len + n].copy_from_slice(&bytes[..n]);
+        self.len += n;
+        self.whole &= n == bytes.len();
+    }
+
+    /// A text in bytes that compare as `natural` does: a number in it as a mark, its length without leading zeros,
+    /// its digits, and its length with them.
+    fn natural(&mut self, text: &str) {
+        let mut rest = text.as_bytes();
+        while let Some(first) = rest.first()
+            && self.whole
+        {
+            let digits = rest.iter().take_while(|c| c.is_ascii_digit()).count();
+            if digits == 0 {
+                self.put(&[*first]);
+                // It reads as what comes after the end.
+                self.whole &= *first != 0;
+                rest = &rest[1..];
+                continue;
+            }
+            let zeros = rest[..digits].iter().take_while(|c| **c == b'0').count();
+            // A number this long has no room; that it is long decides.
+            let (long, all) = ((digits - zeros).min(PREFIX) as u8, digits.min(255) as u8);
+            self.put(&[b'0', long]);
+            if usize::from(long) < PREFIX {
+                self.put(&rest[zeros..digits]);
+                self.put(&[all]);
+            }
+            self.whole &= usize::from(long) < PREFIX && all < 255;
+            rest = &rest[digits..];
+        }
+    }
 }
 
 /// Time of day in UTC.
@@ -247,6 +293,10 @@ mod tests {
         assert!(Value::Num(9) < Value::Num(10));
         assert!(Value::Age(Time(5_000)) < Value::Age(Time(1_000)), "the younger first");
         assert!(Value::Of(0, 3) < Value::Of(2, 3));
+        assert!(
+            Value::Of(1, 1) < Value::Of(3, 3) && Value::Of(2, 3) < Value::Of(1, 1),
+            "what is missing first"
+        );
         assert_eq!(bytes(2 << 30), "2Gi");
         assert_eq!(bytes(188_743_680), "180Mi");
         assert_eq!(bytes(1_610_612_736), "1.5Gi");
@@ -255,17 +305,31 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn a_prefix_never_contradicts_the_order(
-            a in "[a-c0-2.-]{0,12}", b in "[a-c0-2.-]{0,12}", n: i64, m: i64, bytes: u64,
+            a in "[a-c0-2.\\x00-]{0,12}", b in "[a-c0-2.-]{0,60}", cut in 0usize..60, n: i64, m: i64, bytes: u64,
         ) {
             let text = |s: &str| Value::Text(s.into());
             let long = format!("{a}{}", "1".repeat(n.unsigned_abs() as usize % 300));
-            let values = [text(&a), text(&b), text(&long), Value::Num(n), Value::Num(m), Value::Num(n % 9), Value::Bytes(bytes),
-                Value::Age(Time(m / 4)), Value::Of(3, 4), Value::Ranked(n, "x".into()), Value::None];
+            let zeros = format!("{a}{}7", "0".repeat(m.unsigned_abs() as usize % 300));
+            let cut = &b[..cut.min(b.len())];
+            let values = [text(&a), text(&b), text(cut), text(&format!("{cut}\0")), text(&long), text(&zeros),
+                Value::Num(n), Value::Num(m), Value::Num(n % 9), Value::Num(i64::MIN), Value::Bytes(bytes),
+                Value::Age(Time(m / 4)), Value::Of(3, 4), Value::Of(3, 5), Value::Ranked(n, "x".into()),
+                Value::Ranked(n, b.as_str().into()), Value::None];
             for x in &values {
                 for y in &values {
-                    if x.prefix() < y.prefix() {
-                        proptest::prop_assert_eq!(x.cmp(y), Ordering::Less, "{:?} {:?}", x, y);
+                    let (p, q) = (x.prefix(), y.prefix());
+                    match p.cmp(&q) {
+                        Ordering::Equal if !p.whole() => continue,
+                        order => proptest::prop_assert_eq!(x.cmp(y), order, "{:?} {:?}", x, y),
                     }
+                    // Reversed, but for what has no value.
+                    let order = match (x, y) {
+                        (Value::None, Value::None) => Ordering::Equal,
+                        (Value::None, _) => Ordering::Greater,
+                        (_, Value::None) => Ordering::Less,
+                        _ => p.cmp(&q).reverse(),
+                    };
+                    proptest::prop_assert_eq!(p.reversed().cmp(&q.reversed()), order, "{:?} {:?}", x, y);
                 }
             }
         }

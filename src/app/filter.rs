@@ -120,7 +120,7 @@ impl Filter {
             Test::Column { name, compare, value } => columns
                 .iter()
                 .find(|c| c.is(name))
-                .is_some_and(|c| compares(&c.cell(cx, slot).value, *compare, value, cx.now)),
+                .is_some_and(|c| compares(&c.value(cx, slot), *compare, value, cx.now)),
             Test::Pattern(r) => {
                 row_text(cx, columns, slot, text);
                 r.is_match(text)
@@ -151,9 +151,9 @@ impl Filter {
 fn row_text(cx: &Cx<'_>, columns: &[Column], slot: Slot, out: &mut String) {
     out.clear();
     for c in columns {
-        let cell = c.cell(cx, slot);
-        if !matches!(cell.value, Value::None | Value::Age(_)) {
-            out.push_str(&cell.value.show(cx.now));
+        let value = c.value(cx, slot);
+        if !matches!(value, Value::None | Value::Age(_)) {
+            out.push_str(&value.show(cx.now));
             out.push(' ');
         }
     }

@@ -28,7 +28,6 @@ pub mod logs;
 pub mod model;
 pub mod msg;
 pub mod navigate;
-pub mod order;
 pub mod preferences;
 pub mod prompt;
 pub mod quiet;

@@ -2,8 +2,14 @@
 //!
 //! Source: `pkg/printers/internalversion/printers.go`, `printPod`, Kubernetes 1.36.
 
+use std::sync::LazyLock;
+
 use super::record::*;
 use super::{Text, Time};
+
+/// The phases in their order, made once: a status is asked for with every row that is drawn, sorted or filtered.
+static PHASES: LazyLock<[Text; 5]> =
+    LazyLock::new(|| ["Pending", "Running", "Succeeded", "Failed", "Unknown"].map(Text::from));
 
 /// The three columns everybody knows.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,14 +31,7 @@ impl Pod {
         let inits = self.containers.iter().filter(is_init).count();
         let total = of(Role::App).count() + of(Role::Sidecar).count();
 
-        let mut word: Text = match self.phase {
-            Phase::Pending => "Pending",
-            Phase::Running => "Running",
-            Phase::Succeeded => "Succeeded",
-            Phase::Failed => "Failed",
-            Phase::Unknown => "Unknown",
-        }
-        .into();
+        let mut word = PHASES[self.phase as usize].clone();
         if !self.reason.is_empty() {
             word = self.reason.clone();
         }
@@ -74,18 +73,23 @@ impl Pod {
             all = sidecars;
             let mut running = false;
             // The kubelet reports containers sorted by name, and the first by name has the last word.
-            let mut apps: Vec<&Container> = of(Role::App).collect();
-            apps.sort_by(|a, b| b.spec.name.cmp(&a.spec.name));
-            for c in apps {
+            let mut first: Option<&str> = None;
+            for c in of(Role::App) {
                 all.add(c);
-                match &c.state {
-                    ContainerState::Waiting { reason, .. } if !reason.is_empty() => word = reason.clone(),
-                    ContainerState::Terminated(t) => word = ended(t),
+                let says = match &c.state {
+                    ContainerState::Waiting { reason, .. } if !reason.is_empty() => Some(reason.clone()),
+                    ContainerState::Terminated(t) => Some(ended(t)),
                     ContainerState::Running { .. } if c.ready => {
                         running = true;
                         ready += 1;
+                        None
                     }
-                    _ => {}
+                    _ => None,
+                };
+                if let Some(says) = says
+                    && first.is_none_or(|name| *c.spec.name < *name)
+                {
+                    (word, first) = (says, Some(&*c.spec.name));
                 }
             }
             if &*word == "Completed" && running {

@@ -1,9 +1,8 @@
 //! The columns of workloads, jobs, services, storage, quotas and configuration.
 
-use super::{Column, col, num, tail, tone, why};
+use super::{Column, Make, col, num, tail, tone, why};
 use crate::app::cell::{Cell, Value};
-use crate::app::cx::Cx;
-use crate::world::{Condition, Slot, Status, Workload, condition};
+use crate::world::{Condition, Status, Workload, condition};
 
 pub(super) fn short(w: &Workload) -> &'static str {
     if w.paused || (w.desired == 0 && w.current == 0) {

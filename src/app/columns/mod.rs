@@ -44,6 +44,8 @@ pub struct Column {
 #[derive(Debug, Clone)]
 enum Make {
     Own(fn(&Cx<'_>, Slot) -> Cell),
+    /// Value and style apart: whoever sorts or filters by the value does not pay for a style that costs more.
+    Apart(fn(&Cx<'_>, Slot) -> Value, fn(&Cx<'_>, Slot) -> &'static str),
     /// The server's own table of the kind.
     Served(Kind, served::Part),
 }
@@ -52,7 +54,16 @@ impl Column {
     pub fn cell(&self, cx: &Cx<'_>, slot: Slot) -> Cell {
         match &self.make {
             Make::Own(make) => make(cx, slot),
+            Make::Apart(value, scope) => Cell::new(value(cx, slot), scope(cx, slot)),
             Make::Served(kind, part) => served::cell(cx, kind, part, slot),
+        }
+    }
+
+    /// What the row is sorted and filtered by.
+    pub fn value(&self, cx: &Cx<'_>, slot: Slot) -> Value {
+        match &self.make {
+            Make::Apart(value, _) => value(cx, slot),
+            _ => self.cell(cx, slot).value,
         }
     }
 
@@ -62,28 +73,37 @@ impl Column {
     }
 }
 
-const fn col(name: &'static str, min: u16, max: u16, keep: u8, cell: fn(&Cx<'_>, Slot) -> Cell) -> Column {
-    Column { shape: shape(name, min, max, keep), make: Make::Own(cell) }
+const fn col(name: &'static str, min: u16, max: u16, keep: u8, make: Make) -> Column {
+    Column { shape: shape(name, min, max, keep), make }
 }
 
-const fn num(name: &'static str, min: u16, max: u16, keep: u8, cell: fn(&Cx<'_>, Slot) -> Cell) -> Column {
-    Column { shape: number(name, min, max, keep), make: Make::Own(cell) }
+const fn num(name: &'static str, min: u16, max: u16, keep: u8, make: Make) -> Column {
+    Column { shape: number(name, min, max, keep), make }
 }
 
-const fn tail(name: &'static str, min: u16, max: u16, keep: u8, cell: fn(&Cx<'_>, Slot) -> Cell) -> Column {
-    Column { shape: list::tail(name, min, max, keep), make: Make::Own(cell) }
+const fn tail(name: &'static str, min: u16, max: u16, keep: u8, make: Make) -> Column {
+    Column { shape: list::tail(name, min, max, keep), make }
 }
 
-/// A cell of the record in that table, or an empty one where it is gone.
+/// A cell of the record in that table, or an empty one where it is gone; with a comma its value and its style apart.
 macro_rules! of {
-    ($table:ident, |$cx:ident, $r:ident| $cell:expr) => {
-        |cx: &Cx<'_>, slot: Slot| {
+    ($table:ident, |$cx:ident, $r:ident| $cell:expr $(,)?) => {
+        Make::Own(|cx, slot| {
             let $cx = cx;
             match cx.world.$table.get(slot) {
                 Some($r) => $cell,
                 None => Cell::plain(Value::None),
             }
-        }
+        })
+    };
+    ($table:ident, |$cx:ident, $r:ident| $value:expr, $scope:expr $(,)?) => {
+        Make::Apart(
+            |cx, slot| cx.world.$table.get(slot).map_or(Value::None, |$r| $value),
+            |cx, slot| {
+                let $cx = cx;
+                cx.world.$table.get(slot).map_or("text", |$r| $scope)
+            },
+        )
     };
 }
 
@@ -94,7 +114,7 @@ macro_rules! ns {
 }
 macro_rules! name {
     ($t:ident) => {
-        tail("NAME", 10, 60, 100, of!($t, |cx, r| Cell::new(Value::text(&r.meta.name), tone(cx, &r.meta, r))))
+        tail("NAME", 10, 60, 100, of!($t, |cx, r| Value::text(&r.meta.name), tone(cx, &r.meta, r)))
     };
 }
 macro_rules! age {
@@ -120,34 +140,26 @@ fn why<T: Object>(cx: &Cx<'_>, record: &T) -> Cell {
 
 pub static PODS: &[Column] = &[
     ns!(pods),
-    tail(
-        "NAME",
-        12,
-        60,
-        100,
-        of!(pods, |cx, p| Cell::new(Value::text(&p.meta.name), health::pod(cx, p).scope())),
-    ),
+    tail("NAME", 12, 60, 100, of!(pods, |cx, p| Value::text(&p.meta.name), health::pod(cx, p).scope())),
     num(
         "READY",
         5,
         5,
         80,
-        of!(pods, |cx, p| {
-            let s = p.status();
-            let (ready, of) = (s.ready, s.total);
-            Cell::new(
-                Value::Of(ready, of),
-                if health::pod(cx, p) == Health::Done || ready == of { "text.dim" } else { "status.pending" },
-            )
-        }),
+        of!(
+            pods,
+            |cx, p| {
+                let s = p.status();
+                Value::Of(s.ready, s.total)
+            },
+            {
+                let s = p.status();
+                let well = s.ready == s.total || health::pod(cx, p) == Health::Done;
+                if well { "text.dim" } else { "status.pending" }
+            }
+        ),
     ),
-    col(
-        "STATUS",
-        9,
-        24,
-        90,
-        of!(pods, |cx, p| Cell::new(Value::Text(p.status().status), health::pod(cx, p).scope())),
-    ),
+    col("STATUS", 9, 24, 90, of!(pods, |cx, p| Value::Text(p.status().status), health::pod(cx, p).scope())),
     num(
         "↻",
         3,
@@ -165,19 +177,13 @@ pub static PODS: &[Column] = &[
 ];
 
 pub static NODES: &[Column] = &[
-    tail(
-        "NAME",
-        10,
-        48,
-        100,
-        of!(nodes, |cx, n| Cell::new(Value::text(&n.meta.name), health::node(cx, n).scope())),
-    ),
+    tail("NAME", 10, 48, 100, of!(nodes, |cx, n| Value::text(&n.meta.name), health::node(cx, n).scope())),
     col(
         "STATUS",
         5,
         28,
         90,
-        of!(nodes, |cx, n| Cell::new(Value::Text(health::node_status(n)), health::node(cx, n).scope())),
+        of!(nodes, |cx, n| Value::Text(health::node_status(n)), health::node(cx, n).scope()),
     ),
     num(
         "GPU",
@@ -255,31 +261,67 @@ pub use workloads::{WORKLOADS, all as all_workloads, of_workload, workload_slot}
 
 /// Aggregated events: rows of `Cx::events`, not of the world's table.
 pub static EVENTS: &[Column] = &[
-    col("LAST", 8, 8, 96, |cx, s| match cx.events.get(s) {
-        Some(e) => Cell::dim(Value::Clock(e.last)),
-        None => Cell::plain(Value::None),
-    }),
-    col(" ", 1, 1, 92, |cx, s| match cx.events.get(s) {
-        Some(e) if e.warning => Cell::new(Value::Sign("warning", "Warning"), "event.warning"),
-        Some(_) => Cell::dim(Value::Sign("info", "Normal")),
-        None => Cell::plain(Value::None),
-    }),
-    col("REASON", 9, 24, 95, |cx, s| match cx.events.get(s) {
-        Some(e) => Cell::new(Value::text(&e.reason), if e.warning { "event.warning" } else { "text" }),
-        None => Cell::plain(Value::None),
-    }),
-    num("×", 2, 5, 70, |cx, s| match cx.events.get(s) {
-        Some(e) if e.count > 1 => Cell::dim(Value::Num(e.count.into())),
-        _ => Cell::plain(Value::None),
-    }),
-    tail("OBJECT", 10, 52, 94, |cx, s| match cx.events.get(s) {
-        Some(e) => Cell::plain(Value::Text(object_text(&e.regarding).into())),
-        None => Cell::plain(Value::None),
-    }),
-    col("MESSAGE", 10, 400, 98, |cx, s| match cx.events.get(s) {
-        Some(e) => Cell::plain(Value::text(&e.note)),
-        None => Cell::plain(Value::None),
-    }),
+    col(
+        "LAST",
+        8,
+        8,
+        96,
+        Make::Own(|cx, s| match cx.events.get(s) {
+            Some(e) => Cell::dim(Value::Clock(e.last)),
+            None => Cell::plain(Value::None),
+        }),
+    ),
+    col(
+        " ",
+        1,
+        1,
+        92,
+        Make::Own(|cx, s| match cx.events.get(s) {
+            Some(e) if e.warning => Cell::new(Value::Sign("warning", "Warning"), "event.warning"),
+            Some(_) => Cell::dim(Value::Sign("info", "Normal")),
+            None => Cell::plain(Value::None),
+        }),
+    ),
+    col(
+        "REASON",
+        9,
+        24,
+        95,
+        Make::Own(|cx, s| match cx.events.get(s) {
+            Some(e) => Cell::new(Value::text(&e.reason), if e.warning { "event.warning" } else { "text" }),
+            None => Cell::plain(Value::None),
+        }),
+    ),
+    num(
+        "×",
+        2,
+        5,
+        70,
+        Make::Own(|cx, s| match cx.events.get(s) {
+            Some(e) if e.count > 1 => Cell::dim(Value::Num(e.count.into())),
+            _ => Cell::plain(Value::None),
+        }),
+    ),
+    tail(
+        "OBJECT",
+        10,
+        52,
+        94,
+        Make::Own(|cx, s| match cx.events.get(s) {
+            Some(e) => Cell::plain(Value::Text(object_text(&e.regarding).into())),
+            None => Cell::plain(Value::None),
+        }),
+    ),
+    col(
+        "MESSAGE",
+        10,
+        400,
+        98,
+        Make::Own(|cx, s| match cx.events.get(s) {
+            Some(e) => Cell::plain(Value::text(&e.note)),
+            None => Cell::plain(Value::None),
+        }),
+    ),
 ];
 
 /// `prod/api-server-…` for pods, with the kind in front for all else.
@@ -297,13 +339,7 @@ fn object_text(o: &ObjectRef) -> String {
 
 /// kube-proxy's pods.
 pub static KUBE_PROXY: &[Column] = &[
-    tail(
-        "POD",
-        8,
-        20,
-        70,
-        of!(pods, |cx, p| Cell::new(Value::text(&p.meta.name), health::pod(cx, p).scope())),
-    ),
+    tail("POD", 8, 20, 70, of!(pods, |cx, p| Value::text(&p.meta.name), health::pod(cx, p).scope())),
     tail("NODE", 8, 30, 100, of!(pods, |_cx, p| Cell::plain(Value::text(&p.node)))),
     num(
         "↻",

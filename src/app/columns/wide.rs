@@ -1,9 +1,8 @@
 //! The columns that only the wide view has: owners, images, labels and what a node runs on.
 
-use super::{Column, col};
+use super::{Column, Make, col};
 use crate::app::cell::{Cell, Value};
-use crate::app::cx::Cx;
-use crate::world::{Kind, Meta, Slot};
+use crate::world::{Kind, Meta};
 
 fn owner(meta: &Meta) -> Cell {
     Cell::dim(meta.owner.as_ref().map_or(Value::None, |o| {

@@ -1,7 +1,7 @@
 //! All workloads in one table: Deployments, StatefulSets, DaemonSets, and ReplicaSets that nothing owns.
 
 use super::kinds::{image_names, progress, short};
-use super::{Column, col, num, tail, tone, why};
+use super::{Column, Make, col, num, tail, tone, why};
 use crate::app::cell::{Cell, Value};
 use crate::app::cx::Cx;
 use crate::world::{Kind, Slot, Workload};
@@ -35,13 +35,13 @@ pub fn all(cx: &Cx<'_>) -> Vec<Slot> {
 
 macro_rules! of {
     (|$cx:ident, $w:ident| $cell:expr) => {
-        |cx: &Cx<'_>, row: Slot| {
+        Make::Own(|cx, row| {
             let $cx = cx;
             match of_workload(cx, row) {
                 Some($w) => $cell,
                 None => Cell::plain(Value::None),
             }
-        }
+        })
     };
 }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::cell::Value;
+use crate::app::cell::{Prefix, Value};
 use crate::world::{Slot, Text};
 
 /// Rows in a block at most; a full one splits in two.
@@ -31,31 +31,34 @@ impl Key {
         text(&self.name, name) == Ordering::Equal && text(&self.namespace, namespace) == Ordering::Equal
     }
 
-    /// What decides first by itself, the same way for both directions: what has no value stands last in either.
-    fn first(&self, descending: bool) -> u128 {
-        match self.value {
-            Value::None => u128::MAX,
-            // A value's number is far below the largest there is.
-            _ if descending => u128::MAX - 1 - self.value.prefix(),
-            _ => self.value.prefix(),
-        }
+    pub(super) fn place(&self) -> u32 {
+        self.place
     }
 
-    fn cmp(&self, other: &Key, descending: bool) -> Ordering {
+    /// The order of two rows of one value, where the places of both are known.
+    pub(super) fn by_place(a: u32, b: u32) -> Option<Ordering> {
+        (a != UNRANKED && b != UNRANKED).then(|| a.cmp(&b))
+    }
+
+    /// What decides first, and mostly alone.
+    pub(super) fn prefix(&self, descending: bool) -> Prefix {
+        let prefix = self.value.prefix();
+        if descending { prefix.reversed() } else { prefix }
+    }
+
+    pub(super) fn cmp(&self, other: &Key, descending: bool) -> Ordering {
         let none = |k: &Key| k.value == Value::None;
-        none(self).cmp(&none(other)).then_with(|| self.settle(other, descending))
-    }
-
-    /// The order of two rows that have a value both, or neither.
-    fn settle(&self, other: &Key, descending: bool) -> Ordering {
-        let by_value = self.value.cmp(&other.value);
-        let by_value = if descending { by_value.reverse() } else { by_value };
-        by_value.then_with(|| {
-            if self.place != UNRANKED && other.place != UNRANKED {
-                return self.place.cmp(&other.place);
-            }
-            text(&self.namespace, &other.namespace).then_with(|| text(&self.name, &other.name))
-        })
+        none(self)
+            .cmp(&none(other))
+            .then_with(|| match self.value.cmp(&other.value) {
+                order if descending => order.reverse(),
+                order => order,
+            })
+            .then_with(|| {
+                Key::by_place(self.place, other.place).unwrap_or_else(|| {
+                    text(&self.namespace, &other.namespace).then_with(|| text(&self.name, &other.name))
+                })
+            })
     }
 }
 
@@ -77,6 +80,12 @@ pub struct Order {
 impl Order {
     pub fn new(descending: bool) -> Order {
         Order { descending, ..Order::default() }
+    }
+
+    /// Empty, with room for rows up to that slot.
+    pub(super) fn with_room(descending: bool, highest: Option<Slot>) -> Order {
+        let keys = vec![None; highest.map_or(0, |slot| slot.0 as usize + 1)];
+        Order { descending, keys, ..Order::default() }
     }
 
     pub fn len(&self) -> usize {
@@ -139,7 +148,7 @@ impl Order {
     }
 
     /// Puts a row that comes after all others at the end.
-    fn append(&mut self, slot: Slot, key: Key) {
+    pub(super) fn append(&mut self, slot: Slot, key: Key) {
         match self.blocks.last_mut() {
             Some(block) if block.len() < BLOCK / 2 => block.push(slot),
             _ => {
@@ -201,122 +210,13 @@ impl Order {
     pub fn key_of(&self, slot: Slot) -> Option<&Key> {
         self.key(slot)
     }
-
-    /// Builds the order of many rows at once.
-    pub fn build(rows: Vec<(Slot, Key)>, descending: bool) -> Order {
-        let mut builder = Builder::new(descending);
-        builder.add(rows);
-        builder.merge(usize::MAX);
-        builder.done()
-    }
-}
-
-/// Makes an order in portions, so that nobody waits for a large one: runs are sorted as they are added and merged
-/// little by little.
-#[derive(Debug)]
-pub struct Builder {
-    descending: bool,
-    runs: Vec<Run>,
-    /// Runs with rows left, the one with the first row last.
-    heads: Vec<u32>,
-    order: Order,
-    begun: bool,
-}
-
-#[derive(Debug)]
-struct Run {
-    rows: Vec<(Slot, Option<Key>)>,
-    /// What decides first, and which row it is of; the first row last.
-    sorted: Vec<(u128, u32)>,
-}
-
-impl Run {
-    fn row(&self, i: u32) -> (Slot, Option<&Key>) {
-        let (slot, key) = &self.rows[i as usize];
-        (*slot, key.as_ref())
-    }
-}
-
-/// The order of two rows, by what decides first and then by all of it.
-fn compare(a: (u128, (Slot, Option<&Key>)), b: (u128, (Slot, Option<&Key>)), descending: bool) -> Ordering {
-    a.0.cmp(&b.0).then_with(|| match (a.1.1, b.1.1) {
-        (Some(x), Some(y)) => x.settle(y, descending).then(a.1.0.cmp(&b.1.0)),
-        _ => Ordering::Equal,
-    })
-}
-
-impl Builder {
-    pub fn new(descending: bool) -> Builder {
-        let order = Order::new(descending);
-        Builder { descending, runs: Vec::new(), heads: Vec::new(), order, begun: false }
-    }
-
-    /// Adds rows in any order.
-    pub fn add(&mut self, rows: Vec<(Slot, Key)>) {
-        if rows.is_empty() {
-            return;
-        }
-        let descending = self.descending;
-        let mut sorted: Vec<(u128, u32)> =
-            (0u32..).zip(&rows).map(|(i, r)| (r.1.first(descending), i)).collect();
-        let rows = rows.into_iter().map(|(slot, key)| (slot, Some(key))).collect();
-        let run = Run { rows, sorted: Vec::new() };
-        // Rows often come sorted by name: a stable sort makes use of it.
-        sorted.sort_by(|a, b| compare((b.0, run.row(b.1)), (a.0, run.row(a.1)), descending));
-        self.runs.push(Run { sorted, ..run });
-    }
-
-    fn head(&self, run: u32) -> (u128, (Slot, Option<&Key>)) {
-        let run = &self.runs[run as usize];
-        match run.sorted.last() {
-            Some((first, i)) => (*first, run.row(*i)),
-            None => (u128::MAX, (Slot(u32::MAX), None)),
-        }
-    }
-
-    /// Puts a run where its first row says among the others.
-    fn seat(&mut self, run: u32) {
-        let new = self.head(run);
-        let at =
-            self.heads.partition_point(|h| compare(self.head(*h), new, self.descending) == Ordering::Greater);
-        self.heads.insert(at, run);
-    }
-
-    /// Merges at most so many rows; true when all are in order.
-    pub fn merge(&mut self, most: usize) -> bool {
-        if !self.begun {
-            self.begun = true;
-            (0..self.runs.len() as u32).for_each(|run| self.seat(run));
-            let rows = self.runs.iter().flat_map(|r| &r.rows);
-            let highest = rows.map(|(slot, _)| slot.0 as usize + 1).max().unwrap_or(0);
-            self.order.keys.resize(highest, None);
-        }
-        for _ in 0..most {
-            let Some(at) = self.heads.pop() else { return true };
-            let run = &mut self.runs[at as usize];
-            if let Some((_, i)) = run.sorted.pop()
-                && let Some((slot, key)) = run.rows.get_mut(i as usize)
-                && let Some(key) = key.take()
-            {
-                let slot = *slot;
-                self.order.append(slot, key);
-            }
-            if !self.runs[at as usize].sorted.is_empty() {
-                self.seat(at);
-            }
-        }
-        self.heads.is_empty()
-    }
-
-    pub fn done(self) -> Order {
-        self.order
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::sorted::Builder;
     use super::*;
 
     fn key(value: i64, name: u32) -> Key {
