@@ -40,13 +40,7 @@ impl Key {
         (a != UNRANKED && b != UNRANKED).then(|| a.cmp(&b))
     }
 
-    /// What decides first, and mostly alone.
-    pub(super) fn prefix(&self, descending: bool) -> Prefix {
-        let prefix = self.value.prefix();
-        if descending { prefix.reversed() } else { prefix }
-    }
-
-    pub(super) fn cmp(&self, other: &Key, descending: bool) -> Ordering {
+    fn cmp(&self, other: &Key, descending: bool) -> Ordering {
         let none = |k: &Key| k.value == Value::None;
         none(self)
             .cmp(&none(other))
@@ -82,12 +76,6 @@ impl Order {
         Order { descending, ..Order::default() }
     }
 
-    /// Empty, with room for rows up to that slot.
-    pub(super) fn with_room(descending: bool, highest: Option<Slot>) -> Order {
-        let keys = vec![None; highest.map_or(0, |slot| slot.0 as usize + 1)];
-        Order { descending, keys, ..Order::default() }
-    }
-
     pub fn len(&self) -> usize {
         self.len
     }
@@ -104,20 +92,31 @@ impl Order {
         self.keys.get(slot.0 as usize)?.as_ref()
     }
 
-    fn compare(&self, a: Slot, key: &Key, slot: Slot) -> Ordering {
+    fn against(&self, a: Slot, key: &Key, slot: Slot) -> Ordering {
         self.key(a).map_or(Ordering::Equal, |k| k.cmp(key, self.descending)).then(a.cmp(&slot))
+    }
+
+    /// The order of two rows that have keys.
+    pub(super) fn compare(&self, a: Slot, b: Slot) -> Ordering {
+        self.key(b).map_or(Ordering::Equal, |key| self.against(a, key, b))
+    }
+
+    /// What decides first where a row of this key stands, and mostly alone.
+    pub(super) fn prefix(&self, key: &Key) -> Prefix {
+        let prefix = key.value.prefix();
+        if self.descending { prefix.reversed() } else { prefix }
     }
 
     /// The block and the place in it where the row stands or would.
     fn place(&self, key: &Key, slot: Slot) -> (usize, usize) {
         let b = self
             .blocks
-            .partition_point(|b| b.last().is_some_and(|s| self.compare(*s, key, slot) == Ordering::Less))
+            .partition_point(|b| b.last().is_some_and(|s| self.against(*s, key, slot) == Ordering::Less))
             .min(self.blocks.len().saturating_sub(1));
         let at = self
             .blocks
             .get(b)
-            .map_or(0, |block| block.partition_point(|s| self.compare(*s, key, slot) == Ordering::Less));
+            .map_or(0, |block| block.partition_point(|s| self.against(*s, key, slot) == Ordering::Less));
         (b, at)
     }
 
@@ -138,17 +137,22 @@ impl Order {
                 }
             }
         }
+        self.announce(slot, key);
+        self.len += 1;
+        true
+    }
+
+    /// Says by which key a row goes, before it is put in.
+    pub(super) fn announce(&mut self, slot: Slot, key: Key) {
         let i = slot.0 as usize;
         if self.keys.len() <= i {
             self.keys.resize(i + 1, None);
         }
         self.keys[i] = Some(key);
-        self.len += 1;
-        true
     }
 
-    /// Puts a row that comes after all others at the end.
-    pub(super) fn append(&mut self, slot: Slot, key: Key) {
+    /// Puts a row that was announced at the end: it comes after all others.
+    pub(super) fn append(&mut self, slot: Slot) {
         match self.blocks.last_mut() {
             Some(block) if block.len() < BLOCK / 2 => block.push(slot),
             _ => {
@@ -157,7 +161,6 @@ impl Order {
                 self.blocks.push(block);
             }
         }
-        self.keys[slot.0 as usize] = Some(key);
         self.len += 1;
     }
 

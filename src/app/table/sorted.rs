@@ -9,51 +9,37 @@ use crate::world::Slot;
 /// Runs of rows are sorted as they are added, and merged little by little.
 #[derive(Debug)]
 pub struct Builder {
-    descending: bool,
-    runs: Vec<Run>,
+    /// Sorted rows, the first one last.
+    runs: Vec<Vec<Mark>>,
     /// Runs with rows left, the one with the first row last.
-    heads: Vec<u32>,
-    order: Option<Order>,
+    heads: Vec<usize>,
+    order: Order,
+    begun: bool,
 }
 
-#[derive(Debug)]
-struct Run {
-    rows: Vec<(Slot, Option<Key>)>,
-    /// The first row last.
-    sorted: Vec<Mark>,
-}
-
-/// What mostly decides alone where a row of a run stands.
+/// What mostly decides alone where a row stands.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     prefix: Prefix,
     place: u32,
-    row: u32,
+    slot: Slot,
 }
 
-impl Run {
-    fn compare(&self, mark: &Mark, other: (&Run, &Mark), descending: bool) -> Ordering {
-        let (run, than) = other;
-        let decided = mark.prefix.cmp(&than.prefix);
-        if decided != Ordering::Equal {
-            return decided;
-        }
-        if mark.prefix.whole()
-            && let Some(order @ (Ordering::Less | Ordering::Greater)) = Key::by_place(mark.place, than.place)
-        {
-            return order;
-        }
-        match (&self.rows[mark.row as usize], &run.rows[than.row as usize]) {
-            ((a, Some(x)), (b, Some(y))) => x.cmp(y, descending).then(a.cmp(b)),
-            // A row that was taken out stands in no run any more.
-            _ => Ordering::Equal,
-        }
+/// The order of two rows whose keys are known.
+fn compare(order: &Order, a: &Mark, b: &Mark) -> Ordering {
+    let decided = a.prefix.cmp(&b.prefix);
+    if decided != Ordering::Equal {
+        return decided;
+    }
+    match Key::by_place(a.place, b.place) {
+        Some(decided @ (Ordering::Less | Ordering::Greater)) if a.prefix.whole() => decided,
+        _ => order.compare(a.slot, b.slot),
     }
 }
 
 impl Builder {
     pub fn new(descending: bool) -> Builder {
-        Builder { descending, runs: Vec::new(), heads: Vec::new(), order: None }
+        Builder { runs: Vec::new(), heads: Vec::new(), order: Order::new(descending), begun: false }
     }
 
     /// Adds rows in any order.
@@ -61,61 +47,42 @@ impl Builder {
         if rows.is_empty() {
             return;
         }
-        let marks = (0u32..).zip(&rows).map(|(row, (_, key))| Mark {
-            prefix: key.prefix(self.descending),
-            place: key.place(),
-            row,
-        });
-        let mut sorted: Vec<Mark> = marks.collect();
-        let rows = rows.into_iter().map(|(slot, key)| (slot, Some(key))).collect();
-        let mut run = Run { rows, sorted: Vec::new() };
+        let mut run = Vec::with_capacity(rows.len());
+        for (slot, key) in rows {
+            run.push(Mark { prefix: self.order.prefix(&key), place: key.place(), slot });
+            self.order.announce(slot, key);
+        }
         // Rows often come sorted by name: a stable sort makes use of it.
-        sorted.sort_by(|a, b| run.compare(b, (&run, a), self.descending));
-        run.sorted = sorted;
+        run.sort_by(|a, b| compare(&self.order, b, a));
         self.runs.push(run);
     }
 
-    /// The order of two runs by their first rows; one without rows is last.
-    fn compare(&self, a: u32, b: u32) -> Ordering {
-        let (a, b) = (&self.runs[a as usize], &self.runs[b as usize]);
-        match (a.sorted.last(), b.sorted.last()) {
-            (Some(x), Some(y)) => a.compare(x, (b, y), self.descending),
-            (x, y) => x.is_none().cmp(&y.is_none()),
-        }
-    }
-
     /// Puts a run where its first row says among the others.
-    fn seat(&mut self, run: u32) {
-        let at = self.heads.partition_point(|h| self.compare(*h, run) == Ordering::Greater);
+    fn seat(&mut self, run: usize) {
+        let Some(first) = self.runs[run].last() else { return };
+        let at = self.heads.partition_point(|h| {
+            self.runs[*h].last().is_some_and(|head| compare(&self.order, head, first) == Ordering::Greater)
+        });
         self.heads.insert(at, run);
     }
 
     /// Merges at most so many rows; true when all are in order.
     pub fn merge(&mut self, most: usize) -> bool {
-        let mut order = self.order.take().unwrap_or_else(|| {
-            (0..self.runs.len() as u32).for_each(|run| self.seat(run));
-            let rows = self.runs.iter().flat_map(|r| &r.rows);
-            Order::with_room(self.descending, rows.map(|(slot, _)| *slot).max())
-        });
+        if !std::mem::replace(&mut self.begun, true) {
+            (0..self.runs.len()).for_each(|run| self.seat(run));
+        }
         for _ in 0..most {
-            let Some(at) = self.heads.pop() else { break };
-            let run = &mut self.runs[at as usize];
-            if let Some(mark) = run.sorted.pop()
-                && let (slot, key) = &mut run.rows[mark.row as usize]
-                && let Some(key) = key.take()
-            {
-                order.append(*slot, key);
-            }
-            if !run.sorted.is_empty() {
-                self.seat(at);
+            let Some(run) = self.heads.pop() else { break };
+            if let Some(mark) = self.runs[run].pop() {
+                self.order.append(mark.slot);
+                self.seat(run);
             }
         }
-        self.order = Some(order);
         self.heads.is_empty()
     }
 
     /// What was merged so far.
     pub fn done(self) -> Order {
-        self.order.unwrap_or_else(|| Order::new(self.descending))
+        self.order
     }
 }
