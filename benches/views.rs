@@ -42,12 +42,12 @@ fn pod(i: u32) -> Pod {
     Pod {
         meta: Meta {
             namespace: format!("team-{:02}", i % 40).into(),
-            name: format!("service-{:03}-{:08x}-{:05}", i % 300, (i / 300) % 11, i).into(),
+            name: format!("inference-gateway-service-{:03}-{:08x}-{:05}", i % 300, (i / 300) % 11, i).into(),
             uid: Uid::Uuid(u128::from(i) + 1),
             created: Some(Time(NOW - i64::from(chance % 2_000_000) * 1000)),
             ..Meta::default()
         },
-        node: format!("node-{:05}", chance % 3000).into(),
+        node: format!("gke-inference-prod-europe-west4-a100-pool-{:05}", chance % 3000).into(),
         phase: Phase::Running,
         ip: format!("10.{}.{}.{}", i >> 16, (i >> 8) & 255, i & 255).into(),
         ready: !sick,

@@ -44,7 +44,7 @@ impl Value {
             Value::Age(_) | Value::Clock(_) => 1,
             Value::Of(..) => 2,
             Value::Ranked(..) => 3,
-            Value::Text(_) | Value::Word(_) | Value::Sign(..) => 4,
+            Value::Text(_) | Value::Word(_) | Value::Sign(..) => TEXT,
             Value::None => 5,
         }
     }
@@ -62,6 +62,11 @@ impl Value {
             }
             Value::Text(_) | Value::Word(_) | Value::Sign(..) | Value::None => 0,
         }
+    }
+
+    /// The text, of a value that is nothing else.
+    pub fn as_text(&self) -> Option<&str> {
+        matches!(self, Value::Text(_) | Value::Word(_) | Value::Sign(..)).then(|| self.word())
     }
 
     fn word(&self) -> &str {
@@ -143,7 +148,7 @@ impl Ord for Value {
 }
 
 /// Text order in which `node-9` comes before `node-10`.
-fn natural(a: &str, b: &str) -> Ordering {
+pub fn natural(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     loop {
         match (a.first(), b.first()) {
@@ -171,6 +176,9 @@ fn natural(a: &str, b: &str) -> Ordering {
     }
 }
 
+/// Where texts stand among the sorts of values.
+const TEXT: u8 = 4;
+
 /// Bytes of a prefix. Names of pods and nodes as they come mostly fit.
 const PREFIX: usize = 40;
 
@@ -181,7 +189,14 @@ pub struct Prefix([u64; PREFIX / 8]);
 
 impl Prefix {
     /// After all others, in either direction: what has no value stands last.
-    const LAST: Prefix = Prefix([u64::MAX; PREFIX / 8]);
+    pub const LAST: Prefix = Prefix([u64::MAX; PREFIX / 8]);
+
+    /// Of a text whose rank among all texts that are compared is known.
+    pub fn ranked(rank: u32) -> Prefix {
+        let mut words = [0; PREFIX / 8];
+        words[0] = u64::from(TEXT + 1) << 56 | u64::from(rank);
+        Prefix(words)
+    }
 
     /// For the other direction.
     pub fn reversed(self) -> Prefix {

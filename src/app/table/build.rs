@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Table;
-use super::order::{Key, Order, UNRANKED};
+use super::order::{Key, Order, UNRANKED, Way};
 use super::sorted::Builder;
 use crate::app::cell::Value;
 use crate::app::cx::Cx;
@@ -12,58 +12,89 @@ use crate::world::{Kind, Slot};
 /// Rows looked at in one go.
 const PORTION: usize = 4096;
 /// Rows put in order in one go.
-const MERGED: usize = 8192;
+const SORTED: usize = 8192;
+
+/// What a rebuild is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum For {
+    Rows,
+    /// The places by name and namespace.
+    Named,
+    /// The places by namespace and name.
+    Housed,
+}
 
 /// A new order on its way, while the one before is shown.
 #[derive(Debug)]
 pub(super) struct Rebuild {
+    of: For,
     /// Rows still to be looked at, the next one last.
     left: Vec<Slot>,
     builder: Builder,
     /// Rows that changed meanwhile: they are looked at once more at the end.
-    pub(super) changed: BTreeSet<Slot>,
-    /// Not a new order, but where each row stands among the names.
-    pub(super) names: bool,
+    changed: BTreeSet<Slot>,
+    /// The places by name and namespace, once they are known.
+    named: Vec<u32>,
 }
 
 impl Rebuild {
-    fn new(left: Vec<Slot>, descending: bool, names: bool) -> Box<Rebuild> {
-        Box::new(Rebuild { left, builder: Builder::new(descending), changed: BTreeSet::new(), names })
+    fn new(of: For, left: Vec<Slot>, way: Way) -> Box<Rebuild> {
+        Box::new(Rebuild {
+            of,
+            left,
+            builder: Builder::new(way),
+            changed: BTreeSet::new(),
+            named: Vec::new(),
+        })
+    }
+
+    /// The row of this slot changed meanwhile. True where it is placed at the end.
+    pub fn defers(&mut self, slot: Slot) -> bool {
+        self.changed.insert(slot);
+        self.of == For::Rows
     }
 }
 
-/// Where each slot's row stands by namespace and name; learned once for a large table, so that rows of one value need
-/// not be compared by their texts whenever it is sorted.
+/// Where each slot's row stands among the names. Learned for a large table once its rows stand, so that neither names
+/// nor rows of one value need be compared by their texts whenever it is sorted.
 #[derive(Debug, Default)]
-pub(super) struct Places(Vec<u32>);
+pub(super) struct Places {
+    /// By name, then namespace.
+    named: Vec<u32>,
+    /// By namespace, then name.
+    housed: Vec<u32>,
+}
 
 impl Places {
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub fn of(&self, slot: Slot) -> u32 {
-        self.0.get(slot.0 as usize).copied().unwrap_or(UNRANKED)
+    pub fn of(&self, slot: Slot, named: bool) -> u32 {
+        place_in(if named { &self.named } else { &self.housed }, slot)
     }
 
     /// Another object may have taken the slot.
     pub fn forget(&mut self, slot: Slot) {
-        if let Some(place) = self.0.get_mut(slot.0 as usize) {
-            *place = UNRANKED;
-        }
-    }
-
-    /// Takes the places from an order by name. What changed meanwhile may be another object in the same slot.
-    fn learn(&mut self, order: &Order, changed: &BTreeSet<Slot>) {
-        self.0.clear();
-        for (place, slot) in (0u32..).zip(order.range(0)) {
-            let i = slot.0 as usize;
-            if self.0.len() <= i {
-                self.0.resize(i + 1, UNRANKED);
+        for places in [&mut self.named, &mut self.housed] {
+            if let Some(place) = places.get_mut(slot.0 as usize) {
+                *place = UNRANKED;
             }
-            self.0[i] = if changed.contains(&slot) { UNRANKED } else { place };
         }
     }
+}
+
+fn place_in(places: &[u32], slot: Slot) -> u32 {
+    places.get(slot.0 as usize).copied().unwrap_or(UNRANKED)
+}
+
+/// The place of each slot in an order. What changed meanwhile may be another object.
+fn numbered(order: &Order, changed: &BTreeSet<Slot>) -> Vec<u32> {
+    let mut places = Vec::new();
+    for (place, slot) in (0u32..).zip(order.range(0)) {
+        let i = slot.0 as usize;
+        if places.len() <= i {
+            places.resize(i + 1, UNRANKED);
+        }
+        places[i] = if changed.contains(&slot) { UNRANKED } else { place };
+    }
+    places
 }
 
 /// Frees what many rows took in a thread of its own: a hundred thousand keys take longer than a frame may.
@@ -78,11 +109,11 @@ impl Table {
     pub fn rebuild(&mut self, cx: &Cx<'_>) {
         let mut left = self.source.candidates(cx);
         left.reverse();
-        let rebuild = Rebuild::new(left, self.descending, false);
+        let small = left.len() <= PORTION;
+        let rebuild = Rebuild::new(For::Rows, left, self.way());
         let_go(self.order.len(), self.rebuild.replace(rebuild));
         self.inside.clear();
         self.total = 0;
-        let small = self.rebuild.as_ref().is_some_and(|r| r.left.len() <= PORTION);
         self.work(cx);
         while small && self.at_work() {
             self.work(cx);
@@ -97,48 +128,74 @@ impl Table {
     /// One portion of a rebuild under way. True when the new order stands.
     pub fn work(&mut self, cx: &Cx<'_>) -> bool {
         let Some(mut rebuild) = self.rebuild.take() else { return false };
-        let rest = rebuild.left.len().saturating_sub(PORTION);
-        let portion = rebuild.left.split_off(rest);
-        if portion.is_empty() {
-            if rebuild.builder.merge(MERGED) {
-                if rebuild.names {
-                    let order = rebuild.builder.done();
-                    self.places.learn(&order, &rebuild.changed);
-                    let_go(order.len(), order);
-                    return false;
-                }
-                self.install(cx, *rebuild);
-                return true;
+        if rebuild.left.is_empty() {
+            if rebuild.builder.step(SORTED) {
+                return self.finish(cx, *rebuild);
             }
-        } else if rebuild.names {
-            let rows = portion.into_iter().filter_map(|slot| {
-                let meta = self.source.meta(cx, slot)?;
-                Some((slot, Key::new(Value::None, UNRANKED, meta.namespace.clone(), meta.name.clone())))
-            });
-            rebuild.builder.add(rows.collect());
         } else {
-            let mut rows = Vec::with_capacity(portion.len());
+            let rest = rebuild.left.len().saturating_sub(PORTION);
+            let portion = rebuild.left.split_off(rest);
             let mut text = String::new();
             for slot in portion.into_iter().rev() {
-                let within = self.source.lists(cx, &self.namespaces, slot);
-                self.note_inside(slot, within);
-                if within
-                    && self.keeps(cx, slot, &mut text)
-                    && let Some(key) = self.key(cx, slot)
-                {
-                    rows.push((slot, key));
+                let key = match rebuild.of {
+                    For::Rows => self.row_key(cx, slot, &mut text),
+                    For::Named => self.name_key(cx, slot, None),
+                    For::Housed => self.name_key(cx, slot, Some(&rebuild.named)),
+                };
+                if let Some(key) = key {
+                    rebuild.builder.add(slot, key);
                 }
             }
-            rebuild.builder.add(rows);
         }
         self.rebuild = Some(rebuild);
         false
     }
 
-    fn install(&mut self, cx: &Cx<'_>, rebuild: Rebuild) {
-        let before = std::mem::replace(&mut self.order, rebuild.builder.done());
+    /// The key of a row that is listed.
+    fn row_key(&mut self, cx: &Cx<'_>, slot: Slot, text: &mut String) -> Option<Key> {
+        let within = self.source.lists(cx, &self.namespaces, slot);
+        self.note_inside(slot, within);
+        (within && self.keeps(cx, slot, text)).then(|| self.key(cx, slot))?
+    }
+
+    /// What tells a row's place among the names: by name, or by namespace where its place by name is known.
+    fn name_key(&self, cx: &Cx<'_>, slot: Slot, named: Option<&Vec<u32>>) -> Option<Key> {
+        let meta = self.source.meta(cx, slot)?;
+        let (value, place) = match named {
+            Some(named) => (&meta.namespace, place_in(named, slot)),
+            None => (&meta.name, UNRANKED),
+        };
+        Some(Key::new(Value::Text(value.clone()), place, meta.namespace.clone(), meta.name.clone()))
+    }
+
+    /// Takes what was built. True where it is the order of the rows.
+    fn finish(&mut self, cx: &Cx<'_>, rebuild: Rebuild) -> bool {
+        let order = rebuild.builder.done();
+        if rebuild.of == For::Rows {
+            self.install(cx, order, rebuild.changed);
+            return true;
+        }
+        let places = numbered(&order, &rebuild.changed);
+        if rebuild.of == For::Named {
+            let mut next = Rebuild::new(For::Housed, order.range(0).collect(), Way::default());
+            (next.named, next.changed) = (places, rebuild.changed);
+            self.rebuild = Some(next);
+        } else {
+            let first = self.places.housed.is_empty();
+            self.places = Places { named: rebuild.named, housed: places };
+            // The rows stand by places that count no longer.
+            if !first {
+                self.rebuild(cx);
+            }
+        }
+        let_go(order.len(), order);
+        false
+    }
+
+    fn install(&mut self, cx: &Cx<'_>, order: Order, changed: BTreeSet<Slot>) {
+        let before = std::mem::replace(&mut self.order, order);
         let_go(before.len(), before);
-        for slot in rebuild.changed {
+        for slot in changed {
             self.place(cx, slot);
         }
         if self.cursor.is_some_and(|c| !self.order.contains(c)) {
@@ -146,9 +203,10 @@ impl Table {
         }
         self.seek_again(cx);
         self.settle();
-        if self.places.is_empty() && self.order.len() > PORTION && self.source.kind != Kind::Event {
-            let left = self.order.range(0).collect();
-            self.rebuild = Some(Rebuild::new(left, false, true));
+        let rows = self.order.len();
+        let unranked = || self.order.range(0).filter(|s| self.places.of(*s, false) == UNRANKED).count();
+        if rows > PORTION && self.source.kind != Kind::Event && unranked() > rows / 8 {
+            self.rebuild = Some(Rebuild::new(For::Named, self.order.range(0).collect(), Way::default()));
         }
     }
 }

@@ -34,7 +34,7 @@ impl Table {
             self.ghosts.remove(0);
         }
         let cells = self.columns.iter().map(|c| c.cell(cx, slot)).collect();
-        self.ghosts.push(Ghost { object, cells, key: key.clone(), slot, until: cx.now.plus(GHOST) });
+        self.ghosts.push(Ghost { object, cells, key: key.unranked(), slot, until: cx.now.plus(GHOST) });
     }
 
     /// When the first ghost goes.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::cell::Cell;
+use super::cell::{Cell, Value};
 use super::columns::Column;
 use super::cx::Cx;
 use super::filter::Filter;
@@ -17,7 +17,7 @@ mod source;
 
 use build::{Places, Rebuild};
 pub use ghosts::Ghost;
-use order::{Key, Order, UNRANKED};
+use order::{Key, Order, UNRANKED, Way};
 pub use source::{Fence, Source};
 
 /// One line of the window.
@@ -158,8 +158,16 @@ impl Table {
         self.filter.keeps(cx, &self.columns, slot, self.source.labels(cx, slot), text)
     }
 
+    /// By what the rows are ordered.
+    fn way(&self) -> Way {
+        let named = self.sort.and_then(|c| self.columns.get(c)).is_some_and(|c| c.is("NAME"));
+        Way { descending: self.descending, named }
+    }
+
     fn key(&self, cx: &Cx<'_>, slot: Slot) -> Option<Key> {
+        let named = self.way().named;
         let value = match self.sort.and_then(|c| self.columns.get(c)) {
+            Some(_) if named => Value::None,
             Some(column) => column.value(cx, slot),
             None => self.source.natural(cx, slot),
         };
@@ -168,7 +176,7 @@ impl Table {
             return Some(Key::new(value, UNRANKED, about.namespace.clone(), about.name.clone()));
         }
         let meta = self.source.meta(cx, slot)?;
-        Some(Key::new(value, self.places.of(slot), meta.namespace.clone(), meta.name.clone()))
+        Some(Key::new(value, self.places.of(slot, named), meta.namespace.clone(), meta.name.clone()))
     }
 
     /// The row of this slot changed, came or went. True where that may show in the window.
@@ -182,11 +190,8 @@ impl Table {
             self.places.forget(slot);
         }
         if let Some(rebuild) = &mut self.rebuild
-            && rebuild.names
+            && rebuild.defers(slot)
         {
-            rebuild.changed.insert(slot);
-        } else if let Some(rebuild) = &mut self.rebuild {
-            rebuild.changed.insert(slot);
             let within = self.source.lists(cx, &self.namespaces, slot);
             if !within && self.order.contains(slot) {
                 self.drop_row(slot);

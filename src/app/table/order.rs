@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::app::cell::{Prefix, Value};
+use super::sorted::Words;
+use crate::app::cell::{Prefix, Value, natural};
 use crate::world::{Slot, Text};
 
 /// Rows in a block at most; a full one splits in two.
@@ -11,10 +12,24 @@ const BLOCK: usize = 512;
 /// A row whose place among the names is not known.
 pub const UNRANKED: u32 = u32::MAX;
 
+/// By what rows are ordered, besides their values.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Way {
+    pub descending: bool,
+    /// By the objects' own names: values count for nothing, places are those among the names alone.
+    pub named: bool,
+}
+
+impl Way {
+    fn turned(self, order: Ordering) -> Ordering {
+        if self.descending { order.reverse() } else { order }
+    }
+}
+
 /// Where a row stands: the sorted column's value, then namespace, name and slot so that no two rows are equal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key {
-    /// Its place by namespace and name among the ranked rows: saves comparing texts.
+    /// Its place by its names among the ranked rows: saves comparing texts.
     place: u32,
     value: Value,
     namespace: Text,
@@ -31,34 +46,56 @@ impl Key {
         text(&self.name, name) == Ordering::Equal && text(&self.namespace, namespace) == Ordering::Equal
     }
 
-    pub(super) fn place(&self) -> u32 {
-        self.place
+    /// The same, to be compared by its texts alone: places are learned anew.
+    pub(super) fn unranked(&self) -> Key {
+        Key { place: UNRANKED, ..self.clone() }
     }
 
-    /// The order of two rows of one value, where the places of both are known.
-    pub(super) fn by_place(a: u32, b: u32) -> Option<Ordering> {
-        (a != UNRANKED && b != UNRANKED).then(|| a.cmp(&b))
+    /// What decides first, by itself.
+    pub(super) fn mark(&self, slot: Slot, way: Way, words: &Words) -> Mark {
+        let prefix = match (way, words.rank(&self.value)) {
+            (Way { named: true, .. }, _) => Prefix::LAST,
+            (_, Some(rank)) => Prefix::ranked(rank),
+            _ => self.value.prefix(),
+        };
+        Mark { prefix: if way.descending { prefix.reversed() } else { prefix }, place: self.place, slot }
     }
 
-    fn cmp(&self, other: &Key, descending: bool) -> Ordering {
+    pub(super) fn value(&self) -> &Value {
+        &self.value
+    }
+
+    fn cmp(&self, other: &Key, way: Way) -> Ordering {
+        if way.named {
+            let by_name =
+                || text(&self.name, &other.name).then_with(|| text(&self.namespace, &other.namespace));
+            return way.turned(by_place(self.place, other.place).unwrap_or_else(by_name));
+        }
         let none = |k: &Key| k.value == Value::None;
-        none(self)
-            .cmp(&none(other))
-            .then_with(|| match self.value.cmp(&other.value) {
-                order if descending => order.reverse(),
-                order => order,
+        none(self).cmp(&none(other)).then_with(|| way.turned(self.value.cmp(&other.value))).then_with(|| {
+            by_place(self.place, other.place).unwrap_or_else(|| {
+                text(&self.namespace, &other.namespace).then_with(|| text(&self.name, &other.name))
             })
-            .then_with(|| {
-                Key::by_place(self.place, other.place).unwrap_or_else(|| {
-                    text(&self.namespace, &other.namespace).then_with(|| text(&self.name, &other.name))
-                })
-            })
+        })
     }
+}
+
+/// The order of two rows by their names, where the places of both are known.
+fn by_place(a: u32, b: u32) -> Option<Ordering> {
+    (a != UNRANKED && b != UNRANKED).then(|| a.cmp(&b))
 }
 
 /// Namespaces are shared by their objects: most comparisons are of one text with itself.
 fn text(a: &Text, b: &Text) -> Ordering {
-    if Text::ptr_eq(a, b) { Ordering::Equal } else { a.cmp(b) }
+    if Text::ptr_eq(a, b) { Ordering::Equal } else { natural(a, b) }
+}
+
+/// What mostly decides alone where a row stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    prefix: Prefix,
+    place: u32,
+    pub slot: Slot,
 }
 
 /// A sorted list in blocks: insert and remove touch one block, finding the n-th row walks the block lengths.
@@ -68,12 +105,12 @@ pub struct Order {
     /// The key each slot was put in with; what is not listed has none.
     keys: Vec<Option<Key>>,
     len: usize,
-    descending: bool,
+    way: Way,
 }
 
 impl Order {
-    pub fn new(descending: bool) -> Order {
-        Order { descending, ..Order::default() }
+    pub fn new(way: Way) -> Order {
+        Order { way, ..Order::default() }
     }
 
     pub fn len(&self) -> usize {
@@ -93,18 +130,28 @@ impl Order {
     }
 
     fn against(&self, a: Slot, key: &Key, slot: Slot) -> Ordering {
-        self.key(a).map_or(Ordering::Equal, |k| k.cmp(key, self.descending)).then(a.cmp(&slot))
+        self.key(a).map_or(Ordering::Equal, |k| k.cmp(key, self.way)).then(a.cmp(&slot))
     }
 
-    /// The order of two rows that have keys.
-    pub(super) fn compare(&self, a: Slot, b: Slot) -> Ordering {
-        self.key(b).map_or(Ordering::Equal, |key| self.against(a, key, b))
+    /// The mark of a row that was announced.
+    pub(super) fn mark(&self, slot: Slot, words: &Words) -> Option<Mark> {
+        Some(self.key(slot)?.mark(slot, self.way, words))
     }
 
-    /// What decides first where a row of this key stands, and mostly alone.
-    pub(super) fn prefix(&self, key: &Key) -> Prefix {
-        let prefix = key.value.prefix();
-        if self.descending { prefix.reversed() } else { prefix }
+    /// The order of two rows that were announced.
+    pub(super) fn compare(&self, a: &Mark, b: &Mark) -> Ordering {
+        let decided = a.prefix.cmp(&b.prefix);
+        if decided != Ordering::Equal {
+            return decided;
+        }
+        match by_place(a.place, b.place).filter(|_| a.prefix.whole()) {
+            // Names are turned with the values they are; below values they are not.
+            Some(Ordering::Less | Ordering::Greater) if self.way.named => {
+                self.way.turned(a.place.cmp(&b.place))
+            }
+            Some(decided @ (Ordering::Less | Ordering::Greater)) => decided,
+            _ => self.key(b.slot).map_or(Ordering::Equal, |key| self.against(a.slot, key, b.slot)),
+        }
     }
 
     /// The block and the place in it where the row stands or would.
@@ -222,22 +269,32 @@ mod tests {
     use super::super::sorted::Builder;
     use super::*;
 
-    fn key(value: i64, name: u32) -> Key {
-        let value = if value < 0 { Value::None } else { Value::Num(value) };
-        // Events about one object share its name: a third of the rows do here.
-        // Some of them know their place among the names.
+    /// Rows with numbers, with a few texts alike at their beginnings, with none.
+    fn value(value: i64) -> Value {
+        match value {
+            -1 => Value::None,
+            n if n % 2 == 0 => Value::Num(n),
+            n => Value::Text(format!("gke-inference-prod-europe-west4-a100-pool-{n}").into()),
+        }
+    }
+
+    /// Events about one object share its name: a third of the rows do here. Some know their place among the names.
+    fn key(of: i64, name: u32) -> Key {
         let place = if name.is_multiple_of(2) { name / 3 } else { UNRANKED };
-        Key::new(value, place, "ns".into(), format!("{:05}", name / 3).into())
+        Key::new(value(of), place, "ns".into(), format!("pod-{}", name / 3).into())
     }
 
     proptest! {
-        /// Any puts, moves and removals leave the order a plain sort of what is in it gives.
+        /// Any puts, moves and removals leave the order a plain sort of what is in it gives; so does a large table
+        /// made in portions.
         #[test]
         fn changes_keep_the_order_a_sort_would_give(
             ops in prop::collection::vec((0u32..1500, -1i64..20, prop::bool::weighted(0.8)), 0..3000),
             descending: bool,
+            named: bool,
         ) {
-            let mut order = Order::new(descending);
+            let way = Way { descending, named };
+            let mut order = Order::new(way);
             let mut truth = std::collections::HashMap::new();
             for (slot, value, put) in ops {
                 if put {
@@ -247,23 +304,29 @@ mod tests {
                     prop_assert_eq!(order.remove(Slot(slot)), truth.remove(&slot).is_some());
                 }
             }
-            let mut rows: Vec<_> = truth.iter().map(|(s, v)| (Slot(*s), key(*v, *s))).collect();
-            // In portions, as large tables are.
-            let mut builder = Builder::new(descending);
-            rows.chunks(97).for_each(|c| builder.add(c.to_vec()));
-            while !builder.merge(10) {}
+            let mut builder = Builder::new(way);
+            truth.iter().for_each(|(s, v)| builder.add(Slot(*s), key(*v, *s)));
+            while !builder.step(97) {}
             let merged: Vec<Slot> = builder.done().range(0).collect();
-            rows.sort_by(|a, b| {
-                let order = match (&a.1.value, &b.1.value) {
-                    (Value::None, Value::None) => Ordering::Equal,
-                    (Value::None, _) => Ordering::Greater,
-                    (_, Value::None) => Ordering::Less,
-                    (a, b) if descending => b.cmp(a),
-                    (a, b) => a.cmp(b),
+
+            let mut want: Vec<(u32, i64)> = truth.into_iter().collect();
+            want.sort_by(|(a, of_a), (b, of_b)| {
+                // "pod-9" before "pod-10": names sort as their numbers here.
+                let by_name = (a / 3).cmp(&(b / 3));
+                let (x, y) = (value(*of_a), value(*of_b));
+                let by_value = match (&x, &y) {
+                    (Value::None, _) | (_, Value::None) => (x == Value::None).cmp(&(y == Value::None)),
+                    _ if descending => y.cmp(&x),
+                    _ => x.cmp(&y),
                 };
-                order.then_with(|| a.1.name.cmp(&b.1.name)).then(a.0.cmp(&b.0))
+                match named {
+                    true if descending => by_name.reverse(),
+                    true => by_name,
+                    false => by_value.then(by_name),
+                }
+                .then(a.cmp(b))
             });
-            let want: Vec<Slot> = rows.iter().map(|(s, _)| *s).collect();
+            let want: Vec<Slot> = want.into_iter().map(|(slot, _)| Slot(slot)).collect();
             prop_assert_eq!(merged, want.clone());
             prop_assert_eq!(order.range(0).collect::<Vec<_>>(), want.clone());
             prop_assert_eq!(order.len(), want.len());
