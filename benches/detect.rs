@@ -10,16 +10,17 @@ mod healthy;
 mod support;
 
 use std::path::Path;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use khud::detect::{DetectConfig, Detector, Severity, State};
 use khud::world::{Change, World};
-use support::mib;
-use support::server::{Server, khud, p99, pods_shown};
+use support::pty::Cost;
+use support::{Server, khud, mib, p99, pods_shown};
 
 /// Resident memory of this process in bytes.
 fn resident() -> u64 {
-    support::Cost::of(std::process::id()).resident
+    Cost::of(std::process::id()).resident
 }
 
 /// What detection alone took.
@@ -92,12 +93,12 @@ fn alone(nodes: usize, pods: usize, rate: usize, length: usize) -> Alone {
 fn storm(khud: &Path, alone: &Alone, nodes: usize, pods: usize, rate: usize) {
     let (nodes, pods, rate) = (nodes as u32, pods as u32, rate as u32);
     let server = Server::start(khud, nodes, pods, rate);
-    let mut terminal = server.cockpit(khud, &[]);
+    let terminal = server.cockpit(khud, &[]);
     let limit = Duration::from_secs(300);
     terminal.wait(limit, |s| pods_shown(s) >= pods / 100 * 99 && s.contains("live"));
-    terminal.run_for(Duration::from_secs(10));
+    sleep(Duration::from_secs(10));
     let (before, window) = (terminal.cost(), Duration::from_secs(20));
-    terminal.run_for(window);
+    sleep(window);
     let after = terminal.cost();
     let cpu = (after.cpu - before.cpu).as_secs_f64() / window.as_secs_f64() * 100.0;
     println!(
@@ -120,9 +121,9 @@ fn latency(khud: &Path) {
             m[from..].split('"').next().map(str::to_owned)
         });
         let names: Vec<String> = names.collect();
-        let mut terminal = server.cockpit(khud, &["--command", ":findings"]);
+        let terminal = server.cockpit(khud, &["--command", ":findings"]);
         terminal.wait(Duration::from_secs(60), |s| pods_shown(s) >= 9_900 && s.contains("live"));
-        terminal.run_for(Duration::from_secs(3));
+        sleep(Duration::from_secs(3));
         let mut all = Vec::new();
         for name in &names {
             let path = format!("/api/v1/nodes/{name}/status");
@@ -147,7 +148,7 @@ fn latency(khud: &Path) {
                 all.push(began.elapsed());
             }
             set("False");
-            terminal.run_for(Duration::from_millis(30));
+            sleep(Duration::from_millis(30));
         }
         println!(
             "{churn} changes/s: a change at the server to its finding on the screen: p99 {:.0} ms of {} (of {})",

@@ -6,11 +6,11 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 mod support;
-use support::server::{Server, khud, ms, p99, pods_shown};
-use support::{Cost, mib};
+use support::{Server, khud, mib, ms, p99, pods_shown};
 
 /// First rows, all of them, CPU and memory for a list of that size.
 fn sync(khud: &Path, nodes: u32, pods: u32) {
@@ -18,12 +18,12 @@ fn sync(khud: &Path, nodes: u32, pods: u32) {
     let began = Instant::now();
     let bytes = server.ask("GET", "/api/v1/pods", "application/json", "").len();
     let plain = began.elapsed();
-    let mut terminal = server.cockpit(khud, &[]);
+    let terminal = server.cockpit(khud, &[]);
     let limit = Duration::from_secs(300);
     let first = terminal.wait(limit, |s| pods_shown(s) > 0);
     let all = terminal.wait(limit, |s| pods_shown(s) >= pods && s.contains("live"));
     let synced = terminal.cost();
-    terminal.run_for(Duration::from_secs(10));
+    sleep(Duration::from_secs(10));
     let settled = terminal.cost();
     println!(
         "{pods} pods on {nodes} nodes: first rows {:.0} ms, all {:.2} s (a plain GET of the pods, {:.0} MB: {:.2} s), CPU {:.2} s; resident {:.1} MiB, peak {:.1} MiB (server {:.0} MiB)",
@@ -34,20 +34,20 @@ fn sync(khud: &Path, nodes: u32, pods: u32) {
         synced.cpu.as_secs_f64(),
         mib(settled.resident),
         mib(settled.peak),
-        mib(Cost::of(server.pid()).resident),
+        mib(server.cost().resident),
     );
 }
 
 /// Nothing changes.
 fn idle(khud: &Path) {
     let server = Server::start(khud, 500, 10_000, 0);
-    let mut terminal = server.cockpit(khud, &[]);
+    let terminal = server.cockpit(khud, &[]);
     terminal.wait(Duration::from_secs(60), |s| pods_shown(s) >= 10_000);
-    terminal.run_for(Duration::from_secs(20));
-    let (cost, bytes, window) = (terminal.cost(), terminal.bytes, Duration::from_secs(60));
-    terminal.run_for(window);
+    sleep(Duration::from_secs(20));
+    let (cost, bytes, window) = (terminal.cost(), terminal.written(), Duration::from_secs(60));
+    sleep(window);
     let cpu = (terminal.cost().cpu - cost.cpu).as_secs_f64() / window.as_secs_f64() * 100.0;
-    let rate = (terminal.bytes - bytes) as f64 / window.as_secs_f64();
+    let rate = (terminal.written() - bytes) as f64 / window.as_secs_f64();
     println!("10000 pods, nothing changes, over {} s: CPU {cpu:.2} %, {rate:.0} B/s", window.as_secs());
 }
 
@@ -56,16 +56,16 @@ fn storm(khud: &Path) {
     let server = Server::start(khud, 5_000, 150_000, 2_000);
     let mut terminal = server.cockpit(khud, &[]);
     terminal.wait(Duration::from_secs(300), |s| pods_shown(s) >= 149_000 && s.contains("live"));
-    terminal.run_for(Duration::from_secs(10));
-    let (cost, bytes, began) = (terminal.cost(), terminal.bytes, Instant::now());
+    sleep(Duration::from_secs(10));
+    let (cost, bytes, began) = (terminal.cost(), terminal.written(), Instant::now());
     let mut answers = Vec::new();
     for i in 0..200 {
-        terminal.run_for(Duration::from_millis(100));
+        sleep(Duration::from_millis(100));
         answers.extend(terminal.answer(if i % 2 == 0 { "j" } else { "k" }));
     }
     let (after, passed) = (terminal.cost(), began.elapsed().as_secs_f64());
     let cpu = (after.cpu - cost.cpu).as_secs_f64() / passed * 100.0;
-    let rate = (terminal.bytes - bytes) as f64 / passed / 1000.0;
+    let rate = (terminal.written() - bytes) as f64 / passed / 1000.0;
     println!(
         "150000 pods, 2000 changes/s: CPU {cpu:.0} % of a core, key to first byte p99 {:.1} ms of {}, {rate:.1} KB/s; resident {:.0} MiB, peak {:.0} MiB",
         p99(answers.clone()),
@@ -80,14 +80,14 @@ fn latency(khud: &Path) {
     for (nodes, pods, churn) in [(500, 10_000, 100), (5_000, 150_000, 2_000)] {
         let server = Server::start(khud, nodes, pods, churn);
         let node = server.first_node();
-        let mut terminal = server.cockpit(khud, &["--command", ":nodes"]);
+        let terminal = server.cockpit(khud, &["--command", ":nodes"]);
         let most = pods - pods / 100;
         terminal.wait(Duration::from_secs(300), |s| pods_shown(s) >= most && s.contains(&node));
-        terminal.run_for(Duration::from_secs(3));
+        sleep(Duration::from_secs(3));
         let shown = |s: &str| s.lines().any(|l| l.contains(&node) && l.contains("Cordoned"));
         let mut all = Vec::new();
         for i in 0..60 {
-            terminal.run_for(Duration::from_millis(30));
+            sleep(Duration::from_millis(30));
             let on = i % 2 == 0;
             let began = Instant::now();
             server.cordon(&node, on);

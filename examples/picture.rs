@@ -4,14 +4,14 @@
 //! (waiting for the screen to settle after each), and writes what a terminal would show.
 #![allow(clippy::expect_used)]
 
-#[path = "../benches/support/mod.rs"]
-mod support;
+#[path = "../tests/pty/mod.rs"]
+mod pty;
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::thread::sleep;
 use std::time::Duration;
 
-use support::Terminal;
 use vt100::{Cell, Color, Screen};
 
 const ROWS: u16 = 40;
@@ -31,17 +31,18 @@ fn main() {
     let me = std::env::current_exe().expect("this program has a path");
     // target/PROFILE/examples/picture lies beside target/PROFILE/khud.
     let khud: PathBuf = me.parent().and_then(|p| p.parent()).expect("a target directory").join("khud");
-    let mut terminal = Terminal::start(&khud, &["demo"], ROWS, COLS);
+    let home = tempfile::tempdir().expect("a scratch directory");
+    let mut terminal = pty::cockpit(khud, home.path(), "", &["demo"], COLS, ROWS);
     if terminal.wait(Duration::from_secs(120), |s| s.contains(&text)).is_none() {
         eprintln!("{text:?} did not appear; the screen was:\n{}", terminal.text());
         std::process::exit(1);
     }
     for keys in args {
         terminal.answer(&keys);
-        terminal.run_for(Duration::from_millis(1500));
+        sleep(Duration::from_millis(1500));
     }
-    terminal.run_for(Duration::from_millis(500));
-    std::fs::write(&out, svg(terminal.screen())).expect("the picture is written");
+    sleep(Duration::from_millis(500));
+    std::fs::write(&out, terminal.screen(svg)).expect("the picture is written");
 }
 
 fn svg(screen: &Screen) -> String {

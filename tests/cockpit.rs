@@ -1,8 +1,7 @@
 //! The cockpit as a stranger meets it: the tour played by keys in a real terminal, and what else only shows there.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "../benches/support/mod.rs"]
-mod terminal;
+mod pty;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -11,24 +10,20 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use pty::{Session, command};
 use sha2::{Digest, Sha256};
-use terminal::Terminal;
 
 const KHUD: &str = env!("CARGO_BIN_EXE_khud");
-/// For one thing to appear: long, because test machines are shared, and never waited out where it does.
-const LIMIT: Duration = Duration::from_secs(90);
 
 struct Cockpit {
-    terminal: Terminal,
+    terminal: Session,
     home: tempfile::TempDir,
 }
 
 impl Cockpit {
-    fn start(args: &[&str], rows: u16, cols: u16) -> Cockpit {
+    fn start(args: &[&str], columns: u16, rows: u16) -> Cockpit {
         let home = tempfile::tempdir().unwrap();
-        let path = home.path().to_str().unwrap();
-        let env = [("XDG_STATE_HOME", path), ("XDG_CONFIG_HOME", path), ("HOME", path), ("TMUX", "")];
-        let terminal = Terminal::start_in(Path::new(KHUD), args, rows, cols, Some(home.path()), &env);
+        let terminal = pty::cockpit(KHUD, home.path(), "", args, columns, rows);
         Cockpit { terminal, home }
     }
 
@@ -44,15 +39,12 @@ impl Cockpit {
     }
 
     #[track_caller]
-    fn until(&mut self, what: &str, seen: impl FnMut(&str) -> bool) -> String {
-        let came = self.terminal.wait(LIMIT, seen);
-        let text = self.terminal.text();
-        assert!(came.is_some(), "waited for {what}; the screen was\n{text}");
-        text
+    fn until(&mut self, what: &str, seen: impl Fn(&str) -> bool) -> String {
+        self.terminal.until(what, |screen| seen(&screen.contents()))
     }
 
     fn press(&mut self, keys: &str) {
-        self.terminal.press(keys);
+        self.terminal.send(keys);
     }
 
     /// Closes the dialog of a remedy. Only then comes the next key: esc and a letter at once are alt and the letter.
@@ -88,7 +80,7 @@ fn findings(screen: &str) -> Vec<String> {
 
 #[test]
 fn the_tour_is_played_by_keys_from_start_to_quit() {
-    let mut c = Cockpit::start(&["demo", "--speed", "3"], 40, 140);
+    let mut c = Cockpit::start(&["demo", "--speed", "3"], 140, 40);
 
     // 1. A bad rollout comes by itself: causes on the rows, one line among the findings, the header turned.
     c.see(&["live", "nodes 40/40", "FINDINGS", "KUBE-PROXY", "GPU MEMORY"]);
@@ -157,12 +149,16 @@ fn the_tour_is_played_by_keys_from_start_to_quit() {
     c.press("T");
     c.see(&["Roll back", "Cordon", "done and verified"]);
     c.press("\x03");
-    assert_eq!(c.terminal.end(LIMIT), Some(0));
-    assert!(!c.terminal.screen().alternate_screen(), "the terminal is as it was");
-    let journal = Command::new(KHUD).arg("journal").env("XDG_STATE_HOME", c.home.path()).output().unwrap();
+    assert_eq!(c.terminal.ends(), 0);
+    assert!(!c.terminal.screen(vt100::Screen::alternate_screen), "the terminal is as it was");
+    let journal = Command::new(KHUD)
+        .arg("journal")
+        .env("KHUD_STATE_DIR", c.home.path().join("state"))
+        .output()
+        .unwrap();
     let journal = String::from_utf8(journal.stdout).unwrap();
     // The next demo is another cluster: nothing of this one is kept.
-    let clusters = c.home.path().join("khud/clusters");
+    let clusters = c.home.path().join("state/clusters");
     assert!(clusters.exists() && walk(&clusters).is_empty(), "{:?}", walk(&clusters));
     for action in ["rollback", "cordon", "uncordon", "heap-dump"] {
         assert!(journal.contains(action), "{action}:\n{journal}");
@@ -188,18 +184,18 @@ fn hex(bytes: &[u8]) -> String {
 
 #[test]
 fn any_size_is_survived_and_too_small_a_terminal_is_told() {
-    let mut c = Cockpit::start(&["demo", "healthy"], 24, 80);
+    let mut c = Cockpit::start(&["demo", "healthy"], 80, 24);
     c.see(&["live", "1 FINDINGS", "Nothing found wrong."]);
-    c.terminal.resize(5, 30);
+    c.terminal.resize(30, 5);
     c.see(&["khud needs 40×10"]);
-    c.terminal.resize(60, 200);
+    c.terminal.resize(200, 60);
     c.see(&["FINDINGS", "KUBE-PROXY", "GPU MEMORY", "nodes 40/40"]);
     c.press("\x1b2z");
     c.gone("KUBE-PROXY ─");
     c.press(":frobnicate\r");
     c.see(&["is no command and no kind"]);
     c.press("\x03");
-    assert_eq!(c.terminal.end(LIMIT), Some(0));
+    assert_eq!(c.terminal.ends(), 0);
 }
 
 /// `khud sim` in a process of its own, for it to be stopped, killed and started again.
@@ -238,18 +234,18 @@ fn the_cluster_goes_away_and_comes_back_and_khud_says_so_and_stays() {
     let address = text.split("127.0.0.1:").nth(1).unwrap();
     let port: String = address.chars().take_while(char::is_ascii_digit).collect();
 
-    let mut c = Cockpit::start(&["--kubeconfig", kubeconfig.to_str().unwrap()], 40, 140);
+    let mut c = Cockpit::start(&["--kubeconfig", kubeconfig.to_str().unwrap()], 140, 40);
     c.see(&["● live", "nodes 40/40", "Nothing found wrong."]);
     c.press("\x1b2/checkout\r");
     c.see(&["/checkout"]);
     let rows = |s: &str| s.lines().filter(|l| l.contains("checkout-") && l.contains("Running")).count();
     let before = rows(&c.terminal.text());
     assert!(before >= 3, "{}", c.terminal.text());
-    c.terminal.resize(24, 80);
+    c.terminal.resize(80, 24);
     c.until("a screen of 80 columns", |s| {
         s.contains("/checkout") && s.lines().all(|l| l.chars().count() <= 80)
     });
-    c.terminal.resize(40, 140);
+    c.terminal.resize(140, 40);
     c.see(&["FINDINGS", "/checkout"]);
 
     // Frozen: connections stay open and nothing comes. The rows stay; that they are old is said.
@@ -269,7 +265,7 @@ fn the_cluster_goes_away_and_comes_back_and_khud_says_so_and_stays() {
     let screen = c.see(&["● live", "/checkout"]);
     assert_eq!(rows(&screen), before, "{screen}");
     c.press("\x03");
-    assert_eq!(c.terminal.end(LIMIT), Some(0));
+    assert_eq!(c.terminal.ends(), 0);
 }
 
 #[test]
@@ -278,18 +274,19 @@ fn a_terminal_that_stops_reading_costs_nothing_and_sees_the_present_when_it_read
     let kubeconfig = dir.path().join("kubeconfig");
     let _server = Served::start("127.0.0.1:0", &kubeconfig);
     let kubeconfig = kubeconfig.to_str().unwrap();
-    let mut c = Cockpit::start(&["--kubeconfig", kubeconfig], 60, 200);
+    let mut c = Cockpit::start(&["--kubeconfig", kubeconfig], 200, 60);
     c.see(&["● live", "nodes 40/40"]);
-    let (bytes, began) = (c.terminal.bytes, c.terminal.cost());
+    let (bytes, began) = (c.terminal.written(), c.terminal.cost());
 
     // From here on nothing is read, while keys redraw the whole screen and the cluster changes. The report's file
     // tells that the keys before it were heard.
     let home = c.home.path().to_path_buf();
     let report = |home: &Path| walk(home).into_iter().find(|f| f.contains("khud-bug"));
+    c.terminal.hold(true);
     for _ in 0..4 {
         c.press(&":pods\r:nodes\r".repeat(10));
         c.press(":bug\r");
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + Duration::from_secs(60);
         while report(&home).is_none() {
             assert!(Instant::now() < deadline, "the keys were not heard");
             std::thread::park_timeout(Duration::from_millis(10));
@@ -300,9 +297,10 @@ fn a_terminal_that_stops_reading_costs_nothing_and_sees_the_present_when_it_read
     let done = Command::new(KHUD).args(cordon).env("XDG_STATE_HOME", dir.path()).output().unwrap();
     assert!(done.status.success(), "{done:?}");
 
+    c.terminal.hold(false);
     let screen = c.see(&["Cordoned"]);
     assert!(screen.lines().any(|l| l.contains("worker-003") && l.contains("Cordoned")), "{screen}");
-    let (written, after) = (c.terminal.bytes - bytes, c.terminal.cost());
+    let (written, after) = (c.terminal.written() - bytes, c.terminal.cost());
     assert!(written > 8_000, "{written} bytes: the terminal's buffers were never full");
     assert!(after.resident < began.resident + (16 << 20), "{began:?} {after:?}");
 }
@@ -321,11 +319,10 @@ fn without_a_cluster_or_a_terminal_there_is_a_sentence() {
     assert!(said.contains("needs a terminal") && said.contains("khud scan"), "{said}");
 
     let env = [("HOME", home.path().to_str().unwrap()), ("KUBECONFIG", "/nonexistent/config")];
-    let mut t = Terminal::start_in(Path::new(KHUD), &[], 24, 80, Some(home.path()), &env);
-    assert_eq!(t.end(LIMIT), Some(1));
+    let mut t = Session::start(command(KHUD, &[], &env), 80, 24);
+    assert_eq!(t.ends(), 1);
     assert!(t.text().contains("khud demo"), "{}", t.text());
-    let mut t =
-        Terminal::start_in(Path::new(KHUD), &["demo"], 24, 80, Some(home.path()), &[("TERM", "dumb")]);
-    assert_eq!(t.end(LIMIT), Some(1));
+    let mut t = Session::start(command(KHUD, &["demo"], &[("TERM", "dumb")]), 80, 24);
+    assert_eq!(t.ends(), 1);
     assert!(t.text().contains("TERM=dumb"), "{}", t.text());
 }

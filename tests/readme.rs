@@ -2,16 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod lab;
-#[path = "../benches/support/mod.rs"]
-mod terminal;
-
-use std::path::Path;
-use std::time::Duration;
+mod pty;
 
 use lab::Lab;
-use terminal::Terminal;
-
-const LIMIT: Duration = Duration::from_secs(90);
 
 /// Every command of the README, with the exit codes its comment names (0 where it names none). Those with a
 /// placeholder in capitals are forms, not commands.
@@ -76,13 +69,10 @@ fn the_commands_of_the_readme_run() {
         let cockpit = args.iter().all(|a| a.starts_with("--") || *a == context)
             || args.first().is_some_and(|a| a.starts_with("pod/"));
         if cockpit {
-            let dir = lab.dir.path();
-            let env = [("KUBECONFIG", kubeconfig.to_str().unwrap()), ("HOME", dir.to_str().unwrap())];
-            let mut t =
-                Terminal::start_in(Path::new(env!("CARGO_BIN_EXE_khud")), &args, 40, 120, Some(dir), &env);
-            assert!(t.wait(LIMIT, |s| s.contains("● live")).is_some(), "{args:?}:\n{}", t.text());
-            t.press("\x03");
-            assert_eq!(t.end(LIMIT), Some(0), "{args:?}");
+            let mut t = pty::cockpit(env!("CARGO_BIN_EXE_khud"), lab.dir.path(), "", &args, 120, 40);
+            t.until(&format!("{args:?} to connect"), |s| s.contents().contains("● live"));
+            t.send("\x03");
+            assert_eq!(t.ends(), 0, "{args:?}");
             continue;
         }
         let out = lab.khud(&args).current_dir(lab.dir.path()).output().unwrap();

@@ -16,12 +16,6 @@ fn open(lab: &Lab, config: &str) -> Session {
     cockpit(KHUD, lab.dir.path(), config, &[], 160, 40)
 }
 
-/// Types, and waits until the screen says so.
-fn then(session: &mut Session, keys: &str, seen: &str) {
-    session.send(keys);
-    session.until_text(seen);
-}
-
 fn count(text: &str, what: &str) -> usize {
     text.matches(what).count()
 }
@@ -29,7 +23,7 @@ fn count(text: &str, what: &str) -> usize {
 /// Shows nothing but the finding of the bad rollout, with the cursor on it.
 fn at_the_rollout(session: &mut Session) {
     session.until_text("tag v2.0.1 not found");
-    then(session, ":findings\r/api-server\r", "/api-server");
+    session.then(":findings\r/api-server\r", "/api-server");
 }
 
 #[test]
@@ -39,31 +33,31 @@ fn a_finding_is_proved_acknowledged_muted_and_noted_and_a_killed_cockpit_loses_n
     at_the_rollout(&mut k);
 
     // The proof, and from each piece to where it was read.
-    then(&mut k, "v", "WHAT IT SAYS");
+    k.then("v", "WHAT IT SAYS");
     for piece in ["pod status, container", "not found", "changed before", "v2.0.0 → v2.0.1"] {
         k.until_text(piece);
     }
-    then(&mut k, "\r", "─ pods ─");
+    k.then("\r", "─ pods ─");
     k.until("the pod under the cursor", |s| s.contents().contains("api-server"));
-    then(&mut k, "\x1b", "WHAT IT SAYS");
-    then(&mut k, "\x1b", "FINDINGS");
+    k.then("\x1b", "WHAT IT SAYS");
+    k.then("\x1b", "FINDINGS");
 
     // Somebody has it. Without a reason nothing is done.
-    then(&mut k, "!", "acknowledge image.not-found, why");
-    then(&mut k, "\r", "it wants a reason");
-    then(&mut k, "!rolling back\r", "Acknowledged until it ends or gets worse");
+    k.then("!", "acknowledge image.not-found, why");
+    k.then("\r", "it wants a reason");
+    k.then("!rolling back\r", "Acknowledged until it ends or gets worse");
     k.until_text(": rolling back · ");
     // Muted it counts no more, and the pane says how many are.
-    then(&mut k, "m2h the registry moves\r", "Muted for 120m");
+    k.then("m2h the registry moves\r", "Muted for 120m");
     k.until_text("1 muted");
-    then(&mut k, "m", "It is told of again");
+    k.then("m", "It is told of again");
     k.until("no mute", |s| !s.contents().contains("1 muted"));
-    then(&mut k, ":ack ana rolls back\r", "Acknowledged");
+    k.then(":ack ana rolls back\r", "Acknowledged");
 
     // Words of one's own: by command, and by key.
-    then(&mut k, ":note paged at one\r", "Noted on the timeline");
-    then(&mut k, "\x1bncustomers are told\r", "Noted on the timeline");
-    then(&mut k, "T", "timeline");
+    k.then(":note paged at one\r", "Noted on the timeline");
+    k.then("\x1bncustomers are told\r", "Noted on the timeline");
+    k.then("T", "timeline");
     for entry in [
         "session",
         "image of",
@@ -77,10 +71,10 @@ fn a_finding_is_proved_acknowledged_muted_and_noted_and_a_killed_cockpit_loses_n
         k.until_text(entry);
     }
     // By window and by object; what is shown goes into a report.
-    then(&mut k, "4/paged\r", "15m.. paged");
+    k.then("4/paged\r", "15m.. paged");
     k.until("one entry", |s| count(&s.contents(), "customers are told") == 0);
-    then(&mut k, "o", "deployment/production/api-server");
-    then(&mut k, "\x13", "Saved the report to");
+    k.then("o", "deployment/production/api-server");
+    k.then("\x13", "Saved the report to");
     let report = std::fs::read_dir(lab.dir.path().join("state/saved")).unwrap().flatten().map(|e| e.path());
     let report = report.filter(|p| p.extension().is_some_and(|e| e == "md")).collect::<Vec<_>>();
     let report = std::fs::read_to_string(&report[0]).unwrap();
@@ -93,21 +87,21 @@ fn a_finding_is_proved_acknowledged_muted_and_noted_and_a_killed_cockpit_loses_n
     let mut k = open(&lab, "");
     at_the_rollout(&mut k);
     k.until_text(": ana rolls back · ");
-    then(&mut k, "T/api-server\r", "paged at one");
+    k.then("T/api-server\r", "paged at one");
     k.until_text("no longer muted");
     let text = k.text();
     let began = text.lines().filter(|l| l.contains("finding") && l.contains("image.not-found")).count();
     assert_eq!(began, 1, "what was open then did not begin again:\n{text}");
-    then(&mut k, "\x15/khud 0\r", "session");
+    k.then("\x15/khud 0\r", "session");
     k.until("both sessions", |s| count(&s.contents(), "session ") == 2);
 
     // A mute written into the file holds while khud runs, and its key says where it is.
-    then(&mut k, ":findings\r", "FINDINGS");
+    k.then(":findings\r", "FINDINGS");
     let mute = "[[findings.mute]]\nname = 'api-server'\nreason = 'from the file'\n";
     std::fs::write(lab.dir.path().join("config/config.toml"), mute).unwrap();
     k.until_text("1 muted");
     k.until_text("from the file · ");
-    then(&mut k, "m", "config.toml mutes it");
+    k.then("m", "config.toml mutes it");
 }
 
 #[test]
