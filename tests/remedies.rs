@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use khud::remedy::{Entry, Need, Options, Outcome, Params, Reply, Run, Stage};
+use khud::remedy::{self, Entry, Need, Options, Outcome, Params, Reply, Run, Stage};
 use khud::world::ask::{Answer, Call, Exec, ExecOutput, Verb};
 use khud::world::{Kind, ObjectRef, Time, World};
 use serde_json::{Value, json};
@@ -400,6 +400,65 @@ fn a_refused_eviction_tells_the_budgets_reason() {
     let report = run.report();
     assert_eq!(report.outcome, Some(Outcome::Refused));
     assert!(report.reason.ends_with("budget api-server needs 3 healthy pods and has 3"), "{}", report.reason);
+}
+
+#[test]
+fn a_static_pod_is_not_deleted_because_its_kubelet_makes_it_anew() {
+    let mut world = support::captured();
+    let annotations = json!({"kubernetes.io/config.mirror": "5f2c"});
+    let object = json!({
+        "metadata": {"name": "etcd-cp-1", "namespace": "kube-system", "uid": "e", "annotations": annotations},
+        "spec": {"nodeName": "cp-1", "containers": [{"name": "etcd", "image": "etcd:3"}]},
+    });
+    support::apply(&mut world, Kind::Pod, &object);
+    for action in ["delete", "evict"] {
+        let mut stage = Everybody::new(|call, _| {
+            assert_eq!(call.verb, Verb::Get, "nothing is tried: {call:?}");
+            answer(200, object.clone())
+        });
+        let pod = ObjectRef::new(Kind::Pod, "kube-system", "etcd-cp-1");
+        let mut run = Run::new(action, pod, Params::new(), Options::default()).unwrap();
+        stage.play(&mut run, &mut world);
+        let report = run.report();
+        assert_eq!(report.outcome, Some(Outcome::Refused));
+        assert!(report.reason.contains("kubelet runs it from a file"), "{}", report.reason);
+    }
+}
+
+/// The captured budget, when it would let two pods go: each of the three alone is fine, all of them are not.
+#[test]
+fn what_several_do_together_is_told_beyond_what_each_does() {
+    let mut world = support::captured();
+    let mut budget = support::capture("list/pdbs.json")["response"]["json"]["items"][0].clone();
+    budget["status"]["disruptionsAllowed"] = json!(2);
+    support::apply(&mut world, Kind::PodDisruptionBudget, &budget);
+    let pods: Vec<ObjectRef> = world
+        .pods
+        .values()
+        .filter(|p| p.meta.name.starts_with("api-server-"))
+        .map(|p| ObjectRef::new(Kind::Pod, "production", p.meta.name.clone()))
+        .collect();
+    assert_eq!(pods.len(), 3);
+    let told = |action: &str, targets: &[ObjectRef]| -> Vec<String> {
+        let impacts = remedy::together(&world, remedy::action(action).unwrap(), targets);
+        impacts.into_iter().map(|i| format!("{}: {}", i.what, i.detail)).collect()
+    };
+    assert_eq!(
+        told("delete", &pods),
+        [
+            "disruption budget is passed over: api-server lets 2 go now, 3 are its",
+            "all 3 ready pods of deployment production/api-server are among them: \
+             it serves nothing until new ones are ready",
+        ]
+    );
+    assert_eq!(
+        told("evict", &pods),
+        [
+            "disruption budget: api-server lets 2 go now, 3 are its; it refuses the others until new ones are ready"
+        ]
+    );
+    assert!(told("delete", &pods[..2]).is_empty(), "the third goes on serving, and the budget agrees");
+    assert!(told("heap-dump", &pods).is_empty());
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct Action {
     pub options: &'static [Spec],
     /// Takes something away that does not come back by itself; such plans are red.
     pub dangerous: bool,
+    /// Of several objects one has its turn after the other: it takes capacity away or stands still meanwhile.
+    pub in_turn: bool,
     pub(super) start: fn(Cx, ObjectRef, Params) -> Result<Job, String>,
 }
 
@@ -55,6 +57,7 @@ static ACTIONS: &[Action] = &[
             required: false,
         }],
         dangerous: false,
+        in_turn: false,
         start: rollback::start,
     },
     Action {
@@ -64,6 +67,7 @@ static ACTIONS: &[Action] = &[
         kinds: &[Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet],
         options: &[],
         dangerous: false,
+        in_turn: false,
         start: workload::restart,
     },
     Action {
@@ -73,6 +77,7 @@ static ACTIONS: &[Action] = &[
         kinds: &[Kind::Deployment],
         options: &[],
         dangerous: false,
+        in_turn: false,
         start: workload::pause,
     },
     Action {
@@ -82,6 +87,7 @@ static ACTIONS: &[Action] = &[
         kinds: &[Kind::Deployment],
         options: &[],
         dangerous: false,
+        in_turn: false,
         start: workload::resume,
     },
     Action {
@@ -91,6 +97,7 @@ static ACTIONS: &[Action] = &[
         kinds: &[Kind::Deployment, Kind::StatefulSet, Kind::ReplicaSet],
         options: &[Spec { name: "replicas", value: "N", about: "how many pods", required: true }],
         dangerous: false,
+        in_turn: false,
         start: workload::scale,
     },
     Action {
@@ -100,6 +107,7 @@ static ACTIONS: &[Action] = &[
         kinds: &[Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet],
         options: &[Spec { name: "image", value: "C=IMAGE", about: "container and image", required: true }],
         dangerous: false,
+        in_turn: false,
         start: workload::set_image,
     },
     Action {
@@ -109,6 +117,7 @@ static ACTIONS: &[Action] = &[
         kinds: &[Kind::Node],
         options: &[],
         dangerous: false,
+        in_turn: true,
         start: cordon::cordon,
     },
     Action {
@@ -118,6 +127,7 @@ static ACTIONS: &[Action] = &[
         kinds: &[Kind::Node],
         options: &[],
         dangerous: false,
+        in_turn: true,
         start: cordon::uncordon,
     },
     Action {
@@ -140,24 +150,27 @@ static ACTIONS: &[Action] = &[
             },
         ],
         dangerous: true,
+        in_turn: true,
         start: drain::start,
     },
     Action {
         name: "evict",
         title: "Evict",
-        about: "ask one pod to go, within its disruption budget",
+        about: "ask the pod to go, within its disruption budget",
         kinds: &[Kind::Pod],
         options: &[],
         dangerous: false,
+        in_turn: false,
         start: pods::evict,
     },
     Action {
         name: "delete",
         title: "Delete",
-        about: "delete one pod, whatever its disruption budget says",
+        about: "delete the pod, whatever its disruption budget says",
         kinds: &[Kind::Pod],
         options: &[],
         dangerous: true,
+        in_turn: false,
         start: pods::delete,
     },
     Action {
@@ -189,6 +202,7 @@ static ACTIONS: &[Action] = &[
             },
         ],
         dangerous: false,
+        in_turn: true,
         start: heap_dump::start,
     },
     Action {
@@ -198,6 +212,7 @@ static ACTIONS: &[Action] = &[
         kinds: &[Kind::Pod],
         options: &[CONTAINER, OUT, PID],
         dangerous: false,
+        in_turn: false,
         start: jvm::thread_dump,
     },
     Action {
@@ -217,6 +232,7 @@ static ACTIONS: &[Action] = &[
             },
         ],
         dangerous: false,
+        in_turn: true,
         start: jvm::class_histogram,
     },
 ];

@@ -20,6 +20,7 @@ pub mod render;
 mod rollback;
 mod rollout;
 pub mod run;
+mod together;
 mod workload;
 
 pub use catalogue::{Action, Spec, action, catalogue, for_cause, for_object};
@@ -29,3 +30,4 @@ pub use plan::{
     ChangedObject, Guard, Impact, LocalFile, Outcome, Plan, Report, RequestLine, Severity, Stage,
 };
 pub use run::{Confirm, Need, NeedId, Options, Params, Progress, Reply, Run};
+pub use together::together;

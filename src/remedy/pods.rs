@@ -8,7 +8,7 @@ use super::plan::{Severity, Stage};
 use super::run::{Cx, Done, Job, Params, Stop};
 use crate::world::ask::{Answer, Call, Verb};
 use crate::world::patterns::budget_refusal;
-use crate::world::{ObjectRef, Uid};
+use crate::world::{ObjectRef, Pod, Uid};
 
 /// The eviction of one pod, of exactly the incarnation that was looked at.
 pub(super) fn eviction(pod: &ObjectRef, uid: &str) -> Call {
@@ -42,13 +42,18 @@ async fn plan(cx: &Cx, target: &ObjectRef, verb: &str) -> Result<Value, Stop> {
     let object = cx.get(target.path()).await?;
     cx.change(target.clone(), diff::unified(&json!({"pod": &*target.name}), &json!({"pod": Value::Null})));
     let pod = target.clone();
-    let (owner, budgets, local) = cx
+    let (owner, budgets, local, mirror) = cx
         .look(move |world, _| {
             let p = world.pods.find(&pod.namespace, &pod.name);
             let owner = p.and_then(|p| p.meta.owner.as_ref()).map(|_| world.root(&pod).to_string());
-            (owner, budgets_of(world, &pod), p.is_some_and(|p| p.spec.empty_dir))
+            let is = |what: fn(&Pod) -> bool| p.is_some_and(what);
+            (owner, budgets_of(world, &pod), is(|p| p.spec.empty_dir), is(|p| p.mirror))
         })
         .await?;
+    if mirror {
+        let why = "its node's kubelet runs it from a file and makes it anew; take the file away there";
+        cx.guard("static pod", false, why);
+    }
     match owner {
         Some(owner) => cx.impact("pod is replaced", Severity::Info, format!("{owner} makes a new one")),
         None => cx.impact("pod is gone for good", Severity::Critical, "no controller makes a new one"),

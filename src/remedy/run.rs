@@ -250,9 +250,14 @@ impl Run {
         lock(&self.shared).report.clone()
     }
 
+    /// How it ended; `None` until it has, and for a plan that was only shown.
+    pub fn outcome(&self) -> Option<Outcome> {
+        lock(&self.shared).report.outcome
+    }
+
     /// `khud do`'s exit code once done; a plan that was only shown is 0.
     pub fn exit_code(&self) -> u8 {
-        lock(&self.shared).report.outcome.map_or(0, Outcome::exit_code)
+        self.outcome().map_or(0, Outcome::exit_code)
     }
 
     fn close(&mut self, result: Result<Done, Stop>, started: Time, now: Time) {
