@@ -3,11 +3,14 @@
 
 mod stage;
 
+use std::collections::VecDeque;
+
 use crossterm::event::KeyCode;
 use khud::app::log::SourceId;
 use khud::app::{Effect, Msg, logs, update};
 use khud::cluster::slim::Decoder;
-use khud::world::ask::Answer;
+use khud::remedy::{Need, Reply};
+use khud::world::ask::{Answer, Call, Verb};
 use khud::world::{Delta, Kind};
 use ratatui::layout::Rect;
 use serde_json::json;
@@ -37,6 +40,8 @@ const VIEWS: &[(&str, &str)] = &[
     ("logs", ":pods\r/^prod shell\rl"),
     ("why", ":pods\r/tag-absent\rw"),
     ("actions", ":deploy prod\ra"),
+    ("actions-on-marks", ":pods production\r/api-server|bad-\r     a"),
+    ("plan-for-marks", ":pods production\r/api-server|bad-\r     ax"),
     ("timeline", "T"),
     ("journal", ":journal\r"),
     ("contexts", ":ctx\r"),
@@ -53,7 +58,8 @@ fn shown(keys: &str, width: u16, height: u16) -> Stage {
         ("captured".into(), "https://10.0.0.1:6443".into()),
         ("prod-eu".into(), "https://prod.example:6443".into()),
     ];
-    for effect in s.press(keys) {
+    let mut effects = VecDeque::from(s.press(keys));
+    while let Some(effect) = effects.pop_front() {
         match effect {
             Effect::Call { token, .. } => {
                 let body = json!({
@@ -65,10 +71,31 @@ fn shown(keys: &str, width: u16, height: u16) -> Stage {
                 update(&mut s.model, Msg::Called { token, result: Ok(Answer { status: 200, body }) });
             }
             Effect::Follow { view, source, .. } => log(&mut s, view, source),
+            Effect::Need { run, id, need } => {
+                let reply = match *need {
+                    Need::Call(call) => Reply::Call(Ok(server(&call))),
+                    Need::Journal(_) => Reply::Journal(Ok(())),
+                    need => panic!("nothing was confirmed: {need:?}"),
+                };
+                effects.extend(update(&mut s.model, Msg::Replied { run, id, reply }));
+            }
             _ => {}
         }
     }
     s
+}
+
+/// Allows everything and tries it without effect; the pod whose image is bad is gone.
+fn server(call: &Call) -> Answer {
+    if call.path.contains("/bad-image") {
+        let body = json!({"kind": "Status", "message": "pods \"bad-image\" not found", "reason": "NotFound"});
+        return Answer { status: 404, body };
+    }
+    let body = match call.verb {
+        Verb::Post => json!({"status": {"allowed": true}}),
+        _ => json!({"metadata": {"uid": "7d4b"}}),
+    };
+    Answer { status: 200, body }
 }
 
 fn log(s: &mut Stage, view: u64, source: SourceId) {

@@ -27,6 +27,12 @@ impl<'m> Here<'m> {
         let model = self.model;
         let unless = |can: bool, why: &str| (!can).then(|| why.to_owned());
         match id {
+            // These take what is marked, though nothing may be left under the cursor.
+            Id::Act | Id::CopyName | Id::CopyNamespace
+                if model.table().is_some_and(|t| !t.marks.is_empty()) =>
+            {
+                None
+            }
             Id::Why | Id::Act | Id::Describe | Id::Yaml | Id::CopyName | Id::Mark | Id::MarkRange => {
                 unless(self.object.is_some(), "There is no object under the cursor.")
             }

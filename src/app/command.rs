@@ -2,6 +2,7 @@
 
 use super::arrange;
 use super::available::Here;
+use super::batch;
 use super::complete;
 use super::describe;
 use super::document;
@@ -10,6 +11,7 @@ use super::help;
 use super::history;
 use super::list::{self, List};
 use super::logs;
+use super::menu;
 use super::model::{Dialog, Dirty, Model, Pane, PromptKind, Tone, View};
 use super::msg::Effect;
 use super::navigate;
@@ -29,8 +31,9 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
     model.dirty = Dirty::Input;
     match &model.dialog {
         _ if model.prompt.is_some() || matches!(id, Id::Quit | Id::Redraw | Id::Suspend) => {}
-        Some(Dialog::Menu(_)) => return runs::in_menu(model, id),
+        Some(Dialog::Menu(_)) => return menu::keys(model, id),
         Some(Dialog::Plan(_)) => return runs::in_plan(model, id),
+        Some(Dialog::Batch(_)) => return batch::keys(model, id),
         None => {}
     }
     if model.prompt.is_none()
@@ -46,7 +49,9 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
     }
     match id {
         // While a capture runs, ctrl-c stops that first: leaving would cut it off.
-        Id::Quit if matches!(model.dialog, Some(Dialog::Plan(_))) && model.runs.iter().any(|r| !r.told) => {
+        Id::Quit
+            if matches!(model.dialog, Some(Dialog::Plan(_) | Dialog::Batch(_))) && runs::under_way(model) =>
+        {
             return runs::stop(model);
         }
         Id::Quit => {
@@ -102,11 +107,7 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::Drill => return navigate::drill(model),
         Id::Owner => navigate::owner(model),
         Id::ShowNode => navigate::node(model),
-        Id::Act => {
-            if let Some(object) = model.selected() {
-                runs::menu(model, object);
-            }
-        }
+        Id::Act => menu::here(model),
         Id::Describe => {
             if let Some(object) = model.selected() {
                 return describe::open(model, object);

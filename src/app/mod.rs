@@ -2,6 +2,7 @@
 
 pub mod arrange;
 pub mod available;
+pub mod batch;
 pub mod causes;
 pub mod cell;
 pub mod columns;
@@ -25,6 +26,7 @@ pub mod keep;
 pub mod list;
 pub mod log;
 pub mod logs;
+pub mod menu;
 pub mod model;
 pub mod msg;
 pub mod navigate;
@@ -36,6 +38,7 @@ pub mod runs;
 pub mod save;
 pub mod served;
 pub mod table;
+pub mod targets;
 pub mod text;
 pub mod trees;
 pub mod update;

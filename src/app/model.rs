@@ -7,15 +7,18 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::arrange::{self, Arrangement};
+use super::batch::Batch;
 use super::cx::{Cause, Cx};
 use super::events::Aggregates;
 use super::gpus;
 use super::list::{self, List};
 use super::logs::{self, LogView};
+use super::menu::Menu;
 use super::preferences::Preferences;
-use super::runs::{self, ActiveRun, Menu};
+use super::runs::{self, ActiveRun};
 use super::served::Catalogue;
 use super::table::{Fence, Source, Table};
+use super::targets::Targets;
 use super::text::TextView;
 use super::vitals::Vitals;
 use super::why::{self, WhyView};
@@ -211,7 +214,7 @@ impl Prompt {
 #[derive(Clone, Debug)]
 pub struct Asks {
     pub action: &'static Action,
-    pub target: ObjectRef,
+    pub targets: Targets,
     pub params: Params,
     pub option: &'static str,
     /// The question.
@@ -224,12 +227,17 @@ pub enum Dialog {
     Menu(Menu),
     /// The plan and progress of a run.
     Plan(u64),
+    /// The same of one action on many objects.
+    Batch(u64),
 }
 
 impl PartialEq for Dialog {
-    /// Two dialogs are the same where they show the same run.
+    /// Two dialogs are the same where they show the same run, or the same many.
     fn eq(&self, other: &Dialog) -> bool {
-        matches!((self, other), (Dialog::Plan(a), Dialog::Plan(b)) if a == b)
+        matches!(
+            (self, other),
+            (Dialog::Plan(a), Dialog::Plan(b)) | (Dialog::Batch(a), Dialog::Batch(b)) if a == b
+        )
     }
 }
 
@@ -320,6 +328,8 @@ pub struct Model {
     pub prompt: Option<Prompt>,
     pub dialog: Option<Dialog>,
     pub runs: Vec<ActiveRun>,
+    /// Actions on many objects, each with its own runs.
+    pub batches: Vec<Batch>,
     /// When the GPU exporters were last asked.
     pub scraped: Option<Time>,
     pub next_id: u64,
@@ -360,6 +370,7 @@ impl Model {
             prompt: None,
             dialog: None,
             runs: Vec::new(),
+            batches: Vec::new(),
             scraped: None,
             next_id: 0,
             keep: Vec::new(),
@@ -483,7 +494,7 @@ impl Model {
     /// The marked objects; without any, the one under the cursor.
     pub fn marked(&self) -> Vec<ObjectRef> {
         match self.table() {
-            Some(table) if !table.marks.is_empty() => table.marks.iter().cloned().collect(),
+            Some(table) if !table.marks.is_empty() => table.marks.keys().cloned().collect(),
             _ => self.selected().into_iter().collect(),
         }
     }
@@ -495,7 +506,7 @@ impl Model {
         }
         match &self.dialog {
             Some(Dialog::Menu(_)) => return Scope::Actions,
-            Some(Dialog::Plan(_)) => return Scope::Dialog,
+            Some(Dialog::Plan(_) | Dialog::Batch(_)) => return Scope::Dialog,
             None => {}
         }
         let by_kind = |kind: &Kind| match kind {

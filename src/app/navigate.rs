@@ -7,6 +7,7 @@ use super::list::{self, List};
 use super::logs;
 use super::model::{Dialog, Dirty, Model, Pane, Tone, View};
 use super::msg::Effect;
+use super::runs;
 use super::table::{Fence, Source};
 use crate::config::document::nearest;
 use crate::world::{Kind, ObjectRef, Text};
@@ -229,7 +230,7 @@ pub fn switch(model: &mut Model, name: &str) -> Vec<Effect> {
         model.say(Tone::Info, format!("{name} is where you are."));
         return Vec::new();
     }
-    if model.runs.iter().any(|r| !r.told) {
+    if runs::under_way(model) {
         model.say(Tone::Bad, "An action is still under way here; `:journal` shows it.");
         return Vec::new();
     }
@@ -245,7 +246,9 @@ pub fn drill(model: &mut Model) -> Vec<Effect> {
     match row {
         Some((list::What::Contexts, name)) => return switch(model, &name),
         Some((list::What::Journal, id)) => {
-            model.dialog = id.parse().ok().map(Dialog::Plan);
+            let id = id.parse().unwrap_or_default();
+            let of_many = model.batches.iter().any(|b| b.id == id);
+            model.dialog = Some(if of_many { Dialog::Batch(id) } else { Dialog::Plan(id) });
             return Vec::new();
         }
         _ => {}

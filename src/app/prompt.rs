@@ -130,7 +130,7 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
             let Some(p) = model.prompt.take() else { return Vec::new() };
             if let Some(mut asks) = p.asks {
                 asks.params.insert(asks.option.to_owned(), p.text.trim().to_owned());
-                return runs::begin(model, asks.action, asks.target, asks.params);
+                return runs::begin(model, asks.action, asks.targets, asks.params);
             }
             match p.kind {
                 PromptKind::Note => {

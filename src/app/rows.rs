@@ -1,5 +1,6 @@
 //! Makes the rows of short lists from the model.
 
+use super::batch::{Fate, Phase};
 use super::cell::{Cell, Value};
 use super::columns::Shape;
 use super::list::{Row, What, number, shape};
@@ -185,7 +186,7 @@ impl Model {
 
     /// What was done in this session, newest first.
     fn run_rows(&self) -> Vec<Row> {
-        let rows = self.runs.iter().rev().map(|r| {
+        let single = self.runs.iter().map(|r| {
             let report = r.run.report();
             let (state, scope) = match report.outcome {
                 Some(o) if o.exit_code() == 0 => (o.as_str(), "success"),
@@ -193,7 +194,7 @@ impl Model {
                 None => ("under way", "status.pending"),
             };
             let result = if report.outcome.is_some() { report.reason } else { r.run.progress().line };
-            Row {
+            let row = Row {
                 id: r.id.to_string().into(),
                 object: Some(report.target),
                 cells: vec![
@@ -202,9 +203,31 @@ impl Model {
                     Cell::plain(Value::Text(result.into())),
                 ],
                 indent: 0,
-            }
+            };
+            (r.id, row)
         });
-        rows.collect()
+        let many = self.batches.iter().map(|b| {
+            let (state, scope) = match b.phase() {
+                Phase::Planning | Phase::Going => ("under way", "status.pending"),
+                Phase::Asking | Phase::Halted => ("asks you", "status.bad"),
+                Phase::Over if b.count(Fate::Done) == b.items.len() => ("verified", "success"),
+                Phase::Over => ("not all", "status.bad"),
+            };
+            let row = Row {
+                id: b.id.to_string().into(),
+                object: None,
+                cells: vec![
+                    Cell::plain(Value::Text(b.title.as_str().into())),
+                    Cell::new(Value::Word(state), scope),
+                    Cell::plain(Value::Text(b.summary().into())),
+                ],
+                indent: 0,
+            };
+            (b.id, row)
+        });
+        let mut rows: Vec<(u64, Row)> = single.chain(many).collect();
+        rows.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
+        rows.into_iter().map(|(_, row)| row).collect()
     }
 
     fn namespace_rows(&self) -> Vec<Row> {

@@ -116,7 +116,7 @@ fn key_pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         KeymapResult::NotFound => {
             if model.prompt.is_some() {
                 prompt::typed(model, key);
-            } else if let Some(Dialog::Plan(_)) = model.dialog {
+            } else if let Some(Dialog::Plan(_) | Dialog::Batch(_)) = model.dialog {
                 match key.code {
                     KeyCode::Char(c) => runs::typed(model, Some(c)),
                     KeyCode::Backspace => runs::typed(model, None),

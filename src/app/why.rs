@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::history;
 use super::list::What;
+use super::menu;
 use super::model::{Dirty, Model, Tone, View};
 use super::msg::Effect;
 use super::navigate;
@@ -209,7 +210,7 @@ pub fn run(model: &mut Model, id: Id) -> Option<Vec<Effect>> {
         }
         Id::Act => {
             let asked = why.asked.clone();
-            runs::menu(model, asked);
+            menu::of(model, asked);
             return Some(Vec::new());
         }
         Id::AnswerYes => Some(Choice::Word("yes")),
@@ -272,7 +273,7 @@ fn propose(model: &mut Model, i: usize) -> Vec<Effect> {
     let Some(View::Why(why)) = model.views.last() else { return Vec::new() };
     let Some(proposal) = why.walk.proposals().get(i).cloned() else { return Vec::new() };
     match remedy::action(&proposal.action) {
-        Some(action) => runs::begin(model, action, proposal.target, proposal.params as Params),
+        Some(action) => runs::begin(model, action, proposal.target.into(), proposal.params as Params),
         None => {
             model.say(Tone::Bad, format!("khud has no action {:?}; the playbook names it.", proposal.action));
             Vec::new()

@@ -23,7 +23,7 @@ pub enum Scope {
     Logs,
     /// The decision tree.
     Tree,
-    /// The menu of actions on one object.
+    /// The menu of actions on an object, or on all that is marked.
     Actions,
     /// A plan or a question with buttons, perhaps with a field to type in.
     Dialog,
@@ -116,7 +116,9 @@ impl Scope {
             Scope::Text => "In YAML, describe, help and logs.",
             Scope::Logs => "In logs.",
             Scope::Tree => "In the tree that `w` opens.",
-            Scope::Actions => "In the menu that `a` opens. Each leads to a plan, never at once to a change.",
+            Scope::Actions => {
+                "In the menu that `a` opens, on the object or on all that is marked. Each leads to a plan, never at once to a change."
+            }
             Scope::Dialog => {
                 "In plans and questions. Cancel is the default; letters go to the field, where there is one."
             }
@@ -210,7 +212,7 @@ commands! {
     Suspend         "suspend"           "back to the shell; `fg` returns"           [Always] ["alt-z"] ["sh" "bg"];
 
     Why             "why"               "why is it broken: walk the decision tree"  [Global] ["w"] ["diagnose"];
-    Act             "act"               "actions on this object"                    [Global] ["a"] ["actions" "do"];
+    Act             "act"               "actions on it, or on all marked rows"      [Global] ["a"] ["actions" "do"];
     Timeline        "timeline"          "what happened, and when"                   [Global] ["T"] ["tl"];
     Help            "help"              "every key that works here"                 [Global] ["?"] ["h"];
     Palette         "command"           "run a command or open a view by name"      [Global] [":"  "ctrl-a"] ["aliases"];
@@ -293,7 +295,7 @@ commands! {
     Warp            "namespace.warp"    "only this row's namespace" [Rows] ["W"] [];
     Sick            "sick"              "only what is sick"         [Rows] ["ctrl-z"] ["faults"];
     FilterClear     "filter.clear"      "clear the filter"          [Rows Text] ["ctrl-u"] [];
-    Mark            "mark"              "mark the row"              [Rows] ["space"] [];
+    Mark            "mark"              "mark it, to act on or copy" [Rows] ["space"] [];
     MarkRange       "mark.range"        "mark all from the last mark on" [Rows] ["ctrl-space"] [];
     MarkClear       "mark.clear"        "clear marks"               [Rows] ["ctrl-\\"] [];
     SortName        "sort.name"         "sort by name"              [Rows] ["N"] [];
@@ -373,7 +375,7 @@ commands! {
     DialogUp        "dialog.up"         "scroll up"                 [Dialog] ["up"] [];
     DialogPageDown  "dialog.page-down"  "a page down"               [Dialog] ["pagedown"] [];
     DialogPageUp    "dialog.page-up"    "a page up"                 [Dialog] ["pageup"] [];
-    CopyKubectl     "copy.kubectl"      "copy the kubectl command"  [Dialog] ["ctrl-y"] [];
+    CopyKubectl     "copy.kubectl"      "copy the kubectl command, or all of them" [Dialog] ["ctrl-y"] [];
 
     PromptAccept    "prompt.accept"     "take it"                   [Prompt] ["enter"] [];
     PromptCancel    "prompt.cancel"     "leave it"                  [Prompt] ["esc"] [];

@@ -2,10 +2,12 @@
 
 use ratatui::layout::{Position, Rect};
 
+use super::batch;
 use super::paint::Painter;
+use crate::app::menu::Menu;
 use crate::app::model::{Dialog, Model};
-use crate::app::runs::{ActiveRun, Menu};
-use crate::remedy::plan::{Outcome, Severity, Stage};
+use crate::app::runs::{ActiveRun, Form};
+use crate::remedy::plan::{Guard, Impact, Outcome, Severity, Stage};
 use crate::term::clean::wrap;
 
 /// Draws the dialog, if one is open, and returns where the cursor stands in it.
@@ -16,6 +18,7 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, body: Rect) -> Option<Position> 
             None
         }
         Dialog::Plan(id) => plan(p, model.runs.iter().find(|r| r.id == *id)?, body),
+        Dialog::Batch(id) => batch::draw(p, model.batches.iter().find(|b| b.id == *id)?, body),
     }
 }
 
@@ -46,13 +49,13 @@ pub fn frame(p: &mut Painter<'_>, body: Rect, width: u16, height: u16, title: &s
 
 fn menu(p: &mut Painter<'_>, model: &Model, menu: &Menu, body: Rect) {
     let n = menu.offers.len() as u16;
-    let inside = frame(p, body, 78, n + 4, &format!("Actions on {}", menu.object), false);
+    let inside = frame(p, body, 78, n + 4, &format!("Actions on {}", menu.of), false);
     let rows = usize::from(inside.height.saturating_sub(2));
     let first = menu.index.saturating_sub(rows.saturating_sub(1));
     for (row, (i, offer)) in menu.offers.iter().enumerate().skip(first).take(rows).enumerate() {
         let y = inside.y + row as u16;
         let chosen = i == menu.index;
-        let scope = match (offer.refused, chosen) {
+        let scope = match (&offer.refused, chosen) {
             (Some(_), _) => "dialog.disabled",
             (None, true) => "dialog.selected",
             (None, false) if offer.action.dangerous => "dialog.danger",
@@ -68,10 +71,10 @@ fn menu(p: &mut Painter<'_>, model: &Model, menu: &Menu, body: Rect) {
         p.put(inside.x, y, 1, if offer.fits { p.glyph("verdict") } else { " " }, scope);
         p.put(inside.x + 2, y, 2, &key, if chosen { scope } else { "key" });
         p.put(inside.x + 5, y, 18, offer.action.title, scope);
-        let about = match offer.refused {
-            Some(why) => why.to_owned(),
-            None if offer.target == menu.object => offer.action.about.to_owned(),
-            None => format!("{}: {}", offer.target, offer.action.about),
+        let about = match &offer.refused {
+            Some(why) => why.clone(),
+            None if offer.own => offer.action.about.to_owned(),
+            None => format!("{}: {}", offer.targets, offer.action.about),
         };
         p.put(inside.x + 24, y, inside.width.saturating_sub(24), &about, scope);
     }
@@ -82,133 +85,217 @@ fn menu(p: &mut Painter<'_>, model: &Model, menu: &Menu, body: Rect) {
     p.put(inside.x, inside.bottom() - 1, inside.width, &foot, "text.dim");
 }
 
-/// The lines of a run's dialog, each with its style.
-fn lines(active: &ActiveRun, width: usize) -> Vec<(String, &'static str)> {
-    let report = active.run.report();
-    let mut out: Vec<(String, &'static str)> = Vec::new();
-    let mut put = |text: &str, scope: &'static str| {
-        for line in wrap(text, width) {
-            out.push((line, scope));
+/// The lines of a dialog, each with its style.
+pub struct Lines {
+    width: usize,
+    pub all: Vec<(String, &'static str)>,
+}
+
+impl Lines {
+    /// For a dialog in this body.
+    pub fn within(body: Rect) -> Lines {
+        let width = body.width.saturating_sub(4).clamp(36, 110);
+        Lines { width: usize::from(width) - 4, all: Vec::new() }
+    }
+
+    pub fn put(&mut self, text: &str, scope: &'static str) {
+        self.all.extend(wrap(text, self.width).into_iter().map(|line| (line, scope)));
+    }
+
+    /// A name, and beside it what is said of it: longer texts go on below themselves.
+    pub fn beside(&mut self, name: &str, column: usize, text: &str, scope: &'static str) {
+        /// Narrower texts cannot be read.
+        const READABLE: usize = 24;
+        let column = column.min(self.width.saturating_sub(READABLE + 2));
+        let mut name = name;
+        if name.len() > column {
+            self.put(name, scope);
+            name = "";
         }
-    };
-    for change in &report.plan.changes {
-        put(&change.object.to_string(), "diff.header");
-        for line in change.diff.lines() {
+        for line in wrap(text, self.width - column - 2) {
+            self.all.push((format!("{name:<column$}  {line}"), scope));
+            name = "";
+        }
+    }
+
+    pub fn diff(&mut self, diff: &str) {
+        for line in diff.lines() {
             let scope = match line.as_bytes().first() {
                 Some(b'+') => "diff.add",
                 Some(b'-') => "diff.remove",
                 Some(b'@') => "diff.header",
                 _ => "diff.context",
             };
-            put(line, scope);
+            self.put(line, scope);
         }
-        put(" ", "dialog");
     }
-    for impact in &report.plan.impact {
+
+    /// A consequence, and whose it is where that needs saying.
+    pub fn impact(&mut self, impact: &Impact, of: &str) {
         let (sign, scope) = match impact.severity {
             Severity::Critical => ("!!", "error"),
             Severity::Warning => ("! ", "finding.warning"),
             Severity::Info => ("· ", "dialog"),
         };
         let detail = if impact.detail.is_empty() { String::new() } else { format!(": {}", impact.detail) };
-        put(&format!("{sign} {}{detail}", impact.what), scope);
+        self.put(&format!("{sign} {}{detail}{of}", impact.what), scope);
     }
-    for guard in &report.guard {
+
+    /// A check, and whose it is where that needs saying.
+    pub fn guard(&mut self, guard: &Guard, of: &str) {
         let reason = if guard.reason.is_empty() { String::new() } else { format!(": {}", guard.reason) };
-        if guard.ok {
-            put(&format!("ok {}{reason}", guard.check), "text.dim");
-        } else {
-            put(&format!("no {}{reason}", guard.check), "error");
+        let (word, scope) = if guard.ok { ("ok", "text.dim") } else { ("no", "error") };
+        self.put(&format!("{word} {}{reason}{of}", guard.check), scope);
+    }
+
+    /// Draws the dialog's box, titled and red where it is dangerous, with those of the lines that fit from `scroll`
+    /// on and `foot` lines free below them; returns what is free.
+    pub fn draw(
+        &self,
+        p: &mut Painter<'_>,
+        body: Rect,
+        title: (&str, bool),
+        scroll: usize,
+        foot: u16,
+    ) -> Rect {
+        let total = self.all.len();
+        let height = (total as u16).saturating_add(foot + 3).min(body.height.saturating_sub(2)).max(9);
+        let inside = frame(p, body, self.width as u16 + 4, height, title.0, title.1);
+        let rows = usize::from(inside.height.saturating_sub(foot + 1));
+        let from = scroll.min(total.saturating_sub(rows));
+        for (i, (text, scope)) in self.all.iter().skip(from).take(rows).enumerate() {
+            p.put(inside.x, inside.y + i as u16, inside.width, text, scope);
         }
+        if total > rows {
+            let more = format!("{}-{} of {total}", from + 1, (from + rows).min(total));
+            p.put_right(inside.x, inside.bottom().saturating_sub(foot + 1), inside.width, &more, "text.dim");
+        }
+        Rect { y: inside.bottom().saturating_sub(foot), height: foot.min(inside.height), ..inside }
     }
-    if !report.plan.kubectl.is_empty() {
-        put(" ", "dialog");
-        put(&format!("$ {}", report.plan.kubectl), "text.dim");
-    }
-    let progress = active.run.progress();
-    for (name, state) in &progress.items {
-        put(&format!("   {name}  {state}"), "dialog");
-    }
-    for file in &report.files {
-        put(&format!("{}  {} bytes  sha256 {}", file.path, file.bytes, file.sha256), "success");
-    }
-    out
 }
 
-fn plan(p: &mut Painter<'_>, active: &ActiveRun, body: Rect) -> Option<Position> {
-    let width = body.width.saturating_sub(4).clamp(36, 110);
-    let lines = lines(active, usize::from(width) - 4);
-    let report = active.run.report();
-    let asks_name = active.question.as_ref().and_then(|(_, q)| q.typed.clone());
-    let foot = 4 + u16::from(asks_name.is_some());
-    let height = (lines.len() as u16).saturating_add(foot + 2).min(body.height.saturating_sub(2)).max(9);
-    let inside = frame(p, body, width, height, &active.title, active.dangerous);
-    let rows = usize::from(inside.height.saturating_sub(foot));
-    let from = active.scroll.min(lines.len().saturating_sub(rows));
-    for (i, (text, scope)) in lines.iter().skip(from).take(rows).enumerate() {
-        p.put(inside.x, inside.y + i as u16, inside.width, text, scope);
-    }
-    if lines.len() > rows {
-        let more = format!("{}-{} of {}", from + 1, (from + rows).min(lines.len()), lines.len());
-        p.put_right(inside.x, inside.bottom() - foot, inside.width, &more, "text.dim");
-    }
-    let mut y = inside.bottom() - foot + 1;
-    if let Some((_, question)) = &active.question {
-        p.put(inside.x, y, inside.width, &question.question, "dialog.title");
-        y += 1;
+/// A dialog that asks: its lines, the question, the words to type where some are asked for, the buttons.
+pub struct Ask<'a> {
+    pub title: (&'a str, bool),
+    pub lines: Lines,
+    pub question: &'a str,
+    pub wanted: Option<&'a str>,
+    pub form: &'a Form,
+    /// The one that does nothing and the one that goes ahead.
+    pub buttons: (&'a str, &'a str),
+    /// What ctrl-y copies.
+    pub copies: &'a str,
+}
+
+impl Ask<'_> {
+    pub fn draw(&self, p: &mut Painter<'_>, body: Rect) -> Option<Position> {
+        let question = wrap(self.question, self.lines.width);
+        let height = question.len() as u16 + 2 + u16::from(self.wanted.is_some());
+        let foot = self.lines.draw(p, body, self.title, self.form.scroll, height);
+        let (x, mut y, width) = (foot.x, foot.y, foot.width);
+        for line in &question {
+            p.put(x, y, width, line, "dialog.title");
+            y += 1;
+        }
         let mut cursor = None;
-        if let Some(name) = asks_name {
-            let used =
-                p.put(inside.x, y, inside.width, &format!("Type {name} to go ahead: "), "dialog.danger");
-            let typed =
-                p.put_end(inside.x + used, y, inside.width.saturating_sub(used + 1), &active.typed, "prompt");
-            cursor = Some(Position::new((inside.x + used + typed).min(inside.right() - 1), y));
+        if let Some(words) = self.wanted {
+            let used = p.put(x, y, width, &format!("Type {words} to go ahead: "), "dialog.danger");
+            let typed = p.put_end(x + used, y, width.saturating_sub(used + 1), &self.form.typed, "prompt");
+            cursor = Some(Position::new((x + used + typed).min(foot.right() - 1), y));
             y += 1;
         }
         y += 1;
-        let go = if active.dangerous { "dialog.danger" } else { "dialog.button" };
-        let (cancel, apply) = if active.go {
-            ("dialog.button", "dialog.button.focus")
-        } else {
-            ("dialog.button.focus", if active.released() { go } else { "dialog.disabled" })
+        let go = match (self.form.released(self.wanted), self.title.1) {
+            (false, _) => "dialog.disabled",
+            (true, true) => "dialog.danger",
+            (true, false) => "dialog.button",
         };
-        let used = p.put(inside.x, y, 12, "[ Cancel ]", cancel);
-        p.put(inside.x + used + 2, y, 12, "[ Go ahead ]", apply);
-        p.put(
-            inside.x + used + 17,
-            y,
-            inside.width.saturating_sub(used + 17),
-            "tab chooses   enter presses   ctrl-y copies the command",
-            "text.dim",
-        );
-        return cursor;
+        let (cancel, go) =
+            if self.form.go { ("dialog.button", "dialog.button.focus") } else { ("dialog.button.focus", go) };
+        let used = p.put(x, y, 16, &format!("[ {} ]", self.buttons.0), cancel);
+        let used = used + 2 + p.put(x + used + 2, y, 16, &format!("[ {} ]", self.buttons.1), go);
+        let keys = format!("tab chooses   enter presses   ctrl-y copies the {}", self.copies);
+        p.put(x + used + 3, y, width.saturating_sub(used + 3), &keys, "text.dim");
+        cursor
     }
+}
+
+fn plan(p: &mut Painter<'_>, active: &ActiveRun, body: Rect) -> Option<Position> {
+    let mut lines = Lines::within(body);
+    let report = active.run.report();
     let progress = active.run.progress();
+    for change in &report.plan.changes {
+        lines.put(&change.object.to_string(), "diff.header");
+        lines.diff(&change.diff);
+        lines.put(" ", "dialog");
+    }
+    for impact in &report.plan.impact {
+        lines.impact(impact, "");
+    }
+    for guard in &report.guard {
+        lines.guard(guard, "");
+    }
+    if !report.plan.kubectl.is_empty() {
+        lines.put(" ", "dialog");
+        lines.put(&format!("$ {}", report.plan.kubectl), "text.dim");
+    }
+    for (name, state) in &progress.items {
+        lines.put(&format!("   {name}  {state}"), "dialog");
+    }
+    for file in &report.files {
+        lines.put(&format!("{}  {} bytes  sha256 {}", file.path, file.bytes, file.sha256), "success");
+    }
+    let title = (active.title.as_str(), active.dangerous);
+    if let Some((_, question)) = &active.question {
+        let ask = Ask {
+            title,
+            lines,
+            question: &question.question,
+            wanted: active.wanted(),
+            form: &active.form,
+            buttons: ("Cancel", "Go ahead"),
+            copies: "command",
+        };
+        return ask.draw(p, body);
+    }
+    let foot = lines.draw(p, body, title, active.form.scroll, 3);
     let (word, scope) = match (active.run.stage(), report.outcome) {
         (_, Some(Outcome::Verified)) => ("Done and verified.", "success"),
         (_, Some(Outcome::Applied)) => ("Applied, not verified.", "finding.warning"),
         (_, Some(Outcome::Refused)) => ("Not done.", "finding.warning"),
         (_, Some(Outcome::Failed)) => ("Failed.", "error"),
-        (Stage::Planning, None) => ("Planning…", "notice"),
-        (Stage::Guarding, None) => ("Checking what is allowed…", "notice"),
-        (Stage::DryRun, None) => ("Trying it on the server without effect…", "notice"),
-        (Stage::Confirming, None) => ("Waiting for your answer.", "notice"),
-        (Stage::Applying, None) => ("Applying…", "notice"),
-        (Stage::Watching, None) => ("Watching the result…", "notice"),
-        (Stage::Done, None) => ("Planned.", "notice"),
+        (stage, None) => (doing(stage), "notice"),
     };
     let text = if report.outcome.is_some() { report.reason.clone() } else { progress.line.clone() };
-    for (i, line) in wrap(&format!("{word} {text}"), inside.width.into()).iter().take(2).enumerate() {
-        p.put(inside.x, y + i as u16, inside.width, line, scope);
+    for (i, line) in wrap(&format!("{word} {text}"), foot.width.into()).iter().take(2).enumerate() {
+        p.put(foot.x, foot.y + i as u16, foot.width, line, scope);
     }
     if report.outcome.is_none() && progress.total > 0 {
-        let columns = usize::from(inside.width.saturating_sub(8));
-        let full = (columns as u64 * progress.done / progress.total).min(columns as u64) as usize;
-        let bar = p.glyph("bar.full").repeat(full) + &p.glyph("bar.empty").repeat(columns - full);
-        let used = p.put(inside.x, y + 1, inside.width, &bar, "gauge.low");
-        p.put(inside.x + used + 1, y + 1, 6, &format!("{}%", progress.done * 100 / progress.total), "dialog");
+        bar(p, foot, progress.done, progress.total);
     }
     let keys = if active.told { "esc closes" } else { "esc leaves it running   ctrl-c stops it" };
-    p.put(inside.x, inside.bottom() - 1, inside.width, keys, "text.dim");
+    p.put(foot.x, foot.bottom() - 1, foot.width, keys, "text.dim");
     None
+}
+
+/// What a run does at the moment.
+pub fn doing(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Planning => "Planning…",
+        Stage::Guarding => "Checking what is allowed…",
+        Stage::DryRun => "Trying it on the server without effect…",
+        Stage::Confirming => "Waiting for your answer.",
+        Stage::Applying => "Applying…",
+        Stage::Watching => "Watching the result…",
+        Stage::Done => "Planned.",
+    }
+}
+
+/// How far it came, on the foot's second line.
+pub fn bar(p: &mut Painter<'_>, foot: Rect, done: u64, total: u64) {
+    let columns = usize::from(foot.width.saturating_sub(8));
+    let full = (columns as u64 * done / total).min(columns as u64) as usize;
+    let bar = p.glyph("bar.full").repeat(full) + &p.glyph("bar.empty").repeat(columns - full);
+    let used = p.put(foot.x, foot.y + 1, foot.width, &bar, "gauge.low");
+    p.put(foot.x + used + 1, foot.y + 1, 6, &format!("{}%", done * 100 / total), "dialog");
 }

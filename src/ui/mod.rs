@@ -1,5 +1,6 @@
 //! Draws the model: panes, overlays, widgets, theme. Reads `&Model`, changes nothing.
 
+pub mod batch;
 pub mod dialog;
 pub mod foot;
 pub mod header;

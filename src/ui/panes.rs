@@ -175,7 +175,7 @@ fn table(
         right.push("sick only".into());
     }
     if !table.marks.is_empty() {
-        right.push(format!("{} marked", table.marks.len()));
+        right.push(marked(model, table));
     }
     if table.left > 0 {
         right.push(format!("{} {} columns", p.glyph("left"), table.left));
@@ -205,7 +205,7 @@ fn table(
             Shown::Row(slot) => SheetRow {
                 cells: columns.iter().map(|(_, c)| c.cell(&cx, *slot)).collect(),
                 mark: (!table.marks.is_empty()
-                    && table.object(&cx, *slot).is_some_and(|o| table.marks.contains(&o)))
+                    && table.object(&cx, *slot).is_some_and(|o| table.marks.contains_key(&o)))
                 .then_some(Mark::Marked),
                 indent: 0,
             },
@@ -230,6 +230,22 @@ fn table(
         offset: table.offset,
     };
     sheet::draw(p, memory, inner, &sheet, model.data.now);
+}
+
+/// How much is marked, and how much of that is not among the rows: it counts all the same.
+fn marked(model: &Model, table: &Table) -> String {
+    /// Where more are marked, looking for each would take longer than a frame may.
+    const LOOKED_FOR: usize = 2000;
+    let mut text = format!("{} marked", table.marks.len());
+    if table.marks.len() <= LOOKED_FOR {
+        let (hidden, gone) = table.unseen_marks(&model.data.cx());
+        for (n, what) in [(hidden, "hidden"), (gone, "gone")] {
+            if n > 0 {
+                text.push_str(&format!(", {n} {what}"));
+            }
+        }
+    }
+    text
 }
 
 /// The columns that are not scrolled out: the name stays, whatever the rest does.

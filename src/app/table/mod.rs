@@ -1,22 +1,24 @@
 //! A table of objects: which rows, in what order, where the cursor stands. Kept by changes, drawn by the window.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cell::{Cell, Value};
 use super::columns::Column;
 use super::cx::Cx;
 use super::filter::Filter;
-use crate::world::{Kind, ObjectRef, Slot, Text};
+use crate::world::{Kind, ObjectRef, Slot, Text, Uid};
 
 mod build;
 mod ghosts;
+mod marks;
 mod order;
 mod sorted;
 mod source;
 
 use build::{Places, Rebuild};
 pub use ghosts::Ghost;
+pub use marks::vanished;
 use order::{Key, Order, UNRANKED, Way};
 pub use source::{Fence, Source};
 
@@ -53,7 +55,8 @@ pub struct Table {
     wanted: Option<(Text, Text)>,
     pub offset: usize,
     pub height: usize,
-    pub marks: BTreeSet<ObjectRef>,
+    /// What is marked, each in the incarnation that was: of that name there may be another by now.
+    pub marks: BTreeMap<ObjectRef, Uid>,
     /// Where a range of marks begins.
     anchor: Option<Slot>,
     /// Rows before the filter.
@@ -82,7 +85,7 @@ impl Table {
             wanted: None,
             offset: 0,
             height: 1,
-            marks: BTreeSet::new(),
+            marks: BTreeMap::new(),
             anchor: None,
             total: 0,
             inside: Vec::new(),
@@ -374,28 +377,6 @@ impl Table {
             self.cursor = slot;
             self.settle();
         }
-    }
-
-    /// Marks the row under the cursor, or takes its mark away; the next row is under the cursor then.
-    pub fn mark(&mut self, cx: &Cx<'_>) {
-        self.anchor = self.cursor_slot();
-        if let Some(object) = self.selected(cx)
-            && !self.marks.remove(&object)
-        {
-            self.marks.insert(object);
-        }
-        self.step(1);
-    }
-
-    /// Marks every row from where the last mark was set to the cursor.
-    pub fn mark_range(&mut self, cx: &Cx<'_>) {
-        let here = self.cursor_index();
-        let from = self.anchor.and_then(|a| self.order.index(a)).unwrap_or(here);
-        let (first, last) = (from.min(here), from.max(here));
-        let objects = self.order.range(first).take(last - first + 1).filter_map(|s| self.object(cx, s));
-        let objects: Vec<ObjectRef> = objects.collect();
-        self.marks.extend(objects);
-        self.anchor = self.cursor_slot();
     }
 
     /// Every row as listed, in every column, for a file.
