@@ -3,10 +3,16 @@
 
 mod lab;
 mod pty;
+mod stage;
 
+use khud::app::{Effect, Msg, update};
+use khud::remedy::{Need, NeedId, Reply};
+use khud::world::ask::{Answer, Call, Verb};
+use khud::world::{Delta, Kind, ObjectRef};
 use lab::Lab;
 use pty::{Session, cockpit};
 use serde_json::{Value, json};
+use stage::{Stage, captured};
 
 const KHUD: &str = env!("CARGO_BIN_EXE_khud");
 const ENTER_ON_GO: &str = "\t\r";
@@ -142,4 +148,128 @@ fn the_first_that_fails_stops_the_rest_until_the_operator_says_otherwise() {
     k.then("\r", "Over. 3 done and verified, 1 failed, 2 not begun.");
     let after = alive(&lab, "checkout");
     assert_eq!(before.iter().filter(|p| after.contains(p)).count(), 3, "{before:?} {after:?}");
+}
+
+#[test]
+fn an_option_is_asked_for_once() {
+    let lab = Lab::start("healthy", 10.0);
+    let mut k = cockpit(KHUD, lab.dir.path(), "", &[], 140, 50);
+    k.until_text("live");
+    k.then(":deploy production\r", "deployments in production");
+    k.then("/cart|catalog\r", "2/");
+    k.then("  ", "2 marked");
+    k.then("as", "Scale 2 deployments: replicas (how many pods)");
+    k.then("7\r", "Scale 2 deployments?");
+    k.then(ENTER_ON_GO, "Over. 2 done and verified.");
+    for app in ["cart", "catalog"] {
+        assert_eq!(alive(&lab, app).len(), 7, "{app}");
+    }
+}
+
+/// The captured cluster's cockpit, and a server that allows all; what would change something waits for the test.
+struct Held {
+    stage: Stage,
+    writes: Vec<(u64, NeedId, Call)>,
+}
+
+impl Held {
+    fn press(&mut self, keys: &str) {
+        let effects = self.stage.press(keys);
+        self.serve(effects);
+    }
+
+    fn serve(&mut self, mut effects: Vec<Effect>) {
+        while let Some(effect) = effects.pop() {
+            let Effect::Need { run, id, need } = effect else { continue };
+            let reply = match *need {
+                Need::Call(call) if call.verb == Verb::Delete && !call.path.contains("dryRun") => {
+                    self.writes.push((run, id, call));
+                    continue;
+                }
+                Need::Call(call) => {
+                    let name = call.path.rsplit('/').next().unwrap_or("");
+                    let pod = self.stage.model.data.world.pods.find("production", name);
+                    let uid = pod.map(|p| p.meta.uid.to_string());
+                    let body = json!({"metadata": {"uid": uid}, "status": {"allowed": true}});
+                    Reply::Call(Ok(Answer { status: 200, body }))
+                }
+                Need::Journal(_) => Reply::Journal(Ok(())),
+                need => panic!("nobody asked for {need:?}"),
+            };
+            effects.extend(update(&mut self.stage.model, Msg::Replied { run, id, reply }));
+        }
+    }
+
+    /// Answers the oldest write that waits; the pod is gone where that is a yes.
+    fn answer(&mut self, status: u16) {
+        let (run, id, call) = self.writes.remove(0);
+        let reply = Reply::Call(Ok(Answer { status, body: json!({"message": "etcdserver: no leader"}) }));
+        let effects = update(&mut self.stage.model, Msg::Replied { run, id, reply });
+        self.serve(effects);
+        if status == 200 {
+            self.lose(call.path.rsplit('/').next().unwrap());
+        }
+    }
+
+    /// The cluster says that the pod is gone.
+    fn lose(&mut self, pod: &str) {
+        let object = ObjectRef::new(Kind::Pod, "production", pod);
+        let uid = self.stage.model.data.world.meta(&object).unwrap().uid.clone();
+        let effects = self.stage.tell(vec![Delta::Delete { object, uid }]);
+        self.serve(effects);
+    }
+
+    #[track_caller]
+    fn sees(&mut self, words: &str) {
+        let screen = self.stage.screen();
+        assert!(screen.contains(words), "{words:?} is not on\n{screen}");
+    }
+}
+
+/// Six pods of the captured cluster, their deletion begun.
+fn six_being_deleted() -> (Held, Vec<String>) {
+    let mut held = Held { stage: captured(120, 40), writes: Vec::new() };
+    held.press(":pods production\r/-\rN");
+    let names = held.stage.names();
+    held.press("      a");
+    held.sees("Actions on 6 pods marked");
+    held.press("x");
+    held.sees("Delete 6 pods, 4 at a time? The first that fails stops the rest.");
+    held.press("delete 6\r");
+    (held, names[..6].to_vec())
+}
+
+#[test]
+fn four_go_at_a_time_and_after_a_failure_the_rest_only_at_the_operators_word() {
+    let (mut held, pods) = six_being_deleted();
+    assert_eq!(held.writes.len(), 4);
+    held.answer(500);
+    assert_eq!(held.writes.len(), 3, "nothing is begun after a failure");
+    held.sees("failed: DELETE");
+    held.sees("Go on with the other 2?");
+    (0..3).for_each(|_| held.answer(200));
+    assert!(held.writes.is_empty(), "the answer is still awaited");
+
+    // Meanwhile one of the two goes by itself: it is said, and no failure.
+    held.lose(&pods[4]);
+    held.press("\t\r");
+    assert_eq!(held.writes.len(), 1);
+    held.sees("gone meanwhile; nothing was sent");
+    held.answer(200);
+    held.sees("Over. 4 done and verified, 1 failed, 1 gone.");
+}
+
+#[test]
+fn what_was_left_goes_on_and_what_is_stopped_says_what_may_have_happened() {
+    let (mut held, _) = six_being_deleted();
+    held.press("\x1b:journal\r");
+    held.sees("under way");
+    held.answer(200);
+    assert_eq!(held.writes.len(), 4, "one ended, so the next has begun");
+    held.press("\r");
+    held.sees("esc leaves it running");
+    let effects = held.stage.ctrl('c');
+    held.serve(effects);
+    held.sees("Over. 1 done and verified, 4 applied, not verified, 1 not begun.");
+    held.sees("applied, not verified: stopped; what was sent stands and");
 }

@@ -81,7 +81,9 @@ impl Item {
             (Turn::Held | Turn::Planned, None) => Fate::Waiting,
             (_, Some(Outcome::Verified)) => Fate::Done,
             (_, Some(Outcome::Applied)) => Fate::Unverified,
-            (Turn::Begun, Some(Outcome::Refused | Outcome::Failed)) => Fate::Failed,
+            // Stopped before anything was sent.
+            (Turn::Begun, Some(Outcome::Refused)) => Fate::NotBegun,
+            (Turn::Begun, Some(Outcome::Failed)) => Fate::Failed,
             (Turn::Held | Turn::Planned, Some(Outcome::Refused | Outcome::Failed)) => Fate::Refused,
         }
     }

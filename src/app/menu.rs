@@ -97,12 +97,16 @@ fn open(model: &mut Model, of: String, on: Targets) {
         return;
     }
     for (offer, having) in &mut offers {
-        let mut lacking = on.objects.iter().filter(|o| !having.contains(o));
-        offer.refused = match (model.cluster.read_only, lacking.next(), lacking.count()) {
-            (true, ..) => Some("khud runs read-only".to_owned()),
-            (_, None, _) => None,
-            (_, Some(one), 0) => Some(format!("not for {one}")),
-            (_, Some(one), more) => Some(format!("not for {one} and {more} more")),
+        let lacking: Vec<&ObjectRef> = on.objects.iter().filter(|o| !having.contains(o)).collect();
+        offer.refused = match model.cluster.read_only {
+            true => Some("khud runs read-only".to_owned()),
+            false => lacking.first().map(|first| match lacking.len() {
+                _ if having.iter().all(|o| o.kind != first.kind) => {
+                    format!("not for {}", first.kind.plural())
+                }
+                1 => format!("not for {}", first.name),
+                n => format!("not for {} and {} more", first.name, n - 1),
+            }),
         };
     }
     let mut offers: Vec<Offer> = offers.into_iter().map(|(offer, _)| offer).collect();

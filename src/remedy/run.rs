@@ -271,7 +271,7 @@ impl Run {
             Err(Stop::Failed(reason)) => (Some(Outcome::Failed), reason),
             Err(Stop::Cancelled) if applied => (
                 Some(Outcome::Applied),
-                "stopped while watching; what was sent stands and its result was not seen".to_owned(),
+                "stopped; what was sent stands and its result was not seen".to_owned(),
             ),
             Err(Stop::Cancelled) => {
                 (Some(Outcome::Refused), "stopped by the operator; nothing was changed".to_owned())
@@ -457,13 +457,18 @@ impl Cx {
     /// Sends a write, notes it among the requests and gives back what came, whatever its status.
     pub async fn send(&self, call: Call, dry_run: bool) -> Result<Answer, Stop> {
         let (verb, path) = (call.verb.as_str().to_owned(), call.path.clone());
+        let unsent = self.s().cancelled && !self.stubborn;
         let result = self.call(call).await;
         let status = result.as_ref().map_or(0, |a| a.status);
         let mut s = self.s();
         s.report.requests.push(RequestLine { verb, path, dry_run, status });
-        if !dry_run && result.as_ref().is_ok_and(Answer::ok) {
-            s.applied = true;
-        }
+        s.applied |= !dry_run
+            && match &result {
+                Ok(answer) => answer.ok(),
+                // Stopped before the answer came: the server may well have done it.
+                Err(Stop::Cancelled) => !unsent,
+                Err(_) => false,
+            };
         drop(s);
         result
     }
