@@ -14,6 +14,10 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+mod support;
+use support::mib;
+use support::pty::Cost;
+
 /// Pods asked for in one list request.
 const PAGE: u64 = 2_000;
 
@@ -45,30 +49,8 @@ impl Server {
         Server { child, host: url.trim().trim_start_matches("http://").to_string() }
     }
 
-    fn proc(&self, file: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap_or_default()
-    }
-
-    /// MiB: `VmRSS` is now, `VmHWM` the most so far.
-    fn memory(&self, field: &str) -> u64 {
-        let status = self.proc("status");
-        let line = status.lines().find(|l| l.starts_with(field)).unwrap_or("0 0");
-        line.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) / 1024
-    }
-
-    /// CPU time so far, in hundredths of a second (the kernel's usual tick).
-    fn ticks(&self) -> u64 {
-        let stat = self.proc("stat");
-        let fields: Vec<u64> = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or("")
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|f| f.parse().ok())
-            .collect();
-        fields.iter().sum()
+    fn cost(&self) -> Cost {
+        Cost::of(self.child.id())
     }
 
     /// Sends a GET and returns the connection behind the head of the answer.
@@ -211,25 +193,28 @@ fn main() {
     let arg = |i: usize, default: u64| args.get(i).copied().unwrap_or(default);
     let (nodes, pods, churn, seconds) = (arg(0, 5_000), arg(1, 150_000), arg(2, 2_000), arg(3, 120));
     let wall = Duration::from_secs(seconds);
-    let share = |ticks: u64, wall: Duration| format!("{:.1} % of a core", ticks as f64 / wall.as_secs_f64());
+    let share = |cpu: Duration, wall: Duration| {
+        format!("{:.1} % of a core", cpu.as_secs_f64() / wall.as_secs_f64() * 100.0)
+    };
+    let memory = |bytes: u64| format!("{:.0} MiB", mib(bytes));
 
     println!("khud sim --nodes {nodes} --pods {pods} --churn {churn} --seed 1");
     let start = Instant::now();
     let server = Server::start(nodes, pods, churn, 1);
     line("listening after", format!("{:.2} s", start.elapsed().as_secs_f64()), "");
-    line("resident then", format!("{} MiB", server.memory("VmRSS:")), "");
+    line("resident then", memory(server.cost().resident), "");
 
     let idle = wall.min(Duration::from_secs(30));
-    let before = server.ticks();
+    let before = server.cost().cpu;
     std::thread::sleep(idle);
-    line("CPU, nobody listening", share(server.ticks() - before, idle), "");
+    line("CPU, nobody listening", share(server.cost().cpu - before, idle), "");
 
-    let (listed, before) = (Instant::now(), server.ticks());
+    let (listed, before) = (Instant::now(), server.cost().cpu);
     let bytes =
         std::io::copy(&mut server.get("/api/v1/pods?resourceVersion=0"), &mut std::io::sink()).unwrap();
     let took = listed.elapsed();
     line("all pods in one list", format!("{:.2} s", took.as_secs_f64()), "");
-    line("CPU of that", format!("{:.2} s", (server.ticks() - before) as f64 / 100.0), "");
+    line("CPU of that", format!("{:.2} s", (server.cost().cpu - before).as_secs_f64()), "");
     line(
         "a pod on the wire",
         format!("{:.1} kB", bytes as f64 / pods.max(1) as f64 / 1000.0),
@@ -246,7 +231,7 @@ fn main() {
     line("images", census.images.len(), "asked: some 200");
 
     let mut watch = server.get(&format!("/api/v1/pods?watch=1&resourceVersion={}", census.version));
-    let (started, before) = (Instant::now(), server.ticks());
+    let (started, before) = (Instant::now(), server.cost().cpu);
     let (mut text, mut events, mut seen) = (Vec::new(), 0_u64, 0_u64);
     while started.elapsed() < wall {
         text.clear();
@@ -265,9 +250,9 @@ fn main() {
         "asked: the churn",
     );
     line("which is", format!("{:.1} MB/s", rate(seen) / 1e6), "");
-    line("CPU, with that watch", share(server.ticks() - before, took), "asked: at most 100");
-    line("resident at the end", format!("{} MiB", server.memory("VmRSS:")), "");
-    line("resident at the most", format!("{} MiB", server.memory("VmHWM:")), "asked: under 1024");
+    line("CPU, with that watch", share(server.cost().cpu - before, took), "asked: at most 100");
+    line("resident at the end", memory(server.cost().resident), "");
+    line("resident at the most", memory(server.cost().peak), "asked: under 1024");
     drop(server);
 
     let digest = |seed: u64| Census::of(&Server::start(50, 2_000, 0, seed)).digest.finish();

@@ -117,6 +117,8 @@ pub async fn run(model: Model, jobs: Jobs, mut inbox: mpsc::Receiver<Msg>) -> io
             if let Some(unkept) = arrange::leave(&mut c.model) {
                 c.jobs.carry_out(unkept);
             }
+            // Nobody listens any more: what is still to be written must not wait for a full inbox.
+            inbox.close();
             return Ok(end);
         }
     }
