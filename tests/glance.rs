@@ -5,7 +5,9 @@
 mod stage;
 
 use khud::app::log::SourceId;
+use khud::app::model::View;
 use khud::app::{Effect, Msg, update};
+use khud::world::ask::Answer;
 use khud::world::{Kind, StreamId, StreamState};
 use std::time::Duration;
 
@@ -235,4 +237,125 @@ fn the_pods_of_a_rollout_and_the_tag_of_an_image_can_be_told_apart_in_80_columns
         screen.lines().filter_map(|l| l.split("pod ").nth(1)?.split_whitespace().next()).collect();
     let distinct: std::collections::BTreeSet<&&str> = pods.iter().collect();
     assert!(pods.len() == 3 && distinct.len() == pods.len(), "{screen}");
+}
+
+/// The answer to the last request for an object: as it was captured.
+fn fetched(s: &mut Stage, effects: &[Effect], name: &str) {
+    let token = effects.iter().find_map(|e| match e {
+        Effect::Call { token, .. } => Some(*token),
+        _ => None,
+    });
+    let text = std::fs::read_to_string("tests/captures/list/pods.json").unwrap();
+    let list: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let items = list["response"]["json"]["items"].as_array().unwrap();
+    let body = items.iter().find(|i| i["metadata"]["name"] == name).unwrap().clone();
+    update(&mut s.model, Msg::Called { token: token.unwrap(), result: Ok(Answer { status: 200, body }) });
+}
+
+#[test]
+fn a_description_is_whole_and_about_this_object() {
+    let mut s = captured(80, 100);
+    let asked = s.press(":pod/missing-config production\rd");
+    let quick = s.screen();
+    assert!(quick.contains("Events"), "what is known is there at once: {quick}");
+    fetched(&mut s, &asked, "missing-config");
+    let screen = s.screen();
+    assert!(screen.contains("environment    all of config map api-server-config"), "{screen}");
+    assert!(screen.contains("command        sleep 1000") && screen.contains("qos            "), "{screen}");
+    assert!(screen.contains("tolerates      node.kubernetes.io/not-ready:NoExecute for 300s"), "{screen}");
+    // A message goes on below, and its end is there.
+    assert!(screen.contains("not found") && !screen.contains('…'), "{screen}");
+    // It is described, not turned into its YAML.
+    s.press("m");
+    assert!(s.screen().contains("environment  "), "{}", s.screen());
+
+    let asked = s.press("\x1b:pod/evicted-by-its-limit production\rd");
+    fetched(&mut s, &asked, "evicted-by-its-limit");
+    let screen = s.screen();
+    assert!(
+        screen.contains("volumes        d  emptyDir") && screen.contains("mounts         /d from d"),
+        "{screen}"
+    );
+
+    // Of a finding about several pods, the proof of this one.
+    s.press("\x1b:pod/payment-service-66ff9fc75c-xjg2x prod\rd");
+    let screen = s.screen();
+    let proof = screen.split("pod prod/payment-service-66ff9fc75c-xjg2x\n").next().unwrap();
+    assert!(proof.contains("OOMKilled") && !proof.contains("vwzws"), "{screen}");
+}
+
+/// The first line of the text that is shown.
+fn top(s: &Stage) -> usize {
+    match s.model.view() {
+        View::Text(t) => t.offset,
+        _ => panic!("no text"),
+    }
+}
+
+#[test]
+fn the_next_match_is_found_on_the_last_page_too_and_typing_does_not_run_away() {
+    let mut s = captured(80, 12);
+    s.press("?");
+    s.press("/namespace");
+    let first = s.screen();
+    assert!(first.lines().nth(2).unwrap().contains("namespace"), "the first match: {first}");
+    s.press("\r");
+    let first = top(&s);
+    let tops: Vec<usize> = (0..40)
+        .map(|_| {
+            s.press("n");
+            top(&s)
+        })
+        .collect();
+    assert!(
+        tops.iter().any(|t| *t != first) && tops[1..].contains(&first),
+        "it goes round: {first} {tops:?}"
+    );
+}
+
+#[test]
+fn help_says_why_a_key_does_nothing_to_the_end_of_the_sentence() {
+    let mut s = captured(80, 200);
+    s.press("?");
+    let screen = s.screen();
+    assert!(
+        screen.contains("not now: There is no favourite 1:") && screen.contains("and those chosen follow."),
+        "{screen}"
+    );
+}
+
+#[test]
+fn a_namespace_that_was_chosen_has_a_key() {
+    let mut s = captured(100, 24);
+    s.press(":ns production\r");
+    assert!(s.screen().contains("Namespace production; 1 leads back here."), "{}", s.screen());
+    s.press("0");
+    assert!(s.model.namespaces.is_empty());
+    s.press("1");
+    assert!(s.model.namespaces.contains("production"));
+}
+
+#[test]
+fn a_column_that_is_sorted_by_or_compared_is_on_the_screen() {
+    let mut s = captured(80, 24);
+    s.press(":pods\r");
+    s.sort("AGE");
+    assert!(s.line("NAME").contains("AGE↑"), "{}", s.screen());
+    s.press("/node=x");
+    assert!(!s.screen().contains("no column"), "{}", s.screen());
+    s.press("\x1b/restarts>0\r");
+    assert!(s.line("NAME").contains('↻'), "{}", s.screen());
+}
+
+#[test]
+fn lists_are_filtered_as_tables_are() {
+    let mut s = captured(100, 24);
+    s.press(":dep\r/production.*api-server\r\r");
+    let all = s.screen().lines().count();
+    s.press("/^pod .*Running\r");
+    let screen = s.screen();
+    assert!(screen.contains("pod api-server") && !screen.contains(" replicaset "), "{all} {screen}");
+    s.press("\x1b/!^pod\r");
+    let screen = s.screen();
+    assert!(!screen.contains(" pod api-server"), "{screen}");
 }

@@ -5,6 +5,7 @@ use super::list::What;
 use super::logs;
 use super::model::{Model, View};
 use super::preferences;
+use super::text::Of;
 use super::usage;
 use crate::config::commands::Id;
 use crate::detect::Finding;
@@ -82,16 +83,23 @@ impl<'m> Here<'m> {
                 unless(model.views.is_empty(), "That is for the overview's panes; esc leads back there.")
             }
             Id::Reveal => unless(!document::masked(model).is_empty(), "Nothing here is masked."),
-            Id::ManagedFields | Id::TextRefresh => {
+            Id::ManagedFields => {
+                let yaml = matches!(model.view(), View::Text(t) if t.of == Of::Yaml);
+                unless(yaml, "That is for an object's YAML.")
+            }
+            Id::TextRefresh => {
                 let fetched = matches!(model.view(), View::Text(t) if t.source.is_some());
                 unless(fetched, "This text is not an object of the server.")
             }
             Id::ReadOnly => preferences::kept_read_only(model),
             _ => {
                 let number = preferences::favourite_number(id)?;
-                let named = model.prefs.settings.namespaces.len() > number;
+                let named = preferences::favourites(model).count() > number;
                 let why = || {
-                    format!("There is no favourite {}: `namespaces` in config.toml names them.", number + 1)
+                    format!(
+                        "There is no favourite {}: `namespaces` in config.toml names them, and those chosen follow.",
+                        number + 1
+                    )
                 };
                 (!named).then(why)
             }

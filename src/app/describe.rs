@@ -1,19 +1,21 @@
-//! `d`: all khud knows of an object, from what it already holds: why it is sick, its columns, conditions, containers
-//! and events. Nothing is fetched, and it follows changes; only of kinds that khud keeps no records of the object is
-//! asked for once.
+//! `d`: all there is to know of an object: why it is sick, its columns, conditions, containers and events, from what
+//! khud already holds, at once and following changes; then what only the object itself tells, which is asked for once.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::cell::bytes;
-use super::columns;
 use super::document::Source;
 use super::model::{Model, View};
 use super::msg::Effect;
 use super::navigate;
 use super::text::{Line, Of, TextView};
+use super::told;
+use super::vitals::Requested;
 use super::yaml;
+use crate::detect::Evidence;
+use crate::term::clean::{clean, width, wrap};
 use crate::world::ask::Call;
 use crate::world::time::human;
 use crate::world::{
@@ -27,7 +29,7 @@ pub fn open(model: &mut Model, object: ObjectRef) -> Vec<Effect> {
     let title = format!("describe {object}");
     let mut view = TextView::new(Of::Describe, title, Some(object.clone()), lines);
     let mut effects = Vec::new();
-    if !object.kind.watched() && !object.kind.plural().is_empty() {
+    if !object.kind.plural().is_empty() {
         model.next_id += 1;
         let token = model.next_id;
         view.source = Some(Source { token, ..Source::default() });
@@ -52,20 +54,20 @@ pub fn refresh(model: &mut Model) -> bool {
     true
 }
 
-struct Page {
+pub struct Page {
     lines: Vec<Line>,
     now: Time,
 }
 
 impl Page {
-    fn title(&mut self, text: &str) {
+    pub fn title(&mut self, text: &str) {
         if !self.lines.is_empty() {
             self.lines.push(Line::default());
         }
         self.lines.push(Line::of(text, "title"));
     }
 
-    fn pair(&mut self, key: &str, value: impl Into<String>, scope: &'static str) {
+    pub fn pair(&mut self, key: &str, value: impl Into<String>, scope: &'static str) {
         let value = value.into();
         if !value.is_empty() {
             self.lines.push(Line(vec![(format!("  {key:<WIDE$} "), "text.dim"), (value, scope)]));
@@ -75,21 +77,54 @@ impl Page {
     fn ago(&self, t: Option<Time>) -> String {
         t.map_or(String::new(), |t| format!("{} ago", human(t.age(self.now))))
     }
+
+    /// Its lines, long ones going on below, set in: a cause is no use when its end is off the screen.
+    fn wrapped(self, columns: usize) -> Vec<Line> {
+        self.lines.into_iter().flat_map(|line| wrapped(line, columns)).collect()
+    }
+}
+
+fn wrapped(line: Line, columns: usize) -> Vec<Line> {
+    /// How far what goes on is set in beyond its line.
+    const IN: usize = 4;
+    let Some((last, before)) = line.0.split_last() else { return vec![line] };
+    let lead = before.iter().map(|(t, _)| width(&clean(t))).sum::<usize>();
+    let all = line.text();
+    if width(&clean(&all)) <= columns {
+        return vec![line];
+    }
+    // Only the last piece is long as a rule; where another is, the line goes on as one.
+    let (lead, first, (text, scope)) = match lead + IN * 4 <= columns {
+        true => (lead, before.to_vec(), last.clone()),
+        false => (0, Vec::new(), (all, last.1)),
+    };
+    let text = clean(&text);
+    let indent = match lead {
+        0 => text.chars().take_while(|c| *c == ' ').count() + IN,
+        lead => lead.min(2 + WIDE + 1),
+    };
+    let mut head = first;
+    let begins = wrap(&text, columns.saturating_sub(lead).max(IN)).into_iter().next().unwrap_or_default();
+    let rest = wrap(text[begins.len()..].trim_start(), columns.saturating_sub(indent).max(IN));
+    head.push((begins, scope));
+    let rest = rest.into_iter().map(|t| Line(vec![(" ".repeat(indent), scope), (t, scope)]));
+    std::iter::once(Line(head)).chain(rest).collect()
 }
 
 /// What there is to say; `fetched` is the object itself, where it was asked for.
 fn lines(model: &Model, object: &ObjectRef, fetched: Option<&Value>) -> Vec<Line> {
     let (world, cx) = (&model.data.world, model.data.cx());
     let mut page = Page { lines: Vec::new(), now: model.data.now };
+    let columns = usize::from(model.size.0.saturating_sub(1));
     let Some(meta) = world.meta(object) else {
         page.lines.push(Line::of(format!("{object} is gone."), "status.bad"));
-        return page.lines;
+        return page.wrapped(columns);
     };
     finding(model, object, &mut page);
     page.title(&object.to_string());
     let slot = world.slot(object);
-    let served = columns::served::columns(&cx, &object.kind, true);
-    for column in columns::of_kind(&object.kind).iter().chain(&served) {
+    let served = super::columns::served::columns(&cx, &object.kind, true);
+    for column in super::columns::of_kind(&object.kind).iter().chain(&served) {
         let Some(slot) = slot else { break };
         let cell = column.cell(&cx, slot);
         if !matches!(&*column.shape.name, "NAMESPACE" | "NAME" | "CAUSE") {
@@ -98,22 +133,30 @@ fn lines(model: &Model, object: &ObjectRef, fetched: Option<&Value>) -> Vec<Line
         }
     }
     about(meta, &mut page);
+    if let Some(whole) = fetched {
+        told::annotations(whole, &mut page);
+    }
     match object.kind {
         Kind::Pod => {
             if let Some(pod) = world.pods.find(&object.namespace, &object.name) {
-                describe_pod(pod, &mut page);
+                describe_pod(pod, fetched, &mut page);
             }
         }
         Kind::Node => {
             if let Some(node) = world.nodes.find("", &object.name) {
-                conditions(&node.conditions, &["Ready"], &mut page);
                 for t in node.taints.iter() {
                     page.pair("taint", format!("{}={}:{}", t.key, t.value, t.effect), "status.pending");
                 }
                 page.pair("runtime", node.info.runtime.to_string(), "text");
                 page.pair("kernel", format!("{}  {}", node.info.kernel, node.info.os_image), "text");
+                conditions(&node.conditions, &["Ready"], &mut page);
+                if let Some(whole) = fetched {
+                    told::node(whole, &mut page);
+                }
+                requested(&cx.vitals.requested(&object.name), &mut page);
             }
         }
+        Kind::Service => endpoints(model, object, &mut page),
         _ => {
             if let Some(w) = world.workload(object) {
                 page.pair(
@@ -131,17 +174,46 @@ fn lines(model: &Model, object: &ObjectRef, fetched: Option<&Value>) -> Vec<Line
             }
         }
     }
-    if let Some(fetched) = fetched {
-        whole(fetched, &mut page);
+    // Of pods and nodes the rest is told above.
+    let rest = fetched.filter(|_| !matches!(object.kind, Kind::Pod | Kind::Node));
+    if object.kind.watched() {
+        events(model, object, &mut page);
     }
-    events(model, object, &mut page);
-    page.lines
+    if let Some(rest) = rest {
+        let told = world.workload(object).is_some();
+        whole(rest, told, &mut page);
+    }
+    if !object.kind.watched() {
+        events(model, object, &mut page);
+    }
+    page.wrapped(columns)
+}
+
+/// What pods on a node ask for, together.
+fn requested(asks: &Requested, page: &mut Page) {
+    page.title("Requested by its pods");
+    page.pair("pods", asks.pods.to_string(), "text");
+    page.pair("cpu", format!("{}m", asks.cpu), "text");
+    page.pair("memory", bytes(asks.memory), "text");
+    if asks.gpus > 0 {
+        page.pair("gpu", asks.gpus.to_string(), "text");
+    }
+}
+
+/// Who answers for a Service.
+fn endpoints(model: &Model, object: &ObjectRef, page: &mut Page) {
+    let slices = model.data.world.endpoint_slices.values();
+    let own = slices.filter(|s| s.meta.namespace == object.namespace && s.service == object.name);
+    let (ready, not) = own.fold((0, 0), |(r, n), s| (r + s.ready, n + s.not_ready));
+    let scope = if ready == 0 { "status.bad" } else { "status.ok" };
+    page.pair("endpoints", format!("{ready} ready, {not} not"), scope);
 }
 
 /// What an object of any kind says of itself: its conditions, then its other fields. Never what it may hold in data.
-fn whole(object: &Value, page: &mut Page) {
+/// `told`: the conditions are there already.
+fn whole(object: &Value, told: bool, page: &mut Page) {
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
-    if let Some(all) = conditions.filter(|c| !c.is_empty()) {
+    if let Some(all) = conditions.filter(|c| !c.is_empty() && !told) {
         page.title("Conditions");
         for c in all {
             let text = |key: &str| c[key].as_str().unwrap_or_default().to_owned();
@@ -192,10 +264,17 @@ fn finding(model: &Model, object: &ObjectRef, page: &mut Page) {
         (f.title.clone(), "text.strong"),
         (format!("  since {}", model.prefs.times().clock(f.since)), "text.dim"),
     ]));
-    for e in &f.evidence {
+    // Of a finding about many the object's own proof is told, where it has one.
+    let own = |e: &&Evidence| e.object == *object;
+    let proof: Vec<&Evidence> = match f.evidence.iter().any(|e| own(&e)) {
+        true => f.evidence.iter().filter(own).collect(),
+        false => f.evidence.iter().collect(),
+    };
+    for e in proof {
+        let of = if e.object == *object { String::new() } else { format!(" of {}", e.object) };
         let at = e.at.map_or(String::new(), |t| format!("  {}", model.prefs.times().clock(t)));
         page.lines.push(Line(vec![
-            (format!("  {}: ", e.source), "text.dim"),
+            (format!("  {}{of}: ", e.source), "text.dim"),
             (format!("“{}”", e.quote), "tree.evidence"),
             (at, "text.dim"),
         ]));
@@ -276,16 +355,22 @@ fn resources(requests: &Resources, limits: &Resources) -> String {
     }
 }
 
-fn describe_pod(pod: &Pod, page: &mut Page) {
+fn describe_pod(pod: &Pod, whole: Option<&Value>, page: &mut Page) {
     page.pair("message", pod.message.to_string(), "status.bad");
     page.pair("account", pod.spec.service_account.to_string(), "text");
     let refs = |names: &[crate::world::Text]| names.join(", ");
     page.pair("config maps", refs(&pod.spec.config_maps), "text");
     page.pair("secrets", refs(&pod.spec.secrets), "text");
     page.pair("claims", refs(&pod.spec.claims), "text");
+    if let Some(whole) = whole {
+        told::pod(whole, page);
+    }
     conditions(&pod.conditions, &[], page);
     for c in pod.containers.iter() {
         container(c, page);
+        if let Some(whole) = whole {
+            told::container(whole, &c.spec.name, page);
+        }
     }
 }
 

@@ -124,7 +124,7 @@ pub fn managed(model: &mut Model) {
 /// The names of the Secret's values that the text hides.
 pub fn masked(model: &Model) -> Vec<String> {
     match model.view() {
-        View::Text(t) => t
+        View::Text(t) if t.of == Of::Yaml => t
             .source
             .as_ref()
             .and_then(|s| s.object.as_ref())

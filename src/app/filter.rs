@@ -104,6 +104,27 @@ impl Filter {
         self.test.is_none()
     }
 
+    /// The column it compares.
+    pub fn column(&self) -> Option<&str> {
+        match &self.test {
+            Some(Test::Column { name, .. }) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether a row that is only text stays.
+    pub fn passes(&self, row: &str) -> bool {
+        let Some(test) = &self.test else { return true };
+        let lower = || row.to_lowercase();
+        let hit = match test {
+            Test::Pattern(r) | Test::Either(_, r) => r.is_match(row),
+            Test::Words(words) => words.iter().all(|w| lower().contains(w)),
+            Test::Fuzzy(letters) => fuzzy(letters, &lower()),
+            Test::Labels(_) | Test::Column { .. } => false,
+        };
+        hit != self.inverse
+    }
+
     /// Whether the row stays. `labels` are the object's, where it has any.
     /// `text` is room to write the row down in, whatever is in it.
     pub fn keeps(
@@ -138,13 +159,17 @@ impl Filter {
             }
             Test::Fuzzy(letters) => {
                 row_text(cx, columns, slot, text);
-                let row = text.to_lowercase();
-                let mut chars = row.chars();
-                letters.iter().all(|l| chars.any(|c| c == *l))
+                fuzzy(letters, &text.to_lowercase())
             }
         };
         hit != self.inverse
     }
+}
+
+/// The letters in this order, with others in between.
+fn fuzzy(letters: &[char], row: &str) -> bool {
+    let mut chars = row.chars();
+    letters.iter().all(|l| chars.any(|c| c == *l))
 }
 
 /// What the row says, in one line; ages are left out, they would match by accident.

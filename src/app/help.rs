@@ -4,21 +4,35 @@ use super::available::Here;
 use super::model::{Model, View};
 use super::navigate;
 use super::text::{Line, Of, TextView};
+use crate::term::clean::{width, wrap};
+
+/// Columns of the keys, and of what they do.
+const KEYS: usize = 16;
+const WHAT: usize = 42;
 
 pub fn open(model: &mut Model) {
     let here = Here::of(model);
+    let below = usize::from(model.size.0).saturating_sub(KEYS + 4);
+    let beside = below.saturating_sub(WHAT);
     let mut lines = Vec::new();
     for (scope, commands) in model.keymap.help(model.scope()) {
         lines.push(Line::of(scope.title(), "title"));
         for (command, keys) in commands {
             let refused = here.refusal(command.id);
             let (key, text) = if refused.is_some() { ("text.dim", "text.dim") } else { ("key", "text") };
-            let note = refused.map_or_else(|| command.name.to_owned(), |why| format!("not now: {why}"));
+            let mut why =
+                refused.map_or(Vec::new(), |why| wrap(&format!("not now: {why}"), beside.max(below)));
+            let note = match why.as_slice() {
+                [one] if width(one) <= beside => why.remove(0),
+                _ => command.name.to_owned(),
+            };
             lines.push(Line(vec![
-                (format!("  {keys:<16} "), key),
-                (format!("{:<42}", command.description), text),
+                (format!("  {keys:<KEYS$} "), key),
+                (format!("{:<WHAT$}", command.description), text),
                 (note, "text.dim"),
             ]));
+            // What does not fit beside the command stands below it.
+            lines.extend(why.into_iter().map(|why| Line::of(format!("  {:KEYS$} {why}", ""), "text.dim")));
         }
         lines.push(Line::default());
     }

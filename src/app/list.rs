@@ -56,7 +56,7 @@ pub struct List {
     index: usize,
     pub offset: usize,
     pub height: usize,
-    /// What is typed after `/`, in lower case.
+    /// What is typed after `/`.
     pub filter: String,
 }
 

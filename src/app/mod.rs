@@ -40,6 +40,7 @@ pub mod served;
 pub mod table;
 pub mod targets;
 pub mod text;
+mod told;
 pub mod trees;
 pub mod update;
 pub mod usage;

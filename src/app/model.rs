@@ -341,6 +341,8 @@ pub struct Model {
     pub library: Arc<Library>,
     pub message: Option<Message>,
     pub namespaces: BTreeSet<Text>,
+    /// Namespaces that were chosen alone, in the order of the first time.
+    pub chosen: Vec<Text>,
     /// Those the watches were last told of.
     pub wanted: BTreeSet<Text>,
     /// Which kinds the server serves.
@@ -378,6 +380,7 @@ impl Model {
             library: why::library().0,
             message: None,
             namespaces: BTreeSet::new(),
+            chosen: Vec::new(),
             wanted: BTreeSet::new(),
             served: Catalogue::default(),
             keymap,

@@ -7,6 +7,7 @@ use super::list::{self, List};
 use super::logs;
 use super::model::{Dialog, Dirty, Model, Pane, Tone, View};
 use super::msg::Effect;
+use super::preferences;
 use super::runs;
 use super::table::{Fence, Source};
 use crate::config::document::nearest;
@@ -188,11 +189,21 @@ pub fn namespaces(model: &mut Model, names: Vec<Text>) {
         model.say(Tone::Bad, format!("There is no namespace {absent} here.{near} `:ns` lists them."));
         return;
     }
+    if let [one] = names.as_slice()
+        && !model.chosen.contains(one)
+    {
+        model.chosen.push(one.clone());
+    }
     model.namespaces = names.into_iter().collect();
     confine(model);
-    let text = match model.namespaces.len() {
-        0 => "All namespaces".into(),
-        _ => format!("Namespace {}", model.namespaces.iter().map(|n| &**n).collect::<Vec<_>>().join(", ")),
+    let names: Vec<&str> = model.namespaces.iter().map(|n| &**n).collect();
+    let text = match names.as_slice() {
+        [] => "All namespaces".into(),
+        [one] => match preferences::favourites(model).position(|n| n == *one) {
+            Some(i) => format!("Namespace {one}; {} leads back here.", i + 1),
+            None => format!("Namespace {one}"),
+        },
+        many => format!("Namespaces {}", many.join(", ")),
     };
     model.say(Tone::Info, text);
 }

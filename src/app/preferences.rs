@@ -313,10 +313,17 @@ pub fn favourite_number(id: Id) -> Option<usize> {
     (id as usize).checked_sub(Id::Namespace1 as usize).filter(|n| *n < 9)
 }
 
+/// The namespaces of the keys 1 to 9: those configured, then those chosen since, each staying where it is.
+pub fn favourites(model: &Model) -> impl Iterator<Item = &str> {
+    let configured = &model.prefs.settings.namespaces;
+    let chosen = model.chosen.iter().filter(|n| !configured.iter().any(|c| **c == ***n));
+    configured.iter().map(String::as_str).chain(chosen.map(|n| &**n)).take(9)
+}
+
 /// Only the favourite namespace of this number, from 0.
 pub fn favourite(model: &mut Model, number: usize) {
-    if let Some(name) = model.prefs.settings.namespaces.get(number) {
-        let name = name.as_str().into();
+    let name = favourites(model).nth(number).map(Into::into);
+    if let Some(name) = name {
         super::navigate::namespaces(model, vec![name]);
     }
 }

@@ -89,13 +89,10 @@ pub fn filter(model: &mut Model, text: &str) {
         table.filter = Filter::parse(text, table.columns());
         table.rebuild(&cx);
     } else if let Some(list) = model.list_mut() {
-        list.filter = text.to_lowercase();
+        list.filter = text.to_owned();
         list.top();
     } else if let Some(view) = model.text_mut() {
-        view.search = text.to_owned();
-        if !view.search.is_empty() {
-            view.find(true);
-        }
+        view.search(text);
     }
     model.dirty = Dirty::Input;
 }

@@ -3,6 +3,7 @@
 use super::batch::{Fate, Phase};
 use super::cell::{Cell, Value};
 use super::columns::Shape;
+use super::filter::Filter;
 use super::list::{Row, What, number, shape};
 use super::model::{Model, View};
 use super::trees;
@@ -53,8 +54,11 @@ impl Model {
             What::Streams => self.stream_rows(),
         };
         if !filter.is_empty() {
-            let now = self.data.now;
-            rows.retain(|r| r.cells.iter().any(|c| c.value.show(now).to_lowercase().contains(filter)));
+            let (now, filter) = (self.data.now, Filter::parse(filter, &[]));
+            rows.retain(|r| {
+                let cells: Vec<_> = r.cells.iter().map(|c| c.value.show(now)).collect();
+                filter.passes(&cells.join(" "))
+            });
         }
         rows
     }

@@ -42,6 +42,8 @@ pub struct TextView {
     pub left: usize,
     pub height: usize,
     pub search: String,
+    /// The line last found.
+    found: Option<usize>,
     /// What a YAML view was made from.
     pub source: Option<Source>,
 }
@@ -57,6 +59,7 @@ impl TextView {
             left: 0,
             height: 1,
             search: String::new(),
+            found: None,
             source: None,
         }
     }
@@ -75,12 +78,28 @@ impl TextView {
         !self.search.is_empty() && line.text().to_lowercase().contains(&self.search.to_lowercase())
     }
 
+    /// Looks for a text as it is typed: the line last found stays while it still matches.
+    pub fn search(&mut self, text: &str) {
+        self.search = text.to_owned();
+        if !self.search.is_empty() {
+            self.look(0, true);
+        }
+    }
+
     /// Scrolls to the next line that matches, or the one before; false where none does.
     pub fn find(&mut self, forward: bool) -> bool {
+        self.look(1, forward)
+    }
+
+    fn look(&mut self, first: usize, forward: bool) -> bool {
         let n = self.lines.len();
-        let found = (1..=n)
-            .map(|d| if forward { (self.offset + d) % n } else { (self.offset + n - d) % n })
+        // From the line last found, where that is in sight: several may stand on the last page.
+        let page = self.offset..self.offset + self.height.max(1);
+        let from = self.found.filter(|i| page.contains(i) && *i < n).unwrap_or(self.offset);
+        let found = (first..first + n)
+            .map(|d| if forward { (from + d) % n } else { (from + n - d) % n })
             .find(|i| self.hit(&self.lines[*i]));
+        self.found = found;
         if let Some(i) = found {
             self.offset = i;
             self.settle();

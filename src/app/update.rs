@@ -41,6 +41,7 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Resize(w, h) => {
             model.size = (w, h);
+            describe::refresh(model);
             model.dirty = Dirty::Input;
             Vec::new()
         }

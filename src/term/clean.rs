@@ -141,35 +141,34 @@ pub fn fit_middle(cleaned: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{head}…{end}"))
 }
 
-/// Cleaned text cut into lines of at most `columns`, at word ends where there are any.
+/// Cleaned text cut into lines of at most `columns`: between words, so that names and images stay whole where a line
+/// can hold them.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
     for paragraph in text.lines() {
         let (mut line, mut used) = (String::new(), 0);
-        for word in clean(paragraph).split_word_bounds() {
-            let w = width(word);
-            if used + w > columns && used > 0 {
+        let clean = clean(paragraph);
+        let whole = |word: &&str| width(word.trim_end()) <= columns;
+        // What no line can hold is cut where it may be, at any sign if it must.
+        let pieces = clean.split_inclusive(' ').flat_map(|word| match whole(&word) {
+            true => vec![word],
+            false => word.split_word_bounds().collect(),
+        });
+        let pieces = pieces.flat_map(|piece| match whole(&piece) {
+            true => vec![piece],
+            false => piece.graphemes(true).collect(),
+        });
+        for piece in pieces {
+            if used + width(piece.trim_end()) > columns && used > 0 {
                 lines.push(std::mem::take(&mut line).trim_end().to_owned());
                 used = 0;
-                if word.trim().is_empty() {
+                if piece.trim().is_empty() {
                     continue;
                 }
             }
-            if w <= columns {
-                line.push_str(word);
-                used += w;
-                continue;
-            }
-            for g in word.graphemes(true) {
-                let w = width(g);
-                if used + w > columns && used > 0 {
-                    lines.push(std::mem::take(&mut line));
-                    used = 0;
-                }
-                line.push_str(g);
-                used += w;
-            }
+            line.push_str(piece);
+            used += width(piece);
         }
         lines.push(line.trim_end().to_owned());
     }
@@ -202,6 +201,7 @@ mod tests {
         assert_eq!(fit_middle("api-server-7c9d4f-x2x4z", 18), "api-server-…-x2x4z");
         assert_eq!(fit_middle("api-server", 10), "api-server");
         assert_eq!(wrap("a tag that does not exist", 10), ["a tag that", "does not", "exist"]);
+        assert_eq!(wrap("pull \"acme.io/api:v2\" now", 18), ["pull", "\"acme.io/api:v2\"", "now"]);
     }
 
     proptest! {

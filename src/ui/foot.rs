@@ -84,10 +84,10 @@ const TEXT: &[(Id, &str)] = &[
     (Id::MatchNext, "next"),
     (Id::MatchPrevious, "before"),
     (Id::CopyText, "copy"),
-    (Id::ManagedFields, "managed fields"),
     (Id::Reveal, "reveal"),
     (Id::Back, "back"),
     (Id::Help, "help"),
+    (Id::ManagedFields, "managed fields"),
 ];
 
 fn keys(scope: Scope) -> &'static [(Id, &'static str)] {

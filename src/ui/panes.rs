@@ -8,7 +8,7 @@ use super::paint::Painter;
 use super::sheet::{self, Mark, Memory, Sheet, SheetRow};
 use crate::app::arrange;
 use crate::app::cell::Value;
-use crate::app::columns::{Column, NAME};
+use crate::app::columns::{Column, NAME, Shape};
 use crate::app::list::{self, List, Row};
 use crate::app::model::{Model, Pane};
 use crate::app::rows;
@@ -219,7 +219,7 @@ fn table(
     let cursor = table.cursor_slot();
     let sheet = Sheet {
         id: title,
-        shapes: columns.iter().map(|(_, c)| c.shape.clone()).collect(),
+        shapes: columns.iter().map(|(i, c)| asked_for(table, *i, c)).collect(),
         rows,
         selected: lines.iter().position(|l| matches!(l, Shown::Row(s) if Some(*s) == cursor)),
         sorted: table
@@ -246,6 +246,15 @@ fn marked(model: &Model, table: &Table) -> String {
         }
     }
     text
+}
+
+/// A column's shape; one that is sorted by or compared is seen, however little it is worth else.
+fn asked_for(table: &Table, index: usize, column: &Column) -> Shape {
+    const SEEN: u8 = 94;
+    let sorted = table.sorted_by().is_some_and(|(i, _)| i == index);
+    let compared = table.filter.column().is_some_and(|name| column.is(name));
+    let shape = column.shape.clone();
+    if sorted || compared { Shape { keep: shape.keep.max(SEEN), ..shape } } else { shape }
 }
 
 /// The columns that are not scrolled out: the name stays, whatever the rest does.

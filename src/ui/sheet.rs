@@ -72,20 +72,20 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<
     let widths = learn(memory, sheet, &texts);
     // The scroll bar has a column of its own, or it would hide the end of the last.
     let bar = u16::from(scrolls(p, area, sheet));
-    let columns = divide(&sheet.shapes, &widths, area.width - 1 - bar);
+    // The title says by which column the rows are sorted, and has room to.
+    let mut shapes = sheet.shapes.clone();
+    if let Some((shape, descending)) = sheet.sorted.and_then(|(c, down)| Some((shapes.get_mut(c)?, down))) {
+        shape.name.to_mut().push_str(p.glyph(if descending { "sort.down" } else { "sort.up" }));
+    }
+    let columns = divide(&shapes, &widths, area.width - 1 - bar);
 
     for (i, x, w) in &columns {
-        let shape = &sheet.shapes[*i];
-        let mut title = shape.name.to_string();
-        if let Some((c, descending)) = sheet.sorted
-            && c == *i
-        {
-            title.push_str(p.glyph(if descending { "sort.down" } else { "sort.up" }));
-        }
+        let shape = &shapes[*i];
+        let title = &shape.name;
         if shape.right {
-            p.put_right(area.x + 1 + x, area.y, *w, &title, "row.header");
+            p.put_right(area.x + 1 + x, area.y, *w, title, "row.header");
         } else {
-            p.put(area.x + 1 + x, area.y, *w, &title, "row.header");
+            p.put(area.x + 1 + x, area.y, *w, title, "row.header");
         }
     }
     for (n, (row, texts)) in sheet.rows.iter().zip(&texts).enumerate() {
