@@ -42,7 +42,7 @@ pub struct Kept {
     #[serde(deserialize_with = "known")]
     format: u32,
     /// What was configured when it was made. Once that changes it no longer counts.
-    configured: (Vec<Pane>, usize),
+    configured: Configured,
     arrangement: Arrangement,
 }
 
@@ -65,15 +65,23 @@ fn some_and_none_twice<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<
     }
 }
 
-/// What config.toml says of the panes in this context, and of the left side's width in percent.
-fn configured(model: &Model) -> (Vec<Pane>, usize) {
+/// What config.toml says of the panes in a context.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Configured {
+    panes: Vec<Pane>,
+    /// Percent of the screen's width.
+    left: usize,
+}
+
+fn configured(model: &Model) -> Configured {
     let settings = &model.prefs.settings;
-    (settings.panes.iter().filter_map(|name| Pane::named(name)).collect(), settings.left_width)
+    let panes = settings.panes.iter().filter_map(|name| Pane::named(name)).collect();
+    Configured { panes, left: settings.left_width }
 }
 
 /// The panes that show, in the order of tab and alt-1 to alt-6.
 pub fn panes(model: &Model) -> Vec<Pane> {
-    model.overview.arrangement.panes.clone().unwrap_or_else(|| configured(model).0)
+    model.overview.arrangement.panes.clone().unwrap_or_else(|| configured(model).panes)
 }
 
 /// Keys that arrange panes.

@@ -38,7 +38,7 @@ pub fn open(model: &mut Model) {
     }
     for text in [
         "Any command also runs by its name after `:`, and any kind opens by its name.",
-        "tab completes what is typed there: `ns a,b`, `pods a,b`, `pod/NAME`, `ctx NAME`, `theme NAME`.",
+        "tab completes it: `ns a,b`, `pods a,b`, `pod/NAME`, `ctx NAME`, `theme NAME`.",
     ] {
         lines.push(Line::of(text, "text.dim"));
     }
