@@ -359,3 +359,22 @@ fn lists_are_filtered_as_tables_are() {
     let screen = s.screen();
     assert!(!screen.contains(" pod api-server"), "{screen}");
 }
+
+#[test]
+fn a_quote_and_a_note_are_read_to_their_ends_in_80_columns() {
+    let mut s = captured(80, 40);
+    s.press(":pod/tag-absent production\rv");
+    let screen = s.screen();
+    let quote: String = screen.lines().skip(3).map(str::trim).collect::<Vec<_>>().join(" ");
+    assert!(quote.contains("failed to resolve image:") && quote.contains("not found"), "{screen}");
+    // Lists scroll sideways as tables do; what says when it was stays.
+    let note =
+        "the build of v2.0.1 never left the pipeline, Ana is pushing it again, do not roll back before 03:00";
+    s.press(&format!("\x1b:note {note}\rT"));
+    assert!(!s.screen().contains("before 03:00"), "{}", s.screen());
+    for _ in 0..3 {
+        s.right();
+    }
+    let screen = s.screen();
+    assert!(screen.contains("‹ 3 columns") && screen.contains("02:40:00 the build"), "{screen}");
+}

@@ -15,9 +15,9 @@ use crate::term::clean::{clean, wrap};
 use crate::world::{ContainerState, Kind, ObjectRef, Text, Time};
 
 pub static SHAPES: &[Shape] = &[
-    shape("SOURCE", 8, 34, 95),
+    shape("SOURCE", 8, 34, 85),
     shape("AT", 8, 8, 90),
-    shape("WHAT IT SAYS", 20, 400, 100),
+    shape("WHAT IT SAYS", 20, 400, 95),
     tail("OBJECT", 12, 44, 50),
 ];
 
@@ -40,8 +40,8 @@ pub fn finding<'m>(model: &'m Model, key: &Key) -> Option<&'m Finding> {
 /// A quote on as many rows as it needs: all of them lead to the same place.
 pub fn rows(model: &Model, key: &Key) -> Vec<Row> {
     let Some(f) = finding(model, key) else { return Vec::new() };
-    // What the other columns leave, where none of them is dropped.
-    let width = usize::from(model.size.0).saturating_sub(34 + 8 + 44 + 8).max(40);
+    // What the other columns leave where none of them is dropped, and what it gets before they do.
+    let width = usize::from(model.size.0).saturating_sub(34 + 8 + 44 + 8).max(44);
     let mut out = Vec::new();
     let mut add = |id: &str, source: &str, at: Option<Time>, says: &str, object: &ObjectRef, scope| {
         for (n, line) in wrap(&clean(says), width).into_iter().enumerate() {

@@ -55,6 +55,8 @@ pub struct List {
     cursor: Option<Text>,
     index: usize,
     pub offset: usize,
+    /// Columns scrolled out on the left.
+    pub left: usize,
     pub height: usize,
     /// What is typed after `/`.
     pub filter: String,
@@ -62,7 +64,7 @@ pub struct List {
 
 impl List {
     pub fn new(what: What) -> List {
-        List { what, cursor: None, index: 0, offset: 0, height: 1, filter: String::new() }
+        List { what, cursor: None, index: 0, offset: 0, left: 0, height: 1, filter: String::new() }
     }
 
     /// Where the cursor stands among these rows: on its row, or where that row last was.

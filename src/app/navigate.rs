@@ -175,6 +175,9 @@ pub fn sideways(model: &mut Model, by: isize) {
     } else if let Some((table, _)) = model.table_mut() {
         let last = table.columns().len().saturating_sub(2);
         table.left = table.left.saturating_add_signed(by).min(last);
+    } else if let Some(list) = model.list_mut() {
+        let last = super::rows::shapes(&list.what).len().saturating_sub(2);
+        list.left = list.left.saturating_add_signed(by).min(last);
     }
 }
 

@@ -60,7 +60,7 @@ settings! {
     "namespace" "\"\"" "\"prod\"" true
     "Start in this namespace; empty starts in all."
     "namespaces" "[]" "[\"prod\", \"staging\"]" true
-    "Favourite namespaces for the keys 1 to 9."
+    "Favourite namespaces for the keys 1 to 9; those chosen follow."
     "read-only" "false" "true" true
     "Refuse every change, under every client."
     "unlock" "false" "true" true

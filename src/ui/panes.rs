@@ -8,7 +8,7 @@ use super::paint::Painter;
 use super::sheet::{self, Mark, Memory, Sheet, SheetRow};
 use crate::app::arrange;
 use crate::app::cell::Value;
-use crate::app::columns::{Column, NAME, Shape};
+use crate::app::columns::{Column, Shape};
 use crate::app::list::{self, List, Row};
 use crate::app::model::{Model, Pane};
 use crate::app::rows;
@@ -259,15 +259,20 @@ fn asked_for(table: &Table, index: usize, column: &Column) -> Shape {
 
 /// The columns that are not scrolled out: the name stays, whatever the rest does.
 fn picked(table: &Table) -> Vec<(usize, &Column)> {
-    let mut skip = table.left;
-    let columns = table.columns().iter().enumerate();
-    columns
-        .filter(|(_, c)| {
-            let scrolled = skip > 0 && c.shape.keep < NAME;
-            skip -= usize::from(scrolled);
-            !scrolled
-        })
-        .collect()
+    let columns = table.columns();
+    let left = unscrolled(columns.iter().map(|c| &c.shape), table.left);
+    left.into_iter().map(|i| (i, &columns[i])).collect()
+}
+
+/// The columns that are left where so many are scrolled out: the one that matters most stays.
+fn unscrolled<'s>(shapes: impl Iterator<Item = &'s Shape> + Clone, mut skip: usize) -> Vec<usize> {
+    let most = shapes.clone().map(|s| s.keep).max();
+    let seen = shapes.enumerate().filter(|(_, s)| {
+        let scrolled = skip > 0 && Some(s.keep) != most;
+        skip -= usize::from(scrolled);
+        !scrolled
+    });
+    seen.map(|(i, _)| i).collect()
 }
 
 /// A sentence where rows would be.
@@ -298,6 +303,9 @@ fn short(
 ) {
     let rows = model.rows(&list.what, &list.filter);
     let mut right = rows.len().to_string();
+    if list.left > 0 {
+        right = format!("{} {} columns  {right}", p.glyph("left"), list.left);
+    }
     if !list.filter.is_empty() {
         right = format!("{}  {right}", pattern(&list.filter, area));
     }
@@ -308,10 +316,17 @@ fn short(
         return;
     }
     let window = rows.iter().skip(list.offset).take(list.height);
+    let shapes = rows::shapes(&list.what);
+    let columns = unscrolled(shapes.iter(), list.left);
+    let row = |r: &Row| SheetRow {
+        cells: columns.iter().filter_map(|i| r.cells.get(*i).cloned()).collect(),
+        mark: None,
+        indent: r.indent,
+    };
     let sheet = Sheet {
         id: title,
-        shapes: rows::shapes(&list.what).to_vec(),
-        rows: window.map(|r| SheetRow { cells: r.cells.clone(), mark: None, indent: r.indent }).collect(),
+        shapes: columns.iter().map(|i| shapes[*i].clone()).collect(),
+        rows: window.map(row).collect(),
         selected: list.index(&rows).checked_sub(list.offset),
         sorted: None,
         focus,

@@ -12,6 +12,8 @@ use crate::term::clean::wrap;
 
 /// Lines of a quote shown unless the cursor is on its question.
 const QUOTE: usize = 2;
+/// Columns in which a quote can still be read.
+const READABLE: usize = 50;
 
 /// One drawn line: pieces with their styles, and the item it belongs to.
 struct Drawn {
@@ -99,18 +101,30 @@ fn lines(p: &Painter<'_>, model: &Model, why: &WhyView, width: usize) -> Vec<Dra
         for e in &step.evidence {
             let at = e.at.map_or(String::new(), |t| format!("  {}", p.times.clock(t)));
             let head = format!("{}: ", e.source);
-            let room =
-                width.saturating_sub(usize::from(inset) + crate::term::clean::width(&head) + at.len() + 3);
+            let aside = usize::from(inset) + crate::term::clean::width(&head);
+            // Where little would be left beside its source a quote stands below it.
+            let below = width.saturating_sub(aside) < READABLE;
+            let lead = if below { 2 } else { crate::term::clean::width(&head) };
+            let room = width.saturating_sub(usize::from(inset) + lead + at.len() + 3);
+            if below {
+                out.push(Drawn {
+                    item: Some(Item::Step(i)),
+                    indent: inset,
+                    pieces: vec![(head.clone(), "text.dim")],
+                    right: String::new(),
+                });
+            }
             let mut quoted = wrap(&format!("“{}”{at}", e.quote), room.max(20));
             // All of a long quote is shown where the cursor is.
-            if quoted.len() > QUOTE && why.item() != Some(Item::Step(i)) {
-                quoted.truncate(QUOTE);
+            let most = if below { QUOTE * 2 } else { QUOTE };
+            if quoted.len() > most && why.item() != Some(Item::Step(i)) {
+                quoted.truncate(most);
                 if let Some(last) = quoted.last_mut() {
                     last.push('…');
                 }
             }
             for (n, line) in quoted.into_iter().enumerate() {
-                let lead = if n == 0 { head.clone() } else { " ".repeat(crate::term::clean::width(&head)) };
+                let lead = if n == 0 && !below { head.clone() } else { " ".repeat(lead) };
                 out.push(Drawn {
                     item: Some(Item::Step(i)),
                     indent: inset,

@@ -30,9 +30,6 @@ pub enum Cut {
     Start,
 }
 
-/// The worth of a name: it never goes, however narrow the table.
-pub const NAME: u8 = 100;
-
 /// One column of a table of objects.
 #[derive(Debug, Clone)]
 pub struct Column {
