@@ -6,6 +6,7 @@ mod pty;
 mod stage;
 
 use khud::app::{Effect, Msg, update};
+use khud::cluster::slim::Decoder;
 use khud::remedy::{Need, NeedId, Reply};
 use khud::world::ask::{Answer, Call, Verb};
 use khud::world::{Delta, Kind, ObjectRef};
@@ -134,20 +135,19 @@ fn what_is_refused_or_gone_is_said_and_the_others_are_done() {
 }
 
 #[test]
-fn the_first_that_fails_stops_the_rest_until_the_operator_says_otherwise() {
-    let lab = Lab::start("healthy", 10.0);
+fn a_budget_that_lets_each_go_but_not_all_is_told_before_and_stops_the_rest() {
+    let lab = Lab::start("healthy", 1.0);
     let before = alive(&lab, "checkout");
     let mut k = pods_of(&lab, "checkout");
     k.then("      ", "6 marked");
     k.then("ae", "Evict 6 pods, 4 at a time? The first that fails stops the rest.");
-    // The budget wants three of them: each alone may go, not all.
     k.until_text("checkout lets 3 go now, 6 are its");
     k.then(ENTER_ON_GO, "answered 429: budget checkout needs 3");
-    k.until_text("Go on with the other 2?");
     // Enter is on the button that does nothing more.
-    k.then("\r", "Over. 3 done and verified, 1 failed, 2 not begun.");
+    k.then("\r", "1 failed, ");
+    k.until_text("Over. ");
     let after = alive(&lab, "checkout");
-    assert_eq!(before.iter().filter(|p| after.contains(p)).count(), 3, "{before:?} {after:?}");
+    assert!(before.iter().filter(|p| after.contains(p)).count() >= 2, "{before:?} {after:?}");
 }
 
 #[test]
@@ -226,11 +226,36 @@ impl Held {
     }
 }
 
-/// Six pods of the captured cluster, their deletion begun.
-fn six_being_deleted() -> (Held, Vec<String>) {
+/// The captured cluster's pods by name, and their names.
+fn pods() -> (Held, Vec<String>) {
     let mut held = Held { stage: captured(120, 40), writes: Vec::new() };
     held.press(":pods production\r/-\rN");
     let names = held.stage.names();
+    (held, names)
+}
+
+#[test]
+fn another_pod_of_the_same_name_is_not_the_one_that_was_marked() {
+    let (mut held, names) = pods();
+    held.press("  a");
+    held.sees("Actions on 2 pods marked");
+    // As a StatefulSet does it, while the menu is open.
+    held.lose(&names[0]);
+    let pod = json!({"metadata": {"name": names[0], "namespace": "production", "uid": "another"},
+        "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let pod = Decoder::new(Kind::Pod).object(pod.to_string().as_bytes()).unwrap();
+    let effects = held.stage.tell(vec![Delta::Apply(pod.record)]);
+    held.serve(effects);
+    held.press("x");
+    held.sees("gone: another has its name by now");
+    held.sees("Type delete 1 to go ahead");
+    held.press("delete 1\r");
+    assert!(held.writes.len() == 1 && held.writes[0].2.path.ends_with(&names[1]), "{:?}", held.writes);
+}
+
+/// Six of them, their deletion begun.
+fn six_being_deleted() -> (Held, Vec<String>) {
+    let (mut held, names) = pods();
     held.press("      a");
     held.sees("Actions on 6 pods marked");
     held.press("x");

@@ -32,18 +32,18 @@ enum Turn {
     Gone,
 }
 
-/// How far an object came.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// How far an object came; what one must know of first comes first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Fate {
-    Waiting,
-    UnderWay,
-    Done,
-    Unverified,
     Failed,
+    Unverified,
     /// Its plan said no, or could not be made.
     Refused,
-    NotBegun,
     Gone,
+    UnderWay,
+    Waiting,
+    NotBegun,
+    Done,
 }
 
 impl Fate {
@@ -180,7 +180,7 @@ impl Batch {
                     width if n <= width => String::new(),
                     width => format!(", {width} at a time"),
                 };
-                let mut text = format!("{} {}{pace}?", self.action.title, counted(n, &objects));
+                let mut text = format!("{} {}{pace}?", self.action.title, counted(&objects));
                 if n > self.width() {
                     text.push_str(" The first that fails stops the rest.");
                 }

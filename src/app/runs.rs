@@ -148,7 +148,12 @@ impl ActiveRun {
 }
 
 /// Plans an action; asks for the options it needs first, one after the other and once for all its targets.
-pub fn begin(model: &mut Model, action: &'static Action, targets: Targets, params: Params) -> Vec<Effect> {
+pub fn begin(
+    model: &mut Model,
+    action: &'static Action,
+    mut targets: Targets,
+    params: Params,
+) -> Vec<Effect> {
     if let Some(option) = action.options.iter().find(|o| o.required && !params.contains_key(o.name)) {
         let what = format!("{} {targets}: {} ({})", action.title, option.name, option.about);
         model.prompt = Some(Prompt {
@@ -159,6 +164,8 @@ pub fn begin(model: &mut Model, action: &'static Action, targets: Targets, param
         model.dirty = Dirty::Input;
         return Vec::new();
     }
+    // While the menu was open, or an option was typed, time went on.
+    targets.part(model);
     let begun = match targets.alone() {
         Some(target) => ActiveRun::new(model, action, target.clone(), params).map(|active| {
             model.dialog = Some(Dialog::Plan(active.id));

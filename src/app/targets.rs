@@ -27,7 +27,7 @@ impl fmt::Display for Targets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.objects.as_slice() {
             [one] => one.fmt(f),
-            many => counted(many.len(), many).fmt(f),
+            many => counted(many).fmt(f),
         }
     }
 }
@@ -39,22 +39,12 @@ impl Targets {
     /// Why nothing can be done to it.
     pub fn marked(model: &Model) -> Option<Result<(String, Targets), String>> {
         let table = model.table().filter(|t| !t.marks.is_empty())?;
-        let all: Vec<ObjectRef> = table.marks.keys().cloned().collect();
-        let marked = counted(all.len(), &all);
-        if all.len() > MOST {
+        let mut targets = Targets { objects: table.marks.keys().cloned().collect(), gone: Vec::new() };
+        let marked = counted(&targets.objects);
+        if targets.objects.len() > MOST {
             return Some(Err(format!("{marked} are marked; an action takes {MOST} at once. Mark fewer.")));
         }
-        let cx = model.data.cx();
-        let mut targets = Targets::default();
-        for (object, uid) in &table.marks {
-            if !table::vanished(&cx, object, uid) {
-                targets.objects.push(object.clone());
-            } else if cx.world.meta(object).is_some() {
-                targets.gone.push((object.clone(), "gone: another has its name by now"));
-            } else {
-                targets.gone.push((object.clone(), "gone since it was marked"));
-            }
-        }
+        targets.part(model);
         if targets.objects.is_empty() {
             return Some(Err(format!("{marked} marked, and none of it is there any more.")));
         }
@@ -62,13 +52,27 @@ impl Targets {
             Some(object) => format!("{object}, marked"),
             None => format!("{marked} marked"),
         };
-        let (hidden, gone) = table.unseen_marks(&cx);
+        let (hidden, gone) = table.unseen_marks(&model.data.cx());
         for (n, what) in [(hidden, "hidden"), (gone, "gone")] {
             if n > 0 {
                 of.push_str(&format!(", {n} {what}"));
             }
         }
         Some(Ok((of, targets)))
+    }
+
+    /// Sets apart what vanished since it was marked, though another object may have its name.
+    pub fn part(&mut self, model: &Model) {
+        let Some(table) = model.table() else { return };
+        let cx = model.data.cx();
+        let is_gone = |o: &ObjectRef| table.marks.get(o).is_some_and(|uid| table::vanished(&cx, o, uid));
+        for object in self.objects.extract_if(.., |o| is_gone(o)) {
+            let why = match cx.world.meta(&object) {
+                Some(_) => "gone: another has its name by now",
+                None => "gone since it was marked",
+            };
+            self.gone.push((object, why));
+        }
     }
 
     /// The object, where there is one and nothing to say of others.
@@ -81,13 +85,13 @@ impl Targets {
 }
 
 /// So many of these, in words: `7 pods`.
-pub(super) fn counted(n: usize, of: &[ObjectRef]) -> String {
+pub(super) fn counted(of: &[ObjectRef]) -> String {
     let Some(first) = of.first().map(|o| &o.kind) else { return "nothing".to_owned() };
     let noun = match first.plural() {
-        _ if n == 1 => first.name().to_ascii_lowercase(),
+        _ if of.len() == 1 => first.name().to_ascii_lowercase(),
         plural if !plural.is_empty() && of.iter().all(|o| o.kind == *first) => plural.to_owned(),
         _ if of.iter().all(|o| o.kind.workload()) => "workloads".to_owned(),
         _ => "objects".to_owned(),
     };
-    format!("{n} {noun}")
+    format!("{} {noun}", of.len())
 }

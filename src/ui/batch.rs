@@ -29,17 +29,18 @@ pub fn draw(p: &mut Painter<'_>, batch: &Batch, body: Rect) -> Option<Position> 
     let foot = lines.draw(p, body, title, batch.form.scroll, 3);
     let total = batch.items.len() as u64;
     let open = |fate| batch.count(fate) as u64;
-    let (word, keys) = match phase {
-        Phase::Planning => ("Planning each.", "esc cancels"),
-        Phase::Over => ("Over.", "esc closes"),
-        _ => ("Going.", "esc leaves it running   ctrl-c stops all of it"),
+    let (text, scope, keys) = match phase {
+        Phase::Planning => ("Making a plan for each…".to_owned(), "notice", "esc cancels"),
+        Phase::Over => {
+            let scope = if open(Fate::Done) == total { "success" } else { "finding.warning" };
+            (format!("Over. {}.", batch.summary()), scope, "esc closes")
+        }
+        _ => {
+            let keys = "esc leaves it running   ctrl-c stops all of it";
+            (format!("Going. {}.", batch.summary()), "notice", keys)
+        }
     };
-    let scope = match phase {
-        Phase::Over if open(Fate::Done) == total => "success",
-        Phase::Over => "finding.warning",
-        _ => "notice",
-    };
-    p.put(foot.x, foot.y, foot.width, &format!("{word} {}.", batch.summary()), scope);
+    p.put(foot.x, foot.y, foot.width, &text, scope);
     match phase {
         Phase::Planning => {
             let planned = batch.items.iter().filter(|i| i.active.told || i.active.question.is_some());
@@ -105,16 +106,18 @@ fn lines(batch: &Batch, mut lines: Lines) -> Lines {
     lines
 }
 
-/// A line for each object and how it stands.
+/// A line for each object and how it stands: bad news first, what is done last.
 fn objects(batch: &Batch, reports: &[(&Item, Report)], lines: &mut Lines) {
-    let names: Vec<String> = batch.items.iter().map(|i| name(batch, &i.object)).collect();
-    let column = names.iter().map(|n| width(n)).max().unwrap_or(0);
-    for ((item, report), name) in reports.iter().zip(&names) {
+    let here = reports.iter().map(|(item, report)| {
         let (state, scope) = state(item, report, batch.phase());
-        lines.beside(name, column, &state, scope);
-    }
-    for (object, why) in &batch.gone {
-        lines.beside(&name(batch, object), column, why, "text.dim");
+        (item.fate(), name(batch, &item.object), state, scope)
+    });
+    let gone = batch.gone.iter().map(|(o, why)| (Fate::Gone, name(batch, o), (*why).to_owned(), "text.dim"));
+    let mut rows: Vec<_> = here.chain(gone).collect();
+    rows.sort_by_key(|(fate, ..)| *fate);
+    let column = rows.iter().map(|(_, name, ..)| width(name)).max().unwrap_or(0);
+    for (_, name, state, scope) in rows {
+        lines.beside(&name, column, &state, scope);
     }
 }
 
