@@ -8,7 +8,7 @@ use khud::app::log::SourceId;
 use khud::app::model::View;
 use khud::app::{Effect, Msg, update};
 use khud::world::ask::Answer;
-use khud::world::{Kind, StreamId, StreamState};
+use khud::world::{Delta, Kind, Record, StreamId, StreamState};
 use std::time::Duration;
 
 use stage::{Stage, captured};
@@ -46,7 +46,7 @@ fn what_was_never_listed_is_unknown_and_not_none() {
     for kind in [Kind::Pod, Kind::Node] {
         let id = StreamId::Watch { kind, namespace: "".into() };
         let why = "pods is forbidden: User \"jane\" cannot list resource \"pods\"".into();
-        s.tell(vec![khud::world::Delta::Stream { id, state: StreamState::Forbidden { why }, at: now }]);
+        s.tell(vec![Delta::Stream { id, state: StreamState::Forbidden { why }, at: now }]);
     }
     let line = header(&mut s);
     assert!(line.contains("✖? ⚠?") && line.contains("nodes ?") && line.contains("pods ?"), "{line}");
@@ -377,4 +377,31 @@ fn a_quote_and_a_note_are_read_to_their_ends_in_80_columns() {
     }
     let screen = s.screen();
     assert!(screen.contains("‹ 3 columns") && screen.contains("02:40:00 the build"), "{screen}");
+}
+
+#[test]
+fn an_alert_about_a_pod_that_was_replaced_shows_those_that_took_its_place() {
+    let whole = captured(100, 24);
+    let mut s = Stage::empty(100, 24);
+    s.press(":pod/api-server-6f896684f7-zzzzz production\r");
+    assert!(!s.screen().contains("There is no"), "nobody can know yet: {}", s.screen());
+    let pods = whole.model.data.world.pods.values().cloned();
+    let (kind, namespace) = (Kind::Pod, "".into());
+    let mut deltas = vec![Delta::ListStart { kind: kind.clone(), namespace }];
+    deltas.extend(pods.map(|p| Delta::Apply(Record::Pod(Box::new(p)))));
+    deltas.push(Delta::ListEnd { kind, namespace: "".into() });
+    s.tell(deltas);
+    let screen = s.screen();
+    assert!(
+        screen.contains("There is no pod api-server-6f896684f7-zzzzz in production (any more). These are named like it."),
+        "{screen}"
+    );
+    assert!(screen.contains("/production api-server-6f896684f7-") && screen.contains("3/33"), "{screen}");
+    assert!(s.names().iter().all(|n| n.starts_with("api-server-6f896684f7-")), "{:?}", s.names());
+    // Asked for later, once all is known: the same. What is like nothing is only told.
+    s.press("\x1b:pod/api-server-0-1 production\r");
+    assert_eq!(s.names().len(), 3, "its Deployment's: {}", s.screen());
+    s.press("\x1b:pod/nothing-like-it production\r");
+    assert!(s.screen().contains("There is no pod nothing-like-it in production (any more)."), "{}", s.screen());
+    assert!(s.names().len() > 3, "{:?}", s.names());
 }

@@ -341,6 +341,8 @@ pub struct Model {
     pub library: Arc<Library>,
     pub message: Option<Message>,
     pub namespaces: BTreeSet<Text>,
+    /// An object asked for before its kind was listed.
+    pub sought: Option<ObjectRef>,
     /// Namespaces that were chosen alone, in the order of the first time.
     pub chosen: Vec<Text>,
     /// Those the watches were last told of.
@@ -380,6 +382,7 @@ impl Model {
             library: why::library().0,
             message: None,
             namespaces: BTreeSet::new(),
+            sought: None,
             chosen: Vec::new(),
             wanted: BTreeSet::new(),
             served: Catalogue::default(),

@@ -184,12 +184,7 @@ pub fn sideways(model: &mut Model, by: isize) {
 /// Shows these namespaces only; none named: all. One that does not exist is told, not shown empty: a table without
 /// rows looks like good news.
 pub fn namespaces(model: &mut Model, names: Vec<Text>) {
-    let known = &model.data.world.namespaces;
-    let there = |n: &Text| known.values().any(|have| have.meta.name == *n);
-    if let Some(absent) = names.iter().find(|n| model.data.world.synced(&Kind::Namespace) && !there(n)) {
-        let near = nearest(absent, known.values().map(|n| &*n.meta.name))
-            .map_or(String::new(), |n| format!(" Did you mean {n}?"));
-        model.say(Tone::Bad, format!("There is no namespace {absent} here.{near} `:ns` lists them."));
+    if !known_namespaces(model, &names) {
         return;
     }
     if let [one] = names.as_slice()
@@ -209,6 +204,17 @@ pub fn namespaces(model: &mut Model, names: Vec<Text>) {
         many => format!("Namespaces {}", many.join(", ")),
     };
     model.say(Tone::Info, text);
+}
+
+/// Whether these namespaces are there, as far as is known; where one is not that is told.
+fn known_namespaces(model: &mut Model, names: &[Text]) -> bool {
+    let world = &model.data.world;
+    let there = |n: &Text| world.namespaces.values().any(|have| have.meta.name == *n);
+    let Some(absent) = names.iter().find(|n| world.synced(&Kind::Namespace) && !there(n)) else { return true };
+    let near = nearest(absent, world.namespaces.values().map(|n| &*n.meta.name))
+        .map_or(String::new(), |n| format!(" Did you mean {n}?"));
+    model.say(Tone::Bad, format!("There is no namespace {absent} here.{near} `:ns` lists them."));
+    false
 }
 
 /// Tells the watches which namespaces are chosen, where that changed.
@@ -363,8 +369,65 @@ pub fn open_object(model: &mut Model, kind: &Kind, namespace: &str, name: &str) 
         table.namespaces.clear();
         table.rebuild(&cx);
     }
-    // What is not listed yet may still come.
-    if !table.seek(&cx, namespace, name) && synced && !table.at_work() {
-        model.say(Tone::Bad, format!("There is no {} {name} here (any more).", kind.name().to_lowercase()));
+    if table.seek(&cx, namespace, name) {
+        return;
     }
+    let object = ObjectRef::new(kind.clone(), namespace, name);
+    if synced && !table.at_work() {
+        absent(model, &object);
+    } else {
+        // What is not listed yet may still come.
+        model.sought = Some(object);
+    }
+}
+
+/// A first list came: what was asked for before it is there, or that it is not is told. An alert often names a pod that
+/// was replaced since, and the cursor must not stand on another as if it were that one.
+pub fn listed(model: &mut Model, kind: &Kind, namespace: &str) {
+    if *kind == Kind::Namespace && !model.namespaces.is_empty() {
+        let names = model.namespaces.iter().cloned().collect::<Vec<_>>();
+        known_namespaces(model, &names);
+    }
+    let Some(object) = model.sought.take_if(|o| o.kind == *kind && (namespace.is_empty() || *o.namespace == *namespace))
+    else {
+        return;
+    };
+    if !exists(model, &object) {
+        absent(model, &object);
+    }
+}
+
+fn exists(model: &Model, object: &ObjectRef) -> bool {
+    let mut metas = model.data.world.metas(&object.kind);
+    metas.any(|m| m.name == object.name && (object.namespace.is_empty() || m.namespace == object.namespace))
+}
+
+/// Says that an object is not there. Of a pod, those that are named like it are shown: they took its place.
+fn absent(model: &mut Model, object: &ObjectRef) {
+    let place = if object.namespace.is_empty() { "here".into() } else { format!("in {}", object.namespace) };
+    let alike = like(model, object).filter(|_| model.table().is_some_and(|t| t.source.kind == object.kind));
+    let more = if alike.is_some() { " These are named like it." } else { "" };
+    let kind = object.kind.name().to_lowercase();
+    if let Some(stem) = alike {
+        super::prompt::filter(model, &stem);
+    }
+    model.say(Tone::Bad, format!("There is no {kind} {} {place} (any more).{more}", object.name));
+}
+
+/// A filter for the part of a pod's name that its owner gave it, as far as others share it.
+fn like(model: &Model, pod: &ObjectRef) -> Option<String> {
+    if pod.kind != Kind::Pod {
+        return None;
+    }
+    let shared = |stem: &&str| {
+        let mut metas = model.data.world.metas(&Kind::Pod);
+        metas.any(|m| {
+            (pod.namespace.is_empty() || m.namespace == pod.namespace)
+                && m.name.strip_prefix(*stem).is_some_and(|rest| rest.starts_with('-'))
+        })
+    };
+    // The pod's own suffix, and its ReplicaSet's.
+    let one = pod.name.rsplit_once('-')?.0;
+    let stems = [Some(&*pod.name), Some(one), one.rsplit_once('-').map(|(two, _)| two)];
+    stems.into_iter().flatten().find(shared).map(|stem| format!("{} {stem}-", pod.namespace).trim().to_owned())
 }

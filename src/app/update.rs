@@ -176,7 +176,7 @@ fn work(model: &mut Model) {
 
 /// Takes changes of the cluster in: the world first, then all that is derived from it, change by change.
 fn absorb(model: &mut Model, deltas: Vec<Delta>) -> Vec<Effect> {
-    let (mut all, mut changes) = (Vec::new(), Vec::new());
+    let (mut all, mut changes, mut listed) = (Vec::new(), Vec::new(), Vec::new());
     for delta in deltas {
         if !served::wanted(model, &delta) {
             continue;
@@ -186,6 +186,9 @@ fn absorb(model: &mut Model, deltas: Vec<Delta>) -> Vec<Effect> {
             Delta::Columns { kind, .. } => Some(kind.clone()),
             _ => None,
         };
+        if let Delta::ListEnd { kind, namespace } = &delta {
+            listed.push((kind.clone(), namespace.clone()));
+        }
         mourn(model, &delta);
         model.data.world.apply(delta, &mut changes);
         if let Some(kind) = columns {
@@ -198,6 +201,9 @@ fn absorb(model: &mut Model, deltas: Vec<Delta>) -> Vec<Effect> {
             derive(model, change);
         }
         all.append(&mut changes);
+    }
+    for (kind, namespace) in &listed {
+        navigate::listed(model, kind, namespace);
     }
     let mut effects = causes::on_changes(model, &all);
     if describe::refresh(model) {
