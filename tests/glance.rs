@@ -4,6 +4,7 @@
 
 mod stage;
 
+use crossterm::event::KeyCode;
 use khud::app::log::SourceId;
 use khud::app::model::View;
 use khud::app::{Effect, Msg, update};
@@ -393,7 +394,9 @@ fn an_alert_about_a_pod_that_was_replaced_shows_those_that_took_its_place() {
     s.tell(deltas);
     let screen = s.screen();
     assert!(
-        screen.contains("There is no pod api-server-6f896684f7-zzzzz in production (any more). These are named like it."),
+        screen.contains(
+            "There is no pod api-server-6f896684f7-zzzzz in production (any more). These are named like it."
+        ),
         "{screen}"
     );
     assert!(screen.contains("/production api-server-6f896684f7-") && screen.contains("3/33"), "{screen}");
@@ -402,6 +405,41 @@ fn an_alert_about_a_pod_that_was_replaced_shows_those_that_took_its_place() {
     s.press("\x1b:pod/api-server-0-1 production\r");
     assert_eq!(s.names().len(), 3, "its Deployment's: {}", s.screen());
     s.press("\x1b:pod/nothing-like-it production\r");
-    assert!(s.screen().contains("There is no pod nothing-like-it in production (any more)."), "{}", s.screen());
+    assert!(
+        s.screen().contains("There is no pod nothing-like-it in production (any more)."),
+        "{}",
+        s.screen()
+    );
     assert!(s.names().len() > 3, "{:?}", s.names());
+}
+
+#[test]
+fn gpus_that_are_lost_stay_a_figure_of_the_header() {
+    let mut s = captured(80, 24);
+    assert!(header(&mut s).contains("gpu 4/8"), "{}", header(&mut s));
+    let mut node = s.model.data.world.nodes.values().next().unwrap().clone();
+    (node.capacity.gpu, node.allocatable.gpu) = (None, None);
+    s.tell(vec![Delta::Apply(Record::Node(Box::new(node)))]);
+    assert!(header(&mut s).contains("gpu 4/0 ▼8"), "{}", header(&mut s));
+}
+
+#[test]
+fn the_events_in_front_are_those_that_show_warnings_only() {
+    let mut s = captured(80, 24);
+    s.press(":events\r");
+    let all = s.names().len().max(s.model.table().unwrap().len());
+    s.alt(KeyCode::Char('w'));
+    assert!(s.model.table().unwrap().len() < all);
+    assert!(s.screen().lines().nth(1).unwrap().contains("warnings only"), "{}", s.screen());
+    assert!(!s.model.overview.events.faults, "the overview's are as they were");
+}
+
+#[test]
+fn the_way_to_all_keys_is_on_every_foot() {
+    let mut s = captured(80, 24);
+    for line in ["", ":pods\r", ":wk\r", ":pod/unready production\rl", "\x1by", "\x1b\x1bT", "\x1b?"] {
+        s.press(line);
+        let screen = s.screen();
+        assert!(screen.lines().last().unwrap().contains("? help"), "{line:?}: {screen}");
+    }
 }

@@ -157,14 +157,16 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Id::FullScreen => model.full = !model.full,
         Id::TextRefresh => return document::again(model),
         Id::Warnings => {
-            let Model { data, overview, .. } = model;
-            overview.events.faults = !overview.events.faults;
-            overview.events.rebuild(&data.cx());
-            let only = overview.events.faults;
-            model.say(
-                Tone::Info,
-                if only { "The events pane shows warnings only." } else { "The events pane shows all." },
-            );
+            let Model { data, overview, views, .. } = model;
+            // The events in front, else those of the overview.
+            let table = match views.last_mut() {
+                Some(View::Table(t)) if t.source.kind == Kind::Event => &mut **t,
+                _ => &mut overview.events,
+            };
+            table.faults = !table.faults;
+            table.rebuild(&data.cx());
+            let only = table.faults;
+            model.say(Tone::Info, if only { "Of the events, warnings only." } else { "All events." });
         }
         Id::Wide => {
             let wide = model.table_mut().is_some_and(|(table, cx)| table.toggle_wide(&cx));

@@ -210,7 +210,9 @@ pub fn namespaces(model: &mut Model, names: Vec<Text>) {
 fn known_namespaces(model: &mut Model, names: &[Text]) -> bool {
     let world = &model.data.world;
     let there = |n: &Text| world.namespaces.values().any(|have| have.meta.name == *n);
-    let Some(absent) = names.iter().find(|n| world.synced(&Kind::Namespace) && !there(n)) else { return true };
+    let Some(absent) = names.iter().find(|n| world.synced(&Kind::Namespace) && !there(n)) else {
+        return true;
+    };
     let near = nearest(absent, world.namespaces.values().map(|n| &*n.meta.name))
         .map_or(String::new(), |n| format!(" Did you mean {n}?"));
     model.say(Tone::Bad, format!("There is no namespace {absent} here.{near} `:ns` lists them."));
@@ -388,7 +390,8 @@ pub fn listed(model: &mut Model, kind: &Kind, namespace: &str) {
         let names = model.namespaces.iter().cloned().collect::<Vec<_>>();
         known_namespaces(model, &names);
     }
-    let Some(object) = model.sought.take_if(|o| o.kind == *kind && (namespace.is_empty() || *o.namespace == *namespace))
+    let Some(object) =
+        model.sought.take_if(|o| o.kind == *kind && (namespace.is_empty() || *o.namespace == *namespace))
     else {
         return;
     };
@@ -429,5 +432,9 @@ fn like(model: &Model, pod: &ObjectRef) -> Option<String> {
     // The pod's own suffix, and its ReplicaSet's.
     let one = pod.name.rsplit_once('-')?.0;
     let stems = [Some(&*pod.name), Some(one), one.rsplit_once('-').map(|(two, _)| two)];
-    stems.into_iter().flatten().find(shared).map(|stem| format!("{} {stem}-", pod.namespace).trim().to_owned())
+    stems
+        .into_iter()
+        .flatten()
+        .find(shared)
+        .map(|stem| format!("{} {stem}-", pod.namespace).trim().to_owned())
 }

@@ -28,7 +28,8 @@ struct PodShare {
 struct NodeShare {
     ready: bool,
     gpus: u64,
-    capacity_gpus: u64,
+    /// As many as it ever had, or says it has.
+    meant_gpus: u64,
     counted: bool,
 }
 
@@ -43,7 +44,8 @@ pub struct Vitals {
     pub nodes_ready: usize,
     pub gpus_requested: u64,
     pub gpus_allocatable: u64,
-    pub gpus_capacity: u64,
+    /// What nodes ever had while khud looked, or say they have: what they offer less was lost.
+    pub gpus_meant: u64,
     /// When a kube-proxy container ended, newest last; bounded to an hour.
     proxy_restarts: Vec<Time>,
     proxies: HashMap<Slot, u32>,
@@ -123,21 +125,24 @@ impl Vitals {
     }
 
     pub fn node(&mut self, slot: Slot, node: Option<&Node>) {
-        let new = node.map_or_else(NodeShare::default, |n| NodeShare {
+        let mut new = node.map_or_else(NodeShare::default, |n| NodeShare {
             ready: condition(&n.conditions, "Ready").is_some_and(|c| c.status == Status::True),
             gpus: n.allocatable.gpu.unwrap_or(0),
-            capacity_gpus: n.capacity.gpu.unwrap_or(0),
+            meant_gpus: n.capacity.gpu.unwrap_or(0).max(n.labelled_gpus()),
             counted: true,
         });
         let i = slot.0 as usize;
         if self.nodes.len() <= i {
             self.nodes.resize(i + 1, NodeShare::default());
         }
+        if new.counted {
+            new.meant_gpus = new.meant_gpus.max(self.nodes[i].meant_gpus);
+        }
         let old = std::mem::replace(&mut self.nodes[i], new);
         self.nodes_all = self.nodes_all + usize::from(new.counted) - usize::from(old.counted);
         self.nodes_ready = self.nodes_ready + usize::from(new.ready) - usize::from(old.ready);
         self.gpus_allocatable = self.gpus_allocatable + new.gpus - old.gpus;
-        self.gpus_capacity = self.gpus_capacity + new.capacity_gpus - old.capacity_gpus;
+        self.gpus_meant = self.gpus_meant + new.meant_gpus - old.meant_gpus;
     }
 
     /// A warning event was seen.

@@ -215,12 +215,7 @@ fn gpus(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
     let name = &node.meta.name;
     let offers = node.allocatable.gpu.unwrap_or(0);
     let had = ctx.memory.most_gpus(name);
-    // Sharing and MIG make the number of devices differ from the number of cards.
-    let shared = ["nvidia.com/gpu.sharing-strategy", "nvidia.com/mig.strategy"]
-        .iter()
-        .any(|k| l.get(k).is_some_and(|v| !matches!(v, "none" | "")));
-    let labelled: u64 =
-        if shared { 0 } else { l.get("nvidia.com/gpu.count").and_then(|v| v.parse().ok()).unwrap_or(0) };
+    let labelled = node.labelled_gpus();
     let says = ["nvidia.com/gpu.present", "nvidia.com/gpu"].iter().any(|k| l.get(k) == Some("true"))
         || ["nvidia.com/gpu.product", "amd.com/gpu.product-name", "cloud.google.com/gke-accelerator"]
             .iter()

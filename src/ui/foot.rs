@@ -8,16 +8,16 @@ use crate::app::model::{Model, Prompt, PromptKind, Tone};
 use crate::config::{Id, Key, Scope};
 use crate::term::clean::wrap;
 
-/// The keys shown, best first; those that do not fit are left to `?`.
+/// The keys shown, best first; those that do not fit are left to `?`, which has its place whatever fits.
 const KEYS: &[(Id, &str)] = &[
     (Id::Palette, "command"),
     (Id::Filter, "filter"),
-    (Id::Drill, "open"),
     (Id::Why, "why"),
     (Id::Act, "act"),
     (Id::Describe, "describe"),
     (Id::Yaml, "yaml"),
     (Id::Logs, "logs"),
+    (Id::Drill, "open"),
     (Id::Timeline, "timeline"),
     (Id::Sick, "sick only"),
     (Id::Zoom, "zoom"),
@@ -160,15 +160,24 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, area: Rect) -> Option<Position> 
     let scope = model.scope();
     let here = Here::of(model);
     let mut x = area.x + 1;
-    for (id, what) in keys(scope) {
-        let Some(key) = model.keymap.shown(scope, *id) else { continue };
-        let width = (crate::term::clean::width(&key) + what.len() + 3) as u16;
-        if x + width > area.right() {
-            break;
+    let width = |key: &str, what: &str| (crate::term::clean::width(key) + what.len() + 3) as u16;
+    let shown: Vec<(Id, String, &str)> = keys(scope)
+        .iter()
+        .filter_map(|(id, what)| Some((*id, model.keymap.shown(scope, *id)?, *what)))
+        .collect();
+    let help = shown.iter().find(|(id, ..)| *id == Id::Help).map_or(0, |(_, key, what)| width(key, what));
+    let (mut helped, mut full) = (false, false);
+    for (id, key, what) in &shown {
+        let is_help = *id == Id::Help;
+        let kept = if helped || is_help { 0 } else { help };
+        full |= x + width(key, what) + kept > area.right() + 1;
+        if full && !is_help {
+            continue;
         }
+        helped |= is_help;
         // What does nothing here keeps its place, so that the others keep theirs.
         let off = here.refusal(*id).is_some();
-        x += p.put(x, area.y, area.right() - x, &key, if off { "text.dim" } else { "key" });
+        x += p.put(x, area.y, area.right() - x, key, if off { "text.dim" } else { "key" });
         x += 1;
         x += p.put(x, area.y, area.right() - x, what, if off { "text.dim" } else { "key.description" });
         x += 2;

@@ -171,14 +171,19 @@ fn parts(p: &Painter<'_>, model: &Model) -> Vec<Part> {
     };
     out.push(Part::new(90, named("pods", " sick"), named("po", "")));
 
-    if v.gpus_capacity > 0 {
-        let scope = if v.gpus_allocatable < v.gpus_capacity { "header.bad" } else { "header" };
-        let text = [(format!("gpu {}/{}", v.gpus_requested, v.gpus_allocatable), scope)];
+    // GPUs that are lost must not take their figure with them.
+    if v.gpus_meant > 0 {
+        let lost = v.gpus_meant.saturating_sub(v.gpus_allocatable);
+        let scope = if lost > 0 { "header.bad" } else { "header" };
+        let mut text = vec![(format!("gpu {}/{}", v.gpus_requested, v.gpus_allocatable), scope)];
+        if lost > 0 {
+            text.push((format!(" {}{lost}", p.glyph("down")), scope));
+        }
         let memory = |before: &str| {
             model.gpu_memory_percent().map(|percent| (format!("{before}{percent}%"), "header"))
         };
         let with = |before: &str| text.iter().cloned().chain(memory(before)).collect();
-        out.push(Part::new(50, with(" mem "), with(" ")));
+        out.push(Part::new(if lost > 0 { 75 } else { 50 }, with(" mem "), with(" ")));
     }
 
     let restarts = v.proxy_restarts_15m(now);

@@ -172,7 +172,8 @@ fn table(
         right.push(pattern(&table.filter.text, area));
     }
     if table.faults {
-        right.push("sick only".into());
+        let what = if table.source.kind == Kind::Event { "warnings only" } else { "sick only" };
+        right.push(what.into());
     }
     if !table.marks.is_empty() {
         right.push(marked(model, table));

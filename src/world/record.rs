@@ -315,6 +315,19 @@ pub struct Node {
     pub internal_ip: Text,
 }
 
+impl Node {
+    /// The GPUs its labels say it has; 0 where they say nothing, or not as the scheduler counts: sharing and MIG make
+    /// the number of devices differ from the number of cards.
+    pub fn labelled_gpus(&self) -> u64 {
+        let labels = &self.meta.labels;
+        let shared = ["nvidia.com/gpu.sharing-strategy", "nvidia.com/mig.strategy"]
+            .iter()
+            .any(|k| labels.get(k).is_some_and(|v| !matches!(v, "none" | "")));
+        let count = labels.get("nvidia.com/gpu.count").filter(|_| !shared);
+        count.and_then(|v| v.parse().ok()).unwrap_or(0)
+    }
+}
+
 /// An event: core/v1 and events.k8s.io are the same stored object.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Event {
