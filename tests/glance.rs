@@ -443,3 +443,13 @@ fn the_way_to_all_keys_is_on_every_foot() {
         assert!(screen.lines().last().unwrap().contains("? help"), "{line:?}: {screen}");
     }
 }
+
+#[test]
+fn a_service_leads_to_the_pods_it_picks() {
+    let mut s = captured(120, 24);
+    s.press(":services\r/name=api-server-service\r\r");
+    let title = s.screen().lines().nth(1).unwrap().to_owned();
+    assert!(title.contains("pods in production") && title.contains("/-l app=api-server  3/"), "{title}");
+    s.press("\x1b\x1b");
+    assert!(s.screen().contains("services"), "{}", s.screen());
+}

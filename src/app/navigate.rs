@@ -308,6 +308,10 @@ fn inside(model: &mut Model, object: &ObjectRef) {
             push(model, View::List(Box::new(List::new(list::What::Containers(object.clone())))));
             None
         }
+        Kind::Service if selects(model, object).is_some() => {
+            behind(model, object);
+            None
+        }
         Kind::ReplicaSet | Kind::Job => owned(Kind::Pod),
         Kind::CronJob => owned(Kind::Job),
         Kind::Namespace => {
@@ -320,6 +324,22 @@ fn inside(model: &mut Model, object: &ObjectRef) {
     if let Some(source) = source {
         command::open_table(model, source);
     }
+}
+
+/// What a Service's pods are picked by.
+fn selects(model: &Model, service: &ObjectRef) -> Option<String> {
+    let service = model.data.world.services.find(&service.namespace, &service.name)?;
+    service.selector.as_ref().map(ToString::to_string).filter(|s| !s.is_empty())
+}
+
+/// The pods that a Service picks, as a filter one can see and change: where it picks none, that is why.
+fn behind(model: &mut Model, service: &ObjectRef) {
+    let Some(labels) = selects(model, service) else { return };
+    command::table(model, Kind::Pod);
+    if let Some((table, cx)) = model.table_mut() {
+        table.within_namespaces(&cx, &[service.namespace.clone()].into());
+    }
+    super::prompt::filter(model, &format!("-l {labels}"));
 }
 
 /// The container under the cursor, in a list of containers.

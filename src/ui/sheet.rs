@@ -202,7 +202,11 @@ fn divide(shapes: &[Shape], seen: &[u16], room: u16) -> Vec<(usize, u16, u16)> {
     const WHY: u8 = 95;
     let title = |i: usize| width(&shapes[i].name) as u16;
     let wish = |i: usize| seen[i].max(title(i)).min(shapes[i].max.max(title(i)));
-    let floor = |i: usize| wish(i).min(shapes[i].min.max(title(i)));
+    // What is only a few letters short of whole is whole.
+    let floor = |i: usize| {
+        let least = shapes[i].min.max(title(i));
+        if wish(i) <= least + 2 { wish(i) } else { least }
+    };
     let mut by_worth: Vec<usize> = (0..shapes.len()).collect();
     by_worth.sort_by_key(|i| (seen[*i] == 0, std::cmp::Reverse(shapes[*i].keep)));
     let mut widths = vec![0u16; shapes.len()];
