@@ -453,3 +453,21 @@ fn a_service_leads_to_the_pods_it_picks() {
     s.press("\x1b\x1b");
     assert!(s.screen().contains("services"), "{}", s.screen());
 }
+
+#[test]
+fn nothing_wrong_is_not_said_of_a_cluster_that_does_not_answer() {
+    let mut s = Stage::empty(80, 24);
+    let (now, all) = (s.model.data.now, || "".into());
+    let id = StreamId::Watch { kind: Kind::Pod, namespace: all() };
+    s.tell(vec![
+        Delta::ListStart { kind: Kind::Pod, namespace: all() },
+        Delta::ListEnd { kind: Kind::Pod, namespace: all() },
+        Delta::Stream { id: id.clone(), state: StreamState::Live, at: now },
+    ]);
+    assert!(s.screen().contains("Nothing found wrong."), "{}", s.screen());
+    s.at(now.plus(Duration::from_secs(40)));
+    s.tell(vec![Delta::Stream { id, state: StreamState::Stale { since: now }, at: now }]);
+    let screen = s.screen();
+    assert!(!screen.contains("Nothing found wrong.") && screen.contains("It does not now"), "{screen}");
+    assert!(screen.lines().nth(2).unwrap().contains("stale 40s"), "the pane is old: {screen}");
+}

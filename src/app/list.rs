@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::cell::Cell;
 use super::columns::{Cut, Shape};
 use crate::detect::Key;
-use crate::world::{ObjectRef, Text};
+use crate::world::{Kind, ObjectRef, Text};
 
 /// What a list's rows are.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +46,18 @@ pub fn title(what: &What) -> String {
         What::Contexts => "contexts".into(),
         What::Containers(pod) => format!("containers of {pod}"),
         What::Rollout(workload) => format!("rollout of {workload}"),
+    }
+}
+
+impl What {
+    /// The kind whose changes it follows, and with which it grows old.
+    pub fn follows(&self) -> Option<Kind> {
+        match self {
+            What::Findings | What::Containers(_) | What::Rollout(_) => Some(Kind::Pod),
+            What::Gpus => Some(Kind::Node),
+            What::Namespaces => Some(Kind::Namespace),
+            What::Evidence(_) | What::Timeline | What::Journal | What::Contexts | What::Streams => None,
+        }
     }
 }
 

@@ -66,6 +66,9 @@ impl Model {
     /// What an empty list says instead of nothing.
     pub fn empty_list(&self, what: &What) -> &'static str {
         match what {
+            What::Findings if self.data.world.synced(&Kind::Pod) && self.unheard(&Kind::Pod) => {
+                "Nothing was found wrong while the cluster still answered. It does not now."
+            }
             What::Findings if self.data.world.synced(&Kind::Pod) => "Nothing found wrong.",
             What::Findings => self.unlisted(
                 &Kind::Pod,
@@ -80,6 +83,14 @@ impl Model {
             What::Timeline => "Nothing on the timeline, or nothing in this window.",
             _ => "Nothing here.",
         }
+    }
+
+    /// Whether nothing is heard of a kind now: what is known of it is old.
+    fn unheard(&self, kind: &Kind) -> bool {
+        let of = |id: &StreamId| matches!(id, StreamId::Watch { kind: k, .. } if k == kind);
+        let streams = self.data.world.streams.iter().filter(|(id, _)| of(id));
+        let old = |s: &StreamState| matches!(s, StreamState::Stale { .. } | StreamState::Reconnecting { .. });
+        streams.map(|(_, s)| &s.state).any(old)
     }
 
     /// Why a kind's list is not there: a lasting reason is no promise.

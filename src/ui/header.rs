@@ -138,7 +138,9 @@ fn parts(p: &Painter<'_>, model: &Model) -> Vec<Part> {
     let seen = pods || nodes;
     let (critical, warning) = model.finding_counts();
     let count = |n: usize, bad: &'static str| match seen {
-        true => (n.to_string(), if n > 0 { bad } else { "header.ok" }),
+        true if n > 0 => (n.to_string(), bad),
+        // None known of a cluster that does not answer is no good news.
+        true => (n.to_string(), if scope == "header.stale" { scope } else { "header.ok" }),
         false => ("?".to_owned(), "header.warn"),
     };
     let (critical, warning) = (count(critical, "header.bad"), count(warning, "header.warn"));

@@ -304,6 +304,9 @@ fn short(
 ) {
     let rows = model.rows(&list.what, &list.filter);
     let mut right = rows.len().to_string();
+    if let Some(words) = list.what.follows().and_then(|kind| freshness(model, &kind)) {
+        right = format!("{words}  {right}");
+    }
     if list.left > 0 {
         right = format!("{} {} columns  {right}", p.glyph("left"), list.left);
     }
@@ -344,7 +347,8 @@ fn findings(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, list: &List
         0 => String::new(),
         n => format!("  {n} muted"),
     };
-    title_line(p, area, Pane::Findings.title(), &format!("{}{muted}", rows.len()), focus);
+    let old = freshness(model, &Kind::Pod).map_or(String::new(), |words| format!("{words}  "));
+    title_line(p, area, Pane::Findings.title(), &format!("{old}{}{muted}", rows.len()), focus);
     let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if rows.is_empty() {
         notice(p, inner, model.empty_list(&list.what));
