@@ -9,7 +9,7 @@ use khud::app::log::SourceId;
 use khud::app::model::View;
 use khud::app::{Effect, Msg, update};
 use khud::world::ask::Answer;
-use khud::world::{Delta, Kind, Record, StreamId, StreamState};
+use khud::world::{Delta, Kind, Object, Record, StreamId, StreamState};
 use std::time::Duration;
 
 use stage::{Stage, captured};
@@ -470,4 +470,23 @@ fn nothing_wrong_is_not_said_of_a_cluster_that_does_not_answer() {
     let screen = s.screen();
     assert!(!screen.contains("Nothing found wrong.") && screen.contains("It does not now"), "{screen}");
     assert!(screen.lines().nth(2).unwrap().contains("stale 40s"), "the pane is old: {screen}");
+}
+
+#[test]
+fn a_pod_that_a_rollout_takes_away_is_seen_to_go() {
+    let mut s = captured(100, 24);
+    s.press(":dep\r/production.*api-server\r\r");
+    let pod = s.model.data.world.pods.find("production", "api-server-6f896684f7-7svxb").unwrap();
+    let (object, uid) = (pod.reference(), pod.meta.uid.clone());
+    assert!(s.line("7svxb").contains("1/1"), "{}", s.screen());
+    s.tell(vec![Delta::Delete { object, uid }]);
+    let line = s.line("7svxb");
+    assert!(line.starts_with('†'), "{}", s.screen());
+    // Never under the cursor, and gone for good when its time is over.
+    s.press("jjjjjjj");
+    assert!(!s.selected().contains("7svxb"), "{}", s.screen());
+    let later = s.model.next_timer().unwrap().max(s.model.data.now.plus(Duration::from_secs(6)));
+    s.at(later);
+    update(&mut s.model, Msg::Tick);
+    assert!(!s.screen().contains("7svxb"), "{}", s.screen());
 }

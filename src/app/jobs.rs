@@ -306,12 +306,6 @@ async fn follow(
     inbox: &mpsc::Sender<Msg>,
 ) -> Result<(), String> {
     let gone = |e: crate::cluster::Failure| e.to_string();
-    if tail.previous {
-        let bytes = connection.log_past(tail, since).await.map_err(gone)?;
-        // The cockpit is gone when nobody receives any more.
-        let _ = inbox.send(Msg::Chunk { view, source, bytes }).await;
-        return Ok(());
-    }
     let mut chunks = connection.log_stream(tail, since).await.map_err(gone)?;
     while let Some(bytes) = chunks.next().await {
         if inbox.send(Msg::Chunk { view, source, bytes: bytes.map_err(gone)? }).await.is_err() {

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::cell::Cell;
 use super::columns::{Cut, Shape};
+use super::table::GHOST;
 use crate::detect::Key;
-use crate::world::{Kind, ObjectRef, Text};
+use crate::world::{Kind, ObjectRef, Text, Time};
 
 /// What a list's rows are.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,11 +73,30 @@ pub struct List {
     pub height: usize,
     /// What is typed after `/`.
     pub filter: String,
+    /// Rows whose objects are gone, where they last stood.
+    pub ghosts: Vec<Ghost>,
+}
+
+/// A row whose object is gone, as it last looked.
+#[derive(Clone, Debug)]
+pub struct Ghost {
+    pub row: Row,
+    pub index: usize,
+    pub until: Time,
 }
 
 impl List {
     pub fn new(what: What) -> List {
-        List { what, cursor: None, index: 0, offset: 0, left: 0, height: 1, filter: String::new() }
+        List {
+            what,
+            cursor: None,
+            index: 0,
+            offset: 0,
+            left: 0,
+            height: 1,
+            filter: String::new(),
+            ghosts: Vec::new(),
+        }
     }
 
     /// Where the cursor stands among these rows: on its row, or where that row last was.
@@ -91,6 +111,20 @@ impl List {
     /// Whether it stands at the top and was never moved: whatever the rows, there it stays.
     pub fn at_rest(&self) -> bool {
         self.cursor.is_none() && self.offset == 0
+    }
+
+    /// The row's object is about to go: where it is in sight it stays a while, greyed.
+    pub fn mourn(&mut self, row: Row, index: usize, now: Time) {
+        if (self.offset..self.offset + self.height).contains(&index) {
+            self.ghosts.push(Ghost { row, index, until: now.plus(GHOST) });
+        }
+    }
+
+    /// Lets go of what vanished a while ago; true where there was any.
+    pub fn bury(&mut self, now: Time) -> bool {
+        let before = self.ghosts.len();
+        self.ghosts.retain(|g| g.until > now);
+        self.ghosts.len() != before
     }
 
     pub fn step(&mut self, rows: &[Row], by: isize) {

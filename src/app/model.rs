@@ -543,7 +543,11 @@ impl Model {
     /// When time alone will change something the model shows.
     pub fn next_timer(&self) -> Option<Time> {
         let message = self.message.as_ref().filter(|m| m.tone != Tone::Bad).map(|m| m.at.plus(MESSAGE));
-        let ghosts = self.tables_on_screen().filter_map(Table::next_burial).min();
+        let listed = match self.view() {
+            View::List(l) => l.ghosts.iter().map(|g| g.until).min(),
+            _ => None,
+        };
+        let ghosts = self.tables_on_screen().filter_map(Table::next_burial).chain(listed).min();
         let timers = [
             message,
             ghosts,

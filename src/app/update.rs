@@ -9,6 +9,7 @@ use super::describe;
 use super::document;
 use super::gpus;
 use super::history;
+use super::list::What;
 use super::logs;
 use super::model::{Dialog, Dirty, Model, Tone, View};
 use super::msg::{Effect, Msg};
@@ -151,6 +152,9 @@ fn tick(model: &mut Model) -> Vec<Effect> {
     for table in tables {
         buried |= table.bury(now);
     }
+    if let Some(View::List(list)) = model.views.last_mut() {
+        buried |= list.bury(now);
+    }
     if buried {
         model.dirty = model.dirty.max(Dirty::Data);
     }
@@ -231,6 +235,18 @@ fn mourn(model: &mut Model, delta: &Delta) {
             if let Some(row) = table.source.row(kind, *slot) {
                 table.mourn(&cx, row);
             }
+        }
+    }
+    let rollout = match model.view() {
+        View::List(l) if matches!(l.what, What::Rollout(_)) => model.rows(&l.what, &l.filter),
+        _ => return,
+    };
+    let Model { data, views, .. } = model;
+    let Some(View::List(list)) = views.last_mut() else { return };
+    let leaves = |o: &ObjectRef| o.kind == *kind && data.world.slot(o).is_some_and(|s| leaving.contains(&s));
+    for (index, row) in rollout.into_iter().enumerate() {
+        if row.object.as_ref().is_some_and(leaves) {
+            list.mourn(row, index, data.now);
         }
     }
 }

@@ -201,23 +201,14 @@ impl Connection {
         if (200..300).contains(&status) { Ok(body) } else { Err(self.refused(status, &body)) }
     }
 
-    /// As `log_tail`, with the kubelet's times, and only the lines of the last `since` seconds.
-    ///
-    /// # Errors
-    /// As `log_tail`.
-    pub async fn log_past(&self, log: &LogTail, since: Option<u64>) -> Result<Bytes, Failure> {
-        let path = log_path(log, &format!("&timestamps=true&limitBytes={LOG_LIMIT}{}", since_query(since)));
-        let (status, body) = self.get(&path, LOG_LIMIT + 4096).await?;
-        if (200..300).contains(&status) { Ok(body) } else { Err(self.refused(status, &body)) }
-    }
-
     /// A log as it grows, with the kubelet's times, from `log.tail` lines before its end but nothing older than
-    /// `since` seconds. Ends when the container does; dropping it hangs up.
+    /// `since` seconds. Ends when the container does, at once for a run that is over; dropping it hangs up.
     ///
     /// # Errors
     /// As `log_tail`.
     pub async fn log_stream(&self, log: &LogTail, since: Option<u64>) -> Result<Chunks, Failure> {
-        let more = format!("&follow=true&timestamps=true{}", since_query(since));
+        let follow = if log.previous { "" } else { "&follow=true" };
+        let more = format!("{follow}&timestamps=true{}", since_query(since));
         let request = self.request(Request::get(log_path(log, &more)), Vec::new())?;
         let response = self.send(request, self.request_timeout()).await?;
         let status = response.status();

@@ -319,19 +319,27 @@ fn short(
         notice(p, inner, model.empty_list(&list.what));
         return;
     }
-    let window = rows.iter().skip(list.offset).take(list.height);
+    let selected = list.index(&rows).checked_sub(list.offset);
+    let window: Vec<&Row> = rows.iter().skip(list.offset).take(list.height).collect();
+    // What vanished stands where it stood, as far as nothing else has to go for it.
+    let room = list.height.saturating_sub(window.len());
+    let mut lines: Vec<(Option<usize>, &Row)> =
+        window.iter().enumerate().map(|(i, r)| (Some(i), *r)).collect();
+    for ghost in list.ghosts.iter().take(room) {
+        lines.insert(ghost.index.saturating_sub(list.offset).min(lines.len()), (None, &ghost.row));
+    }
     let shapes = rows::shapes(&list.what);
     let columns = unscrolled(shapes.iter(), list.left);
-    let row = |r: &Row| SheetRow {
+    let row = |(live, r): &(Option<usize>, &Row)| SheetRow {
         cells: columns.iter().filter_map(|i| r.cells.get(*i).cloned()).collect(),
-        mark: None,
+        mark: live.is_none().then_some(Mark::Gone),
         indent: r.indent,
     };
     let sheet = Sheet {
         id: title,
         shapes: columns.iter().map(|i| shapes[*i].clone()).collect(),
-        rows: window.map(row).collect(),
-        selected: list.index(&rows).checked_sub(list.offset),
+        rows: lines.iter().map(row).collect(),
+        selected: lines.iter().position(|(live, _)| live.is_some() && *live == selected),
         sorted: None,
         focus,
         total: rows.len(),

@@ -1,6 +1,6 @@
 //! The columns of workloads, jobs, services, storage, quotas and configuration.
 
-use super::{Column, Make, col, num, tail, tone, why};
+use super::{Column, Make, col, image, num, tail, tone, why};
 use crate::app::cell::{Cell, Value};
 use crate::world::{Condition, Status, Workload, condition};
 
@@ -18,7 +18,7 @@ pub(super) fn short(w: &Workload) -> &'static str {
 
 macro_rules! images {
     ($t:ident) => {
-        col("IMAGES", 8, 60, 20, of!($t, |_cx, w| { image_names(w) }))
+        image("IMAGES", 8, 60, 20, of!($t, |_cx, w| { image_names(w) }))
     };
 }
 

@@ -82,6 +82,10 @@ const fn tail(name: &'static str, min: u16, max: u16, keep: u8, make: Make) -> C
     Column { shape: list::tail(name, min, max, keep), make }
 }
 
+const fn image(name: &'static str, min: u16, max: u16, keep: u8, make: Make) -> Column {
+    Column { shape: list::image(name, min, max, keep), make }
+}
+
 /// A cell of the record in that table, or an empty one where it is gone; with a comma its value and its style apart.
 macro_rules! of {
     ($table:ident, |$cx:ident, $r:ident| $cell:expr $(,)?) => {

@@ -1,6 +1,6 @@
 //! The columns that only the wide view has: owners, images, labels and what a node runs on.
 
-use super::{Column, Make, col};
+use super::{Column, Make, col, image};
 use crate::app::cell::{Cell, Value};
 use crate::world::{Kind, Meta};
 
@@ -40,7 +40,7 @@ macro_rules! plain {
 }
 
 static POD: [Column; 4] = [
-    col(
+    image(
         "IMAGES",
         8,
         80,

@@ -1,7 +1,7 @@
 //! All workloads in one table: Deployments, StatefulSets, DaemonSets, and ReplicaSets that nothing owns.
 
 use super::kinds::{image_names, progress, short};
-use super::{Column, Make, col, num, tail, tone, why};
+use super::{Column, Make, col, image, num, tail, tone, why};
 use crate::app::cell::{Cell, Value};
 use crate::app::cx::Cx;
 use crate::world::{Kind, Slot, Workload};
@@ -55,6 +55,6 @@ pub static WORKLOADS: &[Column] = &[
     num("AVAILABLE", 9, 9, 81, of!(|_cx, w| Cell::new(Value::Num(w.available.into()), short(w)))),
     col("STATE", 5, 24, 90, of!(|_cx, w| progress(w))),
     col("CAUSE", 8, 48, 95, of!(|cx, w| why(cx, w))),
-    col("IMAGES", 8, 60, 20, of!(|_cx, w| image_names(w))),
+    image("IMAGES", 8, 60, 20, of!(|_cx, w| image_names(w))),
     num("AGE", 3, 7, 50, of!(|_cx, w| Cell::dim(Value::age(w.meta.created)))),
 ];

@@ -9,7 +9,7 @@ use crate::app::cx::Cx;
 use crate::world::{Kind, ObjectRef, Slot, Time};
 
 /// How long a row that vanished is still shown, and how many of them at most.
-const GHOST: Duration = Duration::from_secs(5);
+pub const GHOST: Duration = Duration::from_secs(5);
 const GHOSTS: usize = 40;
 
 /// A row whose object is gone, as it last looked.

@@ -17,7 +17,7 @@ mod sorted;
 mod source;
 
 use build::{Places, Rebuild};
-pub use ghosts::Ghost;
+pub use ghosts::{GHOST, Ghost};
 pub use marks::vanished;
 use order::{Key, Order, UNRANKED, Way};
 pub use source::{Fence, Source};
