@@ -452,6 +452,9 @@ fn a_service_leads_to_the_pods_it_picks() {
     assert!(title.contains("pods in production") && title.contains("/-l app=api-server  3/"), "{title}");
     s.press("\x1b\x1b");
     assert!(s.screen().contains("services"), "{}", s.screen());
+    // And to their logs.
+    let followed = s.press("l");
+    assert_eq!(followed.iter().filter(|e| matches!(e, Effect::Follow { .. })).count(), 3, "{followed:?}");
 }
 
 #[test]

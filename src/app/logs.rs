@@ -11,7 +11,7 @@ use crate::config::Id;
 use crate::term::clean::clean;
 use crate::world::ask::LogTail;
 use crate::world::time::human;
-use crate::world::{ContainerState, Kind, ObjectRef, Pod, Role, Text, Time, Uid, World};
+use crate::world::{ContainerState, Kind, ObjectRef, Pod, Role, Selector, Text, Time, Uid, World};
 
 /// Containers followed at once; more would be unreadable.
 const MOST: usize = 60;
@@ -79,7 +79,7 @@ pub struct LogView {
     first_tail: u32,
 }
 
-/// Opens the logs of a pod, of one container, or of all pods of a workload.
+/// Opens the logs of a pod, of one container, or of all pods of a workload or behind a Service.
 pub fn open(model: &mut Model, object: ObjectRef, container: Option<Text>, previous: bool) -> Vec<Effect> {
     model.next_id += 1;
     let namespace = object.namespace.clone();
@@ -118,7 +118,14 @@ pub fn any(world: &World, object: &ObjectRef) -> bool {
         object.kind,
         Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet | Kind::Job
     );
-    workload || !pods(world, object).is_empty()
+    workload || selector(world, object).is_some() || !pods(world, object).is_empty()
+}
+
+/// What a Service picks its pods by.
+fn selector<'w>(world: &'w World, object: &ObjectRef) -> Option<&'w Selector> {
+    let service =
+        (object.kind == Kind::Service).then(|| world.services.find(&object.namespace, &object.name));
+    service.flatten()?.selector.as_ref()
 }
 
 /// The pods an object's logs come from.
@@ -126,10 +133,15 @@ fn pods<'w>(world: &'w World, object: &ObjectRef) -> Vec<&'w Pod> {
     if object.kind == Kind::Pod {
         return world.pods.find(&object.namespace, &object.name).into_iter().collect();
     }
-    let Some(uid) = world.meta(object).map(|m| m.uid.clone()) else { return Vec::new() };
-    let mut owners = vec![uid.clone()];
-    owners.extend(world.replica_sets_of(&uid).map(|(_, r)| r.meta.uid.clone()));
-    let mut out: Vec<&Pod> = owners.iter().flat_map(|u| world.pods_of(u)).map(|(_, p)| p).collect();
+    let mut out: Vec<&Pod> = if let Some(labels) = selector(world, object) {
+        let own = |p: &&Pod| p.meta.namespace == object.namespace && labels.matches(&p.meta.labels);
+        world.pods.values().filter(own).collect()
+    } else {
+        let Some(uid) = world.meta(object).map(|m| m.uid.clone()) else { return Vec::new() };
+        let mut owners = vec![uid.clone()];
+        owners.extend(world.replica_sets_of(&uid).map(|(_, r)| r.meta.uid.clone()));
+        owners.iter().flat_map(|u| world.pods_of(u)).map(|(_, p)| p).collect()
+    };
     out.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
     out
 }

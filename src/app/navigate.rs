@@ -329,7 +329,7 @@ fn inside(model: &mut Model, object: &ObjectRef) {
 /// What a Service's pods are picked by.
 fn selects(model: &Model, service: &ObjectRef) -> Option<String> {
     let service = model.data.world.services.find(&service.namespace, &service.name)?;
-    service.selector.as_ref().map(ToString::to_string).filter(|s| !s.is_empty())
+    service.selector.as_ref().map(ToString::to_string)
 }
 
 /// The pods that a Service picks, as a filter one can see and change: where it picks none, that is why.
