@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use crate::app::model::Model;
-use crate::term::clean::{clean, width};
+use crate::term::clean::{clean, fit_end, width};
 use crate::world::time::human;
 use crate::world::{Kind, StreamState};
 
@@ -47,6 +47,9 @@ fn freshness(model: &Model) -> (&'static str, String, &'static str) {
     }
     if any { word } else { ("pending", "connecting".into(), "header.warn") }
 }
+
+/// Columns of a context's name where there is little room.
+const NAME: usize = 24;
 
 /// One figure of the line: as long as there is room, or as short as it still says the same.
 struct Part {
@@ -109,18 +112,23 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, area: Rect) {
 /// Which cluster and how fresh, then the figures, in the order they stand in.
 fn parts(p: &Painter<'_>, model: &Model) -> Vec<Part> {
     let (v, now, world) = (&model.data.vitals, model.data.now, &model.data.world);
-    let context = match model.prefs.settings.production {
-        true => (format!(" {} {} ", p.glyph("production"), model.cluster.context), "header.production"),
-        false => (model.cluster.context.clone(), "header"),
-    };
-    let mut first = vec![context];
-    if model.cluster.read_only {
-        first.push((format!(" {} read-only", p.glyph("read-only")), "header.read-only"));
-    }
     let (sign, text, scope) = freshness(model);
     let word = text.split(',').next().unwrap_or_default().to_owned();
-    let fresh = |text: &str| [first.clone(), vec![(format!(" {} {text}", p.glyph(sign)), scope)]].concat();
-    let mut out = vec![Part::new(100, fresh(&text), fresh(&word))];
+    let first = |name: &str, read_only: &str, text: &str| {
+        let mut out = vec![match model.prefs.settings.production {
+            true => (format!(" {} {name} ", p.glyph("production")), "header.production"),
+            false => (name.to_owned(), "header"),
+        }];
+        if model.cluster.read_only {
+            out.push((format!(" {} {read_only}", p.glyph("read-only")), "header.read-only"));
+        }
+        out.push((format!(" {} {text}", p.glyph(sign)), scope));
+        out
+    };
+    let context = clean(&model.cluster.context);
+    // Clouds put where a cluster is before its name.
+    let name = fit_end(&context, NAME);
+    let mut out = vec![Part::new(100, first(&context, "read-only", &text), first(&name, "ro", &word))];
 
     if !model.namespaces.is_empty() {
         let names: Vec<&str> = model.namespaces.iter().map(|n| &**n).collect();
