@@ -12,6 +12,7 @@ use khud::world::ask::Answer;
 use khud::world::{Delta, Kind, Object, Record, StreamId, StreamState};
 use std::time::Duration;
 
+use khud::ui::Memory;
 use stage::{Stage, captured};
 
 fn header(s: &mut Stage) -> String {
@@ -443,6 +444,30 @@ fn the_way_to_all_keys_is_on_every_foot() {
         let screen = s.screen();
         assert!(screen.lines().last().unwrap().contains("? help"), "{line:?}: {screen}");
     }
+}
+
+#[test]
+fn one_namespace_needs_no_column_and_columns_keep_their_widths() {
+    let mut s = captured(80, 24);
+    s.press(":pods\r");
+    let all = s.line("NAME");
+    assert!(all.contains("NAMESPACE"), "{all}");
+    s.press(":ns production\r:pods\r");
+    let one = s.line("NAME");
+    assert!(
+        !one.contains("NAMESPACE") && one.contains("NAME ") && s.screen().contains("pods in production"),
+        "{one}"
+    );
+    s.press("P");
+    assert!(s.line("NAME").contains("NAMESPACE"), "unless it is sorted by: {}", s.screen());
+    // What was learned of a column while others were scrolled out is not another's.
+    let (mut memory, mut s) = (Memory::default(), captured(80, 24));
+    s.press(":pods\r");
+    let before = s.screen_with(&mut memory);
+    s.right();
+    s.screen_with(&mut memory);
+    s.left();
+    assert_eq!(s.screen_with(&mut memory), before);
 }
 
 #[test]

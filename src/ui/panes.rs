@@ -258,11 +258,14 @@ fn asked_for(table: &Table, index: usize, column: &Column) -> Shape {
     if sorted || compared { Shape { keep: shape.keep.max(SEEN), ..shape } } else { shape }
 }
 
-/// The columns that are not scrolled out: the name stays, whatever the rest does.
+/// The columns that are not scrolled out: the name stays, whatever the rest does. Where all rows are of one namespace
+/// the title says it, and no column needs to.
 fn picked(table: &Table) -> Vec<(usize, &Column)> {
     let columns = table.columns();
     let left = unscrolled(columns.iter().map(|c| &c.shape), table.left);
-    left.into_iter().map(|i| (i, &columns[i])).collect()
+    let one = table.namespaces.len() == 1;
+    let told = |i: usize| one && columns[i].is("NAMESPACE") && table.sorted_by().is_none_or(|(c, _)| c != i);
+    left.into_iter().filter(|i| !told(*i)).map(|i| (i, &columns[i])).collect()
 }
 
 /// The columns that are left where so many are scrolled out: the one that matters most stays.

@@ -1,5 +1,6 @@
 //! Draws a table: the rows of the window only, in columns whose widths come from what was seen and stay.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use ratatui::layout::Rect;
@@ -14,7 +15,7 @@ use crate::world::Time;
 #[derive(Debug, Default)]
 pub struct Memory {
     /// The widest text seen in each column of each table.
-    widths: HashMap<String, Vec<u16>>,
+    widths: HashMap<String, HashMap<Cow<'static, str>, u16>>,
     /// When the first age on the screen will read differently.
     pub next_age: Option<Time>,
 }
@@ -177,17 +178,27 @@ fn scrollbar(p: &mut Painter<'_>, area: Rect, sheet: &Sheet<'_>) {
     }
 }
 
-/// The widest text of each column so far, this window's included.
+/// The widest text of each column so far, this window's included. Columns are known by name: which of them are there
+/// changes as they are scrolled.
 fn learn(memory: &mut Memory, sheet: &Sheet<'_>, texts: &[Vec<String>]) -> Vec<u16> {
-    let seen = memory.widths.entry(sheet.id.to_owned()).or_default();
-    seen.resize(sheet.shapes.len(), 0);
+    let mut widest = vec![0; sheet.shapes.len()];
     for (row, texts) in sheet.rows.iter().zip(texts) {
-        for (i, text) in texts.iter().enumerate().take(seen.len()) {
+        for (i, text) in texts.iter().enumerate().take(widest.len()) {
             let indent = if i == 0 { usize::from(row.indent) } else { 0 };
-            seen[i] = seen[i].max(u16::try_from(width(text) + indent).unwrap_or(u16::MAX));
+            widest[i] = widest[i].max(u16::try_from(width(text) + indent).unwrap_or(u16::MAX));
         }
     }
-    seen.clone()
+    let seen = memory.widths.entry(sheet.id.to_owned()).or_default();
+    for (shape, own) in sheet.shapes.iter().zip(&mut widest) {
+        match seen.get_mut(&shape.name) {
+            Some(before) => {
+                *own = (*own).max(*before);
+                *before = *own;
+            }
+            None => drop(seen.insert(shape.name.clone(), *own)),
+        }
+    }
+    widest
 }
 
 /// Column index, start and width for those that fit. First each column that matters gets its least, then all get

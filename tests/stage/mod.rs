@@ -117,6 +117,10 @@ impl Stage {
         self.key(KeyCode::Down, KeyModifiers::NONE);
     }
 
+    pub fn left(&mut self) {
+        self.key(KeyCode::Left, KeyModifiers::NONE);
+    }
+
     pub fn right(&mut self) {
         self.key(KeyCode::Right, KeyModifiers::NONE);
     }
@@ -134,11 +138,20 @@ impl Stage {
     }
 
     pub fn draw(&mut self) -> Buffer {
+        self.draw_with(&mut Memory::default())
+    }
+
+    fn draw_with(&mut self, memory: &mut Memory) -> Buffer {
         let (width, height) = self.model.size;
         layout::fit(&mut self.model);
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
-        ui::draw(&self.model, &mut Memory::default(), &mut buffer);
+        ui::draw(&self.model, memory, &mut buffer);
         buffer
+    }
+
+    /// The screen as it is drawn by one who remembers earlier ones.
+    pub fn screen_with(&mut self, memory: &mut Memory) -> String {
+        ui::to_text(&self.draw_with(memory))
     }
 
     pub fn screen(&mut self) -> String {
