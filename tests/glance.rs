@@ -142,6 +142,9 @@ fn lines(s: &mut Stage, (view, source): (u64, SourceId), texts: impl Iterator<It
 fn a_filter_that_finds_nothing_in_a_log_says_how_little_was_read() {
     let mut s = captured(80, 24);
     let from = log(&mut s, "api-server-6f896684f7-7svxb");
+    s.press("/error\r");
+    assert!(s.screen().contains("Nothing logged yet."), "{}", s.screen());
+    s.press("\x1b");
     lines(&mut s, from, (0..30).map(|i| format!("GET /health {i}")));
     s.press("/error\r");
     let screen = s.screen();

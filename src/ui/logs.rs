@@ -32,7 +32,7 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, view: &LogView, area: Rect) {
     let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if view.buffer.is_empty() {
         let notes: Vec<&str> = view.targets.iter().filter_map(|t| t.note.as_deref()).collect();
-        let text = match (notes.is_empty(), view.filter.is_empty()) {
+        let text = match (notes.is_empty(), view.filter.is_empty() || all == 0) {
             (false, _) => notes.join("\n"),
             (true, false) => unmatched(model, all),
             (true, true) if open > 0 => "Nothing logged yet.".into(),
