@@ -150,6 +150,10 @@ impl Ord for Value {
 /// Text order in which `node-9` comes before `node-10`.
 pub fn natural(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    // Names of one cluster are alike for long. Where they part within a number, the number begins before that.
+    let alike = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    let number = a[..alike].iter().rev().take_while(|c| c.is_ascii_digit()).count();
+    (a, b) = (&a[alike - number..], &b[alike - number..]);
     loop {
         match (a.first(), b.first()) {
             (None, None) => return Ordering::Equal,

@@ -36,7 +36,8 @@ pub fn scrape(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     model.scraped = Some(now);
-    let targets = telemetry::targets(&model.data.world);
+    let data = &model.data;
+    let targets = telemetry::targets(data.vitals.exporters().filter_map(|slot| data.world.pods.get(slot)));
     model.data.telemetry.keep(&targets);
     targets.into_iter().map(Effect::Scrape).collect()
 }
@@ -59,21 +60,25 @@ pub fn memory_percent(telemetry: &Telemetry) -> Option<u64> {
     (all > 0).then(|| used * 100 / all)
 }
 
-/// The GPUs, fullest first; after them the nodes of whose GPUs no exporter tells.
-pub fn rows(model: &Model) -> Vec<Row> {
+/// The first of the GPUs, fullest first, and after them of the nodes of whose GPUs no exporter tells; and how many
+/// there are of both.
+pub fn rows(model: &Model, most: usize) -> (Vec<Row>, usize) {
     let now = model.data.now;
     let mut gpus: Vec<&Gpu> = model.data.telemetry.gpus().collect();
     let told: HashSet<&Text> = gpus.iter().map(|g| &g.node).collect();
     let has_gpus = |n: &&Node| n.capacity.gpu.is_some_and(|n| n > 0);
     let nodes = model.data.world.nodes.values().filter(has_gpus);
     let mut untold: Vec<&Node> = nodes.filter(|n| !told.contains(&n.meta.name)).collect();
-    untold.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
+    if gpus.len() < most {
+        untold.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
+    }
     gpus.sort_by(|a, b| {
         let full = |g: &Gpu| g.fullness().unwrap_or(-1.0);
         full(b).total_cmp(&full(a)).then_with(|| (&a.node, a.index).cmp(&(&b.node, b.index)))
     });
+    let total = gpus.len() + untold.len();
     let told = gpus.into_iter().map(|g| row(model, g, now));
-    told.chain(untold.into_iter().map(|n| unmeasured(model, n))).collect()
+    (told.chain(untold.into_iter().map(|n| unmeasured(model, n))).take(most).collect(), total)
 }
 
 /// What the scheduler knows of a node whose GPUs nobody measures: requested of allocatable.

@@ -4,7 +4,7 @@ use super::batch::{Fate, Phase};
 use super::cell::{Cell, Value};
 use super::columns::Shape;
 use super::filter::Filter;
-use super::list::{Row, What, number, shape};
+use super::list::{List, Row, What, number, shape};
 use super::model::{Model, View};
 use super::trees;
 use crate::detect::{Finding, How, Severity, State};
@@ -39,11 +39,28 @@ pub fn shapes(what: &What) -> &'static [Shape] {
 }
 
 impl Model {
+    /// The rows of a list from its first to the last that shows, and how many there are. The panes of the overview
+    /// are drawn at each change: of thousands of findings or GPUs only those on the screen are made.
+    pub fn rows_in_sight(&self, list: &List) -> (Vec<Row>, usize) {
+        if list.at_rest() && list.filter.is_empty() {
+            match list.what {
+                What::Findings => {
+                    return (self.finding_rows(list.height), self.data.detector.findings().len());
+                }
+                What::Gpus => return super::gpus::rows(self, list.height),
+                _ => {}
+            }
+        }
+        let rows = self.rows(&list.what, &list.filter);
+        let total = rows.len();
+        (rows, total)
+    }
+
     /// The rows of a list, filtered by what was typed.
     pub fn rows(&self, what: &What, filter: &str) -> Vec<Row> {
         let mut rows = match what {
-            What::Findings => self.finding_rows(),
-            What::Gpus => super::gpus::rows(self),
+            What::Findings => self.finding_rows(usize::MAX),
+            What::Gpus => super::gpus::rows(self, usize::MAX).0,
             What::Containers(pod) => trees::containers(self, pod),
             What::Rollout(workload) => trees::rollout(self, workload),
             What::Timeline => return super::history::rows(self, filter),
@@ -146,8 +163,8 @@ impl Model {
         }
     }
 
-    fn finding_rows(&self) -> Vec<Row> {
-        let findings = self.data.detector.findings().iter();
+    fn finding_rows(&self, most: usize) -> Vec<Row> {
+        let findings = self.data.detector.findings().iter().take(most);
         findings
             .map(|f| {
                 let (sign, scope) = match (f.state, f.severity) {

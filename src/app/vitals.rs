@@ -1,8 +1,9 @@
 //! The header's numbers and what is requested on each node, kept by each change and never counted over.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::health::{self, Health};
+use crate::telemetry;
 use crate::world::{Node, Phase, Pod, Role, Slot, Status, Text, Time, condition};
 
 /// What pods ask of a node.
@@ -49,12 +50,18 @@ pub struct Vitals {
     /// When a kube-proxy container ended, newest last; bounded to an hour.
     proxy_restarts: Vec<Time>,
     proxies: HashMap<Slot, u32>,
+    exporters: BTreeSet<Slot>,
     warnings: Vec<Time>,
 }
 
 impl Vitals {
     pub fn requested(&self, node: &str) -> Requested {
         self.by_node.get(node).copied().unwrap_or_default()
+    }
+
+    /// Pods that tell of GPUs.
+    pub fn exporters(&self) -> impl Iterator<Item = Slot> {
+        self.exporters.iter().copied()
     }
 
     /// The pod in this slot looks like this now (`None`: gone).
@@ -73,6 +80,11 @@ impl Vitals {
             self.proxy(slot, p, now);
         } else {
             self.proxies.remove(&slot);
+        }
+        if pod.is_some_and(telemetry::is_exporter) {
+            self.exporters.insert(slot);
+        } else {
+            self.exporters.remove(&slot);
         }
         if self.pods[i] == new {
             return;

@@ -53,12 +53,22 @@ struct Endpoints {
     empty: Option<Time>,
 }
 
+/// How often a container was seen to restart.
+#[derive(Clone, Debug)]
+struct Restarts {
+    container: Text,
+    /// Its count when last seen.
+    seen: u32,
+    times: VecDeque<Time>,
+}
+
 #[derive(Debug, Default)]
 pub struct Memory {
     nodes: HashMap<Text, NodeMemory>,
     pub fleet: Fleet,
     workloads: HashMap<ObjectRef, WorkloadMemory>,
-    restarts: HashMap<(Uid, Text), (u32, VecDeque<Time>)>,
+    /// Of each pod, its containers that ever restarted.
+    restarts: HashMap<Uid, Vec<Restarts>>,
     endpoints: HashMap<ObjectRef, Endpoints>,
     /// When ConfigMaps and Secrets were last seen to be written.
     written: HashMap<ObjectRef, Time>,
@@ -96,10 +106,9 @@ impl Memory {
 
     /// How often the container restarted since `from`, as far as we watched.
     pub fn restarts(&self, pod: &Uid, container: &Text, from: Time) -> usize {
-        // The key is cloned to look it up: both halves are cheap.
-        self.restarts
-            .get(&(pod.clone(), container.clone()))
-            .map_or(0, |(_, times)| times.iter().filter(|t| **t >= from).count())
+        let containers = self.restarts.get(pod).into_iter().flatten();
+        let of = containers.filter(|c| c.container == *container);
+        of.flat_map(|c| &c.times).filter(|t| **t >= from).count()
     }
 
     /// `meta`: of the object as it is now; it says who wrote it, where that was this change.
@@ -305,23 +314,26 @@ impl Memory {
 
     pub fn pod(&mut self, world: &World, change: &Change, limits: &Thresholds, now: Time) {
         match &change.what {
-            What::Removed(uid) => {
-                if !self.restarts.is_empty() {
-                    self.restarts.retain(|(u, _), _| u != uid);
-                }
-            }
+            What::Removed(uid) => drop(self.restarts.remove(uid)),
             _ => {
                 let Some(pod) = world.pods.get(change.slot) else { return };
+                let from = now.minus(super::config::seconds(limits.restart_window));
                 for c in pod.containers.iter().filter(|c| c.restarts > 0) {
-                    let key = (pod.meta.uid.clone(), c.spec.name.clone());
-                    let (seen, times) = self.restarts.entry(key).or_insert((c.restarts, VecDeque::new()));
-                    for _ in *seen..c.restarts.min(*seen + RESTARTS as u32) {
-                        times.push_back(now);
+                    let known = self.restarts.entry(pod.meta.uid.clone()).or_default();
+                    let of = match known.iter().position(|r| r.container == c.spec.name) {
+                        Some(at) => &mut known[at],
+                        None => known.push_mut(Restarts {
+                            container: c.spec.name.clone(),
+                            seen: c.restarts,
+                            times: VecDeque::new(),
+                        }),
+                    };
+                    for _ in of.seen..c.restarts.min(of.seen + RESTARTS as u32) {
+                        of.times.push_back(now);
                     }
-                    *seen = c.restarts;
-                    let from = now.minus(super::config::seconds(limits.restart_window));
-                    while times.len() > RESTARTS || times.front().is_some_and(|t| *t < from) {
-                        times.pop_front();
+                    of.seen = c.restarts;
+                    while of.times.len() > RESTARTS || of.times.front().is_some_and(|t| *t < from) {
+                        of.times.pop_front();
                     }
                 }
             }

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub use gpu::Gpu;
 pub use series::Series;
 
-use crate::world::{Phase, Pod, StreamState, Text, Time, World};
+use crate::world::{Phase, Pod, StreamState, Text, Time};
 
 /// An exporter to read through the API server's pod proxy: `GET …/pods/POD:PORT/proxy/PATH`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -50,10 +50,15 @@ const FRESH: Duration = Duration::from_secs(30);
 /// Readings kept of each GPU: two hours.
 const KEPT: usize = 720;
 
-/// The exporters that run now, at most one a node and source, in a steady order.
-pub fn targets(world: &World) -> Vec<Target> {
+/// Whether the pod is one that could be read.
+pub fn is_exporter(pod: &Pod) -> bool {
+    exporter(pod).is_some()
+}
+
+/// The exporters among these pods that run now, at most one a node and source, in a steady order.
+pub fn targets<'p>(pods: impl Iterator<Item = &'p Pod>) -> Vec<Target> {
     let mut out: BTreeMap<(Text, Text), Target> = BTreeMap::new();
-    for pod in world.pods.values() {
+    for pod in pods {
         let Some((source, default_port)) = exporter(pod) else { continue };
         if pod.phase != Phase::Running || pod.node.is_empty() || pod.meta.deleting.is_some() {
             continue;
@@ -201,6 +206,7 @@ fn key(g: &Gpu) -> Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::World;
     use crate::world::{
         Container, ContainerSpec, ContainerState, Delta, Meta, Port, Record, Resources, Role,
     };
@@ -246,7 +252,7 @@ mod tests {
         ] {
             world.apply(d, &mut changes);
         }
-        let targets = targets(&world);
+        let targets = targets(world.pods.values());
         let named: Vec<(&str, &str, u16)> = targets.iter().map(|t| (&*t.node, &*t.pod, t.port)).collect();
         assert_eq!(named, [("n1", "new", 9410), ("n2", "other", 9410)]);
 

@@ -305,8 +305,8 @@ fn short(
     title: &str,
     focus: bool,
 ) {
-    let rows = model.rows(&list.what, &list.filter);
-    let mut right = rows.len().to_string();
+    let (rows, total) = model.rows_in_sight(list);
+    let mut right = total.to_string();
     if let Some(words) = list.what.follows().and_then(|kind| freshness(model, &kind)) {
         right = format!("{words}  {right}");
     }
@@ -345,7 +345,7 @@ fn short(
         selected: lines.iter().position(|(live, _)| live.is_some() && *live == selected),
         sorted: None,
         focus,
-        total: rows.len(),
+        total,
         offset: list.offset,
     };
     sheet::draw(p, memory, inner, &sheet, model.data.now);
@@ -353,13 +353,13 @@ fn short(
 
 /// Findings take two lines: what and where, then the sentence.
 fn findings(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, list: &List, area: Rect, focus: bool) {
-    let rows = model.rows(&list.what, &list.filter);
+    let (rows, total) = model.rows_in_sight(list);
     let muted = match model.muted() {
         0 => String::new(),
         n => format!("  {n} muted"),
     };
     let old = freshness(model, &Kind::Pod).map_or(String::new(), |words| format!("{words}  "));
-    title_line(p, area, Pane::Findings.title(), &format!("{old}{}{muted}", rows.len()), focus);
+    title_line(p, area, Pane::Findings.title(), &format!("{old}{total}{muted}"), focus);
     let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if rows.is_empty() {
         notice(p, inner, model.empty_list(&list.what));

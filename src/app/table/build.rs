@@ -84,15 +84,15 @@ fn place_in(places: &[u32], slot: Slot) -> u32 {
     places.get(slot.0 as usize).copied().unwrap_or(UNRANKED)
 }
 
-/// The place of each slot in an order. What changed meanwhile may be another object.
-fn numbered(order: &Order, changed: &BTreeSet<Slot>) -> Vec<u32> {
+/// The place in an order of each slot that is known.
+fn numbered(order: &Order, known: impl Fn(Slot) -> bool) -> Vec<u32> {
     let mut places = Vec::new();
     for (place, slot) in (0u32..).zip(order.range(0)) {
         let i = slot.0 as usize;
         if places.len() <= i {
             places.resize(i + 1, UNRANKED);
         }
-        places[i] = if changed.contains(&slot) { UNRANKED } else { place };
+        places[i] = if known(slot) { place } else { UNRANKED };
     }
     places
 }
@@ -175,18 +175,21 @@ impl Table {
             self.install(cx, order, rebuild.changed);
             return true;
         }
-        let places = numbered(&order, &rebuild.changed);
+        // What changed meanwhile may be another object in the same slot.
+        let another = |slot| match (order.key_of(slot), self.source.meta(cx, slot)) {
+            (Some(key), Some(meta)) => !key.is_of(&meta.namespace, &meta.name),
+            _ => true,
+        };
+        let known = |slot| !rebuild.changed.contains(&slot) || !another(slot);
+        let places = numbered(&order, known);
         if rebuild.of == For::Named {
             let mut next = Rebuild::new(For::Housed, order.range(0).collect(), Way::default());
             (next.named, next.changed) = (places, rebuild.changed);
             self.rebuild = Some(next);
         } else {
-            let first = self.places.housed.is_empty();
             self.places = Places { named: rebuild.named, housed: places };
-            // The rows stand by places that count no longer.
-            if !first {
-                self.rebuild(cx);
-            }
+            // The rows stand by their texts, or by places that count no longer.
+            self.rebuild(cx);
         }
         let_go(order.len(), order);
         false
@@ -203,9 +206,20 @@ impl Table {
         }
         self.seek_again(cx);
         self.settle();
+        let unranked = |s: &Slot| self.places.of(*s, false) == UNRANKED;
+        self.unranked = self.order.range(0).filter(unranked).count();
+        self.learn_places();
+    }
+
+    /// Learns where the rows stand among the names, once too many of a large table are new.
+    pub(super) fn learn_places(&mut self) {
         let rows = self.order.len();
-        let unranked = || self.order.range(0).filter(|s| self.places.of(*s, false) == UNRANKED).count();
-        if rows > PORTION && self.source.kind != Kind::Event && unranked() > rows / 8 {
+        if rows > PORTION
+            && self.unranked > rows / 8
+            && self.rebuild.is_none()
+            && self.source.kind != Kind::Event
+        {
+            self.unranked = 0;
             self.rebuild = Some(Rebuild::new(For::Named, self.order.range(0).collect(), Way::default()));
         }
     }

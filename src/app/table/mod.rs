@@ -42,6 +42,8 @@ pub struct Table {
     order: Order,
     rebuild: Option<Box<Rebuild>>,
     places: Places,
+    /// Rows put in since whose places are not known.
+    unranked: usize,
     ghosts: Vec<Ghost>,
     /// The column sorted by; `None`: the kind's own order.
     sort: Option<usize>,
@@ -76,6 +78,7 @@ impl Table {
             order: Order::default(),
             rebuild: None,
             places: Places::default(),
+            unranked: 0,
             ghosts: Vec::new(),
             sort: None,
             descending: false,
@@ -209,6 +212,11 @@ impl Table {
             .is_some_and(|(_, name)| self.source.meta(cx, slot).is_some_and(|m| m.name == *name))
         {
             self.seek_again(cx);
+        }
+        self.unranked += usize::from(self.places.of(slot, false) == UNRANKED);
+        // Before a list is whole that would be done over and over.
+        if cx.world.synced(&self.source.kind) {
+            self.learn_places();
         }
         let shown = before.is_some() || self.window_place(slot).is_some();
         self.settle();
