@@ -101,10 +101,14 @@ impl List {
 
     /// Where the cursor stands among these rows: on its row, or where that row last was.
     pub fn index(&self, rows: &[Row]) -> usize {
-        let last = rows.len().saturating_sub(1);
+        self.index_among(rows.len(), |id| rows.iter().position(|r| r.id == *id))
+    }
+
+    /// The same among so many rows that need not be made to find one by its id.
+    pub fn index_among(&self, rows: usize, find: impl FnOnce(&Text) -> Option<usize>) -> usize {
         match &self.cursor {
             None => 0,
-            Some(id) => rows.iter().position(|r| r.id == *id).unwrap_or(self.index.min(last)),
+            Some(id) => find(id).unwrap_or(self.index.min(rows.saturating_sub(1))),
         }
     }
 

@@ -468,6 +468,12 @@ impl Model {
     pub fn finding(&self) -> Option<&Arc<Finding>> {
         let detector = &self.data.detector;
         match self.list() {
+            // Asked with every frame.
+            Some(l) if l.what == list::What::Findings && l.filter.is_empty() => {
+                let findings = detector.findings();
+                let find = |id: &Text| findings.iter().position(|f| super::rows::finding_id(f) == *id);
+                findings.get(l.index_among(findings.len(), find))
+            }
             Some(l) if l.what == list::What::Findings => {
                 let rows = self.rows(&l.what, &l.filter);
                 let id = &rows.get(l.index(&rows))?.id;
@@ -486,6 +492,9 @@ impl Model {
             return t.selected(&self.data.cx());
         }
         if let Some(l) = self.list() {
+            if l.what == list::What::Findings {
+                return self.finding().map(|f| f.fix().clone());
+            }
             let rows = self.rows(&l.what, &l.filter);
             return rows.get(l.index(&rows)).and_then(|r| r.object.clone());
         }

@@ -206,9 +206,8 @@ fn key(g: &Gpu) -> Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::World;
     use crate::world::{
-        Container, ContainerSpec, ContainerState, Delta, Meta, Port, Record, Resources, Role,
+        Container, ContainerSpec, ContainerState, Delta, Meta, Port, Record, Resources, Role, World,
     };
 
     fn exporter_pod(name: &str, node: &str, image: &str, ready: bool) -> Delta {
