@@ -320,14 +320,12 @@ impl Memory {
                 let from = now.minus(super::config::seconds(limits.restart_window));
                 for c in pod.containers.iter().filter(|c| c.restarts > 0) {
                     let known = self.restarts.entry(pod.meta.uid.clone()).or_default();
-                    let of = match known.iter().position(|r| r.container == c.spec.name) {
-                        Some(at) => &mut known[at],
-                        None => known.push_mut(Restarts {
-                            container: c.spec.name.clone(),
-                            seen: c.restarts,
-                            times: VecDeque::new(),
-                        }),
-                    };
+                    let at = known.iter().position(|r| r.container == c.spec.name).unwrap_or(known.len());
+                    if at == known.len() {
+                        let (container, seen) = (c.spec.name.clone(), c.restarts);
+                        known.push(Restarts { container, seen, times: VecDeque::new() });
+                    }
+                    let of = &mut known[at];
                     for _ in of.seen..c.restarts.min(of.seen + RESTARTS as u32) {
                         of.times.push_back(now);
                     }

@@ -90,7 +90,7 @@ impl<'a> Image<'a> {
 /// The name among `names` that looks most like `wanted`, where one does.
 pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a Text>) -> Option<&'a Text> {
     names
-        .map(|n| (similar::TextDiff::from_chars(wanted, &**n).ratio(), n))
+        .map(|n| (strsim::sorensen_dice(wanted, n), n))
         .filter(|(ratio, n)| *ratio >= 0.6 && &***n != wanted)
         .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))
         .map(|(_, n)| n)
