@@ -31,7 +31,8 @@ pub(super) struct Rebuild {
     /// Rows still to be looked at, the next one last.
     left: Vec<Slot>,
     builder: Builder,
-    /// Rows that changed meanwhile: they are looked at once more at the end.
+    /// Rows that changed meanwhile: they are looked at once more at the end. Of places only those that may be another
+    /// object's now.
     changed: BTreeSet<Slot>,
     /// The places by name and namespace, once they are known.
     named: Vec<u32>,
@@ -48,10 +49,13 @@ impl Rebuild {
         })
     }
 
-    /// The row of this slot changed meanwhile. True where it is placed at the end.
-    pub fn defers(&mut self, slot: Slot) -> bool {
-        self.changed.insert(slot);
-        self.of == For::Rows
+    /// The row of this slot changed meanwhile, of the same object or not. True where it is placed at the end.
+    pub fn defers(&mut self, slot: Slot, same: bool) -> bool {
+        let rows = self.of == For::Rows;
+        if rows || !same {
+            self.changed.insert(slot);
+        }
+        rows
     }
 }
 
@@ -175,19 +179,15 @@ impl Table {
             self.install(cx, order, rebuild.changed);
             return true;
         }
-        // What changed meanwhile may be another object in the same slot.
-        let another = |slot| match (order.key_of(slot), self.source.meta(cx, slot)) {
-            (Some(key), Some(meta)) => !key.is_of(&meta.namespace, &meta.name),
-            _ => true,
-        };
-        let known = |slot| !rebuild.changed.contains(&slot) || !another(slot);
-        let places = numbered(&order, known);
+        let places = numbered(&order, |slot| !rebuild.changed.contains(&slot));
         if rebuild.of == For::Named {
             let mut next = Rebuild::new(For::Housed, order.range(0).collect(), Way::default());
             (next.named, next.changed) = (places, rebuild.changed);
             self.rebuild = Some(next);
         } else {
             self.places = Places { named: rebuild.named, housed: places };
+            // Also those that became another object's after their names were ranked.
+            rebuild.changed.iter().for_each(|slot| self.places.forget(*slot));
             // The rows stand by their texts, or by places that count no longer.
             self.rebuild(cx);
         }

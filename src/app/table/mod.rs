@@ -196,7 +196,7 @@ impl Table {
             self.places.forget(slot);
         }
         if let Some(rebuild) = &mut self.rebuild
-            && rebuild.defers(slot)
+            && rebuild.defers(slot, same)
         {
             let within = self.source.lists(cx, &self.namespaces, slot);
             if !within && self.order.contains(slot) {
