@@ -59,6 +59,10 @@ fn namespaces_follow_a_kind_one_or_several() {
     s.press("\r");
     assert_eq!(shown(&s), ["inference", "ml-training"]);
     assert!(s.screen().contains("─ pods in inference, ml-training ─"), "{}", s.screen());
+    // All workloads in one table take the same words.
+    s.press(":wk production\r");
+    assert_eq!(shown(&s), ["production"]);
+    assert!(s.screen().contains("─ workloads in production ─"), "{}", s.screen());
     // What is highlighted is taken by enter; what is typed stands where nothing is.
     s.press(":ns p");
     s.down();

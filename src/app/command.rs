@@ -328,23 +328,7 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
             return Vec::new();
         }
         table(model, kind);
-        for word in &rest {
-            if let Some((_, pattern)) = line.split_once(" /").filter(|_| word.starts_with('/')) {
-                prompt::filter(model, pattern);
-                break;
-            }
-            if let Some((_, rest)) =
-                line.split_once(&format!(" {word}")).filter(|_| matches!(*word, "-f" | "-l"))
-            {
-                prompt::filter(model, &format!("{word}{rest}"));
-                break;
-            }
-            if word.contains('=') {
-                prompt::filter(model, &format!("-l {word}"));
-            } else {
-                namespace_line(model, word);
-            }
-        }
+        narrow(model, line, &rest);
         return Vec::new();
     }
     if let Some((kind, name)) = first.split_once('/')
@@ -366,6 +350,11 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
         }
         Some(Id::Acknowledge) if !said.is_empty() => quiet::line(model, How::Acknowledged, said),
         Some(Id::Mute) if !said.is_empty() => quiet::line(model, How::Muted, said),
+        Some(Id::ViewWorkloads) => {
+            let effects = run(model, Id::ViewWorkloads);
+            narrow(model, line, &rest);
+            effects
+        }
         Some(id) => run(model, id),
         None if served::wait(model, line) => Vec::new(),
         None => {
@@ -378,6 +367,26 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
             let text = format!("`:{first}` is no command and no kind.{near}{}", trouble.unwrap_or_default());
             model.say(Tone::Bad, text);
             Vec::new()
+        }
+    }
+}
+
+/// The words after a table's: a filter, or namespaces.
+fn narrow(model: &mut Model, line: &str, words: &[&str]) {
+    for word in words {
+        if let Some((_, pattern)) = line.split_once(" /").filter(|_| word.starts_with('/')) {
+            prompt::filter(model, pattern);
+            break;
+        }
+        if let Some((_, rest)) = line.split_once(&format!(" {word}")).filter(|_| matches!(*word, "-f" | "-l"))
+        {
+            prompt::filter(model, &format!("{word}{rest}"));
+            break;
+        }
+        if word.contains('=') {
+            prompt::filter(model, &format!("-l {word}"));
+        } else {
+            namespace_line(model, word);
         }
     }
 }
