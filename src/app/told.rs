@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::describe::Page;
+use crate::remedy::diff::sensitive;
 use crate::term::clean::fit;
 
 /// Longest annotation written out; those of tools hold whole manifests.
@@ -102,7 +103,7 @@ fn environment_from(source: &Value) -> String {
     of("secretRef", "secret").or_else(|| of("configMapRef", "config map")).unwrap_or_default()
 }
 
-/// What is set here is written out; what is read from elsewhere only says where.
+/// What is set here is written out, but for what is named like a secret; what is read from elsewhere only says where.
 fn environment(e: &Value) -> String {
     let from = &e["valueFrom"];
     let key = |kind: &str, word: &str| {
@@ -114,9 +115,13 @@ fn environment(e: &Value) -> String {
         .or_else(|| key("configMapKeyRef", "config map"))
         .or_else(|| field("fieldRef", "fieldPath"))
         .or_else(|| field("resourceFieldRef", "resource"));
-    match source {
-        Some(source) => format!("{} from {source}", text(&e["name"])),
-        None => format!("{}={}", text(&e["name"]), e["value"].as_str().unwrap_or_default()),
+    let name = text(&e["name"]);
+    match (source, e["value"].as_str().unwrap_or_default()) {
+        (Some(source), _) => format!("{name} from {source}"),
+        (None, value) if sensitive(&name) && !value.is_empty() => {
+            format!("{name}=<hidden>  the YAML shows it")
+        }
+        (None, value) => format!("{name}={value}"),
     }
 }
 
@@ -138,5 +143,24 @@ pub fn node(object: &Value, page: &mut Page) {
     for (name, has) in pairs(object, "/status/capacity") {
         let gives = object.pointer("/status/allocatable").map_or(String::new(), |a| text(&a[name.as_str()]));
         page.pair(name, format!("{}  for pods {gives}", text(has)), "text");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_password_set_in_the_open_is_not_read_over_a_shoulder() {
+        let set = |name: &str| environment(&json!({"name": name, "value": "hunter2"}));
+        assert_eq!(set("MODE"), "MODE=hunter2");
+        for name in ["DB_PASSWORD", "API_KEY", "GITHUB_TOKEN", "postgres_dsn"] {
+            assert!(set(name).starts_with(&format!("{name}=<hidden>")) && !set(name).contains("hunter2"));
+        }
+        let from =
+            json!({"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}});
+        assert_eq!(environment(&from), "DB_PASSWORD from secret db, password");
     }
 }

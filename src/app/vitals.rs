@@ -1,4 +1,5 @@
-//! The header's numbers and what is requested on each node, kept by each change and never counted over.
+//! What is counted over all pods and nodes: the header's numbers, what is requested on each node, who tells of GPUs.
+//! Kept by each change and never counted over.
 
 use std::collections::{BTreeSet, HashMap};
 

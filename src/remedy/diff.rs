@@ -15,6 +15,11 @@ static SENSITIVE: LazyLock<Regex> = LazyLock::new(|| {
     .expect("compiles")
 });
 
+/// Whether a variable of that name likely holds a secret.
+pub fn sensitive(name: &str) -> bool {
+    SENSITIVE.is_match(name)
+}
+
 /// What an operator can change or cares about: metadata's labels and annotations, and the spec. Server bookkeeping,
 /// status and the copy of the manifest kubectl apply leaves are left out.
 pub fn essence(object: &Value) -> Value {
@@ -71,7 +76,7 @@ fn hide(value: &mut Value, path: &str) -> Vec<(String, String)> {
     let mut out = Vec::new();
     match value {
         Value::Object(map) => {
-            let named = map.get("name").and_then(Value::as_str).is_some_and(|n| SENSITIVE.is_match(n));
+            let named = map.get("name").and_then(Value::as_str).is_some_and(sensitive);
             if named && let Some(v @ Value::String(_)) = map.get_mut("value") {
                 out.push((format!("{path}/value"), v.as_str().unwrap_or("").to_owned()));
                 *v = Value::String("<hidden>".to_owned());
