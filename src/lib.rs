@@ -4,7 +4,7 @@
 //! cli ─► ui ─► app ─► { remedy, playbook, detect } ─► world
 //!              app ─► { config, telemetry } ─► world
 //! cluster ─► world          (the only room that names the kube crates)
-//! sim                       (a Kubernetes API server on loopback; nobody but cli starts it)
+//! cli ─► khud_sim           (crates/sim, the embedded cluster: named in cli/sim.rs alone, with the feature `demo`)
 //! term                      (the terminal's manners; knows nothing of Kubernetes)
 //! ```
 //!
@@ -18,7 +18,6 @@ pub mod config;
 pub mod detect;
 pub mod playbook;
 pub mod remedy;
-pub mod sim;
 pub mod telemetry;
 pub mod term;
 pub mod ui;

@@ -5,7 +5,7 @@
 mod lab;
 mod pty;
 
-use khud::sim::api::store::Part;
+use khud_sim::api::store::Part;
 use lab::Lab;
 use pty::{Session, cockpit};
 use serde_json::json;

@@ -8,19 +8,8 @@ use regex::Regex;
 
 /// Which rooms each room may name. A room may always name itself.
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
-    let everything: &[&str] = &[
-        "world",
-        "detect",
-        "playbook",
-        "remedy",
-        "telemetry",
-        "config",
-        "cluster",
-        "app",
-        "ui",
-        "term",
-        "sim",
-    ];
+    let everything: &[&str] =
+        &["world", "detect", "playbook", "remedy", "telemetry", "config", "cluster", "app", "ui", "term"];
     BTreeMap::from([
         ("world", &[] as &[&str]),
         ("detect", &["world"]),
@@ -30,7 +19,6 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("config", &["world"]),
         ("cluster", &["world"]),
         ("term", &[]),
-        ("sim", &[]),
         ("app", &["world", "detect", "playbook", "remedy", "telemetry", "config", "cluster", "term"]),
         ("ui", &["world", "detect", "playbook", "remedy", "telemetry", "config", "app", "term"]),
         ("cli", everything),
@@ -49,7 +37,11 @@ fn sources(dir: &Path, out: &mut Vec<PathBuf>) {
 }
 
 fn all_sources() -> (PathBuf, Vec<PathBuf>) {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    sources_under("src")
+}
+
+fn sources_under(dir: &str) -> (PathBuf, Vec<PathBuf>) {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
     let mut files = Vec::new();
     sources(&src, &mut files);
     (src, files)
@@ -125,8 +117,26 @@ fn only_the_cluster_room_names_the_kube_crates() {
 }
 
 #[test]
+fn the_cockpit_names_the_embedded_cluster_only_to_start_it() {
+    let (src, files) = all_sources();
+    let sim = Regex::new(r"\bkhud_sim\b").unwrap();
+    let named: Vec<_> = files.iter().filter(|f| sim.is_match(&code(f))).collect();
+    assert_eq!(named, [&src.join("cli/sim.rs")]);
+}
+
+#[test]
+fn the_embedded_cluster_knows_neither_khud_nor_a_client() {
+    let (_, files) = sources_under("crates/sim/src");
+    let foreign = Regex::new(r"\b(khud|kube|kube_client|kube_core|k8s_openapi)::").unwrap();
+    assert!(files.len() > 50, "the check sees the sources it should");
+    let named: Vec<_> = files.iter().filter(|f| foreign.is_match(&code(f))).collect();
+    assert!(named.is_empty(), "{named:?}");
+}
+
+#[test]
 fn every_module_says_what_it_is_for() {
-    let (_, files) = all_sources();
+    let (_, mut files) = all_sources();
+    files.extend(sources_under("crates/sim/src").1);
     let silent: Vec<_> =
         files.iter().filter(|f| !std::fs::read_to_string(f).unwrap().starts_with("//! ")).collect();
     assert!(silent.is_empty(), "{silent:?}");

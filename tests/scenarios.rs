@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use drill::Drill;
-use khud::sim::api::machines::{ExecIo, ExecRequest, ExecResult, LogOptions, Machines, ProxyTarget};
-use khud::sim::api::store::{ChangeKind, Object, Store};
-use khud::sim::clock::SimClock;
-use khud::sim::cluster::Cluster;
-use khud::sim::scenario;
+use khud_sim::api::machines::{ExecIo, ExecRequest, ExecResult, LogOptions, Machines, ProxyTarget};
+use khud_sim::api::store::{ChangeKind, Object, Store};
+use khud_sim::clock::SimClock;
+use khud_sim::cluster::Cluster;
+use khud_sim::scenario;
 use serde_json::Value;
 
 /// A scenario on a manual clock, its history lived through.

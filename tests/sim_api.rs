@@ -8,8 +8,8 @@ use futures::{AsyncBufReadExt, StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
-use khud::sim::api::store::Part;
-use khud::sim::{Sim, SimOptions};
+use khud_sim::api::store::Part;
+use khud_sim::{Sim, SimOptions};
 use kube::api::{
     Api, AttachParams, DeleteParams, EvictParams, ListParams, LogParams, Patch, PatchParams, PostParams,
     WatchEvent, WatchParams,

@@ -7,7 +7,7 @@ mod support;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use khud::sim::{Sim, SimOptions};
+use khud_sim::{Sim, SimOptions};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::sync::LazyLock;

@@ -11,6 +11,7 @@ mod playbook;
 mod print;
 mod scan;
 mod settings;
+#[cfg(feature = "demo")]
 mod sim;
 mod tell;
 
@@ -41,8 +42,19 @@ pub fn main() -> ExitCode {
         Some(Verb::Print(what)) => print::run(what),
         Some(Verb::Scan(args)) => scan::run(&cli.common, args),
         Some(Verb::Diagnose(args)) => diagnose::run(&cli.common, args),
+        #[cfg(feature = "demo")]
         Some(Verb::Demo(args)) => sim::demo(&cli, args),
+        #[cfg(feature = "demo")]
         Some(Verb::Sim(args)) => sim::serve(&cli.common, args),
+        // The grammar is the same in every build, so that a script gets a reason and not a usage error.
+        #[cfg(not(feature = "demo"))]
+        Some(Verb::Demo(_) | Verb::Sim(_)) => {
+            out::complain(
+                "this khud was built without the embedded cluster. Install one built with the feature `demo`, \
+                 which is on by default: cargo build --release",
+            );
+            exit::FAILED
+        }
         Some(Verb::Do(args)) => act::run(&cli.common, args),
         Some(Verb::Contexts { output }) => tell::contexts_of(&cli.common, *output),
         Some(Verb::Bug { out }) => bug::run(&cli.common, out.as_deref()),

@@ -8,11 +8,11 @@ use super::open::{self, runtime};
 use super::{exit, out};
 use crate::app::keep;
 use crate::config::files::Places;
-use crate::sim::api::faults::parse_schedule;
-use crate::sim::api::load::LoadOptions;
-use crate::sim::clock::SimClock;
-use crate::sim::{Fleet, Sim, SimOptions, scenario};
 use crate::term;
+use khud_sim::api::faults::parse_schedule;
+use khud_sim::api::load::LoadOptions;
+use khud_sim::clock::SimClock;
+use khud_sim::{Fleet, Sim, SimOptions, scenario};
 
 /// Serves a scenario until stopped.
 pub fn serve(common: &Common, args: &Args) -> u8 {

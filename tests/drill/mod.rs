@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use http::Request;
 use k8s_openapi::api::core::v1::Pod;
-use khud::sim::api::store::Changes;
-use khud::sim::clock::SimClock;
-use khud::sim::{Fleet, SimOptions, scenario};
+use khud_sim::api::store::Changes;
+use khud_sim::clock::SimClock;
+use khud_sim::{Fleet, SimOptions, scenario};
 use kube::api::{Api, AttachParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};

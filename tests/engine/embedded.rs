@@ -7,13 +7,13 @@ use base64::Engine as _;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use khud::cluster::{Action, Behind, ConnectError, Connection, Failure, Options, Surroundings};
-use khud::sim::api::machines::{
-    ExecIo, ExecRequest, ExecResult, LogOptions, Machines, NoMachines, ProxyTarget, Usage,
-};
-use khud::sim::api::status::Status;
-use khud::sim::{Sim, SimOptions};
 use khud::world::ask::{Call, Exec, LogTail, Verb};
 use khud::world::{Clock, Kind};
+use khud_sim::api::machines::{
+    ExecIo, ExecRequest, ExecResult, LogOptions, Machines, NoMachines, ProxyTarget, Usage,
+};
+use khud_sim::api::status::Status;
+use khud_sim::{Sim, SimOptions};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -103,7 +103,7 @@ impl Rig {
         sim.store().create("pods", "prod", pod).unwrap();
         let running = json!({"phase": "Running", "podIP": "10.244.0.9", "containerStatuses": [
             {"name": "c", "ready": true, "restartCount": 0, "image": "i", "imageID": "i", "state": {"running": {}}}]});
-        let part = khud::sim::api::store::Part::Status;
+        let part = khud_sim::api::store::Part::Status;
         sim.store().modify("pods", "prod", "p", part, |p| p["status"] = running).unwrap();
         Rig { sim, dir: tempfile::tempdir().unwrap() }
     }

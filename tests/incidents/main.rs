@@ -13,7 +13,7 @@ mod storage;
 mod workloads;
 
 use drill::*;
-use khud::sim::scenario;
+use khud_sim::scenario;
 use serde_json::Value;
 
 /// One test a scenario, and one that none is left out.

@@ -1,8 +1,8 @@
 //! What needs controllers and kubelets behind the server.
 use super::{Kubectl, OLD};
-use khud::sim::clock::SimClock;
-use khud::sim::cluster::Cluster;
-use khud::sim::{Sim, SimOptions, scenario};
+use khud_sim::clock::SimClock;
+use khud_sim::cluster::Cluster;
+use khud_sim::{Sim, SimOptions, scenario};
 use std::sync::Arc;
 
 /// A cluster with controllers behind the server, its time three times as fast.

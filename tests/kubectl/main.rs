@@ -12,7 +12,7 @@ mod reads;
 mod streams;
 mod writes;
 
-use khud::sim::{Sim, SimOptions};
+use khud_sim::{Sim, SimOptions};
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;

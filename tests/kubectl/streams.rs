@@ -1,7 +1,7 @@
 //! Logs, exec, attach, cp; over plain HTTP and over TLS.
 use super::{Kubectl, PATIENCE, local};
 use crate::support;
-use khud::sim::SimOptions;
+use khud_sim::SimOptions;
 use std::process::Stdio;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

@@ -1,6 +1,6 @@
 //! What kubectl creates, applies, changes and deletes.
 use super::{Kubectl, local};
-use khud::sim::Sim;
+use khud_sim::Sim;
 use serde_json::{Value, json};
 
 /// The first value at a path of a stored object.

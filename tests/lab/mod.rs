@@ -7,9 +7,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use khud::sim::clock::SimClock;
-use khud::sim::cluster::Cluster;
-use khud::sim::{Sim, SimOptions, scenario};
+use khud_sim::clock::SimClock;
+use khud_sim::cluster::Cluster;
+use khud_sim::{Sim, SimOptions, scenario};
 use serde_json::Value;
 
 pub struct Lab {

@@ -3,11 +3,11 @@
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use khud::sim::api::machines::{
+use khud_sim::api::machines::{
     Amount, ExecIo, ExecRequest, ExecResult, LogOptions, Machines, NodeUsage, PodUsage, ProxyTarget, Usage,
 };
-use khud::sim::api::status::Status;
-use khud::sim::{Sim, SimOptions};
+use khud_sim::api::status::Status;
+use khud_sim::{Sim, SimOptions};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -150,7 +150,7 @@ pub async fn start(options: SimOptions, root: PathBuf) -> Sim {
 
 /// A ready pod on `node-1` in `prod`.
 pub fn running_pod(sim: &Sim, name: &str, labels: Value) {
-    use khud::sim::api::store::Part;
+    use khud_sim::api::store::Part;
     let store = sim.store();
     let spec = json!({"nodeName": "node-1", "containers": [{"name": "c", "image": "busybox:1"}]});
     store

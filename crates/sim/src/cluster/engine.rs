@@ -1,0 +1,378 @@
+//! The heart: work queues and timers. Each change of the store and each due timer leads to a few reconciliations;
+//! nothing is polled. The same engine runs on the wall clock and on a manual one.
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::api::store::{Change, ChangeKind, Changes, Object, Part, Store};
+use crate::scenario::format::{Behaviour, Misfit};
+use crate::scenario::player::Player;
+
+use super::cache::Cache;
+use super::chance::Chance;
+use super::events::{Recorder, Said, Source};
+use super::images::Registry;
+use super::kubelet::{Machine, PodRun, PodTimer, Replacement};
+use super::object::{self, Key};
+use super::resources::Allocations;
+
+/// Something to reconcile. Queued once however often it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Work {
+    Deployment(Key),
+    ReplicaSet(Key),
+    StatefulSet(Key),
+    DaemonSet(Key),
+    Job(Key),
+    CronJob(Key),
+    Service(Key),
+    Budget(Key),
+    Quota(Arc<str>),
+    Namespace(Arc<str>),
+    Claim(Key),
+    /// A node's taints and what they mean for its pods.
+    Node(Arc<str>),
+    /// A kubelet looks at one of its pods.
+    Pod(Key),
+    /// Place the pods that have no node.
+    Schedule,
+    /// What containers do depends on something that changed.
+    Rematch,
+    /// The owner with this uid is gone, or waits for what it owns.
+    Collect(Arc<str>),
+}
+
+/// What happens at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Timer {
+    Work(Work),
+    Pod(Arc<str>, PodTimer),
+    /// Every kubelet renews its lease.
+    Leases,
+    /// A node's lease has run out, unless it was renewed.
+    Lost(Arc<str>),
+    /// A toleration for a taint ends.
+    Evict(Arc<str>),
+    /// A node's kubelet looks what is used up, and whom to evict.
+    Pressure(Arc<str>),
+    /// The pods of a node that was deleted go.
+    Orphans(Arc<str>),
+    /// A new machine joins in the place of a deleted node's.
+    Boot(Arc<str>),
+    Step(usize, u32),
+    /// Old events go.
+    Expire,
+}
+
+struct Due {
+    at: Timestamp,
+    serial: u64,
+    timer: Timer,
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.serial == other.serial
+    }
+}
+impl Eq for Due {}
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.serial).cmp(&(other.at, other.serial))
+    }
+}
+
+/// Why an owner makes no pods for a while.
+pub(super) struct Refused {
+    pub until: Timestamp,
+    /// What it was told.
+    pub why: String,
+    /// The pods it had then; with others it tries again at once.
+    pub have: usize,
+}
+
+/// Reconciliations in one go before something must be wrong.
+const RUNAWAY: usize = 500_000;
+
+pub struct Engine {
+    pub(super) store: Arc<Store>,
+    changes: Changes,
+    pub(super) cache: Cache,
+    pub(super) chance: Chance,
+    timers: BinaryHeap<Reverse<Due>>,
+    serial: u64,
+    queue: VecDeque<Work>,
+    queued: HashSet<Work>,
+    pub(super) recorder: Recorder,
+    pub(crate) registry: Registry,
+    pub(crate) behaviours: Vec<Arc<Behaviour>>,
+    /// What a container does that no behaviour is told of: it runs.
+    pub(super) nothing: Arc<Behaviour>,
+    pub(crate) misfits: Vec<Misfit>,
+    pub(super) machines: HashMap<Arc<str>, Machine>,
+    /// Machines so far, those that are gone included: each has addresses of its own.
+    pub(super) booted: u32,
+    /// The machines that come for deleted nodes, by their names.
+    pub(super) replacements: HashMap<Arc<str>, Replacement>,
+    pub(super) runs: HashMap<Arc<str>, PodRun>,
+    pub(super) allocations: Allocations,
+    pub(super) pending: BTreeSet<Key>,
+    /// What the scheduler last said about a pod it could not place.
+    pub(super) misplaced: HashMap<Key, String>,
+    /// Owners whose pods were refused.
+    pub(super) refused: HashMap<String, Refused>,
+    /// Pods looked at since the cluster last changed for them.
+    pub(super) tried: HashSet<Key>,
+    pub(crate) metrics_server: bool,
+    pub(crate) player: Player,
+    /// Living through the history: what only ticks is left out.
+    pub(super) replaying: bool,
+    pub(super) last_heartbeat: Timestamp,
+}
+
+impl Engine {
+    pub fn new(store: Arc<Store>, seed: u64) -> Self {
+        let changes = store.subscribe();
+        Self {
+            store,
+            changes,
+            cache: Cache::default(),
+            chance: Chance::new(seed),
+            timers: BinaryHeap::new(),
+            serial: 0,
+            queue: VecDeque::new(),
+            queued: HashSet::new(),
+            recorder: Recorder::default(),
+            registry: Registry::default(),
+            behaviours: Vec::new(),
+            nothing: Arc::default(),
+            misfits: Vec::new(),
+            machines: HashMap::new(),
+            booted: 0,
+            replacements: HashMap::new(),
+            runs: HashMap::new(),
+            allocations: Allocations::default(),
+            pending: BTreeSet::new(),
+            misplaced: HashMap::new(),
+            refused: HashMap::new(),
+            tried: HashSet::new(),
+            metrics_server: true,
+            player: Player::default(),
+            replaying: false,
+            last_heartbeat: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.store.clock().now()
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    pub(crate) fn add(&mut self, work: Work) {
+        if self.queued.insert(work.clone()) {
+            self.queue.push_back(work);
+        }
+    }
+
+    pub(crate) fn at(&mut self, at: Timestamp, timer: Timer) {
+        self.serial += 1;
+        self.timers.push(Reverse(Due { at, serial: self.serial, timer }));
+    }
+
+    pub(crate) fn after(&mut self, wait: Duration, timer: Timer) {
+        let now = self.now();
+        self.at(now.checked_add(wait).unwrap_or(now), timer);
+    }
+
+    /// The scenario's steps that are still to come wait this much longer.
+    pub(super) fn delay_steps(&mut self, late: SignedDuration) {
+        let timers = std::mem::take(&mut self.timers).into_iter();
+        self.timers = timers
+            .map(|Reverse(due)| match due.timer {
+                Timer::Step(..) => Reverse(Due { at: due.at.checked_add(late).unwrap_or(due.at), ..due }),
+                _ => Reverse(due),
+            })
+            .collect();
+    }
+
+    /// When the next timer is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.timers.peek().map(|d| d.0.at)
+    }
+
+    /// Does everything there is to do now: due timers, changes and what follows from them.
+    pub fn settle(&mut self) {
+        for _ in 0..RUNAWAY {
+            self.take_changes();
+            if let Some(work) = self.queue.pop_front() {
+                self.queued.remove(&work);
+                self.reconcile(work);
+                continue;
+            }
+            let now = self.now();
+            match self.timers.peek() {
+                Some(Reverse(due)) if due.at <= now => {
+                    if let Some(Reverse(due)) = self.timers.pop() {
+                        self.fire(due.timer);
+                    }
+                }
+                _ => return,
+            }
+        }
+        tracing::error!("the embedded cluster's controllers keep finding work; giving them a rest");
+    }
+
+    /// Lives through the time until `target`, event by event.
+    pub fn run_until(&mut self, target: Timestamp) {
+        self.settle();
+        while let Some(due) = self.next_due().filter(|d| *d <= target) {
+            self.jump(due);
+            self.settle();
+        }
+        self.jump(target);
+        self.settle();
+    }
+
+    /// Sets the clock on: a manual one is advanced; a wall clock, whose time is not ours to set, is skewed.
+    pub(super) fn jump(&self, to: Timestamp) {
+        let clock = self.store.clock();
+        let ahead = to.duration_since(clock.now());
+        if clock.speed() > 0.0 {
+            clock.set_skew(clock.skew() + ahead);
+        } else if ahead > SignedDuration::ZERO {
+            clock.advance(ahead.unsigned_abs());
+        }
+    }
+
+    /// Takes one's own writes into the cache at once, so that a status counts what was just made.
+    pub(super) fn absorb(&mut self) {
+        self.take_changes();
+    }
+
+    fn take_changes(&mut self) {
+        while let Some(change) = self.changes.try_next() {
+            if matches!(change.kind, ChangeKind::Lagged) {
+                // A flood of writes outran the buffer; the settled state is what counts.
+                self.relist();
+                continue;
+            }
+            self.cache.apply(&change);
+            self.dispatch(&change);
+        }
+    }
+
+    /// Takes over everything the store holds, as after a missed change.
+    pub fn relist(&mut self) {
+        self.cache = Cache::default();
+        self.allocations = Allocations::default();
+        self.pending.clear();
+        for resource in super::dispatch::WATCHED {
+            for object in self.store.list(resource, None) {
+                let change =
+                    Change { rv: 0, resource: resource.into(), kind: ChangeKind::Added, object, old: None };
+                self.cache.apply(&change);
+                self.dispatch(&change);
+            }
+        }
+    }
+
+    fn reconcile(&mut self, work: Work) {
+        match work {
+            Work::Deployment(key) => self.sync_deployment(&key),
+            Work::ReplicaSet(key) => self.sync_replica_set(&key),
+            Work::StatefulSet(key) => self.sync_stateful_set(&key),
+            Work::DaemonSet(key) => self.sync_daemon_set(&key),
+            Work::Job(key) => self.sync_job(&key),
+            Work::CronJob(key) => self.sync_cron_job(&key),
+            Work::Service(key) => self.sync_service(&key),
+            Work::Budget(key) => self.sync_budget(&key),
+            Work::Quota(ns) => self.sync_quota(&ns),
+            Work::Namespace(name) => self.sync_namespace(&name),
+            Work::Claim(key) => self.sync_claim(&key),
+            Work::Node(name) => self.sync_node(&name),
+            Work::Pod(key) => self.kubelet_sees(&key),
+            Work::Schedule => self.schedule(),
+            Work::Rematch => self.rematch(),
+            Work::Collect(uid) => self.collect(&uid),
+        }
+    }
+
+    fn fire(&mut self, timer: Timer) {
+        match timer {
+            Timer::Work(work) => self.add(work),
+            Timer::Pod(uid, what) => self.pod_timer(&uid, what),
+            Timer::Leases => self.renew_leases(),
+            Timer::Lost(node) => self.lease_ran_out(&node),
+            Timer::Evict(uid) => self.evict_for_taint(&uid),
+            Timer::Pressure(node) => self.relieve_pressure(&node),
+            Timer::Orphans(node) => self.collect_orphans(&node),
+            Timer::Boot(node) => self.boot_replacement(&node),
+            Timer::Step(index, round) => self.play_step(index, round),
+            Timer::Expire => self.expire_events(),
+        }
+    }
+
+    fn expire_events(&mut self) {
+        self.expire_events_now();
+        self.after(Duration::from_secs(300), Timer::Expire);
+    }
+
+    pub(super) fn expire_events_now(&mut self) {
+        let now = self.now();
+        super::events::expire(&self.store, &mut self.recorder, now);
+    }
+
+    pub(super) fn event(
+        &mut self,
+        source: Source<'_>,
+        about: &Value,
+        kind: &str,
+        reason: &str,
+        message: &str,
+    ) {
+        let said = Said { kind, reason, message, field: None, action: "" };
+        let now = self.now();
+        self.recorder.record(&self.store, now, source, about, &said);
+    }
+
+    /// Writes status; a write that fails because the object is gone is no news.
+    pub(super) fn write_status(
+        &self,
+        resource: &str,
+        key: &Key,
+        f: impl FnOnce(&mut Value),
+    ) -> Option<Object> {
+        self.store.modify(resource, &key.ns, &key.name, Part::Status, f).ok()
+    }
+
+    pub(super) fn write(&self, resource: &str, key: &Key, f: impl FnOnce(&mut Value)) -> Option<Object> {
+        match self.store.modify(resource, &key.ns, &key.name, Part::Main, f) {
+            Ok(object) => Some(object),
+            Err(status) => {
+                tracing::debug!(%status, %key, "a controller's write was refused");
+                None
+            }
+        }
+    }
+
+    /// The object as it is now, by the controllers' cache.
+    pub(super) fn cached(&self, resource: &str, key: &Key) -> Option<Object> {
+        self.cache.get(resource, key).cloned()
+    }
+
+    pub(super) fn stamp(&self) -> String {
+        object::stamp(self.now())
+    }
+}

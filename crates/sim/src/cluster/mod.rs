@@ -1,0 +1,148 @@
+//! What runs behind the API server: controllers, scheduler, kubelets and the containers they run.
+mod cache;
+pub(crate) mod chance;
+mod claims;
+mod cron;
+mod daemonset;
+mod dcgm;
+mod deployment;
+mod dispatch;
+mod disruption;
+mod endpoints;
+pub(crate) mod engine;
+mod events;
+mod files;
+mod garbage;
+mod hprof;
+mod http;
+pub(crate) mod images;
+mod job;
+mod kubelet;
+mod kubeproxy;
+mod logs;
+mod machines;
+mod network;
+mod node_http;
+mod nodes;
+pub(crate) mod object;
+mod pressure;
+mod quota;
+mod replicaset;
+mod resources;
+mod scheduler;
+pub(crate) mod shell;
+mod statefulset;
+mod usage;
+mod vllm;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::api::store::Store;
+use crate::scenario::Loaded;
+use crate::scenario::check::Mistake;
+
+use engine::{Engine, Timer};
+
+/// A running cluster behind a store.
+#[derive(Clone)]
+pub struct Cluster {
+    engine: Arc<Mutex<Engine>>,
+    store: Arc<Store>,
+}
+
+impl Cluster {
+    /// Builds the scenario's cluster, with its history lived through, as of the store's clock. Nothing moves after that
+    /// until [`Cluster::run`] is polled or [`Cluster::advance`] is called.
+    pub fn stage(store: Arc<Store>, loaded: &Loaded) -> Self {
+        let mut engine = Engine::new(store.clone(), loaded.scenario.seed.unwrap_or(1));
+        let now = store.clock().now();
+        // A manual clock can't go back to the cluster's birth: there the history is lived through from now on.
+        let history = loaded.scenario.history.map_or(Duration::ZERO, |h| h.duration());
+        let zero = if store.clock().speed() > 0.0 { now } else { now.checked_add(history).unwrap_or(now) };
+        engine.stage(&loaded.scenario, zero);
+        if store.clock().speed() > 0.0 {
+            // Living through the history took a moment of real time. The clock is right again, and the steps to come
+            // count from now.
+            let late = -store.clock().skew();
+            store.clock().set_skew(jiff::SignedDuration::ZERO);
+            engine.delay_steps(late);
+        }
+        Self { engine: Arc::new(Mutex::new(engine)), store }
+    }
+
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Engine> {
+        // A panic in one reconciliation leaves the others usable.
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lives on for as long as it is polled: wakes for changes of the store and for the next timer.
+    pub async fn run(self) {
+        let mut news = self.store.subscribe();
+        loop {
+            while news.try_next().is_some() {}
+            let due = {
+                let mut engine = self.lock();
+                engine.settle();
+                engine.next_due()
+            };
+            let clock = self.store.clock().clone();
+            let timer = async {
+                match due {
+                    Some(due) => clock.sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = news.next() => {}
+                () = timer => {}
+            }
+        }
+    }
+
+    /// Lives through a time on a manual clock, event by event.
+    pub fn advance(&self, time: Duration) {
+        let mut engine = self.lock();
+        let now = engine.now();
+        engine.run_until(now.checked_add(time).unwrap_or(now));
+    }
+
+    /// Does what there is to do now, without time passing.
+    pub fn settle(&self) {
+        self.lock().settle();
+    }
+
+    /// What of the scenario was refused so far.
+    pub fn refused(&self) -> Vec<Mistake> {
+        self.lock().player.refused.clone()
+    }
+}
+
+impl Engine {
+    /// Puts the clock to the cluster's birth; only a clock that is not manual can go back.
+    pub(crate) fn be_at(&mut self, birth: Timestamp) {
+        self.replaying = true;
+        self.jump(birth);
+    }
+
+    /// The timers that never end.
+    pub(crate) fn start_clockwork(&mut self) {
+        self.after(Duration::from_secs(10), Timer::Leases);
+        self.after(Duration::from_secs(300), Timer::Expire);
+    }
+
+    /// Lives through the history; what is left of it are objects and an hour of events.
+    pub(crate) fn live_until(&mut self, zero: Timestamp) {
+        self.run_until(zero);
+        self.replaying = false;
+        self.expire_events_now();
+        self.heartbeat_all();
+        self.settle();
+    }
+}

@@ -1,0 +1,142 @@
+//! An exec request carried out: a command to its end, or a person at a prompt.
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::api::machines::{ExecIo, ExecRequest, ExecResult};
+
+use super::parse::{self, Command, Part, Step, When};
+use super::{Session, Sink, Stop, tools};
+
+/// The words of the runtime for a program that is not in the image (captures/exec/command-not-found).
+fn not_in_image(program: &str) -> ExecResult {
+    let why = if program.contains('/') {
+        format!("stat {program}: no such file or directory")
+    } else {
+        "executable file not found in $PATH".to_owned()
+    };
+    let id = super::super::chance::digest(program);
+    ExecResult::Failed(format!(
+        "error executing command in container: failed to exec in container: failed to start exec {id:?}: OCI runtime exec failed: exec failed: unable to start container process: exec: {program:?}: {why}"
+    ))
+}
+
+/// Runs a command to its end.
+pub async fn run(mut session: Session, exec: ExecRequest, mut io: ExecIo) -> ExecResult {
+    if exec.command.is_empty() {
+        return attach(&session, &mut io).await;
+    }
+    let words: Vec<&str> = exec.command.iter().map(String::as_str).collect();
+    let behaviour = session.behaviour();
+    let told = session.told(&words);
+    if told.as_ref().is_some_and(|t| t.missing) || told.is_none() && behaviour.shell == Some(false) {
+        return not_in_image(words[0]);
+    }
+    let shell = matches!(words[0], "sh" | "/bin/sh" | "bash" | "/bin/bash" | "ash");
+    let result = if told.is_none() && shell && words.get(1) != Some(&"-c") {
+        interactive(&mut session, &mut io, exec.tty).await
+    } else {
+        let steps = match (told.is_none() && shell, words.get(2)) {
+            (true, Some(script)) => parse::parse(script),
+            _ => {
+                if told.is_none() && !tools::known(words[0]) {
+                    return not_in_image(words[0]);
+                }
+                let words = exec.command.iter().map(|w| vec![Part::Text(w.clone())]).collect();
+                Ok(vec![Step {
+                    when: When::Always,
+                    pipeline: vec![Command::Simple { words, redirects: Vec::new() }],
+                }])
+            }
+        };
+        match steps {
+            Ok(steps) => {
+                if exec.stdin && tools::reads_input(&words) {
+                    session.take_input(&mut io).await;
+                }
+                let mut sink = Sink::Client { out: &io.stdout, err: &io.stderr };
+                session.steps(&steps, &mut sink).await
+            }
+            Err(why) => {
+                // Whoever is gone does not read the complaint.
+                let _ = io.stderr.send(Bytes::from(format!("{why}\n"))).await;
+                Err(Stop::Exit(2))
+            }
+        }
+    };
+    match result {
+        Ok(()) => ExecResult::Exited(session.last),
+        Err(Stop::Exit(code)) => ExecResult::Exited(code),
+        Err(Stop::Killed) => ExecResult::Exited(137),
+        Err(Stop::Gone) => ExecResult::Exited(0),
+    }
+}
+
+/// `kubectl attach`: the log as it is written, until the client or the container goes.
+async fn attach(session: &Session, io: &mut ExecIo) -> ExecResult {
+    let clock = session.cluster.store.clock().clone();
+    while session.alive() {
+        let until = clock.now().checked_add(Duration::from_secs(1)).unwrap_or_else(|_| clock.now());
+        tokio::select! {
+            () = clock.sleep_until(until) => {}
+            () = io.stdout.closed() => return ExecResult::Exited(0),
+        }
+    }
+    ExecResult::Exited(0)
+}
+
+/// A shell with a person at it: reads lines, runs them.
+async fn interactive(session: &mut Session, io: &mut ExecIo, tty: bool) -> Result<(), Stop> {
+    let mut pending: VecDeque<u8> = VecDeque::new();
+    let prompt = |s: &Session| if tty { format!("{} # ", s.cwd) } else { String::new() };
+    let mut line = Vec::new();
+    io.stdout.send(Bytes::from(prompt(session))).await.map_err(|_| Stop::Gone)?;
+    loop {
+        let Some(byte) = pending.pop_front() else {
+            match io.stdin.recv().await {
+                Some(data) => pending.extend(data.iter().copied()),
+                None => return Ok(()),
+            }
+            continue;
+        };
+        match byte {
+            b'\r' | b'\n' => {
+                if tty {
+                    io.stdout.send(Bytes::from_static(b"\r\n")).await.map_err(|_| Stop::Gone)?;
+                }
+                let text = String::from_utf8_lossy(&std::mem::take(&mut line)).into_owned();
+                match parse::parse(&text) {
+                    Ok(steps) => {
+                        let mut all = Vec::new();
+                        session.steps(&steps, &mut Sink::Buffer(&mut all)).await?;
+                        if tty {
+                            all = all
+                                .iter()
+                                .flat_map(|b| if *b == b'\n' { vec![b'\r', b'\n'] } else { vec![*b] })
+                                .collect();
+                        }
+                        io.stdout.send(Bytes::from(all)).await.map_err(|_| Stop::Gone)?;
+                    }
+                    Err(why) => {
+                        io.stdout.send(Bytes::from(format!("{why}\r\n"))).await.map_err(|_| Stop::Gone)?
+                    }
+                }
+                io.stdout.send(Bytes::from(prompt(session))).await.map_err(|_| Stop::Gone)?;
+            }
+            4 if line.is_empty() => return Ok(()),
+            3 => line.clear(),
+            127 | 8 => {
+                if line.pop().is_some() && tty {
+                    io.stdout.send(Bytes::from_static(b"\x08 \x08")).await.map_err(|_| Stop::Gone)?;
+                }
+            }
+            byte => {
+                line.push(byte);
+                if tty {
+                    io.stdout.send(Bytes::copy_from_slice(&[byte])).await.map_err(|_| Stop::Gone)?;
+                }
+            }
+        }
+    }
+}
