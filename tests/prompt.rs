@@ -3,8 +3,9 @@
 
 mod stage;
 
-use khud::app::Effect;
-use khud::world::{Delta, Kind, Meta, Namespace, Node, Pod, Record};
+use khud::app::{Effect, Msg, update};
+use khud::world::{Delta, Kind, Meta, Namespace, Node, Offer, Pod, Record, Resource};
+use serde_json::Value;
 use stage::Stage;
 
 fn meta(namespace: &str, name: &str) -> Meta {
@@ -72,7 +73,7 @@ fn namespaces_follow_a_kind_one_or_several() {
     assert_eq!(shown(&s), ["prod"]);
     s.press(":ns al\t\r");
     assert!(shown(&s).is_empty());
-    // A kind that is only guessed from how it begins completes the same.
+    // The beginning of a kind's name completes the same.
     s.press(":deplo inf\t");
     assert_eq!(typed(&s), "deplo inference");
     s.press("\r");
@@ -150,4 +151,198 @@ fn a_hundred_thousand_names_are_offered_in_order() {
     assert_eq!(offered(&s), first);
     s.press("99999");
     assert_eq!(offered(&s), ["pod-099999 p"]);
+}
+
+/// The server says what it serves, as the captured one did.
+fn discovered(s: &mut Stage, more: &[(&str, &str, &[&str])]) {
+    let mut offers = Vec::new();
+    for file in ["api-aggregated", "apis-aggregated"] {
+        let path = format!("{}/tests/captures/discovery/{file}.json", env!("CARGO_MANIFEST_DIR"));
+        let capture: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        for group in capture["response"]["json"]["items"].as_array().unwrap() {
+            let version = &group["versions"][0];
+            for r in version["resources"].as_array().unwrap() {
+                let text = |v: &Value| v.as_str().unwrap_or_default().into();
+                if !r["verbs"].as_array().unwrap().iter().any(|v| v == "list") {
+                    continue;
+                }
+                let resource = Resource {
+                    group: text(&group["metadata"]["name"]),
+                    version: text(&version["version"]),
+                    plural: text(&r["resource"]),
+                    kind: text(&r["responseKind"]["kind"]),
+                    namespaced: r["scope"] == "Namespaced",
+                };
+                let short = r["shortNames"].as_array().into_iter().flatten().map(text).collect();
+                offers.push(Offer { kind: Kind::served(resource), short });
+            }
+        }
+    }
+    for (plural, kind, short) in more {
+        let resource = Resource {
+            group: "acme.example".into(),
+            version: "v1".into(),
+            plural: (*plural).into(),
+            kind: (*kind).into(),
+            namespaced: true,
+        };
+        let short = short.iter().map(|s| (*s).into()).collect();
+        offers.push(Offer { kind: Kind::served(resource), short });
+    }
+    update(&mut s.model, Msg::Discovered(Ok(offers)));
+}
+
+/// The plural of the table that a line opened.
+fn opened(s: &mut Stage, line: &str) -> String {
+    let before = s.model.views.len();
+    s.press(&format!(":{line}\r"));
+    assert!(s.model.prompt.is_none(), "{line}: {}", s.screen());
+    assert_eq!(s.model.views.len(), before + 1, "{line}: {}", s.screen());
+    s.model.table().unwrap().source.kind.plural().to_owned()
+}
+
+/// What is said about a line that ran nothing: it stands there still, to be mended.
+#[track_caller]
+fn refused(s: &mut Stage, line: &str) -> String {
+    let before = s.model.views.len();
+    assert_eq!(s.press(&format!(":{line}\r")), [], "{line} does nothing");
+    assert!(!s.model.quitting);
+    assert_eq!(s.model.views.len(), before, "{line} opens nothing");
+    assert_eq!(typed(s), line);
+    let note = s.model.prompt.as_ref().unwrap().note.clone().unwrap();
+    assert!(s.screen().contains(&note), "{note}\n{}", s.screen());
+    s.press("\x1b");
+    note
+}
+
+#[test]
+fn a_line_runs_a_name_an_alias_or_the_beginning_of_one_thing() {
+    let mut s = cluster();
+    assert_eq!(s.press(":"), [Effect::Discover]);
+    s.press("\x1b");
+    discovered(&mut s, &[("widgets", "Widget", &["wd"])]);
+    for (line, plural) in [
+        // kubectl's names and short names, the server's own too.
+        ("po", "pods"),
+        ("Pod", "pods"),
+        ("netpol", "networkpolicies"),
+        ("ing", "ingresses"),
+        ("sa", "serviceaccounts"),
+        ("widgets.acme.example", "widgets"),
+        ("wd", "widgets"),
+        // k9s's aliases.
+        ("dp", "deployments"),
+        ("np", "networkpolicies"),
+        ("cr", "clusterroles"),
+        ("crb", "clusterrolebindings"),
+        ("ro", "roles"),
+        ("rb", "rolebindings"),
+        ("jo", "jobs"),
+        ("sec", "secrets"),
+        // The beginning of one name, or of several of one thing.
+        ("deplo", "deployments"),
+        ("clusterroleb", "clusterrolebindings"),
+        ("wid", "widgets"),
+    ] {
+        assert_eq!(opened(&mut s, line), plural, "{line}");
+    }
+    s.press(":findi\r");
+    assert!(s.model.prompt.is_none() && s.model.views.is_empty() && s.model.overview.zoom, "findings");
+    s.press(":themes\r");
+    assert!(offered(&s).contains(&"light"), "a command by its other word: {}", s.screen());
+    s.press("\x1b");
+    // Only the beginning, never a word with the same letters somewhere in it.
+    assert!(refused(&mut s, "ploy").contains("is no command and no kind"));
+}
+
+#[test]
+fn a_line_that_could_mean_more_than_one_thing_or_harm_runs_nothing() {
+    let mut s = cluster();
+    s.press(":\x1b");
+    discovered(&mut s, &[]);
+    for (line, says) in [
+        ("e", "`:e` begins `ep`, `ev`"),
+        ("b", "`:b` begins `bug`, `back`: type more"),
+        ("clusterr", "`:clusterr` begins `clusterrole`, `clusterrolebinding`: type"),
+        ("p", "…: type more, or choose."),
+        ("quit!", "is no command and no kind"),
+        // Beginnings of what quits, leaves for another cluster, writes a file or unlocks changes.
+        ("qui", "`:quit` runs only when its whole name is typed"),
+        ("exi", "`:exit` runs only when its whole name is typed"),
+        ("bu", "`:bug` runs only"),
+        ("screens", "`:screenshot` runs only"),
+        ("read", "`:readonly` runs only"),
+        ("conte", "`:context` runs only"),
+        // Actions begin on an object, with a plan.
+        ("drain", "Drain is an action: put the cursor on it (node) and press a."),
+        ("rollback", "Roll back is an action"),
+        // k9s's views that khud has not.
+        ("x", "khud has no xray: open a workload"),
+        ("pf", "use kubectl port-forward"),
+        ("hm", "use helm list -A"),
+        ("usr", "`:crb` and `:rb` list who"),
+    ] {
+        let note = refused(&mut s, line);
+        assert!(note.contains(says), "{line}: {note}");
+    }
+    // The line can be mended, and what was said of it goes.
+    s.press(":qui\rt");
+    assert_eq!(s.model.prompt.as_ref().unwrap().note, None);
+    assert_eq!(s.press("\r"), [Effect::Quit]);
+
+    // A kind of the server goes before a sentence, and a name of two kinds is not one.
+    let mut s = cluster();
+    s.press(":\x1b");
+    discovered(&mut s, &[("users", "User", &[]), ("nodepools", "NodePool", &["npl"])]);
+    assert_eq!(opened(&mut s, "users"), "users");
+    assert_eq!(opened(&mut s, "np"), "networkpolicies", "as in k9s, though it begins npl");
+    assert!(refused(&mut s, "nod").contains("`node`, `nodepool`"));
+}
+
+#[test]
+fn a_word_only_the_server_can_know_waits_for_its_answer() {
+    let mut s = cluster();
+    s.press(":crb\r");
+    assert!(s.screen().contains("Asking the server what it serves"), "{}", s.screen());
+    // Something else was begun meanwhile: a line that comes to nothing does not take its keys.
+    s.press("/llama");
+    discovered(&mut s, &[]);
+    assert_eq!(s.model.table().unwrap().source.kind.plural(), "clusterrolebindings");
+    assert_eq!(typed(&s), "llama");
+
+    let mut s = cluster();
+    s.press(":frob\r/llama");
+    discovered(&mut s, &[]);
+    assert_eq!(typed(&s), "llama");
+    s.press("\r");
+    assert!(s.screen().contains("`:frob` is no command and no kind."), "{}", s.screen());
+}
+
+#[test]
+fn a_filter_by_a_field_that_is_not_there_or_has_no_data_says_so() {
+    let mut s = stage::captured(120, 40);
+    for (view, filter, says) in [
+        (":pods\r", "gpus>4", "None of 33 pods matches (no column gpus here"),
+        (":deploy\r", "status=Down", "(no column status here"),
+        (":findings\r", "sevrity=critical", "findings matches (no column sevrity here"),
+        (":findings\r", "object=nowhere", "findings matches. esc clears the filter."),
+    ] {
+        s.press(&format!("{view}/{filter}\r"));
+        let screen = s.screen();
+        assert!(screen.contains(says), "{filter}: {says}\n{screen}");
+        assert!(!screen.contains("Nothing found wrong"), "{screen}");
+        s.press("\x1b\x1b");
+    }
+    // A column that is there and in which nothing stands.
+    let pod = Pod { meta: meta("p", "bare"), ..Pod::default() };
+    let mut bare = Stage::empty(120, 40);
+    bare.tell(vec![Delta::Apply(Record::Pod(Box::new(pod)))]);
+    bare.press(":pods\r/node=gpu-worker-007\r");
+    let says = "None of 1 pods matches (NODE has no value in any row)";
+    assert!(bare.screen().contains(says), "{}", bare.screen());
+    // Findings compare like tables: by column, not by any text.
+    s.press(":findings\r/severity=critical\r");
+    let shown = s.model.list().map(|l| s.model.rows(&l.what, &l.filter)).unwrap();
+    assert!(!shown.is_empty());
+    assert!(shown.iter().all(|r| r.cells[0].value.show(s.model.data.now) == "critical"));
 }

@@ -11,6 +11,7 @@ use super::help;
 use super::history;
 use super::list::{self, List};
 use super::logs;
+use super::meaning::{self, Meaning, Reading};
 use super::menu;
 use super::model::{Dialog, Dirty, Model, Pane, PromptKind, Tone, View};
 use super::msg::Effect;
@@ -23,7 +24,7 @@ use super::save;
 use super::served;
 use super::table::{Fence, Source, Table};
 use super::why;
-use crate::config::commands::{self, Id};
+use crate::config::commands::Id;
 use crate::detect::How;
 use crate::world::Kind;
 
@@ -293,82 +294,88 @@ pub fn open_table(model: &mut Model, source: Source) {
     navigate::push(model, View::Table(Box::new(table)));
 }
 
-/// Whether a word after `:` means something as it stands.
-pub fn known(model: &Model, word: &str) -> bool {
-    let word = word.trim_start_matches(':');
-    commands::by_word(word).is_some() || kind(model, word.split('/').next().unwrap_or(word)).is_some()
-}
-
-/// The kind a word means: one that is watched, or any other the server serves.
+/// The kind whose name or short name this is: one that is watched, or any other the server serves.
 pub fn kind(model: &Model, word: &str) -> Option<Kind> {
     Kind::parse(word).filter(Kind::watched).or_else(|| model.served.kind(word)).or_else(|| Kind::parse(word))
 }
 
-/// The kind whose table a word opens, where it is not a command's.
-pub fn table_kind(model: &Model, word: &str) -> Option<Kind> {
-    kind(model, word).filter(|_| commands::by_word(word).is_none() || Kind::parse(word).is_some())
-}
-
-/// A line after `:`: a kind with a namespace or filter, or a command's word.
+/// A line after `:`: a kind with a namespace or filter, or a command's word. A line that may not run as it stands is
+/// typed again, with what could be meant.
 pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
     model.dirty = Dirty::Input;
     let line = line.trim().trim_start_matches(':');
     let mut words = line.split_whitespace();
     let Some(first) = words.next() else { return Vec::new() };
     let rest: Vec<&str> = words.collect();
-    let command = commands::by_word(first).map(|c| c.id);
-    let said = line.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim());
-    if let Some(kind) = table_kind(model, first) {
-        // As k9s has it: a kind in another context.
-        if let Some(context) = rest.iter().find_map(|word| word.strip_prefix('@')) {
-            return navigate::switch(model, context);
-        }
-        if kind == Kind::Namespace && rest.len() == 1 {
-            namespace_line(model, rest[0]);
-            return Vec::new();
-        }
-        table(model, kind);
-        narrow(model, line, &rest);
-        return Vec::new();
-    }
-    if let Some((kind, name)) = first.split_once('/')
-        && let Some(kind) = self::kind(model, kind)
-    {
-        navigate::open_object(model, &kind, rest.first().copied().unwrap_or(""), name);
-        return Vec::new();
-    }
-    match command {
-        Some(Id::Theme) if !said.is_empty() => {
-            preferences::choose_theme(model, said);
+    let (word, name) = first.split_once('/').map_or((first, None), |(word, name)| (word, Some(name)));
+    match (meaning::read(model, word), name) {
+        (Reading::Is(Meaning::Kind(kind)), Some(name)) => {
+            navigate::open_object(model, &kind, rest.first().copied().unwrap_or(""), name);
             Vec::new()
         }
-        Some(Id::Context) if !said.is_empty() => navigate::switch(model, said),
-        Some(Id::Note) if !said.is_empty() => {
-            let object = model.selected();
-            history::noted(model, object, said);
-            Vec::new()
+        (Reading::Is(Meaning::Kind(kind)), None) => kind_line(model, kind, line, &rest),
+        (Reading::Is(Meaning::Command(id)), None) => command_line(model, id, line, &rest),
+        (Reading::Several(names), _) => {
+            /// Names in the sentence; the suggestions above it have more.
+            const NAMED: usize = 4;
+            let more = if names.len() > NAMED { ", …" } else { "" };
+            let names: Vec<String> = names.iter().take(NAMED).map(|n| format!("`{n}`")).collect();
+            let text = format!("`:{word}` begins {}{more}: type more, or choose.", names.join(", "));
+            prompt::propose(model, line, text)
         }
-        Some(Id::Acknowledge) if !said.is_empty() => quiet::line(model, How::Acknowledged, said),
-        Some(Id::Mute) if !said.is_empty() => quiet::line(model, How::Muted, said),
-        Some(Id::ViewWorkloads) => {
-            let effects = run(model, Id::ViewWorkloads);
-            narrow(model, line, &rest);
-            effects
+        (Reading::Guarded(name), None) => {
+            prompt::propose(model, line, format!("`:{name}` runs only when its whole name is typed."))
         }
-        Some(id) => run(model, id),
-        None if served::wait(model, line) => Vec::new(),
-        None => {
+        _ if served::wait(model, line) => Vec::new(),
+        (Reading::Elsewhere(sentence), None) => prompt::propose(model, line, sentence),
+        (Reading::Is(_) | Reading::Elsewhere(_) | Reading::Guarded(_) | Reading::Unknown, _) => {
             let words = complete::words(model);
-            let near = crate::config::document::nearest(first, words.iter().map(|s| s.word.as_str()))
+            let near = crate::config::document::nearest(word, words.iter().map(|s| s.word.as_str()))
                 .map(|w| format!(" Did you mean `{w}`?"))
                 .unwrap_or_default();
             let trouble =
                 model.served.trouble().map(|why| format!(" The server did not say what it serves: {why}"));
-            let text = format!("`:{first}` is no command and no kind.{near}{}", trouble.unwrap_or_default());
-            model.say(Tone::Bad, text);
-            Vec::new()
+            let text = format!("`:{word}` is no command and no kind.{near}{}", trouble.unwrap_or_default());
+            prompt::propose(model, line, text)
         }
     }
+}
+
+/// A kind's word with what follows it: another context, namespaces, a filter.
+fn kind_line(model: &mut Model, kind: Kind, line: &str, rest: &[&str]) -> Vec<Effect> {
+    // As k9s has it: a kind in another context.
+    if let Some(context) = rest.iter().find_map(|word| word.strip_prefix('@')) {
+        return navigate::switch(model, context);
+    }
+    if let (Kind::Namespace, [names]) = (&kind, rest) {
+        namespace_line(model, names);
+        return Vec::new();
+    }
+    table(model, kind);
+    narrow(model, line, rest);
+    Vec::new()
+}
+
+/// A command's word with what follows it.
+fn command_line(model: &mut Model, id: Id, line: &str, rest: &[&str]) -> Vec<Effect> {
+    let said = line.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim());
+    match id {
+        Id::Theme if !said.is_empty() => preferences::choose_theme(model, said),
+        Id::Context if !said.is_empty() => return navigate::switch(model, said),
+        Id::Note if !said.is_empty() => {
+            let object = model.selected();
+            history::noted(model, object, said);
+        }
+        Id::Acknowledge if !said.is_empty() => return quiet::line(model, How::Acknowledged, said),
+        Id::Mute if !said.is_empty() => return quiet::line(model, How::Muted, said),
+        Id::ViewWorkloads => {
+            let effects = run(model, id);
+            narrow(model, line, rest);
+            return effects;
+        }
+        _ => return run(model, id),
+    }
+    Vec::new()
 }
 
 /// The words after a table's: a filter, or namespaces.

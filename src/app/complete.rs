@@ -5,9 +5,9 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use super::available::Here;
-use super::command;
+use super::meaning::{self, Meaning};
 use super::model::{Model, Suggestion};
-use crate::config::commands::{self, COMMANDS, Id, Scope};
+use crate::config::commands::{COMMANDS, Id};
 use crate::term::clean::clean;
 use crate::world::{Kind, Meta};
 
@@ -21,7 +21,7 @@ pub fn line(model: &Model, text: &str) -> (usize, Vec<Suggestion>) {
     match typed.split_once(' ') {
         None => match typed.split_once('/') {
             Some((word, name)) => {
-                let named = command::kind(model, word).map(|kind| objects(model, &kind, name));
+                let named = meaning::kind(model, word).map(|kind| objects(model, &kind, name));
                 (text.len() - name.len(), named.unwrap_or_default())
             }
             None => (start, best(words(model), typed, SHOWN)),
@@ -34,16 +34,6 @@ pub fn line(model: &Model, text: &str) -> (usize, Vec<Suggestion>) {
     }
 }
 
-/// The command or kind that a word which is neither most likely means.
-pub fn guess(model: &Model, word: &str) -> Option<String> {
-    if word.is_empty() || command::known(model, word) {
-        return None;
-    }
-    let best = best(words(model), word, 1).pop()?;
-    // Before the server said what it serves, only one that begins like it.
-    (model.served.known() || best.word.starts_with(word)).then_some(best.word)
-}
-
 /// Whether something may follow the word.
 pub fn takes_more(model: &Model, word: &str) -> bool {
     !argument(model, word, "").1.is_empty()
@@ -51,7 +41,7 @@ pub fn takes_more(model: &Model, word: &str) -> bool {
 
 /// Every word a line begins with, with what it does.
 pub fn words(model: &Model) -> Vec<Suggestion> {
-    let commands = COMMANDS.iter().filter(|c| c.scopes.contains(&Scope::Global) || c.id == Id::Quit);
+    let commands = COMMANDS.iter().filter(|c| c.typed());
     let here = Here::of(model);
     let mut out: Vec<Suggestion> = Vec::new();
     for kind in Kind::WATCHED {
@@ -80,16 +70,15 @@ pub fn words(model: &Model) -> Vec<Suggestion> {
 
 /// What may follow the first word, from where on it is replaced.
 fn argument(model: &Model, first: &str, rest: &str) -> (usize, Vec<Suggestion>) {
-    let meant = guess(model, first);
-    let first = meant.as_deref().unwrap_or(first);
     if let Some((word, name)) = first.split_once('/') {
-        let kind = command::kind(model, word);
+        let kind = meaning::kind(model, word);
         return (0, kind.map(|kind| homes(model, &kind, name, rest)).unwrap_or_default());
     }
-    match (command::table_kind(model, first), commands::by_word(first).map(|c| c.id)) {
-        (Some(kind), _) if kind.namespaced() || kind == Kind::Namespace => namespaces(model, rest),
-        (None, Some(Id::Context)) => (0, best(contexts(model), rest, SHOWN)),
-        (None, Some(Id::Theme)) => (0, best(model.prefs.themes(), rest, SHOWN)),
+    match meaning::of(model, first) {
+        Some(Meaning::Kind(kind)) if kind.namespaced() || kind == Kind::Namespace => namespaces(model, rest),
+        Some(Meaning::Command(Id::ViewWorkloads)) => namespaces(model, rest),
+        Some(Meaning::Command(Id::Context)) => (0, best(contexts(model), rest, SHOWN)),
+        Some(Meaning::Command(Id::Theme)) => (0, best(model.prefs.themes(), rest, SHOWN)),
         _ => (0, Vec::new()),
     }
 }

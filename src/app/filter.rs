@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use regex::{Regex, RegexBuilder};
 
-use super::cell::Value;
+use super::cell::{Cell, Value};
 use super::columns::Column;
 use super::cx::Cx;
 use crate::world::{Labels, Selector, Slot, Time};
@@ -47,8 +47,13 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// A filter of a table's rows.
+    pub fn of_table(text: &str, columns: &[Column]) -> Filter {
+        Filter::parse(text, |name| columns.iter().any(|c| c.is(name)))
+    }
+
     /// Never fails: what cannot be read as a pattern is looked for as words, and `note` says so.
-    pub fn parse(text: &str, columns: &[Column]) -> Filter {
+    pub fn parse(text: &str, is_column: impl Fn(&str) -> bool) -> Filter {
         let mut filter = Filter { text: text.to_owned(), ..Filter::default() };
         let mut rest = text.trim();
         if rest.is_empty() {
@@ -72,7 +77,7 @@ impl Filter {
             filter.inverse = true;
             rest = after.trim();
         }
-        if let Some(test) = comparison(rest, columns) {
+        if let Some(test) = comparison(rest, is_column) {
             filter.test = Some(test);
             return filter;
         }
@@ -112,15 +117,26 @@ impl Filter {
         }
     }
 
-    /// Whether a row that is only text stays.
-    pub fn passes(&self, row: &str) -> bool {
+    /// Whether a row of a short list stays: its cells, and the names of their columns. Such rows have no labels.
+    pub fn passes(&self, names: &[&str], cells: &[Cell], now: Time) -> bool {
         let Some(test) = &self.test else { return true };
-        let lower = || row.to_lowercase();
+        let row = || {
+            let texts: Vec<_> = cells.iter().map(|c| c.value.show(now)).collect();
+            texts.join(" ")
+        };
         let hit = match test {
-            Test::Pattern(r) | Test::Either(_, r) => r.is_match(row),
-            Test::Words(words) => words.iter().all(|w| lower().contains(w)),
-            Test::Fuzzy(letters) => fuzzy(letters, &lower()),
-            Test::Labels(_) | Test::Column { .. } => false,
+            Test::Pattern(r) | Test::Either(_, r) => r.is_match(&row()),
+            Test::Words(words) => {
+                let row = row().to_lowercase();
+                words.iter().all(|w| row.contains(w))
+            }
+            Test::Fuzzy(letters) => fuzzy(letters, &row().to_lowercase()),
+            Test::Labels(_) => false,
+            Test::Column { name, compare, value } => names
+                .iter()
+                .position(|n| n.eq_ignore_ascii_case(name))
+                .and_then(|i| cells.get(i))
+                .is_some_and(|cell| compares(&cell.value, *compare, value, now)),
         };
         hit != self.inverse
     }
@@ -185,11 +201,13 @@ fn row_text(cx: &Cx<'_>, columns: &[Column], slot: Slot, out: &mut String) {
 }
 
 /// `restarts>5`, `status=CrashLoopBackOff`, `age<10m`, where the word before the sign names a column.
-fn comparison(text: &str, columns: &[Column]) -> Option<Test> {
+fn comparison(text: &str, is_column: impl Fn(&str) -> bool) -> Option<Test> {
     let at = text.find(['<', '>', '=', '!'])?;
     let (name, rest) = (text[..at].trim(), &text[at..]);
     let name = if name.eq_ignore_ascii_case("restarts") { "↻" } else { name };
-    columns.iter().find(|c| c.is(name))?;
+    if !is_column(name) {
+        return None;
+    }
     let signs = [
         ("<=", Compare::AtMost),
         (">=", Compare::AtLeast),

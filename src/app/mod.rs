@@ -26,6 +26,7 @@ pub mod keep;
 pub mod list;
 pub mod log;
 pub mod logs;
+mod meaning;
 pub mod menu;
 pub mod model;
 pub mod msg;

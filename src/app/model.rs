@@ -189,6 +189,8 @@ pub struct Prompt {
     /// What could be meant, best first.
     pub suggestions: Vec<Suggestion>,
     pub chosen: Option<usize>,
+    /// Why the line did not run.
+    pub note: Option<String>,
     /// The filter to go back to when the prompt is left.
     pub before: String,
     /// The objects suggested, where objects are.

@@ -28,6 +28,23 @@ pub fn open(model: &mut Model, kind: PromptKind) {
     suggest(model);
 }
 
+/// Types a line again that ran nothing, with the reason: what it could mean is offered above it.
+pub fn propose(model: &mut Model, line: &str, why: String) -> Vec<Effect> {
+    // A line that waited for the server must not take the keys from what was begun since.
+    if model.prompt.is_some() || model.dialog.is_some() {
+        model.say(Tone::Bad, why);
+        return Vec::new();
+    }
+    model.prompt = Some(Prompt {
+        kind: PromptKind::Command,
+        text: line.to_owned(),
+        note: Some(why),
+        ..Prompt::default()
+    });
+    suggest(model);
+    Vec::new()
+}
+
 fn filter_text(model: &mut Model) -> String {
     if let Some(t) = model.table() {
         return t.filter.text.clone();
@@ -64,6 +81,7 @@ pub fn edit(model: &mut Model, f: impl FnOnce(&mut String)) {
         prompt.text.truncate(cut);
     }
     prompt.chosen = None;
+    prompt.note = None;
     let (kind, text) = (prompt.kind, prompt.text.clone());
     match kind {
         PromptKind::Filter => filter(model, &text),
@@ -86,7 +104,7 @@ pub fn filter(model: &mut Model, text: &str) {
     if let View::Logs(_) = model.view() {
         logs::filter(model, text);
     } else if let Some((table, cx)) = model.table_mut() {
-        table.filter = Filter::parse(text, table.columns());
+        table.filter = Filter::of_table(text, table.columns());
         table.rebuild(&cx);
     } else if let Some(list) = model.list_mut() {
         list.filter = text.to_owned();
@@ -162,12 +180,7 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
             }
             if p.kind == PromptKind::Command {
                 let line = p.chosen.and_then(|i| p.with(i)).unwrap_or(p.text);
-                // A word that means nothing means its best suggestion.
-                let first = line.split_whitespace().next().unwrap_or("");
-                return match complete::guess(model, first) {
-                    Some(meant) => command::line(model, &line.replacen(first, &meant, 1)),
-                    None => command::line(model, &line),
-                };
+                return command::line(model, &line);
             }
         }
         _ => {}

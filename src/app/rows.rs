@@ -38,6 +38,20 @@ pub fn shapes(what: &What) -> &'static [Shape] {
     }
 }
 
+/// The names of a list's columns, for its file and for a filter that compares one.
+pub fn names(what: &What) -> Vec<&'static str> {
+    match what {
+        What::Findings => vec!["SEVERITY", "SINCE", "OBJECT", "FINDING", "COUNT"],
+        what => shapes(what).iter().map(|s| &*s.name).collect(),
+    }
+}
+
+/// What a list's filter means.
+pub fn filter(what: &What, text: &str) -> Filter {
+    let names = names(what);
+    Filter::parse(text, |name| names.iter().any(|n| n.eq_ignore_ascii_case(name)))
+}
+
 impl Model {
     /// The rows of a list from its first to the last that shows, and how many there are. The panes of the overview
     /// are drawn at each change: of thousands of findings or GPUs only those on the screen are made.
@@ -71,17 +85,39 @@ impl Model {
             What::Streams => self.stream_rows(),
         };
         if !filter.is_empty() {
-            let (now, filter) = (self.data.now, Filter::parse(filter, &[]));
-            rows.retain(|r| {
-                let cells: Vec<_> = r.cells.iter().map(|c| c.value.show(now)).collect();
-                filter.passes(&cells.join(" "))
-            });
+            let (now, names, filter) = (self.data.now, names(what), self::filter(what, filter));
+            rows.retain(|r| filter.passes(&names, &r.cells, now));
         }
         rows
     }
 
-    /// What an empty list says instead of nothing.
-    pub fn empty_list(&self, what: &What) -> &'static str {
+    /// What a list without rows says instead of nothing.
+    pub fn empty_list(&self, list: &List) -> String {
+        let what = &list.what;
+        let all = if list.filter.is_empty() { Vec::new() } else { self.rows(what, "") };
+        if all.is_empty() {
+            return self.emptiness(what).to_owned();
+        }
+        let names = names(what);
+        let note = match filter(what, &list.filter) {
+            _ if *what == What::Timeline => None,
+            Filter { note: Some(note), .. } => Some(note),
+            filter => filter.column().and_then(|name| {
+                let at = names.iter().position(|n| n.eq_ignore_ascii_case(name))?;
+                let valued = |r: &Row| r.cells.get(at).is_some_and(|c| c.value != Value::None);
+                (!all.iter().any(valued)).then(|| format!("{} has no value in any row", names[at]))
+            }),
+        };
+        let note = note.map_or(String::new(), |note| format!(" ({note})"));
+        let rows = match what {
+            What::Findings => "findings",
+            What::Gpus => "GPUs",
+            _ => "rows",
+        };
+        format!("None of {} {rows} matches{note}. esc clears the filter.", all.len())
+    }
+
+    fn emptiness(&self, what: &What) -> &'static str {
         match what {
             What::Findings if self.data.world.synced(&Kind::Pod) && self.unheard(&Kind::Pod) => {
                 "Nothing was found wrong while the cluster still answered. It does not now."

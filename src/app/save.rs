@@ -50,11 +50,7 @@ fn table(model: &Model) -> Option<(String, String, usize)> {
     } else {
         let list = model.list()?;
         let cells: Vec<_> = model.rows(&list.what, &list.filter).into_iter().map(|r| r.cells).collect();
-        let shapes = rows::shapes(&list.what);
-        let names = match shapes.is_empty() {
-            true => ["SEVERITY", "SINCE", "OBJECT", "FINDING", "COUNT"].map(str::to_owned).to_vec(),
-            false => shapes.iter().map(|s| s.name.to_string()).collect(),
-        };
+        let names = rows::names(&list.what).into_iter().map(str::to_owned).collect::<Vec<_>>();
         (super::list::title(&list.what), names, cells)
     };
     let mut text = line(names.iter().map(|n| quoted(n, true)));

@@ -123,8 +123,10 @@ impl Scope {
                 "In plans and questions. Cancel is the default; letters go to the field, where there is one."
             }
             Scope::Prompt => {
-                "While a line is typed after `:` or `/`, or in a picker. What may be meant stands above the line: commands \
-                 and kinds, then the namespaces (`a,b`), contexts, themes or names (`pod/NAME`) they take."
+                "While a line is typed after `:` or `/`, or in a picker. Suggestions stand above the line: commands and \
+                 kinds, then the namespaces (`a,b`), contexts, themes or names (`pod/NAME`) they take. `:` runs a name, \
+                 an alias or a short name, or the beginning of one; what quits, writes a file or unlocks changes runs \
+                 by its whole name only."
             }
         }
     }
@@ -158,6 +160,37 @@ impl Command {
     /// and always behind a plan.
     pub fn dangerous(&self) -> bool {
         self.name.starts_with("action.")
+    }
+
+    /// Whether it is run by its name after `:` from anywhere.
+    pub fn typed(&self) -> bool {
+        self.scopes.contains(&Scope::Global) || self.id == Id::Quit
+    }
+
+    /// True for what leaves khud or a cluster, writes a file, or lifts a protection: the beginning of a word must not
+    /// do that.
+    pub fn whole_name_only(&self) -> bool {
+        self.dangerous()
+            || matches!(
+                self.id,
+                Id::Quit
+                    | Id::Suspend
+                    | Id::Context
+                    | Id::Save
+                    | Id::SaveScreen
+                    | Id::Bug
+                    | Id::Note
+                    | Id::ReadOnly
+                    | Id::Presentation
+                    | Id::PaneWider
+                    | Id::PaneNarrower
+                    | Id::PaneTaller
+                    | Id::PaneShorter
+                    | Id::PaneHide
+                    | Id::PaneLater
+                    | Id::PaneAll
+                    | Id::TimelineSave
+            )
     }
 
     /// The default keys, parsed.
@@ -207,15 +240,15 @@ macro_rules! commands {
 // Columns: id, name, description, scopes, default keys, palette words.
 // Reading keys are k9s's; `w`, `a` and `T` are not, nor is any key that leads to a change.
 commands! {
-    Quit            "quit"              "leave khud"                                [Always] ["ctrl-c"] ["q" "q!" "qa" "exit"];
+    Quit            "quit"              "leave khud"                                [Always] ["ctrl-c"] ["q" "q!" "qa" "Q" "exit"];
     Redraw          "redraw"            "draw the whole screen again"               [Always] ["ctrl-l"] [];
     Suspend         "suspend"           "back to the shell; `fg` returns"           [Always] ["alt-z"] ["sh" "bg"];
 
     Why             "why"               "why is it broken: walk the decision tree"  [Global] ["w"] ["diagnose"];
     Act             "act"               "actions on it, or on all marked rows"      [Global] ["a"] ["actions" "do"];
     Timeline        "timeline"          "what happened, and when"                   [Global] ["T"] ["tl"];
-    Help            "help"              "every key that works here"                 [Global] ["?"] ["h"];
-    Palette         "command"           "run a command or open a view by name"      [Global] [":"  "ctrl-a"] ["aliases"];
+    Help            "help"              "every key that works here"                 [Global] ["?"] ["h" "?"];
+    Palette         "command"           "run a command or open a view by name"      [Global] [":"  "ctrl-a"] ["aliases" "alias" "a"];
     Filter          "filter"            "filter rows or search text"                [Global] ["/"] ["search"];
     Back            "back"              "clear the filter, then go back"            [Global] ["esc" "q"] [];
     FocusNext       "focus.next"        "next pane"                                 [Global] ["tab"] [];
@@ -267,7 +300,7 @@ commands! {
     ViewFindings    "view.findings"     "what is wrong, worst first"                [Global] [] ["findings" "f"];
     ViewPods        "view.pods"         "pods, sick first"                          [Global] [] ["pods" "pod" "po"];
     ViewNodes       "view.nodes"        "nodes, sick first"                         [Global] [] ["nodes" "node" "no"];
-    ViewWorkloads   "view.workloads"    "deployments, stateful and daemon sets"     [Global] [] ["workloads" "wk"];
+    ViewWorkloads   "view.workloads"    "deployments, stateful and daemon sets"     [Global] [] ["workloads" "workload" "wk"];
     ViewEvents      "view.events"       "events as they come"                       [Global] [] ["events" "event" "ev"];
     ViewGpu         "view.gpu"          "memory and load of every GPU"              [Global] [] ["gpu" "gpus"];
     ViewKubeProxy   "view.kube-proxy"   "kube-proxy on every node"                  [Global] [] ["kube-proxy" "kp"];

@@ -4,7 +4,9 @@ use ratatui::layout::{Position, Rect};
 
 use super::paint::Painter;
 use crate::app::available::Here;
+use crate::app::list::What;
 use crate::app::model::{Model, Prompt, PromptKind, Tone};
+use crate::app::rows;
 use crate::config::{Id, Key, Scope};
 use crate::term::clean::wrap;
 
@@ -206,18 +208,30 @@ fn typed(p: &mut Painter<'_>, model: &Model, prompt: &Prompt, area: Rect) -> Pos
     x += p.put_end(x, area.y, area.width.saturating_sub(2), &prompt.text, "prompt");
     let at = Position::new(x.min(area.right() - 1), area.y);
     if prompt.kind == PromptKind::Filter {
-        let note = model.table().and_then(|t| t.filter.note.as_deref());
+        let of_list = || model.list().filter(|l| l.what != What::Timeline);
+        let note = match model.table() {
+            Some(table) => table.filter.note.clone(),
+            None => of_list().and_then(|l| rows::filter(&l.what, &l.filter).note),
+        };
         if let Some(note) = note {
-            p.put(x + 2, area.y, area.right().saturating_sub(x + 2), note, "prompt.error");
+            p.put(x + 2, area.y, area.right().saturating_sub(x + 2), &note, "prompt.error");
         }
         return at;
     }
-    // Suggestions stand above the line, best nearest.
+    // Why the line did not run stands above it, and the suggestions above that, best nearest.
+    let notes =
+        prompt.note.as_deref().map_or(Vec::new(), |note| wrap(note, usize::from(area.width.max(2) - 2)));
+    let above = (notes.len() as u16).min(area.y.saturating_sub(1));
+    for (i, line) in notes.iter().take(above.into()).enumerate() {
+        let y = area.y - above + i as u16;
+        p.clear(Rect::new(area.x, y, area.width, 1), "text");
+        p.put(area.x + 1, y, area.width - 1, line, "error");
+    }
     let wide =
         prompt.suggestions.iter().map(|s| crate::term::clean::width(&s.word)).max().unwrap_or(0) as u16 + 2;
     let box_width = area.width.min(wide + 54);
     for (i, s) in prompt.suggestions.iter().enumerate() {
-        let Some(y) = area.y.checked_sub(1 + i as u16).filter(|y| *y > 0) else { break };
+        let Some(y) = area.y.checked_sub(1 + above + i as u16).filter(|y| *y > 0) else { break };
         let line = Rect::new(area.x, y, box_width, 1);
         p.clear(line, "dialog");
         let scope = if prompt.chosen == Some(i) { "dialog.selected" } else { "dialog" };

@@ -130,7 +130,12 @@ fn emptiness(model: &Model, table: &Table) -> String {
     let kind = &table.source.kind;
     let plural = kind.plural();
     if table.total > 0 {
-        let note = table.filter.note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
+        let valueless = || {
+            let name = table.without_values(&model.data.cx())?;
+            Some(format!("{} has no value in any row", name.to_uppercase()))
+        };
+        let note = table.filter.note.clone().or_else(valueless);
+        let note = note.map_or(String::new(), |note| format!(" ({note})"));
         return format!("None of {} {plural} matches{note}. esc clears the filter.", table.total);
     }
     let state = model.data.world.streams.iter().find(|(id, _)| match id {
@@ -319,7 +324,7 @@ fn short(
     title_line(p, area, title, &right, focus);
     let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if rows.is_empty() {
-        notice(p, inner, model.empty_list(&list.what));
+        notice(p, inner, &model.empty_list(list));
         return;
     }
     let selected = list.index(&rows).checked_sub(list.offset);
@@ -359,10 +364,14 @@ fn findings(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, list: &List
         n => format!("  {n} muted"),
     };
     let old = freshness(model, &Kind::Pod).map_or(String::new(), |words| format!("{words}  "));
-    title_line(p, area, Pane::Findings.title(), &format!("{old}{total}{muted}"), focus);
+    let filter = match list.filter.is_empty() {
+        true => String::new(),
+        false => format!("{}  ", pattern(&list.filter, area)),
+    };
+    title_line(p, area, Pane::Findings.title(), &format!("{filter}{old}{total}{muted}"), focus);
     let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if rows.is_empty() {
-        notice(p, inner, model.empty_list(&list.what));
+        notice(p, inner, &model.empty_list(list));
         return;
     }
     let selected = list.index(&rows);

@@ -41,6 +41,10 @@ macro_rules! kinds {
                     Kind::Other(_) => true,
                 }
             }
+            /// kubectl's short names (`po`); those of a kind the server serves are in its [`Offer`](super::Offer).
+            pub fn short(&self) -> &'static [&'static str] {
+                match self { $(Kind::$name => &[$($short),*],)* Kind::Served(_) | Kind::Other(_) => &[] }
+            }
             /// The kind an operator's word names: kind, plural, singular or kubectl's short name, in any case.
             pub fn parse(word: &str) -> Option<Kind> {
                 let w = word.to_ascii_lowercase();

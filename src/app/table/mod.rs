@@ -135,7 +135,7 @@ impl Table {
         let sorted = self.sort.and_then(|c| self.columns.get(c)).map(|c| c.shape.name.clone());
         self.columns = self.source.columns(cx, self.wide);
         self.sort = sorted.and_then(|name| self.columns.iter().position(|c| c.shape.name == name));
-        self.filter = Filter::parse(&self.filter.text, &self.columns);
+        self.filter = Filter::of_table(&self.filter.text, &self.columns);
         self.left = 0;
         self.ghosts.clear();
         self.rebuild(cx);
@@ -385,6 +385,17 @@ impl Table {
             self.cursor = slot;
             self.settle();
         }
+    }
+
+    /// The column that the filter compares and that has no value in any row: nothing can match.
+    pub fn without_values(&self, cx: &Cx<'_>) -> Option<&str> {
+        /// Looked at with each frame, so only so many.
+        const LOOKED_AT: usize = 2000;
+        let name = self.filter.column()?;
+        let column = self.columns.iter().find(|c| c.is(name))?;
+        let slots = self.source.candidates(cx).into_iter();
+        let mut listed = slots.filter(|s| self.source.lists(cx, &self.namespaces, *s)).take(LOOKED_AT);
+        listed.all(|slot| column.value(cx, slot) == Value::None).then_some(name)
     }
 
     /// Every row as listed, in every column, for a file.
