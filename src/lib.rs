@@ -1,7 +1,7 @@
 //! The map of the house: each room, what it is for, and which way its dependencies point.
 //!
 //! ```text
-//! cli ─► ui ─► app ─► { remedy, playbook, detect } ─► world
+//! cli ─► ui ─► app ─► { remedy, playbook, detect } ─► judge ─► world
 //!              app ─► { config, telemetry } ─► world
 //! cluster ─► world          (the only room that names the kube crates)
 //! cli ─► khud_sim           (crates/sim, the embedded cluster: named in cli/sim.rs alone, with the feature `demo`)
@@ -16,6 +16,7 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod detect;
+pub mod judge;
 pub mod playbook;
 pub mod remedy;
 pub mod telemetry;

@@ -8,19 +8,34 @@ use regex::Regex;
 
 /// Which rooms each room may name. A room may always name itself.
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
-    let everything: &[&str] =
-        &["world", "detect", "playbook", "remedy", "telemetry", "config", "cluster", "app", "ui", "term"];
+    let everything: &[&str] = &[
+        "world",
+        "judge",
+        "detect",
+        "playbook",
+        "remedy",
+        "telemetry",
+        "config",
+        "cluster",
+        "app",
+        "ui",
+        "term",
+    ];
     BTreeMap::from([
         ("world", &[] as &[&str]),
-        ("detect", &["world"]),
-        ("playbook", &["world"]),
-        ("remedy", &["world"]),
+        ("judge", &["world"]),
+        ("detect", &["world", "judge"]),
+        ("playbook", &["world", "judge"]),
+        ("remedy", &["world", "judge"]),
         ("telemetry", &["world"]),
         ("config", &["world"]),
         ("cluster", &["world"]),
         ("term", &[]),
-        ("app", &["world", "detect", "playbook", "remedy", "telemetry", "config", "cluster", "term"]),
-        ("ui", &["world", "detect", "playbook", "remedy", "telemetry", "config", "app", "term"]),
+        (
+            "app",
+            &["world", "judge", "detect", "playbook", "remedy", "telemetry", "config", "cluster", "term"],
+        ),
+        ("ui", &["world", "judge", "detect", "playbook", "remedy", "telemetry", "config", "app", "term"]),
         ("cli", everything),
     ])
 }

@@ -1,14 +1,16 @@
-//! `docs/signals.md` maps every item of the checklist to a rule that exists, or says why there is none.
+//! `docs/signals.md` maps every item of the checklist to a rule that fires or stands on the roadmap, or says why there is none.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeSet;
 
-use khud::detect::registry::rule;
+use khud::judge::rule;
 
 #[test]
 fn no_item_of_the_checklist_is_left_out() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/signals.md");
     let text = std::fs::read_to_string(path).unwrap();
+    let roadmap = std::fs::read_to_string(path.replace("signals.md", "roadmap.md")).unwrap();
+    let planned = |id: &str| roadmap.contains(&format!("| `{id}` |"));
     let mut seen = BTreeSet::new();
     for line in text.lines().filter(|l| l.starts_with("| 0")) {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
@@ -21,7 +23,7 @@ fn no_item_of_the_checklist_is_left_out() {
                 for id in answer.split(", ") {
                     let id = id.strip_prefix('`').and_then(|s| s.strip_suffix('`'));
                     let id = id.unwrap_or_else(|| panic!("{item}: {answer:?} names no rule"));
-                    assert!(rule(id).is_some(), "{item}: there is no rule {id}");
+                    assert!(rule(id).is_some() || planned(id), "{item}: there is no rule {id}");
                 }
             }
         }
@@ -39,9 +41,7 @@ fn no_item_of_the_checklist_is_left_out() {
 #[test]
 fn every_rule_that_can_fire_opens_a_tree_that_is_there() {
     let library = khud::playbook::library::Library::embedded().unwrap();
-    let missing: Vec<_> = khud::detect::registry::RULES
-        .iter()
-        .filter(|r| !matches!(r.needs, khud::detect::registry::Needs::NotYet(_)))
+    let missing: Vec<_> = khud::judge::rules()
         .filter(|r| library.get(r.playbook).is_none())
         .map(|r| (r.id, r.playbook))
         .collect();

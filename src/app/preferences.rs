@@ -16,7 +16,7 @@ use crate::config::settings::{Notifications, Times};
 use crate::config::sheet::{BUILT_IN, Sheet};
 use crate::config::theme::Glyphs;
 use crate::config::{Config, Id, Key, Settings, Theme};
-use crate::detect::{DetectConfig, registry, user};
+use crate::detect::{DetectConfig, user};
 
 /// Keys shown while presenting.
 const KEYS: usize = 8;
@@ -84,7 +84,7 @@ impl Preferences {
             Vec::new()
         });
         let own = config.rules.iter().map(|r| &*r.id);
-        let known: BTreeSet<&str> = registry::RULES.iter().map(|r| r.id).chain(own).collect();
+        let known: BTreeSet<&str> = crate::judge::rules().map(|r| r.id).chain(own).collect();
         for id in config.severity.keys().filter(|id| !known.contains(id.as_str())) {
             let near = crate::config::document::nearest(id, known.iter().copied());
             let near = near.map(|n| format!("; did you mean {n:?}?")).unwrap_or_default();

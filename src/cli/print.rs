@@ -6,8 +6,8 @@ use super::args::{Cli, Print};
 use super::{exit, out, settings};
 use crate::config::files::{self, Places};
 use crate::config::print;
-use crate::detect::registry;
 use crate::detect::user::UserRules;
+use crate::judge::registry;
 
 pub fn run(what: &Print) -> u8 {
     match what {

@@ -4,10 +4,12 @@ use std::collections::HashSet;
 
 use crate::world::{Kind, ObjectRef, Pod, Time, World, Writer};
 
-use super::config::{Thresholds, seconds};
 use super::finding::WhatChanged;
 use super::group::Group;
-use super::memory::{Memory, rollout_of, template_change};
+use crate::judge::limits::{Thresholds, seconds};
+use crate::judge::workload::{rollout_of, template_change};
+
+use super::past_states::PastStates;
 
 /// Changes named on a finding.
 const NAMED: usize = 5;
@@ -17,7 +19,7 @@ const LOOKED_AT: usize = 20;
 /// The changes before `since`, nearest first. What the World still shows counts as well as what was watched.
 pub fn before(
     world: &World,
-    memory: &Memory,
+    memory: &PastStates,
     root: &ObjectRef,
     group: &Group,
     since: Time,
@@ -101,7 +103,7 @@ fn touched(world: &World, root: &ObjectRef, group: &Group) -> HashSet<ObjectRef>
 }
 
 fn of_pod(world: &World, pod: &Pod, out: &mut HashSet<ObjectRef>) {
-    out.insert(world.root(&super::pod::reference(pod)));
+    out.insert(world.root(&crate::judge::pod::reference(pod)));
     if !pod.node.is_empty() {
         out.insert(ObjectRef::new(Kind::Node, "", pod.node.clone()));
     }

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use crate::world::ask::LogTail;
 use crate::world::{Change, Kind, Meta, ObjectRef, Time, What, World};
 
-use super::config::{DetectConfig, seconds};
-use super::fields::KINDS;
-use super::finding::{Finding, FindingChange, Key, State, Turn};
+use super::changed;
+use super::config::DetectConfig;
+use super::finding::{Finding, FindingChange, State, Turn};
 use super::group::{self, Groups};
 use super::logs::LogBook;
-use super::memory::{Memory, is_configuration};
+use super::past_states::{PastStates, is_configuration};
 use super::quiet::{How, Quiet};
-use super::room::Room;
-use super::signal::{Ctx, Out};
 use super::user::UserRules;
-use super::{changed, job, node, pod, service, volume, workload};
+use crate::judge::fields::KINDS;
+use crate::judge::free_capacity::FreeCapacity;
+use crate::judge::limits::seconds;
+use crate::judge::{Ctx, Diagnosed, Key, Out, judge, pod};
 
 /// Kinds whose first lists must be complete before absence means anything.
 const LISTED: &[Kind] = &[Kind::Pod, Kind::Service, Kind::EndpointSlice, Kind::ReplicaSet];
@@ -26,9 +27,9 @@ pub struct Detector {
     config: DetectConfig,
     rules: UserRules,
     groups: Groups,
-    memory: Memory,
+    past: PastStates,
     logs: LogBook,
-    room: Room,
+    free: FreeCapacity,
     /// Objects to judge again at a time, and that time by object.
     timers: BTreeSet<(Time, ObjectRef)>,
     due: HashMap<ObjectRef, Time>,
@@ -143,7 +144,7 @@ impl Detector {
 
     /// What changed in the cluster since this was last asked: rollouts, configuration, nodes. For the timeline.
     pub fn take_changes(&mut self) -> Vec<super::finding::WhatChanged> {
-        self.memory.take_fresh()
+        self.past.take_fresh()
     }
 
     /// Log tails to fetch now: at most four in flight. Each must be answered with `on_log`.
@@ -214,7 +215,7 @@ impl Detector {
         let object = &change.object;
         match &object.kind {
             Kind::Pod => {
-                self.memory.pod(world, change, &self.config.thresholds, now);
+                self.past.pod(world, change, &self.config.thresholds, now);
                 let well = world
                     .pods
                     .get(change.slot)
@@ -242,7 +243,7 @@ impl Detector {
                 }
             }
             Kind::Node => {
-                let turn = self.memory.node(world, change, now);
+                let turn = self.past.node(world, change, now);
                 self.queue(object.clone());
                 if turn.readiness_changed {
                     let pods: Vec<_> = world.pods_on(&object.name).map(|(_, p)| pod::reference(p)).collect();
@@ -250,7 +251,7 @@ impl Detector {
                 }
             }
             Kind::ReplicaSet => {
-                self.memory.workload(world, change, now);
+                self.past.workload(world, change, now);
                 match world.replica_sets.get(change.slot).filter(|r| r.meta.name == object.name) {
                     Some(set) => {
                         if change.what == What::Added {
@@ -273,7 +274,7 @@ impl Detector {
                 }
             }
             Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => {
-                self.memory.workload(world, change, now);
+                self.past.workload(world, change, now);
                 self.queue(object.clone());
             }
             Kind::Job | Kind::CronJob => {
@@ -286,13 +287,13 @@ impl Detector {
                 }
             }
             Kind::EndpointSlice => {
-                if let Some(service) = self.memory.slice(world, change, now) {
+                if let Some(service) = self.past.slice(world, change, now) {
                     self.queue(service);
                 }
             }
             Kind::Service => {
                 if matches!(change.what, What::Removed(_)) {
-                    self.memory.forget_service(object);
+                    self.past.forget_service(object);
                 }
                 self.queue(object.clone());
             }
@@ -301,11 +302,11 @@ impl Detector {
                 self.pods_of_claim(world, object);
             }
             Kind::ResourceQuota => {
-                self.memory.quota(world, change, now);
+                self.past.quota(world, change, now);
                 self.queue(object.clone());
             }
             kind if is_configuration(kind) => {
-                self.memory.configuration(world, change, now);
+                self.past.configuration(world, change, now);
             }
             _ => {}
         }
@@ -316,6 +317,7 @@ impl Detector {
         let waiting: Vec<ObjectRef> = self
             .groups
             .sick_pods(&claim.namespace)
+            .into_iter()
             .map(|(o, _)| o.clone())
             .filter(|o| {
                 world.pods.find(&o.namespace, &o.name).is_some_and(|p| p.spec.claims.contains(&claim.name))
@@ -339,8 +341,8 @@ impl Detector {
     }
 
     fn settle(&mut self, world: &World, now: Time) -> Vec<FindingChange> {
-        self.room.age(now);
-        if self.memory.fleet.take_dirty() {
+        self.free.age(now);
+        if self.past.fleet.take_dirty() {
             self.first.extend(world.nodes.values().map(crate::world::Object::reference));
         }
         for object in std::mem::take(&mut self.first) {
@@ -362,11 +364,11 @@ impl Detector {
         let ctx = Ctx {
             world,
             now,
-            memory: &self.memory,
-            logs: &self.logs,
-            room: &self.room,
+            past: &self.past,
+            logs: &self.logs.answers,
+            free: &self.free,
             limits: &self.config.thresholds,
-            groups: &self.groups,
+            diagnosed: &self.groups,
         };
         let mut out = Out::default();
         judge(&ctx, object, &mut out);
@@ -429,7 +431,7 @@ impl Detector {
                     super::traits::name(world, group, &mut finding);
                     finding.changed = changed::before(
                         world,
-                        &self.memory,
+                        &self.past,
                         &key.root,
                         group,
                         finding.since,
@@ -501,35 +503,5 @@ impl Detector {
             rank(a).cmp(&rank(b)).then_with(|| a.key.cmp(&b.key))
         });
         out
-    }
-}
-
-/// What the rules say of an object now. Nothing, where it is gone.
-fn judge(ctx: &Ctx, object: &ObjectRef, out: &mut Out) {
-    let (w, ns, name) = (ctx.world, &*object.namespace, &*object.name);
-    macro_rules! found {
-        ($table:ident, $judge:path) => {
-            if let Some(record) = w.$table.find(ns, name) {
-                $judge(ctx, record, object, out);
-            }
-        };
-    }
-    match &object.kind {
-        Kind::Pod => {
-            if let Some(p) = w.pods.find(ns, name) {
-                pod::judge(ctx, p, out);
-            }
-        }
-        Kind::Node => found!(nodes, node::judge),
-        Kind::PersistentVolumeClaim => found!(claims, volume::claim),
-        Kind::ResourceQuota => found!(quotas, service::quota),
-        Kind::Job => found!(jobs, job::judge),
-        Kind::CronJob => found!(cron_jobs, job::cron),
-        Kind::Service => found!(services, service::judge),
-        Kind::Deployment => found!(deployments, workload::judge),
-        Kind::ReplicaSet => found!(replica_sets, workload::judge),
-        Kind::StatefulSet => found!(stateful_sets, workload::judge),
-        Kind::DaemonSet => found!(daemon_sets, workload::judge),
-        _ => {}
     }
 }

@@ -1,37 +1,12 @@
 //! A finding: what is wrong with which object, since when, and the proof. Serialises as `khud scan -o json` prints it.
 
-use std::fmt;
+use serde::{Deserialize, Serialize, Serializer};
 
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
-
+use crate::judge::evidence::object_json;
+use crate::judge::{Evidence, Key, Severity};
 use crate::world::{ObjectRef, Text, Time};
 
 use super::quiet::{How, Quieted};
-
-/// How bad it is. Ordered: `Critical` is the greatest.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    Info,
-    Warning,
-    Critical,
-}
-
-impl Severity {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Severity::Info => "info",
-            Severity::Warning => "warning",
-            Severity::Critical => "critical",
-        }
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
 
 /// Where a finding stands: seen but not yet for long enough, true now, or no longer true but not yet let go.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -52,18 +27,6 @@ impl State {
     }
 }
 
-/// One piece of proof: where it was read, the text or number itself, on which object, and when it was written.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Evidence {
-    /// `pod status`, `event Failed`, `log`, `condition Ready`, …
-    pub source: Text,
-    /// The cluster's own words, cut to `text::QUOTE` characters; not sanitised for a terminal.
-    pub quote: String,
-    #[serde(serialize_with = "object_json")]
-    pub object: ObjectRef,
-    pub at: Option<Time>,
-}
-
 /// Something that changed shortly before a finding began and touches what is affected.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct WhatChanged {
@@ -74,13 +37,6 @@ pub struct WhatChanged {
     /// The controller or client that wrote it; empty where nobody is known.
     #[serde(skip_serializing_if = "nobody")]
     pub by: Text,
-}
-
-/// What makes two findings the same one: the object to fix and the family of causes that fold together on it.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct Key {
-    pub root: ObjectRef,
-    pub family: Text,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -164,15 +120,6 @@ pub struct FindingChange {
 
 fn nobody(by: &Text) -> bool {
     by.is_empty()
-}
-
-/// `{kind, namespace, name}` with the API's word for the kind, known to khud or not.
-pub(super) fn object_json<S: Serializer>(object: &ObjectRef, s: S) -> Result<S::Ok, S::Error> {
-    let mut out = s.serialize_struct("object", 3)?;
-    out.serialize_field("kind", object.kind.name())?;
-    out.serialize_field("namespace", &*object.namespace)?;
-    out.serialize_field("name", &*object.name)?;
-    out.end()
 }
 
 fn maybe_object_json<S: Serializer>(object: &Option<ObjectRef>, s: S) -> Result<S::Ok, S::Error> {

@@ -6,15 +6,13 @@ use std::sync::Arc;
 
 use crate::world::{Kind, Node, Text, World};
 
-use super::finding::{Evidence, Finding, State};
+use super::finding::{Finding, State};
 use super::quiet::How;
-use super::text::{self, bounded};
 use super::traits;
+use crate::judge::Evidence;
+use crate::judge::node::{GPUS, NODES};
+use crate::judge::text::{self, bounded};
 
-/// What nodes that are not ready fold under.
-pub const NODES: &str = "nodes not ready";
-/// What nodes that lost GPUs fold under.
-pub const GPUS: &str = "nodes without their GPUs";
 /// Fewer than this each keep their own line: two may be a coincidence.
 const FEW: usize = 3;
 /// Others named on the line that stands for all.

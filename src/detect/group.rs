@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use crate::world::{Kind, ObjectRef, Text, Time};
 
-use super::finding::{Evidence, Finding, Key, Severity, State};
-use super::signal::{Part, Signal};
-use super::text::{self, bounded};
+use super::finding::{Finding, State};
+use crate::judge::text::{self, bounded};
+use crate::judge::{Diagnosed, Diagnosis, Evidence, Key, Part, Severity};
 
 /// Pieces of evidence kept on a finding.
 const EVIDENCE: usize = 10;
 
 #[derive(Debug, Default)]
 pub struct Group {
-    pub members: BTreeMap<ObjectRef, Signal>,
+    pub members: BTreeMap<ObjectRef, Diagnosis>,
     /// As last built.
     pub finding: Option<Arc<Finding>>,
     /// When it lost its last member.
@@ -33,11 +33,6 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// The findings that the object has a share in, its own first.
-    pub fn of(&self, object: &ObjectRef) -> &[Key] {
-        self.objects.get(object).map_or(&[], Vec::as_slice)
-    }
-
     /// The findings whose cure is at that object.
     pub fn at_root(&self, root: &ObjectRef) -> impl Iterator<Item = &Key> {
         self.by_root.get(root).into_iter().flatten()
@@ -56,22 +51,12 @@ impl Groups {
         self.dirty.extend(self.groups.keys().cloned());
     }
 
-    pub fn severity(&self, key: &Key) -> Severity {
-        let members = self.groups.get(key).into_iter().flat_map(|g| g.members.values());
-        members.map(|s| s.severity).max().unwrap_or(Severity::Info)
-    }
-
-    /// Pods of the namespace that have a share in a finding.
-    pub fn sick_pods(&self, namespace: &str) -> impl Iterator<Item = (&ObjectRef, &[Key])> {
-        self.pods.get(namespace).into_iter().flatten().map(|o| (o, self.of(o)))
-    }
-
     /// Services of the namespace that have a share in a finding.
     pub fn sick_services(&self, namespace: &str) -> impl Iterator<Item = &ObjectRef> {
         self.services.get(namespace).into_iter().flatten()
     }
 
-    pub fn signal(&self, key: &Key, object: &ObjectRef) -> Option<&Signal> {
+    pub fn signal(&self, key: &Key, object: &ObjectRef) -> Option<&Diagnosis> {
         self.groups.get(key)?.members.get(object)
     }
 
@@ -80,7 +65,7 @@ impl Groups {
     }
 
     /// Replaces what is said of an object. `true` where anything of it is new.
-    pub fn replace(&mut self, object: &ObjectRef, signals: Vec<Signal>, now: Time) -> bool {
+    pub fn replace(&mut self, object: &ObjectRef, signals: Vec<Diagnosis>, now: Time) -> bool {
         let old = self.objects.remove(object).unwrap_or_default();
         let mut keys: Vec<Key> = Vec::with_capacity(signals.len());
         let mut changed = false;
@@ -153,6 +138,21 @@ impl Groups {
     }
 }
 
+impl Diagnosed for Groups {
+    fn of(&self, object: &ObjectRef) -> &[Key] {
+        self.objects.get(object).map_or(&[], Vec::as_slice)
+    }
+
+    fn severity(&self, key: &Key) -> Severity {
+        let members = self.groups.get(key).into_iter().flat_map(|g| g.members.values());
+        members.map(|s| s.severity).max().unwrap_or(Severity::Info)
+    }
+
+    fn sick_pods(&self, namespace: &str) -> Vec<(&ObjectRef, &[Key])> {
+        self.pods.get(namespace).into_iter().flatten().map(|o| (o, self.of(o))).collect()
+    }
+}
+
 /// The finding that a group's members make, and when it fires where it is pending.
 pub fn build(key: &Key, group: &Group, now: Time) -> Option<(Finding, Option<Time>)> {
     let best = |part: Part| {
@@ -172,10 +172,11 @@ pub fn build(key: &Key, group: &Group, now: Time) -> Option<(Finding, Option<Tim
     let part = |p: Part| group.members.iter().filter(move |(_, s)| s.part == p);
     let affected = group.members.iter().filter(|(o, _)| o.kind == Kind::Pod).count();
     let count = if affected > 0 { affected } else { part(Part::Member).count().max(1) };
-    let telling = |s: &&Signal| s.part != Part::Victim || member.is_none() && overlay.is_none();
+    let telling = |s: &&Diagnosis| s.part != Part::Victim || member.is_none() && overlay.is_none();
     let severity = group.members.values().filter(telling).map(|s| s.severity).max().unwrap_or(Severity::Info);
     // What follows from it may be older than it is known to be (a Service first seen empty), or waits by itself.
-    let proved = |s: &&Signal| matches!(s.part, Part::Member | Part::Overlay) || member.or(overlay).is_none();
+    let proved =
+        |s: &&Diagnosis| matches!(s.part, Part::Member | Part::Overlay) || member.or(overlay).is_none();
     let its = || group.members.values().filter(telling).filter(proved);
     let since = its().map(|s| s.since).min().unwrap_or(now);
     let fires = its().map(|s| s.fires_at).min().unwrap_or(now);

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::world::{ObjectRef, Text, Time};
 
-use super::finding::{Finding, Key, Severity};
+use super::finding::Finding;
+use crate::judge::{Key, Severity};
 
 /// An acknowledgement that outlives its cockpit is good for a shift: nobody can tell whether the same trouble ended
 /// and began again meanwhile.

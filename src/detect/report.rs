@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use crate::world::{StreamState, Time, World, time};
 
-use super::finding::{Finding, Severity, State};
+use super::finding::{Finding, State};
 use super::quiet::How;
+use crate::judge::Severity;
 
 /// One source and whether it could be seen.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]

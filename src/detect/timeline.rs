@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::world::{Kind, ObjectRef, Time};
 
-use super::finding::{FindingChange, Severity, State, Turn, WhatChanged};
+use super::finding::{FindingChange, State, Turn, WhatChanged};
 use super::report::{code, inline};
-use super::text::{self, bounded};
+use crate::judge::Severity;
+use crate::judge::text::{self, bounded};
 
 /// Entries held in memory.
 pub const HELD: usize = 20_000;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::world::{Kind, Node, ObjectRef, Pod, World};
 
-use super::finding::{Evidence, Finding};
+use super::finding::Finding;
 use super::group::Group;
-use super::memory::driver;
-use super::signal::Part;
+use crate::judge::Evidence;
+use crate::judge::Part;
+use crate::judge::node::driver;
 
 const IMAGE: &str = "of image";
 
@@ -36,7 +37,7 @@ pub fn name(world: &World, group: &Group, finding: &mut Finding) {
     }
     let Some((what, value)) = shared(&ours, &theirs) else { return };
     let share = format!("{}; all {} are {what} {value}", finding.title, pods.len());
-    if share.chars().count() <= super::text::TITLE {
+    if share.chars().count() <= crate::judge::text::TITLE {
         finding.title = share;
     }
     finding.evidence.push(Evidence {
@@ -52,7 +53,7 @@ pub fn name(world: &World, group: &Group, finding: &mut Finding) {
 }
 
 fn siblings<'w>(world: &'w World, pod: &Pod) -> Option<Vec<&'w Pod>> {
-    let root = world.root(&super::pod::reference(pod));
+    let root = world.root(&crate::judge::pod::reference(pod));
     let uid = world.meta(&root)?.uid.clone();
     let mut sets: Vec<_> = world.replica_sets_of(&uid).map(|(_, r)| r.meta.uid.clone()).collect();
     sets.push(uid);

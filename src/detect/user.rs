@@ -10,11 +10,11 @@ use serde_json::Value;
 use crate::world::cel::as_cel;
 use crate::world::{Kind, ObjectRef, Text, Time, World};
 
-use super::config::seconds;
-use super::fields::{self, KINDS};
-use super::finding::Severity;
-use super::signal::{Out, Signal};
-use super::text::QUOTE;
+use crate::judge::Severity;
+use crate::judge::fields::{self, KINDS};
+use crate::judge::limits::seconds;
+use crate::judge::text::QUOTE;
+use crate::judge::{Diagnosis, Out};
 
 /// Longest expression or template.
 const LONGEST: usize = 4096;
@@ -100,7 +100,7 @@ pub fn load(yaml: &str) -> Result<Vec<UserRule>, Vec<String>> {
     let (mut rules, mut faults): (Vec<UserRule>, Vec<String>) = (Vec::new(), Vec::new());
     for written in file.rules {
         let id = written.id.clone();
-        if super::registry::rule(&id).is_some() || rules.iter().any(|r| *r.id == *id) {
+        if crate::judge::rule(&id).is_some() || rules.iter().any(|r| *r.id == *id) {
             faults.push(format!("rule {id:?}: the id is taken; choose another"));
             continue;
         }
@@ -222,12 +222,12 @@ impl UserRules {
             }
             let title = render(&rule.title, &context);
             let row = rule.row.as_ref().map_or_else(|| rule.id.to_string(), |r| render(r, &context));
-            let mut s = Signal::named(rule.id.clone(), object.clone(), since)
+            let mut s = Diagnosis::named(rule.id.clone(), object.clone(), since)
                 .title(title)
                 .row(row)
                 .severity(rule.severity)
                 .fires_at(fires)
-                .evidence("your rule", super::text::bounded(&rule.when, QUOTE), object, None);
+                .evidence("your rule", crate::judge::text::bounded(&rule.when, QUOTE), object, None);
             s.cause = rule.cause.clone();
             s.playbook = rule.playbook.clone();
             out.push(s);

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::facts::{ago, at, conditions, object, proof};
-use crate::world::patterns::{self, status};
+use crate::judge::patterns::{self, status};
+use crate::world::quantity::bytes;
 use crate::world::{
     Container, ContainerState, Kind, Node, ObjectRef, Phase, Pod, Service, Status, Time, World, condition,
 };
@@ -133,7 +134,7 @@ pub(super) fn claim(world: &World, o: &ObjectRef, now: Time) -> Result<Value, St
     out["phase"] = json!(&*c.phase);
     out["class"] = json!(c.class.as_deref().unwrap_or(""));
     out["class_named"] = json!(c.class.as_ref().is_some_and(|c| !c.is_empty()));
-    out["requested"] = json!(status::bytes(c.requested));
+    out["requested"] = json!(bytes(c.requested));
     out["age_s"] = json!(ago(c.meta.created, now));
     out["used_by"] = json!(mine.map(|p| &*p.meta.name).collect::<Vec<_>>());
     Ok(out)

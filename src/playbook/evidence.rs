@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::tree::Need;
 use super::walk::{Read, Reading};
 use super::{around, facts};
+use crate::judge::patterns::log;
 use crate::world::ask::{Call, Exec, LogTail};
-use crate::world::patterns::log;
 use crate::world::{ContainerState, ObjectRef, World};
 
 /// Lines of a log that are read.
@@ -99,7 +99,7 @@ pub(super) fn logs(readings: &[(Read, Result<Reading, String>)], o: &ObjectRef) 
             None => (None, last),
         };
         let value = json!({
-            "cause": clue.map_or("", |c| c.cause), "words": clue.map_or("", |c| &*c.words),
+            "cause": clue.map_or("", |c| c.cause.id()), "words": clue.map_or("", |c| &*c.words),
             "subject": clue.map_or("", |c| &*c.subject), "quote": strip_time(quote), "source": source, "at": "",
             "object": facts::object(o), "lines": shown, "previous": tail.previous,
             "errors": shown.iter().filter(|l| is_error(l)).count(), "last": strip_time(last),
@@ -120,7 +120,7 @@ pub(super) fn plugin(readings: &[(Read, Result<Reading, String>)], mut plugin: V
         let end = &lines[lines.len().saturating_sub(LINES)..];
         plugin["lines"] = json!(end.iter().map(|l| strip_time(l)).collect::<Vec<_>>());
         if let Some((clue, line)) = log(&lines) {
-            plugin["cause"] = json!(clue.cause);
+            plugin["cause"] = json!(clue.cause.id());
             plugin["words"] = json!(clue.words);
             plugin["quote"] = json!(strip_time(line));
             plugin["source"] = json!("log of the device plugin");

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::world::patterns::{self, Clue, ProbeKind, ProbeOutcome, status};
-use crate::world::scheduling::why_pending;
+use crate::judge::patterns::{self, Match, ProbeKind, ProbeOutcome, status};
+use crate::judge::pending::why_pending;
+use crate::world::quantity::bytes;
 use crate::world::{
     Condition, Container, ContainerState, Event, Handler, Kind, ObjectRef, Phase, Pod, Probe, Role, Status,
     Terminated, Time, Workload, World, condition,
@@ -34,7 +35,7 @@ pub(super) fn ago(t: Option<Time>, now: Time) -> i64 {
 
 /// A proof as playbooks see it: cause and words empty where nothing is proved.
 pub(super) fn proof(
-    clue: Option<Clue>,
+    clue: Option<Match>,
     source: &str,
     quote: &str,
     when: Option<Time>,
@@ -42,7 +43,7 @@ pub(super) fn proof(
 ) -> Value {
     match clue {
         Some(c) => json!({
-            "cause": c.cause, "words": c.words, "subject": c.subject,
+            "cause": c.cause.id(), "words": c.words, "subject": c.subject,
             "source": source, "quote": quote.trim(), "at": at(when), "object": self::object(object),
         }),
         None => json!({
@@ -113,7 +114,7 @@ fn exit(c: &Container, t: Option<&Terminated>, now: Time) -> Value {
         _ => -1,
     };
     let clue = status::ended(c, t).or_else(|| status::again(c, t));
-    let (cause, words) = clue.map_or(("", String::new()), |c| (c.cause, c.words));
+    let (cause, words) = clue.map_or(("", String::new()), |c| (c.cause.id(), c.words));
     json!({
         "exit_code": t.exit_code, "reason": &*t.reason, "message": &*t.message, "ago_s": ago(t.finished, now),
         "ran_s": ran, "cause": cause, "words": words, "quote": quote_exit(t), "at": at(t.finished),
@@ -150,7 +151,7 @@ fn container(c: &Container, now: Time) -> Value {
         "state": state, "reason": reason, "message": message, "since_s": ago(since, now),
         "last": exit(c, ended, now),
         "memory_limit": limit,
-        "memory_limit_text": c.spec.limits.memory.map_or_else(|| "no limit".to_owned(), status::bytes),
+        "memory_limit_text": c.spec.limits.memory.map_or_else(|| "no limit".to_owned(), bytes),
         "ports": c.spec.ports.iter().map(|p| json!({"name": &*p.name, "number": p.number})).collect::<Vec<_>>(),
         "liveness": probe(c.spec.liveness.as_ref()),
         "readiness": probe(c.spec.readiness.as_ref()),
@@ -369,7 +370,7 @@ pub(super) fn schedule(world: &World, o: &ObjectRef) -> Value {
     let u = world.pods.find(&o.namespace, &o.name).and_then(|p| why_pending(world, p));
     match u {
         Some(u) => json!({
-            "cause": u.cause, "words": u.words, "subject": u.subject, "quote": u.quote,
+            "cause": u.cause.id(), "words": u.words, "subject": u.subject, "quote": u.quote,
             "source": "condition PodScheduled", "at": at(u.at), "object": object(o),
         }),
         None => proof(None, "condition PodScheduled", "", None, o),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::library::Library;
 use super::tree::{Decide, Playbook};
-use crate::world::causes;
+use crate::judge;
 
 /// One complaint, with its line.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -63,7 +63,7 @@ pub fn lint(book: &Playbook, actions: &[&str], library: &Library) -> Vec<Problem
         if !reached.contains(id.as_str()) {
             say(leaf.line, format!("verdict {id} is never reached"));
         }
-        if !causes::known(&leaf.cause) {
+        if !judge::known(&leaf.cause) {
             say(leaf.line, format!("verdict {id} names the cause {:?}, which is not one", leaf.cause));
         }
         let all = variables_before(book, id);

@@ -6,7 +6,7 @@ use super::diff;
 use super::guard::Permission;
 use super::plan::{Severity, Stage};
 use super::run::{Cx, Done, Job, Params, STRATEGIC, Stop, patch};
-use crate::world::patterns::status::bytes;
+use crate::world::quantity::bytes;
 use crate::world::{ObjectRef, World};
 
 pub(super) fn cordon(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String> {

@@ -13,7 +13,7 @@ use super::jvm::{self, Jvm, command};
 use super::plan::{LocalFile, Severity, Stage};
 use super::run::{Cx, Done, Job, Params, Progress, Stop};
 use crate::world::ObjectRef;
-use crate::world::patterns::status::bytes;
+use crate::world::quantity::bytes;
 
 /// dd's block: small enough not to push a container at its limit over it.
 const BLOCK: u64 = 64 << 10;

@@ -6,8 +6,8 @@ use super::diff;
 use super::guard::{Permission, budgets_of};
 use super::plan::{Severity, Stage};
 use super::run::{Cx, Done, Job, Params, Stop};
+use crate::judge::patterns::budget_refusal;
 use crate::world::ask::{Answer, Call, Verb};
-use crate::world::patterns::budget_refusal;
 use crate::world::{ObjectRef, Pod, Uid};
 
 /// The eviction of one pod, of exactly the incarnation that was looked at.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::plan::Stage;
 use super::run::{Cx, Done, Progress, Stop};
-use crate::world::patterns::{Clue, status};
+use crate::judge::patterns::{Match, status};
 use crate::world::{Kind, ObjectRef, Pod, Status, Time, Workload, World, condition};
 
 /// A pod that keeps failing this long is taken for proof: one slow pull or restart is not.
@@ -78,7 +78,7 @@ pub(super) async fn watch(cx: &Cx, target: &ObjectRef, generation: i64) -> Resul
     })
 }
 
-fn sentence(pod: &str, clue: &Clue) -> String {
+fn sentence(pod: &str, clue: &Match) -> String {
     format!("{pod}: {} ({})", clue.words, clue.cause)
 }
 
@@ -127,7 +127,7 @@ pub(super) fn new_pods<'a>(world: &'a World, w: &Workload) -> Vec<&'a Pod> {
 }
 
 /// A pod of the new revision that fails for a reason its status proves.
-fn trouble(world: &World, w: &Workload) -> Option<(String, Clue)> {
+fn trouble(world: &World, w: &Workload) -> Option<(String, Match)> {
     new_pods(world, w)
         .into_iter()
         .filter(|p| p.meta.deleting.is_none())

@@ -1,13 +1,11 @@
 //! What we know of the cluster: records, indexes, and the changes a delta made. Knows neither kube nor terminals.
 
 pub mod ask;
-pub mod causes;
 pub mod cel;
 pub mod delta;
 pub mod intern;
 pub mod kind;
 mod lookup;
-pub mod patterns;
 pub mod quantity;
 pub mod record;
 pub mod restarts;

@@ -76,6 +76,23 @@ fn nanos(text: &str) -> Option<i128> {
     Some(if negative { -n } else { n })
 }
 
+/// `2Gi`, `512Mi`, `1500Ki`: the largest binary unit that divides it, else one decimal.
+pub fn bytes(n: u64) -> String {
+    for (unit, size) in [("Ti", 1u64 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)] {
+        if n >= size {
+            if n.is_multiple_of(size) {
+                return format!("{}{unit}", n / size);
+            }
+            if n >= 10 * size || unit == "Ki" {
+                return format!("{}{unit}", (n + size / 2) / size);
+            }
+            #[allow(clippy::cast_precision_loss)] // one decimal is all that is shown
+            return format!("{:.1}{unit}", n as f64 / size as f64);
+        }
+    }
+    format!("{n}B")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

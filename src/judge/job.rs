@@ -2,10 +2,29 @@
 
 use crate::world::{CronJob, Job, ObjectRef, Owner, Pod, Status, condition};
 
-use super::config::seconds;
-use super::finding::Severity;
-use super::signal::{Ctx, Out, Part, Signal};
+use super::diagnosis::{Ctx, Diagnosis, Out, Part};
+use super::evidence::Severity;
+use super::limits::seconds;
+use super::registry::causes;
 use super::{crash, workload};
+
+const WHY_JOB: &str = "the Job has given up: what it was to do is not done and will not be retried";
+const WHY_CRONJOB: &str = "work that was scheduled did not run, and nobody is told by default";
+
+/// What a Job that gave up folds under, with its pods.
+const FAILED: &str = "job.failed";
+
+causes! {
+    JOB_BACKOFF_LIMIT = "job.backoff-limit" Warning Watch("jobs, pods") tree "pod":
+        "the Job used up its retries",
+        why WHY_JOB, source "condition Failed";
+    JOB_DEADLINE = "job.deadline" Warning Watch("jobs, pods") tree "pod":
+        "the Job ran longer than it may",
+        why WHY_JOB, source "condition Failed";
+    CRONJOB_MISSED = "cronjob.missed" Warning Watch("cronjobs, events") tree "pod":
+        "a scheduled run was missed",
+        why WHY_CRONJOB, source "events MissSchedule, FailedNeedsStart, TooManyMissedTimes";
+}
 
 pub fn judge(ctx: &Ctx, job: &Job, object: &ObjectRef, out: &mut Out) {
     if job.meta.deleting.is_some() {
@@ -18,17 +37,17 @@ pub fn judge(ctx: &Ctx, job: &Job, object: &ObjectRef, out: &mut Out) {
         let (rule, title, row) = match &*c.reason {
             "DeadlineExceeded" => {
                 let deadline = job.deadline.map_or(String::new(), |d| format!(" of {d} s"));
-                ("job.deadline", format!("Job ran longer than its deadline{deadline}"), "deadline exceeded")
+                (JOB_DEADLINE, format!("Job ran longer than its deadline{deadline}"), "deadline exceeded")
             }
             _ => (
-                "job.backoff-limit",
+                JOB_BACKOFF_LIMIT,
                 format!("Job failed: {} failed pods, retries allowed {}", job.failed, job.backoff_limit),
                 "retries used up",
             ),
         };
         out.push(
-            Signal::new(rule, ctx.root(object), c.since.unwrap_or(ctx.now))
-                .family("job.failed")
+            Diagnosis::new(rule, ctx.root(object), c.since.unwrap_or(ctx.now))
+                .family(FAILED)
                 .title(title)
                 .row(row)
                 .evidence("condition Failed", format!("{}: {}", c.reason, c.message), object, c.since),
@@ -42,7 +61,7 @@ pub fn judge(ctx: &Ctx, job: &Job, object: &ObjectRef, out: &mut Out) {
         && let Some(event) = workload::failed_create(ctx, object, &job.meta.uid)
     {
         let (cause, title, row) = workload::refused(&event.note);
-        out.push(Signal::new(cause, ctx.root(object), event.first).title(title).row(row).event(event));
+        out.push(Diagnosis::new(cause, ctx.root(object), event.first).title(title).row(row).event(event));
     }
 }
 
@@ -77,7 +96,7 @@ pub fn failed_pod(ctx: &Ctx, pod: &Pod, object: &ObjectRef, owner: &Owner, out: 
     for s in &mut out.signals[before..] {
         s.severity = Severity::Warning;
         if failed {
-            s.key.family = "job.failed".into();
+            s.key.family = FAILED.into();
             s.part = Part::Consequence;
         }
     }
@@ -98,7 +117,7 @@ pub fn cron(ctx: &Ctx, cron: &CronJob, object: &ObjectRef, out: &mut Out) {
     });
     let Some(event) = event else { return };
     out.push(
-        Signal::new("cronjob.missed", object.clone(), event.first)
+        Diagnosis::new(CRONJOB_MISSED, object.clone(), event.first)
             .title(format!("a run scheduled by {:?} was missed", &*cron.schedule))
             .row("run missed")
             .event(event),

@@ -2,8 +2,9 @@
 
 use crate::world::{Container, ContainerState, Kind, ObjectRef, Phase, Pod, Role, Status, condition};
 
-use super::config::seconds;
-use super::signal::{Ctx, Out, Part, Signal};
+use super::diagnosis::{Ctx, Diagnosis, Out, Part};
+use super::limits::seconds;
+use super::node;
 use super::{crash, create, ended, image, ready, schedule, volume};
 
 pub fn reference(pod: &Pod) -> ObjectRef {
@@ -81,7 +82,7 @@ fn container(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
 fn victim(ctx: &Ctx, pod: &Pod, out: &mut Out) {
     let node = Ctx::node_ref(&pod.node);
     let since = pod.ready_since.unwrap_or(ctx.now);
-    let signal = Signal::new("node.not-ready", node, since)
+    let signal = Diagnosis::new(node::NOT_READY, node, since)
         .family(super::node::FAMILY)
         .part(Part::Victim)
         .title(format!("node {} is not ready", pod.node))

@@ -10,12 +10,12 @@ use crate::world::{Phase, Text, Time, World};
 type Amounts = Vec<(Text, u64, u64)>;
 
 #[derive(Debug, Default)]
-pub struct Room {
+pub struct FreeCapacity {
     /// By resource, with the time of the first computation.
     seen: RefCell<(Time, HashMap<String, Amounts>)>,
 }
 
-impl Room {
+impl FreeCapacity {
     /// Forgets what is older than five seconds.
     pub fn age(&self, now: Time) {
         let mut seen = self.seen.borrow_mut();

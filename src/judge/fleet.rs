@@ -4,8 +4,23 @@ use std::collections::BTreeMap;
 
 use crate::world::{Kind, Node, ObjectRef, Text};
 
-use super::memory::driver;
-use super::signal::{Ctx, Out, Signal};
+use super::diagnosis::{Ctx, Diagnosis, Out};
+use super::node::driver;
+use super::registry::causes;
+
+const WHY_NODE: &str =
+    "all pods of a node share its fate, and the scheduler may fill it again before anybody looks";
+const WHY_GPU: &str =
+    "GPUs are the dearest thing there is: vanished or sick ones fail jobs that ran for days, often silently";
+
+causes! {
+    NODE_VERSION_SKEW = "node.version-skew" Info Watch("nodes") tree "node":
+        "kubelets differ by more than one minor version",
+        why WHY_NODE, source "nodeInfo";
+    GPU_DRIVER_DRIFT = "gpu.driver-drift" Info Watch("nodes") tree "gpu":
+        "GPU nodes of one product run different drivers",
+        why WHY_GPU, source "label nvidia.com/cuda.driver-version.full";
+}
 
 /// How many nodes have which version.
 #[derive(Debug, Default)]
@@ -90,13 +105,13 @@ fn all_nodes() -> ObjectRef {
 }
 
 pub fn judge(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
-    let fleet = &ctx.memory.fleet;
+    let fleet = &ctx.past.fleet();
     let newest = fleet.kubelets.keys().next_back().copied();
     if let (Some(own), Some(newest)) = (minor(&node.info.kubelet), newest)
         && newest > own + 1
     {
         out.push(
-            Signal::new("node.version-skew", all_nodes(), ctx.now)
+            Diagnosis::new(NODE_VERSION_SKEW, all_nodes(), ctx.now)
                 .title(format!("kubelets are {} minor versions apart: 1.{own} to 1.{newest}", newest - own))
                 .row(format!("kubelet 1.{own}, others 1.{newest}"))
                 .evidence("node info", format!("kubelet {}", node.info.kubelet), object, None),
@@ -105,7 +120,7 @@ pub fn judge(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
     let Some((product, own)) = Share::of(node).driver else { return };
     let Some(usual) = fleet.usual(&product).filter(|usual| **usual != own) else { return };
     out.push(
-        Signal::new("gpu.driver-drift", all_nodes(), ctx.now)
+        Diagnosis::new(GPU_DRIVER_DRIFT, all_nodes(), ctx.now)
             .title(format!("nodes with {product} run different GPU drivers: {own} beside {usual}"))
             .row(format!("driver {own}, others {usual}"))
             .evidence(

@@ -1,29 +1,66 @@
 //! Why the scheduler finds no node for a pod: its message taken apart, with what is asked for and what is free.
 
-use crate::world::patterns::{self, Rejection};
+use crate::judge::patterns::{self, Rejection};
 use crate::world::scheduling;
 use crate::world::{Kind, ObjectRef, Pod, Status, condition};
 
-use super::config::seconds;
-use super::signal::{Ctx, Out, Signal};
+use super::diagnosis::{Ctx, Diagnosis, Out};
+use super::limits::seconds;
+use super::registry::{Cause, causes};
 use super::text::{bytes, millicores};
 use super::volume;
+
+const SCHED: &str = "condition PodScheduled; scheduler wording of 1.2x to 1.36";
+const WHY_SCHEDULE: &str = "the pod waits for a node that will not come by itself";
+
+causes! {
+    INSUFFICIENT = "schedule.insufficient" Critical Watch("pods, nodes") tree "pod":
+        "no node has enough of a resource left; names it, with need and most free",
+        why WHY_SCHEDULE, source SCHED;
+    SELECTOR = "schedule.selector" Critical Watch("pods, nodes") tree "pod":
+        "nodeSelector or node affinity matches no node",
+        why WHY_SCHEDULE, source SCHED;
+    TAINT = "schedule.taint" Critical Watch("pods, nodes") tree "pod":
+        "only nodes with taints that the pod does not tolerate are left",
+        why WHY_SCHEDULE, source SCHED;
+    CORDONED = "schedule.cordoned" Critical Watch("pods, nodes") tree "pod":
+        "the nodes that would fit are cordoned",
+        why WHY_SCHEDULE, source SCHED;
+    POD_AFFINITY = "schedule.pod-affinity" Critical Watch("pods") tree "pod":
+        "pod affinity or anti-affinity cannot be satisfied",
+        why WHY_SCHEDULE, source SCHED;
+    SPREAD = "schedule.spread" Critical Watch("pods") tree "pod":
+        "topology spread constraints cannot be satisfied",
+        why WHY_SCHEDULE, source SCHED;
+    HOST_PORT = "schedule.host-port" Critical Watch("pods") tree "pod":
+        "the host port is taken on every node that fits",
+        why WHY_SCHEDULE, source SCHED;
+    TOO_MANY_PODS = "schedule.too-many-pods" Critical Watch("pods, nodes") tree "pod":
+        "the nodes that fit run as many pods as they may",
+        why WHY_SCHEDULE, source SCHED;
+    GATED = "schedule.gated" Info Watch("pods") tree "pod":
+        "scheduling gates hold the pod back, as somebody asked",
+        why WHY_SCHEDULE, source SCHED;
+    UNKNOWN = "schedule.unknown" Critical Watch("pods") tree "pod":
+        "the scheduler gives a reason khud does not know; it is quoted",
+        why WHY_SCHEDULE, source SCHED;
+}
 
 /// Any GPU, where the message does not say which resource.
 const GPU: &str = "nvidia.com/gpu";
 
 /// How far a node came before it was refused, by the filter that refused it, in the order in which the scheduler runs
 /// them: a node refused by a later one passed the earlier ones, so the latest is what stands between the pod and a node.
-fn rank(cause: &str) -> u8 {
+fn rank(cause: Cause) -> u8 {
     match cause {
-        "schedule.cordoned" => 1,
-        "schedule.taint" => 2,
-        "schedule.selector" => 3,
-        "schedule.host-port" => 4,
-        "schedule.insufficient" | "schedule.too-many-pods" => 5,
+        CORDONED => 1,
+        TAINT => 2,
+        SELECTOR => 3,
+        HOST_PORT => 4,
+        INSUFFICIENT | TOO_MANY_PODS => 5,
         c if c.starts_with("volume.") => 6,
-        "schedule.spread" => 7,
-        "schedule.pod-affinity" => 8,
+        SPREAD => 7,
+        POD_AFFINITY => 8,
         _ => 0,
     }
 }
@@ -32,10 +69,8 @@ fn rank(cause: &str) -> u8 {
 fn reasons(message: &str) -> Vec<Rejection> {
     let mut found = patterns::scheduler(message).map_or_else(Vec::new, |s| s.rejections);
     for r in &mut found {
-        if r.cause == "unknown" {
-            r.cause = "schedule.unknown";
-        } else if r.why.contains("free storage") {
-            r.cause = "volume.capacity";
+        if r.why.contains("free storage") {
+            r.cause = volume::CAPACITY;
         }
     }
     found
@@ -52,7 +87,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     let fires = since.plus(seconds(ctx.limits.unschedulable));
     if &*scheduled.reason == "SchedulingGated" {
         out.push(
-            Signal::new("schedule.gated", root, since)
+            Diagnosis::new(GATED, root, since)
                 .title("held back by a scheduling gate")
                 .row("scheduling gate")
                 .evidence("condition PodScheduled", &*scheduled.message, object, scheduled.since),
@@ -71,7 +106,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     let ripe = ctx.now >= fires;
     let main = found.iter().max_by_key(|r| if ripe { main_rank(ctx, pod, r) } else { rank(r.cause) });
     let never = if ripe { never_fits(ctx, pod) } else { None };
-    let cause = never.or(main.map(|r| r.cause)).unwrap_or("schedule.unknown");
+    let cause = never.or(main.map(|r| r.cause)).unwrap_or(UNKNOWN);
     let nodes = found.iter().map(|r| r.nodes).sum::<u32>();
     let of = |r: &Rejection| {
         if found.len() > 1 && r.cause == cause {
@@ -80,16 +115,16 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
             String::new()
         }
     };
-    let mut signal = Signal::new(cause, root, since).fires_at(fires);
+    let mut signal = Diagnosis::new(cause, root, since).fires_at(fires);
     let (title, row) = match (cause, main) {
-        ("schedule.insufficient", r) => {
+        (INSUFFICIENT, r) => {
             let (what, free) = insufficient(ctx, pod, &found, ripe);
             if let Some(free) = free {
                 signal = signal.evidence("nodes", free, object, None);
             }
             (format!("no node has {what} free{}", r.map_or(String::new(), of)), format!("needs {what}"))
         }
-        ("schedule.selector", _) => {
+        (SELECTOR, _) => {
             let wanted: Vec<String> =
                 pod.spec.node_selector.iter().map(|(k, v)| format!("{k}={v}")).collect();
             if wanted.is_empty() {
@@ -99,31 +134,23 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
                 (format!("no node has the labels {wanted}"), format!("no node with {wanted}"))
             }
         }
-        ("schedule.taint", Some(r)) => {
+        (TAINT, Some(r)) => {
             (format!("only nodes with taints it does not tolerate are left{}", of(r)), "taints".into())
         }
-        ("schedule.cordoned", _) => {
-            ("the nodes that could take it are cordoned".into(), "nodes cordoned".into())
-        }
-        ("schedule.host-port", _) => {
-            ("its host port is taken on every node".into(), "host port taken".into())
-        }
-        ("schedule.too-many-pods", _) => {
-            ("the nodes run as many pods as they may".into(), "too many pods".into())
-        }
-        ("schedule.spread", _) => {
-            ("no node satisfies its topology spread constraints".into(), "topology spread".into())
-        }
-        ("schedule.pod-affinity", Some(r)) => {
+        (CORDONED, _) => ("the nodes that could take it are cordoned".into(), "nodes cordoned".into()),
+        (HOST_PORT, _) => ("its host port is taken on every node".into(), "host port taken".into()),
+        (TOO_MANY_PODS, _) => ("the nodes run as many pods as they may".into(), "too many pods".into()),
+        (SPREAD, _) => ("no node satisfies its topology spread constraints".into(), "topology spread".into()),
+        (POD_AFFINITY, Some(r)) => {
             let anti = if r.why.contains("anti-affinity") { "anti-affinity" } else { "affinity" };
             (format!("no node satisfies its pod {anti} rules"), format!("pod {anti}"))
         }
-        ("volume.zone", _) => ("its volume lives where no fitting node is".into(), "volume zone".into()),
-        ("volume.capacity", _) => ("no node has enough free storage".into(), "storage full".into()),
-        ("volume.claim-unbound", _) => {
+        (volume::ZONE, _) => ("its volume lives where no fitting node is".into(), "volume zone".into()),
+        (volume::CAPACITY, _) => ("no node has enough free storage".into(), "storage full".into()),
+        (volume::CLAIM_UNBOUND, _) => {
             ("no persistent volume is available for its claim".into(), "claim unbound".into())
         }
-        ("volume.attach", _) => {
+        (volume::ATTACH, _) => {
             ("the nodes carry as many volumes as they may".into(), "too many volumes".into())
         }
         _ => ("the scheduler finds no node".into(), "cannot be scheduled".into()),
@@ -138,22 +165,22 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
 
 /// What keeps the pod from every node there is, whatever the scheduler met first on each: a label no node carries, more
 /// GPUs than any node has.
-fn never_fits(ctx: &Ctx, pod: &Pod) -> Option<&'static str> {
+fn never_fits(ctx: &Ctx, pod: &Pod) -> Option<Cause> {
     if !ctx.world.synced(&Kind::Node) || ctx.world.nodes.is_empty() {
         return None;
     }
     let nodes = || ctx.world.nodes.values();
     if !pod.spec.node_selector.is_empty() && !nodes().any(|n| selected(pod, &n.meta.labels)) {
-        return Some("schedule.selector");
+        return Some(SELECTOR);
     }
     let gpus = scheduling::requests(pod, GPU);
-    (gpus > nodes().filter_map(|n| n.allocatable.gpu).max().unwrap_or(0)).then_some("schedule.insufficient")
+    (gpus > nodes().filter_map(|n| n.allocatable.gpu).max().unwrap_or(0)).then_some(INSUFFICIENT)
 }
 
 /// Taints are tested before selectors. Where the selector matches some node, the taint is what stands in the way.
 fn main_rank(ctx: &Ctx, pod: &Pod, r: &Rejection) -> u8 {
     let rank = rank(r.cause);
-    if r.cause != "schedule.selector" || pod.spec.node_selector.is_empty() {
+    if r.cause != SELECTOR || pod.spec.node_selector.is_empty() {
         return rank;
     }
     if ctx.world.nodes.values().any(|n| selected(pod, &n.meta.labels)) { 0 } else { 9 }
@@ -165,7 +192,7 @@ fn selected(pod: &Pod, labels: &crate::world::Labels) -> bool {
 
 /// `16 nvidia.com/gpu`, and where that is looked at what the best node has: `most free: 4 of 8 on gpu-worker-042`.
 fn insufficient(ctx: &Ctx, pod: &Pod, found: &[Rejection], look: bool) -> (String, Option<String>) {
-    let scarce: Vec<&Rejection> = found.iter().filter(|r| r.cause == "schedule.insufficient").collect();
+    let scarce: Vec<&Rejection> = found.iter().filter(|r| r.cause == INSUFFICIENT).collect();
     let first = scarce.iter().max_by_key(|r| r.nodes);
     let resource = first.map_or(GPU, |r| r.subject.as_str());
     let show = |n: u64| match resource {
@@ -180,7 +207,7 @@ fn insufficient(ctx: &Ctx, pod: &Pod, found: &[Rejection], look: bool) -> (Strin
     let fits = |name: &str| {
         ctx.world.nodes.find("", name).is_some_and(|n| !n.unschedulable && selected(pod, &n.meta.labels))
     };
-    let free = match ctx.room.most_free(ctx.world, resource, fits) {
+    let free = match ctx.free.most_free(ctx.world, resource, fits) {
         Some((node, free, all)) => {
             format!("needs {} {resource}; most free: {} of {} on {node}", show(need), show(free), show(all))
         }

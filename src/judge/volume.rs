@@ -4,13 +4,57 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::world::patterns;
+use crate::judge::patterns;
 use crate::world::{Claim, ContainerState, Event, Kind, ObjectRef, Phase, Pod, Time};
 
-use super::config::seconds;
+use super::diagnosis::{Ctx, Diagnosis, Out, same};
+use super::limits::seconds;
 use super::pattern;
-use super::signal::{Ctx, Out, Signal, same};
+use super::registry::{Cause, causes};
 use super::{create, pod as pods};
+
+const SCHED: &str = "condition PodScheduled; scheduler wording of 1.2x to 1.36";
+const WHY_VOLUME: &str = "the pod waits for its data, or cannot write any more";
+const WHY_SANDBOX: &str = "no pod starts on that node until its network or runtime is mended";
+
+causes! {
+    CLAIM_UNBOUND = "volume.claim-unbound" Critical Watch("pods, claims, events") tree "volume":
+        "the claim is not bound to a volume",
+        why WHY_VOLUME, source SCHED;
+    CLAIM_MISSING = "volume.claim-missing" Critical Watch("pods, claims") tree "pod":
+        "the claim that the pod names does not exist",
+        why WHY_VOLUME, source SCHED;
+    CLASS_MISSING = "volume.class-missing" Critical Watch("pods, claims, events") tree "volume":
+        "the claim's storage class does not exist",
+        why WHY_VOLUME, source "event ProvisioningFailed";
+    ZONE = "volume.zone" Critical Watch("pods") tree "pod":
+        "the volume lives where no fitting node is",
+        why WHY_VOLUME, source SCHED;
+    CAPACITY = "volume.capacity" Critical Watch("pods, claims, events") tree "pod":
+        "no storage with enough free space",
+        why WHY_VOLUME, source SCHED;
+    PROVISIONER = "volume.provisioner" Critical Watch("claims, events") tree "volume":
+        "the provisioner fails; its words are quoted",
+        why WHY_VOLUME, source "event ProvisioningFailed";
+    MOUNT = "volume.mount" Critical Watch("pods, events") tree "pod":
+        "the kubelet cannot mount a volume",
+        why WHY_VOLUME, source "event FailedMount";
+    ATTACH = "volume.attach" Critical Watch("pods, events") tree "pod":
+        "the volume cannot be attached to the node",
+        why WHY_VOLUME, source "event FailedAttachVolume";
+    MULTI_ATTACH = "volume.multi-attach" Critical Watch("pods, events") tree "pod":
+        "the volume is attached to another node",
+        why WHY_VOLUME, source "event FailedAttachVolume, `Multi-Attach error`";
+    PERMISSION = "volume.permission" Critical Watch("pods, events") tree "pod":
+        "mounting is refused for lack of permission",
+        why WHY_VOLUME, source "event FailedMount";
+    SANDBOX_NETWORK = "sandbox.network" Critical Watch("pods, events") tree "pod":
+        "the network plugin cannot set up the pod's sandbox",
+        why WHY_SANDBOX, source "event FailedCreatePodSandBox, NetworkNotReady";
+    SANDBOX_RUNTIME = "sandbox.runtime" Critical Watch("pods, events") tree "pod":
+        "the container runtime cannot make the pod's sandbox",
+        why WHY_SANDBOX, source "event FailedCreatePodSandBox";
+}
 
 static CLAIM: LazyLock<Regex> =
     LazyLock::new(|| pattern(r#"persistentvolumeclaim "([^"]+)" (not found|is being deleted|bound to)"#));
@@ -28,10 +72,10 @@ pub fn unschedulable(
 ) {
     let ns = &*pod.meta.namespace;
     let mut signal = match CLAIM.captures(message) {
-        Some(m) if &m[2] == "not found" => Signal::new("volume.claim-missing", root, since)
+        Some(m) if &m[2] == "not found" => Diagnosis::new(CLAIM_MISSING, root, since)
             .title(format!("claim {} does not exist", &m[1]))
             .row(format!("claim {} missing", &m[1])),
-        Some(m) => Signal::new("volume.claim-unbound", root, since)
+        Some(m) => Diagnosis::new(CLAIM_UNBOUND, root, since)
             .title(format!("claim {} {}", &m[1], if &m[2] == "bound to" { "lost its volume" } else { &m[2] }))
             .row(format!("claim {} lost", &m[1])),
         None => {
@@ -49,7 +93,7 @@ pub fn unschedulable(
                         None => signal,
                     }
                 }
-                None => Signal::new("volume.claim-unbound", root, since)
+                None => Diagnosis::new(CLAIM_UNBOUND, root, since)
                     .title("a claim of the pod is not bound")
                     .row("claim unbound"),
             }
@@ -64,7 +108,7 @@ pub fn unschedulable(
 }
 
 /// Why a claim is not bound, from its own events.
-fn unbound<'w>(ctx: &'w Ctx, claim: &Claim, since: Time) -> (Signal, Option<&'w Event>) {
+fn unbound<'w>(ctx: &'w Ctx, claim: &Claim, since: Time) -> (Diagnosis, Option<&'w Event>) {
     let object =
         ObjectRef::new(Kind::PersistentVolumeClaim, claim.meta.namespace.clone(), claim.meta.name.clone());
     let name = &claim.meta.name;
@@ -78,16 +122,16 @@ fn unbound<'w>(ctx: &'w Ctx, claim: &Claim, since: Time) -> (Signal, Option<&'w 
     };
     let event = events.iter().copied().filter(own).find(told);
     let clue = event.and_then(|e| patterns::claim(&e.reason, &e.note));
-    if let Some(clue) = clue.filter(|c| c.cause != "volume.claim-unbound") {
+    if let Some(clue) = clue.filter(|c| c.cause != CLAIM_UNBOUND) {
         let title = match clue.cause {
-            "volume.class-missing" => {
+            CLASS_MISSING => {
                 format!("storage class {} of claim {name} does not exist", clue.subject)
             }
             _ => format!("the volume for claim {name} cannot be provisioned"),
         };
-        return (Signal::new(clue.cause, object, since).title(title).row(clue.words), event);
+        return (Diagnosis::new(clue.cause, object, since).title(title).row(clue.words), event);
     }
-    let s = Signal::new("volume.claim-unbound", object, since)
+    let s = Diagnosis::new(CLAIM_UNBOUND, object, since)
         .title(format!("claim {name} is not bound to a volume"))
         .row(format!("claim {name} unbound"));
     (s, event)
@@ -101,7 +145,7 @@ pub fn claim(ctx: &Ctx, claim: &Claim, object: &ObjectRef, out: &mut Out) {
     let since = claim.meta.created.unwrap_or(ctx.now);
     match &*claim.phase {
         "Lost" => out.push(
-            Signal::new("volume.claim-unbound", object.clone(), since)
+            Diagnosis::new(CLAIM_UNBOUND, object.clone(), since)
                 .title(format!("claim {} lost its volume {}", claim.meta.name, claim.volume))
                 .row("volume lost")
                 .evidence("claim status", "phase Lost", object, None),
@@ -164,7 +208,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) -> bool {
     if ctx.now < fires {
         out.again(fires);
     }
-    let mut signal = Signal::new(cause, ctx.root(object), since).fires_at(fires);
+    let mut signal = Diagnosis::new(cause, ctx.root(object), since).fires_at(fires);
     if cause.starts_with("config.") {
         signal = signal.fold(format!("{cause} {} {title}", object.namespace));
     }
@@ -173,26 +217,26 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) -> bool {
 }
 
 /// What a volume or sandbox event proves: cause, title, row.
-pub fn classify(reason: &str, note: &str) -> (&'static str, String, String) {
+pub fn classify(reason: &str, note: &str) -> (Cause, String, String) {
     let clue = match reason {
         "FailedMount" | "FailedAttachVolume" | "FailedMapVolume" => patterns::mount(reason, note),
         _ => patterns::sandbox(note),
     };
     let Some(clue) = clue else {
-        return ("sandbox.runtime", "the pod's sandbox cannot be made".into(), "sandbox fails".into());
+        return (SANDBOX_RUNTIME, "the pod's sandbox cannot be made".into(), "sandbox fails".into());
     };
     let volume = if clue.subject.is_empty() { String::new() } else { format!(" {}", clue.subject) };
     match clue.cause {
         c if c.starts_with("config.") => create::told(clue),
-        "volume.mount" if note.to_ascii_lowercase().contains("permission denied") => (
-            "volume.permission",
+        MOUNT if note.to_ascii_lowercase().contains("permission denied") => (
+            PERMISSION,
             format!("volume{volume} cannot be mounted: permission denied"),
             "mount: permission denied".into(),
         ),
-        "sandbox.network" => {
+        SANDBOX_NETWORK => {
             (clue.cause, format!("the pod's network cannot be set up: {}", clue.words), clue.words)
         }
-        "sandbox.runtime" => {
+        SANDBOX_RUNTIME => {
             (clue.cause, "the container runtime cannot make the pod's sandbox".into(), "sandbox fails".into())
         }
         _ => (clue.cause, clue.words.clone(), clue.words),

@@ -2,10 +2,10 @@
 
 use crate::world::{Event, Kind, ObjectRef, Pod, Text, Time, Uid, World};
 
-use super::finding::{Evidence, Key, Severity};
-use super::logs::{LogBook, Want};
-use super::memory::Memory;
-use super::registry;
+use super::evidence::{Evidence, Key, Severity};
+use super::fleet::Fleet;
+use super::log::{Answers, Want};
+use super::registry::{self, Cause};
 use super::text::{self, bounded};
 
 /// What part an object plays in a finding. Ordered: the greatest speaks first for rule and object.
@@ -23,7 +23,7 @@ pub enum Part {
 
 /// One object's share in a finding.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Signal {
+pub struct Diagnosis {
     pub key: Key,
     pub rule: Text,
     pub cause: Text,
@@ -40,15 +40,15 @@ pub struct Signal {
     pub fold: Option<Text>,
 }
 
-impl Signal {
-    /// A signal of the rule, about `root`, folding with others of the same cause.
-    pub fn new(rule: &'static str, root: ObjectRef, since: Time) -> Signal {
-        let r = registry::rule(rule);
-        Signal {
-            key: Key { root, family: rule.into() },
-            rule: rule.into(),
+impl Diagnosis {
+    /// A diagnosis by the rule of that name, about `root`, folding with others of the same cause.
+    pub fn new(rule: Cause, root: ObjectRef, since: Time) -> Diagnosis {
+        let r = registry::rule(&rule);
+        Diagnosis {
+            key: Key { root, family: rule.id().into() },
+            rule: rule.id().into(),
             // A rule that looked and found no proof says so.
-            cause: if rule.ends_with(".unknown") { "unknown".into() } else { rule.into() },
+            cause: if rule.ends_with(".unknown") { "unknown".into() } else { rule.id().into() },
             severity: r.map_or(Severity::Warning, |r| r.severity),
             part: Part::Member,
             title: String::new(),
@@ -61,9 +61,22 @@ impl Signal {
         }
     }
 
-    /// A signal of a user's rule.
-    pub fn named(rule: Text, root: ObjectRef, since: Time) -> Signal {
-        Signal {
+    /// Whether this is the rule that fired.
+    pub fn is(&self, rule: Cause) -> bool {
+        *self.rule == *rule
+    }
+
+    /// The same trouble under the name of another rule.
+    pub fn renamed(mut self, rule: Cause) -> Diagnosis {
+        self.rule = rule.id().into();
+        self.cause = rule.id().into();
+        self.key.family = rule.id().into();
+        self
+    }
+
+    /// A diagnosis by a rule of the user's own.
+    pub fn named(rule: Text, root: ObjectRef, since: Time) -> Diagnosis {
+        Diagnosis {
             key: Key { root, family: rule.clone() },
             cause: rule.clone(),
             rule,
@@ -79,12 +92,12 @@ impl Signal {
         }
     }
 
-    pub fn title(mut self, title: impl AsRef<str>) -> Signal {
+    pub fn title(mut self, title: impl AsRef<str>) -> Diagnosis {
         self.title = bounded(title.as_ref(), text::TITLE);
         self
     }
 
-    pub fn row(mut self, row: impl AsRef<str>) -> Signal {
+    pub fn row(mut self, row: impl AsRef<str>) -> Diagnosis {
         self.row = bounded(row.as_ref(), text::ROW);
         self
     }
@@ -95,13 +108,13 @@ impl Signal {
         quote: impl AsRef<str>,
         object: &ObjectRef,
         at: Option<Time>,
-    ) -> Signal {
+    ) -> Diagnosis {
         let quote = text::quoted(quote.as_ref(), text::QUOTE);
         self.evidence.push(Evidence { source: source.into(), quote, object: object.clone(), at });
         self
     }
 
-    pub fn event(self, event: &Event) -> Signal {
+    pub fn event(self, event: &Event) -> Diagnosis {
         let quote = if event.count > 1 {
             format!("{} (×{})", event.note.trim(), event.count)
         } else {
@@ -111,27 +124,27 @@ impl Signal {
     }
 
     /// Folds with the same trouble of other workloads.
-    pub fn fold(mut self, trouble: impl Into<Text>) -> Signal {
+    pub fn fold(mut self, trouble: impl Into<Text>) -> Diagnosis {
         self.fold = Some(trouble.into());
         self
     }
 
-    pub fn family(mut self, family: &str) -> Signal {
+    pub fn family(mut self, family: &str) -> Diagnosis {
         self.key.family = family.into();
         self
     }
 
-    pub fn part(mut self, part: Part) -> Signal {
+    pub fn part(mut self, part: Part) -> Diagnosis {
         self.part = part;
         self
     }
 
-    pub fn severity(mut self, severity: Severity) -> Signal {
+    pub fn severity(mut self, severity: Severity) -> Diagnosis {
         self.severity = severity;
         self
     }
 
-    pub fn fires_at(mut self, at: Time) -> Signal {
+    pub fn fires_at(mut self, at: Time) -> Diagnosis {
         self.fires_at = at;
         self
     }
@@ -140,13 +153,13 @@ impl Signal {
 /// What the rules say of one object, and when they want to look again though nothing changed.
 #[derive(Default, Debug)]
 pub struct Out {
-    pub signals: Vec<Signal>,
+    pub signals: Vec<Diagnosis>,
     pub again: Option<Time>,
     pub wants: Vec<Want>,
 }
 
 impl Out {
-    pub fn push(&mut self, signal: Signal) {
+    pub fn push(&mut self, signal: Diagnosis) {
         self.signals.push(signal);
     }
 
@@ -156,16 +169,42 @@ impl Out {
     }
 }
 
+/// What the World does not keep and rules need: what objects were before.
+pub trait Past {
+    /// How often the container was seen to restart since `from`.
+    fn restarts(&self, pod: &Uid, container: &Text, from: Time) -> usize;
+    /// The most GPUs the node was seen to offer.
+    fn most_gpus(&self, node: &str) -> u64;
+    /// Since when the node offers fewer GPUs than it did, where that was seen to happen.
+    fn fewer_gpus(&self, node: &str) -> Option<Time>;
+    /// Since when the workload has had fewer pods than asked for, or none ready.
+    fn short_since(&self, workload: &ObjectRef) -> Option<Time>;
+    /// Ready and unready endpoints of a Service, and since when none is ready where that was seen to begin.
+    fn endpoints(&self, service: &ObjectRef) -> (u32, u32, Option<Time>);
+    /// The names of a Service's slices.
+    fn slices(&self, service: &ObjectRef) -> Vec<Text>;
+    /// How many nodes have which version.
+    fn fleet(&self) -> &Fleet;
+}
+
+/// The diagnoses so far. What follows from one of them says so instead of speaking for itself.
+pub trait Diagnosed {
+    /// The troubles the object has a share in, its own first.
+    fn of(&self, object: &ObjectRef) -> &[Key];
+    fn severity(&self, key: &Key) -> Severity;
+    /// Pods of the namespace that have a share in a trouble.
+    fn sick_pods(&self, namespace: &str) -> Vec<(&ObjectRef, &[Key])>;
+}
+
 /// Everything a rule may look at.
 pub struct Ctx<'a> {
     pub world: &'a World,
     pub now: Time,
-    pub memory: &'a Memory,
-    pub logs: &'a LogBook,
-    pub room: &'a super::room::Room,
-    pub limits: &'a super::config::Thresholds,
-    /// The findings so far: what follows from one says so instead of speaking for itself.
-    pub groups: &'a super::group::Groups,
+    pub past: &'a dyn Past,
+    pub logs: &'a Answers,
+    pub free: &'a super::free_capacity::FreeCapacity,
+    pub limits: &'a super::limits::Thresholds,
+    pub diagnosed: &'a dyn Diagnosed,
 }
 
 impl Ctx<'_> {

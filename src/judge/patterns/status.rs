@@ -1,18 +1,20 @@
 //! What a container's own status proves, without events or logs.
 
-use super::{Clue, create, pull, start};
+use super::{Match, create, pull, start};
+use crate::judge::{crash, create as causes};
+use crate::world::quantity::bytes;
 use crate::world::{Container, ContainerState, Pod, Role, Terminated};
 
 /// Why this container does not run, as far as its status alone says. `None` for one that runs or finished well, and
 /// where the status only says *that* it failed in a way that needs more (`ContainerCreating`).
-pub fn container(container: &Container) -> Option<Clue> {
+pub fn container(container: &Container) -> Option<Match> {
     match &container.state {
         ContainerState::Waiting { reason, message } => match &**reason {
             "CreateContainerConfigError" => create(message),
             "CreateContainerError" | "RunContainerError" | "PreStartHookError" => {
                 start(message).or_else(|| create(message))
             }
-            "PostStartHookError" => Some(Clue::new("container.hook", "postStart hook failed", "")),
+            "PostStartHookError" => Some(Match::new(causes::HOOK, "postStart hook failed", "")),
             "CrashLoopBackOff" => {
                 let last = container.last.as_deref()?;
                 ended(container, last).or_else(|| again(container, last))
@@ -25,17 +27,17 @@ pub fn container(container: &Container) -> Option<Clue> {
 }
 
 /// A container that ends well again and again though it should run on.
-pub fn again(container: &Container, t: &Terminated) -> Option<Clue> {
+pub fn again(container: &Container, t: &Terminated) -> Option<Match> {
     let backs_off =
         matches!(&container.state, ContainerState::Waiting { reason, .. } if &**reason == "CrashLoopBackOff");
     (backs_off && t.exit_code == 0).then(|| {
         let words = "ends by itself with exit code 0, again and again";
-        Clue::new("crash.application", words, container.spec.name.to_string())
+        Match::new(crash::APPLICATION, words, container.spec.name.to_string())
     })
 }
 
 /// Why a container ended. Exits of the program's own making are `crash.application`: its log may say more.
-pub fn ended(container: &Container, t: &Terminated) -> Option<Clue> {
+pub fn ended(container: &Container, t: &Terminated) -> Option<Match> {
     if t.exit_code == 0 && &*t.reason != "OOMKilled" {
         return None;
     }
@@ -43,11 +45,11 @@ pub fn ended(container: &Container, t: &Terminated) -> Option<Clue> {
     if &*t.reason == "OOMKilled" {
         return Some(match container.spec.limits.memory {
             Some(limit) => {
-                Clue::new("crash.oom-limit", format!("OOM at {} limit", bytes(limit)), name.to_string())
+                Match::new(crash::OOM_LIMIT, format!("OOM at {} limit", bytes(limit)), name.to_string())
             }
             None => {
                 let words = "killed by the node's out-of-memory killer, no limit of its own";
-                Clue::new("crash.oom-node", words, name.to_string())
+                Match::new(crash::OOM_NODE, words, name.to_string())
             }
         });
     }
@@ -57,16 +59,16 @@ pub fn ended(container: &Container, t: &Terminated) -> Option<Clue> {
         return Some(clue);
     }
     match t.exit_code {
-        127 => Some(Clue::new("container.command", "command not found (exit 127)", name.to_string())),
-        126 => Some(Clue::new("container.command", "command is not executable (exit 126)", name.to_string())),
-        code => Some(Clue::new("crash.application", format!("exit code {code}"), name.to_string())),
+        127 => Some(Match::new(causes::COMMAND, "command not found (exit 127)", name.to_string())),
+        126 => Some(Match::new(causes::COMMAND, "command is not executable (exit 126)", name.to_string())),
+        code => Some(Match::new(crash::APPLICATION, format!("exit code {code}"), name.to_string())),
     }
 }
 
 /// The container that keeps the pod down, with what its status proves: init containers before app containers, sure
 /// causes before plain exits.
-pub fn pod(pod: &Pod) -> Option<(&Container, Clue)> {
-    let found = |c: &Container| -> Option<Clue> {
+pub fn pod(pod: &Pod) -> Option<(&Container, Match)> {
+    let found = |c: &Container| -> Option<Match> {
         let clue = container(c)?;
         // An app container that may finish and did is no trouble; one that failed is.
         (!c.ready || !matches!(c.state, ContainerState::Running { .. })).then_some(clue)
@@ -75,24 +77,7 @@ pub fn pod(pod: &Pod) -> Option<(&Container, Clue)> {
         .iter()
         .filter(|c| c.spec.role != Role::Ephemeral)
         .filter_map(|c| found(c).map(|clue| (c, clue)))
-        .min_by_key(|(c, clue)| (c.spec.role != Role::Init, clue.cause == "crash.application"))
-}
-
-/// `2Gi`, `512Mi`, `1500Ki`: the largest binary unit that divides it, else one decimal.
-pub fn bytes(n: u64) -> String {
-    for (unit, size) in [("Ti", 1u64 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)] {
-        if n >= size {
-            if n.is_multiple_of(size) {
-                return format!("{}{unit}", n / size);
-            }
-            if n >= 10 * size || unit == "Ki" {
-                return format!("{}{unit}", (n + size / 2) / size);
-            }
-            #[allow(clippy::cast_precision_loss)] // one decimal is all that is shown
-            return format!("{:.1}{unit}", n as f64 / size as f64);
-        }
-    }
-    format!("{n}B")
+        .min_by_key(|(c, clue)| (c.spec.role != Role::Init, clue.cause == crash::APPLICATION))
 }
 
 #[cfg(test)]
@@ -142,7 +127,7 @@ mod tests {
         };
         let c = with(waiting("CrashLoopBackOff", "back-off"), Some(exit(137, "OOMKilled")), Some(2 << 30));
         assert_eq!(
-            container(&c).map(|c| (c.cause, c.words)),
+            container(&c).map(|c| (c.cause.id(), c.words)),
             Some(("crash.oom-limit", "OOM at 2Gi limit".into()))
         );
         let c = with(waiting("CrashLoopBackOff", "back-off"), Some(exit(137, "OOMKilled")), None);
@@ -157,9 +142,5 @@ mod tests {
         assert_eq!(container(&c).unwrap().words, "tag v2 not found");
         let c = with(ContainerState::Terminated(Box::new(exit(0, "Completed"))), None, None);
         assert_eq!(container(&c), None);
-        assert_eq!(
-            (bytes(180 << 20), bytes(1536 << 20), bytes(900)),
-            ("180Mi".into(), "1.5Gi".into(), "900B".into())
-        );
     }
 }

@@ -3,27 +3,58 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::world::patterns;
-use crate::world::{Event, Kind, ObjectRef, Status, Time, Workload, condition};
+use crate::judge::patterns;
+use crate::world::{Event, Kind, ObjectRef, Status, Template, Time, Workload, World, condition};
 
-use super::config::seconds;
-use super::finding::{Key, Severity};
-use super::memory::rollout_of;
-use super::signal::{Ctx, Out, Part, Signal, same};
+use super::diagnosis::{Ctx, Diagnosis, Out, Part, same};
+use super::evidence::{Key, Severity};
+use super::limits::seconds;
+use super::registry::{Cause, causes};
+use super::text::{self, Image};
+use super::{ready, roles};
+
+const WHY_QUOTA: &str =
+    "pods are refused before they exist, so no pod shows anything: only the controller's events do";
+const WHY_LIMITRANGE: &str = "pods are refused before they exist, so no pod shows anything";
+const WHY_ROLLOUT: &str = "a rollout that stands runs two versions at once, on fewer pods than asked for";
+
+causes! {
+    QUOTA_EXCEEDED = "quota.exceeded" Critical Watch("workloads, events") tree "rollout":
+        "pods are refused: a quota would be exceeded; there is no pod to look at",
+        why WHY_QUOTA, source "condition ReplicaFailure, event FailedCreate";
+    QUOTA_MUST_SPECIFY = "quota.must-specify" Critical Watch("workloads, events") tree "rollout":
+        "pods are refused: a quota asks for requests or limits",
+        why WHY_QUOTA, source "condition ReplicaFailure, event FailedCreate";
+    LIMITRANGE_VIOLATED = "limitrange.violated" Critical Watch("workloads, events") tree "rollout":
+        "pods are refused by a LimitRange",
+        why WHY_LIMITRANGE, source "condition ReplicaFailure, event FailedCreate";
+    ADMISSION_DENIED = "admission.denied" Critical Watch("workloads, events") tree "rollout":
+        "pods are refused by admission: a webhook or Pod Security",
+        why WHY_QUOTA, source "condition ReplicaFailure, event FailedCreate";
+    ROLLOUT_STUCK = "rollout.stuck" Critical Watch("workloads, pods") tree "rollout":
+        "a rollout makes no progress; carries the cause of its pods",
+        why WHY_ROLLOUT, source "condition Progressing; a warning at half the deadline";
+    ROLLOUT_PAUSED = "rollout.paused" Info Watch("workloads") tree "rollout":
+        "paused with a rollout unfinished",
+        why WHY_ROLLOUT, source "spec.paused";
+    ROLLOUT_UNAVAILABLE = "rollout.unavailable" Warning Watch("workloads, pods") tree "rollout":
+        "fewer pods available than asked for, for a minute, and no pod says why",
+        why WHY_ROLLOUT, source "status and condition Available";
+}
 
 /// Why pods are refused, in the API server's words: cause, title, row.
-pub fn refused(message: &str) -> (&'static str, String, String) {
+pub fn refused(message: &str) -> (Cause, String, String) {
     match patterns::created(message) {
         Some(clue) => {
             let title = match clue.cause {
-                "quota.exceeded" => format!("quota {} is exceeded: {}", clue.subject, quota(&clue.words)),
+                QUOTA_EXCEEDED => format!("quota {} is exceeded: {}", clue.subject, quota(&clue.words)),
                 _ => format!("its pods are refused: {}", clue.words),
             };
             (clue.cause, title, clue.words)
         }
         None => {
             let said = message.rsplit("forbidden: ").next().unwrap_or(message);
-            ("admission.denied", format!("its pods are refused: {said}"), "pods refused".into())
+            (ADMISSION_DENIED, format!("its pods are refused: {said}"), "pods refused".into())
         }
     }
 }
@@ -53,7 +84,7 @@ pub fn judge(ctx: &Ctx, w: &Workload, object: &ObjectRef, out: &mut Out) {
     } else if dns {
         let (key, _) = main_cause(ctx, w);
         let mut s =
-            Signal::new("dns.coredns", root.clone(), ctx.memory.short_since(object).unwrap_or(ctx.now))
+            Diagnosis::new(roles::DNS_COREDNS, root.clone(), ctx.past.short_since(object).unwrap_or(ctx.now))
                 .title(format!("no CoreDNS pod is ready (0 of {})", w.desired))
                 .row("no DNS")
                 .evidence("deployment status", format!("ready 0 of {}", w.desired), object, None);
@@ -69,12 +100,12 @@ pub fn judge(ctx: &Ctx, w: &Workload, object: &ObjectRef, out: &mut Out) {
         out.push(s);
     } else if w.paused && w.updated < w.desired {
         out.push(
-            Signal::new("rollout.paused", root, ctx.memory.short_since(object).unwrap_or(ctx.now))
+            Diagnosis::new(ROLLOUT_PAUSED, root, ctx.past.short_since(object).unwrap_or(ctx.now))
                 .title(format!("rollout is paused with {} of {} pods updated", w.updated, w.desired))
                 .row("rollout paused")
                 .evidence("spec", "paused: true", object, None),
         );
-    } else if let Some(short) = ctx.memory.short_since(object) {
+    } else if let Some(short) = ctx.past.short_since(object) {
         let (key, sick) = main_cause(ctx, w);
         let fires = short.plus(seconds(ctx.limits.unavailable));
         if key.is_some() || sick > 0 {
@@ -84,7 +115,7 @@ pub fn judge(ctx: &Ctx, w: &Workload, object: &ObjectRef, out: &mut Out) {
             return out.again(fires);
         }
         out.push(
-            Signal::new("rollout.unavailable", root, short)
+            Diagnosis::new(ROLLOUT_UNAVAILABLE, root, short)
                 .title(format!("{} of {} pods exist, and nothing says why", w.current, w.desired))
                 .row(format!("{}/{} pods", w.current, w.desired))
                 .evidence("status", format!("replicas {}, desired {}", w.current, w.desired), object, None),
@@ -93,19 +124,17 @@ pub fn judge(ctx: &Ctx, w: &Workload, object: &ObjectRef, out: &mut Out) {
 }
 
 /// Pods refused at creation: by the condition that Deployments and ReplicaSets carry, else by the newest event.
-fn refusal(ctx: &Ctx, w: &Workload, object: &ObjectRef, root: &ObjectRef) -> Option<Signal> {
+fn refusal(ctx: &Ctx, w: &Workload, object: &ObjectRef, root: &ObjectRef) -> Option<Diagnosis> {
     let short = w.current < w.desired;
     if let Some(c) = condition(&w.conditions, "ReplicaFailure").filter(|c| c.status == Status::True) {
         // A rolling update keeps the condition of the moment; what counts is that pods are missing.
         if short || w.updated < w.desired {
             let (cause, title, row) = refused(&c.message);
             return Some(
-                Signal::new(cause, root.clone(), c.since.unwrap_or(ctx.now)).title(title).row(row).evidence(
-                    "condition ReplicaFailure",
-                    &*c.message,
-                    object,
-                    c.since,
-                ),
+                Diagnosis::new(cause, root.clone(), c.since.unwrap_or(ctx.now))
+                    .title(title)
+                    .row(row)
+                    .evidence("condition ReplicaFailure", &*c.message, object, c.since),
             );
         }
     }
@@ -114,7 +143,7 @@ fn refusal(ctx: &Ctx, w: &Workload, object: &ObjectRef, root: &ObjectRef) -> Opt
     }
     let event = failed_create(ctx, object, &w.meta.uid)?;
     let (cause, title, row) = refused(&event.note);
-    Some(Signal::new(cause, root.clone(), event.first).title(title).row(row).event(event))
+    Some(Diagnosis::new(cause, root.clone(), event.first).title(title).row(row).event(event))
 }
 
 /// The newest event that says a controller could not create a pod, if it is fresh and nothing was created since.
@@ -177,11 +206,11 @@ fn stuck(ctx: &Ctx, w: &Workload, out: &mut Out) -> Option<Stuck> {
 /// Whether the rollout waits for nothing but pods within their own start-up time.
 fn starting(ctx: &Ctx, w: &Workload) -> bool {
     let (key, _) = main_cause(ctx, w);
-    key.is_some_and(|k| &*k.family == "ready.starting")
+    key.is_some_and(|k| *k.family == *ready::STARTING)
 }
 
-fn overlay(ctx: &Ctx, w: &Workload, object: &ObjectRef, root: &ObjectRef, stuck: Stuck) -> Signal {
-    let mut s = Signal::new("rollout.stuck", root.clone(), stuck.since)
+fn overlay(ctx: &Ctx, w: &Workload, object: &ObjectRef, root: &ObjectRef, stuck: Stuck) -> Diagnosis {
+    let mut s = Diagnosis::new(ROLLOUT_STUCK, root.clone(), stuck.since)
         .part(Part::Overlay)
         .severity(stuck.severity)
         .title(stuck.title)
@@ -196,7 +225,7 @@ fn overlay(ctx: &Ctx, w: &Workload, object: &ObjectRef, root: &ObjectRef, stuck:
     s
 }
 
-fn progress_evidence(w: &Workload, object: &ObjectRef, signal: Signal) -> Signal {
+fn progress_evidence(w: &Workload, object: &ObjectRef, signal: Diagnosis) -> Diagnosis {
     match condition(&w.conditions, "Progressing").filter(|c| &*c.reason == "ProgressDeadlineExceeded") {
         Some(c) => signal.evidence(
             "condition Progressing",
@@ -220,16 +249,67 @@ fn main_cause(ctx: &Ctx, w: &Workload) -> (Option<Key>, usize) {
     let mut counts: HashMap<&Key, (Severity, usize)> = HashMap::new();
     let mut sick = 0;
     for (_, pod) in ctx.world.pods_of(&uid) {
-        let keys = ctx.groups.of(&super::pod::reference(pod));
+        let keys = ctx.diagnosed.of(&super::pod::reference(pod));
         sick += usize::from(!keys.is_empty());
         for key in keys {
-            let entry = counts.entry(key).or_insert((ctx.groups.severity(key), 0));
+            let entry = counts.entry(key).or_insert((ctx.diagnosed.severity(key), 0));
             entry.1 += 1;
         }
     }
     // Ties go to the smaller key, so that the answer does not depend on the map's order.
     let best = counts.into_iter().max_by(|a, b| a.1.cmp(&b.1).then_with(|| b.0.cmp(a.0)));
     (best.map(|(key, _)| key.clone()), sick)
+}
+
+/// What is different between two pod templates, in a few words.
+pub fn template_change(old: &Template, new: &Template) -> String {
+    let mut notes = Vec::new();
+    for c in &new.containers {
+        let Some(was) = old.containers.iter().find(|o| o.name == c.name) else {
+            notes.push(format!("container {} added", c.name));
+            continue;
+        };
+        if was.image != c.image {
+            let (a, b) = (Image::parse(&was.image), Image::parse(&c.image));
+            notes.push(if (a.registry, a.repository) == (b.registry, b.repository) {
+                format!("image of {} {} → {}", c.name, a.tag.unwrap_or("digest"), b.tag.unwrap_or("digest"))
+            } else {
+                format!("image of {} {} → {}", c.name, was.image, c.image)
+            });
+        }
+        if was.limits.memory != c.limits.memory {
+            let show = |m: Option<u64>| m.map_or("none".into(), text::bytes);
+            notes.push(format!(
+                "memory limit of {} {} → {}",
+                c.name,
+                show(was.limits.memory),
+                show(c.limits.memory)
+            ));
+        } else if (&was.requests, &was.limits) != (&c.requests, &c.limits) {
+            notes.push(format!("resources of {} changed", c.name));
+        }
+        if (&was.liveness, &was.readiness, &was.startup) != (&c.liveness, &c.readiness, &c.startup) {
+            notes.push(format!("probes of {} changed", c.name));
+        }
+    }
+    if old.pod != new.pod {
+        notes.push("pod template changed".into());
+    }
+    if notes.is_empty() {
+        notes.push("rollout".into());
+    }
+    notes.join(", ")
+}
+
+/// A workload's own picture of its last rollout: the newest ReplicaSet of a Deployment and the one before it.
+pub fn rollout_of<'w>(
+    world: &'w World,
+    deployment: &Workload,
+) -> Option<(&'w Workload, Option<&'w Workload>)> {
+    let mut sets: Vec<&Workload> = world.replica_sets_of(&deployment.meta.uid).map(|(_, r)| r).collect();
+    sets.sort_by_key(|r| std::cmp::Reverse((r.revision, r.meta.created)));
+    let newest = *sets.first()?;
+    Some((newest, sets.get(1).copied()))
 }
 
 #[cfg(test)]

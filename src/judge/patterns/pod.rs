@@ -1,6 +1,7 @@
 //! Texts the kubelet and the container runtime write about a pod: pulls, creation, start, volumes, sandbox, eviction.
 
-use super::{Clue, group, re, short};
+use super::{Match, group, re, short};
+use crate::judge::{create, ended, image, roles, volume};
 
 re!(RATE, r"(?i)toomanyrequests|429 Too Many Requests|pull rate limit");
 re!(
@@ -31,15 +32,15 @@ re!(CLASS, r#"storageclass(?:\.storage\.k8s\.io)? "(?P<class>[^"]+)" not found"#
 /// Why an image is not there. `reason` is the waiting reason (empty for an event's text), `image` the spec's reference.
 ///
 /// The cause of a back-off stands in the waiting message itself, so events that expired are not needed.
-pub fn pull(reason: &str, message: &str, image: &str) -> Option<Clue> {
+pub fn pull(reason: &str, message: &str, image: &str) -> Option<Match> {
     let image = PULLING.captures(message).and_then(|c| group(&c, &["image"])).unwrap_or(image);
     match reason {
         "ErrImageNeverPull" => {
-            return Some(Clue::new("image.never-pull", "image absent, pull policy Never", image));
+            return Some(Match::new(image::NEVER_PULL, "image absent, pull policy Never", image));
         }
         "InvalidImageName" => {
-            return Some(Clue::new(
-                "image.invalid-name",
+            return Some(Match::new(
+                image::INVALID_NAME,
                 format!("image name {} cannot be parsed", short(image, 60)),
                 image,
             ));
@@ -52,28 +53,28 @@ pub fn pull(reason: &str, message: &str, image: &str) -> Option<Clue> {
     let text = text.trim_end();
     if text.contains("invalid reference format") {
         let words = format!("image name {} cannot be parsed", short(image, 60));
-        return Some(Clue::new("image.invalid-name", words, image));
+        return Some(Match::new(image::INVALID_NAME, words, image));
     }
     if text.contains("is not present with pull policy of Never") {
-        return Some(Clue::new("image.never-pull", "image absent, pull policy Never", image));
+        return Some(Match::new(image::NEVER_PULL, "image absent, pull policy Never", image));
     }
     // Throttling first: registries word it as a refusal too.
     if RATE.is_match(text) {
-        return Some(Clue::new(
-            "image.rate-limit",
+        return Some(Match::new(
+            image::RATE_LIMIT,
             format!("{} limits pulls", registry(image)),
             registry(image),
         ));
     }
     if AUTH.is_match(text) {
         let words = format!("{} refused the credentials", registry(image));
-        return Some(Clue::new("image.auth", words, registry(image)));
+        return Some(Match::new(image::AUTH, words, registry(image)));
     }
     if PLATFORM.is_match(text) {
-        return Some(Clue::new("image.platform", "image is not for this architecture", image));
+        return Some(Match::new(image::PLATFORM, "image is not for this architecture", image));
     }
     if text.contains("no space left on device") {
-        return Some(Clue::new("runtime.disk-full", "no space on the node for the image", image));
+        return Some(Match::new(create::RUNTIME_DISK_FULL, "no space on the node for the image", image));
     }
     if NETWORK.is_match(text) {
         let host = LOOKUP.captures(text).and_then(|c| group(&c, &["host"])).unwrap_or(registry(image));
@@ -88,11 +89,11 @@ pub fn pull(reason: &str, message: &str, image: &str) -> Option<Clue> {
         } else {
             "does not answer"
         };
-        return Some(Clue::new("image.network", format!("registry {host} {how}"), host));
+        return Some(Match::new(image::NETWORK, format!("registry {host} {how}"), host));
     }
     if NOT_FOUND.is_match(text) {
         let (words, subject) = absent(image);
-        return Some(Clue::new("image.not-found", words, subject));
+        return Some(Match::new(image::NOT_FOUND, words, subject));
     }
     None
 }
@@ -117,23 +118,23 @@ fn absent(image: &str) -> (String, String) {
 }
 
 /// Why a container's configuration cannot be made (`CreateContainerConfigError`, or a `Failed` event's text).
-pub fn create(message: &str) -> Option<Clue> {
+pub fn create(message: &str) -> Option<Match> {
     if message.contains("runAsNonRoot") {
-        return Some(Clue::new("config.run-as-root", "image would run as root, runAsNonRoot refuses", ""));
+        return Some(Match::new(create::RUN_AS_ROOT, "image would run as root, runAsNonRoot refuses", ""));
     }
     missing(message)
 }
 
-fn missing(message: &str) -> Option<Clue> {
+fn missing(message: &str) -> Option<Match> {
     let c = MISSING.captures(message)?;
     if let Some(name) = c.name("name") {
         let secret = c.name("kind").is_some_and(|k| k.as_str().to_ascii_lowercase().starts_with("secret"));
         let (cause, kind) = if secret {
-            ("config.secret-missing", "Secret")
+            (create::SECRET_MISSING, "Secret")
         } else {
-            ("config.configmap-missing", "ConfigMap")
+            (create::CONFIGMAP_MISSING, "ConfigMap")
         };
-        return Some(Clue::new(cause, format!("{kind} {} missing", name.as_str()), name.as_str()));
+        return Some(Match::new(cause, format!("{kind} {} missing", name.as_str()), name.as_str()));
     }
     let key = group(&c, &["key", "key2"])?.trim_end_matches([',', ';', '.']);
     let words = match group(&c, &["object"]) {
@@ -143,22 +144,22 @@ fn missing(message: &str) -> Option<Clue> {
         }
         None => format!("key {key} missing"),
     };
-    Some(Clue::new("config.key-missing", words, key))
+    Some(Match::new(create::KEY_MISSING, words, key))
 }
 
 /// Why a container did not start: `StartError`, `RunContainerError`, `CreateContainerError`, `ContainerCannotRun`.
-pub fn start(message: &str) -> Option<Clue> {
+pub fn start(message: &str) -> Option<Match> {
     if message.contains("exec format error") {
-        return Some(Clue::new("image.platform", "image is not for this architecture", ""));
+        return Some(Match::new(image::PLATFORM, "image is not for this architecture", ""));
     }
     if message.to_ascii_lowercase().contains("driver/library version mismatch") {
-        return Some(Clue::new("gpu.driver-mismatch", "NVIDIA driver and library versions differ", ""));
+        return Some(Match::new(roles::GPU_DRIVER_MISMATCH, "NVIDIA driver and library versions differ", ""));
     }
     if message.contains("nvidia-container-cli") || message.contains("nvidia-container-runtime") {
-        return Some(Clue::new("runtime.nvidia", "NVIDIA container runtime failed", ""));
+        return Some(Match::new(create::RUNTIME_NVIDIA, "NVIDIA container runtime failed", ""));
     }
     if message.contains("no space left on device") {
-        return Some(Clue::new("runtime.disk-full", "no space left on the node", ""));
+        return Some(Match::new(create::RUNTIME_DISK_FULL, "no space left on the node", ""));
     }
     if let Some(c) = EXEC.captures(message.trim_end()) {
         let what = group(&c, &["what"]).unwrap_or("");
@@ -168,13 +169,13 @@ pub fn start(message: &str) -> Option<Clue> {
         } else {
             format!("command {} not found", short(what, 40))
         };
-        return Some(Clue::new("container.command", words, what));
+        return Some(Match::new(create::COMMAND, words, what));
     }
     None
 }
 
 /// Why a volume is not there. `reason` is the event's (`FailedMount`, `FailedAttachVolume`, `FailedMapVolume`).
-pub fn mount(reason: &str, message: &str) -> Option<Clue> {
+pub fn mount(reason: &str, message: &str) -> Option<Match> {
     if !matches!(reason, "FailedMount" | "FailedAttachVolume" | "FailedMapVolume" | "") {
         return None;
     }
@@ -182,10 +183,10 @@ pub fn mount(reason: &str, message: &str) -> Option<Clue> {
         return Some(clue);
     }
     if message.contains("Multi-Attach error") {
-        return Some(Clue::new("volume.multi-attach", "volume is attached to another node", ""));
+        return Some(Match::new(volume::MULTI_ATTACH, "volume is attached to another node", ""));
     }
     if reason == "FailedAttachVolume" || message.contains("AttachVolume.Attach failed") {
-        return Some(Clue::new("volume.attach", "volume cannot be attached", ""));
+        return Some(Match::new(volume::ATTACH, "volume cannot be attached", ""));
     }
     if reason.is_empty() && !message.contains("MountVolume") && !message.contains("mount volumes") {
         return None;
@@ -196,31 +197,31 @@ pub fn mount(reason: &str, message: &str) -> Option<Clue> {
     } else {
         format!("volume {volume} cannot be mounted")
     };
-    Some(Clue::new("volume.mount", words, volume))
+    Some(Match::new(volume::MOUNT, words, volume))
 }
 
 /// What a claim's own events say (`FailedBinding`, `ProvisioningFailed`).
-pub fn claim(reason: &str, message: &str) -> Option<Clue> {
+pub fn claim(reason: &str, message: &str) -> Option<Match> {
     if let Some(c) = CLASS.captures(message) {
         let class = group(&c, &["class"]).unwrap_or("");
-        return Some(Clue::new("volume.class-missing", format!("storage class {class} missing"), class));
+        return Some(Match::new(volume::CLASS_MISSING, format!("storage class {class} missing"), class));
     }
     match reason {
         "FailedBinding" if message.contains("no storage class is set") => {
-            Some(Clue::new("volume.claim-unbound", "no volume fits and no storage class is set", ""))
+            Some(Match::new(volume::CLAIM_UNBOUND, "no volume fits and no storage class is set", ""))
         }
-        "FailedBinding" => Some(Clue::new("volume.claim-unbound", "no volume fits the claim", "")),
+        "FailedBinding" => Some(Match::new(volume::CLAIM_UNBOUND, "no volume fits the claim", "")),
         "ProvisioningFailed" => {
-            Some(Clue::new("volume.provisioner", format!("provisioning failed: {}", short(message, 60)), ""))
+            Some(Match::new(volume::PROVISIONER, format!("provisioning failed: {}", short(message, 60)), ""))
         }
         _ => None,
     }
 }
 
 /// Why a sandbox cannot be made (`FailedCreatePodSandBox`, `NetworkNotReady`).
-pub fn sandbox(message: &str) -> Option<Clue> {
+pub fn sandbox(message: &str) -> Option<Match> {
     if message.to_ascii_lowercase().contains("driver/library version mismatch") {
-        return Some(Clue::new("gpu.driver-mismatch", "NVIDIA driver and library versions differ", ""));
+        return Some(Match::new(roles::GPU_DRIVER_MISMATCH, "NVIDIA driver and library versions differ", ""));
     }
     let network =
         ["cni", "setup network", "network for sandbox", "network is not ready", "NetworkReady=false"];
@@ -230,22 +231,22 @@ pub fn sandbox(message: &str) -> Option<Clue> {
             Some(p) => format!("network plugin {p} failed"),
             None => "the node's network plugin is not ready".to_owned(),
         };
-        return Some(Clue::new("sandbox.network", words, plugin.unwrap_or_default()));
+        return Some(Match::new(volume::SANDBOX_NETWORK, words, plugin.unwrap_or_default()));
     }
     if message.is_empty() {
         return None;
     }
-    Some(Clue::new("sandbox.runtime", "the runtime cannot make the sandbox", ""))
+    Some(Match::new(volume::SANDBOX_RUNTIME, "the runtime cannot make the sandbox", ""))
 }
 
 /// Why a pod was thrown out: `status.reason` and `status.message`, or a DisruptionTarget condition's reason.
-pub fn evicted(reason: &str, message: &str) -> Option<Clue> {
+pub fn evicted(reason: &str, message: &str) -> Option<Match> {
     match reason {
         "Preempting" | "PreemptionByScheduler" | "Preempted" => {
-            return Some(Clue::new("preempted", "preempted by a pod of higher priority", ""));
+            return Some(Match::new(ended::PREEMPTED, "preempted by a pod of higher priority", ""));
         }
         "DeletionByTaintManager" | "TaintManagerEviction" => {
-            return Some(Clue::new("evicted.taint", "evicted by a NoExecute taint", ""));
+            return Some(Match::new(ended::TAINT, "evicted by a NoExecute taint", ""));
         }
         "Evicted" | "TerminationByKubelet" => {}
         _ => return None,
@@ -256,12 +257,12 @@ pub fn evicted(reason: &str, message: &str) -> Option<Clue> {
             format!(" ({} used {})", group(&c, &["name"]).unwrap_or(""), group(&c, &["used"]).unwrap_or(""))
         });
         let cause = match resource {
-            "memory" => "evicted.memory",
-            "pids" => "evicted.pid",
+            "memory" => ended::MEMORY,
+            "pids" => ended::PID,
             // ephemeral-storage, inodes, nodefs.*, imagefs.*
-            _ => "evicted.disk",
+            _ => ended::DISK,
         };
-        return Some(Clue::new(cause, format!("node was low on {resource}{who}"), resource));
+        return Some(Match::new(cause, format!("node was low on {resource}{who}"), resource));
     }
     let limit =
         ["exceeds the limit", "ephemeral local storage usage exceeds", "ephemeral local storage limit"];
@@ -273,7 +274,7 @@ pub fn evicted(reason: &str, message: &str) -> Option<Clue> {
         } else {
             format!("emptyDir {volume} over its size limit")
         };
-        return Some(Clue::new("evicted.ephemeral-limit", words, volume));
+        return Some(Match::new(ended::EPHEMERAL_LIMIT, words, volume));
     }
     None
 }
@@ -300,7 +301,7 @@ mod tests {
             ("no match for platform in manifest sha256:0: not found".into(), "image.platform", "image is not for this architecture"),
         ] {
             let clue = pull("ImagePullBackOff", &text, "myregistry.io/api-server:v2.0.1").unwrap_or_else(|| panic!("{text}"));
-            assert_eq!((clue.cause, &*clue.words), (cause, words), "{text}");
+            assert_eq!((clue.cause.id(), &*clue.words), (cause, words), "{text}");
         }
         assert_eq!(pull("InvalidImageName", "", "A:::b").unwrap().cause, "image.invalid-name");
         assert_eq!(pull("ErrImageNeverPull", "", "a:1").unwrap().cause, "image.never-pull");
@@ -316,11 +317,11 @@ mod tests {
     #[test]
     fn configuration_start_and_volume_texts() {
         let c = create("configmap \"api-server-config\" not found").unwrap();
-        assert_eq!((c.cause, &*c.subject), ("config.configmap-missing", "api-server-config"));
+        assert_eq!((c.cause.id(), &*c.subject), ("config.configmap-missing", "api-server-config"));
         assert_eq!(create("secret \"hf-token\" not found").unwrap().cause, "config.secret-missing");
         let c = create("couldn't find key database_url in ConfigMap hidden/app-config").unwrap();
         assert_eq!(
-            (c.cause, &*c.words),
+            (c.cause.id(), &*c.words),
             ("config.key-missing", "key database_url missing in ConfigMap app-config")
         );
         let text = "container has runAsNonRoot and image will run as root (pod: \"p\", container: c)";
@@ -331,7 +332,7 @@ mod tests {
             "{oci}exec: \"/no/such/binary\": stat /no/such/binary: no such file or directory"
         ))
         .unwrap();
-        assert_eq!((c.cause, &*c.words), ("container.command", "command /no/such/binary not found"));
+        assert_eq!((c.cause.id(), &*c.words), ("container.command", "command /no/such/binary not found"));
         let c = start(&format!("{oci}exec: \"/etc/passwd\": permission denied")).unwrap();
         assert_eq!(c.words, "/etc/passwd is not executable");
         assert_eq!(start(&format!("{oci}exec /app: exec format error")).unwrap().cause, "image.platform");
@@ -343,7 +344,7 @@ mod tests {
         let text = "Multi-Attach error for volume \"pvc-1\" Volume is already exclusively attached to one node and can't be attached to another";
         assert_eq!(mount("FailedAttachVolume", text).unwrap().cause, "volume.multi-attach");
         let c = claim("ProvisioningFailed", "storageclass.storage.k8s.io \"fast-ssd\" not found").unwrap();
-        assert_eq!((c.cause, &*c.subject), ("volume.class-missing", "fast-ssd"));
+        assert_eq!((c.cause.id(), &*c.subject), ("volume.class-missing", "fast-ssd"));
 
         let text = "Failed to create pod sandbox: rpc error: failed to setup network for sandbox \"a\": plugin type=\"calico\" failed (add): x";
         assert_eq!(sandbox(text).unwrap().words, "network plugin calico failed");
@@ -353,10 +354,10 @@ mod tests {
     #[test]
     fn evictions_name_the_resource() {
         let c = evicted("Evicted", "Usage of EmptyDir volume \"d\" exceeds the limit \"4Mi\". ").unwrap();
-        assert_eq!((c.cause, &*c.words), ("evicted.ephemeral-limit", "emptyDir d over its size limit"));
+        assert_eq!((c.cause.id(), &*c.words), ("evicted.ephemeral-limit", "emptyDir d over its size limit"));
         let text = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 80Mi. Container app was using 3Gi, request is 1Gi, has larger consumption of memory. ";
         let c = evicted("Evicted", text).unwrap();
-        assert_eq!((c.cause, &*c.words), ("evicted.memory", "node was low on memory (app used 3Gi)"));
+        assert_eq!((c.cause.id(), &*c.words), ("evicted.memory", "node was low on memory (app used 3Gi)"));
         assert_eq!(
             evicted("Evicted", "The node was low on resource: ephemeral-storage. ").unwrap().cause,
             "evicted.disk"

@@ -1,14 +1,40 @@
 //! Why a container keeps ending: its memory limit, its probes, its command, or what its last log lines say.
 
+use crate::judge::patterns::{ProbeKind, killed_for};
 use crate::world::ask::LogTail;
-use crate::world::patterns::{ProbeKind, killed_for};
 use crate::world::{Container, ContainerState, Event, Kind, ObjectRef, Pod, Role, Terminated, Text, Time};
 
-use super::config::seconds;
-use super::logs::Want;
-use super::signal::{Ctx, Out, Signal, same};
+use super::diagnosis::{Ctx, Diagnosis, Out, same};
+use super::limits::seconds;
+use super::log::Want;
+use super::registry::{Cause, causes};
 use super::text::{bytes, nearest};
 use super::{create, roles};
+
+const EXIT: &str = "container state and last termination; kubelet";
+const WHY_CRASH: &str =
+    "a restart loop serves nobody, loses work in flight, and hides its cause in a log that is soon gone";
+
+causes! {
+    OOM_LIMIT = "crash.oom-limit" Critical Watch("pods") tree "pod":
+        "the kernel kills the container at its own memory limit",
+        why WHY_CRASH, source EXIT;
+    OOM_NODE = "crash.oom-node" Critical Watch("pods, events") tree "pod":
+        "the kernel kills the container because the node runs out of memory",
+        why WHY_CRASH, source "OOMKilled without or under a limit, event SystemOOM";
+    LIVENESS = "crash.liveness" Critical Watch("pods, events") tree "pod":
+        "the kubelet kills it because its liveness probe fails",
+        why WHY_CRASH, source "events Killing and Unhealthy";
+    STARTUP_PROBE = "crash.startup-probe" Critical Watch("pods, events") tree "pod":
+        "the kubelet kills it because its startup probe never succeeds",
+        why WHY_CRASH, source "events Killing and Unhealthy";
+    APPLICATION = "crash.application" Critical Log("pods, previous log") tree "pod":
+        "it exits by itself and nothing else explains it; exit code and last lines are quoted",
+        why WHY_CRASH, source EXIT;
+    INIT = "crash.init" Critical Log("pods, previous log") tree "pod":
+        "an init container fails, with its own cause",
+        why WHY_CRASH, source EXIT;
+}
 
 /// Lines of a log that are read.
 const TAIL: u32 = 50;
@@ -25,7 +51,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
         n => format!(", {n} restarts"),
     };
 
-    let mut cause = "crash.application";
+    let mut cause = APPLICATION;
     let mut title = format!("container {} exits with {code}", c.spec.name);
     let mut row = format!("exits with {code}");
     let mut more: Vec<(Text, String, ObjectRef, Option<Time>)> = Vec::new();
@@ -37,7 +63,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     if &*end.reason == "OOMKilled" {
         match (c.spec.limits.memory, system_oom(ctx, pod, end)) {
             (Some(limit), None) => {
-                cause = "crash.oom-limit";
+                cause = OOM_LIMIT;
                 let limit = bytes(limit);
                 title = format!(
                     "container {} is killed at its memory limit of {limit} (OOMKilled, {code})",
@@ -47,7 +73,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
                 more.push((source.clone().into(), format!("limits.memory {limit}"), object.clone(), None));
             }
             (limit, system) => {
-                cause = "crash.oom-node";
+                cause = OOM_NODE;
                 let why = match limit {
                     None => "it has no memory limit".to_owned(),
                     Some(l) => format!("under its limit of {}", bytes(l)),
@@ -61,7 +87,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     } else if let Some((found, t, r)) = create::start_error(c, end) {
         (cause, title, row) = (found, t, r);
     } else if let Some((found, kill)) = killed {
-        let probe = if found == "crash.liveness" { "liveness" } else { "startup" };
+        let probe = if found == LIVENESS { "liveness" } else { "startup" };
         cause = found;
         title = format!("container {} is killed because its {probe} probe fails", c.spec.name);
         row = format!("{probe} probe fails");
@@ -73,7 +99,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     } else if let Some(hook) = ctx.event(pod, object, &["FailedPostStartHook", "FailedPreStopHook"])
         && near(hook.last, end)
     {
-        cause = "container.hook";
+        cause = create::HOOK;
         let which = if &*hook.reason == "FailedPostStartHook" { "postStart" } else { "preStop" };
         title = format!("{which} hook of container {} fails", c.spec.name);
         row = format!("{which} hook fails");
@@ -81,7 +107,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     } else {
         // Everything else only its log can tell.
         told_by_log = true;
-        let book = ctx.logs.answer(&root, &c.spec.name);
+        let book = ctx.logs.get(&root, &c.spec.name);
         if book.is_none_or(|b| b.restarts != c.restarts) {
             let previous = !matches!(c.state, ContainerState::Terminated(_));
             out.wants.push(Want {
@@ -120,11 +146,11 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
 
     let (own, detail) = (cause, title.clone());
     if c.spec.role == Role::Init {
-        cause = "crash.init";
+        cause = INIT;
         title = format!("init container {} fails: {detail}", c.spec.name);
         row = format!("init {}: {row}", c.spec.name);
     }
-    let mut signal = Signal::new(cause, root.clone(), since);
+    let mut signal = Diagnosis::new(cause, root.clone(), since);
     if told_by_log {
         // One log a workload and container: whatever it proves is still the same finding.
         signal = signal.family(&format!("crash.log {}", c.spec.name));
@@ -132,8 +158,8 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     if let Some(host) = host {
         signal = signal.fold(format!("{cause} {host}"));
     }
-    if cause == "crash.init" && own != "crash.application" {
-        signal = signal.evidence("cause", own, object, None);
+    if cause == INIT && own != APPLICATION {
+        signal = signal.evidence("cause", own.id(), object, None);
     }
     signal = signal.title(title).row(row).evidence(source, ended, object, end.finished);
     for event in events {
@@ -143,7 +169,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
         signal = signal.evidence(source, quote, &object, at);
     }
     if !crash.down && c.restarts < ctx.limits.restarts {
-        signal = signal.severity(super::finding::Severity::Warning);
+        signal = signal.severity(super::evidence::Severity::Warning);
     }
     out.push(roles::adapt(ctx, pod, c, signal));
 }
@@ -193,7 +219,7 @@ fn crash_of<'a>(ctx: &Ctx, pod: &Pod, c: &'a Container, out: &mut Out) -> Option
                 return None;
             }
             let telling = &*end.reason == "OOMKilled";
-            let seen = ctx.memory.restarts(
+            let seen = ctx.past.restarts(
                 &pod.meta.uid,
                 &c.spec.name,
                 ctx.now.minus(seconds(ctx.limits.restart_window)),
@@ -227,7 +253,7 @@ fn killing<'w>(
     object: &ObjectRef,
     c: &Container,
     end: &Terminated,
-) -> Option<(&'static str, &'w Event)> {
+) -> Option<(Cause, &'w Event)> {
     if c.spec.liveness.is_none() && c.spec.startup.is_none() {
         return None;
     }
@@ -245,8 +271,8 @@ fn killing<'w>(
         .find_map(|e| {
             let (name, kind) = killed_for(&e.note)?;
             let cause = match kind {
-                ProbeKind::Liveness => "crash.liveness",
-                _ => "crash.startup-probe",
+                ProbeKind::Liveness => LIVENESS,
+                _ => STARTUP_PROBE,
             };
             (*name == *c.spec.name).then_some((cause, e))
         })

@@ -1,11 +1,23 @@
 //! Services with nothing ready behind them, ports that no pod serves, quotas that are nearly used up.
 
 use crate::world::selector::Requirement;
-use crate::world::{Kind, ObjectRef, Quota, Selector, Service, Workload};
+use crate::world::{Kind, ObjectRef, Selector, Service, Workload};
 
-use super::config::seconds;
-use super::finding::{Key, Severity};
-use super::signal::{Ctx, Out, Part, Signal};
+use super::diagnosis::{Ctx, Diagnosis, Out, Part};
+use super::evidence::{Key, Severity};
+use super::limits::seconds;
+use super::registry::causes;
+
+const WHY_SERVICE: &str = "callers get refused or time out although pods are there";
+
+causes! {
+    NO_ENDPOINTS = "service.no-endpoints" Warning Watch("services, endpointslices, pods") tree "service":
+        "nothing ready stands behind the Service: no pod matches, or none is ready",
+        why WHY_SERVICE, source "EndpointSlices";
+    PORT = "service.port" Critical Watch("services, endpointslices, pods") tree "service":
+        "the Service's named target port is not served by its pods",
+        why WHY_SERVICE, source "Service and containers";
+}
 
 pub fn judge(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
     let Some(selector) = service.selector.as_ref().filter(|s| !s.is_empty()) else { return };
@@ -16,7 +28,7 @@ pub fn judge(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
     if !(w.synced(&Kind::EndpointSlice) && w.synced(&Kind::Pod)) {
         return;
     }
-    let (ready, not_ready, empty_since) = ctx.memory.endpoints(object);
+    let (ready, not_ready, empty_since) = ctx.past.endpoints(object);
     if ready > 0 || (service.publish_not_ready && not_ready > 0) {
         return ports(ctx, service, object, out);
     }
@@ -42,7 +54,7 @@ pub fn judge(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
     } else {
         format!("no pod matches {wanted}")
     };
-    let mut signal = Signal::new("service.no-endpoints", object.clone(), since)
+    let mut signal = Diagnosis::new(NO_ENDPOINTS, object.clone(), since)
         .fires_at(fires)
         .title(if not_ready > 0 {
             format!("none of the {not_ready} pods behind Service {name} is ready")
@@ -63,14 +75,14 @@ pub fn judge(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
 /// The finding that already says why the pods behind the Service are not ready.
 fn explained(ctx: &Ctx, service: &Service, selector: &Selector, backing: &[&Workload]) -> Option<Key> {
     let ns = &service.meta.namespace;
-    let by_pod = ctx.groups.sick_pods(ns).find_map(|(object, keys)| {
+    let by_pod = ctx.diagnosed.sick_pods(ns).into_iter().find_map(|(object, keys)| {
         let pod = ctx.world.pods.find(ns, &object.name)?;
         selector.matches(&pod.meta.labels).then(|| keys.first().cloned())?
     });
     by_pod.or_else(|| {
         backing.iter().find_map(|w| {
             let root = ObjectRef::new(w.kind.clone(), w.meta.namespace.clone(), w.meta.name.clone());
-            ctx.groups.of(&root).first().cloned()
+            ctx.diagnosed.of(&root).first().cloned()
         })
     })
 }
@@ -79,7 +91,7 @@ fn explained(ctx: &Ctx, service: &Service, selector: &Selector, backing: &[&Work
 fn ports(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
     for port in service.ports.iter().filter(|p| p.target.parse::<u16>().is_err() && !p.target.is_empty()) {
         let mut any = false;
-        let served = ctx.memory.slices(object).any(|name| {
+        let served = ctx.past.slices(object).iter().any(|name| {
             any = true;
             ctx.world
                 .endpoint_slices
@@ -88,7 +100,7 @@ fn ports(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
         });
         if any && !served {
             out.push(
-                Signal::new("service.port", object.clone(), service.meta.created.unwrap_or(ctx.now))
+                Diagnosis::new(PORT, object.clone(), service.meta.created.unwrap_or(ctx.now))
                     .title(format!(
                         "no pod behind Service {} has a port named {}",
                         service.meta.name, port.target
@@ -132,26 +144,4 @@ fn describe(selector: &Selector) -> String {
         })
         .collect();
     parts.join(",")
-}
-
-pub fn quota(ctx: &Ctx, quota: &Quota, object: &ObjectRef, out: &mut Out) {
-    let near = quota
-        .amounts
-        .iter()
-        .filter(|a| {
-            a.hard_value > 0
-                && a.used_value.saturating_mul(100) > a.hard_value.saturating_mul(ctx.limits.quota)
-        })
-        .max_by_key(|a| a.used_value.saturating_mul(1000) / a.hard_value);
-    let Some(a) = near else { return };
-    let percent = a.used_value.saturating_mul(100) / a.hard_value;
-    out.push(
-        Signal::new("namespace.quota-near", object.clone(), ctx.now)
-            .title(format!(
-                "namespace {} uses {percent} % of its quota for {}",
-                quota.meta.namespace, a.resource
-            ))
-            .row(format!("{} at {percent} %", a.resource))
-            .evidence("quota status", format!("{} used {} of {}", a.resource, a.used, a.hard), object, None),
-    );
 }

@@ -2,7 +2,7 @@
 //!
 //! Texts and their wording: Kubernetes 1.36 sources, containerd, and the runtimes people run. Each function is for
 //! one source only ("connection refused" means one thing in a pull error and another in a probe), and says nothing
-//! where nothing is proved. Cause ids are those of the causes contract.
+//! where nothing is proved. Causes are those the subjects declare.
 
 mod log;
 mod pod;
@@ -17,20 +17,21 @@ pub use policy::{BudgetRefusal, budget_refusal, created};
 pub use probe::{ProbeFailure, ProbeKind, ProbeOutcome, killed_for, probe};
 pub use schedule::{Rejection, Scheduling, scheduler};
 
+use super::Cause;
+
 /// What a text proves.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Clue {
-    /// A cause id, e.g. `image.not-found`.
-    pub cause: &'static str,
+pub struct Match {
+    pub cause: Cause,
     /// A few words for a row, e.g. `tag v2.0.1 not found`.
     pub words: String,
     /// What the text names: the tag, ConfigMap, host, module, resource…; empty where it names nothing.
     pub subject: String,
 }
 
-impl Clue {
-    fn new(cause: &'static str, words: impl Into<String>, subject: impl Into<String>) -> Clue {
-        Clue { cause, words: words.into(), subject: subject.into() }
+impl Match {
+    fn new(cause: Cause, words: impl Into<String>, subject: impl Into<String>) -> Match {
+        Match { cause, words: words.into(), subject: subject.into() }
     }
 }
 

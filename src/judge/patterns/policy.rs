@@ -1,6 +1,7 @@
 //! Texts of admission and of disruption budgets: quotas, LimitRanges, webhooks, refused evictions.
 
-use super::{Clue, group, re, short};
+use super::{Match, group, re, short};
+use crate::judge::workload;
 
 re!(
     QUOTA,
@@ -18,7 +19,7 @@ re!(
 );
 
 /// Why a controller cannot create pods: a `FailedCreate` event's text or the ReplicaFailure condition's message.
-pub fn created(message: &str) -> Option<Clue> {
+pub fn created(message: &str) -> Option<Match> {
     let message = message.trim_end();
     if let Some(c) = QUOTA.captures(message) {
         let quota = group(&c, &["quota"]).unwrap_or("");
@@ -28,12 +29,16 @@ pub fn created(message: &str) -> Option<Clue> {
             amount(group(&c, &["used"]).unwrap_or("")),
             amount(group(&c, &["limited"]).unwrap_or("")),
         );
-        return Some(Clue::new("quota.exceeded", words, quota));
+        return Some(Match::new(workload::QUOTA_EXCEEDED, words, quota));
     }
     if let Some(c) = MUST.captures(message) {
         let quota = group(&c, &["quota"]).unwrap_or("");
         let what = short(group(&c, &["what"]).unwrap_or(""), 60);
-        return Some(Clue::new("quota.must-specify", format!("quota {quota} wants {what} set"), quota));
+        return Some(Match::new(
+            workload::QUOTA_MUST_SPECIFY,
+            format!("quota {quota} wants {what} set"),
+            quota,
+        ));
     }
     if let Some(c) = RANGE.captures(message) {
         let words = match group(&c, &["which"]) {
@@ -45,19 +50,23 @@ pub fn created(message: &str) -> Option<Clue> {
             ),
             None => format!("LimitRange: {} limit to request ratio", group(&c, &["ratio"]).unwrap_or("")),
         };
-        return Some(Clue::new("limitrange.violated", words, group(&c, &["what", "ratio"]).unwrap_or("")));
+        return Some(Match::new(
+            workload::LIMITRANGE_VIOLATED,
+            words,
+            group(&c, &["what", "ratio"]).unwrap_or(""),
+        ));
     }
     if let Some(c) = WEBHOOK.captures(message) {
         let name = group(&c, &["name"]).unwrap_or("");
         let why = group(&c, &["why"]).map_or_else(String::new, |w| format!(": {}", short(w, 60)));
-        return Some(Clue::new("admission.denied", format!("webhook {name} denied it{why}"), name));
+        return Some(Match::new(workload::ADMISSION_DENIED, format!("webhook {name} denied it{why}"), name));
     }
     if let Some(at) = message.find("violates PodSecurity") {
-        return Some(Clue::new("admission.denied", short(&message[at..], 80), "PodSecurity"));
+        return Some(Match::new(workload::ADMISSION_DENIED, short(&message[at..], 80), "PodSecurity"));
     }
     if message.contains("failed calling webhook") {
         let name = message.split("webhook \"").nth(1).and_then(|s| s.split('"').next()).unwrap_or("");
-        return Some(Clue::new("admission.denied", format!("webhook {name} does not answer"), name));
+        return Some(Match::new(workload::ADMISSION_DENIED, format!("webhook {name} does not answer"), name));
     }
     None
 }
@@ -97,16 +106,16 @@ mod tests {
         // captures/list/events.json
         let text = "Error creating: pods \"payment-service-5bbcbcd94f-nrjvv\" is forbidden: exceeded quota: dev-quota, requested: requests.memory=100Mi, used: requests.memory=200Mi, limited: requests.memory=256Mi";
         let c = created(text).unwrap();
-        assert_eq!(c.cause, "quota.exceeded");
+        assert_eq!(c.cause.id(), "quota.exceeded");
         assert_eq!(c.words, "quota dev-quota: wants requests.memory=100Mi, 200Mi used of 256Mi");
         let c = created("pods \"x\" is forbidden: failed quota: q: must specify limits.cpu for: c").unwrap();
-        assert_eq!((c.cause, &*c.subject), ("quota.must-specify", "q"));
+        assert_eq!((c.cause.id(), &*c.subject), ("quota.must-specify", "q"));
         let text = "pods \"x\" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi";
         assert_eq!(created(text).unwrap().words, "LimitRange: maximum memory per Container is 1Gi");
         let c =
             created("admission webhook \"policy.example.com\" denied the request: no latest tag").unwrap();
         assert_eq!(
-            (c.cause, &*c.words),
+            (c.cause.id(), &*c.words),
             ("admission.denied", "webhook policy.example.com denied it: no latest tag")
         );
         assert_eq!(created("Internal error occurred"), None);

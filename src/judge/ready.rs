@@ -6,11 +6,29 @@ use regex::Regex;
 
 use crate::world::{ContainerState, Handler, ObjectRef, Phase, Pod, Probe, Role, Status, condition};
 
-use super::config::seconds;
+use super::diagnosis::{Ctx, Diagnosis, Out, same};
+use super::limits::seconds;
 use super::pattern;
 use super::pod::gates;
+use super::registry::causes;
 use super::roles::{self, Role as Part};
-use super::signal::{Ctx, Out, Signal, same};
+
+const WHY_READY: &str = "pods that run and are not ready get no traffic: the rest carries it until it cannot";
+
+causes! {
+    PROBE = "ready.probe" Critical Watch("pods, events") tree "pod":
+        "it runs and its readiness probe fails: port, status or timeout",
+        why WHY_READY, source "event Unhealthy and the probe's spec";
+    STARTING = "ready.starting" Info Watch("pods") tree "pod":
+        "within its start-up time and not ready yet",
+        why WHY_READY, source "startedAt and the probe's delays";
+    GATE = "ready.gate" Warning Watch("pods") tree "pod":
+        "its containers are ready and a readiness gate is not true",
+        why WHY_READY, source "conditions";
+    UNKNOWN = "ready.unknown" Warning Watch("pods") tree "pod":
+        "it runs, is not ready for two minutes, and nothing says why",
+        why WHY_READY, source "condition Ready";
+}
 
 static CODE: LazyLock<Regex> = LazyLock::new(|| pattern(r"statuscode: (\d{3})"));
 
@@ -29,7 +47,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
             out.again(fires);
         }
         out.push(
-            Signal::new("ready.gate", root, not_since)
+            Diagnosis::new(GATE, root, not_since)
                 .fires_at(fires)
                 .title(format!("its containers are ready; readiness gate {} is not", waiting.join(", ")))
                 .row("readiness gate")
@@ -61,7 +79,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         }
         out.again(starting_until);
         out.push(
-            Signal::new("ready.starting", root, running)
+            Diagnosis::new(STARTING, root, running)
                 .title(format!("container {} is starting", c.spec.name))
                 .row("starting")
                 .evidence(
@@ -77,7 +95,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     match unhealthy {
         Some(event) => {
             let (title, row) = describe(c.spec.readiness.as_ref(), &c.spec.ports, &event.note);
-            let mut signal = Signal::new("ready.probe", root, since).title(title).row(row).event(event);
+            let mut signal = Diagnosis::new(PROBE, root, since).title(title).row(row).event(event);
             if let Some(probe) = &c.spec.readiness {
                 signal = signal.evidence("pod spec", spec(probe), object, None);
             }
@@ -88,7 +106,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
             if ctx.now < fires {
                 return out.again(fires);
             }
-            let s = Signal::new("ready.unknown", root, since)
+            let s = Diagnosis::new(UNKNOWN, root, since)
                 .title(format!("container {} runs and is not ready; no event says why", c.spec.name))
                 .row("not ready")
                 .evidence("condition Ready", "False, and no event about its probe", object, pod.ready_since);
@@ -97,17 +115,14 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     }
 }
 
-fn adapt(pod: &Pod, mut signal: Signal) -> Signal {
+fn adapt(pod: &Pod, signal: Diagnosis) -> Diagnosis {
     let (rule, title) = match roles::of(pod) {
-        Part::GpuPlugin => ("gpu.plugin", "the GPU device plugin is not ready"),
-        Part::GpuExporter => ("gpu.exporter-down", "the GPU exporter is not ready"),
+        Part::GpuPlugin => (roles::GPU_PLUGIN, "the GPU device plugin is not ready"),
+        Part::GpuExporter => (roles::GPU_EXPORTER_DOWN, "the GPU exporter is not ready"),
         _ => return signal,
     };
     let said = signal.title.clone();
-    signal.rule = rule.into();
-    signal.cause = rule.into();
-    signal.key.family = rule.into();
-    signal.title(format!("{title}: {said}"))
+    signal.renamed(rule).title(format!("{title}: {said}"))
 }
 
 /// How long the probes themselves allow a container to become ready.

@@ -7,15 +7,52 @@ use regex::Regex;
 use crate::world::quantity;
 use crate::world::{Condition, ContainerState, Node, ObjectRef, Phase, Status, condition};
 
-use super::config::seconds;
-use super::finding::Severity;
-use super::memory::driver;
+use super::diagnosis::{Ctx, Diagnosis, Out};
+use super::evidence::Severity;
+use super::limits::seconds;
 use super::pattern;
-use super::signal::{Ctx, Out, Signal};
+use super::registry::causes;
 use super::text::plural;
+
+const WHY_NODE: &str =
+    "all pods of a node share its fate, and the scheduler may fill it again before anybody looks";
+const WHY_GPU: &str =
+    "GPUs are the dearest thing there is: vanished or sick ones fail jobs that ran for days, often silently";
+
+causes! {
+    NOT_READY = "node.not-ready" Critical Watch("nodes, pods") tree "node":
+        "the kubelet stopped reporting, or reports not ready",
+        why WHY_NODE, source "condition Ready";
+    RUNTIME_DOWN = "node.runtime-down" Critical Watch("nodes, pods") tree "node":
+        "the container runtime fails while old pods run",
+        why WHY_NODE, source "message of condition Ready";
+    NETWORK = "node.network" Critical Watch("nodes") tree "node":
+        "the node's network is not set up",
+        why WHY_NODE, source "conditions NetworkUnavailable and Ready";
+    PRESSURE_MEMORY = "node.pressure-memory" Critical Watch("nodes, pods") tree "node":
+        "the node runs low on memory",
+        why WHY_NODE, source "condition MemoryPressure";
+    PRESSURE_DISK = "node.pressure-disk" Critical Watch("nodes") tree "node":
+        "the node runs low on disk",
+        why WHY_NODE, source "condition DiskPressure";
+    PRESSURE_PID = "node.pressure-pid" Critical Watch("nodes") tree "node":
+        "the node runs low on process ids",
+        why WHY_NODE, source "condition PIDPressure";
+    PROBLEM = "node.problem" Warning Watch("nodes") tree "node":
+        "Node Problem Detector reports a permanent problem; judged by the condition's polarity",
+        why WHY_NODE, source "node-problem-detector's own rules";
+    GPU_VANISHED = "gpu.vanished" Critical Watch("nodes") tree "gpu":
+        "a GPU node offers no GPUs, or fewer than it has or had",
+        why WHY_GPU, source "labels, allocatable and what it offered before";
+}
 
 /// Everything about a node's readiness folds into one line.
 pub const FAMILY: &str = "node.ready";
+
+/// What nodes that are not ready fold under.
+pub const NODES: &str = "nodes not ready";
+/// What nodes that lost GPUs fold under.
+pub const GPUS: &str = "nodes without their GPUs";
 
 /// Conditions that Node Problem Detector and the cloud providers' builds of it set: bad when True.
 const PROBLEMS: &[&str] = &[
@@ -62,6 +99,12 @@ pub fn ready(node: &Node) -> bool {
     condition(&node.conditions, "Ready").is_none_or(|c| c.status == Status::True)
 }
 
+/// The GPU driver a node's labels name.
+pub fn driver(node: &Node) -> Option<&str> {
+    let l = &node.meta.labels;
+    l.get("nvidia.com/cuda.driver-version.full").or_else(|| l.get("nvidia.com/cuda.driver.full"))
+}
+
 /// Whether the node is under that pressure now.
 pub fn pressed(ctx: &Ctx, node: &str, kind: &str) -> bool {
     ctx.world
@@ -101,19 +144,19 @@ fn state(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
         let said = c.message.to_ascii_lowercase();
         let stopped = c.status == Status::Unknown;
         let (rule, title) = if stopped {
-            ("node.not-ready", format!("node {name} is not ready: its kubelet stopped reporting"))
+            (NOT_READY, format!("node {name} is not ready: its kubelet stopped reporting"))
         } else if said.contains("container runtime is down") || said.contains("pleg is not healthy") {
-            ("node.runtime-down", format!("the container runtime of node {name} is down"))
+            (RUNTIME_DOWN, format!("the container runtime of node {name} is down"))
         } else if said.contains("network not ready") || said.contains("cni") {
-            ("node.network", format!("the network of node {name} is not set up"))
+            (NETWORK, format!("the network of node {name} is not set up"))
         } else {
-            ("node.not-ready", format!("node {name} reports not ready: {}", first_clause(&c.message)))
+            (NOT_READY, format!("node {name} reports not ready: {}", first_clause(&c.message)))
         };
-        let mut signal = Signal::new(rule, object.clone(), since)
+        let mut signal = Diagnosis::new(rule, object.clone(), since)
             .family(FAMILY)
-            .fold(super::fold::NODES)
+            .fold(NODES)
             .title(title)
-            .row(if rule == "node.runtime-down" {
+            .row(if rule == RUNTIME_DOWN {
                 "container runtime down"
             } else if stopped {
                 "kubelet stopped reporting"
@@ -121,7 +164,7 @@ fn state(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
                 "not ready"
             })
             .evidence("condition Ready", format!("{}: {}", c.reason, c.message), object, c.since);
-        if rule == "node.runtime-down" {
+        if rule == RUNTIME_DOWN {
             let (old, new) = running_and_creating(ctx, name);
             let quote = format!("{} Running, {} ContainerCreating", plural(old, "pod"), new);
             signal = signal.evidence("pods on the node", quote, object, Some(ctx.now));
@@ -143,17 +186,17 @@ fn state(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
         return;
     }
     for (kind, rule, what) in [
-        ("MemoryPressure", "node.pressure-memory", "memory"),
-        ("DiskPressure", "node.pressure-disk", "disk"),
-        ("PIDPressure", "node.pressure-pid", "process ids"),
-        ("NetworkUnavailable", "node.network", ""),
+        ("MemoryPressure", PRESSURE_MEMORY, "memory"),
+        ("DiskPressure", PRESSURE_DISK, "disk"),
+        ("PIDPressure", PRESSURE_PID, "process ids"),
+        ("NetworkUnavailable", NETWORK, ""),
     ] {
         let Some(c) = condition(&node.conditions, kind).filter(|c| c.status == Status::True) else {
             continue;
         };
         let since = c.since.unwrap_or(ctx.now);
         let young = created.plus(seconds(ctx.limits.young_node));
-        let mut signal = Signal::new(rule, object.clone(), since);
+        let mut signal = Diagnosis::new(rule, object.clone(), since);
         signal = if what.is_empty() {
             let fires = if ctx.now < young { young } else { since };
             if ctx.now < fires {
@@ -172,7 +215,7 @@ fn state(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
             object,
             c.since,
         );
-        if rule == "node.pressure-memory" {
+        if rule == PRESSURE_MEMORY {
             let growers = growers(ctx, name);
             if let Some((pod, says, _)) = growers.first() {
                 let pod = format!("{}/{}", pod.namespace, pod.name);
@@ -193,7 +236,7 @@ fn state(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
         // `KernelDeadlock` says itself what is wrong; `KernelReady` does not.
         let says = if c.status == Status::True { c.kind.to_string() } else { format!("{} False", c.kind) };
         out.push(
-            Signal::new("node.problem", object.clone(), c.since.unwrap_or(ctx.now))
+            Diagnosis::new(PROBLEM, object.clone(), c.since.unwrap_or(ctx.now))
                 .family(&format!("node.problem.{}", c.kind))
                 .title(format!("node {name} reports {says}: {}", first_clause(&c.message)))
                 .row(&says)
@@ -214,7 +257,7 @@ fn gpus(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
     let l = &node.meta.labels;
     let name = &node.meta.name;
     let offers = node.allocatable.gpu.unwrap_or(0);
-    let had = ctx.memory.most_gpus(name);
+    let had = ctx.past.most_gpus(name);
     let labelled = node.labelled_gpus();
     let says = ["nvidia.com/gpu.present", "nvidia.com/gpu"].iter().any(|k| l.get(k) == Some("true"))
         || ["nvidia.com/gpu.product", "amd.com/gpu.product-name", "cloud.google.com/gke-accelerator"]
@@ -254,10 +297,10 @@ fn gpus(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
         .map(|(k, v)| format!("{k}={v}"))
         .collect();
     // A node that was so when khud came has been for as long as it is ready, for all one can know.
-    let since = ctx.memory.fewer_gpus(name).unwrap_or(ready_since);
-    let mut signal = Signal::new("gpu.vanished", object.clone(), since)
+    let since = ctx.past.fewer_gpus(name).unwrap_or(ready_since);
+    let mut signal = Diagnosis::new(GPU_VANISHED, object.clone(), since)
         .fires_at(fires)
-        .fold(super::fold::GPUS)
+        .fold(GPUS)
         .title(title)
         .row(format!("gpu {offers}/{want}"))
         .evidence(

@@ -1,6 +1,7 @@
 //! The scheduler's sentence, taken apart: how many nodes said no, and why.
 
 use super::{group, re};
+use crate::judge::{Cause, schedule, volume};
 
 /// Why some nodes were refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -9,8 +10,7 @@ pub struct Rejection {
     pub nodes: u32,
     /// The scheduler's words, without the count.
     pub why: String,
-    /// A cause id.
-    pub cause: &'static str,
+    pub cause: Cause,
     /// The resource of an `Insufficient …`, the claim of a volume reason; else empty.
     pub subject: String,
 }
@@ -45,12 +45,12 @@ pub fn scheduler(message: &str) -> Option<Scheduling> {
     if let Some(c) = CLAIM.captures(rest) {
         let claim = group(&c, &["claim"]).unwrap_or("");
         let why = format!("persistentvolumeclaim {claim} {}", group(&c, &["what"]).unwrap_or(""));
-        let rejection = Rejection { nodes, why, cause: "volume.claim-missing", subject: claim.to_owned() };
+        let rejection = Rejection { nodes, why, cause: volume::CLAIM_MISSING, subject: claim.to_owned() };
         return Some(Scheduling { nodes, rejections: vec![rejection] });
     }
     if rest.starts_with("pod has unbound immediate PersistentVolumeClaims") {
         let why = "pod has unbound immediate PersistentVolumeClaims".to_owned();
-        let rejection = Rejection { nodes, why, cause: "volume.claim-unbound", subject: String::new() };
+        let rejection = Rejection { nodes, why, cause: volume::CLAIM_UNBOUND, subject: String::new() };
         return Some(Scheduling { nodes, rejections: vec![rejection] });
     }
     let rejections = items(rest)
@@ -97,33 +97,33 @@ fn split(text: &str) -> Vec<&str> {
     out
 }
 
-fn cause(why: &str) -> (&'static str, String) {
+fn cause(why: &str) -> (Cause, String) {
     if let Some(resource) = why.strip_prefix("Insufficient ") {
-        return ("schedule.insufficient", resource.trim_end_matches('.').to_owned());
+        return (schedule::INSUFFICIENT, resource.trim_end_matches('.').to_owned());
     }
     let cause = if why.contains("Too many pods") {
-        "schedule.too-many-pods"
+        schedule::TOO_MANY_PODS
     } else if why.contains("were unschedulable") {
-        "schedule.cordoned"
+        schedule::CORDONED
     } else if why.contains("taint") {
-        "schedule.taint"
+        schedule::TAINT
     } else if why.contains("free ports") {
-        "schedule.host-port"
+        schedule::HOST_PORT
     } else if why.contains("topology spread") {
-        "schedule.spread"
+        schedule::SPREAD
     } else if why.contains("pod affinity rules") || why.contains("anti-affinity") {
-        "schedule.pod-affinity"
+        schedule::POD_AFFINITY
     } else if why.contains("PersistentVolume's node affinity") || why.contains("no available volume zone") {
-        "volume.zone"
+        volume::ZONE
     } else if why.contains("persistent volumes to bind") || why.contains("free storage") {
-        "volume.claim-unbound"
+        volume::CLAIM_UNBOUND
     } else if why.contains("max volume count") {
-        "volume.attach"
+        volume::ATTACH
     } else if why.contains("node affinity") || why.contains("selector") || why.contains("requested node name")
     {
-        "schedule.selector"
+        schedule::SELECTOR
     } else {
-        "unknown"
+        schedule::UNKNOWN
     };
     (cause, String::new())
 }
@@ -134,11 +134,9 @@ impl Scheduling {
     pub fn first(&self) -> Option<&Rejection> {
         let rank = |r: &Rejection| match r.cause {
             c if c.starts_with("volume.") => 0,
-            "schedule.insufficient" => 1,
-            "schedule.too-many-pods" | "schedule.host-port" | "schedule.spread" | "schedule.pod-affinity" => {
-                2
-            }
-            "schedule.taint" | "schedule.cordoned" | "schedule.selector" => 3,
+            schedule::INSUFFICIENT => 1,
+            schedule::TOO_MANY_PODS | schedule::HOST_PORT | schedule::SPREAD | schedule::POD_AFFINITY => 2,
+            schedule::TAINT | schedule::CORDONED | schedule::SELECTOR => 3,
             _ => 4,
         };
         self.rejections.iter().min_by_key(|r| (rank(r), std::cmp::Reverse(r.nodes)))
@@ -150,17 +148,17 @@ impl Rejection {
     pub fn words(&self) -> String {
         let nodes = if self.nodes == 1 { "1 node".to_owned() } else { format!("{} nodes", self.nodes) };
         match self.cause {
-            "schedule.insufficient" => format!("not enough {} on {nodes}", self.subject),
-            "schedule.taint" => format!("{nodes} tainted"),
-            "schedule.cordoned" => format!("{nodes} cordoned"),
-            "schedule.selector" => format!("{nodes} do not match its node selector or affinity"),
-            "schedule.pod-affinity" => format!("pod (anti-)affinity rules out {nodes}"),
-            "schedule.spread" => format!("topology spread rules out {nodes}"),
-            "schedule.host-port" => format!("host port taken on {nodes}"),
-            "schedule.too-many-pods" => format!("{nodes} at their pod limit"),
-            "volume.claim-missing" => format!("claim {} missing", self.subject),
-            "volume.claim-unbound" => "its volume claim is not bound".to_owned(),
-            "volume.zone" => format!("its volume is not reachable from {nodes}"),
+            schedule::INSUFFICIENT => format!("not enough {} on {nodes}", self.subject),
+            schedule::TAINT => format!("{nodes} tainted"),
+            schedule::CORDONED => format!("{nodes} cordoned"),
+            schedule::SELECTOR => format!("{nodes} do not match its node selector or affinity"),
+            schedule::POD_AFFINITY => format!("pod (anti-)affinity rules out {nodes}"),
+            schedule::SPREAD => format!("topology spread rules out {nodes}"),
+            schedule::HOST_PORT => format!("host port taken on {nodes}"),
+            schedule::TOO_MANY_PODS => format!("{nodes} at their pod limit"),
+            volume::CLAIM_MISSING => format!("claim {} missing", self.subject),
+            volume::CLAIM_UNBOUND => "its volume claim is not bound".to_owned(),
+            volume::ZONE => format!("its volume is not reachable from {nodes}"),
             _ => self.why.clone(),
         }
     }
@@ -199,14 +197,14 @@ mod tests {
             let s = scheduler(&format!("0/1 nodes are available: {item}{tail}")).unwrap();
             assert_eq!(s.rejections.len(), 1, "{item}: {s:?}");
             assert_eq!((s.nodes, s.rejections[0].nodes), (1, 1), "{item}");
-            assert_eq!((s.rejections[0].cause, &*s.rejections[0].subject), (cause, subject), "{item}");
+            assert_eq!((s.rejections[0].cause.id(), &*s.rejections[0].subject), (cause, subject), "{item}");
         }
     }
 
     #[test]
     fn many_reasons_are_told_apart() {
         let s = scheduler("0/40 nodes are available: 12 node(s) had taint {nvidia.com/gpu: present, x}, that the pod didn't tolerate, 3 node(s) were unschedulable, 25 Insufficient memory. preemption: 0/40 nodes are available: 40 Preemption is not helpful for scheduling.").unwrap();
-        let counts: Vec<(u32, &str)> = s.rejections.iter().map(|r| (r.nodes, r.cause)).collect();
+        let counts: Vec<(u32, &str)> = s.rejections.iter().map(|r| (r.nodes, r.cause.id())).collect();
         assert_eq!(counts, [(12, "schedule.taint"), (3, "schedule.cordoned"), (25, "schedule.insufficient")]);
         assert_eq!(s.first().unwrap().words(), "not enough memory on 25 nodes");
         assert_eq!(scheduler("Successfully assigned a/b to c"), None);

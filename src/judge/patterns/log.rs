@@ -1,6 +1,7 @@
 //! Log lines that say why a program ended. Only for the log of the container that ended, near its end.
 
-use super::{Clue, group, re, short};
+use super::{Match, group, re, short};
+use crate::judge::{image, log as causes, roles};
 
 re!(
     JAVA_OOM,
@@ -61,14 +62,14 @@ re!(
 );
 
 /// What one line of a log says, if it says why the program ended.
-pub fn log_line(line: &str) -> Option<Clue> {
+pub fn log_line(line: &str) -> Option<Match> {
     rank(line).map(|(_, clue)| clue)
 }
 
 /// The line of a log that explains best, with what it says. More telling kinds win; among equals the last one does,
 /// being nearest the end.
-pub fn log<S: AsRef<str>>(lines: &[S]) -> Option<(Clue, &str)> {
-    let mut best: Option<(u8, Clue, &str)> = None;
+pub fn log<S: AsRef<str>>(lines: &[S]) -> Option<(Match, &str)> {
+    let mut best: Option<(u8, Match, &str)> = None;
     for line in lines {
         let line = line.as_ref();
         if let Some((rank, clue)) = rank(line)
@@ -81,78 +82,81 @@ pub fn log<S: AsRef<str>>(lines: &[S]) -> Option<(Clue, &str)> {
 }
 
 /// Lower ranks are more telling.
-fn rank(line: &str) -> Option<(u8, Clue)> {
-    let clue = |cause, words: String, subject: &str| Clue::new(cause, words, subject);
+fn rank(line: &str) -> Option<(u8, Match)> {
+    let clue = |cause, words: String, subject: &str| Match::new(cause, words, subject);
     // What a model's server says while it loads comes before what the libraries under it say of the same.
     for (pattern, cause, words) in [
-        (&MODEL_OOM, "model.oom-loading", "the model does not fit into memory while loading"),
-        (&VERSIONS, "crash.incompatible", "versions do not fit"),
-        (&MODEL_CORRUPT, "model.corrupt", "the model's files do not read"),
-        (&MODEL_PATH, "model.path", "the model's files are not where the server looks for them"),
+        (&MODEL_OOM, causes::MODEL_OOM_LOADING, "the model does not fit into memory while loading"),
+        (&VERSIONS, causes::INCOMPATIBLE, "versions do not fit"),
+        (&MODEL_CORRUPT, causes::MODEL_CORRUPT, "the model's files do not read"),
+        (&MODEL_PATH, causes::MODEL_PATH, "the model's files are not where the server looks for them"),
     ] {
         if pattern.is_match(line) {
             return Some((0, clue(cause, words.into(), "")));
         }
     }
     if PLATFORM.is_match(line) {
-        return Some((1, clue("image.platform", "image is not for this architecture".into(), "")));
+        return Some((1, clue(image::PLATFORM, "image is not for this architecture".into(), "")));
     }
     if let Some(c) = JAVA_OOM.captures(line) {
         let kind = group(&c, &["kind", "kind2"]).unwrap_or("out of memory");
-        return Some((1, clue("crash.oom-heap", format!("JVM: {}", short(kind, 40)), kind)));
+        return Some((1, clue(causes::OOM_HEAP, format!("JVM: {}", short(kind, 40)), kind)));
     }
     if let Some(c) = CUDA_OOM.captures(line) {
         let words = match group(&c, &["size"]) {
             Some(size) => format!("CUDA out of memory, wanted {size}"),
             None => "CUDA out of memory".into(),
         };
-        return Some((1, clue("crash.oom-heap", words, "CUDA")));
+        return Some((1, clue(causes::OOM_HEAP, words, "CUDA")));
     }
     for (pattern, what) in [(&GO_OOM, "Go"), (&NODE_OOM, "Node.js"), (&PY_OOM, "Python")] {
         if pattern.is_match(line) {
-            return Some((1, clue("crash.oom-heap", format!("{what} ran out of heap"), what)));
+            return Some((1, clue(causes::OOM_HEAP, format!("{what} ran out of heap"), what)));
         }
     }
     if MISMATCH.is_match(line) {
         let words = "NVIDIA driver and library versions differ".into();
-        return Some((1, clue("gpu.driver-mismatch", words, "")));
+        return Some((1, clue(roles::GPU_DRIVER_MISMATCH, words, "")));
     }
     if NVML.is_match(line) {
-        return Some((2, clue("gpu.plugin", "NVML library cannot be loaded".into(), "")));
+        return Some((2, clue(roles::GPU_PLUGIN, "NVML library cannot be loaded".into(), "")));
     }
     if let Some(c) = MODULE.captures(line) {
         let what = group(&c, &["node", "py", "so", "java", "ruby"]).unwrap_or("");
-        return Some((2, clue("crash.dependency", format!("{} is missing", short(what, 40)), what)));
+        return Some((2, clue(causes::DEPENDENCY, format!("{} is missing", short(what, 40)), what)));
     }
     if let Some(c) = RBAC.captures(line) {
         let what = group(&c, &["what"]).unwrap_or("");
-        return Some((2, clue("rbac.forbidden", format!("RBAC: cannot {}", what.replace('"', "")), what)));
+        return Some((
+            2,
+            clue(causes::RBAC_FORBIDDEN, format!("RBAC: cannot {}", what.replace('"', "")), what),
+        ));
     }
     if let Some(c) = RESOLVE.captures(line) {
         let host = group(&c, &["node", "go", "java", "pg", "bb", "ns", "curl", "py"]).unwrap_or("");
-        return Some((2, clue("crash.unreachable", format!("{} does not resolve", short(host, 60)), host)));
+        return Some((2, clue(causes::UNREACHABLE, format!("{} does not resolve", short(host, 60)), host)));
     }
     if let Some(c) = REFUSED.captures(line) {
         let mut host = group(&c, &["node", "go", "pg", "jdbc", "plain"]).unwrap_or("").to_owned();
         if let Some(port) = c.name("port") {
             host = format!("{host}:{}", port.as_str());
         }
-        return Some((2, clue("crash.unreachable", format!("{} not reachable", short(&host, 60)), &host)));
+        return Some((2, clue(causes::UNREACHABLE, format!("{} not reachable", short(&host, 60)), &host)));
     }
     if PLAIN_RESOLVE.is_match(line) {
-        return Some((3, clue("crash.unreachable", "a host does not resolve".into(), "")));
+        return Some((3, clue(causes::UNREACHABLE, "a host does not resolve".into(), "")));
     }
     if PLAIN_REFUSED.is_match(line) {
-        return Some((3, clue("crash.unreachable", "a connection is refused or times out".into(), "")));
+        return Some((3, clue(causes::UNREACHABLE, "a connection is refused or times out".into(), "")));
     }
     if let Some(c) = CONFIG.captures(line) {
         let key = group(&c, &["key", "env", "env2", "env3"]).unwrap_or("");
         let words =
             if key.is_empty() { "reports bad configuration".into() } else { format!("{key} not set") };
-        return Some((3, clue("crash.config", words, key)));
+        return Some((3, clue(causes::CONFIG, words, key)));
     }
     if DISK.is_match(line) {
-        return Some((3, clue("volume.full", "no space left where it writes".into(), "")));
+        return Some((3, clue(causes::VOLUME_FULL, "no space left where it writes".into(), "")));
     }
     None
 }
@@ -165,15 +169,15 @@ re!(RULES, r"too many iptables rules");
 re!(CONNTRACK, r"nf_conntrack: (?:nf_conntrack: )?table full, dropping packet");
 
 /// What a line of kube-proxy's log (or its node's kernel log) says.
-pub fn proxy_log(line: &str) -> Option<Clue> {
+pub fn proxy_log(line: &str) -> Option<Match> {
     if LOCK.is_match(line) {
-        return Some(Clue::new("proxy.iptables-lock", "iptables lock is held", ""));
+        return Some(Match::new(roles::PROXY_IPTABLES_LOCK, "iptables lock is held", ""));
     }
     if RULES.is_match(line) {
-        return Some(Clue::new("proxy.too-many-rules", "too many iptables rules", ""));
+        return Some(Match::new(roles::PROXY_TOO_MANY_RULES, "too many iptables rules", ""));
     }
     if CONNTRACK.is_match(line) {
-        return Some(Clue::new("proxy.conntrack-full", "conntrack table full", ""));
+        return Some(Match::new(roles::PROXY_CONNTRACK_FULL, "conntrack table full", ""));
     }
     None
 }
@@ -231,7 +235,7 @@ mod tests {
             ),
         ] {
             let clue = log_line(line).unwrap_or_else(|| panic!("{line}"));
-            assert_eq!((clue.cause, &*clue.subject), (cause, subject), "{line}");
+            assert_eq!((clue.cause.id(), &*clue.subject), (cause, subject), "{line}");
         }
         for line in [
             "[WARN] Memory usage: 112MB",

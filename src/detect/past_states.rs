@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::world::{Change, Kind, Meta, Node, ObjectRef, Template, Text, Time, Uid, What, Workload, World};
+use crate::world::{Change, Kind, Meta, ObjectRef, Template, Text, Time, Uid, What, World};
 
-use super::config::Thresholds;
 use super::finding::WhatChanged;
-use super::fleet::{Fleet, Share};
-use super::text::{self, Image};
+use crate::judge::Past;
+use crate::judge::fleet::{Fleet, Share};
+use crate::judge::limits::{Thresholds, seconds};
+use crate::judge::node::{driver, ready};
+use crate::judge::text;
+use crate::judge::workload::template_change;
 
 /// Changes remembered, in all.
 const CHANGES: usize = 4096;
@@ -63,7 +66,7 @@ struct Restarts {
 }
 
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct PastStates {
     nodes: HashMap<Text, NodeMemory>,
     pub fleet: Fleet,
     workloads: HashMap<ObjectRef, WorkloadMemory>,
@@ -84,7 +87,7 @@ pub struct NodeTurn {
     pub readiness_changed: bool,
 }
 
-impl Memory {
+impl PastStates {
     pub fn changes(&self) -> impl Iterator<Item = &WhatChanged> {
         self.changes.iter()
     }
@@ -92,23 +95,6 @@ impl Memory {
     /// Changes noted since this was last asked.
     pub fn take_fresh(&mut self) -> Vec<WhatChanged> {
         std::mem::take(&mut self.fresh)
-    }
-
-    /// The most GPUs the node ever offered while we watched.
-    pub fn most_gpus(&self, node: &str) -> u64 {
-        self.nodes.get(node).map_or(0, |n| n.gpus)
-    }
-
-    /// Since when the node offers fewer GPUs than it did, where we saw it happen.
-    pub fn fewer_gpus(&self, node: &str) -> Option<Time> {
-        self.nodes.get(node)?.fewer_gpus
-    }
-
-    /// How often the container restarted since `from`, as far as we watched.
-    pub fn restarts(&self, pod: &Uid, container: &Text, from: Time) -> usize {
-        let containers = self.restarts.get(pod).into_iter().flatten();
-        let of = containers.filter(|c| c.container == *container);
-        of.flat_map(|c| &c.times).filter(|t| **t >= from).count()
     }
 
     /// `meta`: of the object as it is now; it says who wrote it, where that was this change.
@@ -137,7 +123,7 @@ impl Memory {
             return NodeTurn { readiness_changed: was.is_some_and(|w| !w.ready) };
         };
         let new = NodeMemory {
-            ready: super::node::ready(node),
+            ready: ready(node),
             unschedulable: node.unschedulable,
             gpus: node.allocatable.gpu.unwrap_or(0),
             fewer_gpus: None,
@@ -209,11 +195,6 @@ impl Memory {
         }
     }
 
-    /// Since when the workload has had fewer pods than asked for, or none ready.
-    pub fn short_since(&self, workload: &ObjectRef) -> Option<Time> {
-        self.workloads.get(workload)?.short
-    }
-
     /// Takes a slice in; the Service it belongs to.
     pub fn slice(&mut self, world: &World, change: &Change, now: Time) -> Option<ObjectRef> {
         let ns = &change.object.namespace;
@@ -241,19 +222,6 @@ impl Memory {
             e.empty = Some(now);
         }
         Some(service)
-    }
-
-    /// Ready and not ready endpoints of a Service, and since when none is ready where that was seen to begin.
-    pub fn endpoints(&self, service: &ObjectRef) -> (u32, u32, Option<Time>) {
-        self.endpoints.get(service).map_or((0, 0, None), |e| {
-            let (ready, not) = e.slices.values().fold((0, 0), |(r, n), (a, b)| (r + a, n + b));
-            (ready, not, e.empty)
-        })
-    }
-
-    /// The names of a Service's slices.
-    pub fn slices(&self, service: &ObjectRef) -> impl Iterator<Item = &Text> {
-        self.endpoints.get(service).into_iter().flat_map(|e| e.slices.keys())
     }
 
     pub fn forget_service(&mut self, service: &ObjectRef) {
@@ -317,7 +285,7 @@ impl Memory {
             What::Removed(uid) => drop(self.restarts.remove(uid)),
             _ => {
                 let Some(pod) = world.pods.get(change.slot) else { return };
-                let from = now.minus(super::config::seconds(limits.restart_window));
+                let from = now.minus(seconds(limits.restart_window));
                 for c in pod.containers.iter().filter(|c| c.restarts > 0) {
                     let known = self.restarts.entry(pod.meta.uid.clone()).or_default();
                     let at = known.iter().position(|r| r.container == c.spec.name).unwrap_or(known.len());
@@ -339,66 +307,44 @@ impl Memory {
     }
 }
 
+impl Past for PastStates {
+    fn most_gpus(&self, node: &str) -> u64 {
+        self.nodes.get(node).map_or(0, |n| n.gpus)
+    }
+
+    fn fewer_gpus(&self, node: &str) -> Option<Time> {
+        self.nodes.get(node)?.fewer_gpus
+    }
+
+    fn restarts(&self, pod: &Uid, container: &Text, from: Time) -> usize {
+        let containers = self.restarts.get(pod).into_iter().flatten();
+        let of = containers.filter(|c| c.container == *container);
+        of.flat_map(|c| &c.times).filter(|t| **t >= from).count()
+    }
+
+    fn short_since(&self, workload: &ObjectRef) -> Option<Time> {
+        self.workloads.get(workload)?.short
+    }
+
+    fn endpoints(&self, service: &ObjectRef) -> (u32, u32, Option<Time>) {
+        self.endpoints.get(service).map_or((0, 0, None), |e| {
+            let (ready, not) = e.slices.values().fold((0, 0), |(r, n), (a, b)| (r + a, n + b));
+            (ready, not, e.empty)
+        })
+    }
+
+    fn slices(&self, service: &ObjectRef) -> Vec<Text> {
+        self.endpoints.get(service).into_iter().flat_map(|e| e.slices.keys().cloned()).collect()
+    }
+
+    fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+}
+
 /// Made just now.
 fn new(meta: &Meta, now: Time) -> bool {
     meta.created.is_some_and(|c| c.age(now) < AGAIN)
-}
-
-/// The GPU driver a node's labels name.
-pub(super) fn driver(node: &Node) -> Option<&str> {
-    let l = &node.meta.labels;
-    l.get("nvidia.com/cuda.driver-version.full").or_else(|| l.get("nvidia.com/cuda.driver.full"))
-}
-
-/// What is different between two pod templates, in a few words.
-pub(super) fn template_change(old: &Template, new: &Template) -> String {
-    let mut notes = Vec::new();
-    for c in &new.containers {
-        let Some(was) = old.containers.iter().find(|o| o.name == c.name) else {
-            notes.push(format!("container {} added", c.name));
-            continue;
-        };
-        if was.image != c.image {
-            let (a, b) = (Image::parse(&was.image), Image::parse(&c.image));
-            notes.push(if (a.registry, a.repository) == (b.registry, b.repository) {
-                format!("image of {} {} → {}", c.name, a.tag.unwrap_or("digest"), b.tag.unwrap_or("digest"))
-            } else {
-                format!("image of {} {} → {}", c.name, was.image, c.image)
-            });
-        }
-        if was.limits.memory != c.limits.memory {
-            let show = |m: Option<u64>| m.map_or("none".into(), text::bytes);
-            notes.push(format!(
-                "memory limit of {} {} → {}",
-                c.name,
-                show(was.limits.memory),
-                show(c.limits.memory)
-            ));
-        } else if (&was.requests, &was.limits) != (&c.requests, &c.limits) {
-            notes.push(format!("resources of {} changed", c.name));
-        }
-        if (&was.liveness, &was.readiness, &was.startup) != (&c.liveness, &c.readiness, &c.startup) {
-            notes.push(format!("probes of {} changed", c.name));
-        }
-    }
-    if old.pod != new.pod {
-        notes.push("pod template changed".into());
-    }
-    if notes.is_empty() {
-        notes.push("rollout".into());
-    }
-    notes.join(", ")
-}
-
-/// A workload's own picture of its last rollout: the newest ReplicaSet of a Deployment and the one before it.
-pub(super) fn rollout_of<'w>(
-    world: &'w World,
-    deployment: &Workload,
-) -> Option<(&'w Workload, Option<&'w Workload>)> {
-    let mut sets: Vec<&Workload> = world.replica_sets_of(&deployment.meta.uid).map(|(_, r)| r).collect();
-    sets.sort_by_key(|r| std::cmp::Reverse((r.revision, r.meta.created)));
-    let newest = *sets.first()?;
-    Some((newest, sets.get(1).copied()))
 }
 
 /// The kind's changes that touch pods through their spec.

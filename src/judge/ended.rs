@@ -1,12 +1,48 @@
 //! Pods that are over: evicted, preempted, refused by the kubelet, failed for good, or deleted and still there.
 
-use crate::world::patterns;
+use crate::judge::patterns;
 use crate::world::{Condition, ContainerState, Kind, ObjectRef, Pod, Status, condition};
 
-use super::config::seconds;
-use super::finding::Severity;
-use super::signal::{Ctx, Out, Part, Signal};
+use super::diagnosis::{Ctx, Diagnosis, Out, Part};
+use super::evidence::Severity;
+use super::limits::seconds;
+use super::node;
+use super::registry::causes;
 use super::{crash, job};
+
+const WHY_EVICTED: &str =
+    "the node had to choose: whoever grew is to be found, whoever was evicted is a victim";
+const WHY_PREEMPTED: &str = "more important work took the place: capacity is short";
+const WHY_POD: &str =
+    "the kubelet refuses the pod after the scheduler placed it: it will be tried again in vain";
+const WHY_DELETE: &str = "what does not go holds its node, volume or name, and what should replace it waits";
+
+causes! {
+    MEMORY = "evicted.memory" Warning Watch("pods") tree "node":
+        "evicted because its node ran low on memory; names the grower",
+        why WHY_EVICTED, source "status.reason Evicted";
+    DISK = "evicted.disk" Warning Watch("pods") tree "node":
+        "evicted because its node ran low on disk",
+        why WHY_EVICTED, source "status.reason Evicted";
+    PID = "evicted.pid" Warning Watch("pods") tree "node":
+        "evicted because its node ran low on process ids",
+        why WHY_EVICTED, source "status.reason Evicted";
+    EPHEMERAL_LIMIT = "evicted.ephemeral-limit" Warning Watch("pods") tree "pod":
+        "evicted for going over its own storage limit",
+        why WHY_EVICTED, source "status.message";
+    TAINT = "evicted.taint" Warning Watch("pods") tree "node":
+        "evicted by a NoExecute taint",
+        why WHY_EVICTED, source "condition DisruptionTarget";
+    PREEMPTED = "preempted" Warning Watch("pods") tree "pod":
+        "removed to make room for a pod of higher priority",
+        why WHY_PREEMPTED, source "condition DisruptionTarget";
+    POD_REJECTED = "pod.rejected" Warning Watch("pods") tree "pod":
+        "the kubelet refused the pod at its door (resources, affinity, devices)",
+        why WHY_POD, source "status.reason of a failed pod";
+    DELETE_STUCK = "delete.stuck" Warning Watch("pods") tree "pod":
+        "deleted, its containers have ended or its grace is long over, and the object is still there",
+        why WHY_DELETE, source "deletionTimestamp against the grace period";
+}
 
 /// A deleted pod that outstays its grace period.
 pub fn overdue(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
@@ -19,7 +55,7 @@ pub fn overdue(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     if ctx.node_down(&pod.node) {
         let node = Ctx::node_ref(&pod.node);
         out.push(
-            Signal::new("node.not-ready", node, deleting)
+            Diagnosis::new(node::NOT_READY, node, deleting)
                 .family(super::node::FAMILY)
                 .part(Part::Victim)
                 .title(format!("node {} is not ready", pod.node))
@@ -37,7 +73,7 @@ pub fn overdue(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         ("deleted, and its containers still run after their grace period", "containers still run")
     };
     out.push(
-        Signal::new("delete.stuck", object.clone(), deleting)
+        Diagnosis::new(DELETE_STUCK, object.clone(), deleting)
             .title(title)
             .row("stuck terminating")
             .evidence("pod metadata", format!("deletionTimestamp {deleting}"), object, Some(deleting))
@@ -95,26 +131,26 @@ fn disrupted(
     root: &ObjectRef,
     target: Option<&Condition>,
     since: crate::world::Time,
-) -> Option<Signal> {
+) -> Option<Diagnosis> {
     let message = &*pod.message;
-    let status = |s: Signal| {
+    let status = |s: Diagnosis| {
         let quote = if message.is_empty() { &*pod.reason } else { message };
         s.evidence(format!("pod status, reason {}", pod.reason), quote, object, Some(since))
     };
     if &*pod.reason == "Evicted" {
         let clue = patterns::evicted(&pod.reason, message);
-        let cause = clue.as_ref().map_or("evicted.disk", |c| c.cause);
-        if cause == "evicted.ephemeral-limit" {
+        let cause = clue.as_ref().map_or(DISK, |c| c.cause);
+        if cause == EPHEMERAL_LIMIT {
             let what = message.trim().trim_end_matches('.');
             return Some(status(
-                Signal::new(cause, root.clone(), since)
+                Diagnosis::new(cause, root.clone(), since)
                     .title(format!("evicted for its own storage: {what}"))
                     .row("evicted: storage limit"),
             ));
         }
         let what = match cause {
-            "evicted.memory" => "memory",
-            "evicted.pid" => "process ids",
+            MEMORY => "memory",
+            PID => "process ids",
             _ => "disk",
         };
         // Pods evicted from one node have the node's trouble; the pod is its victim.
@@ -124,28 +160,29 @@ fn disrupted(
             Some((_, says)) => format!("evicted: node {} ran low on {what}; container {says}", pod.node),
             None => format!("evicted: node {} ran low on {what}", pod.node),
         };
-        let mut s = Signal::new(cause, node, since).title(title).row(format!("evicted: node low on {what}"));
+        let mut s =
+            Diagnosis::new(cause, node, since).title(title).row(format!("evicted: node low on {what}"));
         if grower.is_none() {
             // It had not grown: it speaks only where nobody who had was evicted.
             s = s.part(Part::Victim);
         }
-        if cause == "evicted.memory" && super::node::pressed(ctx, &pod.node, "MemoryPressure") {
-            s = s.family("node.pressure-memory").part(Part::Victim);
+        if cause == MEMORY && super::node::pressed(ctx, &pod.node, "MemoryPressure") {
+            s = s.family(&node::PRESSURE_MEMORY).part(Part::Victim);
         }
-        if cause == "evicted.disk" && super::node::pressed(ctx, &pod.node, "DiskPressure") {
-            s = s.family("node.pressure-disk").part(Part::Victim);
+        if cause == DISK && super::node::pressed(ctx, &pod.node, "DiskPressure") {
+            s = s.family(&node::PRESSURE_DISK).part(Part::Victim);
         }
         return Some(status(s));
     }
     if let Some(target) = target {
         let cause = patterns::evicted(&target.reason, &target.message)?.cause;
         let title = match cause {
-            "preempted" => "removed to make room for a pod of higher priority",
-            "evicted.taint" => "evicted by a taint on its node",
+            PREEMPTED => "removed to make room for a pod of higher priority",
+            TAINT => "evicted by a taint on its node",
             _ => return None,
         };
         return Some(
-            Signal::new(cause, root.clone(), since)
+            Diagnosis::new(cause, root.clone(), since)
                 .title(title)
                 .row(title.split(" to ").next().unwrap_or(title))
                 .evidence("condition DisruptionTarget", &*target.message, object, target.since),
@@ -158,7 +195,7 @@ fn disrupted(
         );
     refused.then(|| {
         status(
-            Signal::new("pod.rejected", root.clone(), since)
+            Diagnosis::new(POD_REJECTED, root.clone(), since)
                 .severity(Severity::Warning)
                 .title(format!("the kubelet of {} refused the pod: {}", pod.node, pod.reason))
                 .row(format!("refused: {}", pod.reason)),

@@ -1,0 +1,130 @@
+//! Why a container cannot be made: missing ConfigMaps, Secrets and keys, refused users, commands that are not there.
+
+use crate::judge::patterns::{self, Match};
+use crate::world::{Container, ContainerState, ObjectRef, Pod, Terminated};
+
+use super::diagnosis::{Ctx, Diagnosis, Out};
+use super::image::began;
+use super::registry::{Cause, causes};
+use super::{image, roles};
+
+const WHY_CONFIG: &str =
+    "the pod waits for ever: nothing retries a reference to what does not exist into existence";
+const WHY_CONTAINER: &str =
+    "the image is there and the program is not started: restarting does not help, the spec must change";
+const WHY_RUNTIME: &str = "the node keeps its old pods and starts no new one: it looks half alive";
+
+causes! {
+    CONFIGMAP_MISSING = "config.configmap-missing" Critical Watch("pods, events") tree "pod":
+        "a ConfigMap that the pod needs does not exist; names it",
+        why WHY_CONFIG, source "waiting.message, event FailedMount";
+    SECRET_MISSING = "config.secret-missing" Critical Watch("pods, events") tree "pod":
+        "a Secret that the pod needs does not exist; names it",
+        why WHY_CONFIG, source "waiting.message, event FailedMount";
+    KEY_MISSING = "config.key-missing" Critical Watch("pods, events") tree "pod":
+        "the ConfigMap or Secret lacks the key",
+        why WHY_CONFIG, source "waiting.message, event FailedMount";
+    RUN_AS_ROOT = "config.run-as-root" Critical Watch("pods") tree "pod":
+        "the image would run as root and the pod forbids it",
+        why WHY_CONFIG, source "waiting.message";
+    COMMAND = "container.command" Critical Watch("pods") tree "pod":
+        "the command is not in the image or not executable",
+        why WHY_CONTAINER, source "RunContainerError, StartError; runc's words";
+    HOOK = "container.hook" Critical Watch("pods, events") tree "pod":
+        "a postStart or preStop hook fails",
+        why WHY_CONTAINER, source "events FailedPostStartHook, FailedPreStopHook";
+    CREATE = "container.create" Critical Watch("pods") tree "pod":
+        "the runtime cannot create the container; its words are quoted",
+        why WHY_CONTAINER, source "CreateContainerError";
+    RUNTIME_DISK_FULL = "runtime.disk-full" Critical Watch("pods") tree "node":
+        "the node has no space left for images or containers",
+        why WHY_RUNTIME, source "waiting.message and StartError; the node's own log says more";
+    RUNTIME_NVIDIA = "runtime.nvidia" Critical Watch("pods") tree "node":
+        "the NVIDIA container runtime fails",
+        why WHY_RUNTIME, source "StartError: `nvidia-container-cli`; the node's own log says more";
+}
+
+/// What a clue about a missing ConfigMap, Secret or key, or about the user, says: cause, title and row.
+pub fn told(clue: Match) -> (Cause, String, String) {
+    let title = match clue.cause {
+        CONFIGMAP_MISSING => format!("ConfigMap {} does not exist", clue.subject),
+        SECRET_MISSING => format!("Secret {} does not exist", clue.subject),
+        RUN_AS_ROOT => "the image would run as root and the pod forbids it".into(),
+        _ => clue.words.clone(),
+    };
+    (clue.cause, title, clue.words)
+}
+
+/// Judges a container that waits for anything but its image. `false` where the reason is not about making it.
+pub fn judge(
+    ctx: &Ctx,
+    pod: &Pod,
+    object: &ObjectRef,
+    c: &Container,
+    reason: &str,
+    message: &str,
+    out: &mut Out,
+) -> bool {
+    let (cause, title, row) = match reason {
+        "CreateContainerConfigError" => match patterns::create(message) {
+            Some(clue) => told(clue),
+            None => create(c, message),
+        },
+        "CreateContainerError" | "PreCreateHookError" | "PreStartHookError" => match command(c, message) {
+            Some(found) => found,
+            None => create(c, message),
+        },
+        "RunContainerError" => command(c, message).unwrap_or_else(|| create(c, message)),
+        "PostStartHookError" => (
+            HOOK,
+            format!("postStart hook of container {} fails", c.spec.name),
+            "postStart hook fails".into(),
+        ),
+        _ => return false,
+    };
+    let quote = if message.is_empty() { reason } else { message };
+    let mut signal = Diagnosis::new(cause, ctx.root(object), began(pod).unwrap_or(ctx.now));
+    if cause.ends_with("-missing") {
+        signal = signal.fold(format!("{cause} {} {title}", object.namespace));
+    }
+    out.push(signal.title(title).row(row).evidence(
+        format!("pod status, container {}", c.spec.name),
+        quote,
+        object,
+        pod.started,
+    ));
+    true
+}
+
+/// A container that could not be started, by its last termination (`StartError`, `ContainerCannotRun`).
+pub fn start_error(c: &Container, end: &Terminated) -> Option<(Cause, String, String)> {
+    let failed = matches!(&*end.reason, "StartError" | "ContainerCannotRun");
+    if failed {
+        return Some(command(c, &end.message).unwrap_or_else(|| create(c, &end.message)));
+    }
+    match &c.state {
+        ContainerState::Waiting { reason, message } if &**reason == "RunContainerError" => {
+            Some(command(c, message).unwrap_or_else(|| create(c, message)))
+        }
+        _ => None,
+    }
+}
+
+fn command(c: &Container, message: &str) -> Option<(Cause, String, String)> {
+    let clue = patterns::start(message)?;
+    let title = match clue.cause {
+        image::PLATFORM => format!("image {} is not built for this node: exec format error", c.spec.image),
+        COMMAND if message.contains("permission denied") => {
+            format!("command {} may not be executed: permission denied", clue.subject)
+        }
+        COMMAND => format!("command {} is not in the image", clue.subject),
+        roles::GPU_DRIVER_MISMATCH => "the GPU driver loaded on the node differs from its libraries".into(),
+        _ => clue.words.clone(),
+    };
+    Some((clue.cause, title, clue.words))
+}
+
+fn create(c: &Container, message: &str) -> (Cause, String, String) {
+    let brief = message.rsplit(": ").next().unwrap_or(message);
+    (CREATE, format!("container {} cannot be created: {brief}", c.spec.name), "cannot be created".into())
+}

@@ -1,0 +1,94 @@
+//! What is wrong with an object, who is to blame, how sure that is, and what proves it. Knows only the World.
+//!
+//! One file a subject. A subject declares its causes, each with its rule, beside the code that finds it. [`judge`]
+//! answers for one object with [`Diagnosis`]es; findings, row causes, verdicts and reports show these and nothing else.
+
+mod crash;
+mod create;
+mod diagnosis;
+mod ended;
+pub mod evidence;
+pub mod fields;
+pub mod fleet;
+pub mod free_capacity;
+mod image;
+mod job;
+pub mod limits;
+pub mod log;
+pub mod node;
+pub mod patterns;
+pub mod pending;
+pub mod pod;
+mod quota;
+mod ready;
+pub mod registry;
+mod reserved;
+mod roles;
+mod schedule;
+mod service;
+pub mod text;
+mod volume;
+pub mod workload;
+
+pub use diagnosis::{Ctx, Diagnosed, Diagnosis, Out, Part, Past};
+pub use evidence::{Evidence, Key, Severity, Sure};
+pub use limits::Thresholds;
+pub use registry::{Cause, Needs, Rule, known, rule, rules};
+
+use crate::world::{Kind, ObjectRef};
+
+/// The subjects that declare causes, in the order in which rules are listed.
+static SUBJECTS: &[&[Rule]] = &[
+    image::RULES,
+    schedule::RULES,
+    volume::RULES,
+    create::RULES,
+    crash::RULES,
+    log::RULES,
+    ready::RULES,
+    workload::RULES,
+    ended::RULES,
+    job::RULES,
+    service::RULES,
+    quota::RULES,
+    node::RULES,
+    fleet::RULES,
+    roles::RULES,
+];
+
+/// A pattern of this room's own: every one of them is compiled in a test.
+#[allow(clippy::expect_used)]
+fn pattern(text: &str) -> regex::Regex {
+    // Invariant: the patterns are literals.
+    regex::Regex::new(text).expect("a literal pattern compiles")
+}
+
+/// What is wrong with an object now; nothing where it is gone or well.
+pub fn judge(ctx: &Ctx, object: &ObjectRef, out: &mut Out) {
+    let (w, ns, name) = (ctx.world, &*object.namespace, &*object.name);
+    macro_rules! found {
+        ($table:ident, $judge:path) => {
+            if let Some(record) = w.$table.find(ns, name) {
+                $judge(ctx, record, object, out);
+            }
+        };
+    }
+    match &object.kind {
+        Kind::Pod => {
+            if let Some(p) = w.pods.find(ns, name) {
+                pod::judge(ctx, p, out);
+            }
+        }
+        Kind::Node => found!(nodes, node::judge),
+        Kind::PersistentVolumeClaim => found!(claims, volume::claim),
+        Kind::ResourceQuota => found!(quotas, quota::judge),
+        Kind::Job => found!(jobs, job::judge),
+        Kind::CronJob => found!(cron_jobs, job::cron),
+        Kind::Service => found!(services, service::judge),
+        Kind::Deployment => found!(deployments, workload::judge),
+        Kind::ReplicaSet => found!(replica_sets, workload::judge),
+        Kind::StatefulSet => found!(stateful_sets, workload::judge),
+        Kind::DaemonSet => found!(daemon_sets, workload::judge),
+        _ => {}
+    }
+}
