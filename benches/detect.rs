@@ -5,7 +5,7 @@
 //! `KHUD=PATH` measures another binary.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "../tests/healthy/mod.rs"]
+#[path = "../tests/support/healthy.rs"]
 mod healthy;
 mod support;
 

@@ -4,7 +4,7 @@
 //! (waiting for the screen to settle after each), and writes what a terminal would show.
 #![allow(clippy::expect_used)]
 
-#[path = "../tests/pty/mod.rs"]
+#[path = "../tests/support/pty.rs"]
 mod pty;
 
 use std::fmt::Write;

@@ -8,7 +8,7 @@
 //! term                      (the terminal's manners; knows nothing of Kubernetes)
 //! ```
 //!
-//! `tests/rooms.rs` enforces these arrows.
+//! `tests/house/rooms.rs` enforces these arrows.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod app;

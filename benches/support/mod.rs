@@ -1,7 +1,7 @@
 //! `khud sim` in a process of its own, the cockpit on it in a terminal, and figures.
 #![allow(clippy::expect_used, dead_code, reason = "each bench uses its part")]
 
-#[path = "../../tests/pty/mod.rs"]
+#[path = "../../tests/support/pty.rs"]
 pub mod pty;
 
 use std::io::{Read, Write};

@@ -1,0 +1,17 @@
+//! The binary in a real terminal, driven by keys.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../support"]
+mod support {
+    pub mod captures;
+    pub mod lab;
+    pub mod pty;
+    pub mod stage;
+}
+
+mod live;
+mod marks;
+mod panes;
+mod terminal;
+mod tour;
+mod triage;

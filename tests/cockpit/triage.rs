@@ -1,0 +1,117 @@
+//! Findings worked from the keyboard in a real terminal: proved, acknowledged, muted, noted; a killed cockpit loses
+//! none of it.
+
+use crate::support::lab::Lab;
+use crate::support::pty::{Session, cockpit};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const KHUD: &str = env!("CARGO_BIN_EXE_khud");
+
+fn open(lab: &Lab, config: &str) -> Session {
+    cockpit(KHUD, lab.dir.path(), config, &[], 160, 40)
+}
+
+fn count(text: &str, what: &str) -> usize {
+    text.matches(what).count()
+}
+
+/// Shows nothing but the finding of the bad rollout, with the cursor on it.
+fn at_the_rollout(session: &mut Session) {
+    session.until_text("tag v2.0.1 not found");
+    session.then(":findings\r/api-server\r", "/api-server");
+}
+
+#[test]
+fn a_finding_is_proved_acknowledged_muted_and_noted_and_a_killed_cockpit_loses_nothing() {
+    let lab = Lab::start("tour", 4.0);
+    let mut k = open(&lab, "");
+    at_the_rollout(&mut k);
+
+    // The proof, and from each piece to where it was read.
+    k.then("v", "WHAT IT SAYS");
+    for piece in ["pod status, container", "not found", "changed before", "v2.0.0 → v2.0.1"] {
+        k.until_text(piece);
+    }
+    k.then("\r", "─ pods ─");
+    k.until("the pod under the cursor", |s| s.contents().contains("api-server"));
+    k.then("\x1b", "WHAT IT SAYS");
+    k.then("\x1b", "FINDINGS");
+
+    // Somebody has it. Without a reason nothing is done.
+    k.then("!", "acknowledge image.not-found, why");
+    k.then("\r", "it wants a reason");
+    k.then("!rolling back\r", "Acknowledged until it ends or gets worse");
+    k.until_text(": rolling back · ");
+    // Muted it counts no more, and the pane says how many are.
+    k.then("m2h the registry moves\r", "Muted for 120m");
+    k.until_text("1 muted");
+    k.then("m", "It is told of again");
+    k.until("no mute", |s| !s.contents().contains("1 muted"));
+    k.then(":ack ana rolls back\r", "Acknowledged");
+
+    // Words of one's own: by command, and by key.
+    k.then(":note paged at one\r", "Noted on the timeline");
+    k.then("\x1bncustomers are told\r", "Noted on the timeline");
+    k.then("T", "timeline");
+    for entry in [
+        "session",
+        "image of",
+        "does not exist",
+        "acknowledged: rolling back",
+        "muted for 120m: the registry moves",
+        "no longer muted",
+        "paged at one",
+        "customers are told",
+    ] {
+        k.until_text(entry);
+    }
+    // By window and by object; what is shown goes into a report.
+    k.then("4/paged\r", "15m.. paged");
+    k.until("one entry", |s| count(&s.contents(), "customers are told") == 0);
+    k.then("o", "deployment/production/api-server");
+    k.then("\x13", "Saved the report to");
+    let report = std::fs::read_dir(lab.dir.path().join("state/saved")).unwrap().flatten().map(|e| e.path());
+    let report = report.filter(|p| p.extension().is_some_and(|e| e == "md")).collect::<Vec<_>>();
+    let report = std::fs::read_to_string(&report[0]).unwrap();
+    assert!(report.contains("| note | deployment production/api-server |"), "{report}");
+    assert!(report.contains("paged at one") && !report.contains("customers are told"), "{report}");
+
+    // The machine dies under it.
+    kill(Pid::from_raw(k.pid()), Signal::SIGKILL).unwrap();
+    k.ends();
+    let mut k = open(&lab, "");
+    at_the_rollout(&mut k);
+    k.until_text(": ana rolls back · ");
+    k.then("T/api-server\r", "paged at one");
+    k.until_text("no longer muted");
+    let text = k.text();
+    let began = text.lines().filter(|l| l.contains("finding") && l.contains("image.not-found")).count();
+    assert_eq!(began, 1, "what was open then did not begin again:\n{text}");
+    k.then("\x15/khud 0\r", "session");
+    k.until("both sessions", |s| count(&s.contents(), "session ") == 2);
+
+    // A mute written into the file holds while khud runs, and its key says where it is.
+    k.then(":findings\r", "FINDINGS");
+    let mute = "[[findings.mute]]\nname = 'api-server'\nreason = 'from the file'\n";
+    std::fs::write(lab.dir.path().join("config/config.toml"), mute).unwrap();
+    k.until_text("1 muted");
+    k.until_text("from the file · ");
+    k.then("m", "config.toml mutes it");
+}
+
+#[test]
+fn a_new_critical_finding_rings_only_where_that_is_wanted() {
+    let bells = |config: &str| {
+        let lab = Lab::start("tour", 4.0);
+        let session = open(&lab, config);
+        session.until_text("does not exist");
+        let raw = session.raw();
+        let text = String::from_utf8_lossy(&raw).into_owned();
+        (raw.contains(&7), text.contains("\x1b]9;khud: "), text.contains("\x1b]777;notify;khud;"))
+    };
+    assert_eq!(bells(""), (false, false, false), "off by default");
+    assert_eq!(bells("notifications = 'bell'\n"), (true, false, false));
+    assert_eq!(bells("notifications = 'osc9'\n"), (true, true, false));
+    assert_eq!(bells("notifications = 'osc777'\n"), (true, false, true));
+}

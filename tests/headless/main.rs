@@ -1,0 +1,11 @@
+//! The binary without a screen: what scripts and alerts call, and the commands that the README shows.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../support"]
+mod support {
+    pub mod lab;
+    pub mod pty;
+}
+
+mod readme;
+mod verbs;

@@ -1,0 +1,337 @@
+//! The tour without a screen: scan, diagnose and do, as scripts and alerts use them.
+
+use crate::support::lab::{Lab, bare};
+use serde_json::{Value, json};
+use sha2::Digest;
+
+fn api_server_pod(lab: &Lab) -> String {
+    let waiting = |p: &Value| {
+        let name = p["metadata"]["name"].as_str().unwrap_or_default();
+        let reason = &p["status"]["containerStatuses"][0]["state"]["waiting"]["reason"];
+        name.starts_with("api-server-") && (reason == "ErrImagePull" || reason == "ImagePullBackOff")
+    };
+    lab.pods("production", waiting).first().expect("a pod that cannot pull its image").clone()
+}
+
+#[test]
+fn what_khud_prints_of_itself_it_takes_back_without_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let print = |what: &[&str]| {
+        let mut command = bare(&[&["print"], what].concat());
+        let output = command.env("KHUD_CONFIG_DIR", dir.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{what:?}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(told, "", "{what:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (config, keys, theme) = (print(&["config"]), print(&["keys"]), print(&["theme", "nord"]));
+    std::fs::create_dir(dir.path().join("themes")).unwrap();
+    for (file, text) in [("config.toml", &config), ("keymap.toml", &keys), ("themes/mine.toml", &theme)] {
+        std::fs::write(dir.path().join(file), text).unwrap();
+    }
+    assert_eq!(print(&["config"]), config);
+    assert_eq!(print(&["keys"]), keys);
+    assert!(print(&["theme", "mine"]).lines().count() > 100);
+    assert!(print(&["completions", "bash"]).contains("_khud"));
+    assert!(print(&["man"]).contains(".TH khud"));
+    // What cannot be taken is told with its line.
+    std::fs::write(dir.path().join("config.toml"), "theme = 'nord'\nthemme = 'light'\n").unwrap();
+    let output = bare(&["print", "config"]).env("KHUD_CONFIG_DIR", dir.path()).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("config.toml:2: warning") && told.contains("did you mean \"theme\"?"), "{told}");
+}
+
+#[test]
+fn a_bad_rollout_is_found_explained_rolled_back_and_written_down() {
+    let lab = Lab::start("tour", 4.0);
+    let finding = lab.finding("image.not-found");
+    assert_eq!(finding["severity"], "critical");
+    assert_eq!(
+        finding["root"],
+        json!({"kind": "Deployment", "namespace": "production", "name": "api-server"})
+    );
+    assert!(finding["title"].as_str().unwrap().contains("v2.0.1"), "{finding}");
+    assert!(
+        finding["evidence"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|e| e["quote"].as_str().unwrap().contains("not found"))
+    );
+
+    let pod = api_server_pod(&lab);
+    let (code, walk) = lab.json(&["diagnose", &format!("pod/{pod}"), "-n", "production", "-o", "json"]);
+    assert_eq!((code, &walk["verdict"]["cause"]), (0, &json!("image.not-found")));
+    assert_eq!(walk["playbook"], "pod");
+    let remedy =
+        walk["remedies"].as_array().unwrap().iter().find(|r| r["action"] == "rollback").expect("a rollback");
+    assert_eq!(remedy["enabled"], true);
+    assert!(walk["steps"].as_array().unwrap().iter().all(|s| s["by"] == "cluster"));
+
+    let rollback = ["do", "rollback", "deploy/api-server", "-n", "production", "-o", "json"];
+    let dry = lab.json(&[&rollback[..], &["--dry-run"]].concat());
+    assert_eq!((dry.0, &dry.1["outcome"]), (0, &Value::Null));
+    assert!(dry.1["requests"].as_array().unwrap().iter().all(|r| r["dry_run"] == true));
+    let diff = dry.1["plan"]["changes"][0]["diff"].as_str().unwrap();
+    assert!(diff.lines().any(|l| l.starts_with('-') && l.contains(":v2.0.1")), "{diff}");
+
+    let asked = lab.json(&rollback);
+    assert_eq!((asked.0, &asked.1["outcome"]), (1, &json!("refused")), "without a terminal nothing is done");
+
+    let read_only = lab.json(&[&rollback[..], &["--yes", "--read-only"]].concat());
+    assert_eq!((read_only.0, &read_only.1["outcome"]), (1, &json!("refused")));
+
+    let done = lab.json(&[&rollback[..], &["--yes"]].concat());
+    assert_eq!((done.0, &done.1["outcome"]), (0, &json!("verified")), "{}", done.1["reason"]);
+    let image = "/spec/template/spec/containers/0/image";
+    let deployment = lab.sim.store().get("deployments.apps", "production", "api-server").unwrap();
+    assert!(deployment.pointer(image).unwrap().as_str().unwrap().ends_with(":v2.0.0"));
+
+    let journal = lab.run(&["journal"]);
+    let journal = String::from_utf8(journal.stdout).unwrap();
+    assert!(journal.lines().any(|l| l.contains("verified") && l.contains("rollback")), "{journal}");
+}
+
+#[test]
+fn a_rollback_to_a_revision_that_fails_too_is_applied_and_not_verified() {
+    let lab = Lab::start("tour", 4.0);
+    lab.finding("image.not-found");
+    // Revision 3 has another tag that does not exist; going back to revision 2 cannot heal anything.
+    let to =
+        |args: &[&str]| lab.json(&[&["do"], args, &["-n", "production", "-o", "json", "--yes"]].concat());
+    let image = "api-server=registry.acme.io/shop/api-server:v9.9.9";
+    let set = to(&["set-image", "deploy/api-server", image, "--timeout", "1s"]);
+    assert_eq!(set.0, 3, "{}", set.1["reason"]);
+    let back = to(&["rollback", "deploy/api-server", "--to-revision", "2", "--timeout", "5s"]);
+    assert_eq!((back.0, &back.1["outcome"]), (3, &json!("applied")), "{}", back.1["reason"]);
+    assert!(!back.1["reason"].as_str().unwrap().is_empty());
+}
+
+#[test]
+fn a_node_is_cordoned_and_uncordoned() {
+    let lab = Lab::start("healthy", 1.0);
+    let unschedulable =
+        || lab.sim.store().get("nodes", "", "gpu-worker-007").unwrap()["spec"]["unschedulable"].clone();
+    for (action, want) in [("cordon", json!(true)), ("uncordon", Value::Null)] {
+        let (code, report) = lab.json(&["do", action, "node/gpu-worker-007", "--yes", "-o", "json"]);
+        assert_eq!((code, &report["outcome"]), (0, &json!("verified")), "{}", report["reason"]);
+        assert_eq!(unschedulable(), want, "{action}");
+    }
+}
+
+#[test]
+fn a_leaking_jvm_is_found_and_its_heap_brought_home_whole() {
+    let lab = Lab::start("tour", 1.0);
+    let finding = lab.finding("crash.oom-limit");
+    assert_eq!(
+        finding["root"],
+        json!({"kind": "Deployment", "namespace": "production", "name": "payment-service"})
+    );
+    assert!(finding["title"].as_str().unwrap().contains("2Gi"), "{finding}");
+
+    let ready = |p: &Value| {
+        let name = p["metadata"]["name"].as_str().unwrap_or_default();
+        name.starts_with("payment-service-") && p["status"]["containerStatuses"][0]["ready"] == true
+    };
+    let pod = lab.pods("production", ready).first().expect("a replica that lives").clone();
+    let out = lab.dir.path().join("dumps");
+    let target = format!("pod/{pod}");
+    let args = [
+        "do",
+        "heap-dump",
+        &target,
+        "-n",
+        "production",
+        "--yes",
+        "-o",
+        "json",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let (code, report) = lab.json(&args);
+    assert_eq!((code, &report["outcome"]), (0, &json!("verified")), "{}", report["reason"]);
+    let file = &report["files"][0];
+    let bytes = std::fs::read(file["path"].as_str().unwrap()).unwrap();
+    assert_eq!(file["bytes"], bytes.len());
+    assert!(bytes.starts_with(b"JAVA PROFILE 1.0.2\0"), "an hprof file");
+    assert!(bytes.len() > 10 << 20, "{} bytes", bytes.len());
+    let sum: String = sha2::Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(file["sha256"], sum, "the sum the container's own sha256sum printed");
+    let left: Vec<_> = std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 1, "no part file is left: {left:?}");
+}
+
+/// What one may not see is said and is no reason to stay silent about the rest.
+#[test]
+fn somebody_without_rights_is_told_so() {
+    let lab = Lab::start("healthy", 1.0);
+    let config = lab.dir.path().join("nobody");
+    std::fs::write(&config, lab.sim.kubeconfig_of("nobody", &["system:authenticated"])).unwrap();
+    let output = bare(&["scan", "--kubeconfig", config.to_str().unwrap()]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(output.stdout.is_empty());
+    assert!(stderr.contains("forbidden") && stderr.contains("nobody"), "{stderr}");
+}
+
+#[test]
+fn a_healthy_cluster_scans_clean() {
+    let lab = Lab::start("healthy", 1.0);
+    let (code, scan) = lab.json(&["scan", "-o", "json", "--fail-on", "warning", "--strict"]);
+    assert_eq!((code, &scan["findings"]), (0, &json!([])));
+    let coverage = scan["coverage"].as_array().unwrap();
+    assert!(coverage.iter().any(|c| c["source"] == "pods" && c["state"] == "live"));
+}
+
+/// CLI.md, field by field: scripts read these names and exit codes.
+#[test]
+fn a_scan_keeps_its_contract() {
+    let lab = Lab::start("tour", 4.0);
+    lab.finding("image.not-found");
+    let (code, scan) = lab.json(&["scan", "-o", "json"]);
+    assert_eq!(code, 1, "critical findings, and --fail-on is critical by itself");
+    let keys = |v: &Value| v.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let time = |v: &Value| {
+        let text = v.as_str().unwrap();
+        assert!(khud::world::Time::parse(text).is_some() && text.ends_with('Z'), "{text} is RFC 3339 in UTC");
+    };
+    let object = |v: &Value| {
+        assert_eq!(keys(v), ["kind", "name", "namespace"]);
+        assert!(khud::world::Kind::parse(v["kind"].as_str().unwrap()).is_some(), "{v}");
+    };
+    assert_eq!(keys(&scan), ["at", "cluster", "coverage", "findings"]);
+    time(&scan["at"]);
+    assert!(scan["cluster"].is_string());
+    for source in scan["coverage"].as_array().unwrap() {
+        assert_eq!(keys(source), ["reason", "source", "state"]);
+    }
+    let findings = scan["findings"].as_array().unwrap();
+    let mut changes = 0;
+    for f in findings {
+        let names = [
+            "cause", "changed", "count", "evidence", "object", "playbook", "root", "rule", "severity",
+            "since", "state", "title",
+        ];
+        assert_eq!(keys(f), names, "{f}");
+        object(&f["object"]);
+        if !f["root"].is_null() {
+            object(&f["root"]);
+        }
+        assert!(["critical", "warning", "info"].contains(&f["severity"].as_str().unwrap()));
+        assert!(["pending", "firing"].contains(&f["state"].as_str().unwrap()), "{f}");
+        time(&f["since"]);
+        assert!(f["count"].as_u64() > Some(0));
+        for e in f["evidence"].as_array().unwrap() {
+            assert_eq!(keys(e), ["at", "object", "quote", "source"]);
+            object(&e["object"]);
+            if !e["at"].is_null() {
+                time(&e["at"]);
+            }
+        }
+        for c in f["changed"].as_array().unwrap() {
+            // `by` is more than the contract, where somebody is known.
+            assert!(keys(c) == ["at", "object", "what"] || keys(c) == ["at", "by", "object", "what"], "{c}");
+            object(&c["object"]);
+            time(&c["at"]);
+            changes += 1;
+        }
+    }
+    assert!(changes > 0, "the rollout changed an image");
+
+    // One namespace, for a while, as a report; the other levels.
+    let output = lab.run(&["scan", "-n", "monitoring", "--for", "1s", "-o", "markdown"]);
+    assert_eq!(output.status.code(), Some(0), "nothing is wrong there");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("# Findings on ") && text.contains("Nothing wrong found."), "{text}");
+    let output = lab.run(&["scan", "-o", "table", "--fail-on", "warning"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("SEVERITY") && text.contains("image.not-found"), "{text}");
+
+    // What the configuration mutes is not told of.
+    let config = lab.dir.path().join("config");
+    std::fs::create_dir_all(&config).unwrap();
+    let mute = "[[findings.mute]]\nrule = '*'\nreason = 'known'\n";
+    std::fs::write(config.join("config.toml"), mute).unwrap();
+    let output = lab.khud(&["scan", "-o", "json"]).env("KHUD_CONFIG_DIR", &config).output().unwrap();
+    let scan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &scan["findings"]), (Some(0), &json!([])));
+}
+
+/// The rules a user wrote stand beside khud's own; a fault in their file is told and hides neither.
+#[test]
+fn the_rules_say_what_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = bare(&["print", "rules"]).env("XDG_CONFIG_HOME", dir.path()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text.contains("### image.not-found") && text.contains("### crash.oom-limit"), "{text}");
+
+    std::fs::create_dir(dir.path().join("khud")).unwrap();
+    std::fs::write(dir.path().join("khud/rules.yaml"), "rules: [{id: ").unwrap();
+    let output = bare(&["print", "rules"]).env("XDG_CONFIG_HOME", dir.path()).output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("rules.yaml"));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("### image.not-found"));
+}
+
+/// Each is one sentence on stderr that says what to do, and nothing on stdout.
+#[test]
+fn bad_input_gets_a_sentence() {
+    let lab = Lab::start("healthy", 1.0);
+    let gone = lab.dir.path().join("gone");
+    let config = |server: &str, token: &str| {
+        let text = std::fs::read_to_string(lab.kubeconfig()).unwrap();
+        let mut out = String::new();
+        for line in text.lines() {
+            let indent = &line[..line.len() - line.trim_start().len()];
+            match line.trim_start().trim_start_matches("- ").split(':').next() {
+                Some("server") if !server.is_empty() => out.push_str(&format!("{indent}server: {server}\n")),
+                Some("token") if !token.is_empty() => out.push_str(&format!("{indent}token: {token}\n")),
+                _ => out.push_str(&format!("{line}\n")),
+            }
+        }
+        let path = lab.dir.path().join(format!("kubeconfig-{}-{}", server.len(), token.len()));
+        std::fs::write(&path, out).unwrap();
+        path
+    };
+    // Nothing listens on port 1 of loopback.
+    let unreachable = config("http://127.0.0.1:1", "");
+    let unauthorized = config("", "wrong");
+    let path = |p: &std::path::Path| p.to_string_lossy().into_owned();
+    let cases: &[(Vec<String>, &str)] = &[
+        (vec!["scan".into()], "kubeconfig"),
+        (vec!["scan".into(), "--kubeconfig".into(), path(&gone)], "gone"),
+        (vec!["scan".into(), "--kubeconfig".into(), path(&unreachable)], "127.0.0.1:1"),
+        (vec!["scan".into(), "--kubeconfig".into(), path(&unauthorized)], "401"),
+        (
+            vec![
+                "scan".into(),
+                "--kubeconfig".into(),
+                path(&lab.kubeconfig()),
+                "--context".into(),
+                "khutt".into(),
+            ],
+            "khud",
+        ),
+        (
+            vec!["diagnose".into(), "pod/none-such".into(), "--kubeconfig".into(), path(&lab.kubeconfig())],
+            "none-such",
+        ),
+        (vec!["diagnose".into(), "llama/x".into(), "--kubeconfig".into(), path(&lab.kubeconfig())], "llama"),
+        (vec!["demo".into(), "no-such-scenario".into()], "terminal"),
+        (vec![], "terminal"),
+    ];
+    for (args, word) in cases {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let output = bare(&args).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.stdout.is_empty(), "{args:?} printed {:?}", String::from_utf8_lossy(&output.stdout));
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{args:?}: {:?}", output.status);
+        assert!(stderr.to_lowercase().contains(&word.to_lowercase()), "{args:?}: {stderr}");
+        assert!(
+            !stderr.contains("panicked") && !stderr.contains("Error {") && !stderr.contains("Err("),
+            "{stderr}"
+        );
+        assert!(stderr.lines().count() <= 3, "{args:?}: {stderr}");
+    }
+}

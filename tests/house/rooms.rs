@@ -1,0 +1,164 @@
+//! The rooms' dependencies point one way, and only `cluster` names the kube crates.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+/// Which rooms each room may name. A room may always name itself.
+fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
+    let everything: &[&str] = &[
+        "world",
+        "judge",
+        "detect",
+        "playbook",
+        "remedy",
+        "telemetry",
+        "config",
+        "cluster",
+        "app",
+        "ui",
+        "term",
+    ];
+    BTreeMap::from([
+        ("world", &[] as &[&str]),
+        ("judge", &["world"]),
+        ("detect", &["world", "judge"]),
+        ("playbook", &["world", "judge"]),
+        ("remedy", &["world", "judge"]),
+        ("telemetry", &["world"]),
+        ("config", &["world"]),
+        ("cluster", &["world"]),
+        ("term", &[]),
+        (
+            "app",
+            &["world", "judge", "detect", "playbook", "remedy", "telemetry", "config", "cluster", "term"],
+        ),
+        ("ui", &["world", "judge", "detect", "playbook", "remedy", "telemetry", "config", "app", "term"]),
+        ("cli", everything),
+    ])
+}
+
+fn sources(dir: &Path, out: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, out);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            out.push(path);
+        }
+    }
+}
+
+fn all_sources() -> (PathBuf, Vec<PathBuf>) {
+    sources_under("src")
+}
+
+fn sources_under(dir: &str) -> (PathBuf, Vec<PathBuf>) {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    (src, files)
+}
+
+/// The file's lines that are not comments.
+fn code(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// Every room named through `crate::`, also inside braces (`use crate::{world, detect}`).
+fn rooms_named(code: &str) -> Vec<String> {
+    let direct = Regex::new(r"\bcrate::([a-z_]+)").unwrap();
+    let braces = Regex::new(r"\bcrate::\{([^;]*)\};").unwrap();
+    let head = Regex::new(r"(?:^|,)\s*([a-z_]+)").unwrap();
+    let mut out: Vec<String> = direct.captures_iter(code).map(|c| c[1].to_owned()).collect();
+    for c in braces.captures_iter(code) {
+        // Names nested in inner braces are not rooms; cut them out.
+        let mut depth = 0;
+        let flat: String = c[1]
+            .chars()
+            .filter(|ch| {
+                match ch {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    _ => return depth == 0,
+                }
+                false
+            })
+            .collect();
+        out.extend(head.captures_iter(&flat).map(|h| h[1].to_owned()));
+    }
+    out
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let (src, files) = all_sources();
+    let allowed = allowed();
+    let mut wrong = Vec::new();
+    let mut arrows = 0;
+    for file in &files {
+        let relative = file.strip_prefix(&src).unwrap();
+        let first = relative.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+        let room = first.trim_end_matches(".rs").to_owned();
+        let Some(may) = allowed.get(room.as_str()) else {
+            assert!(room == "main" || room == "lib", "{room} is a room nobody has described");
+            continue;
+        };
+        for named in rooms_named(&code(file)) {
+            if named == room || !allowed.contains_key(named.as_str()) {
+                continue;
+            }
+            arrows += 1;
+            if !may.contains(&named.as_str()) {
+                wrong.push(format!("{}: {room} names {named}", relative.display()));
+            }
+        }
+    }
+    assert!(arrows > 10, "the check reads the sources it should");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn only_the_cluster_room_names_the_kube_crates() {
+    let (src, files) = all_sources();
+    let kube = Regex::new(r"\b(kube|kube_client|kube_core|k8s_openapi)::").unwrap();
+    let (inside, outside): (Vec<_>, Vec<_>) =
+        files.iter().filter(|f| kube.is_match(&code(f))).partition(|f| f.starts_with(src.join("cluster")));
+    assert!(!inside.is_empty(), "the check sees the room that does");
+    assert!(outside.is_empty(), "{outside:?}");
+}
+
+#[test]
+fn the_cockpit_names_the_embedded_cluster_only_to_start_it() {
+    let (src, files) = all_sources();
+    let sim = Regex::new(r"\bkhud_sim\b").unwrap();
+    let named: Vec<_> = files.iter().filter(|f| sim.is_match(&code(f))).collect();
+    assert_eq!(named, [&src.join("cli/sim.rs")]);
+}
+
+#[test]
+fn the_embedded_cluster_knows_neither_khud_nor_a_client() {
+    let (_, files) = sources_under("crates/sim/src");
+    let foreign = Regex::new(r"\b(khud|kube|kube_client|kube_core|k8s_openapi)::").unwrap();
+    assert!(files.len() > 50, "the check sees the sources it should");
+    let named: Vec<_> = files.iter().filter(|f| foreign.is_match(&code(f))).collect();
+    assert!(named.is_empty(), "{named:?}");
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    let (_, mut files) = all_sources();
+    files.extend(sources_under("crates/sim/src").1);
+    let silent: Vec<_> =
+        files.iter().filter(|f| !std::fs::read_to_string(f).unwrap().starts_with("//! ")).collect();
+    assert!(silent.is_empty(), "{silent:?}");
+}
+
+#[test]
+fn the_check_sees_grouped_imports() {
+    let found =
+        rooms_named("use crate::{detect::{Finding, Rule}, world::World};\nlet x = crate::ui::draw();");
+    assert_eq!(found, ["ui", "detect", "world"]);
+}

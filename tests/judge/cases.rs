@@ -1,0 +1,1167 @@
+//! The cases: one of each rule.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use khud::world::selector::Requirement;
+use khud::world::*;
+
+use crate::support::scene::*;
+// The scene's, not the world's of that name.
+use crate::support::scene::condition;
+
+const PULL: &str = "Back-off pulling image \"registry.example.com/team/web:v2.0.1\": ErrImagePull: failed to pull and unpack image \"registry.example.com/team/web:v2.0.1\": failed to resolve image: ";
+const SCHED: &str = " no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
+
+fn c(rule: &'static str, quotes: &'static str, sick: fn(&mut Scene), near: fn(&mut Scene)) -> Case {
+    Case { rule, quotes, sick, near }
+}
+
+fn pull(s: &mut Scene, tail: &str) {
+    s.waits("ImagePullBackOff", &format!("{PULL}{tail}"));
+}
+
+fn sched(s: &mut Scene, why: &str) {
+    s.unscheduled(&format!("0/1 nodes are available: 1 {why}.{SCHED}"));
+}
+
+/// The condition is set, and true.
+fn scheduled(s: &mut Scene) {
+    s.pod.conditions[0].status = Status::True;
+}
+
+fn no_events(s: &mut Scene) {
+    s.events.clear();
+}
+
+fn creating(s: &mut Scene, reason: &str, note: &str) {
+    s.waits("ContainerCreating", "");
+    s.event(reason, note);
+}
+
+fn claim(s: &mut Scene, phase: &str) {
+    let old = ago(s, 3600);
+    s.pod_spec().claims = ["models".into()].into();
+    s.claim = Some(Claim {
+        meta: meta("prod", "models", 600, old),
+        phase: phase.into(),
+        class: Some("fast".into()),
+        requested: 1 << 30,
+        ..Claim::default()
+    });
+}
+
+fn waits_for_claim(s: &mut Scene, reason: &str, note: &str) {
+    s.unscheduled("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found");
+    claim(s, "Pending");
+    if !reason.is_empty() {
+        let object = ObjectRef::new(Kind::PersistentVolumeClaim, "prod", "models");
+        s.event_on(object, Uid::Uuid(600), reason, note);
+    }
+}
+
+fn refused(s: &mut Scene, message: &str) {
+    let since = ago(s, 600);
+    s.deployment.desired = 3;
+    s.deployment.available = 1;
+    s.deployment.current = 1;
+    s.deployment.conditions =
+        [condition("ReplicaFailure", Status::True, "FailedCreate", message, since)].into();
+}
+
+fn created(s: &mut Scene) {
+    s.deployment.desired = 1;
+}
+
+fn evicted(s: &mut Scene, message: &str) {
+    s.failed("Evicted", message);
+}
+
+fn older(s: &mut Scene) {
+    // Long enough ago that its workload has replaced it and nobody asks any more.
+    let long = ago(s, 7200);
+    s.c().state = ContainerState::Terminated(Box::new(terminated(137, "Error", long)));
+}
+
+fn disrupted(s: &mut Scene, reason: &str) {
+    s.failed("", "");
+    let since = ago(s, 60);
+    s.pod.conditions = [condition("DisruptionTarget", Status::True, reason, "said so", since)].into();
+}
+
+fn logged(s: &mut Scene, line: &str) {
+    s.crashes(1, "Error");
+    s.log = format!("starting\n{line}\nbye\n");
+}
+
+fn quiet(s: &mut Scene) {
+    s.log = "starting\nall is well\n".into();
+}
+
+fn proxy(s: &mut Scene, line: &str) {
+    s.daemon("kube-proxy", &[("k8s-app", "kube-proxy")]);
+    s.crashes(1, "Error");
+    s.log = line.into();
+    (s.slice.ready, s.slice.not_ready) = (1, 0);
+}
+
+fn progress(s: &mut Scene, reason: &str, seconds_ago: u64, status: Status) {
+    let since = ago(s, seconds_ago);
+    s.deployment.desired = 3;
+    s.deployment.current = 4;
+    s.deployment.ready = 3;
+    s.deployment.available = 3;
+    s.deployment.updated = 1;
+    s.deployment.conditions =
+        [condition("Progressing", status, reason, "ReplicaSet \"web-2\" has timed out progressing.", since)]
+            .into();
+}
+
+fn init(s: &mut Scene, code: i32) {
+    let at = ago(s, 60);
+    s.not_ready();
+    s.pod.phase = Phase::Pending;
+    let mut first = s.pod.containers[0].clone();
+    Arc::make_mut(&mut first.spec).role = Role::Init;
+    Arc::make_mut(&mut first.spec).name = "wait-db".into();
+    first.restarts = 4;
+    first.state = ContainerState::Terminated(Box::new(terminated(code, "Error", at)));
+    s.c().state = ContainerState::Waiting { reason: "PodInitializing".into(), message: "".into() };
+    s.pod.containers = [first, s.pod.containers[0].clone()].into();
+}
+
+fn gpu_node(s: &mut Scene, pairs: &[(&str, &str)], gpus: Option<u64>) {
+    s.node.meta.labels = labels(pairs);
+    s.node.allocatable.gpu = gpus;
+    s.node.capacity.gpu = gpus;
+}
+
+fn other_node(s: &mut Scene, name: &str) -> Node {
+    let old = ago(s, 86_400);
+    let mut n = node(name, old);
+    n.meta.uid = Uid::Uuid(11 + s.nodes.len() as u128);
+    n
+}
+
+pub fn cases() -> Vec<Case> {
+    let mut all = pods();
+    all.extend(ends());
+    all.extend(workloads());
+    all.extend(nodes());
+    all
+}
+
+fn pods() -> Vec<Case> {
+    vec![
+        // Images: the near miss says another cause's words in the same place.
+        c(
+            "image.not-found",
+            "not found",
+            |s| pull(s, "registry.example.com/team/web:v2.0.1: not found"),
+            |s| {
+                pull(s, "429 Too Many Requests: not found");
+            },
+        ),
+        c(
+            "image.auth",
+            "insufficient_scope",
+            |s| {
+                pull(
+                    s,
+                    "pull access denied, repository does not exist or may require authorization: insufficient_scope",
+                )
+            },
+            |s| pull(s, "no such host"),
+        ),
+        c(
+            "image.rate-limit",
+            "toomanyrequests",
+            |s| pull(s, "429: toomanyrequests: You have reached your pull rate limit."),
+            |s| {
+                pull(s, "401 Unauthorized");
+            },
+        ),
+        c(
+            "image.network",
+            "no such host",
+            |s| pull(s, "dial tcp: lookup registry.example.com: no such host"),
+            |s| {
+                pull(s, "registry.example.com/team/web:v2.0.1: not found");
+            },
+        ),
+        c(
+            "image.platform",
+            "no match for platform",
+            |s| pull(s, "no match for platform in manifest: not found"),
+            |s| {
+                pull(s, "registry.example.com/team/web:v2.0.1: not found");
+            },
+        ),
+        c("image.unknown", "something new", |s| pull(s, "something new"), |s| pull(s, "i/o timeout")),
+        c(
+            "image.invalid-name",
+            "invalid reference",
+            |s| s.waits("InvalidImageName", "couldn't parse image name: invalid reference format"),
+            |s| {
+                s.waits("ErrImageNeverPull", "Container image \"x\" is not present with pull policy of Never")
+            },
+        ),
+        c(
+            "image.never-pull",
+            "pull policy of Never",
+            |s| {
+                s.waits("ErrImageNeverPull", "Container image \"x\" is not present with pull policy of Never")
+            },
+            |s| s.waits("ErrImagePull", &format!("{PULL}i/o timeout")),
+        ),
+        // The scheduler.
+        c(
+            "schedule.insufficient",
+            "needs 16 cpu; most free: 8 of 8 on n1",
+            |s| {
+                s.spec().requests.cpu = Some(16_000);
+                sched(s, "Insufficient cpu");
+            },
+            scheduled,
+        ),
+        c(
+            "schedule.selector",
+            "didn't match",
+            |s| sched(s, "node(s) didn't match Pod's node affinity/selector"),
+            |s| {
+                sched(s, "node(s) were unschedulable");
+            },
+        ),
+        c(
+            "schedule.taint",
+            "untolerated taint",
+            |s| sched(s, "node(s) had untolerated taint(s)"),
+            |s| {
+                // A label that no node has keeps it away whatever their taints.
+                s.pod_spec().node_selector = [("disk".into(), "ssd".into())].into();
+            },
+        ),
+        c(
+            "schedule.cordoned",
+            "unschedulable",
+            |s| sched(s, "node(s) were unschedulable"),
+            |s| {
+                sched(s, "node(s) had untolerated taint {a: b}");
+            },
+        ),
+        c(
+            "schedule.pod-affinity",
+            "pod affinity rules",
+            |s| sched(s, "node(s) didn't match pod affinity rules"),
+            |s| {
+                sched(s, "node(s) didn't match Pod's node affinity/selector");
+            },
+        ),
+        c(
+            "schedule.spread",
+            "topology spread",
+            |s| sched(s, "node(s) didn't match pod topology spread constraints"),
+            scheduled,
+        ),
+        c(
+            "schedule.host-port",
+            "free ports",
+            |s| sched(s, "node(s) didn't have free ports for the requested pod ports"),
+            scheduled,
+        ),
+        c("schedule.too-many-pods", "Too many pods", |s| sched(s, "Too many pods"), scheduled),
+        c(
+            "schedule.unknown",
+            "something new",
+            |s| s.unscheduled("something new"),
+            |s| sched(s, "Too many pods"),
+        ),
+        c(
+            "schedule.gated",
+            "waiting",
+            |s| {
+                s.unscheduled("");
+                let since = ago(s, 60);
+                s.pod.conditions = [condition(
+                    "PodScheduled",
+                    Status::False,
+                    "SchedulingGated",
+                    "waiting for the gate",
+                    since,
+                )]
+                .into();
+                (s.slice.ready, s.slice.not_ready) = (1, 0);
+            },
+            |s| s.pod.conditions[0].reason = "Unschedulable".into(),
+        ),
+        // Volumes.
+        c(
+            "volume.claim-missing",
+            "not found",
+            |s| {
+                s.unscheduled(
+                    "0/1 nodes are available: persistentvolumeclaim \"models\" not found. not found",
+                );
+            },
+            |s| {
+                s.unscheduled(
+                    "0/1 nodes are available: persistentvolumeclaim \"models\" is being deleted. not found",
+                );
+            },
+        ),
+        c(
+            "volume.claim-unbound",
+            "no persistent volumes",
+            |s| {
+                waits_for_claim(
+                    s,
+                    "FailedBinding",
+                    "no persistent volumes available for this claim and no storage class is set",
+                );
+            },
+            |s| {
+                s.events.clear();
+                let object = ObjectRef::new(Kind::PersistentVolumeClaim, "prod", "models");
+                s.event_on(
+                    object,
+                    Uid::Uuid(600),
+                    "ProvisioningFailed",
+                    "storageclass.storage.k8s.io \"fast\" not found",
+                );
+            },
+        ),
+        c(
+            "volume.class-missing",
+            "\"fast\" not found",
+            |s| {
+                waits_for_claim(s, "ProvisioningFailed", "storageclass.storage.k8s.io \"fast\" not found");
+            },
+            |s| s.events[0].note = "rpc error: quota reached".into(),
+        ),
+        c(
+            "volume.provisioner",
+            "quota reached",
+            |s| {
+                waits_for_claim(
+                    s,
+                    "ProvisioningFailed",
+                    "failed to provision volume: rpc error: quota reached",
+                );
+            },
+            |s| s.events[0].regarding_uid = Uid::Uuid(1),
+        ),
+        c(
+            "volume.zone",
+            "PersistentVolume's node affinity",
+            |s| {
+                sched(s, "node(s) didn't match PersistentVolume's node affinity");
+            },
+            |s| sched(s, "node(s) didn't match Pod's node affinity/selector"),
+        ),
+        c(
+            "volume.capacity",
+            "enough free storage",
+            |s| sched(s, "node(s) did not have enough free storage"),
+            scheduled,
+        ),
+        c(
+            "volume.mount",
+            "hostPath type check",
+            |s| {
+                creating(
+                    s,
+                    "FailedMount",
+                    "MountVolume.SetUp failed for volume \"m\" : hostPath type check failed: /x is not a directory",
+                );
+            },
+            no_events,
+        ),
+        c(
+            "volume.permission",
+            "permission denied",
+            |s| {
+                creating(
+                    s,
+                    "FailedMount",
+                    "MountVolume.MountDevice failed for volume \"m\" : permission denied",
+                );
+            },
+            |s| s.events[0].note = "MountVolume.MountDevice failed for volume \"m\" : I/O error".into(),
+        ),
+        c(
+            "volume.attach",
+            "AttachVolume.Attach failed",
+            |s| {
+                creating(s, "FailedAttachVolume", "AttachVolume.Attach failed for volume \"m\" : rpc error");
+            },
+            |s| s.events[0].last = ago(s, 3600),
+        ),
+        c(
+            "volume.multi-attach",
+            "exclusively attached",
+            |s| {
+                creating(
+                    s,
+                    "FailedAttachVolume",
+                    "Multi-Attach error for volume \"m\" Volume is already exclusively attached to one node and can't be attached to another",
+                );
+            },
+            |s| s.events[0].note = "AttachVolume.Attach failed for volume \"m\" : rpc error".into(),
+        ),
+        // Configuration and creation.
+        c(
+            "config.configmap-missing",
+            "configmap \"app\" not found",
+            |s| {
+                s.waits("CreateContainerConfigError", "configmap \"app\" not found");
+            },
+            |s| s.waits("CreateContainerConfigError", "secret \"app\" not found"),
+        ),
+        c(
+            "config.secret-missing",
+            "secret \"app\" not found",
+            |s| {
+                creating(
+                    s,
+                    "FailedMount",
+                    "MountVolume.SetUp failed for volume \"s\" : secret \"app\" not found",
+                );
+            },
+            |s| {
+                s.events[0].note =
+                    "MountVolume.SetUp failed for volume \"s\" : configmap \"app\" not found".into()
+            },
+        ),
+        c(
+            "config.key-missing",
+            "couldn't find key",
+            |s| {
+                s.waits("CreateContainerConfigError", "couldn't find key database_url in ConfigMap prod/app");
+            },
+            |s| s.waits("CreateContainerConfigError", "configmap \"app\" not found"),
+        ),
+        c(
+            "config.run-as-root",
+            "runAsNonRoot",
+            |s| {
+                s.waits(
+                    "CreateContainerConfigError",
+                    "container has runAsNonRoot and image will run as root (pod: \"x\", container: app)",
+                );
+            },
+            |s| s.waits("CreateContainerConfigError", "secret \"app\" not found"),
+        ),
+        c(
+            "container.command",
+            "no such file",
+            |s| {
+                s.crashes(128, "StartError");
+                s.c().last.as_mut().unwrap().message = "failed to create containerd task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"/app/serve\": stat /app/serve: no such file or directory".into();
+            },
+            |s| {
+                s.c().last.as_mut().unwrap().message =
+                    "failed to create containerd task: exec format error".into()
+            },
+        ),
+        c(
+            "container.create",
+            "name is reserved",
+            |s| {
+                s.waits("CreateContainerError", "failed to reserve container name: name is reserved");
+            },
+            |s| s.waits("CreateContainerError", "exec: \"/app/serve\": permission denied"),
+        ),
+        c(
+            "container.hook",
+            "PostStartHook failed",
+            |s| {
+                s.crashes(137, "Error");
+                s.event("FailedPostStartHook", "PostStartHook failed");
+            },
+            no_events,
+        ),
+        c(
+            "sandbox.network",
+            "calico",
+            |s| {
+                creating(
+                    s,
+                    "FailedCreatePodSandBox",
+                    "Failed to create pod sandbox: rpc error: plugin type=\"calico\" failed (add): no network",
+                );
+            },
+            |s| s.events[0].note = "Failed to create pod sandbox: rpc error: disk I/O error".into(),
+        ),
+        c(
+            "sandbox.runtime",
+            "disk I/O error",
+            |s| {
+                creating(
+                    s,
+                    "FailedCreatePodSandBox",
+                    "Failed to create pod sandbox: rpc error: disk I/O error",
+                );
+            },
+            no_events,
+        ),
+        // Readiness.
+        c(
+            "ready.probe",
+            "statuscode: 500",
+            |s| {
+                s.not_ready();
+                s.event("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 500");
+            },
+            |s| s.events[0].note = "Liveness probe failed: HTTP probe failed with statuscode: 500".into(),
+        ),
+        c(
+            "ready.starting",
+            "probes allow",
+            |s| {
+                s.not_ready();
+                let since = ago(s, 60);
+                s.spec().readiness.as_mut().unwrap().initial_delay = 600;
+                s.c().state = ContainerState::Running { since: Some(since) };
+                (s.slice.ready, s.slice.not_ready) = (1, 0);
+            },
+            |s| s.spec().readiness.as_mut().unwrap().initial_delay = 0,
+        ),
+        c(
+            "ready.gate",
+            "lb.example.com/ready",
+            |s| {
+                let since = ago(s, 600);
+                s.pod.ready = false;
+                s.pod.ready_since = Some(since);
+                s.pod_spec().readiness_gates = ["lb.example.com/ready".into()].into();
+                s.pod.conditions = [
+                    condition("Ready", Status::False, "ReadinessGatesNotReady", "", since),
+                    condition("lb.example.com/ready", Status::False, "", "", since),
+                ]
+                .into();
+            },
+            |s| s.pod.conditions[1].status = Status::True,
+        ),
+        c("ready.unknown", "no event", Scene::not_ready, |s| {
+            s.event("Unhealthy", "Readiness probe failed: command timed out");
+        }),
+    ]
+}
+
+fn ends() -> Vec<Case> {
+    vec![
+        c(
+            "runtime.disk-full",
+            "no space left",
+            |s| pull(s, "failed to copy: write /var/lib/containerd/x: no space left on device"),
+            |s| {
+                pull(s, "failed to copy: something new");
+            },
+        ),
+        c(
+            "runtime.nvidia",
+            "nvidia-container-cli",
+            |s| {
+                s.crashes(128, "StartError");
+                s.c().last.as_mut().unwrap().message =
+                    "OCI runtime create failed: nvidia-container-cli: initialization error: nvml error"
+                        .into();
+            },
+            |s| s.c().last.as_mut().unwrap().reason = "Error".into(),
+        ),
+        c("volume.full", "no space left", |s| logged(s, "write /data/x: no space left on device"), quiet),
+        c(
+            "crash.oom-limit",
+            "limits.memory 2Gi",
+            |s| s.crashes(137, "OOMKilled"),
+            |s| {
+                s.spec().limits.memory = None;
+            },
+        ),
+        c(
+            "crash.oom-node",
+            "System OOM",
+            |s| {
+                s.crashes(137, "OOMKilled");
+                s.event_on(
+                    ObjectRef::new(Kind::Node, "", "n1"),
+                    Uid::Uuid(10),
+                    "SystemOOM",
+                    "System OOM encountered, victim process: app, pid: 1",
+                );
+            },
+            no_events,
+        ),
+        c(
+            "crash.liveness",
+            "failed liveness probe",
+            |s| {
+                s.crashes(137, "Error");
+                s.event("Killing", "Container app failed liveness probe, will be restarted");
+            },
+            |s| s.events[0].note = "Stopping container app".into(),
+        ),
+        c(
+            "crash.startup-probe",
+            "failed startup probe",
+            |s| {
+                s.crashes(137, "Error");
+                s.event("Killing", "Container app failed startup probe, will be restarted");
+            },
+            |s| s.events[0].note = "Container other failed startup probe, will be restarted".into(),
+        ),
+        c(
+            "crash.oom-heap",
+            "Java heap space",
+            |s| logged(s, "java.lang.OutOfMemoryError: Java heap space"),
+            quiet,
+        ),
+        c(
+            "crash.dependency",
+            "missing-dependency",
+            |s| logged(s, "Error: Cannot find module 'missing-dependency'"),
+            quiet,
+        ),
+        c(
+            "crash.unreachable",
+            "no Service db in namespace prod",
+            |s| logged(s, "Error: getaddrinfo ENOTFOUND db.prod.svc.cluster.local"),
+            quiet,
+        ),
+        c(
+            "crash.config",
+            "DATABASE_URL",
+            |s| logged(s, "FATAL: environment variable DATABASE_URL is not set"),
+            quiet,
+        ),
+        c(
+            "crash.incompatible",
+            "GLIBC_2.34",
+            |s| logged(s, "/lib/libc.so.6: version `GLIBC_2.34' not found"),
+            quiet,
+        ),
+        c(
+            "crash.application",
+            "all is well",
+            |s| logged(s, "all is well"),
+            |s| s.c().last.as_mut().unwrap().reason = "OOMKilled".into(),
+        ),
+        c(
+            "crash.init",
+            "exit code 3",
+            |s| init(s, 3),
+            |s| {
+                let at = ago(s, 60);
+                s.pod.containers[0].state =
+                    ContainerState::Terminated(Box::new(terminated(0, "Completed", at)));
+            },
+        ),
+        c(
+            "rbac.forbidden",
+            "cannot list",
+            |s| {
+                logged(
+                    s,
+                    "pods is forbidden: User \"system:serviceaccount:prod:web\" cannot list resource \"pods\"",
+                )
+            },
+            quiet,
+        ),
+        c(
+            "model.path",
+            "model.safetensors",
+            |s| logged(s, "OSError: model.safetensors: no such file or directory"),
+            quiet,
+        ),
+        c(
+            "model.corrupt",
+            "SafetensorError",
+            |s| logged(s, "safetensors_rust.SafetensorError: invalid header"),
+            quiet,
+        ),
+        c(
+            "model.oom-loading",
+            "out of memory",
+            |s| logged(s, "Error loading model weights: out of memory"),
+            quiet,
+        ),
+        c(
+            "gpu.driver-mismatch",
+            "version mismatch",
+            |s| logged(s, "nvml error: driver/library version mismatch: unknown"),
+            quiet,
+        ),
+        // Over.
+        c(
+            "evicted.memory",
+            "low on resource: memory",
+            |s| {
+                evicted(
+                    s,
+                    "The node was low on resource: memory. Threshold quantity: 100Mi, available: 50Mi. Container app was using 12Gi, request is 1Gi, has larger consumption of memory. ",
+                );
+            },
+            older,
+        ),
+        c(
+            "evicted.disk",
+            "ephemeral-storage",
+            |s| {
+                evicted(
+                    s,
+                    "The node was low on resource: ephemeral-storage. Threshold quantity: 1Gi, available: 500Mi. ",
+                );
+            },
+            |s| evicted(s, "The node was low on resource: memory. "),
+        ),
+        c("evicted.pid", "pids", |s| evicted(s, "The node was low on resource: pids. "), older),
+        c(
+            "evicted.ephemeral-limit",
+            "exceeds the limit",
+            |s| evicted(s, "Usage of EmptyDir volume \"d\" exceeds the limit \"4Mi\". "),
+            older,
+        ),
+        c(
+            "evicted.taint",
+            "said so",
+            |s| disrupted(s, "DeletionByTaintManager"),
+            |s| {
+                s.pod.conditions[0].reason = "EvictionByEvictionAPI".into();
+            },
+        ),
+        c(
+            "preempted",
+            "said so",
+            |s| disrupted(s, "PreemptionByScheduler"),
+            |s| {
+                s.pod.conditions[0].status = Status::False;
+            },
+        ),
+        c(
+            "pod.rejected",
+            "requested number of devices",
+            |s| {
+                s.failed(
+                    "UnexpectedAdmissionError",
+                    "Allocate failed due to requested number of devices unavailable for nvidia.com/gpu.",
+                );
+            },
+            |s| s.pod.reason = "".into(),
+        ),
+        c(
+            "delete.stuck",
+            "all containers have ended",
+            |s| {
+                s.failed("", "");
+                s.pod.meta.deleting = Some(ago(s, 300));
+            },
+            |s| s.pod.meta.deleting = Some(s.now.plus(Duration::from_secs(60))),
+        ),
+        // Pods with a name of their own.
+        c(
+            "proxy.restarting",
+            "7 restarts on node n1",
+            |s| proxy(s, "bye"),
+            |s| {
+                // It has run well for longer than restarts are told of.
+                let since = ago(s, 1200);
+                s.c().state = ContainerState::Running { since: Some(since) };
+            },
+        ),
+        c(
+            "proxy.oom",
+            "limits.memory 2Gi",
+            |s| {
+                proxy(s, "");
+                s.c().last.as_mut().unwrap().reason = "OOMKilled".into();
+            },
+            |s| s.c().last.as_mut().unwrap().reason = "Error".into(),
+        ),
+        c(
+            "proxy.iptables-lock",
+            "exit status 4",
+            |s| proxy(s, "Failed to execute iptables-restore: exit status 4 (holding the xtables lock)"),
+            |s| {
+                // The same words in another program's log are nothing of kube-proxy's.
+                s.pod.meta.labels = labels(&[("app", "web")]);
+            },
+        ),
+        c(
+            "proxy.too-many-rules",
+            "limit: 65536",
+            |s| proxy(s, "too many iptables rules (limit: 65536)"),
+            |s| {
+                s.pod.meta.labels = labels(&[("app", "web")]);
+            },
+        ),
+        c(
+            "proxy.conntrack-full",
+            "table full",
+            |s| proxy(s, "nf_conntrack: table full, dropping packet"),
+            |s| {
+                s.pod.meta.labels = labels(&[("app", "web")]);
+            },
+        ),
+        c(
+            "gpu.plugin",
+            "crash.application",
+            |s| {
+                s.daemon("nvidia-device-plugin-daemonset", &[("name", "nvidia-device-plugin-ds")]);
+                s.crashes(1, "Error");
+                (s.slice.ready, s.slice.not_ready) = (1, 0);
+            },
+            |s| s.pod.meta.labels = labels(&[("app", "web")]),
+        ),
+        c(
+            "gpu.plugin",
+            "NVML",
+            |s| logged(s, "Failed to initialize NVML: could not load NVML library."),
+            quiet,
+        ),
+        c(
+            "gpu.exporter-down",
+            "crash.application",
+            |s| {
+                s.daemon("dcgm-exporter", &[("app.kubernetes.io/name", "dcgm-exporter")]);
+                s.crashes(1, "Error");
+                (s.slice.ready, s.slice.not_ready) = (1, 0);
+            },
+            |s| s.pod.meta.labels = labels(&[("app.kubernetes.io/name", "web")]),
+        ),
+        c(
+            "dns.coredns",
+            "crash.application",
+            |s| {
+                s.daemon("coredns", &[("k8s-app", "kube-dns")]);
+                s.crashes(1, "Error");
+                (s.slice.ready, s.slice.not_ready) = (1, 0);
+            },
+            |s| {
+                let mut other = s.pod.clone();
+                other.meta.name = "coredns-y".into();
+                other.meta.uid = Uid::Uuid(101);
+                other.ready = true;
+                other.containers[0].ready = true;
+                other.containers[0].restarts = 0;
+                other.containers[0].state = ContainerState::Running { since: None };
+                s.more.push(other);
+            },
+        ),
+    ]
+}
+
+fn workloads() -> Vec<Case> {
+    vec![
+        c(
+            "quota.exceeded",
+            "exceeded quota",
+            |s| {
+                refused(
+                    s,
+                    "pods \"web-1-x\" is forbidden: exceeded quota: q, requested: requests.memory=1Gi, used: requests.memory=3Gi, limited: requests.memory=4Gi",
+                );
+            },
+            created,
+        ),
+        c(
+            "quota.must-specify",
+            "must specify",
+            |s| {
+                refused(
+                    s,
+                    "pods \"web-1-x\" is forbidden: failed quota: q: must specify limits.memory for: app",
+                );
+            },
+            created,
+        ),
+        c(
+            "limitrange.violated",
+            "maximum memory",
+            |s| {
+                refused(
+                    s,
+                    "pods \"web-1-x\" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi",
+                );
+            },
+            created,
+        ),
+        c(
+            "admission.denied",
+            "no latest tags",
+            |s| {
+                refused(s, "admission webhook \"policy.example.com\" denied the request: no latest tags");
+            },
+            created,
+        ),
+        c(
+            "rollout.stuck",
+            "ProgressDeadlineExceeded",
+            |s| {
+                progress(s, "ProgressDeadlineExceeded", 60, Status::False);
+            },
+            |s| s.deployment.updated = 3,
+        ),
+        c(
+            "rollout.paused",
+            "paused",
+            |s| {
+                progress(s, "DeploymentPaused", 60, Status::Unknown);
+                s.deployment.paused = true;
+            },
+            |s| s.deployment.updated = 3,
+        ),
+        c(
+            "rollout.unavailable",
+            "replicas 1, desired 3",
+            |s| s.deployment.desired = 3,
+            |s| s.deployment.current = 3,
+        ),
+        c(
+            "job.backoff-limit",
+            "BackoffLimitExceeded",
+            |s| {
+                let since = ago(s, 60);
+                s.a_job().conditions = [condition(
+                    "Failed",
+                    Status::True,
+                    "BackoffLimitExceeded",
+                    "Job has reached the specified backoff limit",
+                    since,
+                )]
+                .into();
+            },
+            |s| s.job.as_mut().unwrap().conditions[0].status = Status::False,
+        ),
+        c(
+            "job.deadline",
+            "DeadlineExceeded",
+            |s| {
+                let since = ago(s, 60);
+                s.a_job().conditions = [condition(
+                    "Failed",
+                    Status::True,
+                    "DeadlineExceeded",
+                    "Job was active longer than specified deadline",
+                    since,
+                )]
+                .into();
+            },
+            |s| s.job.as_mut().unwrap().conditions[0].reason = "BackoffLimitExceeded".into(),
+        ),
+        c(
+            "cronjob.missed",
+            "Missed scheduled time",
+            |s| {
+                let old = ago(s, 86_400);
+                s.cron_job = Some(CronJob {
+                    meta: meta("prod", "nightly", 800, old),
+                    schedule: "0 1 * * *".into(),
+                    last_schedule: Some(old),
+                    ..CronJob::default()
+                });
+                s.event_on(
+                    ObjectRef::new(Kind::CronJob, "prod", "nightly"),
+                    Uid::Uuid(800),
+                    "MissSchedule",
+                    "Missed scheduled time to start a job",
+                );
+            },
+            |s| s.cron_job.as_mut().unwrap().last_schedule = Some(s.now),
+        ),
+        c(
+            "service.no-endpoints",
+            "no pod matches app=wob",
+            |s| {
+                let selector = Selector([Requirement::In("app".into(), ["wob".into()].into())].into());
+                s.service.selector = Some(selector);
+                (s.slice.ready, s.slice.not_ready) = (0, 0);
+            },
+            |s| s.slice.ready = 1,
+        ),
+        c(
+            "service.port",
+            "targets grpc",
+            |s| {
+                s.service.ports[0].target = "grpc".into();
+                s.slice.ports = [].into();
+            },
+            |s| s.slice.ports = [Port { name: "".into(), number: 9000, protocol: "TCP".into() }].into(),
+        ),
+        c(
+            "namespace.quota-near",
+            "used 95",
+            |s| {
+                s.quota = Some(Quota {
+                    meta: meta("prod", "q", 850, s.now),
+                    amounts: [QuotaAmount {
+                        resource: "pods".into(),
+                        used: "95".into(),
+                        hard: "100".into(),
+                        used_value: 95,
+                        hard_value: 100,
+                    }]
+                    .into(),
+                });
+            },
+            |s| s.quota.as_mut().unwrap().amounts[0].used_value = 90,
+        ),
+    ]
+}
+
+fn nodes() -> Vec<Case> {
+    vec![
+        c(
+            "node.not-ready",
+            "stopped posting",
+            |s| {
+                s.node_condition(
+                    "Ready",
+                    Status::Unknown,
+                    "NodeStatusUnknown",
+                    "Kubelet stopped posting node status.",
+                );
+            },
+            |s| s.node_condition("Ready", Status::True, "KubeletReady", ""),
+        ),
+        c(
+            "node.runtime-down",
+            "container runtime is down",
+            |s| {
+                s.node_condition("Ready", Status::False, "KubeletNotReady", "container runtime is down");
+            },
+            |s| s.node_condition("Ready", Status::False, "KubeletNotReady", "node is shutting down"),
+        ),
+        c(
+            "node.network",
+            "cni plugin not initialized",
+            |s| {
+                s.node_condition(
+                    "Ready",
+                    Status::False,
+                    "KubeletNotReady",
+                    "container runtime network not ready: cni plugin not initialized",
+                );
+            },
+            |s| s.node_condition("Ready", Status::False, "KubeletNotReady", "node is shutting down"),
+        ),
+        c(
+            "node.pressure-memory",
+            "KubeletHasInsufficientMemory",
+            |s| {
+                s.node_condition(
+                    "MemoryPressure",
+                    Status::True,
+                    "KubeletHasInsufficientMemory",
+                    "kubelet has insufficient memory available",
+                );
+            },
+            |s| s.node_condition("MemoryPressure", Status::False, "KubeletHasSufficientMemory", ""),
+        ),
+        c(
+            "node.pressure-disk",
+            "KubeletHasDiskPressure",
+            |s| {
+                s.node_condition(
+                    "DiskPressure",
+                    Status::True,
+                    "KubeletHasDiskPressure",
+                    "kubelet has disk pressure",
+                );
+            },
+            |s| s.node_condition("DiskPressure", Status::Unknown, "NodeStatusUnknown", ""),
+        ),
+        c(
+            "node.pressure-pid",
+            "KubeletHasInsufficientPID",
+            |s| {
+                s.node_condition("PIDPressure", Status::True, "KubeletHasInsufficientPID", "");
+            },
+            |s| s.node_condition("PIDPressure", Status::False, "KubeletHasSufficientPID", ""),
+        ),
+        c(
+            "node.problem",
+            "task docker blocked",
+            |s| {
+                s.node_condition(
+                    "KernelDeadlock",
+                    Status::True,
+                    "DockerHung",
+                    "task docker blocked for more than 120 s",
+                );
+            },
+            // A type nobody knows never alarms by itself.
+            |s| s.node.conditions.last_mut().unwrap().kind = "VendorThing".into(),
+        ),
+        c(
+            "node.problem",
+            "task docker blocked",
+            |s| {
+                s.node_condition("ReadonlyFilesystem", Status::True, "x", "task docker blocked");
+            },
+            |s| s.node.conditions.last_mut().unwrap().status = Status::False,
+        ),
+        // The other polarity.
+        c(
+            "node.problem",
+            "lockup",
+            |s| s.node_condition("KernelReady", Status::False, "SoftLockup", "CPU 3 soft lockup"),
+            |s| s.node.conditions.last_mut().unwrap().status = Status::True,
+        ),
+        c(
+            "node.problem",
+            "lockup",
+            |s| s.node_condition("KernelReady", Status::False, "SoftLockup", "CPU 3 soft lockup"),
+            |s| s.node.conditions.last_mut().unwrap().kind = "VendorReady".into(),
+        ),
+        // Its events explain; only its own do.
+        c(
+            "node.pressure-disk",
+            "EXT4-fs error",
+            |s| {
+                s.node_condition("DiskPressure", Status::True, "KubeletHasDiskPressure", "");
+                let node = ObjectRef::new(Kind::Node, "", "n1");
+                s.event_on(node, Uid::Uuid(10), "Ext4Error", "EXT4-fs error (device sda1)").source =
+                    "kernel-monitor".into();
+            },
+            |s| s.node.conditions.last_mut().unwrap().status = Status::False,
+        ),
+        c(
+            "node.version-skew",
+            "v1.31.4",
+            |s| {
+                let mut old = other_node(s, "n2");
+                old.info.kubelet = "v1.31.4".into();
+                s.nodes.push(old);
+            },
+            |s| s.nodes[0].info.kubelet = "v1.32.4".into(),
+        ),
+        c(
+            "gpu.vanished",
+            "allocatable GPUs 0",
+            |s| {
+                gpu_node(s, &[("nvidia.com/gpu.present", "true"), ("nvidia.com/gpu.count", "8")], None);
+            },
+            |s| s.node.allocatable.gpu = Some(8),
+        ),
+        c(
+            "gpu.driver-drift",
+            "driver 470.57.02",
+            |s| {
+                for (name, driver) in [("n2", "550.54.15"), ("n3", "550.54.15"), ("n4", "470.57.02")] {
+                    let mut n = other_node(s, name);
+                    n.meta.labels = labels(&[
+                        ("nvidia.com/gpu.product", "H100"),
+                        ("nvidia.com/cuda.driver-version.full", driver),
+                    ]);
+                    s.nodes.push(n);
+                }
+            },
+            |s| {
+                s.nodes[2].meta.labels = labels(&[
+                    ("nvidia.com/gpu.product", "A100"),
+                    ("nvidia.com/cuda.driver-version.full", "470.57.02"),
+                ]);
+            },
+        ),
+    ]
+}

@@ -1,0 +1,18 @@
+//! What khud finds wrong, how it explains it, and the remedies it proposes.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../support"]
+mod support {
+    pub mod captures;
+    pub mod healthy;
+    pub mod scene;
+}
+
+mod cases;
+mod explained;
+mod findings;
+mod kubectl_columns;
+mod near_misses;
+mod playbooks;
+mod remedies;
+mod silence;

@@ -1,0 +1,312 @@
+//! The built-in trees on the captured cluster: every broken workload of `cluster-under-capture.yaml` gets its cause.
+
+use std::sync::Arc;
+
+use crate::support::captures;
+use khud::playbook::{self, By, Library, Playbook, Read, Reading, State, Walk, WalkOptions};
+use khud::world::{Kind, ObjectRef, World};
+use serde_json::json;
+
+fn library() -> Arc<Library> {
+    Arc::new(Library::embedded().unwrap())
+}
+
+/// Walks to the end, logs answered from the captures.
+fn finish(walk: &mut Walk, world: &World) {
+    for _ in 0..100 {
+        match walk.step(world, captures::now()).clone() {
+            State::Done | State::Asking { .. } => return,
+            State::Reading => {
+                for read in walk.wants().to_vec() {
+                    let answer = match &read {
+                        Read::Log(tail) => captures::log(tail).map(Reading::Text),
+                        other => Err(format!("{other:?} was not captured")),
+                    };
+                    walk.give(&read, answer, 3);
+                }
+            }
+        }
+    }
+    panic!("the walk does not end: {:?}", walk.steps());
+}
+
+fn diagnose_with(library: &Arc<Library>, world: &World, object: ObjectRef) -> Walk {
+    let book = library.about(&object.kind).unwrap().clone();
+    let mut walk = Walk::start(library.clone(), book, object, WalkOptions::default());
+    finish(&mut walk, world);
+    walk
+}
+
+fn diagnose(world: &World, namespace: &str, pod: &str) -> Walk {
+    diagnose_with(&library(), world, ObjectRef::new(Kind::Pod, namespace, pod))
+}
+
+fn cause(walk: &Walk) -> &str {
+    walk.verdict().map_or("unknown", |v| &v.cause)
+}
+
+#[test]
+fn built_in_playbooks_have_no_faults() {
+    let library = library();
+    let actions: Vec<&str> = khud::remedy::catalogue().iter().map(|a| a.name).collect();
+    for (file, text) in playbook::library::EMBEDDED {
+        let book = Playbook::parse(text, file).unwrap();
+        let problems = playbook::lint(&book, &actions, &library);
+        assert!(problems.is_empty(), "{file}: {problems:#?}");
+        for remedy in book.verdicts.values().flat_map(|v| &v.remedies) {
+            let action = khud::remedy::action(&remedy.action).unwrap();
+            for name in remedy.params.keys() {
+                assert!(
+                    action.options.iter().any(|o| o.name == name),
+                    "{file}: {} has no --{name}",
+                    action.name
+                );
+            }
+        }
+        let docs = playbook::docs::markdown(&book);
+        assert!(book.verdicts.values().all(|v| docs.contains(&format!("### `{}`", v.cause))), "{docs}");
+    }
+}
+
+/// The expected causes follow from what `cluster-under-capture.yaml` breaks, and kubectl's own words for it.
+#[test]
+fn every_broken_pod_gets_its_cause() {
+    let world = captures::world();
+    let expected = [
+        ("tag-absent", "image.not-found"),
+        ("pull-denied", "image.auth"),
+        ("pull-rate-limited", "image.rate-limit"),
+        ("registry-down", "image.network"),
+        ("bad-image", "image.network"),
+        ("invalid-image-name", "image.invalid-name"),
+        ("never-pull", "image.never-pull"),
+        ("app-error", "crash.dependency"),
+        ("config-error", "crash.unreachable"),
+        ("bad-command", "container.command"),
+        ("liveness-fails", "crash.liveness"),
+        ("init-fails", "crash.init"),
+        ("missing-config", "config.configmap-missing"),
+        ("missing-secret-volume", "config.secret-missing"),
+        ("wrong-selector", "schedule.selector"),
+        ("unready", "ready.probe"),
+        ("evicted-by-its-limit", "evicted.ephemeral-limit"),
+        ("completed", "none"),
+        ("with-sidecar", "none"),
+    ];
+    let mut wrong = Vec::new();
+    for (pod, want) in expected {
+        let walk = diagnose(&world, "production", pod);
+        if cause(&walk) != want {
+            let path: Vec<String> = walk.steps().iter().map(|s| format!("{}={}", s.id, s.answer)).collect();
+            wrong.push(format!(
+                "{pod}: {} not {want}: {} {:?}",
+                cause(&walk),
+                path.join(" "),
+                walk.unknown()
+            ));
+        }
+    }
+    for (namespace, pod, want) in [
+        ("prod", "payment-service-66ff9fc75c-xjg2x", "crash.oom-limit"),
+        // It runs and is ready, but was killed a minute ago.
+        ("prod", "payment-service-66ff9fc75c-vwzws", "crash.oom-limit"),
+        ("ml-training", "llm-train-too-big", "schedule.insufficient"),
+        ("ml-training", "waits-for-pvc", "volume.class-missing"),
+        ("production", "stuck-terminating", "unknown"),
+    ] {
+        let walk = diagnose(&world, namespace, pod);
+        if cause(&walk) != want {
+            let path: Vec<String> = walk.steps().iter().map(|s| format!("{}={}", s.id, s.answer)).collect();
+            wrong.push(format!(
+                "{pod}: {} not {want}: {} {:?}",
+                cause(&walk),
+                path.join(" "),
+                walk.unknown()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_verdict_quotes_what_proves_it_and_says_what_to_do() {
+    let world = captures::world();
+    let walk = diagnose(&world, "production", "config-error");
+    let v = walk.verdict().unwrap();
+    assert_eq!(v.title, "database-new.production.svc.cluster.local does not resolve");
+    assert!(
+        v.explanation.contains("there is no service database-new in namespace production"),
+        "{}",
+        v.explanation
+    );
+    let log = walk.steps().iter().find(|s| s.id == "what-log-says").unwrap();
+    assert_eq!(log.evidence[0].source, "previous log of c");
+    assert_eq!(
+        log.evidence[0].quote,
+        "Error: getaddrinfo ENOTFOUND database-new.production.svc.cluster.local"
+    );
+    assert_eq!((log.by, log.took_ms), (By::Cluster, 6), "two reads of 3 ms");
+
+    let walk = diagnose(&world, "prod", "payment-service-66ff9fc75c-vwzws");
+    let v = walk.verdict().unwrap();
+    assert!(v.title.contains("OOM at 180Mi limit"), "{}", v.title);
+    let commands: Vec<String> = walk.proposals().iter().map(playbook::Proposal::command).collect();
+    assert!(
+        commands.iter().any(|c| c
+            .starts_with("khud do heap-dump pod/payment-service-66ff9fc75c-vwzws -n prod --container app")),
+        "{commands:?}"
+    );
+    let out = playbook::render::json(&walk, &|_| playbook::render::Standing {
+        enabled: true,
+        ..Default::default()
+    });
+    assert_eq!(out["verdict"]["cause"], "crash.oom-limit");
+    assert_eq!(
+        out["object"],
+        json!({"kind": "Pod", "namespace": "prod", "name": "payment-service-66ff9fc75c-vwzws"})
+    );
+    let exit = out["steps"].as_array().unwrap().iter().find(|s| s["id"] == "memory").unwrap();
+    assert_eq!(exit["evidence"][0]["at"], "2026-11-21T02:38:57Z");
+    assert_eq!(exit["by"], "cluster");
+}
+
+#[test]
+fn an_edited_branch_changes_the_verdict() {
+    let world = captures::world();
+    let (file, text) = playbook::library::EMBEDDED[0];
+    let edited = text.replace("image.not-found: image-not-found", "image.not-found: image-auth");
+    assert_ne!(text, edited);
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(file), edited).unwrap();
+    std::fs::write(dir.path().join("broken.yaml"), "id: [").unwrap();
+    let mut own = Library::embedded().unwrap();
+    let errors = own.add_directory(dir.path());
+    assert_eq!(errors.len(), 1, "one file is broken, the other still loads: {errors:?}");
+    let walk = diagnose_with(&Arc::new(own), &world, ObjectRef::new(Kind::Pod, "production", "tag-absent"));
+    assert_eq!(cause(&walk), "image.auth");
+    assert_eq!(cause(&diagnose(&world, "production", "tag-absent")), "image.not-found");
+}
+
+#[test]
+fn the_operator_may_overrule_and_answers_what_the_cluster_cannot() {
+    let world = captures::world();
+    let mut walk = diagnose(&world, "production", "tag-absent");
+    walk.overrule("image-issue", "no").unwrap();
+    finish(&mut walk, &world);
+    let step = walk.steps().iter().find(|s| s.id == "image-issue").unwrap();
+    assert_eq!((step.answer.as_str(), step.by, step.overruled.as_deref()), ("no", By::Operator, Some("yes")));
+    assert_eq!(walk.verdict(), None, "nothing else is wrong with it: {:?}", walk.verdict());
+    assert!(walk.overrule("image-issue", "perhaps").is_err());
+
+    let library = library();
+    let object = ObjectRef::new(Kind::Pod, "production", "with-sidecar");
+    let options = WalkOptions { operator: true, ..WalkOptions::default() };
+    let mut walk = Walk::start(library.clone(), library.get("pod").unwrap().clone(), object, options);
+    for (question, answer) in [("working", "yes"), ("performance", "no"), ("bottleneck", "memory")] {
+        finish(&mut walk, &world);
+        let State::Asking { id, .. } = walk.state().clone() else { panic!("{:?}", walk.state()) };
+        assert_eq!(id, question);
+        walk.tell(answer);
+    }
+    finish(&mut walk, &world);
+    assert_eq!(cause(&walk), "memory.near-limit");
+}
+
+#[test]
+fn a_workload_leads_to_the_pod_that_tells() {
+    let world = captures::world();
+    let walk = diagnose_with(&library(), &world, ObjectRef::new(Kind::Deployment, "dev", "payment-service"));
+    assert_eq!(cause(&walk), "quota.exceeded", "{:?}", walk.steps());
+    let walk = diagnose_with(&library(), &world, ObjectRef::new(Kind::Deployment, "prod", "payment-service"));
+    assert_eq!(cause(&walk), "crash.oom-limit", "{:?}", walk.steps());
+    assert!(walk.steps().iter().any(|s| s.id == "pod/memory"), "{:?}", walk.steps());
+    let walk =
+        diagnose_with(&library(), &world, ObjectRef::new(Kind::Deployment, "production", "api-server"));
+    assert_eq!(cause(&walk), "none");
+    let walk = diagnose_with(&library(), &world, ObjectRef::new(Kind::Deployment, "production", "no-such"));
+    assert_eq!(walk.verdict(), None);
+    assert!(
+        walk.unknown()[0].why.contains("there is no deployment production/no-such"),
+        "{:?}",
+        walk.unknown()
+    );
+}
+
+/// Log text that reads like CEL, like a template, or like terminal control stays text.
+#[test]
+fn cluster_text_is_only_ever_a_value() {
+    let world = captures::world();
+    let library = library();
+    let object = ObjectRef::new(Kind::Pod, "production", "app-error");
+    let mut walk =
+        Walk::start(library.clone(), library.get("pod").unwrap().clone(), object, WalkOptions::default());
+    let evil = "\x1b[2J{pod.namespace} \" || true || \"\u{202e} {log.lines";
+    while *walk.step(&world, captures::now()) == State::Reading {
+        for read in walk.wants().to_vec() {
+            walk.give(&read, Ok(Reading::Text(evil.to_owned())), 0);
+        }
+    }
+    assert_eq!(cause(&walk), "crash.application");
+    let v = walk.verdict().unwrap();
+    assert!(v.explanation.contains("{pod.namespace} \" || true"), "{}", v.explanation);
+    let text = playbook::render::text(&walk, &|_| playbook::render::Standing::default());
+    assert!(!text.contains('\x1b') && !text.contains('\u{202e}'), "{text:?}");
+}
+
+/// `captures/watch/node-notready-and-back`: silent from t≈41, reporting not ready at ≈77, ready at ≈87.
+#[test]
+fn a_node_that_goes_silent_and_comes_back() {
+    let events: Vec<serde_json::Value> = captures::text("watch/node-notready-and-back.jsonl")
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    let until = |t: f64| {
+        let mut world = World::new();
+        for e in &events {
+            let kind = match e["resource"].as_str().unwrap() {
+                "nodes" => Kind::Node,
+                "pods" => Kind::Pod,
+                _ => continue,
+            };
+            if e["t"].as_f64().unwrap() <= t && e["type"] != "BOOKMARK" && e["type"] != "DELETED" {
+                captures::apply(&mut world, kind, &e["object"]);
+            }
+        }
+        diagnose_with(&library(), &world, ObjectRef::new(Kind::Node, "", "gpu-worker-042"))
+    };
+    assert_eq!(cause(&until(10.0)), "none");
+    let silent = until(42.0);
+    assert_eq!(cause(&silent), "node.not-ready");
+    assert!(silent.verdict().unwrap().title.contains("does not report"));
+    assert_eq!(silent.proposals()[0].command(), "khud do cordon node/gpu-worker-042");
+    assert_eq!(cause(&until(77.0)), "node.runtime-down", "container runtime is down, says the kubelet");
+    assert_eq!(cause(&until(1000.0)), "none");
+}
+
+#[test]
+fn claims_services_and_lost_gpus() {
+    let mut world = captures::world();
+    let object = |kind, ns: &str, name: &str| ObjectRef::new(kind, ns, name);
+    let claim = world.claims.values().next().map(|c| c.meta.clone()).unwrap();
+    let walk =
+        diagnose_with(&library(), &world, object(Kind::PersistentVolumeClaim, &claim.namespace, &claim.name));
+    assert_eq!(cause(&walk), "volume.class-missing", "{:?}", walk.steps());
+
+    for (name, want, last) in [
+        ("api-server-service", "none", "some-unready"),
+        ("unready-svc", "ready.probe", "pod/needs-something"),
+    ] {
+        let walk = diagnose_with(&library(), &world, object(Kind::Service, "production", name));
+        let end = walk.steps().last().unwrap();
+        assert_eq!((cause(&walk), end.id.as_str()), (want, last), "{:?}", walk.steps());
+    }
+
+    // The captured node says 8 GPUs; its label claims more, and nobody runs a device plugin there.
+    let list = captures::capture("list/nodes.json");
+    let mut node = list["response"]["json"]["items"][0].clone();
+    node["metadata"]["labels"]["nvidia.com/gpu.count"] = json!("16");
+    captures::apply(&mut world, Kind::Node, &node);
+    let walk = diagnose_with(&library(), &world, object(Kind::Node, "", "gpu-worker-042"));
+    assert_eq!(cause(&walk), "gpu.plugin", "{:?}", walk.steps());
+    assert!(walk.steps().iter().any(|s| s.id == "gpu/plugin" && s.answer == "no"), "{:?}", walk.steps());
+}
