@@ -22,6 +22,7 @@ use super::quiet;
 use super::runs;
 use super::save;
 use super::served;
+use super::standing;
 use super::table::{Fence, Source, Table};
 use super::why;
 use crate::config::commands::Id;
@@ -35,6 +36,7 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
         Some(Dialog::Menu(_)) => return menu::keys(model, id),
         Some(Dialog::Plan(_)) => return runs::in_plan(model, id),
         Some(Dialog::Batch(_)) => return batch::keys(model, id),
+        Some(Dialog::OtherCluster(_)) => return standing::keys(model, id),
         None => {}
     }
     if model.prompt.is_none()

@@ -9,7 +9,7 @@ use crate::playbook::walk::{Proposal, Read, Reading};
 use crate::remedy::files::{FileOp, safe_name};
 use crate::remedy::journal::Journal;
 use crate::remedy::run::{Need, Reply};
-use crate::remedy::{access, catalogue};
+use crate::remedy::{access, catalogue, kubectl};
 use crate::world::ask::LogTail;
 
 /// Output of one command kept for a remedy, bytes. Captures ask for chunks far below it.
@@ -93,7 +93,8 @@ pub async fn standings(connection: &Connection, proposals: &[Proposal]) -> Vec<(
 }
 
 async fn standing(connection: &Connection, proposal: &Proposal) -> Standing {
-    let kubectl = catalogue::kubectl(&proposal.action, &proposal.target, &proposal.params);
+    let command = catalogue::kubectl(&proposal.action, &proposal.target, &proposal.params);
+    let kubectl = kubectl::aimed(&command, connection.kubectl());
     let no = |reason: String| Standing { enabled: false, reason, kubectl: kubectl.clone() };
     if catalogue::action(&proposal.action).is_none() {
         return no(format!("khud has no action {} yet", proposal.action));

@@ -11,9 +11,10 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::arrange;
 use super::hands::{self, Fetched};
 use super::keep::{self, Item, Keeper};
+use super::known;
 use super::log::SourceId;
 use super::msg::{Effect, Msg};
-use crate::cluster::{Behind, Connection, Feed, Scope, Tuning, watch_all, watch_tables};
+use crate::cluster::{Behind, Connection, Feed, Identity, Scope, Tuning, watch_all, watch_tables};
 use crate::config::bug;
 use crate::config::files::{self, Places};
 use crate::remedy::journal::Journal;
@@ -61,6 +62,11 @@ impl Jobs {
             let state = path.parent().unwrap_or(Path::new("."));
             keep::folder(state, connection.context(), connection.server())
         });
+        match folder.as_deref().map_or(Ok(None), known::load) {
+            Ok(uid) => connection.expect(uid),
+            // Said where it is written again, too.
+            Err(why) => tracing::warn!("{why}"),
+        }
         let keeper = Keeper::start(folder.clone(), inbox.clone());
         Jobs {
             connection,
@@ -106,6 +112,30 @@ impl Jobs {
             if let Ok(user) = connection.whoami().await {
                 // The cockpit is gone when nobody receives any more.
                 let _ = inbox.send(Msg::Whoami(user)).await;
+            }
+        });
+    }
+
+    /// Tells of the cluster's identity, and keeps it where none is known.
+    pub fn guard(&mut self) {
+        let (mut standing, inbox) = (self.connection.standing(), self.inbox.clone());
+        let folder = self.folder.clone();
+        self.tasks.spawn(async move {
+            loop {
+                let now = standing.borrow_and_update().clone();
+                if let (Identity::Verified(uid), Ok(folder)) = (&now.identity, &folder) {
+                    let (uid, folder) = (uid.clone(), folder.clone());
+                    let kept = hands::blocking("keeping the cluster's identity", move || {
+                        known::remember(&folder, &uid)
+                    });
+                    if let Err(why) = kept.await {
+                        let _ = inbox.send(Msg::Failed(why)).await;
+                    }
+                }
+                // The cockpit is gone when nobody receives any more; so is the connection when nobody sends.
+                if inbox.send(Msg::Standing(now)).await.is_err() || standing.changed().await.is_err() {
+                    break;
+                }
             }
         });
     }
@@ -242,6 +272,7 @@ impl Jobs {
                     Err(why) => Msg::Failed(why),
                 }
             }),
+            Effect::AcceptCluster { known, found } => self.keep(Item::OtherCluster { known, found }),
             Effect::ReadOnly(on) => self.connection.set_read_only(on),
             // Without a feed there is nothing to connect again.
             Effect::Reconnect => drop(self.nudge.send(())),

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::arrange;
+use super::known;
 use super::msg::Msg;
 use crate::detect::Quiet;
 use crate::detect::kept::Kept;
@@ -33,6 +34,11 @@ pub enum Item {
     Quiet(Vec<Quiet>),
     /// How the panes are arranged; `None` forgets it.
     Panes(Option<arrange::Kept>),
+    /// Another cluster was accepted at this address: kube-system's UID before, and now.
+    OtherCluster {
+        known: String,
+        found: String,
+    },
 }
 
 #[derive(Debug)]
@@ -116,6 +122,10 @@ fn keep(dir: &Path, items: &Receiver<Item>, inbox: &mpsc::Sender<Msg>) -> Result
                 let file = panes_file(dir);
                 write_whole(&file, kept.as_ref()).map_err(|e| unkept("how the panes are arranged", &file, e))
             }
+            Item::OtherCluster { known, found } => {
+                timeline = None;
+                known::replace(dir, &known, &found)
+            }
         };
         if let Err(why) = done {
             let _ = inbox.blocking_send(Msg::Failed(why));
@@ -148,7 +158,7 @@ pub fn panes(dir: &Path) -> Result<Option<arrange::Kept>, String> {
 }
 
 /// What the file holds; `None` where there is none.
-fn read_whole<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, String> {
+pub(super) fn read_whole<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, String> {
     let mut bytes = Vec::new();
     match File::open(file) {
         Ok(open) => open.take(LARGEST).read_to_end(&mut bytes).map_err(|e| e.to_string())?,
@@ -159,7 +169,7 @@ fn read_whole<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, String> {
 }
 
 /// The whole file anew, or what was there before; without a value no file. One that could not be read is set aside.
-fn write_whole<T: Serialize + DeserializeOwned>(file: &Path, value: Option<&T>) -> io::Result<()> {
+pub(super) fn write_whole<T: Serialize + DeserializeOwned>(file: &Path, value: Option<&T>) -> io::Result<()> {
     if read_whole::<T>(file).is_err() {
         std::fs::rename(file, file.with_added_extension("1"))?;
     }

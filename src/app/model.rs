@@ -22,6 +22,7 @@ use super::targets::Targets;
 use super::text::TextView;
 use super::vitals::Vitals;
 use super::why::{self, WhyView};
+use crate::cluster::{Identity, Standing};
 use crate::config::commands::Scope;
 use crate::config::{Keymap, Theme};
 use crate::detect::timeline::{Entry, Timeline};
@@ -231,6 +232,8 @@ pub enum Dialog {
     Plan(u64),
     /// The same of one action on many objects.
     Batch(u64),
+    /// Another cluster answers at this address: is that right?
+    OtherCluster(runs::Form),
 }
 
 impl PartialEq for Dialog {
@@ -313,6 +316,36 @@ pub struct Cluster {
     pub version: String,
     pub user: String,
     pub read_only: bool,
+    /// The flags that lead kubectl to the same cluster.
+    pub kubectl: Vec<String>,
+    pub standing: Standing,
+}
+
+impl Cluster {
+    /// Why nobody can say which cluster this is, where that is so.
+    pub fn unverified(&self) -> Option<&str> {
+        match &self.standing.identity {
+            Identity::Unverified(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// The UIDs of the cluster khud knows and of the other one that answers in its place.
+    pub fn other(&self) -> Option<(&str, &str)> {
+        match &self.standing.identity {
+            Identity::Other { known, found } => Some((known, found)),
+            _ => None,
+        }
+    }
+
+    /// In a few words, why no changes are sent; `None` where the connection leads where it should.
+    pub fn astray(&self) -> Option<&'static str> {
+        match &self.standing {
+            Standing { identity: Identity::Other { .. }, .. } => Some("another cluster answers"),
+            Standing { moved: Some(_), .. } => Some("context changed, no changes sent"),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -523,7 +556,7 @@ impl Model {
         }
         match &self.dialog {
             Some(Dialog::Menu(_)) => return Scope::Actions,
-            Some(Dialog::Plan(_) | Dialog::Batch(_)) => return Scope::Dialog,
+            Some(Dialog::Plan(_) | Dialog::Batch(_) | Dialog::OtherCluster(_)) => return Scope::Dialog,
             None => {}
         }
         let by_kind = |kind: &Kind| match kind {

@@ -6,6 +6,7 @@ use crossterm::event::KeyEvent;
 use super::arrange;
 use super::log::SourceId;
 use super::model::Pane;
+use crate::cluster::Standing;
 use crate::config::files::Loaded;
 use crate::config::settings::Notifications;
 use crate::detect::Quiet;
@@ -84,6 +85,8 @@ pub enum Msg {
     },
     /// Who the operator is, in the cluster's words.
     Whoami(String),
+    /// Whether the connection still leads where it was opened to.
+    Standing(Standing),
     /// A task did what it was asked to: what there is now.
     Told(String),
     /// A task ended that should not have: what it was doing and why it stopped.
@@ -94,8 +97,13 @@ pub enum Msg {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     Quit,
-    /// Leave this cluster for another context.
+    /// Leave this cluster for another context, or open the same one anew.
     Switch(String),
+    /// From now on the cluster with the second kube-system UID is the right one at this address, not the first.
+    AcceptCluster {
+        known: String,
+        found: String,
+    },
     /// Give the terminal back until `fg`.
     Suspend,
     /// Draw everything again.

@@ -9,6 +9,7 @@ use super::model::{Dialog, Dirty, Model, Pane, Tone, View};
 use super::msg::Effect;
 use super::preferences;
 use super::runs;
+use super::standing;
 use super::table::{Fence, Source};
 use crate::config::document::nearest;
 use crate::world::{Kind, ObjectRef, Text};
@@ -248,7 +249,11 @@ pub fn switch(model: &mut Model, name: &str) -> Vec<Effect> {
         model.say(Tone::Bad, format!("The kubeconfig has no context {name}; `:ctx` lists them."));
         return Vec::new();
     }
-    if name == model.cluster.context {
+    if name == model.cluster.context && model.cluster.other().is_some() {
+        standing::ask(model);
+        return Vec::new();
+    }
+    if name == model.cluster.context && model.cluster.standing.moved.is_none() {
         model.say(Tone::Info, format!("{name} is where you are."));
         return Vec::new();
     }

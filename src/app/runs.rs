@@ -29,7 +29,7 @@ pub struct ActiveRun {
 }
 
 /// What the operator did so far in a dialog that asks.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Form {
     /// What was typed where the plan asks for words.
     pub typed: String,
@@ -84,9 +84,13 @@ impl ActiveRun {
             read_only: model.cluster.read_only,
             timeout: None,
             context: model.cluster.context.clone(),
+            kubectl: model.cluster.kubectl.clone(),
         };
         let title = format!("{} {target}", action.title);
-        let run = Run::new(action.name, target, params, options)?;
+        let mut run = Run::new(action.name, target, params, options)?;
+        if let Some(why) = model.cluster.unverified() {
+            run.unverified(why);
+        }
         model.next_id += 1;
         Ok(ActiveRun {
             id: model.next_id,

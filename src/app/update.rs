@@ -18,6 +18,7 @@ use super::preferences;
 use super::prompt;
 use super::runs;
 use super::served;
+use super::standing;
 use super::table::Table;
 use super::why;
 use crate::config::{Id, Key, KeymapResult};
@@ -88,6 +89,7 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.cluster.user = user;
             Vec::new()
         }
+        Msg::Standing(now) => standing::changed(model, now),
         Msg::Told(what) => {
             model.say(Tone::Good, what);
             Vec::new()

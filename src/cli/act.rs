@@ -120,8 +120,9 @@ async fn carry_out(common: &Common, args: &Do, action: &str, text: &str) -> u8 {
         read_only: connection.read_only(),
         timeout: args.timeout,
         context: connection.context().to_owned(),
+        kubectl: connection.kubectl().to_vec(),
     };
-    let run = match Run::new(action, object, params(args), options) {
+    let mut run = match Run::new(action, object, params(args), options) {
         Ok(run) => run,
         Err(why) => return usage(why),
     };
@@ -135,6 +136,14 @@ async fn carry_out(common: &Common, args: &Do, action: &str, text: &str) -> u8 {
     if let Err(e) = connection.check().await {
         out::complain(&clean(&e.to_string()));
         return exit::FAILED;
+    }
+    match settings::same_cluster(&connection, args.accept_cluster.as_deref()).await {
+        Ok(None) => {}
+        Ok(Some(why)) => run.unverified(&why),
+        Err(why) => {
+            out::complain(&clean(&why));
+            return exit::FAILED;
+        }
     }
     // A node's pods are in all namespaces; anything else is looked at where it lies.
     let scope = match run.report().target.namespace.as_ref() {

@@ -236,6 +236,9 @@ pub struct Do {
     /// drain: lose what pods keep in emptyDir volumes
     #[arg(long)]
     pub delete_emptydir_data: bool,
+    /// Go on although another cluster answers than the one khud knew: the UID of its namespace kube-system
+    #[arg(long, value_name = "UID")]
+    pub accept_cluster: Option<String>,
     /// Go ahead in spite of a guard that says so
     #[arg(long)]
     pub force: bool,
@@ -354,6 +357,7 @@ mod tests {
             "khud do rollback deploy/api -n NS --to-revision 3 --dry-run -o json",
             "khud do heap-dump pod/x -c app --out DIR --yes",
             "khud do set-image deploy/api app=api:2",
+            "khud do cordon node/n1 --accept-cluster 6b1f0c3e-4d0c-4f1e-9a55-0a1b2c3d4e5f --yes",
             "khud do --list",
             "khud journal",
             "khud contexts -o json",

@@ -57,6 +57,7 @@ async fn diagnose(common: &Common, args: &Diagnose) -> Result<u8, String> {
         })?,
     };
     connection.check().await.map_err(|e| e.to_string())?;
+    settings::tell_of_another_cluster(&connection).await;
     let mut session = Session::start(connection, &Scope::Cluster, Kind::WATCHED);
     session.settle(LOOK, |_, _| {}).await;
     if !session.saw_something() {

@@ -87,8 +87,10 @@ pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
             End::Quit => return Ok(exit::DONE),
             End::Switch { from, to } => {
                 (before, common.context) = (Some(from), Some(to));
-                // Namespaces of the one cluster mean nothing in the other.
-                common.namespace.clear();
+                if before != common.context {
+                    // Namespaces of the one cluster mean nothing in the other.
+                    common.namespace.clear();
+                }
             }
             End::Signal(name) => {
                 out::complain(&format!("ended by {name}"));
@@ -112,6 +114,7 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
         context: connection.context().to_owned(),
         server: connection.server().to_owned(),
         read_only: connection.read_only(),
+        kubectl: connection.kubectl().to_vec(),
         // Until the cluster says who that is there.
         user: std::env::var("USER").unwrap_or_default(),
         ..Cluster::default()
@@ -126,6 +129,7 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
     let (inbox, messages) = mpsc::channel(INBOX);
     let mut jobs = Jobs::new(connection, inbox);
     arrange::restore(&mut model, jobs.arranged());
+    jobs.guard();
     jobs.hello();
     jobs.whoami();
     history::opened(&mut model);

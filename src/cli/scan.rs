@@ -47,6 +47,7 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
     if let Err(e) = connection.check().await {
         return could_not(e.to_string());
     }
+    settings::tell_of_another_cluster(&connection).await;
     let scope = match common.namespace.as_slice() {
         [] => Scope::Cluster,
         names => Scope::Namespaces(names.iter().map(|n| n.as_str().into()).collect()),

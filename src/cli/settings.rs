@@ -1,14 +1,18 @@
 //! The user's files, for every command: what they say of the cluster, of findings, and of the terminal.
 
+use std::path::PathBuf;
+
 use super::args::Common;
 use super::{open, out};
 use crate::app::preferences::{Preferences, Terminal};
-use crate::cluster::{ConnectError, Connection};
+use crate::app::{keep, known};
+use crate::cluster::{ConnectError, Connection, Identity};
 use crate::config::colour::Palette;
 use crate::config::files::{self, Loaded, Places};
 use crate::config::log;
 use crate::config::theme::Glyphs;
 use crate::detect::DetectConfig;
+use crate::term::clean;
 use crate::world::Clock;
 
 /// The configuration, with what is wrong in it told on stderr: for commands that have no message line.
@@ -40,6 +44,61 @@ pub async fn connect(
         connection.set_read_only(true);
     }
     Ok(connection)
+}
+
+/// Makes sure that the cluster is the one khud knows at this address, or the one named by `--accept-cluster`, and keeps
+/// it where none is known. `Some`: why the cluster does not say which it is.
+///
+/// # Errors
+/// A sentence: no answer came, or another cluster answered.
+pub async fn same_cluster(connection: &Connection, accept: Option<&str>) -> Result<Option<String>, String> {
+    let folder = folder(connection)?;
+    let known = known::load(&folder)?;
+    // A yes to one cluster is no yes to any other, be it the known one.
+    connection.expect(accept.map(str::to_owned).or_else(|| known.clone()));
+    match (connection.identify().await.map_err(|e| e.to_string())?, known) {
+        (Identity::Verified(found), Some(known)) if found != known => {
+            known::replace(&folder, &known, &found).map(|()| None)
+        }
+        (Identity::Verified(found), _) => known::remember(&folder, &found).map(|()| None),
+        (Identity::Other { found, .. }, _) if accept.is_some() => Err(format!(
+            "--accept-cluster names another cluster: the kube-system of {} at {} has the UID {found}. Nothing was done",
+            connection.context(),
+            connection.server(),
+        )),
+        (Identity::Other { known, found }, _) => Err(format!(
+            "another cluster answers for {} at {}: its kube-system has the UID {found}, the one khud knows has {known}. \
+             Nothing was done. If that is right, repeat it with --accept-cluster {found}",
+            connection.context(),
+            connection.server(),
+        )),
+        (Identity::Unverified(why), _) if accept.is_some() => {
+            Err(format!("--accept-cluster cannot be checked: {why}. Nothing was done"))
+        }
+        (Identity::Unverified(why), _) => Ok(Some(why)),
+        (Identity::Unknown, _) => Ok(Some("the API server did not say which cluster this is".to_owned())),
+    }
+}
+
+/// Says on stderr where another cluster answers than the one khud knows: for commands that only read.
+pub async fn tell_of_another_cluster(connection: &Connection) {
+    let Ok(Some(known)) = folder(connection).and_then(|folder| known::load(&folder)) else { return };
+    if let Ok(Identity::Verified(found)) = connection.identify().await
+        && found != known
+    {
+        out::complain(&clean(&format!(
+            "another cluster answers for {} at {}: its kube-system has the UID {found}, the one khud knows has {known}. \
+             What follows is about the one that answers",
+            connection.context(),
+            connection.server(),
+        )));
+    }
+}
+
+/// The cluster's folder in the state directory.
+fn folder(connection: &Connection) -> Result<PathBuf, String> {
+    let places = Places::find().ok_or("there is no home directory to keep in which cluster this is")?;
+    Ok(keep::folder(&places.state, connection.context(), connection.server()))
 }
 
 /// Thresholds, severities, mutes and the user's own rules; a complaint for each that is left out.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, header};
 use kube::Client;
@@ -12,8 +12,10 @@ use kube::config::Config;
 
 use super::credential;
 use super::error::{ConnectError, Failure, tidy};
-use super::gate::{Gate, Pulse};
+use super::gate::{Gate, Pulse, only_reads};
+use super::identity::Watchman;
 use super::kubeconfig::{self, Surroundings};
+use super::target::{self, Target};
 use crate::world::{Clock, Time};
 
 /// What the command line says about the cluster.
@@ -38,9 +40,13 @@ pub struct Options {
 pub struct Connection(Arc<Inner>);
 
 struct Inner {
+    /// With the context's name, so that a renewal reads that one whatever the current context is by then.
     options: Options,
     around: Surroundings,
     context: String,
+    target: Target,
+    watchman: Watchman,
+    kubectl: Vec<String>,
     namespace: String,
     server: String,
     clock: Clock,
@@ -62,7 +68,8 @@ struct Built {
 
 #[derive(Default)]
 struct Renewal {
-    last: Option<Instant>,
+    /// By this machine's clock.
+    last: Option<Time>,
 }
 
 /// Credentials are renewed this long before they expire.
@@ -93,14 +100,16 @@ impl Connection {
     /// # Errors
     /// As `open`.
     pub async fn open_in(
-        options: Options,
+        mut options: Options,
         around: Surroundings,
         clock: Clock,
     ) -> Result<Connection, ConnectError> {
         let pulse = Arc::new(Pulse::new(clock.clone()));
-        let (context, config) = configure(&options, &around).await?;
+        let Configured { context, target, config, service_account } = configure(&options, &around).await?;
+        options.context = Some(context.clone());
         let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let server = target::server(&config);
+        let kubectl = kubectl(&options, service_account);
         let read_only = Arc::new(AtomicBool::new(options.read_only));
         let gate = Gate { pulse: pulse.clone(), read_only: read_only.clone() };
         let built = build(config, gate, options.interactive).await?;
@@ -108,6 +117,9 @@ impl Connection {
             options,
             around,
             context,
+            target,
+            watchman: Watchman::new(),
+            kubectl,
             namespace,
             server,
             clock,
@@ -132,6 +144,15 @@ impl Connection {
     /// The API server's URL.
     pub fn server(&self) -> &str {
         &self.0.server
+    }
+
+    /// The flags that lead kubectl to the same cluster as the same user, not yet quoted for a shell.
+    pub fn kubectl(&self) -> &[String] {
+        &self.0.kubectl
+    }
+
+    pub(super) fn watchman(&self) -> &Watchman {
+        &self.0.watchman
     }
 
     pub fn read_only(&self) -> bool {
@@ -167,6 +188,11 @@ impl Connection {
         headers_within: Duration,
     ) -> Result<Response<Body>, Failure> {
         self.renew_before_expiry().await?;
+        if only_reads(&request).is_err() {
+            self.may_change().await?;
+        } else if let Some(other) = self.0.watchman.stop(&self.0.server).1 {
+            return Err(other);
+        }
         let first = self.send_once(request.clone(), headers_within).await?;
         if first.status() != http::StatusCode::UNAUTHORIZED {
             self.0.in_vain.store(0, Ordering::Relaxed);
@@ -182,12 +208,29 @@ impl Connection {
         Ok(second)
     }
 
-    async fn send_once(&self, request: Request<Vec<u8>>, limit: Duration) -> Result<Response<Body>, Failure> {
+    /// Before a change is sent, as a request or in a session of its own: it must go where it was planned for.
+    ///
+    /// # Errors
+    /// Where another cluster answers, the context has become another, or nobody says which cluster this is.
+    pub(super) async fn may_change(&self) -> Result<(), Failure> {
+        // What read-only refuses is refused without a question to the server.
+        if self.read_only() { Ok(()) } else { self.same_cluster_to_change().await }
+    }
+
+    pub(super) async fn send_once(
+        &self,
+        request: Request<Vec<u8>>,
+        limit: Duration,
+    ) -> Result<Response<Body>, Failure> {
         let client = self.client();
-        tokio::time::timeout(limit, client.send(request.map(Body::from)))
+        let sent = tokio::time::timeout(limit, client.send(request.map(Body::from)))
             .await
-            .map_err(|_| Failure::TimedOut { server: self.0.server.clone(), after: limit })?
-            .map_err(|e| Failure::of(e, &self.0.server))
+            .map_err(|_| Failure::TimedOut { server: self.0.server.clone(), after: limit })
+            .and_then(|sent| sent.map_err(|e| Failure::of(e, &self.0.server)));
+        if sent.is_err() {
+            self.0.watchman.doubt();
+        }
+        sent
     }
 
     pub(super) async fn renew_before_expiry(&self) -> Result<(), Failure> {
@@ -209,13 +252,25 @@ impl Connection {
         } else {
             RENEWAL_PAUSE
         };
-        if renewal.last.is_some_and(|at| at.elapsed() < pause) {
+        let now = Time(self.0.clock.now().0 - self.0.clock.offset_ms());
+        // A clock that was set back must not hold renewals up.
+        if renewal.last.is_some_and(|at| at <= now && at.age(now) < pause) {
             return Ok(false);
         }
-        renewal.last = Some(Instant::now());
+        renewal.last = Some(now);
         self.0.in_vain.fetch_add(1, Ordering::Relaxed);
         self.rebuild().await?;
         Ok(true)
+    }
+
+    /// Notes that the kubeconfig's context is another by now.
+    fn moved(&self, what: &str) -> Failure {
+        let why = format!(
+            "{what}. khud stays on {}, renews no credentials and sends no changes; `:ctx {}` opens the context as it is now",
+            self.0.server, self.0.context
+        );
+        self.0.watchman.moved(Some(why.clone()));
+        Failure::Moved(why)
     }
 
     /// Lets the next refusal of the credentials renew them at once: someone asked for it.
@@ -224,23 +279,62 @@ impl Connection {
         self.0.in_vain.store(0, Ordering::Relaxed);
     }
 
-    /// A fresh client: new connections in place of pooled ones that may be dead.
+    /// A fresh client: new connections in place of pooled ones that may be dead. The kubeconfig is read again, for the
+    /// same context; where that has become another, the client stays as it is and changes are refused.
     pub(super) async fn rebuild(&self) -> Result<(), Failure> {
         let i = &self.0;
-        let renewed = async {
-            let (_, config) = configure(&i.options, &i.around).await?;
-            build(config, Gate { pulse: i.pulse.clone(), read_only: i.read_only.clone() }, false).await
+        let configured = match configure(&i.options, &i.around).await {
+            Err(e @ ConnectError::UnknownContext { .. }) => Err(self.moved(&e.to_string())),
+            Err(e) => Err(Failure::Credentials(e.to_string())),
+            Ok(now) => match i.target.difference(&now.target) {
+                Some(what) => Err(self.moved(&format!("the context {} now {what}", i.context))),
+                None => Ok(now.config),
+            },
         };
-        let built = renewed.await.map_err(|e| Failure::Credentials(e.to_string()))?;
+        let config = configured?;
+        i.watchman.moved(None);
+        let gate = Gate { pulse: i.pulse.clone(), read_only: i.read_only.clone() };
+        let built = build(config, gate, false).await.map_err(|e| Failure::Credentials(e.to_string()))?;
+        i.watchman.doubt();
         *i.client.write().unwrap_or_else(PoisonError::into_inner) = built;
         Ok(())
     }
 }
 
-/// kube's configuration and the name it goes by.
-async fn configure(options: &Options, around: &Surroundings) -> Result<(String, Config), ConnectError> {
-    let kubeconfig = kubeconfig::read(options, around)?;
-    let (name, mut config) = kubeconfig::config(kubeconfig, options, around).await?;
+/// The flags that lead kubectl to the context of `options`.
+fn kubectl(options: &Options, service_account: bool) -> Vec<String> {
+    let mut flags = Vec::new();
+    let mut flag = |name: &str, value: String| flags.extend([name.to_owned(), value]);
+    // A pod's service account is what kubectl uses there without being told.
+    if let Some(context) = options.context.as_ref().filter(|_| !service_account) {
+        flag("--context", context.clone());
+    }
+    if let Some(file) = &options.kubeconfig {
+        // The command may be pasted where another directory is the current one.
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+        flag("--kubeconfig", file.to_string_lossy().into_owned());
+    }
+    if let Some(user) = &options.impersonate {
+        flag("--as", user.clone());
+    }
+    for group in &options.impersonate_groups {
+        flag("--as-group", group.clone());
+    }
+    flags
+}
+
+/// kube's configuration of a context, and where it leads.
+struct Configured {
+    context: String,
+    target: Target,
+    config: Config,
+    service_account: bool,
+}
+
+async fn configure(options: &Options, around: &Surroundings) -> Result<Configured, ConnectError> {
+    let merged = kubeconfig::read(options, around)?;
+    let picked = kubeconfig::config(merged.config, options, around).await?;
+    let mut config = picked.config;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     // kube would repeat every 429 and 5xx for minutes, writes included, before anyone hears of it.
     config.default_retry = false;
@@ -255,7 +349,8 @@ async fn configure(options: &Options, around: &Surroundings) -> Result<(String, 
     if !options.impersonate_groups.is_empty() {
         config.auth_info.impersonate_groups = Some(options.impersonate_groups.clone());
     }
-    Ok((name, config))
+    let target = Target::of(&config, &picked.user);
+    Ok(Configured { context: picked.context, target, config, service_account: merged.service_account })
 }
 
 async fn build(mut config: Config, gate: Gate, interactive: bool) -> Result<Built, ConnectError> {

@@ -45,6 +45,13 @@ pub enum ConnectError {
 pub enum Failure {
     #[error("refused by --read-only: {0}. Start khud without it to make changes")]
     ReadOnly(String),
+    #[error(
+        "another cluster answers at {server}: its kube-system has the UID {found}, the one khud knows has {known}. Nothing of it is shown and no changes are sent"
+    )]
+    OtherCluster { server: String, known: String, found: String },
+    /// What the kubeconfig's context has become, in a sentence.
+    #[error("{0}")]
+    Moved(String),
     #[error("cannot reach {server}: {why}")]
     Unreachable { server: String, why: String },
     #[error("no secure connection to {server}: {why}")]

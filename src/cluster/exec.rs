@@ -30,6 +30,7 @@ impl Connection {
             )));
         }
         self.renew_before_expiry().await?;
+        self.may_change().await?;
         let params = AttachParams::default()
             .container(&*exec.container)
             .stdin(false)

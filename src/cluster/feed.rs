@@ -139,7 +139,15 @@ pub fn watch_all_tuned(conn: &Connection, scope: &Scope, kinds: &[Kind], tuning:
         }
     }
     tasks.spawn(probe(conn.clone(), shared.clone()));
+    tasks.spawn(identify(conn.clone()));
     Feed { conn: conn.clone(), shared, _tasks: tasks }
+}
+
+/// Asks which cluster this is beside the first lists, which wait for nothing. What fails is asked again by the watches.
+async fn identify(conn: Connection) {
+    if let Err(e) = conn.identify().await {
+        tracing::warn!(why = %e, "the cluster's identity could not be read");
+    }
 }
 
 /// Watches the server's own tables of one kind, whichever it serves, in all namespaces or those that are allowed.

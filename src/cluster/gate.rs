@@ -134,7 +134,7 @@ const REVIEWS: [&str; 3] = [
 ];
 
 /// GET and HEAD without an upgrade, and self-subject reviews; nothing else.
-fn only_reads<B>(request: &Request<B>) -> Result<(), Failure> {
+pub(super) fn only_reads<B>(request: &Request<B>) -> Result<(), Failure> {
     let (method, path) = (request.method(), request.uri().path());
     let upgrade = request.headers().contains_key(header::UPGRADE);
     let reads = matches!(*method, Method::GET | Method::HEAD) && !upgrade;

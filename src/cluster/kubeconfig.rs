@@ -69,7 +69,7 @@ pub struct Context {
 /// # Errors
 /// Where there is no kubeconfig or it cannot be read.
 pub fn contexts(options: &Options) -> Result<Vec<Context>, ConnectError> {
-    let config = read(options, &Surroundings::of_process())?;
+    let Merged { config, .. } = read(options, &Surroundings::of_process())?;
     let wanted = options.context.as_ref().or(config.current_context.as_ref());
     Ok(config
         .contexts
@@ -90,11 +90,21 @@ pub fn contexts(options: &Options) -> Result<Vec<Context>, ConnectError> {
         .collect())
 }
 
+/// The name of the one context that a pod's service account amounts to.
+const IN_CLUSTER: &str = "in-cluster";
+
+/// A kubeconfig, merged of its files.
+pub(super) struct Merged {
+    pub config: Kubeconfig,
+    /// It was made of a pod's service account; kubectl knows its context under no name.
+    pub service_account: bool,
+}
+
 /// The merged kubeconfig: `--kubeconfig` alone, else the files of `$KUBECONFIG` that exist, else `~/.kube/config`,
 /// else, in a pod, what its service account amounts to.
-pub(super) fn read(options: &Options, around: &Surroundings) -> Result<Kubeconfig, ConnectError> {
+pub(super) fn read(options: &Options, around: &Surroundings) -> Result<Merged, ConnectError> {
     if let Some(path) = &options.kubeconfig {
-        return read_file(path);
+        return Ok(Merged { config: read_file(path)?, service_account: false });
     }
     let candidates: Vec<PathBuf> = match &around.kubeconfig {
         Some(list) => std::env::split_paths(list).filter(|p| !p.as_os_str().is_empty()).collect(),
@@ -103,8 +113,9 @@ pub(super) fn read(options: &Options, around: &Surroundings) -> Result<Kubeconfi
     // As kubectl: a file of the list that is not there is passed over.
     let there: Vec<&PathBuf> = candidates.iter().filter(|p| p.exists()).collect();
     if there.is_empty() {
-        if let (Some(server), None) = (&around.service, &options.context) {
-            return service_account(server, &around.account);
+        let account = options.context.as_deref().is_none_or(|c| c == IN_CLUSTER);
+        if let Some(server) = around.service.as_ref().filter(|_| account) {
+            return Ok(Merged { config: service_account(server, &around.account)?, service_account: true });
         }
         let looked = match &around.kubeconfig {
             Some(list) => format!("$KUBECONFIG ({})", list.to_string_lossy()),
@@ -118,7 +129,7 @@ pub(super) fn read(options: &Options, around: &Surroundings) -> Result<Kubeconfi
             .merge(read_file(path)?)
             .map_err(|e| ConnectError::Malformed { path: path.clone(), why: tidy(&e.to_string(), 300) })?;
     }
-    Ok(merged)
+    Ok(Merged { config: merged, service_account: false })
 }
 
 /// A pod's service account as a kubeconfig with one context. The token is named by its file: the kubelet renews it.
@@ -135,7 +146,7 @@ fn service_account(server: &str, account: &Path) -> Result<Kubeconfig, ConnectEr
     let (token, _) = part("token")?;
     let (authority, _) = part("ca.crt")?;
     let (_, namespace) = part("namespace")?;
-    let name = "in-cluster";
+    let name = IN_CLUSTER;
     serde_json::from_value(json!({
         "current-context": name,
         "clusters": [{"name": name, "cluster": {"server": server, "certificate-authority": authority}}],
@@ -155,12 +166,20 @@ fn read_file(path: &Path) -> Result<Kubeconfig, ConnectError> {
     })
 }
 
-/// kube's configuration for the wanted context, with the proxy rules of kubectl. Returns the context's name with it.
+/// A context as kube's configuration.
+pub(super) struct Picked {
+    pub context: String,
+    /// The name of its user; empty where it names none.
+    pub user: String,
+    pub config: Config,
+}
+
+/// kube's configuration for the wanted context, with the proxy rules of kubectl.
 pub(super) async fn config(
     kubeconfig: Kubeconfig,
     options: &Options,
     around: &Surroundings,
-) -> Result<(String, Config), ConnectError> {
+) -> Result<Picked, ConnectError> {
     let names: Vec<String> = kubeconfig.contexts.iter().map(|c| c.name.clone()).collect();
     let Some(name) = options.context.clone().or_else(|| kubeconfig.current_context.clone()) else {
         return Err(ConnectError::NoCurrentContext { contexts: names });
@@ -168,11 +187,9 @@ pub(super) async fn config(
     if !names.contains(&name) {
         return Err(ConnectError::UnknownContext { near: near(&name, &names), known: names.len(), name });
     }
-    let named_proxy = kubeconfig
-        .contexts
-        .iter()
-        .find(|c| c.name == name)
-        .and_then(|c| c.context.as_ref())
+    let context = kubeconfig.contexts.iter().find(|c| c.name == name).and_then(|c| c.context.as_ref());
+    let user = context.and_then(|c| c.user.clone()).unwrap_or_default();
+    let named_proxy = context
         .and_then(|c| kubeconfig.clusters.iter().find(|k| k.name == c.cluster))
         .and_then(|k| k.cluster.as_ref()?.proxy_url.clone())
         .filter(|p| !p.is_empty());
@@ -201,7 +218,7 @@ pub(super) async fn config(
             None => None,
         };
     }
-    Ok((name, config))
+    Ok(Picked { context: name, user, config })
 }
 
 fn sources(error: &dyn std::error::Error) -> String {
@@ -330,7 +347,8 @@ contexts: [{name: staging, context: {cluster: c1, user: u}}]
     }
 
     async fn open(options: Options, around: &Surroundings) -> Result<(String, Config), ConnectError> {
-        config(read(&options, around)?, &options, around).await
+        let picked = config(read(&options, around)?.config, &options, around).await?;
+        Ok((picked.context, picked.config))
     }
 
     #[tokio::test]

@@ -119,6 +119,13 @@ impl Watch {
             let end = match self.session().await {
                 Ok(end) | Err(end) => end,
             };
+            // Whatever ends a watch may have put another server in its place; one that only asks to be spared is there.
+            let spare = |f: &Failure| matches!(f, Failure::Refused(r) if r.code == 429 || r.code >= 500);
+            match &end {
+                End::Closed | End::Nudged => self.conn.watchman().doubt(),
+                End::Failed(failure, _) if !spare(failure) => self.conn.watchman().doubt(),
+                _ => {}
+            }
             let tuning = &self.shared.tuning;
             let (failure, after) = match end {
                 End::Nudged | End::NoStreaming => continue,
@@ -184,6 +191,7 @@ impl Watch {
     /// One connection's worth: the list where one is due, then the watch.
     async fn session(&mut self) -> Result<End, End> {
         self.nudge.mark_unchanged();
+        self.conn.same_cluster().await?;
         if self.version.is_none() {
             self.shared.outbox.count(|c| c.lists += 1);
             // What marks the end of a streaming list is no row of a table.

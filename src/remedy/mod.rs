@@ -14,6 +14,7 @@ mod guard;
 mod heap_dump;
 pub mod journal;
 mod jvm;
+pub mod kubectl;
 pub mod plan;
 mod pods;
 pub mod render;

@@ -62,6 +62,8 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// The context's name, for the journal.
     pub context: String,
+    /// The flags that lead kubectl to the same cluster, for the command that is shown.
+    pub kubectl: Vec<String>,
 }
 
 /// How far a long run got.
@@ -114,6 +116,8 @@ struct Shared {
     stirred: bool,
     /// A write other than a dry run was accepted.
     applied: bool,
+    /// Nobody can say which cluster this is.
+    unverified: bool,
 }
 
 /// One remedy under way.
@@ -146,7 +150,8 @@ impl Run {
             .ok_or_else(|| format!("there is no action {action:?}; `khud do --list` names them"))?;
         spec.check(&target, &params)?;
         let mut report = Report::new(action, target.clone());
-        report.plan.kubectl = super::catalogue::kubectl(action, &target, &params);
+        let command = super::catalogue::kubectl(action, &target, &params);
+        report.plan.kubectl = super::kubectl::aimed(&command, &options.kubectl);
         let shared = Arc::new(Mutex::new(Shared {
             report,
             stage: Stage::Planning,
@@ -163,10 +168,22 @@ impl Run {
             cancelled: false,
             stirred: false,
             applied: false,
+            unverified: false,
         }));
         let cx = Cx { shared: shared.clone(), stubborn: false };
         let job = (spec.start)(cx, target, params)?;
         Ok(Run { shared, job: Some(job), started: None, closing: None })
+    }
+
+    /// Says in the plan, and in the question of a destructive one, why nobody can tell which cluster this is.
+    pub fn unverified(&mut self, why: &str) {
+        let mut s = lock(&self.shared);
+        s.unverified = true;
+        s.report.plan.impact.push(Impact {
+            what: "cluster identity not verified".to_owned(),
+            severity: Severity::Warning,
+            detail: why.to_owned(),
+        });
     }
 
     /// Moves on as far as the World, the time and the answers so far allow; returns what is newly needed.
@@ -339,7 +356,8 @@ impl Cx {
     }
 
     pub fn kubectl(&self, command: String) {
-        self.s().report.plan.kubectl = command;
+        let mut s = self.s();
+        s.report.plan.kubectl = super::kubectl::aimed(&command, &s.options.kubectl);
     }
 
     pub fn guard(&self, check: &str, ok: bool, reason: impl Into<String>) {
@@ -497,6 +515,10 @@ impl Cx {
             return Err(Stop::Planned);
         }
         self.stage(Stage::Confirming);
+        let question = match self.s().unverified && typed.is_some() {
+            true => format!("{question} The cluster's identity is not verified."),
+            false => question,
+        };
         match self.need(Need::Confirm(Confirm { question, typed })).await? {
             Reply::Confirm(true) => {}
             Reply::Confirm(false) => {

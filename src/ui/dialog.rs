@@ -18,6 +18,7 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, body: Rect) -> Option<Position> 
             None
         }
         Dialog::Plan(id) => plan(p, model.runs.iter().find(|r| r.id == *id)?, body),
+        Dialog::OtherCluster(form) => other_cluster(p, model, form, body),
         Dialog::Batch(id) => batch::draw(p, model.batches.iter().find(|b| b.id == *id)?, body),
     }
 }
@@ -183,7 +184,7 @@ pub struct Ask<'a> {
     pub form: &'a Form,
     /// The one that does nothing and the one that goes ahead.
     pub buttons: (&'a str, &'a str),
-    /// What ctrl-y copies.
+    /// What ctrl-y copies; empty where it copies nothing.
     pub copies: &'a str,
 }
 
@@ -214,10 +215,39 @@ impl Ask<'_> {
             if self.form.go { ("dialog.button", "dialog.button.focus") } else { ("dialog.button.focus", go) };
         let used = p.put(x, y, 16, &format!("[ {} ]", self.buttons.0), cancel);
         let used = used + 2 + p.put(x + used + 2, y, 16, &format!("[ {} ]", self.buttons.1), go);
-        let keys = format!("tab chooses   enter presses   ctrl-y copies the {}", self.copies);
+        let mut keys = "tab chooses   enter presses".to_owned();
+        if !self.copies.is_empty() {
+            keys.push_str(&format!("   ctrl-y copies the {}", self.copies));
+        }
         p.put(x + used + 3, y, width.saturating_sub(used + 3), &keys, "text.dim");
         cursor
     }
+}
+
+/// Another cluster answers at the address: goes on with it only after a yes.
+fn other_cluster(p: &mut Painter<'_>, model: &Model, form: &Form, body: Rect) -> Option<Position> {
+    let (known, found) = model.cluster.other()?;
+    let mut lines = Lines::within(body);
+    lines.put(&format!("{} at {}", model.cluster.context, model.cluster.server), "dialog");
+    lines.put(" ", "dialog");
+    lines.beside("kube-system known", 18, known, "dialog");
+    lines.beside("kube-system now", 18, found, "error");
+    lines.put(" ", "dialog");
+    lines.put(
+        "The cluster was made anew, or the address leads to another one. What is on the screen is of the cluster \
+         before; nothing of the other is shown, and no changes are sent.",
+        "dialog",
+    );
+    let ask = Ask {
+        title: ("Another cluster answers", true),
+        lines,
+        question: "Forget the cluster before and start over with this one?",
+        wanted: None,
+        form,
+        buttons: ("Cancel", "Start over"),
+        copies: "",
+    };
+    ask.draw(p, body)
 }
 
 fn plan(p: &mut Painter<'_>, active: &ActiveRun, body: Rect) -> Option<Position> {

@@ -11,6 +11,9 @@ use crate::world::{Kind, StreamState};
 /// How fresh the whole picture is: the worst state of any stream, in a word.
 fn freshness(model: &Model) -> (&'static str, String, &'static str) {
     let now = model.data.now;
+    if let Some(why) = model.cluster.astray() {
+        return ("lost", why.to_owned(), "header.stale");
+    }
     let streams = model.data.world.streams.values();
     let mut word = ("live", "live".to_owned(), "header.ok");
     let mut worst = 0;

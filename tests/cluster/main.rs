@@ -3,8 +3,11 @@
 
 #[path = "../support"]
 mod support {
+    pub mod front;
+    pub mod pty;
     pub mod server;
 }
 
 mod embedded;
+mod identity;
 mod watches;

@@ -61,7 +61,7 @@ fn three_marked_pods_are_deleted_by_one_yes_and_the_deployment_makes_three_new_o
 
     k.then("ax", "Type delete 3 to go ahead");
     for pod in &before[..3] {
-        k.until_text(&format!("$ kubectl delete pod {pod} -n production"));
+        k.until_text(&format!("$ kubectl --context khud delete pod {pod} -n production"));
     }
     k.then("delete 3\r", "Over. 3 done and verified.");
     k.until("new pods and no marks", |s| {

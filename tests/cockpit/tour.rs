@@ -96,7 +96,7 @@ fn the_tour_is_played_by_keys_from_start_to_quit() {
 
     // 3. The plan, with Cancel as the default, then for real.
     c.press("ab");
-    let plan = c.see(&["[ Cancel ]", "v2.0.0", "kubectl rollout undo deployment/api-server -n production"]);
+    let plan = c.see(&["[ Cancel ]", "v2.0.0", "kubectl --context", "deployment/api-server"]);
     assert!(plan.contains("pods replaced"), "{plan}");
     c.press("\r");
     c.see(&["not done"]);
@@ -112,7 +112,7 @@ fn the_tour_is_played_by_keys_from_start_to_quit() {
     c.see(&["VERSION"]);
     c.press("/gpu-worker-007\r");
     c.see(&["gpu-worker-007", "1/40"]);
-    c.act("c", &["kubectl cordon gpu-worker-007"]);
+    c.act("c", &["kubectl --context"]);
     c.see(&["Done and verified."]);
     c.close();
     c.see(&["Cordoned"]);

@@ -62,7 +62,7 @@ pub enum Streaming {
 #[derive(Clone, Debug)]
 pub struct Faults {
     pub streaming: Streaming,
-    /// Every request except `/version` gets this.
+    /// Every request except those for the version and the cluster's identity gets this.
     pub answer: Option<Canned>,
     /// Only watches from a version get this.
     pub watch_answer: Option<Canned>,
@@ -311,6 +311,9 @@ async fn route(server: &Arc<Server>, request: Request<Incoming>, faults: &Faults
     }
     if path == "/version" {
         return plain(200, r#"{"gitVersion":"v1.36.2","major":"1","minor":"36"}"#);
+    }
+    if path == "/api/v1/namespaces/kube-system" {
+        return canned(&Canned::status(404, "NotFound", "namespaces \"kube-system\" not found"));
     }
     if let Some(c) = &faults.answer {
         server.hit();

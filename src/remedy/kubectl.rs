@@ -1,0 +1,45 @@
+//! The kubectl command that does the same as an action, aimed at the same cluster whatever kubectl's own context is.
+
+use std::borrow::Cow;
+
+/// The command with the flags (see `Connection::kubectl`) before its verb, where nothing of the command hides them.
+/// Empty stays empty: kubectl has no such command.
+pub fn aimed(command: &str, flags: &[String]) -> String {
+    let Some(rest) = command.strip_prefix("kubectl") else { return command.to_owned() };
+    let flags: String = flags.iter().map(|flag| format!(" {}", quoted(flag))).collect();
+    format!("kubectl{flags}{rest}")
+}
+
+/// A word for a POSIX shell. A NUL, which no shell takes, is left out.
+fn quoted(word: &str) -> Cow<'_, str> {
+    shlex::try_quote(word).unwrap_or_else(|_| {
+        let plain = word.replace('\0', "");
+        Cow::Owned(shlex::try_quote(&plain).map(Cow::into_owned).unwrap_or_default())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_names_its_cluster_and_no_name_leaves_its_quotes() {
+        let flags = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        let prod = flags(&["--context", "prod"]);
+        assert_eq!(aimed("kubectl cordon n1", &prod), "kubectl --context prod cordon n1");
+        let exec = "kubectl exec -n a p -c c -- jcmd 1 Thread.print";
+        assert_eq!(
+            aimed(exec, &prod),
+            "kubectl --context prod exec -n a p -c c -- jcmd 1 Thread.print",
+            "not among the words of the command in the container"
+        );
+        let odd = flags(&["--context", "a b;rm -rf ~", "--kubeconfig", "/h/it's"]);
+        let line = aimed("kubectl cordon n1", &odd);
+        assert_eq!(
+            shlex::split(&line).unwrap(),
+            ["kubectl", "--context", "a b;rm -rf ~", "--kubeconfig", "/h/it's", "cordon", "n1"]
+        );
+        assert_eq!(aimed("", &prod), "");
+        assert_eq!(aimed("kubectl cordon n1", &[]), "kubectl cordon n1");
+    }
+}

@@ -1,0 +1,139 @@
+//! A proxy on loopback in front of an API server: it can lead to another cluster, forbid, hide, delay and break paths.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use khud_sim::Sim;
+use khud_sim::api::kubeconfig::Access;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+type Body = UnsyncBoxBody<Bytes, std::io::Error>;
+
+/// What happens to requests instead of their being passed on.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    /// A `Status` of the API server.
+    Status(u16, &'static str),
+}
+
+/// A request as a rule sees it.
+pub struct Asked<'a> {
+    pub path: &'a str,
+}
+
+type Rule = Box<dyn Fn(&Asked<'_>) -> Option<Fate> + Send + Sync>;
+
+pub struct Front {
+    pub url: String,
+    upstream: Mutex<Access>,
+    rule: Mutex<Rule>,
+    /// Bumped to drop every connection.
+    cut: watch::Sender<u64>,
+}
+
+impl Front {
+    pub async fn start(sim: &Sim) -> Arc<Front> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let front = Arc::new(Front {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            upstream: Mutex::new(access(sim)),
+            rule: Mutex::new(Box::new(|_| None)),
+            cut: watch::Sender::new(0),
+        });
+        tokio::spawn(accept(front.clone(), listener));
+        front
+    }
+
+    /// From now on another cluster answers here; open connections break.
+    pub fn lead_to(&self, sim: &Sim) {
+        *self.upstream.lock().unwrap() = access(sim);
+        self.cut();
+    }
+
+    /// Decides what happens to requests from now on.
+    pub fn rule(&self, rule: impl Fn(&Asked<'_>) -> Option<Fate> + Send + Sync + 'static) {
+        *self.rule.lock().unwrap() = Box::new(rule);
+    }
+
+    pub fn cut(&self) {
+        self.cut.send_modify(|n| *n += 1);
+    }
+
+    /// A kubeconfig that leads here.
+    pub fn kubeconfig(&self, context: &str) -> String {
+        json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": context,
+            "clusters": [{"name": "c", "cluster": {"server": self.url}}],
+            "contexts": [{"name": context, "context": {"cluster": "c", "user": "u"}}],
+            "users": [{"name": "u", "user": {"token": "t"}}],
+        })
+        .to_string()
+    }
+}
+
+fn access(sim: &Sim) -> Access {
+    sim.access("any", "admin", &["system:masters"])
+}
+
+async fn accept(front: Arc<Front>, listener: TcpListener) {
+    while let Ok((socket, _)) = listener.accept().await {
+        let front = front.clone();
+        tokio::spawn(async move {
+            let mut cut = front.cut.subscribe();
+            let service = service_fn(|request| pass(front.clone(), request));
+            let serve =
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service);
+            tokio::select! {
+                // A client that hangs up is no failure of the proxy.
+                _ = serve => {}
+                _ = cut.changed() => {}
+            }
+        });
+    }
+}
+
+async fn pass(front: Arc<Front>, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let path = request.uri().path().to_owned();
+    let asked = Asked { path: &path };
+    let fate = (front.rule.lock().unwrap())(&asked);
+    match fate {
+        Some(Fate::Status(code, reason)) => {
+            let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code,
+                "reason": reason, "message": format!("{path}: {reason}")});
+            return Ok(answer(code, status.to_string()));
+        }
+        None => {}
+    }
+    let upstream = front.upstream.lock().unwrap().clone();
+    let token = HeaderValue::from_str(&format!("Bearer {}", upstream.token)).unwrap();
+    request.headers_mut().insert(header::AUTHORIZATION, token);
+    let address = upstream.url.trim_start_matches("http://");
+    let sent = async {
+        let stream = TcpStream::connect(address).await.ok()?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
+        tokio::spawn(connection);
+        sender.send_request(request).await.ok()
+    };
+    Ok(match sent.await {
+        Some(response) => response.map(|body| body.map_err(std::io::Error::other).boxed_unsync()),
+        None => answer(502, "no upstream".into()),
+    })
+}
+
+fn answer(code: u16, body: String) -> Response<Body> {
+    let body = Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync();
+    let mut response = Response::new(body);
+    *response.status_mut() = http::StatusCode::from_u16(code).unwrap();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
