@@ -1,8 +1,8 @@
 //! The map of the house: each room, what it is for, and which way its dependencies point.
 //!
 //! ```text
-//! cli ─► ui ─► app ─► { remedy, playbook, detect } ─► judge ─► world
-//!              app ─► { config, telemetry } ─► world
+//! cli ─► cockpit ─► ui ─► app ─► { remedy, playbook, detect } ─► judge ─► world
+//!                         app ─► { config, telemetry } ─► world
 //! cluster ─► world          (the only room that names the kube crates)
 //! cli ─► khud_sim           (crates/sim, the embedded cluster: named in cli/sim.rs alone, with the feature `demo`)
 //! term                      (the terminal's manners; knows nothing of Kubernetes)
@@ -14,6 +14,7 @@
 pub mod app;
 pub mod cli;
 pub mod cluster;
+pub mod cockpit;
 pub mod config;
 pub mod detect;
 pub mod judge;

@@ -1,56 +1,19 @@
-//! The cockpit without a screen: model, messages, update, effects, command registry.
+//! The cockpit without a screen: what it knows, what each message does to it, what it asks of the outside.
+//!
+//! ```text
+//! core      the model, messages, update, commands
+//! views     one file a view: its state, its keys, what it selects
+//! dialogs   what takes the keys over a view: prompt, menu of actions, plans
+//! table     rows and columns of objects: order, filter, cells
+//! executor  carries effects out: jobs, what remedies need, state files
+//! ```
 
-pub mod arrange;
-pub mod available;
-pub mod batch;
-pub mod causes;
-pub mod cell;
-pub mod columns;
-pub mod command;
-mod complete;
-pub mod cx;
-pub mod describe;
-pub mod document;
-pub mod events;
-pub mod evidence;
-pub mod filter;
-pub mod gpus;
-pub mod hands;
-pub mod headless;
-pub mod health;
-pub mod help;
-pub mod history;
-pub mod jobs;
-pub mod jump;
-pub mod keep;
-pub mod known;
-pub mod list;
-pub mod log;
-pub mod logs;
-mod meaning;
-pub mod menu;
-pub mod model;
-pub mod msg;
-pub mod navigate;
-pub mod preferences;
-pub mod prompt;
-pub mod quiet;
-pub mod rows;
-pub mod runs;
-pub mod save;
-pub mod served;
-pub mod standing;
+pub mod core;
+pub mod dialogs;
+pub mod executor;
 pub mod table;
-pub mod targets;
-pub mod text;
-mod told;
-pub mod trees;
-pub mod update;
-pub mod usage;
-pub mod vitals;
-pub mod why;
-pub mod yaml;
+pub mod views;
 
-pub use model::Model;
-pub use msg::{Effect, Msg};
-pub use update::update;
+pub use core::model::Model;
+pub use core::msg::{Effect, Msg};
+pub use core::update::update;

@@ -10,8 +10,8 @@ use super::args::{Common, Do, TextOrJson};
 use super::open::runtime;
 use super::settings;
 use super::{exit, out};
-use crate::app::hands;
-use crate::app::headless::Session;
+use crate::app::executor::needs;
+use crate::app::executor::probe::Session;
 use crate::cluster::feed::Scope;
 use crate::remedy::journal::Journal;
 use crate::remedy::plan::Stage;
@@ -181,7 +181,7 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
                 }
                 need => {
                     let (connection, journal) = (session.connection.clone(), journal.clone());
-                    work.spawn(async move { (id, hands::carry_out(&connection, &journal, need).await) });
+                    work.spawn(async move { (id, needs::carry_out(&connection, &journal, need).await) });
                 }
             }
         }

@@ -11,8 +11,8 @@ use super::act::target;
 use super::args::{Common, Diagnose, TextOrJson};
 use super::open::runtime;
 use super::{exit, out, settings};
-use crate::app::hands::{self, Fetched};
-use crate::app::headless::Session;
+use crate::app::executor::needs::{self, Fetched};
+use crate::app::executor::probe::Session;
 use crate::cluster::Scope;
 use crate::playbook::library::Library;
 use crate::playbook::render;
@@ -72,7 +72,7 @@ async fn diagnose(common: &Common, args: &Diagnose) -> Result<u8, String> {
     let mut walk = Walk::start(Arc::new(library), playbook, object, options);
     walk_to_the_end(&mut session, &mut walk).await;
 
-    let standings = hands::standings(&session.connection, walk.proposals()).await;
+    let standings = needs::standings(&session.connection, walk.proposals()).await;
     let standing = |p: &_| standings.iter().find(|(q, _)| q == p).map(|(_, s)| s.clone()).unwrap_or_default();
     let text = match args.output {
         TextOrJson::Json => format!("{:#}\n", render::json(&walk, &standing)),
@@ -135,7 +135,7 @@ async fn walk_to_the_end(session: &mut Session, walk: &mut Walk) {
             for read in walk.wants() {
                 let connection = session.connection.clone();
                 let read = read.clone();
-                reads.spawn(async move { hands::read(&connection, read).await });
+                reads.spawn(async move { needs::read(&connection, read).await });
             }
         }
         match reads.join_next().await {

@@ -3,7 +3,6 @@
 mod act;
 pub mod args;
 mod bug;
-mod cockpit;
 mod diagnose;
 mod open;
 mod out;

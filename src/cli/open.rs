@@ -3,13 +3,15 @@
 use tokio::sync::mpsc;
 
 use super::args::{Cli, Common};
-use super::cockpit::{self, End};
 use super::{exit, out, settings};
-use crate::app::jobs::{INBOX, Jobs};
-use crate::app::model::{Cluster, Model, Tone};
-use crate::app::preferences::{self, Preferences};
-use crate::app::{Effect, arrange, command, history, served};
+use crate::app::Effect;
+use crate::app::core::model::{Cluster, Model, Tone};
+use crate::app::core::preferences::{self, Preferences};
+use crate::app::core::{command, served};
+use crate::app::executor::jobs::{INBOX, Jobs};
+use crate::app::views::{arrange, timeline};
 use crate::cluster::{Options, Scope};
+use crate::cockpit::{self, End};
 use crate::config::files::{self, Places};
 use crate::config::theme::Sheet;
 use crate::config::{Keymap, Theme};
@@ -132,7 +134,7 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
     jobs.guard();
     jobs.hello();
     jobs.whoami();
-    history::opened(&mut model);
+    timeline::opened(&mut model);
     let mut effects: Vec<Effect> = served::ask(&mut model).into_iter().collect();
     jobs.watch(&Scope::Cluster);
     if let Some(places) = places {

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::args::{Common, Level, Scan, ScanOutput};
 use super::open::runtime;
 use super::{exit, out, settings};
-use crate::app::hands;
-use crate::app::headless::{PATIENCE, Session};
+use crate::app::executor::needs;
+use crate::app::executor::probe::{PATIENCE, Session};
 use crate::cluster::feed::Scope;
 use crate::detect::report;
 use crate::detect::{Detector, Severity};
@@ -149,7 +149,7 @@ impl Look {
         for tail in self.detector.wanted_logs() {
             let connection = self.session.connection.clone();
             self.logs.spawn(async move {
-                let result = hands::read_log(&connection, &tail).await;
+                let result = needs::read_log(&connection, &tail).await;
                 (tail, result)
             });
         }

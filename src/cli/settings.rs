@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::args::Common;
 use super::{open, out};
-use crate::app::preferences::{Preferences, Terminal};
-use crate::app::{keep, known};
+use crate::app::core::preferences::{Preferences, Terminal};
+use crate::app::executor::{known, state_files};
 use crate::cluster::{ConnectError, Connection, Identity};
 use crate::config::colour::Palette;
 use crate::config::files::{self, Loaded, Places};
@@ -98,7 +98,7 @@ pub async fn tell_of_another_cluster(connection: &Connection) {
 /// The cluster's folder in the state directory.
 fn folder(connection: &Connection) -> Result<PathBuf, String> {
     let places = Places::find().ok_or("there is no home directory to keep in which cluster this is")?;
-    Ok(keep::folder(&places.state, connection.context(), connection.server()))
+    Ok(state_files::folder(&places.state, connection.context(), connection.server()))
 }
 
 /// Thresholds, severities, mutes and the user's own rules; a complaint for each that is left out.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::args::{Cli, Common, Demo, Sim as Args};
 use super::open::{self, runtime};
 use super::{exit, out};
-use crate::app::keep;
+use crate::app::executor::state_files;
 use crate::config::files::Places;
 use crate::term;
 use khud_sim::api::faults::parse_schedule;
@@ -98,7 +98,7 @@ fn forget(context: &str, url: &str) {
     let Some(places) = Places::find() else { return };
     for server in [url.to_owned(), format!("{url}/")] {
         // Where it cannot be removed it is a small folder that nothing reads again.
-        let _ = std::fs::remove_dir_all(keep::folder(&places.state, context, &server));
+        let _ = std::fs::remove_dir_all(state_files::folder(&places.state, context, &server));
     }
 }
 

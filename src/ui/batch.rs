@@ -4,7 +4,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::dialog::{Ask, Lines, bar, doing};
 use super::paint::Painter;
-use crate::app::batch::{Batch, Fate, Item, Phase};
+use crate::app::dialogs::batch::{Batch, Fate, Item, Phase};
 use crate::remedy::plan::{Outcome, Report, Severity, Stage};
 use crate::term::clean::width;
 use crate::world::ObjectRef;

@@ -4,9 +4,9 @@ use ratatui::layout::{Position, Rect};
 
 use super::batch;
 use super::paint::Painter;
-use crate::app::menu::Menu;
-use crate::app::model::{Dialog, Model};
-use crate::app::runs::{ActiveRun, Form};
+use crate::app::core::model::{Dialog, Model};
+use crate::app::dialogs::menu::Menu;
+use crate::app::dialogs::runs::{ActiveRun, Form};
 use crate::remedy::plan::{Guard, Impact, Outcome, Severity, Stage};
 use crate::term::clean::wrap;
 

@@ -3,10 +3,10 @@
 use ratatui::layout::{Position, Rect};
 
 use super::paint::Painter;
-use crate::app::available::Here;
-use crate::app::list::What;
-use crate::app::model::{Model, Prompt, PromptKind, Tone};
-use crate::app::rows;
+use crate::app::core::available::Here;
+use crate::app::core::model::{Model, Prompt, PromptKind, Tone};
+use crate::app::views::list::What;
+use crate::app::views::rows;
 use crate::config::{Id, Key, Scope};
 use crate::term::clean::wrap;
 

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::paint::Painter;
-use crate::app::model::Model;
+use crate::app::core::model::Model;
 use crate::term::clean::{clean, fit_end, width};
 use crate::world::time::human;
 use crate::world::{Kind, StreamState};

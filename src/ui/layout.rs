@@ -2,8 +2,8 @@
 
 use ratatui::layout::{Position, Rect};
 
-use crate::app::arrange::{self, Row};
-use crate::app::model::{Model, Pane, View};
+use crate::app::core::model::{Model, Pane, View};
+use crate::app::views::arrange::{self, Row};
 use crate::term::SMALLEST;
 
 /// From this size on all panes are shown together.

@@ -4,9 +4,9 @@ use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use super::panes::{notice, pattern, title_line};
-use crate::app::log::{Level, Line, fold};
-use crate::app::logs::{LogView, Window};
-use crate::app::model::Model;
+use crate::app::core::model::Model;
+use crate::app::views::log::{Level, Line, fold};
+use crate::app::views::logs::{LogView, Window};
 use crate::config::settings::Times;
 use crate::config::{Id, Scope};
 use crate::term::clean::wrap;

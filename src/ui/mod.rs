@@ -17,7 +17,7 @@ use ratatui::layout::{Position, Rect};
 
 pub use sheet::Memory;
 
-use crate::app::model::{Model, View};
+use crate::app::core::model::{Model, View};
 use crate::term::SMALLEST;
 use paint::Painter;
 

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use ratatui::layout::Rect;
 
 use super::paint::Painter;
-use crate::app::cell::{Cell, Value};
-use crate::app::columns::{Cut, Shape};
+use crate::app::table::cell::{Cell, Value};
+use crate::app::table::shape::{Cut, Shape};
 use crate::term::clean::{clean, width};
 use crate::world::Time;
 
@@ -259,7 +259,7 @@ fn divide(shapes: &[Shape], seen: &[u16], room: u16) -> Vec<(usize, u16, u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::list::{number, shape};
+    use crate::app::table::shape::{number, shape};
 
     #[test]
     fn a_narrow_table_drops_what_matters_least_and_never_overflows() {

@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use super::panes::title_line;
-use crate::app::text::TextView;
+use crate::app::views::text::TextView;
 
 pub fn draw(p: &mut Painter<'_>, view: &TextView, area: Rect) {
     let shown = area.height.saturating_sub(1);

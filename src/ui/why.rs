@@ -4,8 +4,8 @@ use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use super::panes::title_line;
-use crate::app::model::Model;
-use crate::app::why::{Item, WhyView};
+use crate::app::core::model::Model;
+use crate::app::views::why::{Item, WhyView};
 use crate::playbook::walk::{By, State};
 use crate::remedy;
 use crate::term::clean::wrap;

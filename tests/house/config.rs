@@ -275,7 +275,7 @@ proptest! {
 /// The findings room takes what the configuration lets through, and both have the same thresholds and defaults.
 #[test]
 fn thresholds_are_those_the_rules_go_by() {
-    use khud::app::preferences::{Preferences, Terminal};
+    use khud::app::core::preferences::{Preferences, Terminal};
     use khud::config::files::Loaded;
     use khud::config::findings::THRESHOLDS;
     use khud::detect::DetectConfig;

@@ -19,6 +19,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         "app",
         "ui",
         "term",
+        "cockpit",
     ];
     BTreeMap::from([
         ("world", &[] as &[&str]),
@@ -35,6 +36,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             &["world", "judge", "detect", "playbook", "remedy", "telemetry", "config", "cluster", "term"],
         ),
         ("ui", &["world", "judge", "detect", "playbook", "remedy", "telemetry", "config", "app", "term"]),
+        ("cockpit", &["world", "config", "app", "ui", "term"]),
         ("cli", everything),
     ])
 }
@@ -118,6 +120,110 @@ fn dependencies_point_one_way() {
     }
     assert!(arrows > 10, "the check reads the sources it should");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Files of `app` that may import one another in a circle.
+const LARGEST_CIRCLE: usize = 32;
+
+/// Which rooms of `app` each may name beside itself.
+fn allowed_in_app() -> BTreeMap<&'static str, &'static [&'static str]> {
+    BTreeMap::from([
+        ("table", &[] as &[&str]),
+        ("core", &["table", "views", "dialogs"]),
+        ("views", &["table", "core", "dialogs"]),
+        ("dialogs", &["table", "core", "views"]),
+        ("executor", &["table", "core", "views", "dialogs"]),
+    ])
+}
+
+/// Each file of `app` with the files of `app` that it imports. Its rooms' `mod.rs` only list what is in them.
+fn imports_in_app() -> BTreeMap<String, Vec<String>> {
+    let (src, files) = all_sources();
+    let module = |path: &Path| {
+        let name = path.strip_prefix(&src).unwrap().with_extension("");
+        let parts: Vec<_> = name.iter().map(|p| p.to_str().unwrap()).collect();
+        parts.join("::").trim_end_matches("::mod").to_owned()
+    };
+    let files: Vec<_> = files.into_iter().filter(|f| f.starts_with(src.join("app"))).collect();
+    let modules: Vec<String> = files.iter().map(|f| module(f)).collect();
+    let rooms: Vec<String> = allowed_in_app().keys().map(|room| format!("app::{room}")).collect();
+    let names = |path: String| {
+        let mut path = path.as_str();
+        while !modules.iter().any(|m| m == path) {
+            path = path.rsplit_once("::")?.0;
+        }
+        Some(path.to_owned())
+    };
+    let listing = |m: &String| *m == "app" || rooms.contains(m) && *m != "app::table";
+    let direct = Regex::new(r"\bcrate::(app(?:::[a-z_]+)+)").unwrap();
+    let above = Regex::new(r"\b((?:super::)+)([a-z_]+(?:::[a-z_]+)*)").unwrap();
+    let braces = Regex::new(r"\bcrate::(app::(?:[a-z_]+::)*)\{([^}]*)\}").unwrap();
+    let mut out = BTreeMap::new();
+    for file in &files {
+        let text = code(file);
+        // What a file's own tests use is no part of the house.
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let own = module(file);
+        let mut named: Vec<String> = direct.captures_iter(text).map(|c| c[1].to_owned()).collect();
+        for c in above.captures_iter(text) {
+            let mut base = own.as_str();
+            for _ in 0..c[1].matches("super").count() {
+                base = base.rsplit_once("::").map_or("", |(base, _)| base);
+            }
+            named.push(format!("{base}::{}", &c[2]));
+        }
+        for c in braces.captures_iter(text) {
+            named.extend(c[2].split(',').map(|name| format!("{}{}", &c[1], name.trim())));
+        }
+        let mut targets: Vec<String> = named.into_iter().filter_map(names).collect();
+        targets.retain(|t| *t != own && !listing(t));
+        targets.sort();
+        targets.dedup();
+        out.insert(own, targets);
+    }
+    out
+}
+
+#[test]
+fn dependencies_in_app_point_one_way() {
+    let room = |module: &str| module.split("::").nth(1).map(str::to_owned);
+    let allowed = allowed_in_app();
+    let mut wrong = Vec::new();
+    for (from, targets) in imports_in_app() {
+        let Some(own) = room(&from) else { continue };
+        let may = allowed.get(own.as_str()).unwrap_or_else(|| panic!("{own} is a room nobody has described"));
+        for to in targets {
+            let named = room(&to).unwrap();
+            if named != own && !may.contains(&named.as_str()) {
+                wrong.push(format!("{from} names {to}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_circle_of_imports_in_app_is_large() {
+    let imports = imports_in_app();
+    let reached = |from: &str| {
+        let mut seen: Vec<&str> = Vec::new();
+        let mut next = vec![from];
+        while let Some(module) = next.pop() {
+            for target in imports.get(module).into_iter().flatten() {
+                if !seen.contains(&target.as_str()) {
+                    seen.push(target);
+                    next.push(target);
+                }
+            }
+        }
+        seen
+    };
+    let reach: BTreeMap<&str, Vec<&str>> = imports.keys().map(|m| (m.as_str(), reached(m))).collect();
+    assert!(reach.values().any(|seen| seen.len() > 10), "the check reads the imports");
+    for (module, seen) in &reach {
+        let circle: Vec<_> = seen.iter().filter(|other| reach[**other].contains(module)).collect();
+        assert!(circle.len() <= LARGEST_CIRCLE, "{} files in one circle: {circle:?}", circle.len());
+    }
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use crate::support::stage::{self, Stage, captured};
 use crossterm::event::KeyCode;
-use khud::app::log::SourceId;
-use khud::app::{Effect, Msg, logs, update};
+use khud::app::views::log::SourceId;
+use khud::app::views::logs;
+use khud::app::{Effect, Msg, update};
 use khud::cluster::slim::Decoder;
 use khud::remedy::{Need, Reply};
 use khud::world::ask::{Answer, Call, Verb};

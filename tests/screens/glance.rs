@@ -2,8 +2,8 @@
 //! what went wrong, and which pod of many.
 
 use crossterm::event::KeyCode;
-use khud::app::log::SourceId;
-use khud::app::model::View;
+use khud::app::core::model::View;
+use khud::app::views::log::SourceId;
 use khud::app::{Effect, Msg, update};
 use khud::world::ask::Answer;
 use khud::world::{Delta, Kind, Object, Record, StreamId, StreamState};

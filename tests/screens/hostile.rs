@@ -1,8 +1,9 @@
 //! Whatever bytes a cluster puts into its strings, none reaches the terminal as a command and no column moves.
 
 use crate::support::stage::Stage;
-use khud::app::log::SourceId;
-use khud::app::{Effect, logs};
+use khud::app::Effect;
+use khud::app::views::log::SourceId;
+use khud::app::views::logs;
 use khud::term::Screen;
 use khud::ui::{self, Memory, layout};
 use khud::world::{Delta, Event, Kind, Meta, ObjectRef, Pod, Record, Uid};

@@ -1,7 +1,7 @@
 //! The overview as it looks: in a dark and a light theme, without colours, and in ASCII.
 
 use crate::support::stage::{Stage, captured, styles};
-use khud::app::preferences::{self, Preferences, Terminal};
+use khud::app::core::preferences::{self, Preferences, Terminal};
 use khud::config::colour::Palette;
 use khud::config::files::Loaded;
 use khud::config::sheet::Sheet;
@@ -71,7 +71,7 @@ fn while_presenting_rows_stand_apart_and_secrets_are_masked() {
     assert!(text.contains("Secret [redac"), "names of Secrets on rows: {text}");
     stage
         .model
-        .say(khud::app::model::Tone::Bad, "401 for Bearer abcdef123456; secret \"db-login\" not found");
+        .say(khud::app::core::model::Tone::Bad, "401 for Bearer abcdef123456; secret \"db-login\" not found");
     let text = stage.screen();
     assert!(text.contains("401 for Bearer [redacted]"), "{text}");
     assert!(!text.contains("db-login") && !text.contains("abcdef123456"), "{text}");

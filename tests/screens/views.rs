@@ -1,7 +1,7 @@
 //! Views driven by keys, on the captured cluster: any kind, what vanishes, marks, saving, jumping, filters, history.
 
 use crate::support::stage::{Stage, captured};
-use khud::app::cell::Cell;
+use khud::app::table::cell::Cell;
 use khud::app::{Effect, Msg, update};
 use khud::world::served::{Column, Datum, Row};
 use khud::world::{Delta, Kind, Meta, ObjectRef, Offer, Record, Resource, StreamId, StreamState, Time};

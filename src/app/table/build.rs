@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::Table;
 use super::order::{Key, Order, UNRANKED, Way};
 use super::sorted::Builder;
-use crate::app::cell::Value;
-use crate::app::cx::Cx;
+use crate::app::table::cell::Value;
+use crate::app::table::cx::Cx;
 use crate::world::{Kind, Slot};
 
 /// Rows looked at in one go.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Table;
 use super::order::Key;
-use crate::app::cell::Cell;
-use crate::app::cx::Cx;
+use crate::app::table::cell::Cell;
+use crate::app::table::cx::Cx;
 use crate::world::{Kind, ObjectRef, Slot, Time};
 
 /// How long a row that vanished is still shown, and how many of them at most.

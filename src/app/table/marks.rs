@@ -1,7 +1,7 @@
 //! Marked rows: what the next action or copy is meant for.
 
 use super::Table;
-use crate::app::cx::Cx;
+use crate::app::table::cx::Cx;
 use crate::world::{ObjectRef, Uid};
 
 /// The incarnation of an object; the default where no record of it is held.

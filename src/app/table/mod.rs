@@ -3,18 +3,27 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cell::{Cell, Value};
-use super::columns::Column;
-use super::cx::Cx;
-use super::filter::Filter;
+use crate::app::table::cell::{Cell, Value};
+use crate::app::table::columns::Column;
+use crate::app::table::cx::Cx;
+use crate::app::table::filter::Filter;
 use crate::world::{Kind, ObjectRef, Slot, Text, Uid};
 
 mod build;
+pub mod cell;
+pub mod columns;
+pub mod cx;
+pub mod events;
+pub mod filter;
 mod ghosts;
+pub mod health;
 mod marks;
 mod order;
+pub mod shape;
 mod sorted;
 mod source;
+pub mod usage;
+pub mod vitals;
 
 use build::{Places, Rebuild};
 pub use ghosts::{GHOST, Ghost};

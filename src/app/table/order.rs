@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::sorted::Words;
-use crate::app::cell::{Prefix, Value, natural};
+use crate::app::table::cell::{Prefix, Value, natural};
 use crate::world::{Slot, Text};
 
 /// Rows in a block at most; a full one splits in two.

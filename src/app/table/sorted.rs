@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use hashbrown::HashMap;
 
 use super::order::{Key, Mark, Order, Way};
-use crate::app::cell::{Value, natural};
+use crate::app::table::cell::{Value, natural};
 use crate::world::{Slot, Text};
 
 /// Rows are added, then sorted in runs, then the runs are merged.

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::app::cell::Value;
-use crate::app::columns::{self, Column, served, workload_slot};
-use crate::app::cx::Cx;
-use crate::app::health;
-use crate::app::vitals;
+use crate::app::table::cell::Value;
+use crate::app::table::columns::{self, Column, served, workload_slot};
+use crate::app::table::cx::Cx;
+use crate::app::table::health;
+use crate::app::table::vitals;
 use crate::world::{Kind, Labels, Meta, Object, ObjectRef, Slot, Text, Uid};
 
 /// Which objects of the kind.
@@ -126,7 +126,7 @@ impl Source {
             Fence::Owned(uid) => meta.owner.as_ref().is_some_and(|o| o.uid == *uid),
             Fence::Regarding(_) => false,
             Fence::Users(object) => {
-                cx.world.pods.get(slot).is_some_and(|p| crate::app::usage::uses(p, object))
+                cx.world.pods.get(slot).is_some_and(|p| crate::app::table::usage::uses(p, object))
             }
         }
     }
@@ -185,7 +185,7 @@ impl Source {
             // What restarted last is what one looks for among forty of them.
             Kind::Pod if self.fence == Fence::KubeProxy => {
                 let Some(p) = cx.world.pods.get(slot) else { return Value::None };
-                match columns::last_exit(&p.containers) {
+                match crate::app::table::health::last_exit(&p.containers) {
                     _ if health::pod(cx, p).sick() => Value::Num(0),
                     Some((_, at)) => Value::Age(at),
                     None => Value::None,

@@ -1,0 +1,11 @@
+//! The model, the messages that change it, and the commands that a key or a word runs.
+
+pub mod available;
+pub mod causes;
+pub mod command;
+pub mod model;
+pub mod msg;
+pub mod navigate;
+pub mod preferences;
+pub mod served;
+pub mod update;

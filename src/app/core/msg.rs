@@ -1,0 +1,171 @@
+//! What can happen to the model, and what it asks of the outside.
+
+use bytes::Bytes;
+use crossterm::event::KeyEvent;
+
+use crate::app::core::model::Pane;
+use crate::app::views::arrange;
+use crate::app::views::log::SourceId;
+use crate::cluster::Standing;
+use crate::config::files::Loaded;
+use crate::config::settings::Notifications;
+use crate::detect::Quiet;
+use crate::detect::timeline::Entry;
+use crate::playbook::walk::{Read, Reading};
+use crate::remedy::run::{Need, NeedId, Reply};
+use crate::telemetry::{self, Target};
+use crate::world::ask::{Answer, Call, LogTail};
+use crate::world::{Delta, Kind, Offer, Text};
+
+/// Everything that can happen.
+#[derive(Debug)]
+pub enum Msg {
+    Key(KeyEvent),
+    Paste(String),
+    Resize(u16, u16),
+    /// The mouse wheel, in rows.
+    Scroll(isize),
+    /// The mouse on a pane of the overview, or in the view; and on which row of its window.
+    Click {
+        pane: Option<Pane>,
+        row: Option<usize>,
+    },
+    Deltas(Vec<Delta>),
+    /// Nothing but time passed.
+    Tick,
+    /// There is time for a portion of work that was put off.
+    Work,
+    /// The server's version, once it said it.
+    Version(String),
+    /// Which kinds the server serves, or why it does not say.
+    Discovered(Result<Vec<Offer>, String>),
+    /// What a call brought, for the view that asked.
+    Called {
+        token: u64,
+        result: Result<Answer, String>,
+    },
+    /// What a remedy needed.
+    Replied {
+        run: u64,
+        id: NeedId,
+        reply: Reply,
+    },
+    /// What a decision tree wanted to know.
+    Given {
+        walk: u64,
+        read: Box<Read>,
+        result: Result<Reading, String>,
+        took_ms: u64,
+    },
+    /// Part of a log a view follows.
+    Chunk {
+        view: u64,
+        source: SourceId,
+        bytes: Bytes,
+    },
+    /// A log a view follows ended, or could not be read.
+    LogEnd {
+        view: u64,
+        source: SourceId,
+        why: Option<String>,
+    },
+    /// A GPU exporter was read.
+    Read(telemetry::Reading),
+    /// A log's tail, for the rule or tree that asked.
+    Log {
+        tail: LogTail,
+        result: Result<String, String>,
+    },
+    /// The configuration's files changed and were read again.
+    Configured(Box<Loaded>),
+    /// What earlier sessions kept.
+    Remembered {
+        entries: Vec<Entry>,
+        quiet: Vec<Quiet>,
+    },
+    /// Who the operator is, in the cluster's words.
+    Whoami(String),
+    /// Whether the connection still leads where it was opened to.
+    Standing(Standing),
+    /// A task did what it was asked to: what there is now.
+    Told(String),
+    /// A task ended that should not have: what it was doing and why it stopped.
+    Failed(String),
+}
+
+/// What the outside must do; the answer comes back as a `Msg`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    Quit,
+    /// Leave this cluster for another context, or open the same one anew.
+    Switch(String),
+    /// From now on the cluster with the second kube-system UID is the right one at this address, not the first.
+    AcceptCluster {
+        known: String,
+        found: String,
+    },
+    /// Give the terminal back until `fg`.
+    Suspend,
+    /// Draw everything again.
+    Redraw,
+    /// Put the text on the clipboard, through the terminal.
+    Copy(String),
+    /// Ring, or send a notification, for a new critical finding.
+    Announce(Notifications, String),
+    /// Gather a bug report; these lines say what the cluster can do.
+    Bug(Vec<String>),
+    /// Refuse every change under every client, or allow them again.
+    ReadOnly(bool),
+    /// Write the text to a file of this name among the saved ones; `what` says how much it is.
+    Save {
+        name: String,
+        text: String,
+        what: String,
+    },
+    /// Write the screen as it is drawn to a file of this name.
+    SaveScreen(String),
+    /// Ask the server which kinds it serves.
+    Discover,
+    /// Watch the server's table of a kind, or no longer.
+    Watch(Kind),
+    Unwatch(Kind),
+    /// Watch these namespaces, too, where the whole cluster may not be watched.
+    Want(Vec<Text>),
+    /// Try the cluster again now, without waiting out the backoff.
+    Reconnect,
+    /// One request for a view; the answer carries the token.
+    Call {
+        token: u64,
+        call: Call,
+    },
+    Log(LogTail),
+    /// Something a remedy needs.
+    Need {
+        run: u64,
+        id: NeedId,
+        need: Box<Need>,
+    },
+    /// Something a decision tree wants to know.
+    Look {
+        walk: u64,
+        read: Box<Read>,
+    },
+    /// Write these to the timeline's file.
+    Keep(Vec<Entry>),
+    /// Keep these as what is acknowledged and muted.
+    Quiet(Vec<Quiet>),
+    /// Keep this as how the panes are arranged; `None` forgets what was kept.
+    Arranged(Option<arrange::Kept>),
+    /// Follow a log for a view.
+    Follow {
+        view: u64,
+        source: SourceId,
+        tail: LogTail,
+        /// Only lines of the last so many seconds.
+        since: Option<u64>,
+    },
+    /// Nobody looks at the logs of this view any more.
+    HangUp(u64),
+    /// Read a GPU exporter.
+    Scrape(Target),
+}

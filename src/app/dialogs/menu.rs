@@ -1,0 +1,144 @@
+//! The menu of actions: on the object under the cursor, or on all that is marked.
+
+use crate::app::core::model::{Dialog, Model, Tone};
+use crate::app::core::msg::Effect;
+use crate::app::dialogs::runs;
+use crate::app::dialogs::targets::Targets;
+use crate::config::commands::{self, Id};
+use crate::remedy::run::Params;
+use crate::remedy::{self, Action};
+use crate::world::ObjectRef;
+
+/// One line of the menu of actions.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    pub action: &'static Action,
+    pub targets: Targets,
+    /// It works on what the menu is of, not on what is behind that.
+    pub own: bool,
+    /// It fits the cause that was found.
+    pub fits: bool,
+    pub command: Option<Id>,
+    /// Why it cannot be chosen.
+    pub refused: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Menu {
+    /// What it is of: an object, or how much is marked.
+    pub of: String,
+    pub offers: Vec<Offer>,
+    pub index: usize,
+}
+
+/// The actions for an object with what each works on and whether it fits the cause; what fits comes first.
+fn actions(model: &Model, object: &ObjectRef) -> Vec<(&'static Action, ObjectRef, bool)> {
+    let data = &model.data;
+    // Of several findings on it the one under the cursor is meant.
+    let meant = model.finding().filter(|f| *f.fix() == *object).or_else(|| data.detector.of(object));
+    let cause = meant.map(|f| f.cause.clone()).unwrap_or_default();
+    let fitting = remedy::for_cause(&data.world, &cause, object).into_iter();
+    let all = remedy::for_object(&data.world, object).into_iter();
+    let mut out: Vec<(&'static Action, ObjectRef, bool)> = Vec::new();
+    for (action, target, fits) in
+        fitting.map(|(a, t)| (a, t, !cause.is_empty())).chain(all.map(|(a, t)| (a, t, false)))
+    {
+        if out.iter().all(|(a, t, _)| (a.name, t) != (action.name, &target)) {
+            out.push((action, target, fits));
+        }
+    }
+    out
+}
+
+/// Opens the menu for an object.
+pub fn of(model: &mut Model, object: ObjectRef) {
+    open(model, object.to_string(), Targets::from(object));
+}
+
+/// Opens the menu for all that is marked; without marks for what is under the cursor.
+pub fn here(model: &mut Model) {
+    match Targets::marked(model) {
+        Some(Ok((of, targets))) => open(model, of, targets),
+        Some(Err(why)) => model.say(Tone::Info, why),
+        None => {
+            if let Some(object) = model.selected() {
+                of(model, object);
+            }
+        }
+    }
+}
+
+/// Opens the menu: what every one of the objects has, and what only some have with that as the reason against it.
+fn open(model: &mut Model, of: String, on: Targets) {
+    let mut offers: Vec<(Offer, Vec<&ObjectRef>)> = Vec::new();
+    for object in &on.objects {
+        for (action, target, fits) in actions(model, object) {
+            let own = target == *object;
+            // Several pods of one workload ask for one restart of it.
+            match offers.iter_mut().find(|(o, _)| (o.action.name, o.own) == (action.name, own)) {
+                Some((offer, having)) => {
+                    offer.fits &= fits;
+                    having.push(object);
+                    if !offer.targets.objects.contains(&target) {
+                        offer.targets.objects.push(target);
+                    }
+                }
+                None => {
+                    let command = commands::by_name(&format!("action.{}", action.name));
+                    let targets = Targets { objects: vec![target], gone: on.gone.clone() };
+                    let command = command.map(|c| c.id);
+                    offers.push((Offer { action, targets, own, fits, command, refused: None }, vec![object]));
+                }
+            }
+        }
+    }
+    if offers.is_empty() {
+        model.say(Tone::Info, format!("khud has no action for {of}."));
+        return;
+    }
+    for (offer, having) in &mut offers {
+        let lacking: Vec<&ObjectRef> = on.objects.iter().filter(|o| !having.contains(o)).collect();
+        offer.refused = match model.cluster.read_only {
+            true => Some("khud runs read-only".to_owned()),
+            false => lacking.first().map(|first| match lacking.len() {
+                _ if having.iter().all(|o| o.kind != first.kind) => {
+                    format!("not for {}", first.kind.plural())
+                }
+                1 => format!("not for {}", first.name),
+                n => format!("not for {} and {} more", first.name, n - 1),
+            }),
+        };
+    }
+    let mut offers: Vec<Offer> = offers.into_iter().map(|(offer, _)| offer).collect();
+    offers.sort_by_key(|o| (o.refused.is_some(), !o.fits));
+    model.dialog = Some(Dialog::Menu(Menu { of, offers, index: 0 }));
+}
+
+/// Keys in the menu.
+pub fn keys(model: &mut Model, id: Id) -> Vec<Effect> {
+    let Some(Dialog::Menu(menu)) = &mut model.dialog else { return Vec::new() };
+    let n = menu.offers.len();
+    let chosen = match id {
+        Id::MoveDown => {
+            menu.index = (menu.index + 1) % n;
+            return Vec::new();
+        }
+        Id::MoveUp => {
+            menu.index = (menu.index + n - 1) % n;
+            return Vec::new();
+        }
+        Id::ActionsClose => {
+            model.dialog = None;
+            return Vec::new();
+        }
+        Id::Choose => Some(menu.index),
+        other => menu.offers.iter().position(|o| o.command == Some(other)),
+    };
+    let Some(offer) = chosen.and_then(|i| menu.offers.get(i)).cloned() else { return Vec::new() };
+    if let Some(why) = offer.refused {
+        model.say(Tone::Bad, format!("{} is refused: {why}.", offer.action.title));
+        return Vec::new();
+    }
+    model.dialog = None;
+    runs::begin(model, offer.action, offer.targets, Params::new())
+}

@@ -1,0 +1,239 @@
+//! The line typed after `:` or `/`: editing, suggestions, and what it does while and when it is typed.
+
+use crate::app::core::command;
+use crate::app::core::model::{Dirty, Model, Prompt, PromptKind, Tone, View};
+use crate::app::core::msg::Effect;
+use crate::app::core::navigate;
+use crate::app::core::preferences;
+use crate::app::dialogs::complete;
+use crate::app::dialogs::jump;
+use crate::app::dialogs::runs;
+use crate::app::dialogs::silence;
+use crate::app::table::filter::Filter;
+use crate::app::views::document;
+use crate::app::views::logs;
+use crate::app::views::timeline;
+use crate::config::commands::Id;
+use crate::detect::How;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// Themes shown in their picker.
+const THEMES: usize = 16;
+/// Longest line taken, characters.
+const LONGEST: usize = 400;
+
+pub fn open(model: &mut Model, kind: PromptKind) {
+    let before = if kind == PromptKind::Filter { filter_text(model) } else { String::new() };
+    model.prompt = Some(Prompt { kind, text: before.clone(), before, ..Prompt::default() });
+    suggest(model);
+}
+
+/// Types a line again that ran nothing, with the reason: what it could mean is offered above it.
+pub fn propose(model: &mut Model, line: &str, why: String) -> Vec<Effect> {
+    // A line that waited for the server must not take the keys from what was begun since.
+    if model.prompt.is_some() || model.dialog.is_some() {
+        model.say(Tone::Bad, why);
+        return Vec::new();
+    }
+    model.prompt = Some(Prompt {
+        kind: PromptKind::Command,
+        text: line.to_owned(),
+        note: Some(why),
+        ..Prompt::default()
+    });
+    suggest(model);
+    Vec::new()
+}
+
+fn filter_text(model: &mut Model) -> String {
+    if let Some(t) = model.table() {
+        return t.filter.text.clone();
+    }
+    if let Some(l) = model.list() {
+        return l.filter.clone();
+    }
+    if let View::Logs(l) = model.view() {
+        return l.filter.clone();
+    }
+    model.text_mut().map(|t| t.search.clone()).unwrap_or_default()
+}
+
+pub fn typed(model: &mut Model, key: KeyEvent) {
+    if let KeyCode::Char(c) = key.code
+        && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
+    {
+        edit(model, |text| text.push(c));
+    }
+}
+
+pub fn paste(model: &mut Model, pasted: &str) {
+    if model.prompt.is_some() {
+        let line: String = pasted.lines().next().unwrap_or("").chars().filter(|c| !c.is_control()).collect();
+        edit(model, |text| text.push_str(&line));
+    }
+}
+
+/// Changes the line, and what follows from it at once.
+pub fn edit(model: &mut Model, f: impl FnOnce(&mut String)) {
+    let Some(prompt) = &mut model.prompt else { return };
+    f(&mut prompt.text);
+    if let Some((cut, _)) = prompt.text.char_indices().nth(LONGEST) {
+        prompt.text.truncate(cut);
+    }
+    prompt.chosen = None;
+    prompt.note = None;
+    let (kind, text) = (prompt.kind, prompt.text.clone());
+    match kind {
+        PromptKind::Filter => filter(model, &text),
+        PromptKind::Command | PromptKind::Jump => suggest(model),
+        PromptKind::Option
+        | PromptKind::Reveal
+        | PromptKind::Note
+        | PromptKind::Acknowledge
+        | PromptKind::Mute => {}
+        PromptKind::Theme => {
+            suggest(model);
+            show_theme(model);
+        }
+    }
+    model.dirty = Dirty::Input;
+}
+
+/// Filters what is on the screen.
+pub fn filter(model: &mut Model, text: &str) {
+    if let View::Logs(_) = model.view() {
+        logs::filter(model, text);
+    } else if let Some((table, cx)) = model.table_mut() {
+        table.filter = Filter::of_table(text, table.columns());
+        table.rebuild(&cx);
+    } else if let Some(list) = model.list_mut() {
+        list.filter = text.to_owned();
+        list.top();
+    } else if let Some(view) = model.text_mut() {
+        view.search(text);
+    }
+    model.dirty = Dirty::Input;
+}
+
+/// The prompt's own keys.
+pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
+    match id {
+        Id::PromptErase => edit(model, |t| {
+            t.pop();
+        }),
+        Id::PromptEraseWord => edit(model, |t| {
+            let cut = t.trim_end().rfind(' ').map_or(0, |i| i + 1);
+            t.truncate(cut);
+        }),
+        Id::PromptEraseAll => edit(model, String::clear),
+        Id::PromptNext => choose(model, 1),
+        Id::PromptPrevious => choose(model, -1),
+        Id::PromptComplete => {
+            if let Some(text) = model.prompt.as_ref().and_then(|p| p.with(p.chosen.unwrap_or(0))) {
+                complete(model, text);
+            }
+        }
+        Id::PromptCancel => {
+            preferences::leave_preview(model);
+            if let Some(p) = model.prompt.take()
+                && p.kind == PromptKind::Filter
+            {
+                filter(model, &p.before);
+            }
+        }
+        Id::PromptAccept => {
+            let Some(p) = model.prompt.take() else { return Vec::new() };
+            if let Some(mut asks) = p.asks {
+                asks.params.insert(asks.option.to_owned(), p.text.trim().to_owned());
+                return runs::begin(model, asks.action, asks.targets, asks.params);
+            }
+            match p.kind {
+                PromptKind::Note => {
+                    timeline::noted(model, p.object, &p.text);
+                    return Vec::new();
+                }
+                PromptKind::Acknowledge => {
+                    return silence::said(model, How::Acknowledged, &p.findings, &p.text);
+                }
+                PromptKind::Mute => return silence::said(model, How::Muted, &p.findings, &p.text),
+                _ => {}
+            }
+            if p.kind == PromptKind::Theme {
+                match p.suggestions.get(p.chosen.unwrap_or(0)) {
+                    Some(s) => preferences::choose_theme(model, &s.word),
+                    None => preferences::choose_theme(model, p.text.trim()),
+                }
+                return Vec::new();
+            }
+            if p.kind == PromptKind::Jump {
+                match p.objects.get(p.chosen.unwrap_or(0)) {
+                    Some(o) => navigate::open_object(model, &o.kind, &o.namespace, &o.name),
+                    None => model.say(Tone::Info, "No object of that name is watched here."),
+                }
+                return Vec::new();
+            }
+            if p.kind == PromptKind::Reveal {
+                let key =
+                    p.chosen.and_then(|i| p.suggestions.get(i)).map_or(p.text.clone(), |s| s.word.clone());
+                document::revealed(model, key);
+                return Vec::new();
+            }
+            if p.kind == PromptKind::Command {
+                let line = p.chosen.and_then(|i| p.with(i)).unwrap_or(p.text);
+                return command::line(model, &line);
+            }
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// The line with a suggestion taken; after a word that takes more, that can be typed at once.
+fn complete(model: &mut Model, mut text: String) {
+    let Some(p) = &model.prompt else { return };
+    if p.kind == PromptKind::Command && p.from == 0 && complete::takes_more(model, &text) {
+        text.push(' ');
+    }
+    edit(model, |line| *line = text);
+}
+
+fn choose(model: &mut Model, by: isize) {
+    let Some(p) = &mut model.prompt else { return };
+    let n = p.suggestions.len();
+    if n > 0 {
+        p.chosen = Some(match p.chosen {
+            None if by > 0 => 0,
+            None => n - 1,
+            Some(i) => (i + n).saturating_add_signed(by) % n,
+        });
+        show_theme(model);
+    }
+}
+
+/// While themes are chosen from, the one under the cursor is shown.
+fn show_theme(model: &mut Model) {
+    let Some(p) = model.prompt.as_ref().filter(|p| p.kind == PromptKind::Theme) else { return };
+    match p.suggestions.get(p.chosen.unwrap_or(0)) {
+        Some(s) => preferences::preview(model, &s.word.clone()),
+        None => preferences::leave_preview(model),
+    }
+}
+
+fn suggest(model: &mut Model) {
+    let Some((kind, text)) = model.prompt.as_ref().map(|p| (p.kind, p.text.clone())) else { return };
+    let (from, suggestions, objects) = match kind {
+        PromptKind::Command => {
+            let (from, suggestions) = complete::line(model, &text);
+            (from, suggestions, Vec::new())
+        }
+        PromptKind::Theme => (0, complete::best(model.prefs.themes(), text.trim(), THEMES), Vec::new()),
+        PromptKind::Jump => {
+            let (objects, suggestions) = jump::find(model, &text).into_iter().unzip();
+            (0, suggestions, objects)
+        }
+        _ => return,
+    };
+    if let Some(p) = &mut model.prompt {
+        (p.from, p.suggestions, p.objects) = (from, suggestions, objects);
+    }
+}

@@ -1,0 +1,347 @@
+//! Carries effects out against the cluster, each in a task of its own; what comes back is a message.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::app::core::msg::{Effect, Msg};
+use crate::app::executor::known;
+use crate::app::executor::needs::{self, Fetched};
+use crate::app::executor::state_files::{self, Item, Keeper};
+use crate::app::views::arrange;
+use crate::app::views::log::SourceId;
+use crate::cluster::{Behind, Connection, Feed, Identity, Scope, Tuning, watch_all, watch_tables};
+use crate::config::bug;
+use crate::config::files::{self, Places};
+use crate::remedy::journal::Journal;
+use crate::remedy::run::{Need, Reply};
+use crate::telemetry::{Outcome, Reading};
+use crate::world::ask::LogTail;
+use crate::world::{Kind, Text};
+
+/// Messages that may wait; past that the feed holds deltas back and folds them.
+pub const INBOX: usize = 64;
+
+#[derive(Debug)]
+pub struct Jobs {
+    connection: Connection,
+    inbox: mpsc::Sender<Msg>,
+    /// Everything under way. Dropping it stops all.
+    tasks: JoinSet<()>,
+    /// Wakes the feeds to connect again at once.
+    nudge: watch::Sender<()>,
+    /// The namespaces the operator asks for.
+    wanted: watch::Sender<Vec<Text>>,
+    /// Logs that are followed, by view.
+    followed: HashMap<u64, Vec<AbortHandle>>,
+    /// The server's tables that are watched, by kind.
+    tables: HashMap<Kind, AbortHandle>,
+    /// How many exporters are read at once.
+    scrapes: Arc<Semaphore>,
+    journal: Result<Journal, String>,
+    keeper: Keeper,
+    /// The cluster's folder in the state directory.
+    folder: Result<PathBuf, String>,
+}
+
+/// Patience with one exporter.
+const SCRAPE: Duration = Duration::from_secs(5);
+
+/// How often the configuration's files are looked at.
+const FILES: Duration = Duration::from_secs(1);
+
+impl Jobs {
+    pub fn new(connection: Connection, inbox: mpsc::Sender<Msg>) -> Jobs {
+        let journal = Journal::default_path();
+        // The state directory is where the journal lies.
+        let folder = journal.clone().map(|path| {
+            let state = path.parent().unwrap_or(Path::new("."));
+            state_files::folder(state, connection.context(), connection.server())
+        });
+        match folder.as_deref().map_or(Ok(None), known::load) {
+            Ok(uid) => connection.expect(uid),
+            // Said where it is written again, too.
+            Err(why) => tracing::warn!("{why}"),
+        }
+        let keeper = Keeper::start(folder.clone(), inbox.clone());
+        Jobs {
+            connection,
+            inbox,
+            tasks: JoinSet::new(),
+            nudge: watch::channel(()).0,
+            wanted: watch::Sender::new(Vec::new()),
+            followed: HashMap::new(),
+            tables: HashMap::new(),
+            scrapes: Arc::new(Semaphore::new(8)),
+            journal: journal.map(Journal::at),
+            keeper,
+            folder,
+        }
+    }
+
+    /// How the panes were arranged when this cluster was last left.
+    ///
+    /// # Errors
+    /// A sentence where what was kept cannot be read.
+    pub fn arranged(&self) -> Result<Option<arrange::Kept>, String> {
+        // Without a folder nothing was kept, and the keeper says why.
+        self.folder.as_deref().map_or(Ok(None), state_files::panes)
+    }
+
+    /// Asks the server who it is.
+    pub fn hello(&mut self) {
+        let connection = self.connection.clone();
+        self.spawn("asking for the server's version", async move {
+            match connection.check().await {
+                Ok(v) => Msg::Version(v.git_version),
+                Err(e) => Msg::Failed(e.to_string()),
+            }
+        });
+    }
+
+    /// Asks the server who the operator is, for the timeline.
+    pub fn whoami(&mut self) {
+        let connection = self.connection.clone();
+        let inbox = self.inbox.clone();
+        self.tasks.spawn(async move {
+            // Servers before 1.28 do not say; then the operator is who they are on this machine.
+            if let Ok(user) = connection.whoami().await {
+                // The cockpit is gone when nobody receives any more.
+                let _ = inbox.send(Msg::Whoami(user)).await;
+            }
+        });
+    }
+
+    /// Tells of the cluster's identity, and keeps it where none is known.
+    pub fn guard(&mut self) {
+        let (mut standing, inbox) = (self.connection.standing(), self.inbox.clone());
+        let folder = self.folder.clone();
+        self.tasks.spawn(async move {
+            loop {
+                let now = standing.borrow_and_update().clone();
+                if let (Identity::Verified(uid), Ok(folder)) = (&now.identity, &folder) {
+                    let (uid, folder) = (uid.clone(), folder.clone());
+                    let kept = needs::blocking("keeping the cluster's identity", move || {
+                        known::remember(&folder, &uid)
+                    });
+                    if let Err(why) = kept.await {
+                        let _ = inbox.send(Msg::Failed(why)).await;
+                    }
+                }
+                // The cockpit is gone when nobody receives any more; so is the connection when nobody sends.
+                if inbox.send(Msg::Standing(now)).await.is_err() || standing.changed().await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
+
+    /// Reads the configuration again whenever one of its files changes.
+    pub fn watch_files(&mut self, places: Places) {
+        let inbox = self.inbox.clone();
+        self.tasks.spawn(async move {
+            let mut watch = files::Watch::new(places);
+            let mut again = tokio::time::interval(FILES);
+            loop {
+                again.tick().await;
+                if watch.changed() {
+                    let loaded = Box::new(files::load(watch.places()));
+                    if inbox.send(Msg::Configured(loaded)).await.is_err() {
+                        break;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Watches the cluster for as long as the cockpit lives. While the cockpit is busy the feed folds changes.
+    pub fn watch(&mut self, scope: &Scope) {
+        let feed = watch_all(&self.connection, scope, Kind::WATCHED);
+        self.bring(feed);
+    }
+
+    /// Brings what a feed hears to the cockpit.
+    fn bring(&mut self, mut feed: Feed) -> AbortHandle {
+        let (inbox, mut nudged) = (self.inbox.clone(), self.nudge.subscribe());
+        let mut wanted = self.wanted.subscribe();
+        feed.want(wanted.borrow_and_update().clone());
+        self.tasks.spawn(async move {
+            loop {
+                let deltas = tokio::select! {
+                    deltas = feed.next() => deltas,
+                    Ok(()) = nudged.changed() => {
+                        feed.reconnect();
+                        continue;
+                    }
+                    Ok(()) = wanted.changed() => {
+                        feed.want(wanted.borrow_and_update().clone());
+                        continue;
+                    }
+                };
+                if inbox.send(Msg::Deltas(deltas)).await.is_err() {
+                    break;
+                }
+            }
+        })
+    }
+
+    pub fn carry_out(&mut self, effect: Effect) {
+        let connection = self.connection.clone();
+        match effect {
+            Effect::Call { token, call } => self.spawn("a request", async move {
+                let result = connection.call(call).await.map_err(|e| e.to_string());
+                Msg::Called { token, result }
+            }),
+            Effect::Log(tail) => self.spawn("reading a log", async move {
+                let result = needs::read_log(&connection, &tail).await;
+                Msg::Log { tail, result }
+            }),
+            Effect::Need { run, id, need } => {
+                let journal = self.journal.clone();
+                self.spawn("carrying out an action", async move {
+                    let reply = match (journal, *need) {
+                        (Ok(journal), need) => needs::carry_out(&connection, &journal, need).await,
+                        // Without a journal nothing is done: the run hears so when it first wants to write there.
+                        (Err(why), Need::Journal(_)) => Reply::Journal(Err(why)),
+                        (Err(why), Need::Call(_)) => Reply::Call(Err(why)),
+                        (Err(why), Need::Exec(_)) => Reply::Exec(Err(why)),
+                        (Err(why), Need::File(_)) => Reply::File(Err(why)),
+                        (Err(_), Need::Confirm(_)) => Reply::Confirm(false),
+                    };
+                    Msg::Replied { run, id, reply }
+                });
+            }
+            Effect::Look { walk, read } => self.spawn("looking for evidence", async move {
+                let Fetched { read, result, took_ms } = needs::read(&connection, *read).await;
+                Msg::Given { walk, read: Box::new(read), result, took_ms }
+            }),
+            Effect::Keep(entries) => self.keep(Item::Entries(entries)),
+            Effect::Quiet(quiet) => self.keep(Item::Quiet(quiet)),
+            Effect::Arranged(kept) => self.keep(Item::Panes(kept)),
+            Effect::Follow { view, source, tail, since } => {
+                let inbox = self.inbox.clone();
+                let task = self.tasks.spawn(async move {
+                    let why = follow(&connection, &tail, since, view, source, &inbox).await.err();
+                    // The cockpit is gone when nobody receives any more.
+                    let _ = inbox.send(Msg::LogEnd { view, source, why }).await;
+                });
+                self.followed.entry(view).or_default().push(task);
+            }
+            // Feeds are told as they come and go; there may be none yet.
+            Effect::Want(namespaces) => drop(self.wanted.send_replace(namespaces)),
+            Effect::HangUp(view) => {
+                for task in self.followed.remove(&view).unwrap_or_default() {
+                    task.abort();
+                }
+            }
+            Effect::Scrape(target) => {
+                let (clock, turn) = (connection.clock().clone(), self.scrapes.clone());
+                self.spawn("reading a GPU exporter", async move {
+                    // The semaphore is never closed; without a permit the reading would only be less orderly.
+                    let _turn = turn.acquire().await;
+                    let behind = Behind::Pod {
+                        namespace: target.namespace.to_string(),
+                        name: target.pod.to_string(),
+                        port: target.port,
+                    };
+                    let outcome = match connection.proxy_get(&behind, &target.path, SCRAPE).await {
+                        Ok(f) if f.ok() => Outcome::Text(f.text()),
+                        Ok(f) if f.status == 403 => Outcome::Forbidden(f.why().into()),
+                        Ok(f) => Outcome::Failed(f.why().into()),
+                        Err(e) => Outcome::Failed(e.to_string().into()),
+                    };
+                    Msg::Read(Reading { target, at: clock.now(), outcome })
+                });
+            }
+            Effect::Bug(capabilities) => self.spawn("writing the bug report", async move {
+                match bug::gather_and_write(None, connection.clock().now(), |f| f.capabilities = capabilities)
+                {
+                    Ok(path) => {
+                        Msg::Told(format!("The bug report is in {path}; look through it before you send it."))
+                    }
+                    Err(why) => Msg::Failed(why),
+                }
+            }),
+            Effect::Save { name, text, what } => self.spawn("saving", async move {
+                match needs::save(&name, text).await {
+                    Ok(path) => Msg::Told(format!("Saved {what} to {}", path.display())),
+                    Err(why) => Msg::Failed(why),
+                }
+            }),
+            Effect::AcceptCluster { known, found } => self.keep(Item::OtherCluster { known, found }),
+            Effect::ReadOnly(on) => self.connection.set_read_only(on),
+            // Without a feed there is nothing to connect again.
+            Effect::Reconnect => drop(self.nudge.send(())),
+            Effect::Discover => self.spawn("asking what the server serves", async move {
+                Msg::Discovered(connection.offers().await.map_err(|e| e.to_string()))
+            }),
+            Effect::Watch(kind) => {
+                let feed = watch_tables(&connection, &kind, Tuning::default());
+                let task = self.bring(feed);
+                self.tables.insert(kind, task);
+            }
+            Effect::Unwatch(kind) => {
+                if let Some(task) = self.tables.remove(&kind) {
+                    task.abort();
+                }
+            }
+            // These are the terminal's, and done before effects come here.
+            Effect::Quit
+            | Effect::Switch(_)
+            | Effect::Suspend
+            | Effect::SaveScreen(_)
+            | Effect::Redraw
+            | Effect::Copy(_)
+            | Effect::Announce(..) => {}
+        }
+    }
+
+    fn keep(&mut self, item: Item) {
+        if let Some(why) = self.keeper.keep(item) {
+            self.spawn("telling of the disk", async { Msg::Failed(why) });
+        }
+    }
+
+    /// Runs a task and delivers its message; one that panics is reported, not fatal.
+    fn spawn(&mut self, what: &'static str, task: impl Future<Output = Msg> + Send + 'static) {
+        while self.tasks.try_join_next().is_some() {}
+        let inbox = self.inbox.clone();
+        self.tasks.spawn(async move {
+            let msg = match tokio::spawn(task).await {
+                Ok(msg) => msg,
+                Err(e) if e.is_panic() => Msg::Failed(format!(
+                    "khud failed at {what}; this is a bug, and `khud bug` gathers what helps"
+                )),
+                Err(_) => return,
+            };
+            // The cockpit is gone when nobody receives any more.
+            let _ = inbox.send(msg).await;
+        });
+    }
+}
+
+/// Brings a log to its view until it ends.
+///
+/// # Errors
+/// Why there is no log, or why it broke off: a sentence.
+async fn follow(
+    connection: &Connection,
+    tail: &LogTail,
+    since: Option<u64>,
+    view: u64,
+    source: SourceId,
+    inbox: &mpsc::Sender<Msg>,
+) -> Result<(), String> {
+    let gone = |e: crate::cluster::Failure| e.to_string();
+    let mut chunks = connection.log_stream(tail, since).await.map_err(gone)?;
+    while let Some(bytes) = chunks.next().await {
+        if inbox.send(Msg::Chunk { view, source, bytes: bytes.map_err(gone)? }).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}

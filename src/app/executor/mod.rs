@@ -1,0 +1,7 @@
+//! Carries effects out: requests, what remedies need, state files. What comes back is a message.
+
+pub mod jobs;
+pub mod known;
+pub mod needs;
+pub mod probe;
+pub mod state_files;

@@ -1,0 +1,309 @@
+//! The overview's panes as the operator arranged them: which, in what order, how wide and high. Each cluster's
+//! arrangement is kept in its folder of the state directory, and comes before what config.toml says.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::app::core::model::{Dirty, Model, Pane, Tone};
+use crate::app::core::msg::Effect;
+use crate::app::core::preferences;
+use crate::config::{Id, Scope};
+use crate::world::Time;
+
+/// Percent of the screen's width, and rows, one key moves a seam by.
+const PERCENT: u16 = 3;
+const ROWS: i32 = 2;
+/// No pane has fewer rows (its title, its columns' titles and one row) and no side fewer columns.
+const LEAST_ROWS: u16 = 3;
+const LEAST_COLUMNS: u16 = 30;
+/// A hand on the keys is still arranging; after so long without one it is kept.
+const SETTLED: Duration = Duration::from_millis(500);
+
+/// What keys changed; the rest is as configured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Arrangement {
+    /// Those that show, in their order.
+    #[serde(deserialize_with = "some_and_none_twice")]
+    panes: Option<Vec<Pane>>,
+    /// Percent of the screen's width that the left side has.
+    left: Option<u16>,
+    /// The rows each pane of a side had when a seam of it was moved: its share of the height on any screen.
+    heights: BTreeMap<Pane, u16>,
+}
+
+/// An arrangement as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    #[serde(deserialize_with = "known")]
+    format: u32,
+    /// What was configured when it was made. Once that changes it no longer counts.
+    configured: Configured,
+    arrangement: Arrangement,
+}
+
+/// The format this khud writes, and the only one it reads.
+const FORMAT: u32 = 1;
+
+fn known<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    match u32::deserialize(from)? {
+        FORMAT => Ok(FORMAT),
+        other => Err(D::Error::custom(format!("it is of format {other}, this khud reads {FORMAT}"))),
+    }
+}
+
+fn some_and_none_twice<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Pane>>, D::Error> {
+    let panes = Option::<Vec<Pane>>::deserialize(from)?;
+    let all = panes.as_deref().unwrap_or(&[Pane::Pods]);
+    match !all.is_empty() && all.iter().enumerate().all(|(i, pane)| !all[..i].contains(pane)) {
+        true => Ok(panes),
+        false => Err(D::Error::custom("it has no pane, or one twice")),
+    }
+}
+
+/// What config.toml says of the panes in a context.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Configured {
+    panes: Vec<Pane>,
+    /// Percent of the screen's width.
+    left: usize,
+}
+
+fn configured(model: &Model) -> Configured {
+    let settings = &model.prefs.settings;
+    let panes = settings.panes.iter().filter_map(|name| Pane::named(name)).collect();
+    Configured { panes, left: settings.left_width }
+}
+
+/// The panes that show, in the order of tab and alt-1 to alt-6.
+pub fn panes(model: &Model) -> Vec<Pane> {
+    model.overview.arrangement.panes.clone().unwrap_or_else(|| configured(model).panes)
+}
+
+/// Keys that arrange panes.
+pub fn run(model: &mut Model, id: Id) {
+    if !model.views.is_empty() {
+        model.say(Tone::Info, "Panes are arranged in the overview.");
+        return;
+    }
+    let pane = model.overview.focus;
+    match id {
+        Id::PaneWider => widen(model, true),
+        Id::PaneNarrower => widen(model, false),
+        Id::PaneTaller => heighten(model, pane, ROWS),
+        Id::PaneShorter => heighten(model, pane, -ROWS),
+        Id::PaneHide => hide(model, pane),
+        Id::PaneLater => later(model, pane),
+        Id::PaneAll => {
+            change(model, |own| *own = Arrangement::default());
+            model.say(Tone::Info, "The panes are as configured.");
+        }
+        _ => {}
+    }
+}
+
+/// Changes the arrangement, which is kept once nothing more follows.
+fn change(model: &mut Model, f: impl FnOnce(&mut Arrangement)) {
+    f(&mut model.overview.arrangement);
+    model.overview.rearranged = Some(model.data.now);
+    preferences::focus(model);
+}
+
+fn widen(model: &mut Model, wider: bool) {
+    let width = model.size.0;
+    let both = sides(model, 0).iter().all(|side| !side.is_empty());
+    if model.overview.rows.is_none() || !both {
+        model.say(Tone::Info, "Nothing stands beside these panes.");
+        return;
+    }
+    let percent = |columns: u16| (u32::from(columns) * 100 / u32::from(width)) as u16;
+    let (least, most) = (percent(LEAST_COLUMNS) + 1, percent(width - LEAST_COLUMNS));
+    // From where the seam is seen, whatever a narrower screen left of what was wanted.
+    let now = wanted_left(model).clamp(least, most);
+    let next = if wider { now + PERCENT } else { now.saturating_sub(PERCENT) }.clamp(least, most);
+    change(model, |own| own.left = Some(next));
+}
+
+/// Percent of the width the left side is to have.
+fn wanted_left(model: &Model) -> u16 {
+    // Configured it is from 20 to 80.
+    model.overview.arrangement.left.unwrap_or(model.prefs.settings.left_width as u16)
+}
+
+/// The columns of the left side on a screen that wide; neither side is squeezed away.
+pub fn left(model: &Model, width: u16) -> u16 {
+    let columns = u32::from(width) * u32::from(wanted_left(model).min(100)) / 100;
+    (columns as u16).clamp(LEAST_COLUMNS, width - LEAST_COLUMNS)
+}
+
+/// Moves the seam below a pane; above it, where nothing is below.
+fn heighten(model: &mut Model, pane: Pane, by: i32) {
+    let Some(height) = model.overview.rows else {
+        model.say(Tone::Info, "One pane alone has all the rows.");
+        return;
+    };
+    let [left, right] = sides(model, height);
+    let mut side = if left.iter().any(|row| row.panes.contains(&pane)) { left } else { right };
+    let at = side.iter().position(|row| row.panes.contains(&pane));
+    let (Some(at), true) = (at, side.len() > 1) else {
+        model.say(Tone::Info, "Nothing stands above or below this pane.");
+        return;
+    };
+    let other = if at + 1 < side.len() { at + 1 } else { at - 1 };
+    let spare = |row: &Row| i32::from(row.height.saturating_sub(LEAST_ROWS));
+    let by = by.clamp(-spare(&side[at]), spare(&side[other]));
+    side[at].height = side[at].height.saturating_add_signed(by as i16);
+    side[other].height = side[other].height.saturating_add_signed(-by as i16);
+    change(model, |own| {
+        own.heights.extend(side.iter().flat_map(|row| row.panes.iter().map(|p| (*p, row.height))));
+    });
+}
+
+fn hide(model: &mut Model, pane: Pane) {
+    let mut panes = panes(model);
+    let Some(at) = panes.iter().position(|p| *p == pane) else { return };
+    if panes.len() == 1 {
+        model.say(Tone::Info, "This is the only pane left.");
+        return;
+    }
+    panes.remove(at);
+    model.overview.focus = panes[at.min(panes.len() - 1)];
+    change(model, |own| own.panes = Some(panes));
+    let back = model.keymap.shown(Scope::Global, Id::PaneAll).unwrap_or_else(|| ":panes".to_owned());
+    model.say(
+        Tone::Info,
+        format!("{} is hidden in this context; {back} brings all panes back.", pane.title()),
+    );
+}
+
+/// Changes places with the pane after it, on the screen and for tab and alt-1…6.
+fn later(model: &mut Model, pane: Pane) {
+    let mut panes = panes(model);
+    let Some(at) = panes.iter().position(|p| *p == pane) else { return };
+    let next = (at + 1) % panes.len();
+    panes.swap(at, next);
+    change(model, |own| own.panes = Some(panes));
+}
+
+/// Panes side by side, one of them in most rows.
+#[derive(Debug)]
+pub struct Row {
+    pub panes: Vec<Pane>,
+    pub height: u16,
+}
+
+/// What stands on the left and on the right of a screen with so many rows for panes, from the top: findings and
+/// events on the left, the others on the right. One side is empty where the other has all there is.
+pub fn sides(model: &Model, height: u16) -> [Vec<Row>; 2] {
+    let wanted = panes(model);
+    let mut sides = if wanted == Pane::ALL { as_they_come(height) } else { shared_evenly(&wanted, height) };
+    for side in &mut sides {
+        share(side, &model.overview.arrangement.heights, height);
+    }
+    sides
+}
+
+/// In the order they come with, nodes and GPUs share a row.
+fn as_they_come(height: u16) -> [Vec<Row>; 2] {
+    let row = |panes: &[Pane], height| Row { panes: panes.to_vec(), height };
+    let findings = (height * 9 / 20).max(8).min(height);
+    let proxy = (height / 7).clamp(3, 9);
+    let middle = (height / 4).clamp(5, 16);
+    [
+        vec![row(&[Pane::Findings], findings), row(&[Pane::Events], height - findings)],
+        vec![
+            row(&[Pane::Pods], height.saturating_sub(proxy + middle)),
+            row(&[Pane::Nodes, Pane::Gpus], middle),
+            row(&[Pane::KubeProxy], proxy),
+        ],
+    ]
+}
+
+/// Each side shared evenly among its panes; what is left over goes to the first.
+fn shared_evenly(wanted: &[Pane], height: u16) -> [Vec<Row>; 2] {
+    let (left, right): (Vec<Pane>, Vec<Pane>) =
+        wanted.iter().partition(|p| matches!(p, Pane::Findings | Pane::Events));
+    let stack = |panes: Vec<Pane>| -> Vec<Row> {
+        let count = panes.len().max(1) as u16;
+        let first = height / count + height % count;
+        let heights = std::iter::once(first).chain(std::iter::repeat(height / count));
+        panes.into_iter().zip(heights).map(|(pane, height)| Row { panes: vec![pane], height }).collect()
+    };
+    match left.is_empty() || right.is_empty() {
+        true => [stack(wanted.to_vec()), Vec::new()],
+        false => [stack(left), stack(right)],
+    }
+}
+
+/// Shares the height of a side whose seams were moved as it was shared then.
+fn share(side: &mut [Row], arranged: &BTreeMap<Pane, u16>, height: u16) {
+    let Some(weights) =
+        side.iter().map(|row| arranged.get(row.panes.first()?)).collect::<Option<Vec<&u16>>>()
+    else {
+        return;
+    };
+    let total: u32 = weights.iter().map(|w| u32::from(**w)).sum();
+    let rows = side.len() as u16;
+    if total == 0 || height < rows * LEAST_ROWS {
+        return;
+    }
+    let (mut above, mut top) = (0, 0);
+    for (i, (row, weight)) in side.iter_mut().zip(weights).enumerate() {
+        above += u32::from(*weight);
+        // Where the seam below falls, but for the rows that it and those below it must have.
+        let seam = (above * u32::from(height) + total / 2) / total;
+        let below = (rows - 1 - i as u16) * LEAST_ROWS;
+        let seam = (seam as u16).clamp(top + LEAST_ROWS, height - below);
+        (row.height, top) = (seam - top, seam);
+    }
+}
+
+/// Takes in what was kept, where the panes are still configured as they were then.
+pub fn restore(model: &mut Model, kept: Result<Option<Kept>, String>) {
+    match kept {
+        Ok(Some(kept)) if kept.configured == configured(model) => {
+            model.overview.arrangement = kept.arrangement;
+            preferences::focus(model);
+            model.dirty = Dirty::Input;
+        }
+        Ok(_) => {}
+        Err(why) => {
+            tracing::warn!("{why}");
+            model.say(Tone::Bad, why);
+        }
+    }
+}
+
+/// The configuration was read again and says something else of the panes: that holds, whatever keys did before.
+pub fn reconfigured(model: &mut Model) {
+    model.overview.arrangement = Arrangement::default();
+    model.overview.rearranged = None;
+    preferences::focus(model);
+}
+
+/// When an arrangement has settled and is to be kept.
+pub fn next_timer(model: &Model) -> Option<Time> {
+    model.overview.rearranged.map(|at| at.plus(SETTLED))
+}
+
+/// What is to be kept now.
+pub fn keep(model: &mut Model) -> Option<Effect> {
+    next_timer(model).filter(|due| *due <= model.data.now)?;
+    leave(model)
+}
+
+/// What is to be kept when the cockpit ends, however it does.
+pub fn leave(model: &mut Model) -> Option<Effect> {
+    model.overview.rearranged.take()?;
+    let arrangement = model.overview.arrangement.clone();
+    let kept = (arrangement != Arrangement::default()).then(|| Kept {
+        format: FORMAT,
+        configured: configured(model),
+        arrangement,
+    });
+    Some(Effect::Arranged(kept))
+}

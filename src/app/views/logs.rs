@@ -1,0 +1,434 @@
+//! The log view: one container, all of a pod, or a whole workload, pods born later included. Bounded, and honest
+//! about what it dropped.
+
+use std::time::Duration;
+
+use crate::app::core::model::{Dirty, Model, Tone, View};
+use crate::app::core::msg::Effect;
+use crate::app::core::navigate;
+use crate::app::views::log::{LogBuffer, SourceId};
+use crate::config::Id;
+use crate::term::clean::clean;
+use crate::world::ask::LogTail;
+use crate::world::time::human;
+use crate::world::{ContainerState, Kind, ObjectRef, Pod, Role, Selector, Text, Time, Uid, World};
+
+/// Containers followed at once; more would be unreadable.
+const MOST: usize = 60;
+
+/// Pause before a stream that broke off is opened again; it doubles while nothing comes.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// One container whose log is shown.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub id: SourceId,
+    pub pod: Text,
+    pub container: Text,
+    uid: Uid,
+    /// Restarts when its stream was opened: another count means another run to follow.
+    restarts: u32,
+    pub open: bool,
+    /// When a stream that broke off is opened again.
+    retry: Option<Time>,
+    /// How often in a row it ended without a line.
+    vain: u32,
+    /// Why there is nothing, in the server's words.
+    pub note: Option<String>,
+}
+
+/// How many lines the screen has room for; where long ones are wrapped that depends on which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// From the first one shown on.
+    pub shown: usize,
+    /// Up to the one before it: a page back.
+    pub before: usize,
+    /// Up to the last.
+    pub end: usize,
+}
+
+#[derive(Debug)]
+pub struct LogView {
+    pub id: u64,
+    pub object: ObjectRef,
+    namespace: Text,
+    pub targets: Vec<Target>,
+    pub buffer: LogBuffer,
+    /// Only this container; `None`: all.
+    container: Option<Text>,
+    pub previous: bool,
+    /// The end stays in view as lines come.
+    pub follow: bool,
+    pub wrap: bool,
+    pub times: bool,
+    pub fields: bool,
+    /// Only lines of this age or younger are asked for.
+    pub since: Option<Duration>,
+    pub offset: usize,
+    pub left: usize,
+    pub window: Window,
+    pub filter: String,
+    /// The beginning is wanted, not the end.
+    head: bool,
+    /// Containers beyond those that are followed at once.
+    pub more: usize,
+    tail: u32,
+    /// Lines kept, and lines read at first.
+    keep: usize,
+    first_tail: u32,
+}
+
+/// Opens the logs of a pod, of one container, or of all pods of a workload or behind a Service.
+pub fn open(model: &mut Model, object: ObjectRef, container: Option<Text>, previous: bool) -> Vec<Effect> {
+    model.next_id += 1;
+    let namespace = object.namespace.clone();
+    let keep = model.prefs.settings.log_lines;
+    let first_tail = u32::try_from(model.prefs.settings.log_tail).unwrap_or(u32::MAX);
+    let view = LogView {
+        id: model.next_id,
+        object,
+        namespace,
+        targets: Vec::new(),
+        buffer: LogBuffer::new(keep),
+        container,
+        previous,
+        follow: true,
+        wrap: false,
+        times: false,
+        fields: false,
+        since: None,
+        offset: 0,
+        left: 0,
+        window: Window { shown: 1, before: 1, end: 1 },
+        filter: String::new(),
+        head: false,
+        more: 0,
+        tail: first_tail,
+        keep,
+        first_tail,
+    };
+    navigate::push(model, View::Logs(Box::new(view)));
+    drive(model)
+}
+
+/// Whether there are logs of the object, or will be once a workload has pods.
+pub fn any(world: &World, object: &ObjectRef) -> bool {
+    let workload = matches!(
+        object.kind,
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet | Kind::Job
+    );
+    workload || selector(world, object).is_some() || !pods(world, object).is_empty()
+}
+
+/// What a Service picks its pods by.
+fn selector<'w>(world: &'w World, object: &ObjectRef) -> Option<&'w Selector> {
+    let service =
+        (object.kind == Kind::Service).then(|| world.services.find(&object.namespace, &object.name));
+    service.flatten()?.selector.as_ref()
+}
+
+/// The pods an object's logs come from.
+fn pods<'w>(world: &'w World, object: &ObjectRef) -> Vec<&'w Pod> {
+    if object.kind == Kind::Pod {
+        return world.pods.find(&object.namespace, &object.name).into_iter().collect();
+    }
+    let mut out: Vec<&Pod> = if let Some(labels) = selector(world, object) {
+        let own = |p: &&Pod| p.meta.namespace == object.namespace && labels.matches(&p.meta.labels);
+        world.pods.values().filter(own).collect()
+    } else {
+        let Some(uid) = world.meta(object).map(|m| m.uid.clone()) else { return Vec::new() };
+        let mut owners = vec![uid.clone()];
+        owners.extend(world.replica_sets_of(&uid).map(|(_, r)| r.meta.uid.clone()));
+        owners.iter().flat_map(|u| world.pods_of(u)).map(|(_, p)| p).collect()
+    };
+    out.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
+    out
+}
+
+/// Opens the streams that should be open now: of containers that came, or that run again.
+pub fn drive(model: &mut Model) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let Model { views, data, .. } = model;
+    for view in views.iter_mut() {
+        let View::Logs(logs) = view else { continue };
+        if logs.buffer.closed() {
+            continue;
+        }
+        logs.more = 0;
+        for pod in pods(&data.world, &logs.object) {
+            let one = logs.container.clone();
+            let wanted = pod.containers.iter().filter(|c| match &one {
+                Some(name) => c.spec.name == *name,
+                None => c.spec.role != Role::Ephemeral,
+            });
+            for c in wanted {
+                let has_log = match &c.state {
+                    ContainerState::Running { .. } | ContainerState::Terminated(_) => true,
+                    _ => c.last.is_some(),
+                };
+                if !has_log || (logs.previous && c.restarts == 0 && c.last.is_none()) {
+                    continue;
+                }
+                let known =
+                    logs.targets.iter().position(|t| t.uid == pod.meta.uid && t.container == c.spec.name);
+                let whole = u32::try_from(logs.keep).unwrap_or(u32::MAX);
+                let mut since = logs.since.map(|s| s.as_secs());
+                let tail = match known {
+                    // A run that began after the last one was followed to its end is wanted whole; one that goes on
+                    // behind a stream that broke off, from there on.
+                    Some(i) => {
+                        let t = &mut logs.targets[i];
+                        let next_run = c.restarts > t.restarts;
+                        let resumed = t.retry.is_some_and(|at| at <= data.now) && !next_run;
+                        let again = !t.open && (next_run || resumed) && !logs.previous;
+                        if !again || !matches!(c.state, ContainerState::Running { .. }) {
+                            continue;
+                        }
+                        (t.restarts, t.open, t.retry, t.note) = (c.restarts, true, None, None);
+                        if resumed {
+                            logs.buffer.resume(t.id);
+                            let last = logs.buffer.last(t.id);
+                            // The server counts whole seconds.
+                            since = last.map(|l| l.age(data.now).as_secs() + 2).or(since);
+                        }
+                        whole
+                    }
+                    None if logs.targets.len() >= MOST => {
+                        logs.more += 1;
+                        continue;
+                    }
+                    None => {
+                        logs.targets.push(Target {
+                            id: SourceId(logs.targets.len() as u32),
+                            pod: pod.meta.name.clone(),
+                            container: c.spec.name.clone(),
+                            uid: pod.meta.uid.clone(),
+                            restarts: c.restarts,
+                            open: true,
+                            retry: None,
+                            vain: 0,
+                            note: None,
+                        });
+                        logs.tail
+                    }
+                };
+                let source = known.map_or(logs.targets.len() - 1, |i| i);
+                effects.push(Effect::Follow {
+                    view: logs.id,
+                    source: logs.targets[source].id,
+                    tail: LogTail {
+                        namespace: logs.namespace.clone(),
+                        pod: pod.meta.name.clone(),
+                        container: c.spec.name.clone(),
+                        previous: logs.previous,
+                        tail,
+                    },
+                    since,
+                });
+            }
+        }
+    }
+    effects
+}
+
+/// When a stream that broke off is to be opened again. Of containers that run no more there is none.
+pub fn next_timer(model: &Model) -> Option<Time> {
+    let running = |t: &Target, logs: &LogView| {
+        let pod = model.data.world.pods.find(&logs.namespace, &t.pod)?;
+        let container = pod.containers.iter().find(|c| c.spec.name == t.container)?;
+        let runs =
+            matches!(container.state, ContainerState::Running { .. }) && container.restarts == t.restarts;
+        runs.then_some(t.retry?)
+    };
+    let views = model.views.iter().filter_map(|v| match v {
+        View::Logs(logs) => logs.targets.iter().filter_map(|t| running(t, logs)).min(),
+        _ => None,
+    });
+    views.min()
+}
+
+fn find(model: &mut Model, id: u64) -> Option<&mut LogView> {
+    model.views.iter_mut().find_map(|v| match v {
+        View::Logs(l) if l.id == id => Some(&mut **l),
+        _ => None,
+    })
+}
+
+/// Bytes of a log came.
+pub fn chunk(model: &mut Model, view: u64, source: SourceId, bytes: &[u8]) -> Vec<Effect> {
+    let Some(logs) = find(model, view) else { return vec![Effect::HangUp(view)] };
+    logs.buffer.hold(logs.offset);
+    logs.buffer.push(source, bytes);
+    logs.offset = logs.buffer.held();
+    if let Some(t) = logs.targets.iter_mut().find(|t| t.id == source) {
+        t.vain = 0;
+    }
+    let mut effects = Vec::new();
+    if logs.buffer.closed() {
+        for t in &mut logs.targets {
+            (t.open, t.retry) = (false, None);
+        }
+        effects.push(Effect::HangUp(view));
+    }
+    model.dirty = model.dirty.max(Dirty::Data);
+    effects
+}
+
+/// A log ended: the container did, or the server said why there is none.
+pub fn ended(model: &mut Model, view: u64, source: SourceId, why: Option<String>) -> Vec<Effect> {
+    let now = model.data.now;
+    if let Some(logs) = find(model, view) {
+        logs.buffer.end(source);
+        if let Some(t) = logs.targets.iter_mut().find(|t| t.id == source) {
+            t.open = false;
+            // A log ends with its container; one that ends before is opened again.
+            t.retry = (!logs.previous).then(|| now.plus(RETRY * (1 << t.vain.min(5))));
+            t.vain += 1;
+            t.note = why;
+        }
+        model.dirty = model.dirty.max(Dirty::Data);
+    }
+    drive(model)
+}
+
+impl LogView {
+    pub fn title(&self) -> String {
+        let run = if self.previous { " (run before)" } else { "" };
+        let container = self.container.as_ref().map_or(String::new(), |c| format!(" {c}"));
+        let since = self.since.map_or(String::new(), |s| format!(" of the last {}", human(s)));
+        let head = if self.head { " from the beginning" } else { "" };
+        format!("logs {}{container}{run}{since}{head}", self.object)
+    }
+
+    /// The first line shown, given how many there are.
+    pub fn first(&self) -> usize {
+        let last = self.buffer.len().saturating_sub(self.window.end);
+        if self.follow { last } else { self.offset.min(last) }
+    }
+
+    fn scroll(&mut self, by: isize) {
+        let last = self.buffer.len().saturating_sub(self.window.end);
+        self.offset = self.first().saturating_add_signed(by).min(last);
+        self.follow = self.offset == last && by > 0;
+    }
+
+    /// Begins anew with the lines of the last so many minutes.
+    fn from(&mut self, minutes: u64) -> Effect {
+        self.since = Some(Duration::from_secs(minutes * 60));
+        self.tail = u32::try_from(self.keep).unwrap_or(u32::MAX);
+        self.head = false;
+        self.again()
+    }
+
+    /// How it stands: whether more comes, and whether that is shown.
+    pub fn standing(&self) -> &'static str {
+        match (self.follow, self.targets.iter().any(|t| t.open)) {
+            (false, _) => "standing still",
+            (true, true) => "following",
+            (true, false) => "at its end",
+        }
+    }
+
+    /// Every line that passes the filter, with its time and where it came from, safe to print.
+    pub fn written(&self) -> String {
+        let mut out = String::new();
+        for line in self.buffer.iter() {
+            if let Some(time) = line.time {
+                out.push_str(&format!("{time} "));
+            }
+            if let Some(target) = self.targets.iter().find(|t| t.id == line.source) {
+                out.push_str(&format!("{}/{} ", target.pod, target.container));
+            }
+            out.push_str(&clean(&line.text));
+            out.push('\n');
+        }
+        out
+    }
+
+    /// Begins anew, with other containers, another run, or further back.
+    pub fn again(&mut self) -> Effect {
+        self.targets.clear();
+        self.buffer = if self.head { LogBuffer::of_first(self.keep) } else { LogBuffer::new(self.keep) };
+        // The pattern was accepted before.
+        let _ = self.buffer.filter(&self.filter);
+        self.follow = true;
+        Effect::HangUp(self.id)
+    }
+}
+
+/// Keys in the log view.
+pub fn run(model: &mut Model, id: Id) -> Option<Vec<Effect>> {
+    let now = model.data.now;
+    let Some(View::Logs(logs)) = model.views.last_mut() else { return None };
+    let page = |lines: usize| lines.max(2) as isize - 1;
+    let mut again = None;
+    match id {
+        Id::MoveDown => logs.scroll(1),
+        Id::MoveUp => logs.scroll(-1),
+        Id::PageDown => logs.scroll(page(logs.window.shown)),
+        Id::PageUp => logs.scroll(-page(logs.window.before)),
+        Id::MoveTop => (logs.offset, logs.follow) = (0, false),
+        Id::MoveBottom => logs.follow = true,
+        Id::ScrollLeft => logs.left = logs.left.saturating_sub(16),
+        Id::ScrollRight => logs.left += 16,
+        Id::LogsFollow => {
+            logs.offset = logs.first();
+            logs.follow = !logs.follow;
+        }
+        Id::LogsWrap => logs.wrap = !logs.wrap,
+        Id::LogsTimes => logs.times = !logs.times,
+        Id::LogsFields => logs.fields = !logs.fields,
+        Id::LogsClear => logs.buffer.clear(),
+        Id::LogsMark => {
+            let source = logs.targets.first().map_or(SourceId(0), |t| t.id);
+            logs.buffer.end(source);
+            logs.buffer.push(source, format!("──────── mark at {now} ────────\n").as_bytes());
+        }
+        Id::LogsTail | Id::LogsHead => {
+            logs.since = None;
+            logs.head = id == Id::LogsHead;
+            logs.tail = if logs.head { u32::MAX } else { logs.first_tail };
+            again = Some(logs.again());
+            (logs.offset, logs.follow) = (0, !logs.head);
+        }
+        Id::Logs1m => again = Some(logs.from(1)),
+        Id::Logs5m => again = Some(logs.from(5)),
+        Id::Logs15m => again = Some(logs.from(15)),
+        Id::Logs30m => again = Some(logs.from(30)),
+        Id::Logs1h => again = Some(logs.from(60)),
+        Id::LogsContainers => {
+            // Round: all, then each container by name.
+            let mut names: Vec<Text> = logs.targets.iter().map(|t| t.container.clone()).collect();
+            if let Some(c) = &logs.container {
+                names = pods(&model.data.world, &logs.object)
+                    .iter()
+                    .flat_map(|p| p.containers.iter().map(|c| c.spec.name.clone()))
+                    .collect();
+                names.retain(|n| n > c);
+            }
+            names.sort();
+            logs.container = names.into_iter().next();
+            again = Some(logs.again());
+        }
+        Id::LogsRunBefore => {
+            logs.previous = !logs.previous;
+            again = Some(logs.again());
+        }
+        _ => return None,
+    }
+    let mut effects: Vec<Effect> = again.into_iter().collect();
+    effects.extend(drive(model));
+    Some(effects)
+}
+
+/// Shows only matching lines; what is no pattern is told and changes nothing.
+pub fn filter(model: &mut Model, pattern: &str) {
+    let Some(View::Logs(logs)) = model.views.last_mut() else { return };
+    logs.filter = pattern.to_owned();
+    let result = logs.buffer.filter(pattern);
+    logs.offset = logs.first();
+    if let Err(why) = result {
+        model.say(Tone::Info, why);
+    }
+}

@@ -1,0 +1,19 @@
+//! What fills the screen: one file a view.
+
+pub mod arrange;
+pub mod describe;
+mod details;
+pub mod document;
+pub mod evidence;
+pub mod gpus;
+pub mod help;
+pub mod list;
+pub mod log;
+pub mod logs;
+pub mod rows;
+pub mod save;
+pub mod text;
+pub mod timeline;
+pub mod trees;
+pub mod why;
+pub mod yaml;

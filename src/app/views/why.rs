@@ -1,0 +1,293 @@
+//! `w`: a decision tree walked by the cluster, step by step before the operator's eyes, who may overrule it.
+
+use std::sync::Arc;
+
+use crate::app::core::model::{Dirty, Model, Tone, View};
+use crate::app::core::msg::Effect;
+use crate::app::core::navigate;
+use crate::app::dialogs::menu;
+use crate::app::dialogs::runs;
+use crate::app::views::list::What;
+use crate::app::views::timeline;
+use crate::config::Id;
+use crate::detect::timeline::{Entry, What as EntryOf};
+use crate::playbook::tree::Playbook;
+use crate::playbook::walk::{Read, Reading, State, Walk, WalkOptions};
+use crate::remedy::{self, Params};
+use crate::world::{Kind, ObjectRef};
+
+/// A walk on the screen.
+pub struct WhyView {
+    pub id: u64,
+    pub walk: Walk,
+    /// What the operator asked about; the walk may be about one of its pods.
+    pub asked: ObjectRef,
+    /// Reads that are out.
+    flying: Vec<Read>,
+    pub cursor: usize,
+    /// Whether the cursor follows the walk down.
+    pub follow: bool,
+    pub evidence: bool,
+}
+
+impl std::fmt::Debug for WhyView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WhyView").field("id", &self.id).field("asked", &self.asked).finish_non_exhaustive()
+    }
+}
+
+/// What the cursor can stand on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item {
+    Step(usize),
+    /// The question the operator is asked.
+    Question,
+    Verdict,
+    Proposal(usize),
+}
+
+impl WhyView {
+    pub fn items(&self) -> Vec<Item> {
+        let mut out: Vec<Item> = (0..self.walk.steps().len()).map(Item::Step).collect();
+        match self.walk.state() {
+            State::Asking { .. } => out.push(Item::Question),
+            State::Done => {
+                out.push(Item::Verdict);
+                out.extend((0..self.walk.proposals().len()).map(Item::Proposal));
+            }
+            State::Reading => {}
+        }
+        out
+    }
+
+    pub fn item(&self) -> Option<Item> {
+        let items = self.items();
+        items.get(self.cursor.min(items.len().saturating_sub(1))).copied()
+    }
+}
+
+/// Opens the decision tree for an object: its finding's, where that is about it or one of the sick; else that of its
+/// kind; else its worst pod's.
+pub fn open(model: &mut Model, asked: ObjectRef) -> Vec<Effect> {
+    let finding = match model.list().map(|l| &l.what) {
+        Some(What::Findings | What::Evidence(_)) => model.finding(),
+        _ => model.data.detector.of(&asked),
+    };
+    let mut affected: Vec<ObjectRef> =
+        finding.iter().flat_map(|f| model.data.detector.affected(&f.key)).collect();
+    affected.sort();
+    let named = finding.and_then(|f| model.library.get(&f.playbook));
+    let books = [named, model.library.about(&asked.kind), model.library.about(&Kind::Pod)];
+    let fitting = |book: &Arc<Playbook>| {
+        let about = |o: &ObjectRef| book.about.contains(&o.kind);
+        let sick = || affected.iter().find(|o| about(o)).cloned();
+        // Workloads are understood through their pods.
+        let pod = || first_pod(model, &asked).filter(&about);
+        if about(&asked) { Some(asked.clone()) } else { sick().or_else(pod) }
+    };
+    let found = books.into_iter().flatten().find_map(|book| Some((book.clone(), fitting(book)?)));
+    let Some((book, object)) = found else {
+        model.say(Tone::Info, format!("No decision tree is about {asked}, and it has no pod to look at."));
+        return Vec::new();
+    };
+    let options = WalkOptions { intrusive: false, operator: true };
+    model.next_id += 1;
+    let view = WhyView {
+        id: model.next_id,
+        walk: Walk::start(model.library.clone(), book, object, options),
+        asked,
+        flying: Vec::new(),
+        cursor: 0,
+        follow: true,
+        evidence: true,
+    };
+    navigate::push(model, View::Why(Box::new(view)));
+    drive(model)
+}
+
+/// The worst pod of a workload: the one that is not ready, else any.
+fn first_pod(model: &Model, object: &ObjectRef) -> Option<ObjectRef> {
+    let world = &model.data.world;
+    let uid = world.meta(object).map(|m| m.uid.clone())?;
+    let mut owners = vec![uid.clone()];
+    owners.extend(world.replica_sets_of(&uid).map(|(_, r)| r.meta.uid.clone()));
+    let pods = owners.iter().flat_map(|u| world.pods_of(u)).map(|(_, p)| p);
+    let worst = pods.min_by_key(|p| (p.ready, p.meta.name.clone()))?;
+    Some(ObjectRef::new(Kind::Pod, worst.meta.namespace.clone(), worst.meta.name.clone()))
+}
+
+/// Moves the walks that are open on as far as they go now.
+pub fn drive(model: &mut Model) -> Vec<Effect> {
+    let (mut effects, mut verdicts) = (Vec::new(), Vec::new());
+    let Model { views, data, dirty, cluster, .. } = model;
+    for view in views.iter_mut() {
+        let View::Why(why) = view else { continue };
+        if *why.walk.state() == State::Done {
+            continue;
+        }
+        let before = why.walk.steps().len();
+        why.walk.step(&data.world, data.now);
+        why.flying.retain(|r| why.walk.wants().contains(r));
+        for read in why.walk.wants() {
+            if !why.flying.contains(read) {
+                effects.push(Effect::Look { walk: why.id, read: Box::new(read.clone()) });
+            }
+        }
+        why.flying = why.walk.wants().to_vec();
+        if why.walk.steps().len() != before || *why.walk.state() != State::Reading {
+            *dirty = (*dirty).max(Dirty::Data);
+        }
+        if *why.walk.state() == State::Done {
+            let text = match why.walk.verdict() {
+                Some(v) => format!("{}: {} ({} questions)", v.cause, v.title, why.walk.steps().len()),
+                None => format!("nothing proved ({} questions)", why.walk.steps().len()),
+            };
+            let entry = Entry::new(data.now, EntryOf::Walk, Some(why.walk.object.clone()), text);
+            verdicts.push(entry.by(cluster.user.clone()));
+        }
+        if why.follow {
+            // The verdict is what one came for.
+            let items = why.items();
+            why.cursor =
+                items.iter().position(|i| *i == Item::Verdict).unwrap_or(items.len().saturating_sub(1));
+        }
+    }
+    for entry in verdicts {
+        timeline::note(model, entry);
+    }
+    effects
+}
+
+/// A read came back.
+pub fn given(
+    model: &mut Model,
+    walk: u64,
+    read: &Read,
+    result: Result<Reading, String>,
+    took_ms: u64,
+) -> Vec<Effect> {
+    for view in &mut model.views {
+        if let View::Why(why) = view
+            && why.id == walk
+        {
+            why.flying.retain(|r| r != read);
+            why.walk.give(read, result, took_ms);
+            break;
+        }
+    }
+    drive(model)
+}
+
+/// Keys in the tree.
+pub fn run(model: &mut Model, id: Id) -> Option<Vec<Effect>> {
+    let Some(View::Why(why)) = model.views.last_mut() else { return None };
+    let items = why.items().len();
+    let choice = |n: usize| Some(Choice::Nth(n));
+    let choice = match id {
+        Id::MoveDown => return Some(moved(why, 1, items)),
+        Id::MoveUp => return Some(moved(why, -1, items)),
+        Id::PageDown => return Some(moved(why, 10, items)),
+        Id::PageUp => return Some(moved(why, -10, items)),
+        Id::MoveTop => return Some(moved(why, isize::MIN / 2, items)),
+        Id::MoveBottom => return Some(moved(why, isize::MAX / 2, items)),
+        Id::TreeClose => {
+            why.evidence = false;
+            return Some(Vec::new());
+        }
+        Id::TreeOpen => match why.item() {
+            Some(Item::Proposal(i)) => return Some(propose(model, i)),
+            // Who has read the verdict and presses enter wants what it proposes first.
+            Some(Item::Verdict) if !why.walk.proposals().is_empty() => return Some(propose(model, 0)),
+            _ => {
+                why.evidence = true;
+                return Some(Vec::new());
+            }
+        },
+        Id::TreeAgain => {
+            let asked = why.asked.clone();
+            model.views.pop();
+            return Some(open(model, asked));
+        }
+        Id::Act => {
+            let asked = why.asked.clone();
+            menu::of(model, asked);
+            return Some(Vec::new());
+        }
+        Id::AnswerYes => Some(Choice::Word("yes")),
+        Id::AnswerNo => Some(Choice::Word("no")),
+        Id::AnswerCluster => Some(Choice::Word("unknown")),
+        Id::Namespace1 => choice(0),
+        Id::Namespace2 => choice(1),
+        Id::Namespace3 => choice(2),
+        Id::Namespace4 => choice(3),
+        Id::Namespace5 => choice(4),
+        Id::Namespace6 => choice(5),
+        _ => None,
+    }?;
+    Some(answer(model, choice))
+}
+
+enum Choice {
+    Word(&'static str),
+    Nth(usize),
+}
+
+/// The operator answers the question asked, or puts an answer in place of the cluster's.
+fn answer(model: &mut Model, choice: Choice) -> Vec<Effect> {
+    let Some(View::Why(why)) = model.views.last_mut() else { return Vec::new() };
+    let word = |choices: &[String]| match choice {
+        Choice::Word(w) => Some(w.to_owned()),
+        Choice::Nth(n) => choices.get(n).cloned(),
+    };
+    let problem = match (why.item(), why.walk.state()) {
+        (Some(Item::Question), State::Asking { choices, .. }) => {
+            if let Some(w) = word(choices) {
+                why.walk.tell(&w);
+                why.follow = true;
+            }
+            None
+        }
+        (Some(Item::Step(i)), _) => {
+            let step = &why.walk.steps()[i];
+            let (id, w) = (step.id.clone(), word(&step.choices));
+            why.follow = true;
+            w.and_then(|w| why.walk.overrule(&id, &w).err())
+        }
+        _ => Some("Put the cursor on a question to answer it.".into()),
+    };
+    if let Some(problem) = problem {
+        model.say(Tone::Info, problem);
+    }
+    drive(model)
+}
+
+fn moved(why: &mut WhyView, by: isize, items: usize) -> Vec<Effect> {
+    why.follow = false;
+    let last = items.saturating_sub(1);
+    why.cursor = why.cursor.min(last).saturating_add_signed(by).min(last);
+    Vec::new()
+}
+
+/// Plans the action a verdict proposes.
+fn propose(model: &mut Model, i: usize) -> Vec<Effect> {
+    let Some(View::Why(why)) = model.views.last() else { return Vec::new() };
+    let Some(proposal) = why.walk.proposals().get(i).cloned() else { return Vec::new() };
+    match remedy::action(&proposal.action) {
+        Some(action) => runs::begin(model, action, proposal.target.into(), proposal.params as Params),
+        None => {
+            model.say(Tone::Bad, format!("khud has no action {:?}; the playbook names it.", proposal.action));
+            Vec::new()
+        }
+    }
+}
+
+/// The embedded trees and the operator's own.
+pub fn library() -> (Arc<crate::playbook::library::Library>, Vec<String>) {
+    use crate::playbook::library::Library;
+    let mut problems = Vec::new();
+    let library = Library::embedded().unwrap_or_else(|e| {
+        problems.push(e.to_string());
+        Library::default()
+    });
+    (Arc::new(library), problems)
+}
