@@ -17,7 +17,7 @@ use khud_sim::{Fleet, Sim, SimOptions, scenario};
 /// Serves a scenario until stopped.
 pub fn serve(common: &Common, args: &Args) -> u8 {
     if let Some(file) = &args.check {
-        return match scenario::check_file(&file.to_string_lossy()) {
+        return match khud_sim::check_file(&file.to_string_lossy()) {
             Ok(line) => out::result(&format!("{line}\n")),
             Err(e) => {
                 out::complain(&e.to_string());

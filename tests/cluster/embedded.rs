@@ -12,7 +12,7 @@ use khud::world::{Clock, Kind};
 use khud_sim::api::machines::{
     ExecIo, ExecRequest, ExecResult, LogOptions, Machines, NoMachines, ProxyTarget, Usage,
 };
-use khud_sim::api::status::Status;
+use khud_sim::api::meta::status::Status;
 use khud_sim::{Sim, SimOptions};
 use serde_json::json;
 use tokio::sync::mpsc;

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use khud_sim::Sim;
-use khud_sim::api::kubeconfig::Access;
+use khud_sim::api::wire::kubeconfig::Access;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;

@@ -2,13 +2,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::api::auth::MASTERS;
-use super::api::faults::parse_schedule;
-use super::api::kubeconfig::kubeconfig;
-use super::cluster::Cluster;
-use super::scenario::Loaded;
-use super::scenario::check::Mistake;
-use super::{Sim, SimError, SimOptions};
+use crate::api::access::auth::MASTERS;
+use crate::api::faults::parse_schedule;
+use crate::api::wire::kubeconfig::kubeconfig;
+use crate::cluster::Cluster;
+use crate::scenario::Loaded;
+use crate::scenario::check::Mistake;
+use crate::{Sim, SimError, SimOptions};
 
 /// The running clusters of a scenario.
 pub struct Fleet {

@@ -2,22 +2,24 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod api;
+mod check;
 pub mod clock;
 pub mod cluster;
 mod fleet;
 pub mod scenario;
 
+pub use check::check_file;
 pub use fleet::Fleet;
 
-use api::auth::MASTERS;
+use api::access::auth::MASTERS;
 use api::faults::{self, Faults, Timed};
-use api::kubeconfig::{Access, kubeconfig};
 use api::load::{Load, LoadOptions};
 use api::machines::{Machines, NoMachines};
+use api::meta::status::Status;
 use api::server::ApiServer;
-use api::status::Status;
 use api::store::Store;
-use api::tls::{Tls, TlsError};
+use api::wire::kubeconfig::{Access, kubeconfig};
+use api::wire::tls::{Tls, TlsError};
 use clock::SimClock;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -94,7 +96,7 @@ impl Sim {
             tasks.spawn(Load::fill(&store, load)?.churn());
         }
         let machines = machines(&store);
-        tasks.spawn(api::expiry::run(store.clone()));
+        tasks.spawn(api::store::expiry::run(store.clone()));
         let (address, clock) = (options.listen, store.clock().clone());
         let server = ApiServer::start(store, machines, address, tls).await;
         let server = server.map_err(|source| SimError::Listen { address, source })?;

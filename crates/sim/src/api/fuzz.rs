@@ -1,13 +1,14 @@
 //! Whatever a client sends, the answer is an answer: no panic, and nothing malformed is a 5xx of ours.
-use super::auth::{MASTERS, User, Users};
-use super::handler::{Api, Call};
-use super::machines::NoMachines;
-use super::patch::{Patch, PatchKind};
-use super::schema;
-use super::selector::{FieldSelector, LabelSelector};
-use super::store::Store;
-use super::strict::Shapes;
-use super::{cells, customcells};
+use crate::api::access::auth::{MASTERS, User, Users};
+use crate::api::handler::{Api, Call};
+use crate::api::machines::NoMachines;
+use crate::api::meta::patch::{Patch, PatchKind};
+use crate::api::schema;
+use crate::api::schema::strict::Shapes;
+use crate::api::store::Store;
+use crate::api::store::selector::{FieldSelector, LabelSelector};
+use crate::api::tables::cells;
+use crate::api::tables::custom;
 use crate::clock::SimClock;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
@@ -299,7 +300,7 @@ proptest! {
             }
         }
         let column = json!({"type": "string", "jsonPath": path});
-        customcells::cell(&object, &column, Timestamp::UNIX_EPOCH);
+        custom::cell(&object, &column, Timestamp::UNIX_EPOCH);
         for resource in API.store.resources() {
             cells::cells(&resource.key, &object, Timestamp::UNIX_EPOCH);
         }

@@ -1,16 +1,25 @@
 //! One request from its line to its answer: who asks, may they, and who answers.
-use super::auth::{self, User, Users};
-use super::body::{self, Answer};
-use super::machines::Machines;
-use super::rbac::{self, Asked};
-use super::read::{self, Writer};
-use super::registry::Resource;
-use super::request::{Format, Query, RequestInfo};
-use super::status::Status;
-use super::store::{Object, Store};
-use super::{
-    decode, discovery, exec, logs, metrics, openapi, portforward, proxy, reviews, subresources, watch, write,
-};
+use crate::api::access::auth::{self, User, Users};
+use crate::api::access::rbac::{self, Asked};
+use crate::api::access::reviews;
+use crate::api::machines::Machines;
+use crate::api::machines::exec;
+use crate::api::machines::logs;
+use crate::api::machines::metrics;
+use crate::api::machines::portforward;
+use crate::api::machines::proxy;
+use crate::api::meta::status::Status;
+use crate::api::schema::discovery;
+use crate::api::schema::openapi;
+use crate::api::schema::registry::Resource;
+use crate::api::store::{Object, Store};
+use crate::api::verbs::read::{self, Writer};
+use crate::api::verbs::subresources;
+use crate::api::verbs::watch;
+use crate::api::verbs::write;
+use crate::api::wire::body::{self, Answer};
+use crate::api::wire::decode;
+use crate::api::wire::request::{Format, Query, RequestInfo};
 use bytes::Bytes;
 use http::{HeaderMap, Method, header};
 use hyper::upgrade::OnUpgrade;
@@ -163,14 +172,14 @@ impl Api {
         match (info.verb, def.kind.as_str()) {
             ("create", "Binding") => {
                 let binding = decode::object(call, def)?;
-                subresources::bind(self, call, &info.namespace, super::meta::name(&binding), &binding)
+                subresources::bind(self, call, &info.namespace, crate::api::meta::name(&binding), &binding)
             }
             ("create", kind) => {
                 let review = decode::object(call, def)?;
                 let answer = reviews::answer(kind, review, &info.namespace, user, &self.store, &self.users);
                 let answer = answer.ok_or_else(Status::method_not_allowed)??;
-                let bare = super::item::bare_json(&answer);
-                Ok(body::json(201, super::item::with_type(&def.kind, &def.api_version, &bare)))
+                let bare = crate::api::store::item::bare_json(&answer);
+                Ok(body::json(201, crate::api::store::item::with_type(&def.kind, &def.api_version, &bare)))
             }
             ("list", "ComponentStatus") => Ok(body::json(
                 200,

@@ -1,15 +1,15 @@
 //! The socket: connections in, requests to the handler, answers out; TLS if asked for.
-use super::auth::{MASTERS, User, Users};
-use super::body::Answer;
-use super::faults::Faults;
-use super::faulty::{self, FaultyStream};
-use super::handler::{Api, Call};
-use super::kubeconfig::Access;
-use super::machines::Machines;
-use super::request::RequestInfo;
-use super::status::Status;
-use super::store::Store;
-use super::tls::Tls;
+use crate::api::access::auth::{MASTERS, User, Users};
+use crate::api::faults::Faults;
+use crate::api::faults::inject::{self, FaultyStream};
+use crate::api::handler::{Api, Call};
+use crate::api::machines::Machines;
+use crate::api::meta::status::Status;
+use crate::api::store::Store;
+use crate::api::wire::body::Answer;
+use crate::api::wire::kubeconfig::Access;
+use crate::api::wire::request::RequestInfo;
+use crate::api::wire::tls::Tls;
 use http::{HeaderValue, Request, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -191,15 +191,15 @@ async fn respond(api: &Arc<Api>, faults: &Faults, request: Request<Incoming>) ->
     let mut answer = match read(request).await {
         Ok(call) => {
             let info = RequestInfo::parse(&call.method, &call.path, &call.query);
-            let watch = faulty::is_watch(&call, &info);
+            let watch = inject::is_watch(&call, &info);
             let answer =
-                match faulty::intercept(faults, &call, &info, async { Some(api.user(&call).ok()?.name) })
+                match inject::intercept(faults, &call, &info, async { Some(api.user(&call).ok()?.name) })
                     .await
                 {
                     Some(answer) => answer,
                     None => api.answer(call).await,
                 };
-            faulty::wrap(faults, answer, watch)
+            inject::wrap(faults, answer, watch)
         }
         Err(status) => status.into(),
     };

@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use crate::api::store::{Change, ChangeKind, Changes, Object, Part, Store};
 use crate::scenario::format::{Behaviour, Misfit};
-use crate::scenario::player::Player;
 
 use super::cache::Cache;
 use super::chance::Chance;
@@ -18,6 +17,7 @@ use super::events::{Recorder, Said, Source};
 use super::images::Registry;
 use super::kubelet::{Machine, PodRun, PodTimer, Replacement};
 use super::object::{self, Key};
+use super::player::Player;
 use super::resources::Allocations;
 
 /// Something to reconcile. Queued once however often it is asked for.

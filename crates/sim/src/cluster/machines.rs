@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::api::machines::{
     Amount, ExecIo, ExecRequest, ExecResult, LogOptions, Machines, NodeUsage, PodUsage, ProxyTarget, Usage,
 };
-use crate::api::status::Status;
+use crate::api::meta::status::Status;
 
 use super::Cluster;
 use super::engine::Engine;

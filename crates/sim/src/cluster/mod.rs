@@ -25,6 +25,7 @@ mod network;
 mod node_http;
 mod nodes;
 pub(crate) mod object;
+mod player;
 mod pressure;
 mod quota;
 mod replicaset;

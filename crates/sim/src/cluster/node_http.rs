@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::api::machines::ProxyTarget;
-use crate::api::status::Status;
+use crate::api::meta::status::Status;
 use crate::scenario::format::Serves;
 
 use super::engine::Engine;

@@ -6,7 +6,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::check::{self, Mistake};
 use super::format::{Context, Scenario};
-use crate::cluster::object::text;
+use crate::api::meta::text;
 
 /// The scenarios that come with khud; those others only extend come first.
 const BUILT_IN: [(&str, &str); 23] = [
@@ -170,7 +170,8 @@ fn merge(base: Scenario, own: Scenario) -> Scenario {
     }
     let identity = |o: &Spanned<Value>| {
         let v = &o.value;
-        [text(v, "/kind"), text(v, "/metadata/namespace"), text(v, "/metadata/name")].map(str::to_owned)
+        [&["kind"][..], &["metadata", "namespace"], &["metadata", "name"]]
+            .map(|path| text(v, path).to_owned())
     };
     let mut objects = base.objects;
     for object in own.objects {

@@ -2,8 +2,7 @@
 pub mod check;
 pub mod format;
 pub mod load;
-pub mod player;
+pub mod reference;
 pub mod units;
 
-pub use check::check_file;
 pub use load::{Loaded, ScenarioError, built_in, built_in_names, load};

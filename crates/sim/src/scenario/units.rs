@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
-use crate::api::quantity::number;
+use crate::api::meta::quantity::number;
 
 /// A signed span of time in milliseconds, written `90s`, `2m30s`, `-1h`, `250ms`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]

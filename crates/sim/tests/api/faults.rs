@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
-use khud_sim::api::faultproxy::FaultProxy;
+use khud_sim::api::faults::proxy::FaultProxy;
 use khud_sim::api::faults::{Fault, Faults, parse_schedule};
 use khud_sim::clock::SimClock;
 use khud_sim::{Sim, SimOptions};

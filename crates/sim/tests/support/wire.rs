@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use khud_sim::api::machines::{
     Amount, ExecIo, ExecRequest, ExecResult, LogOptions, Machines, NodeUsage, PodUsage, ProxyTarget, Usage,
 };
-use khud_sim::api::status::Status;
+use khud_sim::api::meta::status::Status;
 use khud_sim::{Sim, SimOptions};
 use serde_json::{Value, json};
 use std::path::PathBuf;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::api::auth::User;
-use crate::api::rbac::{self, Asked};
+use crate::api::access::auth::User;
+use crate::api::access::rbac::{self, Asked};
 
 use super::super::chance::digest;
 use super::super::engine::{Engine, Timer};

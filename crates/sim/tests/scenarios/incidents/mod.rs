@@ -65,7 +65,7 @@ fn the_example_to_start_from_is_checked_and_plays_as_it_says() {
     let file = dir.path().join("cart.yaml");
     std::fs::write(&file, example).unwrap();
     let file = file.to_str().unwrap();
-    let said = scenario::check_file(file).unwrap();
+    let said = khud_sim::check_file(file).unwrap();
     assert!(said.contains("The shop's cart is deployed with a tag that does not exist (9 nodes"), "{said}");
     let drill = Drill::start(file);
     let logged = drill.log("production", name(&drill.pod("production", "cart")), false);
