@@ -9,20 +9,20 @@ use tokio::task::JoinSet;
 
 use super::act::target;
 use super::args::{Common, Diagnose, TextOrJson};
+use super::look::Look;
 use super::open::runtime;
 use super::{exit, out, settings};
 use crate::app::executor::needs::{self, Fetched};
 use crate::app::executor::probe::Session;
-use crate::cluster::Scope;
+use crate::cluster::{Connection, Scope};
+use crate::judge::Answer;
 use crate::playbook::library::Library;
 use crate::playbook::render;
 use crate::playbook::tree::Playbook;
 use crate::playbook::walk::{State, Walk, WalkOptions};
 use crate::term::{clean, clean_lines};
+use crate::world::ask::Call;
 use crate::world::{Clock, Kind, ObjectRef};
-
-/// How long the first look at the cluster may take; the tree then says what could not be seen.
-const LOOK: Duration = Duration::from_secs(10);
 
 pub fn run(common: &Common, args: &Diagnose) -> u8 {
     let result = runtime().and_then(|rt| {
@@ -45,32 +45,33 @@ async fn diagnose(common: &Common, args: &Diagnose) -> Result<u8, String> {
         Some(name) => Some(find(&mut library, name)?),
         None => None,
     };
-    let connection = settings::connect(common, false, Clock::wall(), &settings::told())
-        .await
-        .map_err(|e| e.to_string())?;
+    let loaded = settings::told();
+    let connection =
+        settings::connect(common, false, Clock::wall(), &loaded).await.map_err(|e| e.to_string())?;
     let namespace = common.namespace.first().cloned().unwrap_or_else(|| connection.namespace().to_owned());
-    let object = target(&args.object, &namespace)?;
-    let playbook = match chosen {
-        Some(playbook) => playbook,
-        None => library.about(&object.kind).cloned().ok_or_else(|| {
-            format!("there is no decision tree about a {}; name one with --playbook", object.kind)
-        })?,
-    };
     connection.check().await.map_err(|e| e.to_string())?;
     settings::tell_of_another_cluster(&connection).await;
-    let mut session = Session::start(connection, &Scope::Cluster, Kind::WATCHED);
-    session.settle(LOOK, |_, _| {}).await;
-    if !session.saw_something() {
+    let object = find_object(&connection, &args.object, &namespace).await?;
+    let playbook = match chosen {
+        Some(playbook) => playbook,
+        None => {
+            library.about(&object.kind).cloned().ok_or("the built-in decision trees could not be read")?
+        }
+    };
+    let mut look = Look::start(connection, &Scope::Cluster, settings::detect(&loaded));
+    look.run(None).await;
+    if !look.session.saw_something() {
         return Err("nothing could be looked at; `khud scan` says what was refused".to_owned());
     }
-    let known = session.world.synced(&object.kind) && Kind::WATCHED.contains(&object.kind);
-    if known && session.world.meta(&object).is_none() {
-        return Err(absent(&session, &object));
+    if !exists(&look.session, &object).await? {
+        return Err(absent(&look.session, &object));
     }
+    let answer = look.ask(&object).await;
+    let mut session = look.session;
     let asking = args.output == TextOrJson::Text && io::stdin().is_terminal() && io::stderr().is_terminal();
     let options = WalkOptions { intrusive: args.allow.is_some(), operator: asking };
     let mut walk = Walk::start(Arc::new(library), playbook, object, options);
-    walk_to_the_end(&mut session, &mut walk).await;
+    walk_to_the_end(&mut session, &mut walk, &answer).await;
 
     let standings = needs::standings(&session.connection, walk.proposals()).await;
     let standing = |p: &_| standings.iter().find(|(q, _)| q == p).map(|(_, s)| s.clone()).unwrap_or_default();
@@ -97,6 +98,45 @@ fn find(library: &mut Library, name: &str) -> Result<Arc<Playbook>, String> {
     Err(format!("there is no playbook {name:?}; there is {}, or name a file", ids.join(", ")))
 }
 
+/// The object that was named: of a kind khud knows, else of one that the server serves.
+///
+/// # Errors
+/// A sentence that says how an object is named, or which kinds there are.
+async fn find_object(connection: &Connection, text: &str, namespace: &str) -> Result<ObjectRef, String> {
+    let unknown = match target(text, namespace) {
+        Ok(object) => return Ok(object),
+        Err(why) => why,
+    };
+    let Some((word, name)) = text.split_once('/').filter(|(k, n)| !k.is_empty() && !n.is_empty()) else {
+        return Err(unknown);
+    };
+    let offers = connection.offers().await.map_err(|e| format!("{unknown}; the server's kinds: {e}"))?;
+    let offer = offers.into_iter().find(|o| o.answers_to(word)).ok_or(unknown)?;
+    let namespace = if offer.kind.namespaced() { namespace } else { "" };
+    Ok(ObjectRef::new(offer.kind, namespace, name))
+}
+
+/// Whether the object is there: by the list of its kind, else by asking for it.
+///
+/// # Errors
+/// A sentence: the object could not be asked for.
+async fn exists(session: &Session, object: &ObjectRef) -> Result<bool, String> {
+    if session.world.meta(object).is_some() {
+        return Ok(true);
+    }
+    if Kind::WATCHED.contains(&object.kind) && session.world.synced(&object.kind) {
+        return Ok(false);
+    }
+    let answer = session.connection.call(Call::get(object.path())).await.map_err(|e| e.to_string())?;
+    match answer.status {
+        404 => Ok(false),
+        200 => Ok(true),
+        // It may be there: what khud cannot read is said in the answer.
+        403 => Ok(true),
+        _ => Err(format!("asked for {object} and the server said: {}", answer.message())),
+    }
+}
+
 /// Names what is like it, as a mistyped name deserves.
 fn absent(session: &Session, object: &ObjectRef) -> String {
     let pods = session.world.pods.values().map(|p| (&p.meta, Kind::Pod));
@@ -118,11 +158,11 @@ fn absent(session: &Session, object: &ObjectRef) -> String {
     format!("there is no {object}{hint}")
 }
 
-async fn walk_to_the_end(session: &mut Session, walk: &mut Walk) {
+async fn walk_to_the_end(session: &mut Session, walk: &mut Walk, answer: &Answer) {
     let mut reads: JoinSet<Fetched> = JoinSet::new();
     loop {
         let now = session.now();
-        match walk.step(&session.world, now).clone() {
+        match walk.step(&session.world, now, answer).clone() {
             State::Done => return,
             State::Asking { question, choices, why, .. } => {
                 let answer = tokio::task::spawn_blocking(move || ask(&question, &why, &choices)).await;

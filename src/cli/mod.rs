@@ -4,6 +4,7 @@ mod act;
 pub mod args;
 mod bug;
 mod diagnose;
+mod look;
 mod open;
 mod out;
 mod playbook;

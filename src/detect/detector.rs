@@ -26,9 +26,9 @@ const LISTED: &[Kind] = &[Kind::Pod, Kind::Service, Kind::EndpointSlice, Kind::R
 pub struct Detector {
     config: DetectConfig,
     rules: UserRules,
-    groups: Groups,
+    pub(super) groups: Groups,
     past: PastStates,
-    logs: LogBook,
+    pub(super) logs: LogBook,
     free: FreeCapacity,
     /// Objects to judge again at a time, and that time by object.
     timers: BTreeSet<(Time, ObjectRef)>,
@@ -38,6 +38,12 @@ pub struct Detector {
     first: HashSet<ObjectRef>,
     /// Judged after `first`: what sums others up.
     second: HashSet<ObjectRef>,
+    /// Pods that somebody asked about.
+    pub(super) asked: BTreeSet<ObjectRef>,
+    /// What a question changed and nobody was told yet.
+    pub(super) unreported: Vec<FindingChange>,
+    /// Whether a question waits for the next `on_timer`.
+    pub(super) just_asked: bool,
     listed: HashSet<Kind>,
     /// What was acknowledged and muted from the screen.
     quiet: HashMap<Key, Quiet>,
@@ -104,6 +110,9 @@ impl Detector {
 
     /// When `on_timer` has something to do.
     pub fn next_timer(&self) -> Option<Time> {
+        if self.just_asked {
+            return Some(Time(0));
+        }
         let a = self.timers.first().map(|(t, _)| *t);
         let b = self.group_timers.first().map(|(t, _)| *t);
         a.into_iter().chain(b).min()
@@ -197,7 +206,7 @@ impl Detector {
         all
     }
 
-    fn queue(&mut self, object: ObjectRef) {
+    pub(super) fn queue(&mut self, object: ObjectRef) {
         match object.kind {
             Kind::Deployment
             | Kind::StatefulSet
@@ -340,8 +349,9 @@ impl Detector {
         self.second.extend(world.services.values().map(crate::world::Object::reference));
     }
 
-    fn settle(&mut self, world: &World, now: Time) -> Vec<FindingChange> {
+    pub(super) fn settle(&mut self, world: &World, now: Time) -> Vec<FindingChange> {
         self.free.age(now);
+        self.just_asked = false;
         if self.past.fleet.take_dirty() {
             self.first.extend(world.nodes.values().map(crate::world::Object::reference));
         }
@@ -357,11 +367,14 @@ impl Detector {
         for object in std::mem::take(&mut self.second) {
             self.judge_and_fold(world, &object, now);
         }
-        self.rebuild(world, now)
+        let mut out = std::mem::take(&mut self.unreported);
+        out.extend(self.rebuild(world, now));
+        out
     }
 
-    fn judge_and_fold(&mut self, world: &World, object: &ObjectRef, now: Time) {
-        let ctx = Ctx {
+    /// What the judge may look at.
+    pub(super) fn ctx<'a>(&'a self, world: &'a World, now: Time, asked: &'a BTreeSet<ObjectRef>) -> Ctx<'a> {
+        Ctx {
             world,
             now,
             past: &self.past,
@@ -369,15 +382,32 @@ impl Detector {
             free: &self.free,
             limits: &self.config.thresholds,
             diagnosed: &self.groups,
-        };
+            asked,
+        }
+    }
+
+    fn say(&self, world: &World, object: &ObjectRef, now: Time) -> Out {
         let mut out = Out::default();
-        judge(&ctx, object, &mut out);
+        judge(&self.ctx(world, now, &self.asked), object, &mut out);
         if self.rules.about(&object.kind) {
             let began = |rule: &crate::world::Text| {
                 let key = Key { root: object.clone(), family: rule.clone() };
                 self.groups.signal(&key, object).map(|s| s.since)
             };
             self.rules.judge(world, object, now, began, &mut out);
+        }
+        out
+    }
+
+    fn judge_and_fold(&mut self, world: &World, object: &ObjectRef, now: Time) {
+        let mut out = self.say(world, object, now);
+        let mut adopted = false;
+        for want in std::mem::take(&mut out.wants) {
+            adopted |= self.logs.want(want);
+        }
+        if adopted {
+            // Its log was read under an owner it is no longer told of.
+            out = self.say(world, object, now);
         }
         for signal in &mut out.signals {
             // A server's clock may run ahead of ours; nothing began in the future.
@@ -392,9 +422,6 @@ impl Detector {
         if let Some(at) = out.again.filter(|at| *at > now) {
             self.timers.insert((at, object.clone()));
             self.due.insert(object.clone(), at);
-        }
-        for want in out.wants {
-            self.logs.want(want);
         }
         if out.signals.is_empty() && !self.groups.is_sick(object) {
             return;
@@ -449,7 +476,9 @@ impl Detector {
                     if gone {
                         let old = old.clone();
                         self.groups.remove(&key);
-                        self.logs.forget(&key.root);
+                        if self.groups.at_root(&key.root).next().is_none() {
+                            self.logs.forget(&key.root);
+                        }
                         if self.quiet.get(&key).is_some_and(|q| q.how == How::Acknowledged) {
                             self.quiet.remove(&key);
                         }

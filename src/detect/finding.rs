@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::judge::evidence::object_json;
-use crate::judge::{Evidence, Key, Severity};
+use crate::judge::{Evidence, Key, Severity, Sure};
 use crate::world::{ObjectRef, Text, Time};
 
 use super::quiet::{How, Quieted};
@@ -54,6 +54,10 @@ pub struct Finding {
     /// The workload, node or DaemonSet to fix; `None` where the object itself is it.
     #[serde(serialize_with = "maybe_object_json")]
     pub root: Option<ObjectRef>,
+    /// The container to blame, where one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<Text>,
+    pub sure: Sure,
     /// One sentence.
     pub title: String,
     /// A few words for the sick row in other panes.

@@ -218,6 +218,8 @@ pub fn build(key: &Key, group: &Group, now: Time) -> Option<(Finding, Option<Tim
         severity,
         object: head.clone(),
         root,
+        container: origin.container.clone(),
+        sure: origin.sure,
         title: bounded(&title, text::TITLE),
         row: origin.row.clone(),
         evidence,

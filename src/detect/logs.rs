@@ -1,91 +1,205 @@
-//! Which tails of logs to fetch: one a workload, container and restart, a few at a time.
+//! Which tails of logs to fetch: of a few pods of each workload, once a restart, a few at a time.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use crate::judge::log::{Answers, Want, read};
 use crate::world::ask::LogTail;
-use crate::world::{ObjectRef, Text, Time};
+use crate::world::{Kind, ObjectRef, Text, Time};
 
 /// Tails fetched at the same time.
 const IN_FLIGHT: usize = 4;
+/// Pods of one workload whose logs are read: more of them say the same.
+const PODS: usize = 3;
+/// How often a log is asked for where the answer was an error.
+const TRIES: u32 = 2;
+
+/// What is asked of one container: its pod and its name.
+type Source = (ObjectRef, Text);
+
+/// A log that was asked for.
+#[derive(Debug)]
+struct Asked {
+    /// The workload whose trouble it explains. It changes when the pod's owner becomes known.
+    root: ObjectRef,
+    restarts: u32,
+    tries: u32,
+}
 
 #[derive(Debug, Default)]
 pub struct LogBook {
     pub answers: Answers,
-    queue: VecDeque<Want>,
-    /// By tail: what it is for.
-    flying: HashMap<LogTail, Want>,
-    asked: HashSet<(ObjectRef, Text, u32)>,
+    queue: VecDeque<LogTail>,
+    flying: Vec<LogTail>,
+    asked: HashMap<Source, Asked>,
 }
 
 impl LogBook {
-    pub fn want(&mut self, want: Want) {
-        let key = (want.root.clone(), want.tail.container.clone(), want.restarts);
-        if self.asked.insert(key) {
-            self.queue.push_back(want);
+    /// Asks for a tail, unless it was asked for already or enough pods of its workload were. `true` where an answer
+    /// that was read under another owner counts from now on.
+    pub fn want(&mut self, want: Want) -> bool {
+        let source = source(&want.tail);
+        let mut adopted = false;
+        if let Some(asked) = self.asked.get_mut(&source) {
+            if asked.root != want.root {
+                self.answers.adopt(&asked.root, &want.root, &want.tail.pod, &want.tail.container);
+                asked.root = want.root;
+                adopted = true;
+            }
+            if asked.restarts == want.restarts {
+                return adopted;
+            }
+            asked.restarts = want.restarts;
+            asked.tries = 0;
+        } else {
+            let of_workload = |(s, a): (&Source, &Asked)| a.root == want.root && s.1 == want.tail.container;
+            if self.asked.iter().filter(|entry| of_workload(*entry)).count() >= PODS {
+                return false;
+            }
+            self.asked.insert(source, Asked { root: want.root, restarts: want.restarts, tries: 0 });
         }
+        self.queue.push_back(want.tail);
+        adopted
     }
 
     /// Tails to fetch now; each must be answered with `settle`, with its text or the error.
     pub fn take(&mut self) -> Vec<LogTail> {
         let mut out = Vec::new();
         while self.flying.len() < IN_FLIGHT {
-            let Some(want) = self.queue.pop_front() else { break };
-            if !self.flying.contains_key(&want.tail) {
-                out.push(want.tail.clone());
-                self.flying.insert(want.tail.clone(), want);
-            }
+            // A tail that is on its way is asked for again once it has landed.
+            let next = self.queue.iter().position(|t| !self.flying.contains(t));
+            let Some(tail) = next.and_then(|i| self.queue.remove(i)) else { break };
+            out.push(tail.clone());
+            self.flying.push(tail);
         }
         out
     }
 
     /// Takes an answer in; the workload whose pods are to be judged again.
     pub fn settle(&mut self, tail: &LogTail, answer: Result<&str, &str>, now: Time) -> Option<ObjectRef> {
-        let want = self.flying.remove(tail)?;
-        self.answers.put(&want.root, &tail.container, read(&tail.pod, want.restarts, answer, now));
-        Some(want.root)
+        let at = self.flying.iter().position(|t| t == tail)?;
+        self.flying.swap_remove(at);
+        let asked = self.asked.get_mut(&source(tail))?;
+        asked.tries += 1;
+        if answer.is_err() && asked.tries < TRIES {
+            self.queue.push_back(tail.clone());
+            return None;
+        }
+        self.answers.put(&asked.root, &tail.container, read(&tail.pod, asked.restarts, answer, now));
+        Some(asked.root.clone())
+    }
+
+    /// Whether a log that explains the workload is still to come.
+    pub fn waits_for(&self, root: &ObjectRef) -> bool {
+        let of_root = |t: &LogTail| self.asked.get(&source(t)).is_some_and(|a| a.root == *root);
+        self.queue.iter().chain(&self.flying).any(of_root)
     }
 
     /// Forgets what was asked and answered about a workload that is well or gone.
     pub fn forget(&mut self, root: &ObjectRef) {
         if !self.asked.is_empty() {
-            self.asked.retain(|(r, _, _)| r != root);
+            self.asked.retain(|_, a| a.root != *root);
             self.answers.forget(root);
-            self.queue.retain(|w| w.root != *root);
+            let asked = &self.asked;
+            self.queue.retain(|t| asked.contains_key(&source(t)));
         }
     }
+}
+
+fn source(tail: &LogTail) -> Source {
+    (ObjectRef::new(Kind::Pod, tail.namespace.clone(), tail.pod.clone()), tail.container.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn four_tails_fly_at_once_and_each_is_asked_for_once() {
-        let mut book = LogBook::default();
-        let want = |i: usize| Want {
-            root: ObjectRef::new(crate::world::Kind::Deployment, "prod", format!("d{i}")),
-            restarts: 3,
+    fn want(root: &str, pod: usize, restarts: u32) -> Want {
+        Want {
+            root: ObjectRef::new(Kind::Deployment, "prod", root),
+            restarts,
             tail: LogTail {
                 namespace: "prod".into(),
-                pod: format!("p{i}").into(),
+                pod: format!("{root}-{pod}").into(),
                 container: "c".into(),
                 previous: true,
                 tail: 50,
             },
-        };
+        }
+    }
+
+    fn answer(book: &mut LogBook, tail: &LogTail, text: &str) -> Option<ObjectRef> {
+        book.settle(tail, Ok(text), Time(1))
+    }
+
+    #[test]
+    fn four_tails_fly_at_once_and_each_is_asked_for_once() {
+        let mut book = LogBook::default();
         for i in 0..6 {
-            book.want(want(i));
-            book.want(want(i));
+            book.want(want(&format!("d{i}"), 0, 3));
+            book.want(want(&format!("d{i}"), 0, 3));
         }
         let first = book.take();
         assert_eq!(first.len(), 4);
         assert!(book.take().is_empty());
-        let root = book.settle(&first[0], Ok("Cannot find module 'x'"), Time(1));
-        assert_eq!(root, Some(want(0).root));
+        let root = answer(&mut book, &first[0], "Cannot find module 'x'");
+        assert_eq!(root, Some(want("d0", 0, 3).root));
         assert_eq!(book.take().len(), 1);
-        assert_eq!(book.answers.get(&want(0).root, &"c".into()).unwrap().restarts, 3);
-        book.want(want(0));
+        let held = book.answers.get(&want("d0", 0, 3).root, &"d0-0".into(), &"c".into()).unwrap();
+        assert_eq!(held.restarts, 3);
+        book.want(want("d0", 0, 3));
         assert_eq!(book.queue.len(), 1, "asked again for the same restart");
+        book.want(want("d0", 0, 4));
+        assert_eq!(book.queue.len(), 2, "the next run has a log of its own");
+    }
+
+    /// A pod is seen before its ReplicaSet: its log is asked for under one owner and explains another.
+    #[test]
+    fn a_log_follows_its_pod_to_another_owner() {
+        let seen_first = |text: bool| {
+            let mut book = LogBook::default();
+            let mut of_set = want("web", 1, 3);
+            of_set.root = ObjectRef::new(Kind::ReplicaSet, "prod", "web-7f");
+            book.want(of_set.clone());
+            let tails = book.take();
+            if text {
+                answer(&mut book, &tails[0], "Cannot find module 'x'");
+            }
+            // Its ReplicaSet came; the trouble moves to the Deployment, and the old group is forgotten.
+            book.want(want("web", 1, 3));
+            book.forget(&of_set.root);
+            assert!(book.take().is_empty(), "asked once");
+            if !text {
+                assert!(book.waits_for(&want("web", 1, 3).root));
+                let root = answer(&mut book, &tails[0], "Cannot find module 'x'");
+                assert_eq!(root, Some(want("web", 1, 3).root));
+            }
+            book
+        };
+        for text in [true, false] {
+            let book = seen_first(text);
+            let held = book.answers.get(&want("web", 1, 3).root, &"web-1".into(), &"c".into()).unwrap();
+            assert!(held.found.is_some(), "answered before the owner came: {text}");
+        }
+    }
+
+    #[test]
+    fn a_few_pods_of_a_workload_are_read_and_a_failed_read_is_tried_again() {
+        let mut book = LogBook::default();
+        for i in 0..10 {
+            book.want(want("web", i, 1));
+        }
+        let tails = book.take();
+        assert_eq!(tails.len(), PODS);
+        assert_eq!(book.settle(&tails[0], Err("timed out"), Time(1)), None);
+        let again = book.take();
+        assert_eq!(again, tails[..1]);
+        assert!(book.settle(&again[0], Err("timed out"), Time(1)).is_some(), "then it is said");
+        // One that tells speaks for those that do not.
+        answer(&mut book, &tails[1], "all is well");
+        answer(&mut book, &tails[2], "Cannot find module 'x'");
+        for pod in ["web-0", "web-1", "web-7"] {
+            let held = book.answers.get(&want("web", 0, 1).root, &pod.into(), &"c".into()).unwrap();
+            assert!(held.found.is_some(), "{pod}");
+        }
     }
 }

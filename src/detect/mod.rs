@@ -3,6 +3,7 @@
 //! A change touches objects; the judge answers for each with `Diagnosis`es. `group` folds the diagnoses of one root
 //! cause into one `Finding`, which is pending, firing or resolving, and may be silenced.
 
+mod ask;
 mod changed;
 pub mod config;
 mod detector;

@@ -32,8 +32,13 @@ pub struct Scan {
 
 impl Scan {
     pub fn new(cluster: impl Into<String>, at: Time, world: &World, findings: &[Arc<Finding>]) -> Scan {
-        let findings =
-            findings.iter().filter(|f| f.state != State::Resolving && !f.is(How::Muted)).cloned().collect();
+        let told = findings.iter().filter(|f| f.state != State::Resolving && !f.is(How::Muted));
+        let mut findings: Vec<Arc<Finding>> = told.cloned().collect();
+        // As the judge orders the causes of one object, so that `diagnose` and `scan` agree.
+        findings.sort_by(|a, b| {
+            let rank = |f: &Finding| (std::cmp::Reverse(f.severity), f.sure, f.since);
+            rank(a).cmp(&rank(b)).then_with(|| (&a.cause, a.fix()).cmp(&(&b.cause, b.fix())))
+        });
         Scan { cluster: cluster.into(), at, coverage: coverage(world), findings }
     }
 

@@ -58,6 +58,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     let mut events: Vec<&Event> = Vec::new();
     let mut host: Option<String> = None;
     let mut told_by_log = false;
+    let mut likely = false;
 
     let killed = killing(ctx, pod, object, c, end);
     if &*end.reason == "OOMKilled" {
@@ -81,6 +82,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
                 title =
                     format!("container {} is killed because its node ran out of memory; {why}", c.spec.name);
                 row = "OOM on the node".into();
+                likely = system.is_none();
                 events.extend(system);
             }
         }
@@ -107,7 +109,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     } else {
         // Everything else only its log can tell.
         told_by_log = true;
-        let book = ctx.logs.get(&root, &c.spec.name);
+        let book = ctx.logs.get(&root, &pod.meta.name, &c.spec.name);
         if book.is_none_or(|b| b.restarts != c.restarts) {
             let previous = !matches!(c.state, ContainerState::Terminated(_));
             out.wants.push(Want {
@@ -161,12 +163,16 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     if cause == INIT && own != APPLICATION {
         signal = signal.evidence("cause", own.id(), object, None);
     }
-    signal = signal.title(title).row(row).evidence(source, ended, object, end.finished);
+    signal =
+        signal.container(&c.spec.name).title(title).row(row).evidence(source, ended, object, end.finished);
     for event in events {
         signal = signal.event(event);
     }
     for (source, quote, object, at) in more {
         signal = signal.evidence(source, quote, &object, at);
+    }
+    if likely {
+        signal = signal.likely();
     }
     if !crash.down && c.restarts < ctx.limits.restarts {
         signal = signal.severity(super::evidence::Severity::Warning);

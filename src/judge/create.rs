@@ -87,7 +87,7 @@ pub fn judge(
     if cause.ends_with("-missing") {
         signal = signal.fold(format!("{cause} {} {title}", object.namespace));
     }
-    out.push(signal.title(title).row(row).evidence(
+    out.push(signal.container(&c.spec.name).title(title).row(row).evidence(
         format!("pod status, container {}", c.spec.name),
         quote,
         object,

@@ -1,8 +1,10 @@
 //! What a rule says of one object, and what it may look at to say it.
 
+use std::collections::BTreeSet;
+
 use crate::world::{Event, Kind, ObjectRef, Pod, Text, Time, Uid, World};
 
-use super::evidence::{Evidence, Key, Severity};
+use super::evidence::{Evidence, Key, Severity, Sure};
 use super::fleet::Fleet;
 use super::log::{Answers, Want};
 use super::registry::{self, Cause};
@@ -28,6 +30,9 @@ pub struct Diagnosis {
     pub rule: Text,
     pub cause: Text,
     pub severity: Severity,
+    pub sure: Sure,
+    /// The container to blame, where one is.
+    pub container: Option<Text>,
     pub part: Part,
     pub title: String,
     pub row: String,
@@ -50,6 +55,8 @@ impl Diagnosis {
             // A rule that looked and found no proof says so.
             cause: if rule.ends_with(".unknown") { "unknown".into() } else { rule.id().into() },
             severity: r.map_or(Severity::Warning, |r| r.severity),
+            sure: Sure::Proved,
+            container: None,
             part: Part::Member,
             title: String::new(),
             row: String::new(),
@@ -81,6 +88,8 @@ impl Diagnosis {
             cause: rule.clone(),
             rule,
             severity: Severity::Warning,
+            sure: Sure::Proved,
+            container: None,
             part: Part::Member,
             title: String::new(),
             row: String::new(),
@@ -141,6 +150,18 @@ impl Diagnosis {
 
     pub fn severity(mut self, severity: Severity) -> Diagnosis {
         self.severity = severity;
+        self
+    }
+
+    /// Blames a container of the pod.
+    pub fn container(mut self, name: &Text) -> Diagnosis {
+        self.container = Some(name.clone());
+        self
+    }
+
+    /// The evidence fits this cause best and does not prove it.
+    pub fn likely(mut self) -> Diagnosis {
+        self.sure = Sure::Likely;
         self
     }
 
@@ -205,9 +226,16 @@ pub struct Ctx<'a> {
     pub free: &'a super::free_capacity::FreeCapacity,
     pub limits: &'a super::limits::Thresholds,
     pub diagnosed: &'a dyn Diagnosed,
+    /// Objects that somebody asked about: there the logs of running containers are worth a read.
+    pub asked: &'a BTreeSet<ObjectRef>,
 }
 
 impl Ctx<'_> {
+    /// Whether somebody asks about this very object: then what is no news is told too.
+    pub fn is_asked(&self, object: &ObjectRef) -> bool {
+        self.asked.contains(object)
+    }
+
     /// Events about this very object (same uid), newest first, with that reason.
     pub fn event<'w>(&'w self, pod: &Pod, object: &ObjectRef, reasons: &[&str]) -> Option<&'w Event> {
         self.world

@@ -99,7 +99,7 @@ pub fn failed(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         // Its workload has made another by now: only the news is worth telling.
         if pod.meta.owner.is_some() {
             let until = since.plus(seconds(ctx.limits.evicted));
-            if ctx.now >= until {
+            if ctx.now >= until && !ctx.is_asked(object) {
                 return;
             }
             out.again(until);

@@ -103,12 +103,11 @@ pub fn judge(ctx: &Ctx, pod: &Pod, c: &Container, reason: &str, message: &str, o
     };
     let quote = if message.is_empty() { reason } else { message };
     let since = began(pod).unwrap_or(ctx.now);
-    let mut signal = Diagnosis::new(cause, ctx.root(&object), since).title(title).row(row).evidence(
-        format!("pod status, container {}", c.spec.name),
-        quote,
-        &object,
-        pod.started,
-    );
+    let mut signal = Diagnosis::new(cause, ctx.root(&object), since)
+        .container(&c.spec.name)
+        .title(title)
+        .row(row)
+        .evidence(format!("pod status, container {}", c.spec.name), quote, &object, pod.started);
     if matches!(cause, NETWORK | RATE_LIMIT | AUTH) {
         signal = signal.fold(format!("{cause} {registry}"));
     }

@@ -15,13 +15,13 @@ const WHY_CRONJOB: &str = "work that was scheduled did not run, and nobody is to
 const FAILED: &str = "job.failed";
 
 causes! {
-    JOB_BACKOFF_LIMIT = "job.backoff-limit" Warning Watch("jobs, pods") tree "pod":
+    JOB_BACKOFF_LIMIT = "job.backoff-limit" Warning Watch("jobs, pods") tree "job":
         "the Job used up its retries",
         why WHY_JOB, source "condition Failed";
-    JOB_DEADLINE = "job.deadline" Warning Watch("jobs, pods") tree "pod":
+    JOB_DEADLINE = "job.deadline" Warning Watch("jobs, pods") tree "job":
         "the Job ran longer than it may",
         why WHY_JOB, source "condition Failed";
-    CRONJOB_MISSED = "cronjob.missed" Warning Watch("cronjobs, events") tree "pod":
+    CRONJOB_MISSED = "cronjob.missed" Warning Watch("cronjobs, events") tree "job":
         "a scheduled run was missed",
         why WHY_CRONJOB, source "events MissSchedule, FailedNeedsStart, TooManyMissedTimes";
 }

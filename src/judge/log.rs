@@ -92,22 +92,35 @@ impl LogAnswer {
     }
 }
 
-/// What the logs said that were read so far: by workload and container.
+/// What the logs said that were read so far. An answer belongs to its pod, whoever turns out to own that.
 #[derive(Debug, Default)]
-pub struct Answers(HashMap<(ObjectRef, Text), LogAnswer>);
+pub struct Answers(HashMap<(ObjectRef, Text), Vec<LogAnswer>>);
 
 impl Answers {
-    pub fn get(&self, root: &ObjectRef, container: &Text) -> Option<&LogAnswer> {
-        self.0.get(&(root.clone(), container.clone()))
+    /// The answer for a container of a pod: its own, else one of a pod of the same workload.
+    pub fn get(&self, root: &ObjectRef, pod: &Text, container: &Text) -> Option<&LogAnswer> {
+        let all = self.0.get(&(root.clone(), container.clone()))?;
+        let own = all.iter().find(|a| a.pod == *pod);
+        let telling = |a: &&LogAnswer| a.found.is_some();
+        own.filter(telling).or_else(|| all.iter().find(telling)).or(own).or(all.first())
     }
 
     /// Takes in what a tail said. A proof is not given up because the next log is gone.
     pub fn put(&mut self, root: &ObjectRef, container: &Text, answer: LogAnswer) {
-        let key = (root.clone(), container.clone());
-        match self.0.get_mut(&key) {
+        let all = self.0.entry((root.clone(), container.clone())).or_default();
+        match all.iter_mut().find(|a| a.pod == answer.pod) {
             Some(old) if answer.absent.is_some() && old.found.is_some() => old.restarts = answer.restarts,
-            _ => drop(self.0.insert(key, answer)),
+            Some(old) => *old = answer,
+            None => all.push(answer),
         }
+    }
+
+    /// Moves a pod's answers to the workload that turned out to own it.
+    pub fn adopt(&mut self, from: &ObjectRef, to: &ObjectRef, pod: &Text, container: &Text) {
+        let Some(all) = self.0.get_mut(&(from.clone(), container.clone())) else { return };
+        let moved: Vec<LogAnswer> = all.extract_if(.., |a| a.pod == *pod).collect();
+        self.0.retain(|_, all| !all.is_empty());
+        moved.into_iter().for_each(|answer| self.put(to, container, answer));
     }
 
     /// Forgets what was said about a workload that is well or gone.

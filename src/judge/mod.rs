@@ -3,6 +3,7 @@
 //! One file a subject. A subject declares its causes, each with its rule, beside the code that finds it. [`judge`]
 //! answers for one object with [`Diagnosis`]es; findings, row causes, verdicts and reports show these and nothing else.
 
+pub mod answer;
 mod crash;
 mod create;
 mod diagnosis;
@@ -17,7 +18,6 @@ pub mod limits;
 pub mod log;
 pub mod node;
 pub mod patterns;
-pub mod pending;
 pub mod pod;
 mod quota;
 mod ready;
@@ -30,6 +30,7 @@ pub mod text;
 mod volume;
 pub mod workload;
 
+pub use answer::{Answer, Found};
 pub use diagnosis::{Ctx, Diagnosed, Diagnosis, Out, Part, Past};
 pub use evidence::{Evidence, Key, Severity, Sure};
 pub use limits::Thresholds;

@@ -80,6 +80,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         out.again(starting_until);
         out.push(
             Diagnosis::new(STARTING, root, running)
+                .container(&c.spec.name)
                 .title(format!("container {} is starting", c.spec.name))
                 .row("starting")
                 .evidence(
@@ -95,7 +96,8 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     match unhealthy {
         Some(event) => {
             let (title, row) = describe(c.spec.readiness.as_ref(), &c.spec.ports, &event.note);
-            let mut signal = Diagnosis::new(PROBE, root, since).title(title).row(row).event(event);
+            let mut signal =
+                Diagnosis::new(PROBE, root, since).container(&c.spec.name).title(title).row(row).event(event);
             if let Some(probe) = &c.spec.readiness {
                 signal = signal.evidence("pod spec", spec(probe), object, None);
             }
@@ -107,6 +109,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
                 return out.again(fires);
             }
             let s = Diagnosis::new(UNKNOWN, root, since)
+                .container(&c.spec.name)
                 .title(format!("container {} runs and is not ready; no event says why", c.spec.name))
                 .row("not ready")
                 .evidence("condition Ready", "False, and no event about its probe", object, pod.ready_since);

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::facts::{ago, at, conditions, object, proof};
-use crate::judge::patterns::{self, status};
+use super::facts::{ago, at, conditions, object};
 use crate::world::quantity::bytes;
 use crate::world::{
     Container, ContainerState, Kind, Node, ObjectRef, Phase, Pod, Service, Status, Time, World, condition,
@@ -63,6 +62,20 @@ pub(super) fn node(world: &World, name: &str, now: Time) -> Value {
     out
 }
 
+/// A cordoned node whose labels the pod's nodeSelector matches, by name.
+pub(super) fn cordoned(world: &World, o: &ObjectRef) -> Value {
+    let pod = world.pods.find(&o.namespace, &o.name);
+    let fits = |n: &&Node| {
+        let matches = |p: &Pod| p.spec.node_selector.iter().all(|(k, v)| n.meta.labels.get(k) == Some(&**v));
+        n.unschedulable && n.meta.deleting.is_none() && pod.is_some_and(matches)
+    };
+    let found = world.nodes.values().filter(fits).min_by_key(|n| n.meta.name.clone());
+    let mut out =
+        object(&ObjectRef::new(Kind::Node, "", found.map_or_else(|| "".into(), |n| n.meta.name.clone())));
+    out["known"] = json!(found.is_some());
+    out
+}
+
 /// The GPU device plugin's pod on a node.
 pub(super) fn plugin_pod<'a>(world: &'a World, node: &str) -> Option<&'a Pod> {
     world.pods_on(node).map(|(_, p)| p).find(|p| {
@@ -75,13 +88,13 @@ pub(super) fn plugin_pod<'a>(world: &'a World, node: &str) -> Option<&'a Pod> {
 /// What the device plugin's pod says, without its log.
 pub(super) fn plugin(world: &World, node: &str, now: Time) -> Value {
     let Some(p) = plugin_pod(world, node) else {
-        return json!({"found": false, "name": "", "ready": false, "status": "", "restarts": 0, "cause": "", "words": "",
+        return json!({"found": false, "name": "", "ready": false, "status": "", "restarts": 0,
                       "quote": "no device plugin pod runs there", "source": "pods", "lines": [], "at": ""});
     };
     let summary = p.status();
     let o = ObjectRef { kind: Kind::Pod, namespace: p.meta.namespace.clone(), name: p.meta.name.clone() };
     json!({"found": true, "kind": "Pod", "namespace": &*o.namespace, "name": &*o.name, "ready": p.ready,
-           "status": &*summary.status, "restarts": summary.restarts, "cause": "", "words": "", "lines": [],
+           "status": &*summary.status, "restarts": summary.restarts, "lines": [],
            "age_s": ago(p.meta.created, now), "at": "",
            "quote": format!("{}: {}", o.name, summary.status), "source": "device plugin", "object": object(&o)})
 }
@@ -101,7 +114,7 @@ pub(super) fn service(world: &World, o: &ObjectRef) -> Result<Value, String> {
     let worst = pods
         .iter()
         .filter(|p| !p.ready && p.meta.deleting.is_none())
-        .min_by_key(|p| (status::pod(p).is_none(), p.meta.name.clone()))
+        .min_by_key(|p| p.meta.name.clone())
         .map(|p| ObjectRef {
             kind: Kind::Pod,
             namespace: p.meta.namespace.clone(),
@@ -140,14 +153,14 @@ pub(super) fn claim(world: &World, o: &ObjectRef, now: Time) -> Result<Value, St
     Ok(out)
 }
 
+/// What a claim's own events say last.
 fn claim_proof(world: &World, reference: &ObjectRef) -> Value {
     let events = world.events_of(reference);
-    let event = events.iter().find_map(|e| patterns::claim(&e.reason, &e.note).map(|k| (k, *e)));
-    let (quote, when) =
-        event.as_ref().map_or((String::new(), None), |(_, e)| (e.note.to_string(), Some(e.last)));
-    let mut out = proof(event.map(|(k, _)| k), "claim events", &quote, when, reference);
-    out["waits"] = json!(events.iter().any(|e| &*e.reason == "WaitForFirstConsumer"));
-    out
+    let newest = events.first();
+    json!({
+        "quote": newest.map_or("", |e| &*e.note), "source": "claim events", "at": at(newest.map(|e| e.last)),
+        "object": object(reference), "waits": events.iter().any(|e| &*e.reason == "WaitForFirstConsumer"),
+    })
 }
 
 fn endpoints(world: &World, s: &Service) -> (u32, u32) {
@@ -206,101 +219,4 @@ pub(super) fn claims(world: &World, o: &ObjectRef) -> Value {
         out
     });
     Value::Array(list.collect())
-}
-
-/// Where a program wants to connect: the Service it names, whether it is there, and the nearest name that is.
-pub(super) fn dependency(world: &World, o: &ObjectRef, subject: &str) -> Value {
-    let host = subject
-        .rsplit_once(':')
-        .map_or(subject, |(h, p)| if p.bytes().all(|b| b.is_ascii_digit()) { h } else { subject });
-    let host = host.trim_end_matches('.').trim_end_matches(".cluster.local").trim_end_matches(".svc");
-    let address = host.parse::<std::net::IpAddr>().is_ok();
-    let (name, namespace) = match host.split_once('.') {
-        Some((n, ns)) if !ns.contains('.') => (n, ns),
-        Some(_) => ("", ""),
-        None => (host, &*o.namespace),
-    };
-    let mut out = json!({
-        "host": subject, "service": "", "namespace": "", "in_cluster": false, "exists": false, "ready": 0, "not_ready": 0,
-        "nearest": "", "source": "services", "quote": "", "object": object(o),
-    });
-    if address {
-        let found = world.services.values().find(|s| &*s.cluster_ip == host);
-        if let Some(s) = found {
-            let (ready, not_ready) = endpoints(world, s);
-            out["in_cluster"] = json!(true);
-            out["exists"] = json!(true);
-            out["service"] = json!(&*s.meta.name);
-            out["namespace"] = json!(&*s.meta.namespace);
-            out["ready"] = json!(ready);
-            out["not_ready"] = json!(not_ready);
-            out["quote"] = json!(format!(
-                "{host} is service {}/{} with {ready} ready endpoints",
-                s.meta.namespace, s.meta.name
-            ));
-        }
-        return out;
-    }
-    if name.is_empty() {
-        return out;
-    }
-    let known_namespace = world.namespaces.find("", namespace).is_some()
-        || world.services.values().any(|s| &*s.meta.namespace == namespace);
-    out["service"] = json!(name);
-    out["namespace"] = json!(namespace);
-    out["in_cluster"] = json!(known_namespace);
-    if let Some(s) = world.services.find(namespace, name) {
-        let (ready, not_ready) = endpoints(world, s);
-        out["exists"] = json!(true);
-        out["ready"] = json!(ready);
-        out["not_ready"] = json!(not_ready);
-        out["quote"] =
-            json!(format!("service {namespace}/{name} has {ready} ready and {not_ready} unready endpoints"));
-        return out;
-    }
-    // Names one or two edits away, or one the other begins with, are what somebody meant.
-    let nearest = world
-        .services
-        .values()
-        .filter(|s| &*s.meta.namespace == namespace)
-        .map(|s| (distance(name, &s.meta.name), s))
-        .filter(|(d, s)| *d <= 2 || name.starts_with(&*s.meta.name) || s.meta.name.starts_with(name))
-        .min_by_key(|(d, s)| (*d, s.meta.name.clone()));
-    let mut quote = format!("there is no service {name} in namespace {namespace}");
-    if let Some((_, s)) = nearest {
-        out["nearest"] = json!(&*s.meta.name);
-        quote.push_str(&format!("; there is {}", s.meta.name));
-    }
-    if known_namespace {
-        out["quote"] = json!(quote);
-    }
-    out
-}
-
-/// Levenshtein, of names: they have at most 63 characters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let next = (diagonal + usize::from(ca != *cb)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], next);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_as_far_apart_as_their_edits() {
-        assert_eq!(
-            (distance("database", "database"), distance("databse", "database"), distance("", "abc")),
-            (0, 1, 3)
-        );
-    }
 }

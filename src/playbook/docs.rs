@@ -1,6 +1,6 @@
 //! A playbook as Markdown: the tree to read, with what each question looks at and what each verdict means.
 
-use super::tree::{Decide, Need, Node, Playbook};
+use super::tree::{Decide, JUDGED, Need, Node, Playbook};
 
 /// The tree as Markdown. A node with several ways to it is written out once and named after that.
 pub fn markdown(book: &Playbook) -> String {
@@ -35,6 +35,10 @@ pub fn markdown(book: &Playbook) -> String {
 fn branch(book: &Playbook, id: &str, answer: &str, depth: usize, seen: &mut Vec<String>, out: &mut String) {
     let pad = "  ".repeat(depth);
     let lead = if answer.is_empty() { String::new() } else { format!("**{}** → ", escape(answer)) };
+    if id == JUDGED {
+        out.push_str(&format!("{pad}- {lead}the judge's cause\n"));
+        return;
+    }
     if let Some(leaf) = book.verdicts.get(id) {
         out.push_str(&format!("{pad}- {lead}`{}` {}\n", leaf.cause, escape(&leaf.title.source)));
         return;

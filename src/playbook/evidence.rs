@@ -15,9 +15,9 @@ const TAIL: u32 = 100;
 const LINES: usize = 50;
 
 /// The reads a need wants for an object; none where the World alone answers.
-pub(super) fn reads(need: &Need, world: &World, o: &ObjectRef) -> Vec<Read> {
+pub(super) fn reads(need: &Need, world: &World, o: &ObjectRef, blamed: Option<&str>) -> Vec<Read> {
     let pod = world.pods.find(&o.namespace, &o.name);
-    let container = pod.and_then(facts::blamed);
+    let container = pod.and_then(|p| facts::blamed(p, blamed));
     match need {
         Need::Logs => {
             let (Some(_), Some(c)) = (pod, container) else { return Vec::new() };
@@ -119,12 +119,6 @@ pub(super) fn plugin(readings: &[(Read, Result<Reading, String>)], mut plugin: V
         let lines: Vec<&str> = text.lines().collect();
         let end = &lines[lines.len().saturating_sub(LINES)..];
         plugin["lines"] = json!(end.iter().map(|l| strip_time(l)).collect::<Vec<_>>());
-        if let Some((clue, line)) = log(&lines) {
-            plugin["cause"] = json!(clue.cause.id());
-            plugin["words"] = json!(clue.words);
-            plugin["quote"] = json!(strip_time(line));
-            plugin["source"] = json!("log of the device plugin");
-        }
     }
     plugin
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::judge::patterns::{self, Match, ProbeKind, ProbeOutcome, status};
-use crate::judge::pending::why_pending;
+use crate::judge::patterns::{self, ProbeKind, ProbeOutcome};
+use crate::judge::{Answer, Evidence};
+use crate::world::Object as _;
 use crate::world::quantity::bytes;
 use crate::world::{
     Condition, Container, ContainerState, Event, Handler, Kind, ObjectRef, Phase, Pod, Probe, Role, Status,
@@ -33,37 +34,46 @@ pub(super) fn ago(t: Option<Time>, now: Time) -> i64 {
     t.map_or(-1, |t| i64::try_from(t.age(now).as_secs()).unwrap_or(i64::MAX))
 }
 
-/// A proof as playbooks see it: cause and words empty where nothing is proved.
-pub(super) fn proof(
-    clue: Option<Match>,
-    source: &str,
-    quote: &str,
-    when: Option<Time>,
-    object: &ObjectRef,
-) -> Value {
-    match clue {
-        Some(c) => json!({
-            "cause": c.cause.id(), "words": c.words, "subject": c.subject,
-            "source": source, "quote": quote.trim(), "at": at(when), "object": self::object(object),
-        }),
-        None => json!({
-            "cause": "", "words": "", "subject": "",
-            "source": source, "quote": "", "at": "", "object": self::object(object),
-        }),
-    }
+/// The judge's answer under the name `judge`: its first cause, with what proves it. Empty texts where there is none.
+pub(super) fn judge(answer: &Answer, asked: &ObjectRef) -> Value {
+    let causes: Vec<&str> = answer.causes.iter().map(|f| &*f.cause).collect();
+    let unseen: Vec<String> = answer.unseen.iter().map(|(what, why)| format!("{what}: {why}")).collect();
+    let Some(f) = answer.causes.first() else {
+        return json!({
+            "cause": "", "family": "", "words": "", "title": "", "sure": "", "container": "", "causes": causes,
+            "quote": "", "log": "", "services": "",
+            "blamed": object(asked), "shown_by": object(asked), "evidence": [], "ruled": answer.ruled, "unseen": unseen,
+        });
+    };
+    // "unknown" is no answer that a branch could be named after; the rule that found no proof is.
+    let cause = if &*f.cause == "unknown" { &*f.rule } else { &*f.cause };
+    let of = |source: &str| {
+        let quotes = f.evidence.iter().filter(|e| &*e.source == source).map(|e| e.quote.as_str());
+        quotes.collect::<Vec<_>>().join("\n")
+    };
+    json!({
+        "quote": f.evidence.first().map_or("", |e| e.quote.as_str()), "log": of("log"), "services": of("services"),
+        "cause": cause, "family": cause.split('.').next().unwrap_or_default(), "words": f.row, "title": f.title,
+        "sure": f.sure.as_str(), "container": f.container.as_deref().unwrap_or_default(), "causes": causes,
+        "blamed": object(&f.blamed), "shown_by": object(&f.shown_by),
+        "evidence": f.evidence.iter().map(quote).collect::<Vec<_>>(), "ruled": answer.ruled, "unseen": unseen,
+    })
 }
 
-/// The container that keeps a pod down, or the one to look at first.
-pub(super) fn blamed(pod: &Pod) -> Option<&Container> {
-    if let Some((c, _)) = status::pod(pod) {
-        return Some(c);
-    }
+fn quote(e: &Evidence) -> Value {
+    json!({"source": &*e.source, "quote": e.quote, "object": object(&e.object), "at": at(e.at)})
+}
+
+/// The container that the judge blames, or the one to look at first.
+pub(super) fn blamed<'p>(pod: &'p Pod, container: Option<&str>) -> Option<&'p Container> {
+    let named = container.and_then(|name| pod.containers.iter().find(|c| &*c.spec.name == name));
     let app = || pod.containers.iter().filter(|c| matches!(c.spec.role, Role::App | Role::Sidecar));
     let waiting = pod.containers.iter().find(|c| {
         c.spec.role == Role::Init && !matches!(c.state, ContainerState::Terminated(_) | ContainerState::None)
     });
     // The most restarted of the unready ones, then the most restarted of all.
-    waiting
+    named
+        .or(waiting)
         .or_else(|| app().filter(|c| !c.ready).max_by_key(|c| c.restarts))
         .or_else(|| app().max_by_key(|c| c.restarts))
 }
@@ -105,19 +115,17 @@ fn probe(p: Option<&Probe>) -> Value {
     })
 }
 
-fn exit(c: &Container, t: Option<&Terminated>, now: Time) -> Value {
+fn exit(t: Option<&Terminated>, now: Time) -> Value {
     let Some(t) = t else {
-        return json!({"exit_code": -1, "reason": "", "message": "", "ago_s": -1, "ran_s": -1, "cause": "", "words": "", "quote": "", "at": ""});
+        return json!({"exit_code": -1, "reason": "", "message": "", "ago_s": -1, "ran_s": -1, "quote": "", "at": ""});
     };
     let ran = match (t.started, t.finished) {
         (Some(a), Some(b)) if a.0 > 0 => (b.0 - a.0) / 1000,
         _ => -1,
     };
-    let clue = status::ended(c, t).or_else(|| status::again(c, t));
-    let (cause, words) = clue.map_or(("", String::new()), |c| (c.cause.id(), c.words));
     json!({
         "exit_code": t.exit_code, "reason": &*t.reason, "message": &*t.message, "ago_s": ago(t.finished, now),
-        "ran_s": ran, "cause": cause, "words": words, "quote": quote_exit(t), "at": at(t.finished),
+        "ran_s": ran, "quote": quote_exit(t), "at": at(t.finished),
     })
 }
 
@@ -125,6 +133,58 @@ fn quote_exit(t: &Terminated) -> String {
     let head =
         format!("{} (exit code {})", if t.reason.is_empty() { "ended" } else { &*t.reason }, t.exit_code);
     if t.message.is_empty() { head } else { format!("{head}: {}", t.message.trim()) }
+}
+
+/// Words in the names of images whose program is known not to be a JVM.
+const NO_JVM: &[&str] = &[
+    "kube-",
+    "coredns",
+    "etcd",
+    "pause",
+    "cilium",
+    "calico",
+    "flannel",
+    "prometheus",
+    "grafana",
+    "alertmanager",
+    "traefik",
+    "nginx",
+    "envoy",
+    "haproxy",
+    "redis",
+    "memcached",
+    "postgres",
+    "mysql",
+    "mariadb",
+    "mongo",
+    "busybox",
+    "alpine",
+    "golang",
+    "python",
+    "vllm",
+    "sglang",
+    "pytorch",
+    "torch",
+    "tensorflow",
+    "triton",
+    "text-generation",
+    "llama",
+    "ollama",
+    "ray",
+    "jupyter",
+    "node:",
+    "nodejs",
+    "ruby",
+    "php",
+    "dcgm",
+    "device-plugin",
+    "fluent-bit",
+];
+
+/// Whether the program in the image may run in a JVM, as far as its name tells.
+fn may_be_jvm(image: &str) -> bool {
+    let name = image.rsplit('/').next().unwrap_or(image).to_ascii_lowercase();
+    !NO_JVM.iter().any(|word| name.contains(word))
 }
 
 fn container(c: &Container, now: Time) -> Value {
@@ -146,10 +206,10 @@ fn container(c: &Container, now: Time) -> Value {
     };
     let limit = c.spec.limits.memory.map_or(-1, |m| i64::try_from(m).unwrap_or(i64::MAX));
     json!({
-        "name": &*c.spec.name, "image": &*c.spec.image, "role": role, "ready": c.ready, "restarts": c.restarts,
+        "name": &*c.spec.name, "image": &*c.spec.image, "may_be_jvm": may_be_jvm(&c.spec.image), "role": role, "ready": c.ready, "restarts": c.restarts,
         "started": c.started.unwrap_or(c.spec.startup.is_none()),
         "state": state, "reason": reason, "message": message, "since_s": ago(since, now),
-        "last": exit(c, ended, now),
+        "last": exit(ended, now),
         "memory_limit": limit,
         "memory_limit_text": c.spec.limits.memory.map_or_else(|| "no limit".to_owned(), bytes),
         "ports": c.spec.ports.iter().map(|p| json!({"name": &*p.name, "number": p.number})).collect::<Vec<_>>(),
@@ -159,8 +219,13 @@ fn container(c: &Container, now: Time) -> Value {
     })
 }
 
-/// `pod`, `container`, `clue`, `evicted`.
-pub(super) fn pod(world: &World, o: &ObjectRef, now: Time) -> Result<Vec<(&'static str, Value)>, String> {
+/// `pod` and `container`.
+pub(super) fn pod(
+    world: &World,
+    o: &ObjectRef,
+    container_named: Option<&str>,
+    now: Time,
+) -> Result<Vec<(&'static str, Value)>, String> {
     let p = world.pods.find(&o.namespace, &o.name).ok_or_else(|| format!("there is no {o}"))?;
     let phase = match p.phase {
         Phase::Pending => "Pending",
@@ -170,7 +235,7 @@ pub(super) fn pod(world: &World, o: &ObjectRef, now: Time) -> Result<Vec<(&'stat
         Phase::Unknown => "Unknown",
     };
     let summary = p.status();
-    let b = blamed(p);
+    let b = blamed(p, container_named);
     let pod = json!({
         "kind": "Pod", "namespace": &*o.namespace, "name": &*o.name,
         "phase": phase, "reason": &*p.reason, "message": &*p.message, "node": &*p.node,
@@ -186,47 +251,22 @@ pub(super) fn pod(world: &World, o: &ObjectRef, now: Time) -> Result<Vec<(&'stat
         "grace_s": p.spec.grace,
         "containers": p.containers.iter().map(|c| container(c, now)).collect::<Vec<_>>(),
     });
-    let clue = b.and_then(status::container);
-    let quote = b.map_or_else(String::new, |c| match (&c.state, &clue) {
-        (ContainerState::Waiting { message, reason }, Some(k))
-            if !k.cause.starts_with("crash.") && k.cause != "container.command" =>
-        {
-            if message.is_empty() {
-                reason.to_string()
-            } else {
-                message.to_string()
-            }
-        }
-        (ContainerState::Terminated(t), _) => quote_exit(t),
-        _ => c.last.as_deref().map_or_else(String::new, quote_exit),
-    });
-    let when = b.and_then(|c| match &c.state {
-        ContainerState::Terminated(t) => t.finished,
-        _ => c.last.as_ref().and_then(|t| t.finished),
-    });
-    let source =
-        b.map_or_else(|| "pod status".to_owned(), |c| format!("status of container {}", c.spec.name));
-    let evicted = patterns::evicted(&p.reason, &p.message).or_else(|| {
-        condition(&p.conditions, "DisruptionTarget").and_then(|c| patterns::evicted(&c.reason, &c.message))
-    });
-    let evicted_quote = if p.message.is_empty() {
-        condition(&p.conditions, "DisruptionTarget").map_or("", |c| &*c.message).to_owned()
-    } else {
-        p.message.to_string()
-    };
     Ok(vec![
         ("pod", pod),
         ("container", b.map_or_else(|| json!({"name": "", "state": "none"}), |c| container(c, now))),
-        ("clue", proof(clue, &source, &quote, when, o)),
-        ("evicted", proof(evicted, "pod status", &evicted_quote, None, o)),
     ])
 }
 
-/// `events`, and what they prove: `mount`, `sandbox`, `probe`.
-pub(super) fn events(world: &World, o: &ObjectRef, now: Time) -> Vec<(&'static str, Value)> {
+/// `events`, and the probe that they say fails: `probe`.
+pub(super) fn events(
+    world: &World,
+    o: &ObjectRef,
+    container_named: Option<&str>,
+    now: Time,
+) -> Vec<(&'static str, Value)> {
     let list = world.events_of(o);
     let p = world.pods.find(&o.namespace, &o.name);
-    let b = p.and_then(blamed);
+    let b = p.and_then(|p| blamed(p, container_named));
     let of_container = |e: &Event| {
         b.is_none_or(|c| e.field_path.is_empty() || e.field_path.contains(&format!("{{{}}}", c.spec.name)))
     };
@@ -241,31 +281,7 @@ pub(super) fn events(world: &World, o: &ObjectRef, now: Time) -> Vec<(&'static s
             })
         })
         .collect();
-    let newest = |reasons: &[&str]| list.iter().find(|e| reasons.contains(&&*e.reason)).copied();
-    let mount = newest(&["FailedMount", "FailedAttachVolume", "FailedMapVolume"]);
-    let mount = mount.map_or_else(
-        || proof(None, "events", "", None, o),
-        |e| {
-            proof(
-                patterns::mount(&e.reason, &e.note),
-                &format!("event {}", e.reason),
-                &e.note,
-                Some(e.last),
-                o,
-            )
-        },
-    );
-    let sandbox = newest(&["FailedCreatePodSandBox", "NetworkNotReady"]);
-    let sandbox = sandbox.map_or_else(
-        || proof(None, "events", "", None, o),
-        |e| proof(patterns::sandbox(&e.note), &format!("event {}", e.reason), &e.note, Some(e.last), o),
-    );
-    vec![
-        ("events", Value::Array(all)),
-        ("mount", mount),
-        ("sandbox", sandbox),
-        ("probe", probes(&list, of_container, o, now)),
-    ]
+    vec![("events", Value::Array(all)), ("probe", probes(&list, of_container, o, now))]
 }
 
 /// The newest failing probe of the container, and whether the kubelet killed for one.
@@ -365,20 +381,13 @@ pub(super) fn owner(world: &World, o: &ObjectRef, now: Time) -> Value {
     out
 }
 
-/// Why the scheduler found no node.
-pub(super) fn schedule(world: &World, o: &ObjectRef) -> Value {
-    let u = world.pods.find(&o.namespace, &o.name).and_then(|p| why_pending(world, p));
-    match u {
-        Some(u) => json!({
-            "cause": u.cause.id(), "words": u.words, "subject": u.subject, "quote": u.quote,
-            "source": "condition PodScheduled", "at": at(u.at), "object": object(o),
-        }),
-        None => proof(None, "condition PodScheduled", "", None, o),
-    }
-}
-
 /// A workload's rollout: where it stands, why it does not go on, and the pod to look at.
-pub(super) fn rollout(world: &World, o: &ObjectRef, now: Time) -> Result<Value, String> {
+pub(super) fn rollout(
+    world: &World,
+    o: &ObjectRef,
+    shown_by: Option<&ObjectRef>,
+    now: Time,
+) -> Result<Value, String> {
     let w = world.workload(o).ok_or_else(|| format!("there is no {o}"))?;
     let mut sets: Vec<&Workload> = world.replica_sets_of(&w.meta.uid).map(|(_, rs)| rs).collect();
     sets.sort_by_key(|rs| std::cmp::Reverse(rs.revision));
@@ -387,34 +396,10 @@ pub(super) fn rollout(world: &World, o: &ObjectRef, now: Time) -> Result<Value, 
         _ => world.pods_of(&w.meta.uid).map(|(_, p)| p).collect(),
     };
     let live = || pods.iter().filter(|p| p.meta.deleting.is_none());
-    // The pod whose status proves most, then any that is not ready.
-    let worst =
-        live().filter(|p| !p.ready).min_by_key(|p| (status::pod(p).is_none(), p.meta.name.clone())).map(
-            |p| ObjectRef { kind: Kind::Pod, namespace: p.meta.namespace.clone(), name: p.meta.name.clone() },
-        );
-    let creators: Vec<ObjectRef> = sets
-        .iter()
-        .map(|rs| ObjectRef {
-            kind: rs.kind.clone(),
-            namespace: rs.meta.namespace.clone(),
-            name: rs.meta.name.clone(),
-        })
-        .chain([o.clone()])
-        .collect();
-    let failure = condition(&w.conditions, "ReplicaFailure").filter(|c| c.status == Status::True);
-    let event = creators
-        .iter()
-        .find_map(|c| world.events_of(c).into_iter().find(|e| &*e.reason == "FailedCreate").map(|e| (c, e)));
-    let created = match (failure, event) {
-        (Some(c), _) => {
-            proof(patterns::created(&c.message), "condition ReplicaFailure", &c.message, c.since, o)
-        }
-        // Events outlive what they tell of: they only count while pods are missing.
-        (None, Some((by, e))) if w.current < w.desired => {
-            proof(patterns::created(&e.note), "event FailedCreate", &e.note, Some(e.last), by)
-        }
-        _ => proof(None, "events", "", None, o),
-    };
+    // The pod that shows the cause, else one that is not ready.
+    let shows = |p: &&&Pod| shown_by.is_some_and(|o| o.kind == Kind::Pod && o.name == p.meta.name);
+    let sick = || live().filter(|p| !p.ready).min_by_key(|p| p.meta.name.clone());
+    let worst = live().find(shows).or_else(sick).map(|p| p.reference());
     let progressing = condition(&w.conditions, "Progressing");
     Ok(json!({
         "kind": o.kind.name(), "namespace": &*o.namespace, "name": &*o.name,
@@ -425,7 +410,6 @@ pub(super) fn rollout(world: &World, o: &ObjectRef, now: Time) -> Result<Value, 
         "quote": progressing.map_or("", |c| &*c.message), "source": "condition Progressing",
         "at": at(progressing.and_then(|c| c.since)), "object": object(o),
         "changed_s": sets.first().map_or(-1, |rs| ago(rs.meta.created, now)),
-        "created": created,
         "has_worst": worst.is_some(),
         "worst": worst.map_or(Value::Null, |p| object(&p)),
         "sick": live().filter(|p| !p.ready).count(),

@@ -12,10 +12,15 @@ pub const EMBEDDED: &[(&str, &str)] = &[
     ("pod.yaml", include_str!("../../assets/playbooks/pod.yaml")),
     ("rollout.yaml", include_str!("../../assets/playbooks/rollout.yaml")),
     ("node.yaml", include_str!("../../assets/playbooks/node.yaml")),
+    ("job.yaml", include_str!("../../assets/playbooks/job.yaml")),
     ("gpu.yaml", include_str!("../../assets/playbooks/gpu.yaml")),
     ("service.yaml", include_str!("../../assets/playbooks/service.yaml")),
+    ("object.yaml", include_str!("../../assets/playbooks/object.yaml")),
     ("volume.yaml", include_str!("../../assets/playbooks/volume.yaml")),
 ];
+
+/// The tree for kinds that have none of their own.
+pub const ANY: &str = "object";
 
 /// No playbook comes near this.
 const LARGEST: u64 = 1 << 20;
@@ -79,11 +84,15 @@ impl Library {
         self.books.keys().map(String::as_str)
     }
 
+    pub fn books(&self) -> impl Iterator<Item = &Arc<Playbook>> {
+        self.books.values()
+    }
+
     /// The playbook to open for a kind, where nobody named one.
     pub fn about(&self, kind: &Kind) -> Option<&Arc<Playbook>> {
         let mut fitting = self.books.values().filter(|b| b.about.contains(kind));
         // The tree of the kind's own name before others about it.
         let own = self.books.get(&kind.name().to_ascii_lowercase()).filter(|b| b.about.contains(kind));
-        own.or_else(|| fitting.next())
+        own.or_else(|| fitting.next()).or_else(|| self.books.get(ANY))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::library::Library;
-use super::tree::{Decide, Playbook};
+use super::tree::{Decide, JUDGE, JUDGED, Need, Playbook};
 use crate::judge;
 
 /// One complaint, with its line.
@@ -59,14 +59,21 @@ pub fn lint(book: &Playbook, actions: &[&str], library: &Library) -> Vec<Problem
             }
         }
     }
+    // A branch to the judge's verdict reaches every leaf of a cause that the judge names.
+    let judged = reached.contains(JUDGED);
     for (id, leaf) in &book.verdicts {
-        if !reached.contains(id.as_str()) {
+        let by_cause = judged && judge::rule(&leaf.cause).is_some();
+        if !reached.contains(id.as_str()) && !by_cause {
             say(leaf.line, format!("verdict {id} is never reached"));
         }
         if !judge::known(&leaf.cause) {
             say(leaf.line, format!("verdict {id} names the cause {:?}, which is not one", leaf.cause));
         }
-        let all = variables_before(book, id);
+        let mut all = variables_before(book, id);
+        if by_cause {
+            // What the World answers is looked up for it.
+            all.extend(Need::ALL.iter().flat_map(|(_, need)| need.variables().iter().copied()));
+        }
         let holes =
             leaf.title.holes().chain(leaf.explain.holes()).chain(leaf.verify.iter().flat_map(|v| v.holes()));
         let params = leaf.remedies.iter().flat_map(|r| r.params.values().flat_map(|t| t.holes()));
@@ -91,7 +98,7 @@ pub fn lint(book: &Playbook, actions: &[&str], library: &Library) -> Vec<Problem
 
 /// The variables bound on some way from the start to a node or verdict, its own included.
 fn variables_before<'a>(book: &'a Playbook, id: &'a str) -> BTreeSet<&'a str> {
-    let (mut seen, mut todo, mut out) = (BTreeSet::new(), vec![id], BTreeSet::new());
+    let (mut seen, mut todo, mut out) = (BTreeSet::new(), vec![id], BTreeSet::from([JUDGE]));
     while let Some(at) = todo.pop() {
         if !seen.insert(at) {
             continue;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::facts;
 use super::walk::{By, Proposal, Walk};
+use crate::judge::Sure;
 
 /// What the caller knows of a proposal: it has the catalogue and asked for permission.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -51,7 +52,11 @@ pub fn json(walk: &Walk, standing: &dyn Fn(&Proposal) -> Standing) -> Value {
         "object": facts::object(&walk.object),
         "playbook": &*walk.playbook,
         "steps": steps,
-        "verdict": walk.verdict().map(|v| json!({"cause": v.cause, "title": v.title, "explanation": v.explanation})),
+        "verdict": walk.verdict().map(|v| json!({
+            "cause": v.cause, "title": v.title, "explanation": v.explanation, "sure": v.sure,
+            "object": facts::object(&v.object), "container": v.container.as_deref(),
+        })),
+        "also": walk.also().iter().map(|f| json!({"cause": &*f.cause, "title": f.title, "sure": f.sure})).collect::<Vec<_>>(),
         "remedies": remedies,
         "unknown": walk.unknown().iter().map(|u| json!({"what": u.what, "why": u.why})).collect::<Vec<_>>(),
     })
@@ -71,12 +76,24 @@ pub fn text(walk: &Walk, standing: &dyn Fn(&Proposal) -> Standing) -> String {
     out.push('\n');
     match walk.verdict() {
         Some(v) => {
-            out.push_str(&format!("{}  {}\n", v.cause, plain(&v.title)));
+            let likely = if v.sure == Sure::Likely { "likely " } else { "" };
+            out.push_str(&format!("{likely}{}  {}\n", v.cause, plain(&v.title)));
+            let container = v.container.as_ref().map_or_else(String::new, |c| format!(", container {c}"));
+            if v.cause != "none" {
+                out.push_str(&format!("  to fix: {}{}\n", plain(&v.object.to_string()), plain(&container)));
+            }
             for line in v.explanation.lines() {
                 out.push_str(&format!("  {}\n", plain(line)));
             }
         }
         None => out.push_str("nothing proved\n"),
+    }
+    if !walk.also().is_empty() {
+        out.push_str("\nAlso\n");
+        for f in walk.also() {
+            let likely = if f.sure == Sure::Likely { "likely " } else { "" };
+            out.push_str(&format!("  {likely}{}  {}\n", f.cause, plain(&f.title)));
+        }
     }
     if !walk.proposals().is_empty() {
         out.push_str("\nWhat to do\n");

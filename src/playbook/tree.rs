@@ -8,6 +8,11 @@ use serde_saphyr::Spanned;
 use super::expr::{Expr, Template};
 use crate::world::Kind;
 
+/// Where a branch leads that ends with the judge's verdict: its cause, explained by the leaf of that cause.
+pub const JUDGED: &str = "verdict";
+/// The judge's answer, bound for every node and leaf.
+pub const JUDGE: &str = "judge";
+
 /// A playbook that could not be loaded: where and why.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{file}: {message}")]
@@ -66,11 +71,13 @@ pub enum Need {
     Node,
     Services,
     Claims,
-    Schedule,
     Logs,
-    Dependency,
     Rollout,
     Classes,
+    /// Any object of a kind that rules may be about, under the names such rules use.
+    Object,
+    /// A cordoned node that a pod without a node could go to.
+    Cordoned,
     /// A Service asked about.
     Service,
     /// A PersistentVolumeClaim asked about.
@@ -90,30 +97,35 @@ impl Need {
         ("node", Need::Node),
         ("services", Need::Services),
         ("claims", Need::Claims),
-        ("schedule", Need::Schedule),
         ("logs", Need::Logs),
-        ("dependency", Need::Dependency),
         ("rollout", Need::Rollout),
         ("classes", Need::Classes),
+        ("object", Need::Object),
+        ("cordoned", Need::Cordoned),
         ("service", Need::Service),
         ("claim", Need::Claim),
         ("plugin", Need::Plugin),
     ];
 
+    /// The need that binds a variable; `None` for one that nothing in the World answers.
+    pub fn of_variable(name: &str) -> Option<&'static Need> {
+        Need::ALL.iter().map(|(_, need)| need).find(|need| need.variables().contains(&name))
+    }
+
     /// The variables it binds.
     pub fn variables(&self) -> &'static [&'static str] {
         match self {
-            Need::Pod => &["pod", "container", "clue", "evicted"],
-            Need::Events => &["events", "mount", "sandbox", "probe"],
+            Need::Pod => &["pod", "container"],
+            Need::Events => &["events", "probe"],
             Need::Owner => &["owner"],
             Need::Node => &["node"],
             Need::Services => &["services"],
             Need::Claims => &["claims"],
-            Need::Schedule => &["schedule"],
             Need::Logs => &["log"],
-            Need::Dependency => &["dependency"],
             Need::Rollout => &["rollout"],
             Need::Classes => &["classes"],
+            Need::Object => &["object"],
+            Need::Cordoned => &["cordoned"],
             Need::Service => &["service"],
             Need::Claim => &["claim"],
             Need::Plugin => &["plugin"],
@@ -187,7 +199,8 @@ struct FileNode {
 #[serde(deny_unknown_fields)]
 struct FileLeaf {
     cause: String,
-    title: Spanned<String>,
+    /// The judge's sentence where none is written.
+    title: Option<Spanned<String>>,
     explain: Spanned<String>,
     #[serde(default)]
     remedies: Vec<Spanned<FileRemedy>>,
@@ -231,6 +244,12 @@ impl Playbook {
         }
         let mut verdicts = BTreeMap::new();
         for (id, leaf) in raw.verdicts {
+            if id == JUDGED {
+                return Err(fail(format!(
+                    "line {}: {JUDGED:?} is the judge's verdict; a leaf of your own has another name",
+                    leaf.referenced.line()
+                )));
+            }
             if nodes.contains_key(&id) {
                 return Err(fail(format!("line {}: {id:?} is a node and a verdict", leaf.referenced.line())));
             }
@@ -252,7 +271,8 @@ impl Playbook {
 
     /// Every branch leads somewhere, and no walk can go in a circle.
     fn check(&self) -> Result<(), String> {
-        let there = |id: &String| self.nodes.contains_key(id) || self.verdicts.contains_key(id);
+        let there =
+            |id: &String| id == JUDGED || self.nodes.contains_key(id) || self.verdicts.contains_key(id);
         if !self.nodes.contains_key(&self.start) {
             return Err(format!("start: there is no node {:?}", self.start));
         }
@@ -399,7 +419,10 @@ fn compile_leaf(leaf: Spanned<FileLeaf>) -> Result<Leaf, String> {
     }
     Ok(Leaf {
         cause: l.cause,
-        title: template(&l.title)?,
+        title: match &l.title {
+            Some(title) => template(title)?,
+            None => Template::compile("{judge.title}", line)?,
+        },
         explain: template(&l.explain)?,
         remedies,
         verify: l.verify.as_ref().map(template).transpose()?,

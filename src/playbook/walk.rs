@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::expr::Bindings;
 use super::library::Library;
-use super::tree::{Decide, Leaf, Need, Node, Playbook};
+use super::tree::{Decide, JUDGE, JUDGED, Leaf, Need, Node, Playbook};
 use super::{around, evidence, facts};
+use crate::judge::{self, Answer as Judged, Found, Sure};
 use crate::world::ask::{Answer, Call, Exec, ExecOutput, LogTail};
 use crate::world::{Kind, ObjectRef, Text, Time, World};
 
@@ -82,6 +83,11 @@ pub struct Verdict {
     pub cause: String,
     pub title: String,
     pub explanation: String,
+    pub sure: Sure,
+    /// The object to fix.
+    pub object: ObjectRef,
+    /// The container to blame, where one is.
+    pub container: Option<Text>,
     /// How to see that it is over; empty where the playbook says nothing.
     pub verify: String,
 }
@@ -154,6 +160,8 @@ pub struct Walk {
     pending: Option<(Need, usize)>,
     spent_ms: u64,
     told: BTreeMap<String, String>,
+    /// What the judge says of the object that was asked about.
+    judged: Judged,
     verdict: Option<Verdict>,
     proposals: Vec<Proposal>,
     unknown: Vec<Unknown>,
@@ -184,6 +192,7 @@ impl Walk {
             pending: None,
             spent_ms: 0,
             told: BTreeMap::new(),
+            judged: Judged::default(),
             verdict: None,
             proposals: Vec::new(),
             unknown: Vec::new(),
@@ -258,6 +267,14 @@ impl Walk {
         self.verdict.as_ref()
     }
 
+    /// The judge's other causes, in its order.
+    pub fn also(&self) -> &[Found] {
+        match &self.verdict {
+            Some(_) if !self.overruled() => self.judged.causes.get(1..).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
     pub fn proposals(&self) -> &[Proposal] {
         &self.proposals
     }
@@ -278,24 +295,48 @@ impl Walk {
         }
     }
 
-    /// Goes on as far as the World, the readings and the operator's answers allow.
-    pub fn step(&mut self, world: &World, now: Time) -> &State {
+    /// Goes on as far as the World, the judge, the readings and the operator's answers allow.
+    pub fn step(&mut self, world: &World, now: Time, judged: &Judged) -> &State {
+        if self.state != State::Reading {
+            return &self.state;
+        }
+        self.judged = judged.clone();
+        if judged.waiting {
+            // A log is on its way that may change what the judge says.
+            return &self.state;
+        }
+        self.bindings.insert(JUDGE.to_owned(), facts::judge(judged, &self.object));
         while self.state == State::Reading && self.wanted.is_empty() {
             let mark = self.at.clone();
+            if mark.node == JUDGED {
+                self.conclude(world, now, None);
+                break;
+            }
             if let Some(leaf) = mark.playbook.verdicts.get(&mark.node) {
-                self.conclude(leaf);
+                self.conclude(world, now, Some(leaf));
                 break;
             }
             let Some(node) = mark.playbook.nodes.get(&mark.node) else {
-                self.nothing(&format!("there is no node {}", mark.node));
+                self.nothing(world, now, &format!("there is no node {}", mark.node));
                 break;
             };
             if !self.gather(world, now, node) {
                 break;
             }
-            self.ask(&mark, node);
+            self.ask(world, now, &mark, node);
         }
         &self.state
+    }
+
+    /// The container that the judge blames, where the walk is at the pod that shows it.
+    fn blamed(&self) -> Option<&str> {
+        let first = self.judged.causes.first()?;
+        first.container.as_deref().filter(|_| first.shown_by == self.at.object)
+    }
+
+    /// Whether the operator put an answer in place of the cluster's: then the judge's verdict does not hold.
+    fn overruled(&self) -> bool {
+        self.steps.iter().any(|s| s.overruled.as_ref().is_some_and(|was| *was != s.answer))
     }
 
     /// Fetches a node's needs, one after another; `false` while a read is outstanding.
@@ -313,7 +354,7 @@ impl Walk {
                     );
                     continue;
                 }
-                self.wanted = evidence::reads(need, world, &self.at.object);
+                self.wanted = evidence::reads(need, world, &self.at.object, self.blamed());
                 self.readings.clear();
                 self.pending = Some((need.clone(), self.wanted.len()));
                 if !self.wanted.is_empty() {
@@ -329,12 +370,15 @@ impl Walk {
 
     fn bind(&mut self, world: &World, now: Time, need: &Need) -> Result<(), String> {
         let o = self.at.object.clone();
+        let container = self.blamed().map(str::to_owned);
+        let container = container.as_deref();
+        let shown_by = self.judged.causes.first().map(|f| f.shown_by.clone());
         let mut put = |name: &str, value: Value| {
             self.bindings.insert(name.to_owned(), value);
         };
         match need {
-            Need::Pod => facts::pod(world, &o, now)?.into_iter().for_each(|(n, v)| put(n, v)),
-            Need::Events => facts::events(world, &o, now).into_iter().for_each(|(n, v)| put(n, v)),
+            Need::Pod => facts::pod(world, &o, container, now)?.into_iter().for_each(|(n, v)| put(n, v)),
+            Need::Events => facts::events(world, &o, container, now).into_iter().for_each(|(n, v)| put(n, v)),
             Need::Owner => put("owner", facts::owner(world, &o, now)),
             Need::Node => {
                 let name = world.pods.find(&o.namespace, &o.name).map_or_else(
@@ -345,29 +389,28 @@ impl Walk {
             }
             Need::Services => put("services", around::services(world, &o)),
             Need::Claims => put("claims", around::claims(world, &o)),
-            Need::Schedule => put("schedule", facts::schedule(world, &o)),
+            Need::Object => {
+                let fields = judge::fields::of(world, &o, now);
+                put("object", fields.ok_or_else(|| format!("there is no {o}"))?);
+            }
+            Need::Cordoned => put("cordoned", around::cordoned(world, &o)),
             Need::Service => put("service", around::service(world, &o)?),
             Need::Claim => put("claim", around::claim(world, &o, now)?),
             Need::Plugin => {
                 put("plugin", evidence::plugin(&self.readings, around::plugin(world, &o.name, now)))
             }
-            Need::Rollout => put("rollout", facts::rollout(world, &o, now)?),
+            Need::Rollout => put("rollout", facts::rollout(world, &o, shown_by.as_ref(), now)?),
             Need::Logs => put("log", evidence::logs(&self.readings, &o)?),
             Need::Classes => put("classes", evidence::classes(&self.readings)?),
             Need::Exec(_) => put("output", evidence::output(&self.readings)?),
-            Need::Dependency => {
-                let subject =
-                    self.bindings.get("log").and_then(|l| l["subject"].as_str()).unwrap_or("").to_owned();
-                self.bindings.insert("dependency".to_owned(), around::dependency(world, &o, &subject));
-            }
         }
         Ok(())
     }
 
-    fn ask(&mut self, mark: &Mark, node: &Node) {
+    fn ask(&mut self, world: &World, now: Time, mark: &Mark, node: &Node) {
         let id = self.id(mark);
         if let Decide::Follow { playbook, object } = &node.decide {
-            return self.follow(playbook, object.eval(&self.bindings));
+            return self.follow(world, now, playbook, object.eval(&self.bindings));
         }
         let missing = node.needs.iter().find_map(|n| {
             let why = self.have.get(&(mark.object.clone(), n.clone()))?.clone()?;
@@ -398,6 +441,10 @@ impl Walk {
                 self.state = State::Asking { id, question: node.ask.clone(), why: node.why.clone(), choices };
                 return;
             }
+            // Nobody is there to ask: what only an operator can tell is no gap in what was looked at.
+            (None, Err(_)) if matches!(node.decide, Decide::Operator(_)) => {
+                ("unknown".to_owned(), By::Cluster)
+            }
             (None, Err(why)) => {
                 self.unknown.push(Unknown { what: node.ask.clone(), why: why.clone() });
                 ("unknown".to_owned(), By::Cluster)
@@ -413,7 +460,7 @@ impl Walk {
             question: node.ask.clone(),
             answer,
             by,
-            evidence: self.cite(node),
+            evidence: self.cite(node, to.as_deref()),
             took_ms: std::mem::take(&mut self.spent_ms),
             choices,
             overruled: told.and(found.ok()),
@@ -422,25 +469,25 @@ impl Walk {
         self.steps.push(step);
         match to {
             Some(to) => self.at.node = to,
-            None => self.nothing(""),
+            None => self.nothing(world, now, ""),
         }
     }
 
-    fn follow(&mut self, playbook: &str, object: Result<Value, String>) {
+    fn follow(&mut self, world: &World, now: Time, playbook: &str, object: Result<Value, String>) {
         let next = object.ok().and_then(|v| facts::reference(&v));
-        let Some(next) = next else { return self.nothing("the next object is not there") };
+        let Some(next) = next else { return self.nothing(world, now, "the next object is not there") };
         let Some(book) = self.library.get(playbook).cloned() else {
-            return self.nothing(&format!("there is no playbook {playbook}"));
+            return self.nothing(world, now, &format!("there is no playbook {playbook}"));
         };
         // Two playbooks that lead into each other must end too.
         if self.marks.iter().any(|m| m.playbook.id == book.id && m.object == next) {
-            return self.nothing(&format!("{playbook} led back to itself"));
+            return self.nothing(world, now, &format!("{playbook} led back to itself"));
         }
         self.at = Mark { node: book.start.clone(), object: next, playbook: book };
     }
 
-    /// The evidence a node shows: texts, or proofs with their own source and time.
-    fn cite(&self, node: &Node) -> Vec<Evidence> {
+    /// The evidence a node shows: texts, or proofs with their own source and time; before the verdict also the judge's.
+    fn cite(&self, node: &Node, to: Option<&str>) -> Vec<Evidence> {
         let mut out = Vec::new();
         let source = node.needs.first().map_or("", |n| n.variables()[0]);
         for e in &node.show {
@@ -448,6 +495,17 @@ impl Walk {
                 self.citation(&value, source, &mut out);
             }
         }
+        if to == Some(JUDGED)
+            && let Some(judge) = self.bindings.get(JUDGE)
+        {
+            self.citation(&judge["evidence"], JUDGE, &mut out);
+        }
+        let mut seen = Vec::new();
+        out.retain(|e| {
+            let new = !seen.contains(&e.quote);
+            seen.push(e.quote.clone());
+            new
+        });
         out
     }
 
@@ -476,19 +534,88 @@ impl Walk {
         }
     }
 
-    fn conclude(&mut self, leaf: &Leaf) {
+    /// The verdict. Where the judge names a cause, it is that cause, explained by the leaf of it; only an operator who
+    /// overruled an answer goes another way.
+    fn conclude(&mut self, world: &World, now: Time, reached: Option<&Leaf>) {
         self.state = State::Done;
+        let first = self.judged.causes.first().cloned();
+        if self.overruled() {
+            match (reached, first) {
+                (Some(leaf), _) => self.of_leaf(leaf),
+                (None, Some(first)) => self.unknown.push(Unknown {
+                    what: "nothing else is proved".to_owned(),
+                    why: format!("you overruled an answer; the judge says {}: {}", first.cause, first.title),
+                }),
+                (None, None) => {}
+            }
+            return;
+        }
+        let Some(first) = first else {
+            match reached {
+                Some(leaf) => self.of_leaf(leaf),
+                None => {
+                    self.unseen();
+                    if self.unknown.is_empty() {
+                        let why = "the questions end here, and no rule names a cause";
+                        self.unknown
+                            .push(Unknown { what: "nothing is proved".to_owned(), why: why.to_owned() });
+                    }
+                }
+            }
+            return;
+        };
+        if &*first.cause == "unknown" {
+            let quote = first.evidence.first().map_or("", |e| e.quote.as_str());
+            self.unknown.push(Unknown { what: first.title.clone(), why: quote.to_owned() });
+            return;
+        }
+        let leaf = reached.filter(|l| l.cause == *first.cause).cloned();
+        match leaf.or_else(|| self.leaf_of(&first.cause)) {
+            Some(leaf) => {
+                self.at.object = first.shown_by.clone();
+                self.bind_for(world, now, &leaf);
+                self.verdict = Some(verdict(&first, leaf.explain.render(&self.bindings)));
+                if let Some(v) = &mut self.verdict {
+                    v.verify = leaf.verify.as_ref().map_or_else(String::new, |t| t.render(&self.bindings));
+                }
+                self.propose(&leaf);
+            }
+            None => {
+                let why = judge::rule(&first.rule)
+                    .map_or_else(String::new, |r| format!("\nWhy it matters: {}.", r.why));
+                let quote = first.evidence.first().map_or("", |e| e.quote.as_str());
+                self.verdict = Some(verdict(&first, format!("{quote}{why}")));
+            }
+        }
+    }
+
+    /// What the tree itself says, where the judge has no cause.
+    fn of_leaf(&mut self, leaf: &Leaf) {
         if leaf.cause == "unknown" {
             let why = leaf.explain.render(&self.bindings);
             self.unknown.push(Unknown { what: leaf.title.render(&self.bindings), why });
         } else {
+            if leaf.cause == "none" {
+                self.unseen();
+                if !self.unknown.is_empty() {
+                    // Nothing speaks against it in what could be seen; that proves nothing of the rest.
+                    return;
+                }
+            }
             self.verdict = Some(Verdict {
                 cause: leaf.cause.clone(),
                 title: leaf.title.render(&self.bindings),
                 explanation: leaf.explain.render(&self.bindings),
+                sure: Sure::Proved,
+                object: self.object.clone(),
+                container: None,
                 verify: leaf.verify.as_ref().map_or_else(String::new, |t| t.render(&self.bindings)),
             });
         }
+        self.propose(leaf);
+    }
+
+    fn propose(&mut self, leaf: &Leaf) {
         for r in &leaf.remedies {
             let wanted = r.when.as_ref().is_none_or(|w| w.eval(&self.bindings) == Ok(Value::Bool(true)));
             let target = r.target.eval(&self.bindings).ok().and_then(|v| facts::reference(&v));
@@ -499,15 +626,60 @@ impl Walk {
         }
     }
 
-    /// The tree has no more to say: nothing is proved.
-    fn nothing(&mut self, why: &str) {
-        self.state = State::Done;
+    /// The leaf that explains a cause: of this tree, else of another.
+    fn leaf_of(&self, cause: &str) -> Option<Leaf> {
+        let of = |book: &Playbook| book.verdicts.values().find(|l| l.cause == cause).cloned();
+        of(&self.at.playbook).or_else(|| self.library.books().find_map(|b| of(b)))
+    }
+
+    /// Binds what a leaf reads and no question on the way needed, as far as the World answers it.
+    fn bind_for(&mut self, world: &World, now: Time, leaf: &Leaf) {
+        let templates = [Some(&leaf.title), Some(&leaf.explain), leaf.verify.as_ref()];
+        let holes = templates.into_iter().flatten().flat_map(|t| t.holes());
+        let remedies = leaf
+            .remedies
+            .iter()
+            .flat_map(|r| r.when.iter().chain([&r.target]).chain(r.params.values().flat_map(|t| t.holes())));
+        let mut needs: Vec<&Need> =
+            holes.chain(remedies).flat_map(|e| e.variables()).filter_map(|v| Need::of_variable(&v)).collect();
+        needs.sort();
+        needs.dedup();
+        for need in needs {
+            let fetched = matches!(need, Need::Logs | Need::Classes | Need::Plugin | Need::Exec(_));
+            if !fetched {
+                // What is not there renders as `?`, as in every template.
+                let _ = self.bind(world, now, need);
+            }
+        }
+    }
+
+    fn unseen(&mut self) {
+        for (what, why) in &self.judged.unseen {
+            self.unknown.push(Unknown { what: format!("could not look at {what}"), why: why.clone() });
+        }
+    }
+
+    /// The tree has no more to say: what the judge proved still holds.
+    fn nothing(&mut self, world: &World, now: Time, why: &str) {
         if !why.is_empty() {
             self.unknown.push(Unknown {
                 what: "the playbook ended without a verdict".to_owned(),
                 why: why.to_owned(),
             });
         }
+        self.conclude(world, now, None);
+    }
+}
+
+fn verdict(found: &Found, explanation: String) -> Verdict {
+    Verdict {
+        cause: found.cause.to_string(),
+        title: found.title.clone(),
+        explanation,
+        sure: found.sure,
+        object: found.blamed.clone(),
+        container: found.container.clone(),
+        verify: String::new(),
     }
 }
 

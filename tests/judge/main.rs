@@ -4,6 +4,8 @@
 #[path = "../support"]
 mod support {
     pub mod captures;
+    #[path = "../../crates/sim/tests/support/drill.rs"]
+    pub mod drill;
     pub mod healthy;
     pub mod scene;
 }
@@ -13,6 +15,7 @@ mod explained;
 mod findings;
 mod kubectl_columns;
 mod near_misses;
+mod one_judge;
 mod playbooks;
 mod remedies;
 mod silence;

@@ -3,18 +3,47 @@
 use std::sync::Arc;
 
 use crate::support::captures;
+use khud::detect::{DetectConfig, Detector};
+use khud::judge::Answer;
 use khud::playbook::{self, By, Library, Playbook, Read, Reading, State, Walk, WalkOptions};
-use khud::world::{Kind, ObjectRef, World};
+use khud::world::{Change, Kind, ObjectRef, What, World};
 use serde_json::json;
 
 fn library() -> Arc<Library> {
     Arc::new(Library::embedded().unwrap())
 }
 
+/// The judge's answer about an object of a World, all of whose lists are there; logs come from the captures.
+fn judge(world: &World, object: &ObjectRef) -> Answer {
+    let mut detector = Detector::new(DetectConfig::default());
+    let mut changes = Vec::new();
+    for kind in Kind::WATCHED {
+        for slot in world.slots(kind) {
+            let meta = world.meta_at(kind, slot).unwrap();
+            let object = ObjectRef::new(kind.clone(), meta.namespace.clone(), meta.name.clone());
+            changes.push(Change { object, slot, what: What::Added });
+        }
+    }
+    detector.on_changes(world, &changes, captures::now());
+    loop {
+        let wanted = detector.wanted_logs();
+        if wanted.is_empty() {
+            break;
+        }
+        for tail in wanted {
+            let answer = captures::log(&tail);
+            let answer = answer.as_ref().map(String::as_str).map_err(String::as_str);
+            detector.on_log(world, &tail, answer, captures::now());
+        }
+    }
+    detector.answer(world, object, captures::now())
+}
+
 /// Walks to the end, logs answered from the captures.
 fn finish(walk: &mut Walk, world: &World) {
+    let answer = judge(world, &walk.object);
     for _ in 0..100 {
-        match walk.step(world, captures::now()).clone() {
+        match walk.step(world, captures::now(), &answer).clone() {
             State::Done | State::Asking { .. } => return,
             State::Reading => {
                 for read in walk.wants().to_vec() {
@@ -112,7 +141,7 @@ fn every_broken_pod_gets_its_cause() {
         ("prod", "payment-service-66ff9fc75c-vwzws", "crash.oom-limit"),
         ("ml-training", "llm-train-too-big", "schedule.insufficient"),
         ("ml-training", "waits-for-pvc", "volume.class-missing"),
-        ("production", "stuck-terminating", "unknown"),
+        ("production", "stuck-terminating", "delete.stuck"),
     ] {
         let walk = diagnose(&world, namespace, pod);
         if cause(&walk) != want {
@@ -133,23 +162,17 @@ fn a_verdict_quotes_what_proves_it_and_says_what_to_do() {
     let world = captures::world();
     let walk = diagnose(&world, "production", "config-error");
     let v = walk.verdict().unwrap();
-    assert_eq!(v.title, "database-new.production.svc.cluster.local does not resolve");
-    assert!(
-        v.explanation.contains("there is no service database-new in namespace production"),
-        "{}",
-        v.explanation
-    );
+    assert_eq!(v.title, "host database-new.production.svc.cluster.local does not resolve");
+    assert_eq!(v.container.as_deref(), Some("c"));
+    assert!(v.explanation.contains("no Service database-new in namespace production"), "{}", v.explanation);
     let log = walk.steps().iter().find(|s| s.id == "what-log-says").unwrap();
-    assert_eq!(log.evidence[0].source, "previous log of c");
-    assert_eq!(
-        log.evidence[0].quote,
-        "Error: getaddrinfo ENOTFOUND database-new.production.svc.cluster.local"
-    );
-    assert_eq!((log.by, log.took_ms), (By::Cluster, 6), "two reads of 3 ms");
+    let quote = "Error: getaddrinfo ENOTFOUND database-new.production.svc.cluster.local";
+    assert!(log.evidence.iter().any(|e| e.source == "log" && e.quote == quote), "{:?}", log.evidence);
+    assert_eq!(log.by, By::Cluster);
 
     let walk = diagnose(&world, "prod", "payment-service-66ff9fc75c-vwzws");
     let v = walk.verdict().unwrap();
-    assert!(v.title.contains("OOM at 180Mi limit"), "{}", v.title);
+    assert!(v.title.contains("memory limit of 180Mi"), "{}", v.title);
     let commands: Vec<String> = walk.proposals().iter().map(playbook::Proposal::command).collect();
     assert!(
         commands.iter().any(|c| c
@@ -171,11 +194,12 @@ fn a_verdict_quotes_what_proves_it_and_says_what_to_do() {
 }
 
 #[test]
-fn an_edited_branch_changes_the_verdict() {
+fn an_edited_leaf_explains_the_verdict_in_its_own_words() {
     let world = captures::world();
     let (file, text) = playbook::library::EMBEDDED[0];
-    let edited = text.replace("image.not-found: image-not-found", "image.not-found: image-auth");
-    assert_ne!(text, edited);
+    // A branch of one's own reads the judge's answer; the explanation is one's own, the cause is the judge's.
+    let edited =
+        text.replace("The registry says that {container.image} does not exist.", "Ask the release team.");
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join(file), edited).unwrap();
     std::fs::write(dir.path().join("broken.yaml"), "id: [").unwrap();
@@ -183,8 +207,8 @@ fn an_edited_branch_changes_the_verdict() {
     let errors = own.add_directory(dir.path());
     assert_eq!(errors.len(), 1, "one file is broken, the other still loads: {errors:?}");
     let walk = diagnose_with(&Arc::new(own), &world, ObjectRef::new(Kind::Pod, "production", "tag-absent"));
-    assert_eq!(cause(&walk), "image.auth");
-    assert_eq!(cause(&diagnose(&world, "production", "tag-absent")), "image.not-found");
+    assert_eq!(cause(&walk), "image.not-found");
+    assert!(walk.verdict().unwrap().explanation.starts_with("Ask the release team."));
 }
 
 #[test]
@@ -241,11 +265,10 @@ fn cluster_text_is_only_ever_a_value() {
     let mut walk =
         Walk::start(library.clone(), library.get("pod").unwrap().clone(), object, WalkOptions::default());
     let evil = "\x1b[2J{pod.namespace} \" || true || \"\u{202e} {log.lines";
-    while *walk.step(&world, captures::now()) == State::Reading {
-        for read in walk.wants().to_vec() {
-            walk.give(&read, Ok(Reading::Text(evil.to_owned())), 0);
-        }
-    }
+    let mut answer = judge(&world, &walk.object);
+    answer.causes[0].cause = "crash.application".into();
+    answer.causes[0].evidence[1].quote = evil.to_owned();
+    walk.step(&world, captures::now(), &answer);
     assert_eq!(cause(&walk), "crash.application");
     let v = walk.verdict().unwrap();
     assert!(v.explanation.contains("{pod.namespace} \" || true"), "{}", v.explanation);
@@ -272,12 +295,13 @@ fn a_node_that_goes_silent_and_comes_back() {
                 captures::apply(&mut world, kind, &e["object"]);
             }
         }
+        [Kind::Node, Kind::Pod].into_iter().for_each(|kind| captures::listed(&mut world, kind));
         diagnose_with(&library(), &world, ObjectRef::new(Kind::Node, "", "gpu-worker-042"))
     };
     assert_eq!(cause(&until(10.0)), "none");
     let silent = until(42.0);
     assert_eq!(cause(&silent), "node.not-ready");
-    assert!(silent.verdict().unwrap().title.contains("does not report"));
+    assert!(silent.verdict().unwrap().title.contains("stopped reporting"));
     assert_eq!(silent.proposals()[0].command(), "khud do cordon node/gpu-worker-042");
     assert_eq!(cause(&until(77.0)), "node.runtime-down", "container runtime is down, says the kubelet");
     assert_eq!(cause(&until(1000.0)), "none");
@@ -292,10 +316,9 @@ fn claims_services_and_lost_gpus() {
         diagnose_with(&library(), &world, object(Kind::PersistentVolumeClaim, &claim.namespace, &claim.name));
     assert_eq!(cause(&walk), "volume.class-missing", "{:?}", walk.steps());
 
-    for (name, want, last) in [
-        ("api-server-service", "none", "some-unready"),
-        ("unready-svc", "ready.probe", "pod/needs-something"),
-    ] {
+    for (name, want, last) in
+        [("api-server-service", "none", "empty"), ("unready-svc", "ready.probe", "pod/which-probe")]
+    {
         let walk = diagnose_with(&library(), &world, object(Kind::Service, "production", name));
         let end = walk.steps().last().unwrap();
         assert_eq!((cause(&walk), end.id.as_str()), (want, last), "{:?}", walk.steps());
@@ -307,6 +330,6 @@ fn claims_services_and_lost_gpus() {
     node["metadata"]["labels"]["nvidia.com/gpu.count"] = json!("16");
     captures::apply(&mut world, Kind::Node, &node);
     let walk = diagnose_with(&library(), &world, object(Kind::Node, "", "gpu-worker-042"));
-    assert_eq!(cause(&walk), "gpu.plugin", "{:?}", walk.steps());
+    assert_eq!(cause(&walk), "gpu.vanished", "{:?}", walk.steps());
     assert!(walk.steps().iter().any(|s| s.id == "gpu/plugin" && s.answer == "no"), "{:?}", walk.steps());
 }

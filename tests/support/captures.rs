@@ -55,8 +55,14 @@ pub fn world() -> World {
         for item in list["response"]["json"]["items"].as_array().unwrap() {
             apply(&mut world, kind.clone(), item);
         }
+        listed(&mut world, kind.clone());
     }
     world
+}
+
+/// The list of the kind is complete.
+pub fn listed(world: &mut World, kind: Kind) {
+    world.apply(Delta::ListEnd { kind, namespace: "".into() }, &mut Vec::new());
 }
 
 /// What the API server answered for a log, or the sentence of its refusal.

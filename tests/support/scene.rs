@@ -331,6 +331,12 @@ impl Scene {
 
     /// Feeds it all to a detector, answers the logs it asks for, and says what fires.
     pub fn see(self) -> Vec<Arc<Finding>> {
+        let (_, detector, _) = self.play();
+        detector.findings().iter().filter(|f| f.state == State::Firing).cloned().collect()
+    }
+
+    /// The same, with the World and the moment it is looked at.
+    pub fn play(self) -> (World, Detector, Time) {
         let (mut world, mut detector) = (World::new(), Detector::new(DetectConfig::default()));
         let mut changes = Vec::new();
         let mut list = |kind: Kind, records: Vec<Record>| {
@@ -383,7 +389,7 @@ impl Scene {
         while let Some(at) = detector.next_timer().filter(|at| *at <= later) {
             detector.on_timer(&world, at);
         }
-        detector.findings().iter().filter(|f| f.state == State::Firing).cloned().collect()
+        (world, detector, later)
     }
 }
 

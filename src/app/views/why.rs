@@ -11,6 +11,7 @@ use crate::app::views::list::What;
 use crate::app::views::timeline;
 use crate::config::Id;
 use crate::detect::timeline::{Entry, What as EntryOf};
+use crate::playbook::library::ANY;
 use crate::playbook::tree::Playbook;
 use crate::playbook::walk::{Read, Reading, State, Walk, WalkOptions};
 use crate::remedy::{self, Params};
@@ -77,9 +78,11 @@ pub fn open(model: &mut Model, asked: ObjectRef) -> Vec<Effect> {
         finding.iter().flat_map(|f| model.data.detector.affected(&f.key)).collect();
     affected.sort();
     let named = finding.and_then(|f| model.library.get(&f.playbook));
-    let books = [named, model.library.about(&asked.kind), model.library.about(&Kind::Pod)];
+    let own = model.library.about(&asked.kind).filter(|b| b.about.contains(&asked.kind));
+    let books = [named, own, model.library.about(&Kind::Pod), model.library.about(&asked.kind)];
     let fitting = |book: &Arc<Playbook>| {
-        let about = |o: &ObjectRef| book.about.contains(&o.kind);
+        let any = book.id == ANY;
+        let about = |o: &ObjectRef| any && *o == asked || book.about.contains(&o.kind);
         let sick = || affected.iter().find(|o| about(o)).cloned();
         // Workloads are understood through their pods.
         let pod = || first_pod(model, &asked).filter(&about);
@@ -91,6 +94,8 @@ pub fn open(model: &mut Model, asked: ObjectRef) -> Vec<Effect> {
         return Vec::new();
     };
     let options = WalkOptions { intrusive: false, operator: true };
+    let data = &mut model.data;
+    data.detector.ask(&data.world, &object, data.now);
     model.next_id += 1;
     let view = WhyView {
         id: model.next_id,
@@ -126,7 +131,8 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
             continue;
         }
         let before = why.walk.steps().len();
-        why.walk.step(&data.world, data.now);
+        let answer = data.detector.answer(&data.world, &why.walk.object, data.now);
+        why.walk.step(&data.world, data.now, &answer);
         why.flying.retain(|r| why.walk.wants().contains(r));
         for read in why.walk.wants() {
             if !why.flying.contains(read) {

@@ -1,0 +1,108 @@
+//! One look at a cluster: its lists, the logs that rules ask for, and what the judge makes of both.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::app::executor::needs;
+use crate::app::executor::probe::{PATIENCE, Session};
+use crate::cluster::Connection;
+use crate::cluster::feed::Scope;
+use crate::detect::{DetectConfig, Detector};
+use crate::judge::Answer;
+use crate::world::ask::LogTail;
+use crate::world::{Kind, ObjectRef};
+
+/// How long a look waits for every source's answer.
+pub const LOOK: Duration = Duration::from_secs(10);
+
+pub struct Look {
+    pub session: Session,
+    pub detector: Detector,
+    /// Log tails on their way, for the rules that asked.
+    logs: JoinSet<(LogTail, Result<String, String>)>,
+}
+
+impl Look {
+    pub fn start(connection: Connection, scope: &Scope, config: DetectConfig) -> Look {
+        let session = Session::start(connection, scope, Kind::WATCHED);
+        Look { session, detector: Detector::new(config), logs: JoinSet::new() }
+    }
+
+    /// Looks until every source has answered and every log that a rule wanted was read, or for as long as asked.
+    pub async fn run(&mut self, watch: Option<Duration>) {
+        let began = Instant::now();
+        let deadline = began + watch.unwrap_or(LOOK);
+        while Instant::now() < deadline {
+            self.fetch_logs();
+            if watch.is_none() && self.session.settled() && self.logs.is_empty() {
+                return;
+            }
+            if watch.is_none() && self.session.hopeless() && began.elapsed() > PATIENCE {
+                return;
+            }
+            if self.turn(deadline).await.is_break() {
+                return;
+            }
+        }
+    }
+
+    /// What the judge answers about an object, with the logs it wants for that read within the time of a look.
+    pub async fn ask(&mut self, object: &ObjectRef) -> Answer {
+        let deadline = Instant::now() + LOOK;
+        self.detector.ask(&self.session.world, object, self.session.now());
+        loop {
+            self.fetch_logs();
+            let answer = self.answer(object);
+            let over = Instant::now() >= deadline;
+            if !answer.waiting || over || self.turn(deadline).await.is_break() {
+                // What did not come in time is no longer waited for; the answer says which log it lacks.
+                let mut answer = self.answer(object);
+                if std::mem::take(&mut answer.waiting) {
+                    answer.unseen.push(("a log".to_owned(), "it did not come in time".to_owned()));
+                }
+                return answer;
+            }
+        }
+    }
+
+    fn answer(&self, object: &ObjectRef) -> Answer {
+        self.detector.answer(&self.session.world, object, self.session.now())
+    }
+
+    /// Waits for the next thing that happens and takes it in; breaks on ctrl-c.
+    async fn turn(&mut self, deadline: Instant) -> std::ops::ControlFlow<()> {
+        let now = self.session.now();
+        let timer = self.detector.next_timer().map(|t| (t.0 - now.0).max(10));
+        let wait = Duration::from_millis(timer.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(60_000));
+        let wake = deadline.min(Instant::now() + wait);
+        tokio::select! {
+            changes = self.session.next() => {
+                let now = self.session.now();
+                self.detector.on_changes(&self.session.world, &changes, now);
+            }
+            Some(Ok((tail, result))) = self.logs.join_next() => {
+                let now = self.session.now();
+                let answer = result.as_deref().map_err(String::as_str);
+                self.detector.on_log(&self.session.world, &tail, answer, now);
+            }
+            () = tokio::time::sleep_until(wake) => {
+                let now = self.session.now();
+                self.detector.on_timer(&self.session.world, now);
+            }
+            _ = tokio::signal::ctrl_c() => return std::ops::ControlFlow::Break(()),
+        }
+        std::ops::ControlFlow::Continue(())
+    }
+
+    fn fetch_logs(&mut self) {
+        for tail in self.detector.wanted_logs() {
+            let connection = self.session.connection.clone();
+            self.logs.spawn(async move {
+                let result = needs::read_log(&connection, &tail).await;
+                (tail, result)
+            });
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What the judge says when somebody asks about one object: the answer behind `diagnose` and every decision tree.
+
+use std::collections::BTreeSet;
+
+use super::detector::Detector;
+use super::finding::{Finding, State};
+use crate::judge::answer::{self, Answer, Found};
+use crate::judge::{Diagnosed, Diagnosis, Key, Out, Part, judge};
+use crate::world::{Kind, Object, ObjectRef, Phase, Pod, Time, World};
+
+/// Pods of a workload whose logs are read because somebody asks about the workload.
+const READ: usize = 3;
+/// Objects that somebody asked about last and whose logs are followed.
+const FOLLOWED: usize = 32;
+
+impl Detector {
+    /// Somebody asks about an object: the logs of its running containers are worth a read, and `wanted_logs` has them.
+    /// What that changes is reported by the next `on_timer`, which is due at once.
+    pub fn ask(&mut self, world: &World, object: &ObjectRef, now: Time) {
+        let running = |p: &Pod| p.phase == Phase::Running && p.meta.deleting.is_none();
+        let pods = pods_of(world, object).into_iter().filter(|p| running(p)).take(READ);
+        let pods: Vec<ObjectRef> = pods.map(Object::reference).collect();
+        if self.asked.len() + pods.len() > FOLLOWED {
+            self.asked.clear();
+        }
+        for pod in pods {
+            self.asked.insert(pod.clone());
+            self.queue(pod);
+        }
+        self.unreported = self.settle(world, now);
+        self.just_asked = true;
+    }
+
+    /// What is wrong with the object: the causes of its findings and of its parts, as `scan` lists them.
+    pub fn answer(&self, world: &World, object: &ObjectRef, now: Time) -> Answer {
+        let mut keys: Vec<&Key> = self.groups.of(object).iter().chain(self.groups.at_root(object)).collect();
+        let parts = parts_of(world, object);
+        keys.extend(parts.iter().flat_map(|o| self.groups.of(o)));
+        let mut seen = BTreeSet::new();
+        keys.retain(|k| seen.insert(*k));
+        let mut answer = Answer {
+            causes: keys.into_iter().filter_map(|k| self.found(k, object)).collect(),
+            waiting: self.waits_for_logs(world, object),
+            unseen: answer::unseen(world, object),
+            ruled: answer::ruled(&object.kind),
+        };
+        if answer.causes.is_empty() {
+            answer.causes = self.asked_alone(world, object, now);
+        }
+        answer.sort();
+        answer
+    }
+
+    fn waits_for_logs(&self, world: &World, object: &ObjectRef) -> bool {
+        let root = world.root(object);
+        let mut pods = pods_of(world, object).into_iter().map(|p| world.root(&p.reference()));
+        self.logs.waits_for(&root) || pods.any(|r| self.logs.waits_for(&r))
+    }
+
+    /// What a finding says of the object: in its own words where the object itself shows the cause.
+    fn found(&self, key: &Key, object: &ObjectRef) -> Option<Found> {
+        let group = self.groups.get(key)?;
+        let finding = group.finding.as_ref().filter(|f| f.state != State::Resolving)?;
+        let own = group.members.get(object).filter(|d| d.part == Part::Member);
+        Some(match own {
+            Some(own) => of_diagnosis(own, object),
+            None => of_finding(finding, group.members.iter()),
+        })
+    }
+
+    /// What the rules say where nobody is told of it unasked: an eviction of yesterday, a restart long over.
+    fn asked_alone(&self, world: &World, object: &ObjectRef, now: Time) -> Vec<Found> {
+        let asked = BTreeSet::from([object.clone()]);
+        let mut out = Out::default();
+        judge(&self.ctx(world, now, &asked), object, &mut out);
+        out.signals.iter().map(|d| of_diagnosis(d, object)).collect()
+    }
+}
+
+fn of_diagnosis(d: &Diagnosis, object: &ObjectRef) -> Found {
+    Found {
+        rule: d.rule.clone(),
+        cause: d.cause.clone(),
+        severity: d.severity,
+        sure: d.sure,
+        blamed: d.key.root.clone(),
+        shown_by: object.clone(),
+        container: d.container.clone(),
+        title: d.title.clone(),
+        row: d.row.clone(),
+        evidence: d.evidence.clone(),
+        since: d.since,
+        playbook: d.playbook.clone(),
+    }
+}
+
+fn of_finding<'a>(f: &Finding, members: impl Iterator<Item = (&'a ObjectRef, &'a Diagnosis)>) -> Found {
+    let mut shows = members.filter(|(_, d)| d.part == Part::Member && d.title == f.title);
+    Found {
+        rule: f.rule.clone(),
+        cause: f.cause.clone(),
+        severity: f.severity,
+        sure: f.sure,
+        blamed: f.fix().clone(),
+        shown_by: shows.next().map_or_else(|| f.object.clone(), |(o, _)| o.clone()),
+        container: f.container.clone(),
+        title: f.title.clone(),
+        row: f.row.clone(),
+        evidence: f.evidence.clone(),
+        since: f.since,
+        playbook: f.playbook.clone(),
+    }
+}
+
+/// The pods that do the work of an object: itself, a workload's or a Job's.
+fn pods_of<'w>(world: &'w World, object: &ObjectRef) -> Vec<&'w Pod> {
+    if object.kind == Kind::Pod {
+        return world.pods.find(&object.namespace, &object.name).into_iter().collect();
+    }
+    let owns = object.kind.workload() || matches!(object.kind, Kind::Job | Kind::CronJob);
+    let Some(meta) = world.meta(object).filter(|_| owns) else { return Vec::new() };
+    let mut owners = vec![meta.uid.clone()];
+    owners.extend(world.replica_sets_of(&meta.uid).map(|(_, r)| r.meta.uid.clone()));
+    if object.kind == Kind::CronJob {
+        let runs = world.jobs.values().filter(|j| j.meta.owner.as_ref().is_some_and(|o| o.uid == meta.uid));
+        owners.extend(runs.map(|j| j.meta.uid.clone()));
+    }
+    let mut pods: Vec<&Pod> = owners.iter().flat_map(|u| world.pods_of(u)).map(|(_, p)| p).collect();
+    pods.sort_by_key(|p| (p.ready, p.meta.name.clone()));
+    pods
+}
+
+/// The objects whose trouble is the object's own: its pods, ReplicaSets and runs.
+fn parts_of(world: &World, object: &ObjectRef) -> Vec<ObjectRef> {
+    if object.kind == Kind::Pod {
+        return Vec::new();
+    }
+    let mut out: Vec<ObjectRef> = pods_of(world, object).into_iter().map(Object::reference).collect();
+    if let Some(meta) = world.meta(object) {
+        out.extend(world.replica_sets_of(&meta.uid).map(|(_, r)| r.reference()));
+        if object.kind == Kind::CronJob {
+            let runs =
+                world.jobs.values().filter(|j| j.meta.owner.as_ref().is_some_and(|o| o.uid == meta.uid));
+            out.extend(runs.map(Object::reference));
+        }
+    }
+    out
+}
