@@ -81,71 +81,69 @@ const COUNTERS: [Counter; 21] = [
     }),
 ];
 
-impl Engine {
-    /// The state of each GPU of a node now.
-    pub(super) fn gpus_of(&self, machine: &Machine, now: Timestamp) -> Vec<GpuState> {
-        let Some(gpu) = &machine.gpu else { return Vec::new() };
-        let total = gpu.memory.0 / MIB;
-        let reserved = (total * 0.0073).round();
-        (0..gpu.count)
-            .map(|index| {
-                let noise = (mix(fnv(format!("{}{index}", machine.name).as_bytes())) % 1000) as f64 / 1000.0;
-                let mut state = GpuState {
-                    used_mib: 4.0,
-                    reserved_mib: reserved,
-                    watts: 68.0 + 6.0 * noise,
-                    temp: 29.0 + 4.0 * noise,
-                    ..GpuState::default()
-                };
-                let holder = self
-                    .cache
-                    .on_node(&machine.name)
-                    .filter_map(|p| self.runs.get(super::object::uid(p)))
-                    .find(|r| r.gpus.contains(&index) && !r.done);
-                if let Some(run) = holder {
-                    used_by(run, &mut state, now, noise);
-                }
-                state.used_mib = state.used_mib.min(total - reserved);
-                state.free_mib = total - reserved - state.used_mib;
-                state
-            })
-            .collect()
-    }
+/// The state of each GPU of a node now.
+pub(super) fn gpus_of(engine: &Engine, machine: &Machine, now: Timestamp) -> Vec<GpuState> {
+    let Some(gpu) = &machine.gpu else { return Vec::new() };
+    let total = gpu.memory.0 / MIB;
+    let reserved = (total * 0.0073).round();
+    (0..gpu.count)
+        .map(|index| {
+            let noise = (mix(fnv(format!("{}{index}", machine.name).as_bytes())) % 1000) as f64 / 1000.0;
+            let mut state = GpuState {
+                used_mib: 4.0,
+                reserved_mib: reserved,
+                watts: 68.0 + 6.0 * noise,
+                temp: 29.0 + 4.0 * noise,
+                ..GpuState::default()
+            };
+            let holder = engine
+                .cache
+                .on_node(&machine.name)
+                .filter_map(|p| engine.runs.get(super::object::uid(p)))
+                .find(|r| r.gpus.contains(&index) && !r.done);
+            if let Some(run) = holder {
+                used_by(run, &mut state, now, noise);
+            }
+            state.used_mib = state.used_mib.min(total - reserved);
+            state.free_mib = total - reserved - state.used_mib;
+            state
+        })
+        .collect()
+}
 
-    /// What dcgm-exporter on a node answers to `/metrics`.
-    pub(super) fn dcgm_text(&self, node: &str, now: Timestamp) -> String {
-        let Some(machine) = self.machines.get(node) else { return String::new() };
-        let Some(gpu) = machine.gpu.as_ref().filter(|_| machine.nvml) else { return String::new() };
-        let states = self.gpus_of(machine, now);
-        let up = super::kubelet::since(machine.booted, now).as_secs_f64();
-        let mut out = String::new();
-        for (name, kind, help, value) in COUNTERS {
-            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
-            for (i, state) in states.iter().enumerate() {
-                let i = i as u32;
+/// What dcgm-exporter on a node answers to `/metrics`.
+pub(super) fn dcgm_text(engine: &Engine, node: &str, now: Timestamp) -> String {
+    let Some(machine) = engine.machines.get(node) else { return String::new() };
+    let Some(gpu) = machine.gpu.as_ref().filter(|_| machine.nvml) else { return String::new() };
+    let states = gpus_of(engine, machine, now);
+    let up = super::kubelet::since(machine.booted, now).as_secs_f64();
+    let mut out = String::new();
+    for (name, kind, help, value) in COUNTERS {
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (i, state) in states.iter().enumerate() {
+            let i = i as u32;
+            let _ = write!(
+                out,
+                "{name}{{gpu=\"{i}\",UUID=\"{}\",pci_bus_id=\"00000000:{:02X}:00.0\",device=\"nvidia{i}\",modelName=\"{}\",hostname=\"{node}\",DCGM_FI_DRIVER_VERSION=\"{}\"",
+                gpu_uuid(node, i),
+                0x18 + i * 0x11,
+                gpu.product.replace('-', " "),
+                machine.driver,
+            );
+            if let Some([pod, ns, container, uid]) = &state.holder {
                 let _ = write!(
                     out,
-                    "{name}{{gpu=\"{i}\",UUID=\"{}\",pci_bus_id=\"00000000:{:02X}:00.0\",device=\"nvidia{i}\",modelName=\"{}\",hostname=\"{node}\",DCGM_FI_DRIVER_VERSION=\"{}\"",
-                    gpu_uuid(node, i),
-                    0x18 + i * 0x11,
-                    gpu.product.replace('-', " "),
-                    machine.driver,
+                    ",container=\"{container}\",namespace=\"{ns}\",pod=\"{pod}\",pod_uid=\"{uid}\""
                 );
-                if let Some([pod, ns, container, uid]) = &state.holder {
-                    let _ = write!(
-                        out,
-                        ",container=\"{container}\",namespace=\"{ns}\",pod=\"{pod}\",pod_uid=\"{uid}\""
-                    );
-                }
-                if name == "DCGM_FI_DEV_XID_ERRORS" {
-                    let message = if state.xid == 0 { "No Error" } else { "XID error" };
-                    let _ = write!(out, ",err_code=\"{}\",err_msg=\"{message}\"", state.xid);
-                }
-                let _ = writeln!(out, "}} {}", plain(value(state, up)));
             }
+            if name == "DCGM_FI_DEV_XID_ERRORS" {
+                let message = if state.xid == 0 { "No Error" } else { "XID error" };
+                let _ = write!(out, ",err_code=\"{}\",err_msg=\"{message}\"", state.xid);
+            }
+            let _ = writeln!(out, "}} {}", plain(value(state, up)));
         }
-        out
     }
+    out
 }
 
 /// Numbers as the exporter prints them: integers without a point.

@@ -4,7 +4,9 @@ use serde_json::Value;
 use crate::api::store::{Change, ChangeKind, Object};
 
 use super::engine::{Engine, Work};
+use super::kubelet::{crash, node};
 use super::object::{self, Key, map_selects, selects, text};
+use super::scheduler;
 
 /// The resources somebody here reconciles or reads.
 pub const WATCHED: [&str; 20] = [
@@ -124,7 +126,7 @@ impl Engine {
         let old = change.old.as_ref();
         if old.is_none() || gone || seen_by_services(old, pod) {
             self.add_selecting(pod, old, &key.ns);
-            if self.load_is_shared() {
+            if crash::load_is_shared(self) {
                 self.add(Work::Rematch);
             }
         }
@@ -158,7 +160,7 @@ impl Engine {
         let node = &change.object;
         let name = object::name(node);
         if gone {
-            self.node_deleted(&name.into());
+            node::node_deleted(self, &name.into());
         } else {
             self.add(Work::Node(name.into()));
         }
@@ -181,7 +183,7 @@ impl Engine {
     /// Pods that did not fit get another chance.
     pub(crate) fn retry_pending(&mut self) {
         if !self.pending.is_empty() {
-            self.misplaced_retry();
+            scheduler::misplaced_retry(self);
             self.add(Work::Schedule);
         }
     }

@@ -13,12 +13,20 @@ use crate::scenario::format::{Behaviour, Misfit};
 
 use super::cache::Cache;
 use super::chance::Chance;
+use super::controllers::{
+    Controller, CronJobController, DaemonSetController, DeploymentController, DisruptionController,
+    EndpointSliceController, GarbageCollector, JobController, NamespaceController, NodeController,
+    QuotaController, ReplicaSetController, StatefulSetController, VolumeController, nodes,
+};
 use super::events::{Recorder, Said, Source};
 use super::images::Registry;
+use super::kubelet::Kubelet;
 use super::kubelet::{Machine, PodRun, PodTimer, Replacement};
+use super::kubelet::{crash, node, pressure, run};
 use super::object::{self, Key};
 use super::player::Player;
 use super::resources::Allocations;
+use super::scheduler::Scheduler;
 
 /// Something to reconcile. Queued once however often it is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -290,35 +298,35 @@ impl Engine {
 
     fn reconcile(&mut self, work: Work) {
         match work {
-            Work::Deployment(key) => self.sync_deployment(&key),
-            Work::ReplicaSet(key) => self.sync_replica_set(&key),
-            Work::StatefulSet(key) => self.sync_stateful_set(&key),
-            Work::DaemonSet(key) => self.sync_daemon_set(&key),
-            Work::Job(key) => self.sync_job(&key),
-            Work::CronJob(key) => self.sync_cron_job(&key),
-            Work::Service(key) => self.sync_service(&key),
-            Work::Budget(key) => self.sync_budget(&key),
-            Work::Quota(ns) => self.sync_quota(&ns),
-            Work::Namespace(name) => self.sync_namespace(&name),
-            Work::Claim(key) => self.sync_claim(&key),
-            Work::Node(name) => self.sync_node(&name),
-            Work::Pod(key) => self.kubelet_sees(&key),
-            Work::Schedule => self.schedule(),
-            Work::Rematch => self.rematch(),
-            Work::Collect(uid) => self.collect(&uid),
+            Work::Deployment(key) => DeploymentController::sync(self, &key),
+            Work::ReplicaSet(key) => ReplicaSetController::sync(self, &key),
+            Work::StatefulSet(key) => StatefulSetController::sync(self, &key),
+            Work::DaemonSet(key) => DaemonSetController::sync(self, &key),
+            Work::Job(key) => JobController::sync(self, &key),
+            Work::CronJob(key) => CronJobController::sync(self, &key),
+            Work::Service(key) => EndpointSliceController::sync(self, &key),
+            Work::Budget(key) => DisruptionController::sync(self, &key),
+            Work::Quota(ns) => QuotaController::sync(self, &ns),
+            Work::Namespace(name) => NamespaceController::sync(self, &name),
+            Work::Claim(key) => VolumeController::sync(self, &key),
+            Work::Node(name) => NodeController::sync(self, &name),
+            Work::Pod(key) => Kubelet::sync(self, &key),
+            Work::Schedule => Scheduler::sync(self, &()),
+            Work::Rematch => crash::rematch(self),
+            Work::Collect(uid) => GarbageCollector::sync(self, &uid),
         }
     }
 
     fn fire(&mut self, timer: Timer) {
         match timer {
             Timer::Work(work) => self.add(work),
-            Timer::Pod(uid, what) => self.pod_timer(&uid, what),
-            Timer::Leases => self.renew_leases(),
-            Timer::Lost(node) => self.lease_ran_out(&node),
-            Timer::Evict(uid) => self.evict_for_taint(&uid),
-            Timer::Pressure(node) => self.relieve_pressure(&node),
-            Timer::Orphans(node) => self.collect_orphans(&node),
-            Timer::Boot(node) => self.boot_replacement(&node),
+            Timer::Pod(uid, what) => run::pod_timer(self, &uid, what),
+            Timer::Leases => node::renew_leases(self),
+            Timer::Lost(node) => nodes::lease_ran_out(self, &node),
+            Timer::Evict(uid) => nodes::evict_for_taint(self, &uid),
+            Timer::Pressure(node) => pressure::relieve_pressure(self, &node),
+            Timer::Orphans(node) => nodes::collect_orphans(self, &node),
+            Timer::Boot(node) => node::boot_replacement(self, &node),
             Timer::Step(index, round) => self.play_step(index, round),
             Timer::Expire => self.expire_events(),
         }

@@ -19,6 +19,7 @@ use super::logs::{self, Line, Words};
 use super::node_http::Reply;
 use super::object::{self, text};
 use super::shell;
+use super::{node_http, usage};
 
 /// What a kubelet hears when it asks a runtime that is down.
 pub(super) const NO_RUNTIME: &str = "rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix /run/containerd/containerd.sock: connect: connection refused\"";
@@ -26,134 +27,125 @@ pub(super) const NO_RUNTIME: &str = "rpc error: code = Unavailable desc = connec
 /// Lines sent to a reader in one piece.
 const PIECE: usize = 200;
 
-impl Engine {
-    pub(super) fn run_of(&self, ns: &str, pod: &str) -> Result<&PodRun, Status> {
-        let object = self.cache.find("pods", ns, pod).ok_or_else(|| Status::not_found("pods", pod))?;
-        self.runs
-            .get(object::uid(object))
-            .ok_or_else(|| Status::bad_request(format!("pod {pod} does not have a host assigned")))
-    }
+pub(super) fn run_of<'a>(engine: &'a Engine, ns: &str, pod: &str) -> Result<&'a PodRun, Status> {
+    let object = engine.cache.find("pods", ns, pod).ok_or_else(|| Status::not_found("pods", pod))?;
+    engine
+        .runs
+        .get(object::uid(object))
+        .ok_or_else(|| Status::bad_request(format!("pod {pod} does not have a host assigned")))
+}
 
-    /// The run a log is asked of; the errors are worded as captured (captures/logs/400-*).
-    fn logged_run(&self, ns: &str, pod: &str, o: &LogOptions) -> Result<(Run, String), Status> {
-        let run = self.run_of(ns, pod)?;
-        let mains = run.containers.iter().find(|c| !c.init).map(|c| c.name.clone()).unwrap_or_default();
-        let name = if o.container.is_empty() { mains } else { o.container.clone() };
-        let (_, c) = run
-            .container(&name)
-            .ok_or_else(|| Status::bad_request(format!("container {name} is not valid for pod {pod}")))?;
-        if o.previous {
-            // After a crash the run that ended last is the one before the next.
-            let previous = match (&c.state, c.attempt) {
-                (State::Ended(_), n)
-                    if n > 0 && c.reason.as_ref().is_some_and(|r| r.0 == "CrashLoopBackOff") =>
-                {
-                    c.run.clone()
-                }
-                _ => c.previous.clone(),
-            };
-            let found = previous.map(|r| (r, name.clone()));
-            return found.ok_or_else(|| {
-                Status::bad_request(format!(
-                    "previous terminated container {name:?} in pod {pod:?} not found"
-                ))
-            });
-        }
-        c.run.clone().map(|r| (r, name.clone())).ok_or_else(|| {
-            let why = match c.reason.as_ref().map(|r| r.0.as_str()) {
-                Some("ErrImagePull" | "ImagePullBackOff") => "trying and failing to pull image",
-                Some("InvalidImageName") => "InvalidImageName",
-                Some("ErrImageNeverPull") => "ErrImageNeverPull",
-                Some("CreateContainerConfigError") => "CreateContainerConfigError",
-                _ if !c.init
-                    && run.inits > 0
-                    && !run
-                        .containers
-                        .iter()
-                        .take(run.inits)
-                        .all(|i| i.ended().is_some_and(|e| e.code == 0)) =>
-                {
-                    "PodInitializing"
-                }
-                _ => "ContainerCreating",
-            };
-            Status::bad_request(format!("container {name:?} in pod {pod:?} is waiting to start: {why}"))
-        })
-    }
-
-    fn lines_of(
-        &self,
-        ns: &str,
-        pod: &str,
-        run: &Run,
-        name: &str,
-        from: Option<jiff::Timestamp>,
-    ) -> Vec<Line> {
-        let Ok(pod_run) = self.run_of(ns, pod) else { return Vec::new() };
-        let container = pod_run.container(name).map(|c| c.1);
-        let idle = container.map_or(0.0, |c| pod_run.container_memory(c, self.now()));
-        let memory = |t: Duration| run.behaviour.memory.as_ref().map_or(idle, |m| m.at(t));
-        logs::lines(run, &Words { run: pod_run, memory: &memory }, from, self.now())
-    }
-
-    /// The id of a container whose log the runtime does not give away, because it is down.
-    fn unreadable(&self, ns: &str, pod: &str, container: &str) -> Option<String> {
-        let run = self.run_of(ns, pod).ok()?;
-        let down = self.machines.get(&run.node).is_some_and(|m| !m.runtime);
-        run.container(container).filter(|_| down)?.1.id.clone()
-    }
-
-    fn usage(&self) -> Option<Usage> {
-        if !self.metrics_server {
-            return None;
-        }
-        let now = self.now();
-        let window = Duration::from_secs(15);
-        let mut usage = Usage::default();
-        let mut names: Vec<&Arc<str>> =
-            self.machines.iter().filter(|(_, m)| m.kubelet).map(|(n, _)| n).collect();
-        names.sort();
-        for name in names {
-            let (cpu, memory) = self.node_usage(name, now);
-            usage.nodes.push(NodeUsage {
-                name: name.to_string(),
-                timestamp: now,
-                window,
-                amount: Amount { cpu_cores: cpu, memory_bytes: memory as u64 },
-            });
-        }
-        for (key, pod) in self.cache.all("pods") {
-            let Some(run) =
-                self.runs.get(object::uid(pod)).filter(|r| r.containers.iter().any(|c| c.running()))
-            else {
-                continue;
-            };
-            if !self.machines.get(&run.node).is_some_and(|m| m.kubelet) {
-                continue;
+/// The run a log is asked of; the errors are worded as captured (captures/logs/400-*).
+fn logged_run(engine: &Engine, ns: &str, pod: &str, o: &LogOptions) -> Result<(Run, String), Status> {
+    let run = run_of(engine, ns, pod)?;
+    let mains = run.containers.iter().find(|c| !c.init).map(|c| c.name.clone()).unwrap_or_default();
+    let name = if o.container.is_empty() { mains } else { o.container.clone() };
+    let (_, c) = run
+        .container(&name)
+        .ok_or_else(|| Status::bad_request(format!("container {name} is not valid for pod {pod}")))?;
+    if o.previous {
+        // After a crash the run that ended last is the one before the next.
+        let previous = match (&c.state, c.attempt) {
+            (State::Ended(_), n) if n > 0 && c.reason.as_ref().is_some_and(|r| r.0 == "CrashLoopBackOff") => {
+                c.run.clone()
             }
-            let containers = run.containers.iter().filter(|c| c.running()).map(|c| {
-                let amount = Amount {
-                    cpu_cores: run.container_cpu(c, now),
-                    memory_bytes: run.container_memory(c, now) as u64,
-                };
-                (c.name.clone(), amount)
-            });
-            usage.pods.push(PodUsage {
-                ns: key.ns.to_string(),
-                name: key.name.to_string(),
-                timestamp: now,
-                window,
-                containers: containers.collect(),
-            });
-        }
-        Some(usage)
+            _ => c.previous.clone(),
+        };
+        let found = previous.map(|r| (r, name.clone()));
+        return found.ok_or_else(|| {
+            Status::bad_request(format!("previous terminated container {name:?} in pod {pod:?} not found"))
+        });
     }
+    c.run.clone().map(|r| (r, name.clone())).ok_or_else(|| {
+        let why = match c.reason.as_ref().map(|r| r.0.as_str()) {
+            Some("ErrImagePull" | "ImagePullBackOff") => "trying and failing to pull image",
+            Some("InvalidImageName") => "InvalidImageName",
+            Some("ErrImageNeverPull") => "ErrImageNeverPull",
+            Some("CreateContainerConfigError") => "CreateContainerConfigError",
+            _ if !c.init
+                && run.inits > 0
+                && !run.containers.iter().take(run.inits).all(|i| i.ended().is_some_and(|e| e.code == 0)) =>
+            {
+                "PodInitializing"
+            }
+            _ => "ContainerCreating",
+        };
+        Status::bad_request(format!("container {name:?} in pod {pod:?} is waiting to start: {why}"))
+    })
+}
+
+fn lines_of(
+    engine: &Engine,
+    ns: &str,
+    pod: &str,
+    run: &Run,
+    name: &str,
+    from: Option<jiff::Timestamp>,
+) -> Vec<Line> {
+    let Ok(pod_run) = run_of(engine, ns, pod) else { return Vec::new() };
+    let container = pod_run.container(name).map(|c| c.1);
+    let idle = container.map_or(0.0, |c| pod_run.container_memory(c, engine.now()));
+    let memory = |t: Duration| run.behaviour.memory.as_ref().map_or(idle, |m| m.at(t));
+    logs::lines(run, &Words { run: pod_run, memory: &memory }, from, engine.now())
+}
+
+/// The id of a container whose log the runtime does not give away, because it is down.
+fn unreadable(engine: &Engine, ns: &str, pod: &str, container: &str) -> Option<String> {
+    let run = run_of(engine, ns, pod).ok()?;
+    let down = engine.machines.get(&run.node).is_some_and(|m| !m.runtime);
+    run.container(container).filter(|_| down)?.1.id.clone()
+}
+
+fn usage(engine: &Engine) -> Option<Usage> {
+    if !engine.metrics_server {
+        return None;
+    }
+    let now = engine.now();
+    let window = Duration::from_secs(15);
+    let mut usage = Usage::default();
+    let mut names: Vec<&Arc<str>> =
+        engine.machines.iter().filter(|(_, m)| m.kubelet).map(|(n, _)| n).collect();
+    names.sort();
+    for name in names {
+        let (cpu, memory) = usage::node_usage(engine, name, now);
+        usage.nodes.push(NodeUsage {
+            name: name.to_string(),
+            timestamp: now,
+            window,
+            amount: Amount { cpu_cores: cpu, memory_bytes: memory as u64 },
+        });
+    }
+    for (key, pod) in engine.cache.all("pods") {
+        let Some(run) =
+            engine.runs.get(object::uid(pod)).filter(|r| r.containers.iter().any(|c| c.running()))
+        else {
+            continue;
+        };
+        if !engine.machines.get(&run.node).is_some_and(|m| m.kubelet) {
+            continue;
+        }
+        let containers = run.containers.iter().filter(|c| c.running()).map(|c| {
+            let amount = Amount {
+                cpu_cores: run.container_cpu(c, now),
+                memory_bytes: run.container_memory(c, now) as u64,
+            };
+            (c.name.clone(), amount)
+        });
+        usage.pods.push(PodUsage {
+            ns: key.ns.to_string(),
+            name: key.name.to_string(),
+            timestamp: now,
+            window,
+            containers: containers.collect(),
+        });
+    }
+    Some(usage)
 }
 
 impl Machines for Cluster {
     fn log(&self, ns: &str, pod: &str, o: &LogOptions) -> Result<mpsc::Receiver<Bytes>, Status> {
         let engine = self.lock();
-        let node = text(engine.run_of(ns, pod).map(|r| &*r.pod)?, "/spec/nodeName").to_owned();
+        let node = text(run_of(&engine, ns, pod).map(|r| &*r.pod)?, "/spec/nodeName").to_owned();
         if !engine.machines.get(&*node).is_some_and(|m| m.kubelet) {
             let ip = engine.machines.get(&*node).map(|m| m.internal_ip.clone()).unwrap_or_default();
             let name = &o.container;
@@ -161,13 +153,13 @@ impl Machines for Cluster {
                 "Get \"https://{ip}:10250/containerLogs/{ns}/{pod}/{name}\": dial tcp {ip}:10250: connect: no route to host"
             )));
         }
-        let (run, name) = engine.logged_run(ns, pod, o)?;
+        let (run, name) = logged_run(&engine, ns, pod, o)?;
         let now = engine.now();
         let since = o
             .since_time
             .or_else(|| o.since_seconds.and_then(|s| now.checked_sub(Duration::from_secs(s)).ok()));
-        let mut lines = engine.lines_of(ns, pod, &run, &name, since);
-        if let Some(id) = engine.unreadable(ns, pod, &name) {
+        let mut lines = lines_of(&engine, ns, pod, &run, &name, since);
+        if let Some(id) = unreadable(&engine, ns, pod, &name) {
             lines = vec![Line {
                 at: now,
                 text: format!("unable to retrieve container logs for containerd://{id}"),
@@ -192,7 +184,7 @@ impl Machines for Cluster {
         io: ExecIo,
     ) -> Result<BoxFuture<'static, ExecResult>, Status> {
         let engine = self.lock();
-        let run = engine.run_of(ns, pod)?;
+        let run = run_of(&engine, ns, pod)?;
         let first = run.containers.iter().find(|c| !c.init).map(|c| c.name.clone()).unwrap_or_default();
         let name = if exec.container.is_empty() { first } else { exec.container.clone() };
         let (index, container) = run
@@ -214,8 +206,8 @@ impl Machines for Cluster {
 
     fn dial(&self, ns: &str, pod: &str, port: u16) -> Result<DuplexStream, Status> {
         let engine = self.lock();
-        let run = engine.run_of(ns, pod)?;
-        if !engine.listens(run, port) {
+        let run = run_of(&engine, ns, pod)?;
+        if !listens(&engine, run, port) {
             return Err(Status::internal(format!(
                 "failed to execute portforward in network namespace: failed to connect to localhost:{port} inside namespace, IPv4: dial tcp4 127.0.0.1:{port}: connect: connection refused"
             )));
@@ -234,7 +226,7 @@ impl Machines for Cluster {
         path_and_query: &str,
         _body: Bytes,
     ) -> BoxFuture<'static, Result<http::Response<Bytes>, Status>> {
-        let reply = self.lock().answer(&target, method, path_and_query);
+        let reply = node_http::answer(&self.lock(), &target, method, path_and_query);
         let clock = self.store.clock().clone();
         Box::pin(async move {
             let Reply { status, content_type, body, latency } = reply?;
@@ -251,7 +243,7 @@ impl Machines for Cluster {
     }
 
     fn usage(&self) -> Option<Usage> {
-        self.lock().usage()
+        usage(&self.lock())
     }
 }
 
@@ -292,7 +284,7 @@ impl Cluster {
             let ended = self.follow_ends(ns, pod, name, &run);
             let (lines, now) = {
                 let engine = self.lock();
-                (engine.lines_of(ns, pod, &run, name, Some(sent_to)), engine.now())
+                (lines_of(&engine, ns, pod, &run, name, Some(sent_to)), engine.now())
             };
             sent_to = now;
             if !send_lines(&tx, &lines, o.timestamps, &mut room).await || ended {
@@ -303,7 +295,7 @@ impl Cluster {
 
     fn follow_ends(&self, ns: &str, pod: &str, name: &str, run: &Run) -> bool {
         let engine = self.lock();
-        let Ok(pod_run) = engine.run_of(ns, pod) else { return true };
+        let Ok(pod_run) = run_of(&engine, ns, pod) else { return true };
         let current = pod_run.container(name).and_then(|(_, c)| c.run.clone());
         current.is_none_or(|c| c.started != run.started || c.ended.is_some())
     }
@@ -367,13 +359,11 @@ async fn serve_http(cluster: Cluster, target: ProxyTarget, mut stream: DuplexStr
     }
 }
 
-impl Engine {
-    /// Does anything in the pod's network namespace listen on the port?
-    pub(super) fn listens(&self, run: &PodRun, port: u16) -> bool {
-        let now = self.now();
-        run.containers.iter().filter(|c| c.running()).filter_map(|c| c.run.as_ref()).any(|r| {
-            super::node_http::serves_port(r.behaviour.serves, port)
-                || r.hear(port, "/", now) != super::http::Heard::Refused
-        })
-    }
+/// Does anything in the pod's network namespace listen on the port?
+pub(super) fn listens(engine: &Engine, run: &PodRun, port: u16) -> bool {
+    let now = engine.now();
+    run.containers.iter().filter(|c| c.running()).filter_map(|c| c.run.as_ref()).any(|r| {
+        super::node_http::serves_port(r.behaviour.serves, port)
+            || r.hear(port, "/", now) != super::http::Heard::Refused
+    })
 }

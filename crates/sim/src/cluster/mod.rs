@@ -1,41 +1,30 @@
 //! What runs behind the API server: controllers, scheduler, kubelets and the containers they run.
 mod cache;
 pub(crate) mod chance;
-mod claims;
-mod cron;
-mod daemonset;
+mod controllers;
 mod dcgm;
-mod deployment;
 mod dispatch;
-mod disruption;
-mod endpoints;
 pub(crate) mod engine;
 mod events;
 mod files;
-mod garbage;
 mod hprof;
 mod http;
 pub(crate) mod images;
-mod job;
 mod kubelet;
 mod kubeproxy;
 mod logs;
 mod machines;
 mod network;
 mod node_http;
-mod nodes;
 pub(crate) mod object;
 mod player;
-mod pressure;
-mod quota;
-mod replicaset;
 mod resources;
 mod scheduler;
 pub(crate) mod shell;
-mod statefulset;
 mod usage;
 mod vllm;
 
+use crate::cluster::kubelet::node;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -143,7 +132,7 @@ impl Engine {
         self.run_until(zero);
         self.replaying = false;
         self.expire_events_now();
-        self.heartbeat_all();
+        node::heartbeat_all(self);
         self.settle();
     }
 }

@@ -5,6 +5,7 @@ use super::engine::Engine;
 use super::kubelet::PodRun;
 use super::node_http::Reply;
 use super::object::{self, int, list, selects, text};
+use super::{machines, node_http};
 
 /// Why a connection from inside the cluster came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,78 +15,74 @@ pub enum Unreached {
     TimedOut,
 }
 
-impl Engine {
-    /// What a request from a pod meets at a service's or a pod's port.
-    pub(super) fn fetch_from(
-        &self,
-        from: &PodRun,
-        host: &str,
-        port: u16,
-        path: &str,
-    ) -> Result<Reply, Unreached> {
-        if matches!(host, "localhost" | "127.0.0.1") {
-            return self.pod_port(from, port, path).map_err(|_| Unreached::Refused);
-        }
-        let (run, port) = self.leads_to(from, host, port).ok_or(Unreached::Refused)?;
-        if !self.let_through(from, run, port) {
-            return Err(Unreached::TimedOut);
-        }
-        self.pod_port(run, port, path).map_err(|_| Unreached::Refused)
+/// What a request from a pod meets at a service's or a pod's port.
+pub(super) fn fetch_from(
+    engine: &Engine,
+    from: &PodRun,
+    host: &str,
+    port: u16,
+    path: &str,
+) -> Result<Reply, Unreached> {
+    if matches!(host, "localhost" | "127.0.0.1") {
+        return node_http::pod_port(engine, from, port, path).map_err(|_| Unreached::Refused);
     }
-
-    /// The pod and its port behind an address or a service's name.
-    fn leads_to(&self, from: &PodRun, host: &str, port: u16) -> Option<(&PodRun, u16)> {
-        if host.parse::<std::net::Ipv4Addr>().is_ok() {
-            return Some((self.runs.values().find(|r| r.ip.as_deref() == Some(host) && !r.done)?, port));
-        }
-        let bare = host.trim_end_matches(".cluster.local").trim_end_matches(".svc");
-        let (service, ns) = bare.split_once('.').unwrap_or((bare, &from.key.ns));
-        let mut slices = self.cache.in_namespace("endpointslices.discovery.k8s.io", ns);
-        let (_, slice) =
-            slices.find(|(_, s)| object::label(s, "kubernetes.io/service-name") == Some(service))?;
-        let object = self.cache.find("services", ns, service)?;
-        let index =
-            list(object, "/spec/ports").iter().position(|p| int(p, "/port") == Some(i64::from(port)))?;
-        let target = int(slice, &format!("/ports/{index}/port")).and_then(|p| u16::try_from(p).ok())?;
-        let ready = list(slice, "/endpoints").iter().find(|e| object::flag(e, "/conditions/ready"))?;
-        Some((self.run_of(ns, text(ready, "/targetRef/name")).ok()?, target))
+    let (run, port) = leads_to(engine, from, host, port).ok_or(Unreached::Refused)?;
+    if !let_through(engine, from, run, port) {
+        return Err(Unreached::TimedOut);
     }
+    node_http::pod_port(engine, run, port, path).map_err(|_| Unreached::Refused)
+}
 
-    /// Do the network policies of the target's namespace let this through? Pods no policy selects are open to all.
-    fn let_through(&self, from: &PodRun, to: &PodRun, port: u16) -> bool {
-        let policies = self.store.list("networkpolicies.networking.k8s.io", Some(&to.key.ns));
-        let labels = to.pod.pointer("/metadata/labels");
-        let mut selecting = policies
-            .iter()
-            .filter(|p| {
-                let kinds = list(p, "/spec/policyTypes");
-                kinds.is_empty() || kinds.iter().any(|k| k == "Ingress")
+/// The pod and its port behind an address or a service's name.
+fn leads_to<'a>(engine: &'a Engine, from: &PodRun, host: &str, port: u16) -> Option<(&'a PodRun, u16)> {
+    if host.parse::<std::net::Ipv4Addr>().is_ok() {
+        return Some((engine.runs.values().find(|r| r.ip.as_deref() == Some(host) && !r.done)?, port));
+    }
+    let bare = host.trim_end_matches(".cluster.local").trim_end_matches(".svc");
+    let (service, ns) = bare.split_once('.').unwrap_or((bare, &from.key.ns));
+    let mut slices = engine.cache.in_namespace("endpointslices.discovery.k8s.io", ns);
+    let (_, slice) = slices.find(|(_, s)| object::label(s, "kubernetes.io/service-name") == Some(service))?;
+    let object = engine.cache.find("services", ns, service)?;
+    let index = list(object, "/spec/ports").iter().position(|p| int(p, "/port") == Some(i64::from(port)))?;
+    let target = int(slice, &format!("/ports/{index}/port")).and_then(|p| u16::try_from(p).ok())?;
+    let ready = list(slice, "/endpoints").iter().find(|e| object::flag(e, "/conditions/ready"))?;
+    Some((machines::run_of(engine, ns, text(ready, "/targetRef/name")).ok()?, target))
+}
+
+/// Do the network policies of the target's namespace let this through? Pods no policy selects are open to all.
+fn let_through(engine: &Engine, from: &PodRun, to: &PodRun, port: u16) -> bool {
+    let policies = engine.store.list("networkpolicies.networking.k8s.io", Some(&to.key.ns));
+    let labels = to.pod.pointer("/metadata/labels");
+    let mut selecting = policies
+        .iter()
+        .filter(|p| {
+            let kinds = list(p, "/spec/policyTypes");
+            kinds.is_empty() || kinds.iter().any(|k| k == "Ingress")
+        })
+        .filter(|p| selects(p.pointer("/spec/podSelector"), labels))
+        .peekable();
+    selecting.peek().is_none()
+        || selecting.any(|p| {
+            list(p, "/spec/ingress").iter().any(|rule| {
+                let ports = list(rule, "/ports");
+                let peers = list(rule, "/from");
+                (ports.is_empty() || ports.iter().any(|p| int(p, "/port") == Some(i64::from(port))))
+                    && (peers.is_empty() || peers.iter().any(|peer| is_peer(engine, peer, from, to)))
             })
-            .filter(|p| selects(p.pointer("/spec/podSelector"), labels))
-            .peekable();
-        selecting.peek().is_none()
-            || selecting.any(|p| {
-                list(p, "/spec/ingress").iter().any(|rule| {
-                    let ports = list(rule, "/ports");
-                    let peers = list(rule, "/from");
-                    (ports.is_empty() || ports.iter().any(|p| int(p, "/port") == Some(i64::from(port))))
-                        && (peers.is_empty() || peers.iter().any(|peer| self.is_peer(peer, from, to)))
-                })
-            })
-    }
+        })
+}
 
-    fn is_peer(&self, peer: &Value, from: &PodRun, to: &PodRun) -> bool {
-        let (pods, spaces) = (peer.get("podSelector"), peer.get("namespaceSelector"));
-        if pods.is_none() && spaces.is_none() {
-            return false;
-        }
-        let space = match spaces {
-            Some(selector) => {
-                let object = self.cache.find("namespaces", "", &from.key.ns);
-                selects(Some(selector), object.and_then(|o| o.pointer("/metadata/labels")))
-            }
-            None => from.key.ns == to.key.ns,
-        };
-        space && pods.is_none_or(|selector| selects(Some(selector), from.pod.pointer("/metadata/labels")))
+fn is_peer(engine: &Engine, peer: &Value, from: &PodRun, to: &PodRun) -> bool {
+    let (pods, spaces) = (peer.get("podSelector"), peer.get("namespaceSelector"));
+    if pods.is_none() && spaces.is_none() {
+        return false;
     }
+    let space = match spaces {
+        Some(selector) => {
+            let object = engine.cache.find("namespaces", "", &from.key.ns);
+            selects(Some(selector), object.and_then(|o| o.pointer("/metadata/labels")))
+        }
+        None => from.key.ns == to.key.ns,
+    };
+    space && pods.is_none_or(|selector| selects(Some(selector), from.pod.pointer("/metadata/labels")))
 }

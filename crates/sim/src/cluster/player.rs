@@ -13,6 +13,7 @@ use crate::scenario::format::{Scenario, Step};
 use crate::scenario::reference::{parse_reference, resource_of};
 
 use super::engine::{Engine, Timer};
+use super::kubelet::{crash, node};
 use super::object::{self, entry, text};
 
 /// Where the play stands.
@@ -70,7 +71,7 @@ impl Engine {
         }
         let version = scenario.kubernetes.clone().unwrap_or_else(|| "v1.33.4".to_owned());
         for pool in &scenario.nodes {
-            self.boot(pool, &version);
+            node::boot(self, pool, &version);
         }
         for object in scenario.objects.iter().filter(|o| !early(&o.value)) {
             self.player.line = object.referenced.line();
@@ -128,14 +129,14 @@ impl Engine {
         self.registry.prepend(&step.images);
         if !step.containers.is_empty() {
             self.behaviours.splice(0..0, step.containers.iter().cloned().map(Arc::new));
-            self.rematch();
+            crash::rematch(self);
         }
         if let Some(misfits) = step.misfits {
             self.misfits = misfits;
             self.retry_pending();
         }
         for change in &step.node {
-            if !self.change_nodes(change) {
+            if !node::change_nodes(self, change) {
                 self.told(Err(Status::bad_request(format!("no node is called {:?}", change.matches))));
             }
         }

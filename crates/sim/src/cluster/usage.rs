@@ -86,22 +86,21 @@ impl PodRun {
     }
 }
 
-impl Engine {
-    /// (cores, bytes) in use on a node, its own processes included.
-    pub(super) fn node_usage(&self, node: &str, now: Timestamp) -> (f64, f64) {
-        let overhead = self.machines.get(node).map_or(0.0, |m| m.overhead);
-        self.cache
-            .on_node(node)
-            .filter_map(|p| self.runs.get(super::object::uid(p)))
-            .flat_map(|r| r.containers.iter().map(move |c| (r, c)))
-            .fold((0.12, overhead), |(cpu, memory), (r, c)| {
-                (cpu + r.container_cpu(c, now), memory + r.container_memory(c, now))
-            })
-    }
+/// (cores, bytes) in use on a node, its own processes included.
+pub(super) fn node_usage(engine: &Engine, node: &str, now: Timestamp) -> (f64, f64) {
+    let overhead = engine.machines.get(node).map_or(0.0, |m| m.overhead);
+    engine
+        .cache
+        .on_node(node)
+        .filter_map(|p| engine.runs.get(super::object::uid(p)))
+        .flat_map(|r| r.containers.iter().map(move |c| (r, c)))
+        .fold((0.12, overhead), |(cpu, memory), (r, c)| {
+            (cpu + r.container_cpu(c, now), memory + r.container_memory(c, now))
+        })
+}
 
-    /// Allocatable memory of a node in bytes.
-    pub(super) fn node_memory(&self, node: &str) -> f64 {
-        let object = self.cache.find("nodes", "", node);
-        object.and_then(|n| amount(n.pointer("/status/capacity/memory")?)).unwrap_or(0.0)
-    }
+/// Allocatable memory of a node in bytes.
+pub(super) fn node_memory(engine: &Engine, node: &str) -> f64 {
+    let object = engine.cache.find("nodes", "", node);
+    object.and_then(|n| amount(n.pointer("/status/capacity/memory")?)).unwrap_or(0.0)
 }

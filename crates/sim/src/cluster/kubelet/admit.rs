@@ -7,148 +7,152 @@ use serde_json::{Value, json};
 
 use crate::api::store::Object;
 
-use super::super::engine::{Engine, Timer};
-use super::super::object::{self, Key, entry, list, text};
-use super::super::resources::pod_requests;
 use super::{Backoff, Container, PodRun, PodTimer, State};
+use super::{crash, run, stop};
+use crate::cluster::controllers::Controller;
+use crate::cluster::engine::{Engine, Timer};
+use crate::cluster::object::{self, Key, entry, list, text};
+use crate::cluster::resources::pod_requests;
 
 const GPU: &str = "nvidia.com/gpu";
 
-impl Engine {
-    /// A pod of a node changed: its kubelet takes it on, follows its spec, or lets go of it.
-    pub(in super::super) fn kubelet_sees(&mut self, key: &Key) {
-        let Some(pod) = self.cached("pods", key) else {
-            self.forget_run(key);
+/// A pod of a node changed: its kubelet takes it on, follows its spec, or lets go of it.
+pub(in crate::cluster) struct Kubelet;
+
+impl Controller for Kubelet {
+    type Key = Key;
+
+    fn sync(engine: &mut Engine, key: &Key) {
+        let Some(pod) = engine.cached("pods", key) else {
+            forget_run(engine, key);
             return;
         };
         let uid: Arc<str> = object::uid(&pod).into();
         let node = text(&pod, "/spec/nodeName");
-        if !self.machines.get(node).is_some_and(|m| m.kubelet) {
+        if !engine.machines.get(node).is_some_and(|m| m.kubelet) {
             return;
         }
-        if let Some(run) = self.runs.get_mut(&uid) {
+        if let Some(run) = engine.runs.get_mut(&uid) {
             let resized = run.pod.pointer("/spec/containers") != pod.pointer("/spec/containers");
             run.pod = pod.clone();
             if object::deleting(&pod) && run.stopping.is_none() && !run.done {
-                self.stop_pod(&uid, None);
+                stop::stop_pod(engine, &uid, None);
             } else if run.done && object::deleting(&pod) {
-                self.after(Duration::from_millis(400), Timer::Pod(uid, PodTimer::Remove));
+                engine.after(Duration::from_millis(400), Timer::Pod(uid, PodTimer::Remove));
             } else if resized {
-                self.replan_exits(&uid);
+                crash::replan_exits(engine, &uid);
             }
             return;
         }
-        self.forget_run(key);
+        forget_run(engine, key);
         if object::finished(&pod) {
             if object::deleting(&pod) {
-                self.store.remove("pods", &key.ns, &key.name);
+                engine.store.remove("pods", &key.ns, &key.name);
             }
             return;
         }
         if object::deleting(&pod) {
-            self.store.remove("pods", &key.ns, &key.name);
+            engine.store.remove("pods", &key.ns, &key.name);
             return;
         }
-        self.admit(key, uid, &pod);
+        admit(engine, key, uid, &pod);
     }
+}
 
-    /// A pod that is no longer in the API is stopped without a word.
-    fn forget_run(&mut self, key: &Key) {
-        let gone: Vec<Arc<str>> = self
-            .runs
-            .values()
-            .filter(|r| {
-                r.key == *key && self.cache.get("pods", key).is_none_or(|p| object::uid(p) != &*r.uid)
-            })
-            .map(|r| r.uid.clone())
-            .collect();
-        for uid in gone {
-            self.runs.remove(&uid);
-        }
+/// A pod that is no longer in the API is stopped without a word.
+fn forget_run(engine: &mut Engine, key: &Key) {
+    let gone: Vec<Arc<str>> = engine
+        .runs
+        .values()
+        .filter(|r| r.key == *key && engine.cache.get("pods", key).is_none_or(|p| object::uid(p) != &*r.uid))
+        .map(|r| r.uid.clone())
+        .collect();
+    for uid in gone {
+        engine.runs.remove(&uid);
     }
+}
 
-    fn admit(&mut self, key: &Key, uid: Arc<str>, pod: &Object) {
-        let now = self.now();
-        let node: Arc<str> = text(pod, "/spec/nodeName").into();
-        let asked = pod_requests(pod).get(GPU).copied().unwrap_or(0.0).round() as usize;
-        let mut taken = BTreeSet::new();
-        for run in self.runs.values().filter(|r| r.node == node && !r.done) {
-            taken.extend(run.gpus.iter().copied());
-        }
-        let offered = self.machines.get(&node).map_or(0, |m| m.gpus);
-        let free: Vec<u32> = (0..offered).filter(|g| !taken.contains(g)).take(asked).collect();
-        let mut containers = Vec::new();
-        let inits = list(pod, "/spec/initContainers");
-        for (init, spec) in
-            inits.iter().map(|s| (true, s)).chain(list(pod, "/spec/containers").iter().map(|s| (false, s)))
-        {
-            containers.push(new_container(init, spec));
-        }
-        let run = PodRun {
-            key: key.clone(),
-            uid: uid.clone(),
-            node: node.clone(),
-            pod: pod.clone(),
-            inits: inits.len(),
-            containers,
-            sandbox: false,
-            ip: None,
-            started: now,
-            slot: self.free_slot(pod),
-            gpus: free.clone(),
-            volumes: Default::default(),
-            busy: false,
-            stopping: None,
-            verdict: None,
-            done: false,
-            resync: 0,
-            mount_failures: 0,
-            sandbox_failures: 0,
-        };
-        self.runs.insert(uid.clone(), run);
-        if free.len() < asked {
-            let message = format!(
-                "Pod was rejected: Allocate failed due to requested number of devices unavailable for {GPU}. Requested: {asked}, Available: {}, which is unexpected",
-                free.len()
-            );
-            self.reject(&uid, "UnexpectedAdmissionError", &message);
-            return;
-        }
-        self.sync_pod(&uid);
+fn admit(engine: &mut Engine, key: &Key, uid: Arc<str>, pod: &Object) {
+    let now = engine.now();
+    let node: Arc<str> = text(pod, "/spec/nodeName").into();
+    let asked = pod_requests(pod).get(GPU).copied().unwrap_or(0.0).round() as usize;
+    let mut taken = BTreeSet::new();
+    for run in engine.runs.values().filter(|r| r.node == node && !r.done) {
+        taken.extend(run.gpus.iter().copied());
     }
+    let offered = engine.machines.get(&node).map_or(0, |m| m.gpus);
+    let free: Vec<u32> = (0..offered).filter(|g| !taken.contains(g)).take(asked).collect();
+    let mut containers = Vec::new();
+    let inits = list(pod, "/spec/initContainers");
+    for (init, spec) in
+        inits.iter().map(|s| (true, s)).chain(list(pod, "/spec/containers").iter().map(|s| (false, s)))
+    {
+        containers.push(new_container(init, spec));
+    }
+    let run = PodRun {
+        key: key.clone(),
+        uid: uid.clone(),
+        node: node.clone(),
+        pod: pod.clone(),
+        inits: inits.len(),
+        containers,
+        sandbox: false,
+        ip: None,
+        started: now,
+        slot: free_slot(engine, pod),
+        gpus: free.clone(),
+        volumes: Default::default(),
+        busy: false,
+        stopping: None,
+        verdict: None,
+        done: false,
+        resync: 0,
+        mount_failures: 0,
+        sandbox_failures: 0,
+    };
+    engine.runs.insert(uid.clone(), run);
+    if free.len() < asked {
+        let message = format!(
+            "Pod was rejected: Allocate failed due to requested number of devices unavailable for {GPU}. Requested: {asked}, Available: {}, which is unexpected",
+            free.len()
+        );
+        reject(engine, &uid, "UnexpectedAdmissionError", &message);
+        return;
+    }
+    run::sync_pod(engine, &uid);
+}
 
-    /// The kubelet refuses the pod: it fails for good.
-    pub(super) fn reject(&mut self, uid: &Arc<str>, reason: &str, message: &str) {
-        let Some(run) = self.runs.get_mut(uid) else { return };
-        run.done = true;
-        run.verdict = Some((reason.to_owned(), message.to_owned()));
-        let (key, pod, node) = (run.key.clone(), run.pod.clone(), run.node.clone());
-        let started = object::stamp(run.started);
-        self.kubelet_event(&node, &pod, None, "Warning", reason, message);
-        self.write_status("pods", &key, |o| {
-            let status = entry(o, "status");
-            status.insert("phase".into(), json!("Failed"));
-            status.insert("reason".into(), json!(reason));
-            status.insert("message".into(), json!(message));
-            status.insert("startTime".into(), json!(started));
-        });
-    }
+/// The kubelet refuses the pod: it fails for good.
+pub(in crate::cluster) fn reject(engine: &mut Engine, uid: &Arc<str>, reason: &str, message: &str) {
+    let Some(run) = engine.runs.get_mut(uid) else { return };
+    run.done = true;
+    run.verdict = Some((reason.to_owned(), message.to_owned()));
+    let (key, pod, node) = (run.key.clone(), run.pod.clone(), run.node.clone());
+    let started = object::stamp(run.started);
+    run::kubelet_event(engine, &node, &pod, None, "Warning", reason, message);
+    engine.write_status("pods", &key, |o| {
+        let status = entry(o, "status");
+        status.insert("phase".into(), json!("Failed"));
+        status.insert("reason".into(), json!(reason));
+        status.insert("message".into(), json!(message));
+        status.insert("startTime".into(), json!(started));
+    });
+}
 
-    /// The lowest place no living sibling of the same owner has; a Deployment's old and new sets count apart.
-    fn free_slot(&self, pod: &Value) -> u32 {
-        let owner = object::controller(pod).map(|o| o.2.to_owned()).unwrap_or_default();
-        if let Some(index) = object::label(pod, "apps.kubernetes.io/pod-index").and_then(|i| i.parse().ok()) {
-            return index;
-        }
-        let used: BTreeSet<u32> = self
-            .runs
-            .values()
-            .filter(|r| !r.done && r.stopping.is_none())
-            .filter(|r| object::controller(&r.pod).is_some_and(|o| o.2 == owner) && !owner.is_empty())
-            .map(|r| r.slot)
-            .collect();
-        (0..).find(|s| !used.contains(s)).unwrap_or(0)
+/// The lowest place no living sibling of the same owner has; a Deployment's old and new sets count apart.
+fn free_slot(engine: &Engine, pod: &Value) -> u32 {
+    let owner = object::controller(pod).map(|o| o.2.to_owned()).unwrap_or_default();
+    if let Some(index) = object::label(pod, "apps.kubernetes.io/pod-index").and_then(|i| i.parse().ok()) {
+        return index;
     }
+    let used: BTreeSet<u32> = engine
+        .runs
+        .values()
+        .filter(|r| !r.done && r.stopping.is_none())
+        .filter(|r| object::controller(&r.pod).is_some_and(|o| o.2 == owner) && !owner.is_empty())
+        .map(|r| r.slot)
+        .collect();
+    (0..).find(|s| !used.contains(s)).unwrap_or(0)
 }
 
 fn new_container(init: bool, spec: &Value) -> Container {

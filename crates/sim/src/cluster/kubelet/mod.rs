@@ -1,12 +1,13 @@
 //! The kubelets: one machine a node, and what it runs of each pod bound to it.
 mod admit;
-mod crash;
-mod node;
-mod probe;
-mod run;
-mod start;
-mod status;
-mod stop;
+pub(in crate::cluster) mod crash;
+pub(in crate::cluster) mod node;
+pub(in crate::cluster) mod pressure;
+pub(in crate::cluster) mod probe;
+pub(in crate::cluster) mod run;
+pub(in crate::cluster) mod start;
+pub(in crate::cluster) mod status;
+pub(in crate::cluster) mod stop;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::scenario::format::{Behaviour, Gpu};
 use super::files::{File, Tree};
 use super::object::{Key, list, text};
 
+pub(in crate::cluster) use admit::Kubelet;
 pub use node::{Replacement, memory_request, priority};
 pub use probe::{ProbeKind, named_port, spec_of};
 

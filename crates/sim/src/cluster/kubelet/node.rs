@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::super::chance::{digest, fnv, mix};
-use super::super::engine::{Engine, Timer, Work};
-use super::super::events::Source;
-use super::super::object::{self, Key, amount, condition, entry, list, micro_stamp, stamp, text};
 use super::Machine;
+use super::{crash, pressure, run};
+use crate::cluster::chance::{digest, fnv, mix};
+use crate::cluster::engine::{Engine, Timer, Work};
+use crate::cluster::events::Source;
+use crate::cluster::object::{self, Key, amount, condition, entry, list, micro_stamp, stamp, text};
 use crate::scenario::format::{NodeChange, NodePool};
 use crate::scenario::units::glob;
 
@@ -49,285 +50,278 @@ fn pool_name(pool: &NodePool, index: u32) -> String {
     pool.name.replacen(&"#".repeat(width), &format!("{number:0width$}"), 1)
 }
 
-impl Engine {
-    /// Boots the machines of a pool and registers their nodes.
-    pub(crate) fn boot(&mut self, pool: &NodePool, version: &str) {
-        for index in 0..pool.count {
-            self.boot_one(pool, index, version);
-            if let Some(new) = &pool.replaced {
-                let mut pool = pool.clone();
-                pool.labels.extend(new.labels.clone());
-                pool.os = new.os.clone().or(pool.os);
-                pool.kernel = new.kernel.clone().or(pool.kernel);
-                let version =
-                    new.kubelet.clone().or(pool.kubelet.take()).unwrap_or_else(|| version.to_owned());
-                let next = Replacement { after: new.after.duration(), pool, index, version };
-                self.replacements.insert(next.name(), next);
-            }
+/// Boots the machines of a pool and registers their nodes.
+pub(in crate::cluster) fn boot(engine: &mut Engine, pool: &NodePool, version: &str) {
+    for index in 0..pool.count {
+        boot_one(engine, pool, index, version);
+        if let Some(new) = &pool.replaced {
+            let mut pool = pool.clone();
+            pool.labels.extend(new.labels.clone());
+            pool.os = new.os.clone().or(pool.os);
+            pool.kernel = new.kernel.clone().or(pool.kernel);
+            let version = new.kubelet.clone().or(pool.kubelet.take()).unwrap_or_else(|| version.to_owned());
+            let next = Replacement { after: new.after.duration(), pool, index, version };
+            engine.replacements.insert(next.name(), next);
         }
     }
+}
 
-    fn boot_one(&mut self, pool: &NodePool, index: u32, version: &str) {
-        let name = pool_name(pool, index);
-        self.booted += 1;
-        let serial = self.booted;
-        let machine = machine(pool, &name, serial, self.now());
-        let node = node_object(pool, &machine, index, version);
-        self.machines.insert(name.as_str().into(), machine);
-        match self.store.create("nodes", "", node) {
-            Ok(made) => {
-                self.post_node(&name.as_str().into());
-                self.write_lease(&name, object::uid(&made));
-            }
-            Err(status) => tracing::warn!(%status, node = name, "the node was not registered"),
+fn boot_one(engine: &mut Engine, pool: &NodePool, index: u32, version: &str) {
+    let name = pool_name(pool, index);
+    engine.booted += 1;
+    let serial = engine.booted;
+    let machine = machine(pool, &name, serial, engine.now());
+    let node = node_object(pool, &machine, index, version);
+    engine.machines.insert(name.as_str().into(), machine);
+    match engine.store.create("nodes", "", node) {
+        Ok(made) => {
+            post_node(engine, &name.as_str().into());
+            write_lease(engine, &name, object::uid(&made));
         }
+        Err(status) => tracing::warn!(%status, node = name, "the node was not registered"),
     }
+}
 
-    /// Somebody deleted a Node: its machine is taken away, and a new one comes where an autoscaler sees to it.
-    pub(in super::super) fn node_deleted(&mut self, name: &Arc<str>) {
-        self.machines.remove(name);
-        self.runs.retain(|_, r| r.node != *name);
-        self.after(ORPHANED, Timer::Orphans(name.clone()));
-        if let Some(next) = self.replacements.get(name) {
-            self.after(next.after, Timer::Boot(name.clone()));
-        }
+/// Somebody deleted a Node: its machine is taken away, and a new one comes where an autoscaler sees to it.
+pub(in crate::cluster) fn node_deleted(engine: &mut Engine, name: &Arc<str>) {
+    engine.machines.remove(name);
+    engine.runs.retain(|_, r| r.node != *name);
+    engine.after(ORPHANED, Timer::Orphans(name.clone()));
+    if let Some(next) = engine.replacements.get(name) {
+        engine.after(next.after, Timer::Boot(name.clone()));
     }
+}
 
-    /// The new machine of a replaced node joins.
-    pub(in super::super) fn boot_replacement(&mut self, name: &Arc<str>) {
-        if self.cached("nodes", &Key::new("", name)).is_some() {
-            return;
-        }
-        if let Some(next) = self.replacements.get(name).cloned() {
-            self.boot_one(&next.pool, next.index, &next.version);
-        }
+/// The new machine of a replaced node joins.
+pub(in crate::cluster) fn boot_replacement(engine: &mut Engine, name: &Arc<str>) {
+    if engine.cached("nodes", &Key::new("", name)).is_some() {
+        return;
     }
-
-    fn write_lease(&self, name: &str, uid: &str) {
-        let now = micro_stamp(self.now());
-        let renewed = self.store.modify(
-            "leases.coordination.k8s.io",
-            "kube-node-lease",
-            name,
-            crate::api::store::Part::Main,
-            |lease| lease["spec"]["renewTime"] = json!(now),
-        );
-        if renewed.is_err() {
-            let lease = json!({
-                "metadata": {"name": name, "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid}]},
-                "spec": {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": now},
-            });
-            if let Err(status) = self.store.create("leases.coordination.k8s.io", "kube-node-lease", lease) {
-                tracing::debug!(%status, "a node lease was not made");
-            }
-        }
+    if let Some(next) = engine.replacements.get(name).cloned() {
+        boot_one(engine, &next.pool, next.index, &next.version);
     }
+}
 
-    /// Every living kubelet renews its lease; one timer for all, as nothing else happens on a quiet node.
-    pub(in super::super) fn renew_leases(&mut self) {
-        let now = self.now();
-        if !self.replaying {
-            let mut alive: Vec<Arc<str>> = Vec::new();
-            for machine in self.machines.values_mut().filter(|m| m.kubelet) {
-                machine.renewed = now;
-                alive.push(machine.name.clone());
-            }
-            alive.sort();
-            for name in alive {
-                let uid = self
-                    .cache
-                    .find("nodes", "", &name)
-                    .map(|n| object::uid(n).to_owned())
-                    .unwrap_or_default();
-                self.write_lease(&name, &uid);
-            }
-            if super::since(self.last_heartbeat, now) >= REPORT {
-                self.heartbeat_all();
-            }
-        }
-        self.after(LEASE, Timer::Leases);
-    }
-
-    /// Every living kubelet reports its node and renews its lease: a heartbeat.
-    pub(in super::super) fn heartbeat_all(&mut self) {
-        let mut names: Vec<Arc<str>> = self.machines.keys().cloned().collect();
-        names.sort();
-        for name in names {
-            self.post_node(&name);
-        }
-        let now = self.now();
-        self.last_heartbeat = now;
-    }
-
-    /// Writes what the kubelet says about its node, with the events of what changed.
-    pub(in super::super) fn post_node(&mut self, name: &Arc<str>) {
-        let Some(machine) = self.machines.get(name).filter(|m| m.kubelet).cloned() else { return };
-        let now = self.now();
-        let node = self.cached("nodes", &Key::new("", name)).or_else(|| self.store.get("nodes", "", name));
-        let Some(node) = node else { return };
-        let wanted = conditions(&machine);
-        let mut said = Vec::new();
-        for (kind, status, ..) in &wanted {
-            let was = condition(&node, kind);
-            if was.is_some_and(|c| c["status"] != *status) || was.is_none() && *kind != "Ready" {
-                let event = match (*kind, *status) {
-                    ("Ready", "True") => "NodeReady",
-                    ("Ready", _) => "NodeNotReady",
-                    ("MemoryPressure", "True") => "NodeHasInsufficientMemory",
-                    ("MemoryPressure", _) => "NodeHasSufficientMemory",
-                    ("DiskPressure", "True") => "NodeHasDiskPressure",
-                    ("DiskPressure", _) => "NodeHasNoDiskPressure",
-                    ("PIDPressure", "True") => "NodeHasInsufficientPID",
-                    _ => "NodeHasSufficientPID",
-                };
-                said.push(event);
-            }
-        }
-        let gpus = machine.gpu.as_ref().map(|_| machine.gpus);
-        let heartbeat = stamp(now);
-        self.write_status("nodes", &Key::new("", name), |o| {
-            let status = entry(o, "status");
-            let old = status.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default();
-            let mut all: Vec<Value> = Vec::new();
-            for (kind, is, reason, message) in &wanted {
-                let before = old.iter().find(|c| c["type"] == *kind);
-                let since = before.filter(|c| c["status"] == *is).map(|c| c["lastTransitionTime"].clone());
-                all.push(json!({
-                    "type": kind, "status": is, "lastHeartbeatTime": heartbeat,
-                    "lastTransitionTime": since.unwrap_or_else(|| json!(heartbeat)), "reason": reason, "message": message,
-                }));
-            }
-            all.extend(old.into_iter().filter(|c| !wanted.iter().any(|w| c["type"] == w.0)));
-            status.insert("conditions".into(), Value::Array(all));
-            if let Some(gpus) = gpus {
-                for side in ["capacity", "allocatable"] {
-                    if let Some(Value::Object(map)) = status.get_mut(side) {
-                        map.insert("nvidia.com/gpu".into(), json!(gpus.to_string()));
-                    }
-                }
-            }
+fn write_lease(engine: &Engine, name: &str, uid: &str) {
+    let now = micro_stamp(engine.now());
+    let renewed = engine.store.modify(
+        "leases.coordination.k8s.io",
+        "kube-node-lease",
+        name,
+        crate::api::store::Part::Main,
+        |lease| lease["spec"]["renewTime"] = json!(now),
+    );
+    if renewed.is_err() {
+        let lease = json!({
+            "metadata": {"name": name, "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid}]},
+            "spec": {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": now},
         });
-        for reason in said {
-            let text = format!("Node {name} status is now: {reason}");
-            self.event(Source::Kubelet(name), &node, "Normal", reason, &text);
+        if let Err(status) = engine.store.create("leases.coordination.k8s.io", "kube-node-lease", lease) {
+            tracing::debug!(%status, "a node lease was not made");
         }
     }
+}
 
-    /// The scenario changes machines; false if there are none of that name.
-    pub(crate) fn change_nodes(&mut self, change: &NodeChange) -> bool {
-        let mut names: Vec<Arc<str>> =
-            self.machines.keys().filter(|n| glob(&change.matches, n)).cloned().collect();
-        names.sort();
-        for name in &names {
-            self.change_node(name, change);
-        }
-        !names.is_empty()
-    }
-
-    pub(in super::super) fn change_node(&mut self, name: &Arc<str>, change: &NodeChange) {
-        let now = self.now();
-        let Some(machine) = self.machines.get_mut(name) else { return };
-        let was_up = machine.kubelet;
-        let take = |to: &mut bool, from: Option<bool>| *to = from.unwrap_or(*to);
-        take(&mut machine.kubelet, change.kubelet);
-        take(&mut machine.runtime, change.runtime);
-        take(&mut machine.network, change.network);
-        take(&mut machine.memory_pressure, change.memory_pressure);
-        take(&mut machine.disk_pressure, change.disk_pressure);
-        take(&mut machine.pid_pressure, change.pid_pressure);
-        take(&mut machine.nvml, change.nvml);
-        take(&mut machine.dns, change.dns);
-        machine.gpus = change.gpus.unwrap_or(machine.gpus);
-        machine.driver = change.driver.clone().unwrap_or_else(|| machine.driver.clone());
-        machine.log = change.log.clone().unwrap_or_else(|| machine.log.clone());
-        machine.conntrack = change.conntrack.unwrap_or(machine.conntrack);
-        let (up, pressed) = (machine.kubelet, machine.memory_pressure || machine.disk_pressure);
-        if was_up != up {
+/// Every living kubelet renews its lease; one timer for all, as nothing else happens on a quiet node.
+pub(in crate::cluster) fn renew_leases(engine: &mut Engine) {
+    let now = engine.now();
+    if !engine.replaying {
+        let mut alive: Vec<Arc<str>> = Vec::new();
+        for machine in engine.machines.values_mut().filter(|m| m.kubelet) {
             machine.renewed = now;
-            machine.warming = up.then_some(now);
+            alive.push(machine.name.clone());
         }
-        if was_up && !up {
-            self.after(GRACE, Timer::Lost(name.clone()));
+        alive.sort();
+        for name in alive {
+            let uid =
+                engine.cache.find("nodes", "", &name).map(|n| object::uid(n).to_owned()).unwrap_or_default();
+            write_lease(engine, &name, &uid);
         }
-        if !was_up && up {
-            self.after(WARM_UP, Timer::Work(Work::Node(name.clone())));
-            for pod in self.cache.on_node(name).map(|p| Key::of(p)).collect::<Vec<_>>() {
-                self.add(Work::Pod(pod));
-            }
-            let uids: Vec<Arc<str>> =
-                self.runs.values().filter(|r| &r.node == name).map(|r| r.uid.clone()).collect();
-            for uid in uids {
-                self.resync_now(&uid);
-            }
-        }
-        self.relabel(name, change);
-        self.post_node(name);
-        if change.nvml.is_some() || change.dns.is_some() {
-            self.rematch();
-        }
-        self.add(Work::Node(name.clone()));
-        if pressed {
-            self.look_at(name, Duration::from_secs(3));
+        if super::since(engine.last_heartbeat, now) >= REPORT {
+            heartbeat_all(engine);
         }
     }
+    engine.after(LEASE, Timer::Leases);
+}
 
-    fn resync_now(&mut self, uid: &Arc<str>) {
-        self.resync(uid, Duration::from_millis(700));
+/// Every living kubelet reports its node and renews its lease: a heartbeat.
+pub(in crate::cluster) fn heartbeat_all(engine: &mut Engine) {
+    let mut names: Vec<Arc<str>> = engine.machines.keys().cloned().collect();
+    names.sort();
+    for name in names {
+        post_node(engine, &name);
     }
+    let now = engine.now();
+    engine.last_heartbeat = now;
+}
 
-    /// Labels and node info follow the machine.
-    fn relabel(&mut self, name: &Arc<str>, change: &NodeChange) {
-        let key = Key::new("", name);
-        let driver =
-            change.driver.clone().filter(|_| self.machines.get(name).is_some_and(|m| m.gpu.is_some()));
-        if !change.labels.is_empty() || driver.is_some() {
-            self.write("nodes", &key, |o| {
-                let labels = entry(&mut o["metadata"], "labels");
-                labels.extend(change.labels.iter().map(|(k, v)| (k.clone(), json!(v))));
-                if let Some(driver) = &driver {
-                    labels.extend(driver_labels(driver));
-                }
-            });
+/// Writes what the kubelet says about its node, with the events of what changed.
+pub(in crate::cluster) fn post_node(engine: &mut Engine, name: &Arc<str>) {
+    let Some(machine) = engine.machines.get(name).filter(|m| m.kubelet).cloned() else { return };
+    let now = engine.now();
+    let node = engine.cached("nodes", &Key::new("", name)).or_else(|| engine.store.get("nodes", "", name));
+    let Some(node) = node else { return };
+    let wanted = conditions(&machine);
+    let mut said = Vec::new();
+    for (kind, status, ..) in &wanted {
+        let was = condition(&node, kind);
+        if was.is_some_and(|c| c["status"] != *status) || was.is_none() && *kind != "Ready" {
+            let event = match (*kind, *status) {
+                ("Ready", "True") => "NodeReady",
+                ("Ready", _) => "NodeNotReady",
+                ("MemoryPressure", "True") => "NodeHasInsufficientMemory",
+                ("MemoryPressure", _) => "NodeHasSufficientMemory",
+                ("DiskPressure", "True") => "NodeHasDiskPressure",
+                ("DiskPressure", _) => "NodeHasNoDiskPressure",
+                ("PIDPressure", "True") => "NodeHasInsufficientPID",
+                _ => "NodeHasSufficientPID",
+            };
+            said.push(event);
         }
-        if change.kubelet_version.is_none() && change.os.is_none() && change.kernel.is_none() {
-            return;
+    }
+    let gpus = machine.gpu.as_ref().map(|_| machine.gpus);
+    let heartbeat = stamp(now);
+    engine.write_status("nodes", &Key::new("", name), |o| {
+        let status = entry(o, "status");
+        let old = status.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut all: Vec<Value> = Vec::new();
+        for (kind, is, reason, message) in &wanted {
+            let before = old.iter().find(|c| c["type"] == *kind);
+            let since = before.filter(|c| c["status"] == *is).map(|c| c["lastTransitionTime"].clone());
+            all.push(json!({
+                "type": kind, "status": is, "lastHeartbeatTime": heartbeat,
+                "lastTransitionTime": since.unwrap_or_else(|| json!(heartbeat)), "reason": reason, "message": message,
+            }));
         }
-        self.write_status("nodes", &key, |o| {
-            let info = entry(&mut o["status"], "nodeInfo");
-            for (field, value) in [
-                ("kubeletVersion", &change.kubelet_version),
-                ("osImage", &change.os),
-                ("kernelVersion", &change.kernel),
-            ] {
-                if let Some(value) = value {
-                    info.insert(field.into(), json!(value));
+        all.extend(old.into_iter().filter(|c| !wanted.iter().any(|w| c["type"] == w.0)));
+        status.insert("conditions".into(), Value::Array(all));
+        if let Some(gpus) = gpus {
+            for side in ["capacity", "allocatable"] {
+                if let Some(Value::Object(map)) = status.get_mut(side) {
+                    map.insert("nvidia.com/gpu".into(), json!(gpus.to_string()));
                 }
+            }
+        }
+    });
+    for reason in said {
+        let text = format!("Node {name} status is now: {reason}");
+        engine.event(Source::Kubelet(name), &node, "Normal", reason, &text);
+    }
+}
+
+/// The scenario changes machines; false if there are none of that name.
+pub(in crate::cluster) fn change_nodes(engine: &mut Engine, change: &NodeChange) -> bool {
+    let mut names: Vec<Arc<str>> =
+        engine.machines.keys().filter(|n| glob(&change.matches, n)).cloned().collect();
+    names.sort();
+    for name in &names {
+        change_node(engine, name, change);
+    }
+    !names.is_empty()
+}
+
+pub(in crate::cluster) fn change_node(engine: &mut Engine, name: &Arc<str>, change: &NodeChange) {
+    let now = engine.now();
+    let Some(machine) = engine.machines.get_mut(name) else { return };
+    let was_up = machine.kubelet;
+    let take = |to: &mut bool, from: Option<bool>| *to = from.unwrap_or(*to);
+    take(&mut machine.kubelet, change.kubelet);
+    take(&mut machine.runtime, change.runtime);
+    take(&mut machine.network, change.network);
+    take(&mut machine.memory_pressure, change.memory_pressure);
+    take(&mut machine.disk_pressure, change.disk_pressure);
+    take(&mut machine.pid_pressure, change.pid_pressure);
+    take(&mut machine.nvml, change.nvml);
+    take(&mut machine.dns, change.dns);
+    machine.gpus = change.gpus.unwrap_or(machine.gpus);
+    machine.driver = change.driver.clone().unwrap_or_else(|| machine.driver.clone());
+    machine.log = change.log.clone().unwrap_or_else(|| machine.log.clone());
+    machine.conntrack = change.conntrack.unwrap_or(machine.conntrack);
+    let (up, pressed) = (machine.kubelet, machine.memory_pressure || machine.disk_pressure);
+    if was_up != up {
+        machine.renewed = now;
+        machine.warming = up.then_some(now);
+    }
+    if was_up && !up {
+        engine.after(GRACE, Timer::Lost(name.clone()));
+    }
+    if !was_up && up {
+        engine.after(WARM_UP, Timer::Work(Work::Node(name.clone())));
+        for pod in engine.cache.on_node(name).map(|p| Key::of(p)).collect::<Vec<_>>() {
+            engine.add(Work::Pod(pod));
+        }
+        let uids: Vec<Arc<str>> =
+            engine.runs.values().filter(|r| &r.node == name).map(|r| r.uid.clone()).collect();
+        for uid in uids {
+            resync_now(engine, &uid);
+        }
+    }
+    relabel(engine, name, change);
+    post_node(engine, name);
+    if change.nvml.is_some() || change.dns.is_some() {
+        crash::rematch(engine);
+    }
+    engine.add(Work::Node(name.clone()));
+    if pressed {
+        pressure::look_at(engine, name, Duration::from_secs(3));
+    }
+}
+
+fn resync_now(engine: &mut Engine, uid: &Arc<str>) {
+    run::resync(engine, uid, Duration::from_millis(700));
+}
+
+/// Labels and node info follow the machine.
+fn relabel(engine: &mut Engine, name: &Arc<str>, change: &NodeChange) {
+    let key = Key::new("", name);
+    let driver = change.driver.clone().filter(|_| engine.machines.get(name).is_some_and(|m| m.gpu.is_some()));
+    if !change.labels.is_empty() || driver.is_some() {
+        engine.write("nodes", &key, |o| {
+            let labels = entry(&mut o["metadata"], "labels");
+            labels.extend(change.labels.iter().map(|(k, v)| (k.clone(), json!(v))));
+            if let Some(driver) = &driver {
+                labels.extend(driver_labels(driver));
             }
         });
     }
-
-    /// The kubelet tells of cordons in events.
-    pub(in super::super) fn tell_cordon(&mut self, node: &Value) {
-        let name: Arc<str> = object::name(node).into();
-        let cordoned = object::flag(node, "/spec/unschedulable");
-        let Some(machine) = self.machines.get_mut(&name).filter(|m| m.kubelet) else { return };
-        if machine.cordoned == cordoned {
-            return;
-        }
-        machine.cordoned = cordoned;
-        let reason = if cordoned { "NodeNotSchedulable" } else { "NodeSchedulable" };
-        let text = format!("Node {name} status is now: {reason}");
-        self.event(Source::Kubelet(&name), node, "Normal", reason, &text);
+    if change.kubelet_version.is_none() && change.os.is_none() && change.kernel.is_none() {
+        return;
     }
-
-    /// After its warm-up a kubelet that came back reports its runtime as it is.
-    pub(in super::super) fn warmed_up(&mut self, name: &Arc<str>) {
-        let now = self.now();
-        let Some(machine) = self.machines.get_mut(name) else { return };
-        if machine.warming.is_some_and(|w| super::since(w, now) >= WARM_UP) {
-            machine.warming = None;
-            self.post_node(name);
+    engine.write_status("nodes", &key, |o| {
+        let info = entry(&mut o["status"], "nodeInfo");
+        for (field, value) in [
+            ("kubeletVersion", &change.kubelet_version),
+            ("osImage", &change.os),
+            ("kernelVersion", &change.kernel),
+        ] {
+            if let Some(value) = value {
+                info.insert(field.into(), json!(value));
+            }
         }
+    });
+}
+
+/// The kubelet tells of cordons in events.
+pub(in crate::cluster) fn tell_cordon(engine: &mut Engine, node: &Value) {
+    let name: Arc<str> = object::name(node).into();
+    let cordoned = object::flag(node, "/spec/unschedulable");
+    let Some(machine) = engine.machines.get_mut(&name).filter(|m| m.kubelet) else { return };
+    if machine.cordoned == cordoned {
+        return;
+    }
+    machine.cordoned = cordoned;
+    let reason = if cordoned { "NodeNotSchedulable" } else { "NodeSchedulable" };
+    let text = format!("Node {name} status is now: {reason}");
+    engine.event(Source::Kubelet(&name), node, "Normal", reason, &text);
+}
+
+/// After its warm-up a kubelet that came back reports its runtime as it is.
+pub(in crate::cluster) fn warmed_up(engine: &mut Engine, name: &Arc<str>) {
+    let now = engine.now();
+    let Some(machine) = engine.machines.get_mut(name) else { return };
+    if machine.warming.is_some_and(|w| super::since(w, now) >= WARM_UP) {
+        machine.warming = None;
+        post_node(engine, name);
     }
 }
 

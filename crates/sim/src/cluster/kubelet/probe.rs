@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::engine::{Engine, Timer};
-use super::super::object::{int, list, text};
 use super::{Container, PodRun, PodTimer};
+use super::{run, status, stop};
+use crate::cluster::engine::{Engine, Timer};
 use crate::cluster::http::Heard;
+use crate::cluster::object::{int, list, text};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeKind {
@@ -76,198 +77,203 @@ pub fn spec_of<'a>(run: &'a PodRun, container: &Container) -> Option<&'a Value> 
     list(&run.pod, path).iter().find(|s| s["name"] == container.name.as_str())
 }
 
-impl Engine {
-    fn probe_spec(&self, uid: &Arc<str>, c: usize, kind: ProbeKind) -> Option<Value> {
-        let run = self.runs.get(uid)?;
-        spec_of(run, run.containers.get(c)?)?.get(kind.field()).filter(|p| p.is_object()).cloned()
-    }
+fn probe_spec(engine: &Engine, uid: &Arc<str>, c: usize, kind: ProbeKind) -> Option<Value> {
+    let run = engine.runs.get(uid)?;
+    spec_of(run, run.containers.get(c)?)?.get(kind.field()).filter(|p| p.is_object()).cloned()
+}
 
-    /// A container has started: it is ready and started unless probes say when.
-    pub(super) fn start_probes(&mut self, uid: &Arc<str>, c: usize) {
-        let startup = self.probe_spec(uid, c, ProbeKind::Startup).is_some();
-        let readiness = self.probe_spec(uid, c, ProbeKind::Readiness).is_some();
-        if let Some(container) = self.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) {
-            container.started = !startup;
-            container.ready = !startup && !readiness;
-            container.probes = Default::default();
-        }
-        for kind in KINDS {
-            if !startup || kind == ProbeKind::Startup {
-                self.first_probe(uid, c, kind);
-            }
+/// A container has started: it is ready and started unless probes say when.
+pub(in crate::cluster) fn start_probes(engine: &mut Engine, uid: &Arc<str>, c: usize) {
+    let startup = probe_spec(engine, uid, c, ProbeKind::Startup).is_some();
+    let readiness = probe_spec(engine, uid, c, ProbeKind::Readiness).is_some();
+    if let Some(container) = engine.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) {
+        container.started = !startup;
+        container.ready = !startup && !readiness;
+        container.probes = Default::default();
+    }
+    for kind in KINDS {
+        if !startup || kind == ProbeKind::Startup {
+            first_probe(engine, uid, c, kind);
         }
     }
+}
 
-    fn first_probe(&mut self, uid: &Arc<str>, c: usize, kind: ProbeKind) {
-        let Some(spec) = self.probe_spec(uid, c, kind) else { return };
-        let numbers = numbers(&spec);
-        // The readiness of a fresh container is asked for at once; the other probes wait for their turn.
-        let wait = match numbers.delay {
-            0 if kind == ProbeKind::Readiness => Duration::from_millis(20),
-            0 => self.chance.jitter(Duration::from_millis(500), 1.0).min(Duration::from_secs(numbers.period)),
-            delay => Duration::from_secs(delay),
-        };
-        self.next_probe(uid, c, kind, wait);
-    }
+fn first_probe(engine: &mut Engine, uid: &Arc<str>, c: usize, kind: ProbeKind) {
+    let Some(spec) = probe_spec(engine, uid, c, kind) else { return };
+    let numbers = numbers(&spec);
+    // The readiness of a fresh container is asked for at once; the other probes wait for their turn.
+    let wait = match numbers.delay {
+        0 if kind == ProbeKind::Readiness => Duration::from_millis(20),
+        0 => engine.chance.jitter(Duration::from_millis(500), 1.0).min(Duration::from_secs(numbers.period)),
+        delay => Duration::from_secs(delay),
+    };
+    next_probe(engine, uid, c, kind, wait);
+}
 
-    fn next_probe(&mut self, uid: &Arc<str>, c: usize, kind: ProbeKind, wait: Duration) {
-        let Some(container) = self.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) else { return };
-        let probing = &mut container.probes[kind as usize];
-        probing.token += 1;
-        let timer = PodTimer::Probe(c, container.attempt, kind, probing.token);
-        self.after(wait, Timer::Pod(uid.clone(), timer));
-    }
+fn next_probe(engine: &mut Engine, uid: &Arc<str>, c: usize, kind: ProbeKind, wait: Duration) {
+    let Some(container) = engine.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) else { return };
+    let probing = &mut container.probes[kind as usize];
+    probing.token += 1;
+    let timer = PodTimer::Probe(c, container.attempt, kind, probing.token);
+    engine.after(wait, Timer::Pod(uid.clone(), timer));
+}
 
-    /// What the container answers may have changed: all its probes look soon.
-    pub(super) fn wake_probes(&mut self, uid: &Arc<str>, c: usize) {
-        let started = self.runs.get(uid).and_then(|r| r.containers.get(c)).is_some_and(|c| c.started);
-        for kind in KINDS {
-            if (kind == ProbeKind::Startup) == started {
-                continue;
-            }
-            if let Some(spec) = self.probe_spec(uid, c, kind) {
-                let wait = Duration::from_secs(numbers(&spec).period).mul_f64(self.chance.unit());
-                self.next_probe(uid, c, kind, wait);
-            }
+/// What the container answers may have changed: all its probes look soon.
+pub(in crate::cluster) fn wake_probes(engine: &mut Engine, uid: &Arc<str>, c: usize) {
+    let started = engine.runs.get(uid).and_then(|r| r.containers.get(c)).is_some_and(|c| c.started);
+    for kind in KINDS {
+        if (kind == ProbeKind::Startup) == started {
+            continue;
+        }
+        if let Some(spec) = probe_spec(engine, uid, c, kind) {
+            let wait = Duration::from_secs(numbers(&spec).period).mul_f64(engine.chance.unit());
+            next_probe(engine, uid, c, kind, wait);
         }
     }
+}
 
-    pub(super) fn probe(&mut self, uid: &Arc<str>, c: usize, attempt: u32, kind: ProbeKind, token: u64) {
-        let Some(spec) = self.probe_spec(uid, c, kind) else { return };
-        let Some(run) = self.runs.get(uid) else { return };
-        let Some(container) = run.containers.get(c) else { return };
-        let current = container.attempt == attempt && container.probes[kind as usize].token == token;
-        if !current || !container.running() || run.stopping.is_some() && kind != ProbeKind::Readiness {
+pub(in crate::cluster) fn probe(
+    engine: &mut Engine,
+    uid: &Arc<str>,
+    c: usize,
+    attempt: u32,
+    kind: ProbeKind,
+    token: u64,
+) {
+    let Some(spec) = probe_spec(engine, uid, c, kind) else { return };
+    let Some(run) = engine.runs.get(uid) else { return };
+    let Some(container) = run.containers.get(c) else { return };
+    let current = container.attempt == attempt && container.probes[kind as usize].token == token;
+    if !current || !container.running() || run.stopping.is_some() && kind != ProbeKind::Readiness {
+        return;
+    }
+    let numbers = numbers(&spec);
+    let (outcome, changes) = ask(engine, uid, c, &spec);
+    let Some(container) = engine.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) else { return };
+    let probing = &mut container.probes[kind as usize];
+    match &outcome {
+        Ok(()) => {
+            probing.successes += 1;
+            probing.failures = 0;
+        }
+        Err(_) => {
+            probing.failures += 1;
+            probing.successes = 0;
+        }
+    }
+    let (good, bad) = (probing.successes >= numbers.success, probing.failures >= numbers.failure);
+    if let Err(output) = &outcome {
+        let said = format!("{} probe failed: {output}", kind.title());
+        run::container_event(engine, uid, c, "Warning", "Unhealthy", &said);
+    }
+    let period = Duration::from_secs(numbers.period);
+    match kind {
+        ProbeKind::Readiness => {
+            set_ready(engine, uid, c, good, bad);
+        }
+        ProbeKind::Startup if good => {
+            set_started(engine, uid, c);
             return;
         }
-        let numbers = numbers(&spec);
-        let (outcome, changes) = self.ask(uid, c, &spec);
-        let Some(container) = self.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) else { return };
-        let probing = &mut container.probes[kind as usize];
-        match &outcome {
-            Ok(()) => {
-                probing.successes += 1;
-                probing.failures = 0;
-            }
-            Err(_) => {
-                probing.failures += 1;
-                probing.successes = 0;
-            }
+        ProbeKind::Liveness | ProbeKind::Startup if bad => {
+            let name = engine.runs.get(uid).and_then(|r| r.containers.get(c)).map(|c| c.name.clone());
+            let name = name.unwrap_or_default();
+            let said = format!("Container {name} failed {} probe, will be restarted", kind.lower());
+            stop::kill_container(engine, uid, c, &said);
+            return;
         }
-        let (good, bad) = (probing.successes >= numbers.success, probing.failures >= numbers.failure);
-        if let Err(output) = &outcome {
-            let said = format!("{} probe failed: {output}", kind.title());
-            self.container_event(uid, c, "Warning", "Unhealthy", &said);
-        }
-        let period = Duration::from_secs(numbers.period);
-        match kind {
-            ProbeKind::Readiness => {
-                self.set_ready(uid, c, good, bad);
-            }
-            ProbeKind::Startup if good => {
-                self.set_started(uid, c);
-                return;
-            }
-            ProbeKind::Liveness | ProbeKind::Startup if bad => {
-                let name = self.runs.get(uid).and_then(|r| r.containers.get(c)).map(|c| c.name.clone());
-                let name = name.unwrap_or_default();
-                let said = format!("Container {name} failed {} probe, will be restarted", kind.lower());
-                self.kill_container(uid, c, &said);
-                return;
-            }
-            _ => {}
-        }
-        match (outcome.is_ok() && good, changes) {
-            (true, None) => {}
-            (true, Some(at)) => self.next_probe(uid, c, kind, at.max(period)),
-            (false, _) => self.next_probe(uid, c, kind, period),
-        }
+        _ => {}
     }
-
-    fn set_ready(&mut self, uid: &Arc<str>, c: usize, good: bool, bad: bool) {
-        let Some(container) = self.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) else { return };
-        let was = container.ready;
-        container.ready = (was || good) && !bad;
-        if container.ready != was {
-            self.report(uid);
-        }
+    match (outcome.is_ok() && good, changes) {
+        (true, None) => {}
+        (true, Some(at)) => next_probe(engine, uid, c, kind, at.max(period)),
+        (false, _) => next_probe(engine, uid, c, kind, period),
     }
+}
 
-    fn set_started(&mut self, uid: &Arc<str>, c: usize) {
-        let readiness = self.probe_spec(uid, c, ProbeKind::Readiness).is_some();
-        if let Some(container) = self.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) {
-            container.started = true;
-            container.ready = !readiness;
-        }
-        self.first_probe(uid, c, ProbeKind::Liveness);
-        self.first_probe(uid, c, ProbeKind::Readiness);
-        self.sync_pod(uid);
+fn set_ready(engine: &mut Engine, uid: &Arc<str>, c: usize, good: bool, bad: bool) {
+    let Some(container) = engine.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) else { return };
+    let was = container.ready;
+    container.ready = (was || good) && !bad;
+    if container.ready != was {
+        status::report(engine, uid);
     }
+}
 
-    /// Asks the container once: its answer, and after how long it may be another.
-    fn ask(&self, uid: &Arc<str>, c: usize, spec: &Value) -> (Result<(), String>, Option<Duration>) {
-        let now = self.now();
-        let Some(run) = self.runs.get(uid) else { return (Ok(()), None) };
-        let Some(container) = run.containers.get(c) else { return (Ok(()), None) };
-        let Some(running) = &container.run else { return (Ok(()), None) };
-        let ip = match text(spec, "/httpGet/host") {
-            "" => run.ip.clone().unwrap_or_default(),
-            host => host.to_owned(),
+fn set_started(engine: &mut Engine, uid: &Arc<str>, c: usize) {
+    let readiness = probe_spec(engine, uid, c, ProbeKind::Readiness).is_some();
+    if let Some(container) = engine.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) {
+        container.started = true;
+        container.ready = !readiness;
+    }
+    first_probe(engine, uid, c, ProbeKind::Liveness);
+    first_probe(engine, uid, c, ProbeKind::Readiness);
+    run::sync_pod(engine, uid);
+}
+
+/// Asks the container once: its answer, and after how long it may be another.
+fn ask(engine: &Engine, uid: &Arc<str>, c: usize, spec: &Value) -> (Result<(), String>, Option<Duration>) {
+    let now = engine.now();
+    let Some(run) = engine.runs.get(uid) else { return (Ok(()), None) };
+    let Some(container) = run.containers.get(c) else { return (Ok(()), None) };
+    let Some(running) = &container.run else { return (Ok(()), None) };
+    let ip = match text(spec, "/httpGet/host") {
+        "" => run.ip.clone().unwrap_or_default(),
+        host => host.to_owned(),
+    };
+    let container_spec = spec_of(run, container);
+    let port = |pointer: &str| named_port(container_spec, spec.pointer(pointer));
+    let timeout =
+        Duration::from_secs(int(spec, "/timeoutSeconds").filter(|t| *t > 0).unwrap_or(1).unsigned_abs());
+    let changes = running.changes_after(now);
+    let answer = if spec.get("httpGet").is_some() {
+        let port = port("/httpGet/port");
+        let path = match text(spec, "/httpGet/path") {
+            "" => "/",
+            path => path,
         };
-        let container_spec = spec_of(run, container);
-        let port = |pointer: &str| named_port(container_spec, spec.pointer(pointer));
-        let timeout =
-            Duration::from_secs(int(spec, "/timeoutSeconds").filter(|t| *t > 0).unwrap_or(1).unsigned_abs());
-        let changes = running.changes_after(now);
-        let answer = if spec.get("httpGet").is_some() {
-            let port = port("/httpGet/port");
-            let path = match text(spec, "/httpGet/path") {
-                "" => "/",
-                path => path,
-            };
-            let scheme = match text(spec, "/httpGet/scheme") {
-                "HTTPS" => "https",
-                _ => "http",
-            };
-            let url = format!("{scheme}://{ip}:{port}{path}");
-            match running.hear(port, path, now) {
-                Heard::Refused => {
-                    Err(format!("Get \"{url}\": dial tcp {ip}:{port}: connect: connection refused"))
-                }
-                Heard::Answer { latency, .. } if latency > timeout => Err(format!(
-                    "Get \"{url}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
-                )),
-                Heard::Answer { status, .. } if status >= 400 => {
-                    Err(format!("HTTP probe failed with statuscode: {status}"))
-                }
-                Heard::Answer { .. } => Ok(()),
-            }
-        } else if spec.get("tcpSocket").is_some() {
-            let port = port("/tcpSocket/port");
-            match running.hear(port, "/", now) {
-                Heard::Refused => Err(format!("dial tcp {ip}:{port}: connect: connection refused")),
-                Heard::Answer { .. } => Ok(()),
-            }
-        } else if spec.get("grpc").is_some() {
-            let port = port("/grpc/port");
-            match running.hear(port, "/", now) {
-                Heard::Refused => Err(format!(
-                    "timeout: failed to connect service \"{ip}:{port}\" within 1s: context deadline exceeded"
-                )),
-                Heard::Answer { .. } => Ok(()),
-            }
-        } else {
-            let words: Vec<&str> = list(spec, "/exec/command").iter().filter_map(Value::as_str).collect();
-            match running
-                .behaviour
-                .answers(&words, |path| run.written(container, path).is_some() || container.has_file(path))
-            {
-                Some(a) if a.code != 0 => Err(format!("{}{}", a.stdout, a.stderr)),
-                _ => Ok(()),
-            }
+        let scheme = match text(spec, "/httpGet/scheme") {
+            "HTTPS" => "https",
+            _ => "http",
         };
-        (answer, changes)
-    }
+        let url = format!("{scheme}://{ip}:{port}{path}");
+        match running.hear(port, path, now) {
+            Heard::Refused => {
+                Err(format!("Get \"{url}\": dial tcp {ip}:{port}: connect: connection refused"))
+            }
+            Heard::Answer { latency, .. } if latency > timeout => Err(format!(
+                "Get \"{url}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+            )),
+            Heard::Answer { status, .. } if status >= 400 => {
+                Err(format!("HTTP probe failed with statuscode: {status}"))
+            }
+            Heard::Answer { .. } => Ok(()),
+        }
+    } else if spec.get("tcpSocket").is_some() {
+        let port = port("/tcpSocket/port");
+        match running.hear(port, "/", now) {
+            Heard::Refused => Err(format!("dial tcp {ip}:{port}: connect: connection refused")),
+            Heard::Answer { .. } => Ok(()),
+        }
+    } else if spec.get("grpc").is_some() {
+        let port = port("/grpc/port");
+        match running.hear(port, "/", now) {
+            Heard::Refused => Err(format!(
+                "timeout: failed to connect service \"{ip}:{port}\" within 1s: context deadline exceeded"
+            )),
+            Heard::Answer { .. } => Ok(()),
+        }
+    } else {
+        let words: Vec<&str> = list(spec, "/exec/command").iter().filter_map(Value::as_str).collect();
+        match running
+            .behaviour
+            .answers(&words, |path| run.written(container, path).is_some() || container.has_file(path))
+        {
+            Some(a) if a.code != 0 => Err(format!("{}{}", a.stdout, a.stderr)),
+            _ => Ok(()),
+        }
+    };
+    (answer, changes)
 }
 
 /// A port by number or by the name a container gives it.

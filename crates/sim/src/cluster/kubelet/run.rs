@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::engine::{Engine, Timer};
-use super::super::events::{Said, Source};
-use super::super::object::{list, text};
 use super::{PodTimer, State};
+use super::{crash, probe, start, status, stop};
+use crate::cluster::engine::{Engine, Timer};
+use crate::cluster::events::{Said, Source};
+use crate::cluster::object::{list, text};
 
 /// Between a pod's arrival and its sandbox.
 const SANDBOX: Duration = Duration::from_millis(260);
@@ -16,269 +17,266 @@ const DETACH: Duration = Duration::from_secs(15);
 /// The kubelet's back-off between tries of a pod that failed.
 const RETRY: Duration = Duration::from_secs(10);
 
-impl Engine {
-    pub(in super::super) fn pod_timer(&mut self, uid: &Arc<str>, what: PodTimer) {
-        let Some(run) = self.runs.get(uid) else { return };
-        if !self.machines.get(&run.node).is_some_and(|m| m.kubelet) {
-            // A dead kubelet does nothing; what ends meanwhile is found when it is back.
-            if !matches!(what, PodTimer::Probe(..) | PodTimer::Sync(_)) {
-                self.after(Duration::from_secs(5), Timer::Pod(uid.clone(), what));
+pub(in crate::cluster) fn pod_timer(engine: &mut Engine, uid: &Arc<str>, what: PodTimer) {
+    let Some(run) = engine.runs.get(uid) else { return };
+    if !engine.machines.get(&run.node).is_some_and(|m| m.kubelet) {
+        // A dead kubelet does nothing; what ends meanwhile is found when it is back.
+        if !matches!(what, PodTimer::Probe(..) | PodTimer::Sync(_)) {
+            engine.after(Duration::from_secs(5), Timer::Pod(uid.clone(), what));
+        }
+        return;
+    }
+    let asks_runtime =
+        !matches!(what, PodTimer::Probe(..) | PodTimer::Sync(_) | PodTimer::Finish | PodTimer::Remove);
+    if asks_runtime && engine.machines.get(&run.node).is_some_and(|m| !m.runtime) {
+        // Without the runtime nothing starts, ends or is heard of.
+        engine.after(Duration::from_secs(5), Timer::Pod(uid.clone(), what));
+        return;
+    }
+    match what {
+        PodTimer::Sandbox => sandbox_made(engine, uid),
+        PodTimer::Pulled(c) => start::pulled(engine, uid, c),
+        PodTimer::PullFailed(c) => start::pull_failed(engine, uid, c),
+        PodTimer::Create(c) => start::create_container(engine, uid, c),
+        PodTimer::Started(c) => start::container_started(engine, uid, c),
+        PodTimer::Sync(token) if token == run.resync => sync_pod(engine, uid),
+        PodTimer::Sync(_) => {}
+        PodTimer::Exit(c, attempt) => crash::container_exits(engine, uid, c, attempt),
+        PodTimer::Probe(c, attempt, kind, token) => probe::probe(engine, uid, c, attempt, kind, token),
+        PodTimer::Stopped(c, attempt, code) => stop::container_stopped(engine, uid, c, attempt, code),
+        PodTimer::Finish => stop::finish_pod(engine, uid),
+        PodTimer::Remove => stop::remove_pod(engine, uid),
+    }
+}
+
+/// Comes back to the pod after a while; an earlier appointment is void.
+pub(in crate::cluster) fn resync(engine: &mut Engine, uid: &Arc<str>, wait: Duration) {
+    let Some(run) = engine.runs.get_mut(uid) else { return };
+    run.resync += 1;
+    let token = run.resync;
+    engine.after(wait, Timer::Pod(uid.clone(), PodTimer::Sync(token)));
+}
+
+pub(in crate::cluster) fn retry(engine: &mut Engine, uid: &Arc<str>) {
+    let wait = engine.chance.jitter(RETRY, 0.5);
+    resync(engine, uid, wait);
+}
+
+/// Reports, then does the next thing. What it finds out now is in the report of the next sync, as in a real kubelet.
+pub(in crate::cluster) fn sync_pod(engine: &mut Engine, uid: &Arc<str>) {
+    status::report(engine, uid);
+    let Some(run) = engine.runs.get(uid) else { return };
+    if run.done || run.stopping.is_some() || run.busy {
+        return;
+    }
+    if !run.sandbox {
+        if volumes_ready(engine, uid) {
+            make_sandbox(engine, uid);
+        }
+        return;
+    }
+    next_container(engine, uid);
+}
+
+/// Starts the first container that should run and does not.
+fn next_container(engine: &mut Engine, uid: &Arc<str>) {
+    let Some(run) = engine.runs.get(uid) else { return };
+    let policy = run.restart_policy().to_owned();
+    let inits = run.inits;
+    for i in 0..inits {
+        let Some(c) = engine.runs.get(uid).and_then(|r| r.containers.get(i)) else { return };
+        let blocked = match (&c.state, c.sidecar) {
+            (State::Running(_), true) => !c.started,
+            (State::Running(_), false) => true,
+            (State::Ended(e), false) if e.code == 0 => false,
+            (State::Ended(_), false) if policy == "Never" => {
+                stop::finish_pod(engine, uid);
+                return;
             }
-            return;
-        }
-        let asks_runtime =
-            !matches!(what, PodTimer::Probe(..) | PodTimer::Sync(_) | PodTimer::Finish | PodTimer::Remove);
-        if asks_runtime && self.machines.get(&run.node).is_some_and(|m| !m.runtime) {
-            // Without the runtime nothing starts, ends or is heard of.
-            self.after(Duration::from_secs(5), Timer::Pod(uid.clone(), what));
-            return;
-        }
-        match what {
-            PodTimer::Sandbox => self.sandbox_made(uid),
-            PodTimer::Pulled(c) => self.pulled(uid, c),
-            PodTimer::PullFailed(c) => self.pull_failed(uid, c),
-            PodTimer::Create(c) => self.create_container(uid, c),
-            PodTimer::Started(c) => self.container_started(uid, c),
-            PodTimer::Sync(token) if token == run.resync => self.sync_pod(uid),
-            PodTimer::Sync(_) => {}
-            PodTimer::Exit(c, attempt) => self.container_exits(uid, c, attempt),
-            PodTimer::Probe(c, attempt, kind, token) => self.probe(uid, c, attempt, kind, token),
-            PodTimer::Stopped(c, attempt, code) => self.container_stopped(uid, c, attempt, code),
-            PodTimer::Finish => self.finish_pod(uid),
-            PodTimer::Remove => self.remove_pod(uid),
-        }
-    }
-
-    /// Comes back to the pod after a while; an earlier appointment is void.
-    pub(super) fn resync(&mut self, uid: &Arc<str>, wait: Duration) {
-        let Some(run) = self.runs.get_mut(uid) else { return };
-        run.resync += 1;
-        let token = run.resync;
-        self.after(wait, Timer::Pod(uid.clone(), PodTimer::Sync(token)));
-    }
-
-    pub(super) fn retry(&mut self, uid: &Arc<str>) {
-        let wait = self.chance.jitter(RETRY, 0.5);
-        self.resync(uid, wait);
-    }
-
-    /// Reports, then does the next thing. What it finds out now is in the report of the next sync, as in a real kubelet.
-    pub(in super::super) fn sync_pod(&mut self, uid: &Arc<str>) {
-        self.report(uid);
-        let Some(run) = self.runs.get(uid) else { return };
-        if run.done || run.stopping.is_some() || run.busy {
-            return;
-        }
-        if !run.sandbox {
-            if self.volumes_ready(uid) {
-                self.make_sandbox(uid);
-            }
-            return;
-        }
-        self.next_container(uid);
-    }
-
-    /// Starts the first container that should run and does not.
-    fn next_container(&mut self, uid: &Arc<str>) {
-        let Some(run) = self.runs.get(uid) else { return };
-        let policy = run.restart_policy().to_owned();
-        let inits = run.inits;
-        for i in 0..inits {
-            let Some(c) = self.runs.get(uid).and_then(|r| r.containers.get(i)) else { return };
-            let blocked = match (&c.state, c.sidecar) {
-                (State::Running(_), true) => !c.started,
-                (State::Running(_), false) => true,
-                (State::Ended(e), false) if e.code == 0 => false,
-                (State::Ended(_), false) if policy == "Never" => {
-                    self.finish_pod(uid);
+            (State::Ended(_), true) => {
+                if start::try_start(engine, uid, i) {
                     return;
                 }
-                (State::Ended(_), true) => {
-                    if self.try_start(uid, i) {
-                        return;
-                    }
-                    false
-                }
-                _ => {
-                    self.try_start(uid, i);
-                    return;
-                }
-            };
-            if blocked {
+                false
+            }
+            _ => {
+                start::try_start(engine, uid, i);
+                return;
+            }
+        };
+        if blocked {
+            return;
+        }
+    }
+    let count = engine.runs.get(uid).map_or(0, |r| r.containers.len());
+    let mut over = true;
+    for i in inits..count {
+        let Some(c) = engine.runs.get(uid).and_then(|r| r.containers.get(i)) else { return };
+        let again = match &c.state {
+            State::Running(_) => {
+                over = false;
+                continue;
+            }
+            State::Waiting => true,
+            State::Ended(e) => match policy.as_str() {
+                "Never" => false,
+                "OnFailure" => e.code != 0,
+                _ => true,
+            },
+        };
+        if again {
+            over = false;
+            if start::try_start(engine, uid, i) {
                 return;
             }
         }
-        let count = self.runs.get(uid).map_or(0, |r| r.containers.len());
-        let mut over = true;
-        for i in inits..count {
-            let Some(c) = self.runs.get(uid).and_then(|r| r.containers.get(i)) else { return };
-            let again = match &c.state {
-                State::Running(_) => {
-                    over = false;
-                    continue;
-                }
-                State::Waiting => true,
-                State::Ended(e) => match policy.as_str() {
-                    "Never" => false,
-                    "OnFailure" => e.code != 0,
-                    _ => true,
-                },
-            };
-            if again {
-                over = false;
-                if self.try_start(uid, i) {
-                    return;
-                }
-            }
-        }
-        if over && count > inits {
-            self.after(Duration::from_millis(900), Timer::Pod(uid.clone(), PodTimer::Finish));
-        }
     }
-
-    fn make_sandbox(&mut self, uid: &Arc<str>) {
-        let Some(run) = self.runs.get_mut(uid) else { return };
-        let Some(machine) = self.machines.get(&run.node) else { return };
-        let (node, pod) = (run.node.clone(), run.pod.clone());
-        let host = super::super::object::flag(&pod, "/spec/hostNetwork");
-        let problem = if !machine.runtime {
-            Some(super::super::machines::NO_RUNTIME.to_owned())
-        } else if !machine.network && !host {
-            None
-        } else {
-            run.busy = true;
-            self.after(SANDBOX, Timer::Pod(uid.clone(), PodTimer::Sandbox));
-            return;
-        };
-        run.sandbox_failures += 1;
-        match problem {
-            Some(why) => {
-                let text = format!("Failed to create pod sandbox: {why}");
-                self.kubelet_event(&node, &pod, None, "Warning", "FailedCreatePodSandBox", &text);
-            }
-            None => {
-                let text = "network is not ready: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized";
-                self.kubelet_event(&node, &pod, None, "Warning", "NetworkNotReady", text);
-            }
-        }
-        self.retry(uid);
+    if over && count > inits {
+        engine.after(Duration::from_millis(900), Timer::Pod(uid.clone(), PodTimer::Finish));
     }
+}
 
-    fn sandbox_made(&mut self, uid: &Arc<str>) {
-        let Some(run) = self.runs.get_mut(uid) else { return };
-        run.busy = false;
-        if run.stopping.is_some() {
-            return;
-        }
-        run.sandbox = true;
-        if let Some(machine) = self.machines.get_mut(&run.node) {
-            run.ip = Some(if super::super::object::flag(&run.pod, "/spec/hostNetwork") {
-                machine.internal_ip.clone()
-            } else {
-                machine.next_ip = machine.next_ip % 253 + 1;
-                format!("{}.{}", machine.pod_net, machine.next_ip + 1)
-            });
-        }
-        self.sync_pod(uid);
-    }
-
-    /// Are the volumes of the pod there? If not, says so and comes back later.
-    fn volumes_ready(&mut self, uid: &Arc<str>) -> bool {
-        let Some(run) = self.runs.get(uid) else { return false };
-        let (pod, node, key) = (run.pod.clone(), run.node.clone(), run.key.clone());
-        let exists = |resource: &str, name: &str| self.cache.find(resource, &key.ns, name).is_some();
-        let mut missing = None;
-        if let Some((volume, user)) = self.attached_elsewhere(uid) {
-            let said =
-                format!("Multi-Attach error for volume {volume:?} Volume is already used by pod(s) {user}");
-            self.event(
-                Source::Controller("attachdetach-controller"),
-                &pod,
-                "Warning",
-                "FailedAttachVolume",
-                &said,
-            );
-            self.resync(uid, DETACH);
-            return false;
-        }
-        for volume in list(&pod, "/spec/volumes") {
-            let optional = |p: &str| super::super::object::flag(volume, p);
-            let secret = text(volume, "/secret/secretName");
-            let map = text(volume, "/configMap/name");
-            let why = if !secret.is_empty() && !optional("/secret/optional") && !exists("secrets", secret) {
-                format!("secret {secret:?} not found")
-            } else if !map.is_empty() && !optional("/configMap/optional") && !exists("configmaps", map) {
-                format!("configmap {map:?} not found")
-            } else {
-                continue;
-            };
-            missing =
-                Some(format!("MountVolume.SetUp failed for volume {:?} : {why}", text(volume, "/name")));
-            break;
-        }
-        let Some(message) = missing else { return true };
-        let Some(run) = self.runs.get_mut(uid) else { return false };
-        // The volume manager's own back-off: half a second, doubling to two minutes.
-        let wait = Duration::from_millis(500 << run.mount_failures.min(8)).min(Duration::from_secs(122));
-        run.mount_failures += 1;
-        self.kubelet_event(&node, &pod, None, "Warning", "FailedMount", &message);
-        self.resync(uid, wait);
-        false
-    }
-
-    /// A volume of the pod that only one node may have, with the pod that has it on another one.
-    fn attached_elsewhere(&self, uid: &Arc<str>) -> Option<(String, String)> {
-        let run = self.runs.get(uid)?;
-        let claims = |run: &super::PodRun| -> Vec<String> {
-            let names = list(&run.pod, "/spec/volumes").iter();
-            names
-                .map(|v| text(v, "/persistentVolumeClaim/claimName").to_owned())
-                .filter(|n| !n.is_empty())
-                .collect()
-        };
-        for name in claims(run) {
-            let Some(claim) = self.cache.find("persistentvolumeclaims", &run.key.ns, &name) else { continue };
-            if list(claim, "/spec/accessModes").iter().any(|m| m == "ReadWriteMany" || m == "ReadOnlyMany") {
-                continue;
-            }
-            let others =
-                self.runs.values().filter(|r| r.sandbox && r.node != run.node && r.key.ns == run.key.ns);
-            let mut users: Vec<&str> =
-                others.filter(|r| claims(r).contains(&name)).map(|r| &*r.key.name).collect();
-            users.sort_unstable();
-            if let Some(user) = users.first() {
-                return Some((text(claim, "/spec/volumeName").to_owned(), (*user).to_owned()));
-            }
-        }
+fn make_sandbox(engine: &mut Engine, uid: &Arc<str>) {
+    let Some(run) = engine.runs.get_mut(uid) else { return };
+    let Some(machine) = engine.machines.get(&run.node) else { return };
+    let (node, pod) = (run.node.clone(), run.pod.clone());
+    let host = crate::cluster::object::flag(&pod, "/spec/hostNetwork");
+    let problem = if !machine.runtime {
+        Some(crate::cluster::machines::NO_RUNTIME.to_owned())
+    } else if !machine.network && !host {
         None
+    } else {
+        run.busy = true;
+        engine.after(SANDBOX, Timer::Pod(uid.clone(), PodTimer::Sandbox));
+        return;
+    };
+    run.sandbox_failures += 1;
+    match problem {
+        Some(why) => {
+            let text = format!("Failed to create pod sandbox: {why}");
+            kubelet_event(engine, &node, &pod, None, "Warning", "FailedCreatePodSandBox", &text);
+        }
+        None => {
+            let text = "network is not ready: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized";
+            kubelet_event(engine, &node, &pod, None, "Warning", "NetworkNotReady", text);
+        }
     }
+    retry(engine, uid);
+}
 
-    pub(super) fn kubelet_event(
-        &mut self,
-        node: &str,
-        pod: &Value,
-        field: Option<&str>,
-        kind: &str,
-        reason: &str,
-        message: &str,
-    ) {
-        let said = Said { kind, reason, message, field, action: "" };
-        let now = self.now();
-        self.recorder.record(&self.store, now, Source::Kubelet(node), pod, &said);
+fn sandbox_made(engine: &mut Engine, uid: &Arc<str>) {
+    let Some(run) = engine.runs.get_mut(uid) else { return };
+    run.busy = false;
+    if run.stopping.is_some() {
+        return;
     }
+    run.sandbox = true;
+    if let Some(machine) = engine.machines.get_mut(&run.node) {
+        run.ip = Some(if crate::cluster::object::flag(&run.pod, "/spec/hostNetwork") {
+            machine.internal_ip.clone()
+        } else {
+            machine.next_ip = machine.next_ip % 253 + 1;
+            format!("{}.{}", machine.pod_net, machine.next_ip + 1)
+        });
+    }
+    sync_pod(engine, uid);
+}
 
-    /// An event about one container of a pod.
-    pub(super) fn container_event(
-        &mut self,
-        uid: &Arc<str>,
-        c: usize,
-        kind: &str,
-        reason: &str,
-        message: &str,
-    ) {
-        let Some(run) = self.runs.get(uid) else { return };
-        let Some(container) = run.containers.get(c) else { return };
-        let (node, pod, field) = (run.node.clone(), run.pod.clone(), container.field());
-        self.kubelet_event(&node, &pod, Some(&field), kind, reason, message);
+/// Are the volumes of the pod there? If not, says so and comes back later.
+fn volumes_ready(engine: &mut Engine, uid: &Arc<str>) -> bool {
+    let Some(run) = engine.runs.get(uid) else { return false };
+    let (pod, node, key) = (run.pod.clone(), run.node.clone(), run.key.clone());
+    let exists = |resource: &str, name: &str| engine.cache.find(resource, &key.ns, name).is_some();
+    let mut missing = None;
+    if let Some((volume, user)) = attached_elsewhere(engine, uid) {
+        let said =
+            format!("Multi-Attach error for volume {volume:?} Volume is already used by pod(s) {user}");
+        engine.event(
+            Source::Controller("attachdetach-controller"),
+            &pod,
+            "Warning",
+            "FailedAttachVolume",
+            &said,
+        );
+        resync(engine, uid, DETACH);
+        return false;
     }
+    for volume in list(&pod, "/spec/volumes") {
+        let optional = |p: &str| crate::cluster::object::flag(volume, p);
+        let secret = text(volume, "/secret/secretName");
+        let map = text(volume, "/configMap/name");
+        let why = if !secret.is_empty() && !optional("/secret/optional") && !exists("secrets", secret) {
+            format!("secret {secret:?} not found")
+        } else if !map.is_empty() && !optional("/configMap/optional") && !exists("configmaps", map) {
+            format!("configmap {map:?} not found")
+        } else {
+            continue;
+        };
+        missing = Some(format!("MountVolume.SetUp failed for volume {:?} : {why}", text(volume, "/name")));
+        break;
+    }
+    let Some(message) = missing else { return true };
+    let Some(run) = engine.runs.get_mut(uid) else { return false };
+    // The volume manager's own back-off: half a second, doubling to two minutes.
+    let wait = Duration::from_millis(500 << run.mount_failures.min(8)).min(Duration::from_secs(122));
+    run.mount_failures += 1;
+    kubelet_event(engine, &node, &pod, None, "Warning", "FailedMount", &message);
+    resync(engine, uid, wait);
+    false
+}
+
+/// A volume of the pod that only one node may have, with the pod that has it on another one.
+fn attached_elsewhere(engine: &Engine, uid: &Arc<str>) -> Option<(String, String)> {
+    let run = engine.runs.get(uid)?;
+    let claims = |run: &super::PodRun| -> Vec<String> {
+        let names = list(&run.pod, "/spec/volumes").iter();
+        names
+            .map(|v| text(v, "/persistentVolumeClaim/claimName").to_owned())
+            .filter(|n| !n.is_empty())
+            .collect()
+    };
+    for name in claims(run) {
+        let Some(claim) = engine.cache.find("persistentvolumeclaims", &run.key.ns, &name) else { continue };
+        if list(claim, "/spec/accessModes").iter().any(|m| m == "ReadWriteMany" || m == "ReadOnlyMany") {
+            continue;
+        }
+        let others =
+            engine.runs.values().filter(|r| r.sandbox && r.node != run.node && r.key.ns == run.key.ns);
+        let mut users: Vec<&str> =
+            others.filter(|r| claims(r).contains(&name)).map(|r| &*r.key.name).collect();
+        users.sort_unstable();
+        if let Some(user) = users.first() {
+            return Some((text(claim, "/spec/volumeName").to_owned(), (*user).to_owned()));
+        }
+    }
+    None
+}
+
+pub(in crate::cluster) fn kubelet_event(
+    engine: &mut Engine,
+    node: &str,
+    pod: &Value,
+    field: Option<&str>,
+    kind: &str,
+    reason: &str,
+    message: &str,
+) {
+    let said = Said { kind, reason, message, field, action: "" };
+    let now = engine.now();
+    engine.recorder.record(&engine.store, now, Source::Kubelet(node), pod, &said);
+}
+
+/// An event about one container of a pod.
+pub(in crate::cluster) fn container_event(
+    engine: &mut Engine,
+    uid: &Arc<str>,
+    c: usize,
+    kind: &str,
+    reason: &str,
+    message: &str,
+) {
+    let Some(run) = engine.runs.get(uid) else { return };
+    let Some(container) = run.containers.get(c) else { return };
+    let (node, pod, field) = (run.node.clone(), run.pod.clone(), container.field());
+    kubelet_event(engine, &node, &pod, Some(&field), kind, reason, message);
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::super::engine::Engine;
-use super::super::object::{self, entry, int, list, stamp, text};
-use super::super::resources::quality;
 use super::{Container, Ended, PodRun, State};
+use crate::cluster::engine::Engine;
+use crate::cluster::object::{self, entry, int, list, stamp, text};
+use crate::cluster::resources::quality;
 
 /// The conditions a kubelet owns, in the order it writes them.
 const OWNED: [&str; 4] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"];
@@ -18,32 +18,30 @@ struct Verdict {
     message: String,
 }
 
-impl Engine {
-    /// Reports the pod as its kubelet sees it now. Writes nothing when nothing changed.
-    pub(in super::super) fn report(&mut self, uid: &Arc<str>) {
-        let now = self.now();
-        let Some(run) = self.runs.get(uid) else { return };
-        let Some(machine) = self.machines.get(&run.node).filter(|m| m.kubelet) else { return };
-        let host_ip = machine.internal_ip.clone();
-        let host_network = object::flag(&run.pod, "/spec/hostNetwork");
-        let status = render(run, &host_ip, host_network, now);
-        let key = run.key.clone();
-        self.write_status("pods", &key, |o| {
-            if object::uid(o) != &**uid {
-                return;
-            }
-            let old = o.get("status").cloned().unwrap_or_else(|| json!({}));
-            let mut status = status;
-            let conditions = status.remove("conditions").unwrap_or_default();
-            let merged = merge_conditions(&old, conditions, now);
-            let target = entry(o, "status");
-            for stale in ["containerStatuses", "initContainerStatuses", "reason", "message"] {
-                target.remove(stale);
-            }
-            target.extend(status);
-            target.insert("conditions".into(), merged);
-        });
-    }
+/// Reports the pod as its kubelet sees it now. Writes nothing when nothing changed.
+pub(in crate::cluster) fn report(engine: &mut Engine, uid: &Arc<str>) {
+    let now = engine.now();
+    let Some(run) = engine.runs.get(uid) else { return };
+    let Some(machine) = engine.machines.get(&run.node).filter(|m| m.kubelet) else { return };
+    let host_ip = machine.internal_ip.clone();
+    let host_network = object::flag(&run.pod, "/spec/hostNetwork");
+    let status = render(run, &host_ip, host_network, now);
+    let key = run.key.clone();
+    engine.write_status("pods", &key, |o| {
+        if object::uid(o) != &**uid {
+            return;
+        }
+        let old = o.get("status").cloned().unwrap_or_else(|| json!({}));
+        let mut status = status;
+        let conditions = status.remove("conditions").unwrap_or_default();
+        let merged = merge_conditions(&old, conditions, now);
+        let target = entry(o, "status");
+        for stale in ["containerStatuses", "initContainerStatuses", "reason", "message"] {
+            target.remove(stale);
+        }
+        target.extend(status);
+        target.insert("conditions".into(), merged);
+    });
 }
 
 /// Conditions keep their transition time while their status holds; those of others stay as they are.
@@ -299,7 +297,9 @@ fn container_status(run: &PodRun, c: &Container, spec: Option<&Value>, initializ
         let devices: Vec<Value> = run
             .gpus
             .iter()
-            .map(|g| json!({"resourceID": super::super::dcgm::gpu_uuid(&run.node, *g), "health": "Healthy"}))
+            .map(
+                |g| json!({"resourceID": crate::cluster::dcgm::gpu_uuid(&run.node, *g), "health": "Healthy"}),
+            )
             .collect();
         status["allocatedResourcesStatus"] = json!([{"name": "nvidia.com/gpu", "resources": devices}]);
     }

@@ -7,6 +7,7 @@ use super::super::files::{Content, File, absolute};
 use super::super::kubelet::PodRun;
 use super::super::object::{list, text};
 use super::{Piece, Session, Source};
+use crate::cluster::kubelet::pressure;
 use crate::scenario::units::glob;
 
 const NO_FILE: &str = "No such file or directory";
@@ -126,7 +127,7 @@ impl Session {
             }
         }
         let node = run.node.clone();
-        engine.watch_usage(&node);
+        pressure::watch_usage(&mut engine, &node);
         Ok(())
     }
 

@@ -8,6 +8,8 @@ mod system;
 mod tar;
 mod tools;
 
+use crate::cluster::kubelet::node;
+use crate::cluster::kubelet::start;
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
@@ -110,7 +112,7 @@ impl Session {
     pub fn new(cluster: Cluster, uid: Arc<str>, container: usize, attempt: u32) -> Self {
         let mut env = {
             let engine = cluster.lock();
-            engine.environment(&uid, container).unwrap_or_default()
+            start::environment(&engine, &uid, container).unwrap_or_default()
         };
         env.entry("PATH".into())
             .or_insert_with(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into());
@@ -166,7 +168,7 @@ impl Session {
     fn work_on_node(&self, change: &NodeChange) {
         let mut engine = self.lock();
         if let Some(node) = engine.runs.get(&self.uid).map(|r| r.node.clone()) {
-            engine.change_node(&node, change);
+            node::change_node(&mut engine, &node, change);
         }
     }
 

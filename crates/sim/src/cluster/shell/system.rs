@@ -7,6 +7,8 @@ use bytes::Bytes;
 use super::super::network::Unreached;
 use super::super::object::text;
 use super::{Output, Piece, Session};
+use crate::cluster::kubelet::crash;
+use crate::cluster::{dcgm, network, usage};
 
 /// How long a request waits for an answer.
 const GIVES_UP: Duration = Duration::from_secs(5);
@@ -17,7 +19,7 @@ impl Session {
         let text = self.look(|engine, run, c| {
             let now = engine.now();
             let used = run.container_memory(c, now) as u64;
-            let limit = engine.memory_limit(&run.uid, self.container);
+            let limit = crash::memory_limit(engine, &run.uid, self.container);
             Some(match path {
                 "/proc/1/cmdline" => {
                     let jvm = c.run.as_ref().and_then(|r| r.behaviour.jvm.as_ref());
@@ -28,8 +30,8 @@ impl Session {
                 }
                 "/proc/1/status" => format!("Name:\t{}\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t1\nPid:\t1\nPPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmRSS:\t{} kB\n", c.name, used / 1024),
                 "/proc/meminfo" => {
-                    let total = engine.node_memory(&run.node) as u64 / 1024;
-                    let free = total.saturating_sub(engine.node_usage(&run.node, now).1 as u64 / 1024);
+                    let total = usage::node_memory(engine, &run.node) as u64 / 1024;
+                    let free = total.saturating_sub(usage::node_usage(engine, &run.node, now).1 as u64 / 1024);
                     format!("MemTotal:       {total} kB\nMemFree:        {free} kB\nMemAvailable:   {free} kB\n")
                 }
                 "/sys/fs/cgroup/memory.max" => limit.map_or("max\n".into(), |l| format!("{}\n", l as u64)),
@@ -174,7 +176,7 @@ fn fetch(s: &Session, tool: &str, args: &[&str]) -> Output {
             _ => Output::fail(1, format!("{tool}: bad address '{host}'\n")),
         };
     }
-    let answer = s.look(|engine, run, _| engine.fetch_from(run, host, port, &path));
+    let answer = s.look(|engine, run, _| network::fetch_from(engine, run, host, port, &path));
     match (answer.unwrap_or(Err(Unreached::Refused)), tool) {
         (Ok(reply), _) if reply.status < 400 || tool == "curl" => Output::bytes(reply.body),
         (Ok(reply), _) => {
@@ -208,7 +210,7 @@ fn nvidia_smi(s: &Session, args: &[&str]) -> Output {
     let state = s.look(|engine, run, _| {
         let machine = engine.machines.get(&run.node)?;
         let gpu = machine.gpu.as_ref()?;
-        let states = engine.gpus_of(machine, engine.now());
+        let states = dcgm::gpus_of(engine, machine, engine.now());
         let mine: Vec<u32> = if run.gpus.is_empty() { (0..gpu.count).collect() } else { run.gpus.clone() };
         let rows =
             mine.iter().filter_map(|g| Some((*g, states.get(*g as usize)?.clone()))).collect::<Vec<_>>();

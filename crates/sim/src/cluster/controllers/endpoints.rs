@@ -3,17 +3,22 @@ use serde_json::{Value, json};
 
 use crate::api::store::{DeleteOptions, Object};
 
-use super::engine::Engine;
-use super::kubelet::named_port;
-use super::object::{self, Key, finished, flag, list, map_selects, text};
+use crate::cluster::controllers::Controller;
+use crate::cluster::engine::Engine;
+use crate::cluster::kubelet::named_port;
+use crate::cluster::object::{self, Key, finished, flag, list, map_selects, text};
 
 const SLICES: &str = "endpointslices.discovery.k8s.io";
 /// Endpoints a slice holds at most.
 const FULL: usize = 100;
 
-impl Engine {
-    pub(super) fn sync_service(&mut self, key: &Key) {
-        let slices: Vec<Object> = self
+pub(in crate::cluster) struct EndpointSliceController;
+
+impl Controller for EndpointSliceController {
+    type Key = Key;
+
+    fn sync(engine: &mut Engine, key: &Key) {
+        let slices: Vec<Object> = engine
             .cache
             .in_namespace(SLICES, &key.ns)
             .filter(|(_, s)| object::label(s, "kubernetes.io/service-name") == Some(&*key.name))
@@ -23,13 +28,13 @@ impl Engine {
             })
             .map(|(_, s)| s.clone())
             .collect();
-        let Some(service) = self.cached("services", key).filter(|s| !object::deleting(s)) else { return };
+        let Some(service) = engine.cached("services", key).filter(|s| !object::deleting(s)) else { return };
         if service.pointer("/spec/selector").and_then(Value::as_object).is_none_or(|m| m.is_empty())
             || text(&service, "/spec/type") == "ExternalName"
         {
             return;
         }
-        let pods: Vec<Object> = self
+        let pods: Vec<Object> = engine
             .cache
             .in_namespace("pods", &key.ns)
             .filter(|(_, p)| map_selects(service.pointer("/spec/selector"), p.pointer("/metadata/labels")))
@@ -38,15 +43,15 @@ impl Engine {
         let publish = flag(&service, "/spec/publishNotReadyAddresses");
         let members: Vec<&Object> =
             pods.iter().filter(|p| !finished(p) && !text(p, "/status/podIP").is_empty()).collect();
-        let endpoints: Vec<Value> = members.iter().map(|p| self.endpoint(p, publish)).collect();
+        let endpoints: Vec<Value> = members.iter().map(|p| endpoint(engine, p, publish)).collect();
         let ports = ports(&service, members.first().copied());
         let groups: Vec<&[Value]> =
             if endpoints.is_empty() { vec![&[]] } else { endpoints.chunks(FULL).collect() };
         for (i, group) in groups.iter().enumerate() {
             match slices.get(i) {
                 Some(slice) => {
-                    let now = self.stamp();
-                    self.write(SLICES, &Key::of(slice), |o| {
+                    let now = engine.stamp();
+                    engine.write(SLICES, &Key::of(slice), |o| {
                         if o["endpoints"] != json!(group) || o["ports"] != ports {
                             o["endpoints"] = json!(group);
                             o["ports"] = ports.clone();
@@ -57,49 +62,49 @@ impl Engine {
                         }
                     });
                 }
-                None => self.new_slice(key, &service, group, &ports),
+                None => new_slice(engine, key, &service, group, &ports),
             }
         }
         for extra in slices.iter().skip(groups.len()) {
             // Gone already is as good.
-            let _ = self.store.delete(SLICES, &key.ns, object::name(extra), DeleteOptions::default());
+            let _ = engine.store.delete(SLICES, &key.ns, object::name(extra), DeleteOptions::default());
         }
     }
+}
 
-    fn new_slice(&mut self, key: &Key, service: &Object, endpoints: &[Value], ports: &Value) {
-        let slice = json!({
-            "addressType": "IPv4", "endpoints": endpoints, "ports": ports,
-            "metadata": {
-                "generateName": format!("{}-", key.name),
-                "labels": {
-                    "kubernetes.io/service-name": &*key.name,
-                    "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
-                },
-                "ownerReferences": [object::owner_reference(service, "v1", "Service")],
+fn new_slice(engine: &mut Engine, key: &Key, service: &Object, endpoints: &[Value], ports: &Value) {
+    let slice = json!({
+        "addressType": "IPv4", "endpoints": endpoints, "ports": ports,
+        "metadata": {
+            "generateName": format!("{}-", key.name),
+            "labels": {
+                "kubernetes.io/service-name": &*key.name,
+                "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
             },
-        });
-        if let Err(status) = self.store.create(SLICES, &key.ns, slice) {
-            tracing::debug!(%status, service = %key, "an endpoint slice was not made");
-        }
+            "ownerReferences": [object::owner_reference(service, "v1", "Service")],
+        },
+    });
+    if let Err(status) = engine.store.create(SLICES, &key.ns, slice) {
+        tracing::debug!(%status, service = %key, "an endpoint slice was not made");
     }
+}
 
-    fn endpoint(&self, pod: &Value, publish: bool) -> Value {
-        let serving = object::ready(pod);
-        let terminating = object::deleting(pod);
-        let node = text(pod, "/spec/nodeName");
-        let mut endpoint = json!({
-            "addresses": [text(pod, "/status/podIP")],
-            "conditions": {"ready": publish || serving && !terminating, "serving": serving, "terminating": terminating},
-            "targetRef": {"kind": "Pod", "namespace": object::namespace(pod), "name": object::name(pod), "uid": object::uid(pod)},
-            "nodeName": node,
-        });
-        let zone =
-            self.cache.find("nodes", "", node).and_then(|n| object::label(n, "topology.kubernetes.io/zone"));
-        if let Some(zone) = zone {
-            endpoint["zone"] = json!(zone);
-        }
-        endpoint
+fn endpoint(engine: &Engine, pod: &Value, publish: bool) -> Value {
+    let serving = object::ready(pod);
+    let terminating = object::deleting(pod);
+    let node = text(pod, "/spec/nodeName");
+    let mut endpoint = json!({
+        "addresses": [text(pod, "/status/podIP")],
+        "conditions": {"ready": publish || serving && !terminating, "serving": serving, "terminating": terminating},
+        "targetRef": {"kind": "Pod", "namespace": object::namespace(pod), "name": object::name(pod), "uid": object::uid(pod)},
+        "nodeName": node,
+    });
+    let zone =
+        engine.cache.find("nodes", "", node).and_then(|n| object::label(n, "topology.kubernetes.io/zone"));
+    if let Some(zone) = zone {
+        endpoint["zone"] = json!(zone);
     }
+    endpoint
 }
 
 fn ports(service: &Value, pod: Option<&Object>) -> Value {

@@ -3,22 +3,27 @@ use serde_json::{Value, json};
 
 use crate::api::store::Object;
 
-use super::engine::Engine;
-use super::object::{self, Key, entry, finished, int, int_or_percent, selects, set_condition};
+use crate::cluster::controllers::Controller;
+use crate::cluster::engine::Engine;
+use crate::cluster::object::{self, Key, entry, finished, int, int_or_percent, selects, set_condition};
 
 const PDBS: &str = "poddisruptionbudgets.policy";
 
-impl Engine {
-    pub(super) fn sync_budget(&mut self, key: &Key) {
-        let Some(budget) = self.cached(PDBS, key) else { return };
+pub(in crate::cluster) struct DisruptionController;
+
+impl Controller for DisruptionController {
+    type Key = Key;
+
+    fn sync(engine: &mut Engine, key: &Key) {
+        let Some(budget) = engine.cached(PDBS, key) else { return };
         let selector = budget.pointer("/spec/selector");
-        let pods: Vec<Object> = self
+        let pods: Vec<Object> = engine
             .cache
             .in_namespace("pods", &key.ns)
             .filter(|(_, p)| selects(selector, p.pointer("/metadata/labels")) && !finished(p))
             .map(|(_, p)| p.clone())
             .collect();
-        let expected = self.expected_pods(&pods);
+        let expected = expected_pods(engine, &pods);
         let most = budget.pointer("/spec/maxUnavailable");
         let least = budget.pointer("/spec/minAvailable");
         let (desired, expected) = match (most, least) {
@@ -31,8 +36,8 @@ impl Engine {
         let healthy = pods.iter().filter(|p| object::ready(p) && !object::deleting(p)).count() as i64;
         let allowed = if expected > 0 { (healthy - desired).max(0) } else { 0 };
         let generation = int(&budget, "/metadata/generation").unwrap_or(1);
-        let now = self.stamp();
-        self.write_status(PDBS, key, |o| {
+        let now = engine.stamp();
+        engine.write_status(PDBS, key, |o| {
             let status = entry(o, "status");
             status.insert("currentHealthy".into(), json!(healthy));
             status.insert("desiredHealthy".into(), json!(desired));
@@ -59,28 +64,28 @@ impl Engine {
             }
         });
     }
+}
 
-    /// The pods their controllers are meant to have.
-    fn expected_pods(&self, pods: &[Object]) -> i64 {
-        let mut scales = std::collections::BTreeMap::new();
-        for pod in pods {
-            let Some((kind, name, uid)) = object::controller(pod) else { continue };
-            let ns = object::namespace(pod);
-            let resource = match kind {
-                "ReplicaSet" => "replicasets.apps",
-                "StatefulSet" => "statefulsets.apps",
-                _ => continue,
-            };
-            let Some(owner) = self.cache.find(resource, ns, name) else { continue };
-            // A replica set's deployment says how many there should be, however many sets there are.
-            let top = object::controller(owner)
-                .and_then(|o| Some((o.2.to_owned(), self.cache.find("deployments.apps", ns, o.1)?)));
-            let (uid, scale) = match top {
-                Some((uid, deployment)) => (uid, int(deployment, "/spec/replicas")),
-                None => (uid.to_owned(), int(owner, "/spec/replicas")),
-            };
-            scales.insert(uid, scale.unwrap_or(1));
-        }
-        scales.values().sum()
+/// The pods their controllers are meant to have.
+fn expected_pods(engine: &Engine, pods: &[Object]) -> i64 {
+    let mut scales = std::collections::BTreeMap::new();
+    for pod in pods {
+        let Some((kind, name, uid)) = object::controller(pod) else { continue };
+        let ns = object::namespace(pod);
+        let resource = match kind {
+            "ReplicaSet" => "replicasets.apps",
+            "StatefulSet" => "statefulsets.apps",
+            _ => continue,
+        };
+        let Some(owner) = engine.cache.find(resource, ns, name) else { continue };
+        // A replica set's deployment says how many there should be, however many sets there are.
+        let top = object::controller(owner)
+            .and_then(|o| Some((o.2.to_owned(), engine.cache.find("deployments.apps", ns, o.1)?)));
+        let (uid, scale) = match top {
+            Some((uid, deployment)) => (uid, int(deployment, "/spec/replicas")),
+            None => (uid.to_owned(), int(owner, "/spec/replicas")),
+        };
+        scales.insert(uid, scale.unwrap_or(1));
     }
+    scales.values().sum()
 }
