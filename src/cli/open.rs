@@ -7,7 +7,7 @@ use super::{exit, out, settings};
 use crate::app::Effect;
 use crate::app::core::model::{Cluster, Model, Tone};
 use crate::app::core::preferences::{self, Preferences};
-use crate::app::core::{command, served};
+use crate::app::core::{line, served};
 use crate::app::executor::jobs::{INBOX, Jobs};
 use crate::app::views::{arrange, timeline};
 use crate::cluster::{Options, Scope};
@@ -145,10 +145,10 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
     }
     if let Some(object) = cli.object.as_ref().filter(|_| first) {
         let namespace = common.namespace.first().map_or("", String::as_str);
-        effects.extend(command::line(&mut model, &format!("{object} {namespace}")));
+        effects.extend(line::line(&mut model, &format!("{object} {namespace}")));
     }
     if let Some(line) = cli.command.as_ref().filter(|_| first) {
-        effects.extend(command::line(&mut model, line));
+        effects.extend(line::line(&mut model, line));
     }
     for effect in effects {
         jobs.carry_out(effect);

@@ -1,6 +1,7 @@
-//! The one registry of commands: it feeds the keymap, the key bar, `?`, the `:` palette and docs/keys.md.
+//! What a command is for keys, help and docs; the rows are in [`registry`](super::registry), what they run in `app`.
 
 use super::Key;
+use super::registry::commands;
 
 /// Where keys are listened to. A key is looked up along [`Scope::chain`], the most particular first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -145,6 +146,9 @@ pub struct Command {
     pub keys: &'static [&'static str],
     /// Other words the palette takes, k9s's among them.
     pub words: &'static [&'static str],
+    /// True for what leaves khud or a cluster, writes a file or lifts a protection: the beginning of its name does
+    /// not run it.
+    pub whole_name_only: bool,
 }
 
 impl PartialEq for Command {
@@ -165,32 +169,6 @@ impl Command {
     /// Whether it is run by its name after `:` from anywhere.
     pub fn typed(&self) -> bool {
         self.scopes.contains(&Scope::Global) || self.id == Id::Quit
-    }
-
-    /// True for what leaves khud or a cluster, writes a file, or lifts a protection: the beginning of a word must not
-    /// do that.
-    pub fn whole_name_only(&self) -> bool {
-        self.dangerous()
-            || matches!(
-                self.id,
-                Id::Quit
-                    | Id::Suspend
-                    | Id::Context
-                    | Id::Save
-                    | Id::SaveScreen
-                    | Id::Bug
-                    | Id::Note
-                    | Id::ReadOnly
-                    | Id::Presentation
-                    | Id::PaneWider
-                    | Id::PaneNarrower
-                    | Id::PaneTaller
-                    | Id::PaneShorter
-                    | Id::PaneHide
-                    | Id::PaneLater
-                    | Id::PaneAll
-                    | Id::TimelineSave
-            )
     }
 
     /// The default keys, parsed.
@@ -219,9 +197,13 @@ impl Id {
     }
 }
 
-macro_rules! commands {
-    ($( $id:ident $name:literal $description:literal [$($scope:ident)*] [$($key:literal)*] [$($word:literal)*]; )*) => {
-        /// Every command, to match on.
+macro_rules! described {
+    ($(
+        $id:ident $name:literal $description:literal
+        [$($scope:ident)*] [$($key:literal)*] [$($word:literal)*] $({ $whole:ident })?
+        $(if $when:ident $(($($with:expr),*))?)? => $($run:ident)::+ $(($($argument:expr),*))?;
+    )*) => {
+        /// Every command.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Id { $($id,)* }
 
@@ -233,192 +215,12 @@ macro_rules! commands {
             scopes: &[$(Scope::$scope,)*],
             keys: &[$($key,)*],
             words: &[$($word,)*],
+            whole_name_only: !concat!("" $(, stringify!($whole))?).is_empty(),
         },)*];
     };
 }
 
-// Columns: id, name, description, scopes, default keys, palette words.
-// Reading keys are k9s's; `w`, `a` and `T` are not, nor is any key that leads to a change.
-commands! {
-    Quit            "quit"              "leave khud"                                [Always] ["ctrl-c"] ["q" "q!" "qa" "Q" "exit"];
-    Redraw          "redraw"            "draw the whole screen again"               [Always] ["ctrl-l"] [];
-    Suspend         "suspend"           "back to the shell; `fg` returns"           [Always] ["alt-z"] ["sh" "bg"];
-
-    Why             "why"               "why is it broken: walk the decision tree"  [Global] ["w"] ["diagnose"];
-    Act             "act"               "actions on it, or on all marked rows"      [Global] ["a"] ["actions" "do"];
-    Timeline        "timeline"          "what happened, and when"                   [Global] ["T"] ["tl"];
-    Help            "help"              "every key that works here"                 [Global] ["?"] ["h" "?"];
-    Palette         "command"           "run a command or open a view by name"      [Global] [":"  "ctrl-a"] ["aliases" "alias" "a"];
-    Filter          "filter"            "filter rows or search text"                [Global] ["/"] ["search"];
-    Back            "back"              "clear the filter, then go back"            [Global] ["esc" "q"] [];
-    FocusNext       "focus.next"        "next pane"                                 [Global] ["tab"] [];
-    FocusPrevious   "focus.previous"    "previous pane"                             [Global] ["shift-tab"] [];
-    Focus1          "focus.1"           "first pane"                                [Global] ["alt-1"] [];
-    Focus2          "focus.2"           "second pane"                               [Global] ["alt-2"] [];
-    Focus3          "focus.3"           "third pane"                                [Global] ["alt-3"] [];
-    Focus4          "focus.4"           "fourth pane"                               [Global] ["alt-4"] [];
-    Focus5          "focus.5"           "fifth pane"                                [Global] ["alt-5"] [];
-    Focus6          "focus.6"           "sixth pane"                                [Global] ["alt-6"] [];
-    PaneWider       "pane.wider"        "more room for the left side"               [Global] ["alt-right"] [];
-    PaneNarrower    "pane.narrower"     "more room for the right side"              [Global] ["alt-left"] [];
-    PaneTaller      "pane.taller"       "more rows for this pane"                   [Global] ["alt-down"] [];
-    PaneShorter     "pane.shorter"      "fewer rows for this pane"                  [Global] ["alt-up"] [];
-    PaneHide        "pane.hide"         "hide this pane"                            [Global] ["alt-x"] [];
-    PaneLater       "pane.later"        "change places with the next pane"          [Global] ["alt-m"] [];
-    PaneAll         "pane.all"          "all panes, as configured"                  [Global] ["alt-a"] ["panes"];
-    Zoom            "zoom"              "this pane alone, and back"                 [Global] ["z"] [];
-    FullScreen      "full-screen"       "nothing but the text, and back"            [Text] ["f"] [];
-    HistoryBack     "history.back"      "the view before"                           [Global] ["["] [];
-    HistoryForward  "history.forward"   "the view after"                            [Global] ["]"] [];
-    HistoryLast     "history.last"      "the view before, and back again"           [Global] ["-"] [];
-    Jump            "jump"              "to any object by a part of its name"       [Global] ["ctrl-p"] ["find"];
-    Save            "save"              "save this table, text or log to a file"    [Global] ["ctrl-s"] [];
-    SaveScreen      "save.screen"       "save the screen as it is drawn"            [Global] ["alt-s"] ["screenshot"];
-    Warnings        "warnings"          "events: warnings only, or all"             [Global] ["alt-w"] [];
-    Refresh         "refresh"           "reconnect and list again, now"             [Global] ["ctrl-r"] [];
-    Header          "header"            "show or hide the header"                   [Global] ["ctrl-e"] [];
-    NamespaceAll    "namespace.all"     "all namespaces"                            [Global] ["0"] [];
-    Namespace1      "namespace.1"       "first favourite namespace"                 [Global] ["1"] [];
-    Namespace2      "namespace.2"       "second favourite namespace"                [Global] ["2"] [];
-    Namespace3      "namespace.3"       "third favourite namespace"                 [Global] ["3"] [];
-    Namespace4      "namespace.4"       "fourth favourite namespace"                [Global] ["4"] [];
-    Namespace5      "namespace.5"       "fifth favourite namespace"                 [Global] ["5"] [];
-    Namespace6      "namespace.6"       "sixth favourite namespace"                 [Global] ["6"] [];
-    Namespace7      "namespace.7"       "seventh favourite namespace"               [Global] ["7"] [];
-    Namespace8      "namespace.8"       "eighth favourite namespace"                [Global] ["8"] [];
-    Namespace9      "namespace.9"       "ninth favourite namespace"                 [Global] ["9"] [];
-    Namespace       "namespace"         "choose namespaces"                         [Global] [] ["ns"];
-    Context         "context"           "choose the cluster"                        [Global] [] ["ctx" "contexts"];
-    Theme           "theme"             "choose a theme, with preview"              [Global] ["alt-t"] ["skin" "themes"];
-    Presentation    "presentation"      "for shared screens: spacing, masks, keys"  [Global] ["alt-p"] ["present"];
-    ReadOnly        "read-only"         "refuse every change; off only if allowed"  [Global] [] ["readonly" "ro"];
-    Times           "times"             "times in UTC or local"                     [Global] ["alt-u"] ["utc"];
-    Note            "note"              "put a note on the timeline"                [Global] ["alt-n"] [];
-    Bug             "bug"               "gather versions, errors and log in a file" [Global] [] [];
-
-    ViewOverview    "view.overview"     "the overview with its panes"               [Global] [] ["overview" "home"];
-    ViewFindings    "view.findings"     "what is wrong, worst first"                [Global] [] ["findings" "f"];
-    ViewPods        "view.pods"         "pods, sick first"                          [Global] [] ["pods" "pod" "po"];
-    ViewNodes       "view.nodes"        "nodes, sick first"                         [Global] [] ["nodes" "node" "no"];
-    ViewWorkloads   "view.workloads"    "deployments, stateful and daemon sets"     [Global] [] ["workloads" "workload" "wk"];
-    ViewEvents      "view.events"       "events as they come"                       [Global] [] ["events" "event" "ev"];
-    ViewGpu         "view.gpu"          "memory and load of every GPU"              [Global] [] ["gpu" "gpus"];
-    ViewKubeProxy   "view.kube-proxy"   "kube-proxy on every node"                  [Global] [] ["kube-proxy" "kp"];
-    ViewJournal     "view.journal"      "what was done, and how it ended"           [Global] [] ["journal"];
-
-    MoveDown        "move.down"         "down"                      [Rows Text Tree Actions] ["j" "down"] [];
-    MoveUp          "move.up"           "up"                        [Rows Text Tree Actions] ["k" "up"] [];
-    PageDown        "page.down"         "a page down"               [Rows Text Tree] ["ctrl-f" "pagedown"] [];
-    PageUp          "page.up"           "a page up"                 [Rows Text Tree] ["ctrl-b" "pageup"] [];
-    MoveTop         "move.top"          "to the top"                [Rows Text Tree] ["g" "home"] [];
-    MoveBottom      "move.bottom"       "to the bottom"             [Rows Text Tree] ["G" "end"] [];
-    ScrollLeft      "scroll.left"       "columns to the left"       [Rows Text] ["left" "h"] [];
-    ScrollRight     "scroll.right"      "columns to the right"      [Rows Text] ["right"] [];
-
-    Drill           "drill"             "open what is inside"       [Rows] ["enter"] [];
-    Describe        "describe"          "all about it, with events" [Rows] ["d"] [];
-    Yaml            "yaml"              "the whole object as YAML"  [Rows] ["y"] [];
-    Logs            "logs"              "logs"                      [Rows] ["l"] [];
-    LogsPrevious    "logs.previous"     "logs of the run before"    [Rows] ["p"] [];
-    Owner           "owner"             "to its owner"              [Rows] ["J"] [];
-    UsedBy          "used-by"           "the pods that use it"      [Rows] ["u"] [];
-    ShowNode        "show.node"         "to its node"               [Pods Containers] ["o"] [];
-    CopyName        "copy.name"         "copy the name"             [Rows] ["c"] [];
-    CopyNamespace   "copy.namespace"    "copy the namespace"        [Rows] ["n"] [];
-    Warp            "namespace.warp"    "only this row's namespace" [Rows] ["W"] [];
-    Sick            "sick"              "only what is sick"         [Rows] ["ctrl-z"] ["faults"];
-    FilterClear     "filter.clear"      "clear the filter"          [Rows Text] ["ctrl-u"] [];
-    Mark            "mark"              "mark it, to act on or copy" [Rows] ["space"] [];
-    MarkRange       "mark.range"        "mark all from the last mark on" [Rows] ["ctrl-space"] [];
-    MarkClear       "mark.clear"        "clear marks"               [Rows] ["ctrl-\\"] [];
-    SortName        "sort.name"         "sort by name"              [Rows] ["N"] [];
-    SortAge         "sort.age"          "sort by age"               [Rows] ["A"] [];
-    SortStatus      "sort.status"       "sort by status"            [Rows] ["S"] [];
-    SortNamespace   "sort.namespace"    "sort by namespace"         [Rows] ["P"] [];
-    SortLeft        "sort.left"         "choose the column before"  [Rows] ["shift-left"] [];
-    SortRight       "sort.right"        "choose the column after"   [Rows] ["shift-right"] [];
-    SortColumn      "sort.column"       "sort by the chosen column" [Rows] ["O"] [];
-    Evidence        "evidence"          "what proves what is wrong" [Rows] ["v"] ["proof"];
-    Wide            "wide"              "more columns, or fewer"    [Rows] ["ctrl-w"] [];
-
-    Acknowledge     "acknowledge"       "somebody has it; say why"  [Findings] ["!"] ["ack"];
-    Mute            "mute"              "mute for a while; say why" [Findings] ["m"] [];
-
-    TimelineAll     "timeline.all"      "all of the time"           [Timeline] ["0"] [];
-    Timeline5m      "timeline.5m"       "the last 5 minutes"        [Timeline] ["3"] [];
-    Timeline15m     "timeline.15m"      "the last 15 minutes"       [Timeline] ["4"] [];
-    Timeline30m     "timeline.30m"      "the last 30 minutes"       [Timeline] ["5"] [];
-    Timeline1h      "timeline.1h"       "the last hour"             [Timeline] ["6"] [];
-    Timeline6h      "timeline.6h"       "the last 6 hours"          [Timeline] ["7"] [];
-    TimelineObject  "timeline.object"   "only this object, or all"  [Timeline] ["o"] [];
-    TimelineSave    "timeline.save"     "save it as Markdown"       [Timeline] ["ctrl-s"] ["report"];
-
-    MatchNext       "match.next"        "next match"                [Text] ["n"] [];
-    MatchPrevious   "match.previous"    "match before"              [Text] ["N"] [];
-    CopyText        "copy.text"         "copy the text"             [Text] ["c"] [];
-    TextRefresh     "text.refresh"      "fetch it again"            [Text] ["r"] [];
-    Reveal          "reveal"            "show this one secret value" [Text] ["x"] [];
-    ManagedFields   "managed-fields"    "show or hide managedFields" [Text] ["m"] [];
-
-    LogsTail        "logs.tail"         "the newest lines"          [Logs] ["0"] [];
-    LogsHead        "logs.head"         "from the beginning"        [Logs] ["1"] [];
-    Logs1m          "logs.1m"           "the last minute"           [Logs] ["2"] [];
-    Logs5m          "logs.5m"           "the last 5 minutes"        [Logs] ["3"] [];
-    Logs15m         "logs.15m"          "the last 15 minutes"       [Logs] ["4"] [];
-    Logs30m         "logs.30m"          "the last 30 minutes"       [Logs] ["5"] [];
-    Logs1h          "logs.1h"           "the last hour"             [Logs] ["6"] [];
-    LogsFollow      "logs.follow"       "follow, or stand still"    [Logs] ["s"] [];
-    LogsWrap        "logs.wrap"         "wrap long lines"           [Logs] ["w"] [];
-    LogsTimes       "logs.times"        "show or hide times"        [Logs] ["t"] [];
-    LogsContainers  "logs.containers"   "one or all containers"     [Logs] ["a"] [];
-    LogsRunBefore   "logs.run-before"   "the run before, or this"   [Logs] ["p"] [];
-    LogsFields      "logs.fields"       "fields of JSON lines"      [Logs] ["x"] [];
-    LogsMark        "logs.mark"         "put a mark"                [Logs] ["m"] [];
-    LogsClear       "logs.clear"        "clear what is shown"       [Logs] ["C"] [];
-
-    TreeOpen        "tree.open"         "open the question"         [Tree] ["right" "l" "enter"] [];
-    TreeClose       "tree.close"        "close the question"        [Tree] ["left" "h"] [];
-    AnswerYes       "answer.yes"        "overrule: yes"             [Tree] ["y"] [];
-    AnswerNo        "answer.no"         "overrule: no"              [Tree] ["n"] [];
-    AnswerCluster   "answer.cluster"    "let the cluster answer"    [Tree] ["u"] [];
-    TreeAgain       "tree.again"        "ask the cluster again"     [Tree] ["r"] [];
-
-    Choose          "choose"            "plan the chosen action"    [Actions] ["enter"] [];
-    ActionsClose    "actions.close"     "close the menu"            [Actions] ["esc" "q"] [];
-    Rollback        "action.rollback"   "back to an earlier revision" [Actions] ["b"] [];
-    Restart         "action.restart"    "restart the rollout"       [Actions] ["r"] [];
-    Pause           "action.pause"      "pause the rollout"         [Actions] ["p"] [];
-    Resume          "action.resume"     "resume the rollout"        [Actions] ["P"] [];
-    Scale           "action.scale"      "change the replicas"       [Actions] ["s"] [];
-    SetImage        "action.set-image"  "change an image"           [Actions] ["i"] [];
-    Cordon          "action.cordon"     "no new pods on the node"   [Actions] ["c"] [];
-    Uncordon        "action.uncordon"   "new pods on the node again" [Actions] ["u"] [];
-    Drain           "action.drain"      "evict all from the node"   [Actions] ["d"] [];
-    Evict           "action.evict"      "evict, minding budgets"    [Actions] ["e"] [];
-    Delete          "action.delete"     "delete"                    [Actions] ["x"] [];
-    HeapDump        "action.heap-dump"  "take a heap dump"          [Actions] ["h"] [];
-    ThreadDump      "action.thread-dump" "take a thread dump"       [Actions] ["H"] [];
-    ClassHistogram  "action.class-histogram" "count objects by class" [Actions] ["y"] [];
-
-    DialogPress     "dialog.press"      "press the button"          [Dialog] ["enter"] [];
-    DialogCancel    "dialog.cancel"     "cancel"                    [Dialog] ["esc"] [];
-    DialogNext      "dialog.next"       "next button or field"      [Dialog] ["tab" "right"] [];
-    DialogPrevious  "dialog.previous"   "button or field before"    [Dialog] ["shift-tab" "left"] [];
-    DialogDown      "dialog.down"       "scroll down"               [Dialog] ["down"] [];
-    DialogUp        "dialog.up"         "scroll up"                 [Dialog] ["up"] [];
-    DialogPageDown  "dialog.page-down"  "a page down"               [Dialog] ["pagedown"] [];
-    DialogPageUp    "dialog.page-up"    "a page up"                 [Dialog] ["pageup"] [];
-    CopyKubectl     "copy.kubectl"      "copy the kubectl command, or all of them" [Dialog] ["ctrl-y"] [];
-
-    PromptAccept    "prompt.accept"     "take it"                   [Prompt] ["enter"] [];
-    PromptCancel    "prompt.cancel"     "leave it"                  [Prompt] ["esc"] [];
-    PromptComplete  "prompt.complete"   "complete the word"         [Prompt] ["tab" "right" "ctrl-f"] [];
-    PromptNext      "prompt.next"       "next suggestion"           [Prompt] ["down" "ctrl-n"] [];
-    PromptPrevious  "prompt.previous"   "suggestion before"         [Prompt] ["up" "ctrl-p"] [];
-    PromptErase     "prompt.erase"      "erase a character"         [Prompt] ["backspace" "ctrl-h"] [];
-    PromptEraseWord "prompt.erase-word" "erase a word"              [Prompt] ["ctrl-w"] [];
-    PromptEraseAll  "prompt.erase-all"  "erase all"                 [Prompt] ["ctrl-u"] [];
-}
+commands!(described);
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ pub mod keymap;
 pub mod log;
 pub mod print;
 pub mod redact;
+pub(crate) mod registry;
 pub mod scopes;
 pub mod settings;
 pub mod sheet;

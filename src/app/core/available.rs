@@ -1,4 +1,4 @@
-//! Whether a command can do anything where the operator is, and why not: for the foot, `?`, the palette and the key.
+//! When commands can do anything where the operator is, and why not. The registry's rows name these checks.
 
 use crate::app::core::model::{Model, View};
 use crate::app::core::preferences;
@@ -7,7 +7,6 @@ use crate::app::views::document;
 use crate::app::views::list::What;
 use crate::app::views::logs;
 use crate::app::views::text::Of;
-use crate::config::commands::Id;
 use crate::detect::Finding;
 use crate::world::ObjectRef;
 
@@ -23,87 +22,143 @@ impl<'m> Here<'m> {
         Here { model, object: model.selected(), finding: model.finding().map(|f| &**f) }
     }
 
-    /// Why the command can do nothing here and now, as a sentence; `None` where it can.
-    pub fn refusal(&self, id: Id) -> Option<String> {
-        let model = self.model;
-        let unless = |can: bool, why: &str| (!can).then(|| why.to_owned());
-        match id {
-            // These take what is marked, though nothing may be left under the cursor.
-            Id::Act | Id::CopyName | Id::CopyNamespace
-                if model.table().is_some_and(|t| !t.marks.is_empty()) =>
-            {
-                None
-            }
-            Id::Why | Id::Act | Id::Describe | Id::Yaml | Id::CopyName | Id::Mark | Id::MarkRange => {
-                unless(self.object.is_some(), "There is no object under the cursor.")
-            }
-            Id::CopyNamespace | Id::Warp => {
-                let namespaced = self.object.as_ref().is_some_and(|o| !o.namespace.is_empty());
-                unless(namespaced, "What is under the cursor is in no namespace.")
-            }
-            Id::Logs | Id::LogsPrevious => self.of_object(|o| {
-                let why = || format!("There are no logs of {o}: it has no pods.");
-                (!logs::any(&model.data.world, o)).then(why)
-            }),
-            Id::Owner => self.of_object(|o| {
-                let owned = model.data.world.meta(o).is_some_and(|m| m.owner.is_some());
-                (!owned).then(|| format!("Nothing owns {o}."))
-            }),
-            Id::UsedBy => self.of_object(|o| {
-                let why = || format!("Who uses is told of {}.", usage::USED.join(", "));
-                (!usage::told_of(&o.kind)).then(why)
-            }),
-            Id::ShowNode => self.of_object(|o| {
-                let pod = model.data.world.pods.find(&o.namespace, &o.name);
-                let placed = pod.is_some_and(|p| !p.node.is_empty());
-                (!placed).then(|| format!("No node runs {o} yet."))
-            }),
-            Id::Evidence => {
-                unless(self.finding.is_some(), "Nothing is found wrong with what is under the cursor.")
-            }
-            Id::Acknowledge | Id::Mute => {
-                unless(self.finding.is_some(), "There is no finding under the cursor.")
-            }
-            Id::Sick
-            | Id::SortName
-            | Id::SortAge
-            | Id::SortStatus
-            | Id::SortNamespace
-            | Id::SortLeft
-            | Id::SortRight
-            | Id::SortColumn
-            | Id::Wide => self.of_table(id),
-            Id::MarkClear => unless(model.table().is_some_and(|t| !t.marks.is_empty()), "Nothing is marked."),
-            Id::HistoryBack => unless(!model.views.is_empty(), "There is no view before this one."),
-            Id::HistoryForward => unless(!model.forward.is_empty(), "There is no view after this one."),
-            Id::HistoryLast => {
-                unless(!(model.views.is_empty() && model.forward.is_empty()), "There is no other view yet.")
-            }
-            Id::FocusNext | Id::FocusPrevious | Id::Zoom => {
-                unless(model.views.is_empty(), "That is for the overview's panes; esc leads back there.")
-            }
-            Id::Reveal => unless(!document::masked(model).is_empty(), "Nothing here is masked."),
-            Id::ManagedFields => {
-                let yaml = matches!(model.view(), View::Text(t) if t.of == Of::Yaml);
-                unless(yaml, "That is for an object's YAML.")
-            }
-            Id::TextRefresh => {
-                let fetched = matches!(model.view(), View::Text(t) if t.source.is_some());
-                unless(fetched, "This text is not an object of the server.")
-            }
-            Id::ReadOnly => preferences::kept_read_only(model),
-            _ => {
-                let number = preferences::favourite_number(id)?;
-                let named = preferences::favourites(model).count() > number;
-                let why = || {
-                    format!(
-                        "There is no favourite {}: `namespaces` in config.toml names them, and those chosen follow.",
-                        number + 1
-                    )
-                };
-                (!named).then(why)
-            }
+    pub(super) fn object(&self) -> Option<String> {
+        unless(self.object.is_some(), "There is no object under the cursor.")
+    }
+
+    /// What is marked, though nothing may be left under the cursor; else the object there.
+    pub(super) fn targets(&self) -> Option<String> {
+        if self.any_marked() { None } else { self.object() }
+    }
+
+    pub(super) fn namespaced_targets(&self) -> Option<String> {
+        if self.any_marked() { None } else { self.namespaced() }
+    }
+
+    pub(super) fn namespaced(&self) -> Option<String> {
+        let namespaced = self.object.as_ref().is_some_and(|o| !o.namespace.is_empty());
+        unless(namespaced, "What is under the cursor is in no namespace.")
+    }
+
+    pub(super) fn logged(&self) -> Option<String> {
+        self.of_object(|o| {
+            let why = || format!("There are no logs of {o}: it has no pods.");
+            (!logs::any(&self.model.data.world, o)).then(why)
+        })
+    }
+
+    pub(super) fn owned(&self) -> Option<String> {
+        self.of_object(|o| {
+            let owned = self.model.data.world.meta(o).is_some_and(|m| m.owner.is_some());
+            (!owned).then(|| format!("Nothing owns {o}."))
+        })
+    }
+
+    pub(super) fn usable(&self) -> Option<String> {
+        self.of_object(|o| {
+            let why = || format!("'Used by' works on {}.", usage::USED.join(", "));
+            (!usage::told_of(&o.kind)).then(why)
+        })
+    }
+
+    pub(super) fn placed(&self) -> Option<String> {
+        self.of_object(|o| {
+            let pod = self.model.data.world.pods.find(&o.namespace, &o.name);
+            let placed = pod.is_some_and(|p| !p.node.is_empty());
+            (!placed).then(|| format!("No node runs {o} yet."))
+        })
+    }
+
+    pub(super) fn proof(&self) -> Option<String> {
+        unless(self.finding.is_some(), "Nothing is found wrong with what is under the cursor.")
+    }
+
+    pub(super) fn finding(&self) -> Option<String> {
+        unless(self.finding.is_some(), "There is no finding under the cursor.")
+    }
+
+    pub(super) fn marks(&self) -> Option<String> {
+        unless(self.any_marked(), "Nothing is marked.")
+    }
+
+    fn any_marked(&self) -> bool {
+        self.model.table().is_some_and(|t| !t.marks.is_empty())
+    }
+
+    pub(super) fn earlier_view(&self) -> Option<String> {
+        unless(!self.model.views.is_empty(), "There is no view before this one.")
+    }
+
+    pub(super) fn later_view(&self) -> Option<String> {
+        unless(!self.model.forward.is_empty(), "There is no view after this one.")
+    }
+
+    pub(super) fn other_view(&self) -> Option<String> {
+        let none = self.model.views.is_empty() && self.model.forward.is_empty();
+        unless(!none, "There is no other view yet.")
+    }
+
+    pub(super) fn panes(&self) -> Option<String> {
+        unless(self.model.views.is_empty(), "That is for the overview's panes; esc leads back there.")
+    }
+
+    pub(super) fn arrangement(&self) -> Option<String> {
+        unless(self.model.views.is_empty(), "Panes are arranged in the overview.")
+    }
+
+    pub(super) fn masked(&self) -> Option<String> {
+        unless(!document::masked(self.model).is_empty(), "Nothing here is masked.")
+    }
+
+    pub(super) fn yaml(&self) -> Option<String> {
+        let yaml = matches!(self.model.view(), View::Text(t) if t.of == Of::Yaml);
+        unless(yaml, "That is for an object's YAML.")
+    }
+
+    pub(super) fn fetched(&self) -> Option<String> {
+        let fetched = matches!(self.model.view(), View::Text(t) if t.source.is_some());
+        unless(fetched, "This text is not an object of the server.")
+    }
+
+    pub(super) fn unlocked(&self) -> Option<String> {
+        preferences::kept_read_only(self.model)
+    }
+
+    /// A favourite of this number, from 0. In a decision tree the number is an answer.
+    pub(super) fn favourite(&self, number: usize) -> Option<String> {
+        let answers = matches!(self.model.view(), View::Why(_));
+        let named = answers || preferences::favourites(self.model).count() > number;
+        let why = || {
+            format!(
+                "There is no favourite {}: `namespaces` in config.toml names them, and those chosen follow.",
+                number + 1
+            )
+        };
+        (!named).then(why)
+    }
+
+    pub(super) fn table(&self) -> Option<String> {
+        if self.model.table().is_some() {
+            return None;
         }
+        let text = match self.model.list().map(|l| &l.what) {
+            Some(What::Findings) => "Findings stand worst first.",
+            _ => "This is not a table.",
+        };
+        Some(text.to_owned())
+    }
+
+    /// A table with a column of this name.
+    pub(super) fn column(&self, name: &str) -> Option<String> {
+        let Some(table) = self.model.table() else { return self.table() };
+        let has = table.columns().iter().any(|c| c.is(name));
+        (!has).then(|| format!("This table has no column {name}."))
+    }
+
+    /// A table that is sorted by a column the operator chose.
+    pub(super) fn chosen_column(&self) -> Option<String> {
+        let Some(table) = self.model.table() else { return self.table() };
+        unless(table.sorted_by().is_some(), "No column is chosen; choose one with the keys beside this one.")
     }
 
     fn of_object(&self, refusal: impl FnOnce(&ObjectRef) -> Option<String>) -> Option<String> {
@@ -112,26 +167,8 @@ impl<'m> Here<'m> {
             None => Some("There is no object under the cursor.".into()),
         }
     }
+}
 
-    fn of_table(&self, id: Id) -> Option<String> {
-        let Some(table) = self.model.table() else {
-            let where_ = match self.model.list().map(|l| &l.what) {
-                Some(What::Findings) => "Findings stand worst first.",
-                _ => "This is not a table.",
-            };
-            return Some(where_.into());
-        };
-        let column = match id {
-            Id::SortName => "NAME",
-            Id::SortAge => "AGE",
-            Id::SortStatus => "STATUS",
-            Id::SortNamespace => "NAMESPACE",
-            Id::SortColumn if table.sorted_by().is_none() => {
-                return Some("No column is chosen; choose one with the keys beside this one.".into());
-            }
-            _ => return None,
-        };
-        let has = table.columns().iter().any(|c| c.is(column));
-        (!has).then(|| format!("This table has no column {column}."))
-    }
+fn unless(can: bool, why: &str) -> Option<String> {
+    (!can).then(|| why.to_owned())
 }

@@ -3,6 +3,7 @@
 pub mod available;
 pub mod causes;
 pub mod command;
+pub mod line;
 pub mod model;
 pub mod msg;
 pub mod navigate;

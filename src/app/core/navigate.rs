@@ -1,16 +1,17 @@
 //! Moving about: cursors, panes, the stack of views, and what `enter` opens.
 
-use crate::app::core::command;
 use crate::app::core::model::{Dialog, Dirty, Model, Pane, Tone, View};
 use crate::app::core::msg::Effect;
 use crate::app::core::preferences;
 use crate::app::dialogs::runs;
 use crate::app::dialogs::standing;
-use crate::app::table::{Fence, Source};
+use crate::app::table::filter::Filter;
+use crate::app::table::{Fence, Source, Table};
 use crate::app::views::arrange;
 use crate::app::views::evidence;
 use crate::app::views::list::{self, List};
 use crate::app::views::logs;
+use crate::app::views::why;
 use crate::config::document::nearest;
 use crate::world::{Kind, ObjectRef, Text};
 
@@ -33,7 +34,7 @@ pub fn back(model: &mut Model) {
         || matches!(model.view(), View::Logs(l) if !l.filter.is_empty())
         || model.text_mut().is_some_and(|t| !t.search.is_empty());
     if filtered {
-        crate::app::dialogs::prompt::filter(model, "");
+        filter(model, "");
     } else if !model.views.is_empty() {
         pop(model);
     } else if model.overview.zoom {
@@ -126,6 +127,11 @@ pub fn zoom_on(model: &mut Model, pane: Pane) {
 }
 
 pub fn step(model: &mut Model, by: isize) {
+    match model.views.last_mut() {
+        Some(View::Why(why)) => return why.step(by),
+        Some(View::Logs(logs)) => return logs.scroll(by),
+        _ => {}
+    }
     if let Some((table, _)) = model.table_mut() {
         table.step(by);
     } else if let Some(what) = model.list().map(|l| (l.what.clone(), l.filter.clone())) {
@@ -139,6 +145,11 @@ pub fn step(model: &mut Model, by: isize) {
 }
 
 pub fn page(model: &mut Model, by: isize) {
+    match model.views.last_mut() {
+        Some(View::Why(why)) => return why.step(by * why::PAGE),
+        Some(View::Logs(logs)) => return logs.page(by),
+        _ => {}
+    }
     let height = model
         .table()
         .map(|t| t.height)
@@ -152,6 +163,11 @@ pub fn page(model: &mut Model, by: isize) {
 }
 
 pub fn top(model: &mut Model) {
+    match model.views.last_mut() {
+        Some(View::Why(why)) => return why.step(isize::MIN / 2),
+        Some(View::Logs(logs)) => return logs.top(),
+        _ => {}
+    }
     if let Some((table, _)) = model.table_mut() {
         table.top();
     } else if let Some(list) = model.list_mut() {
@@ -162,6 +178,10 @@ pub fn top(model: &mut Model) {
 }
 
 pub fn bottom(model: &mut Model) {
+    if let Some(View::Logs(logs)) = model.views.last_mut() {
+        logs.follow = true;
+        return;
+    }
     if let Some((table, _)) = model.table_mut() {
         table.jump(usize::MAX);
     } else {
@@ -171,6 +191,10 @@ pub fn bottom(model: &mut Model) {
 }
 
 pub fn sideways(model: &mut Model, by: isize) {
+    if let Some(View::Logs(logs)) = model.views.last_mut() {
+        logs.left = logs.left.saturating_add_signed(by * 16);
+        return;
+    }
     if let Some(text) = model.text_mut() {
         text.left = text.left.saturating_add_signed(by * 8);
     } else if let Some((table, _)) = model.table_mut() {
@@ -180,6 +204,45 @@ pub fn sideways(model: &mut Model, by: isize) {
         let last = crate::app::views::rows::shapes(&list.what).len().saturating_sub(2);
         list.left = list.left.saturating_add_signed(by).min(last);
     }
+}
+
+/// Opens the full view of a kind.
+pub fn open_kind(model: &mut Model, kind: Kind) {
+    open_table(model, Source { kind, fence: Fence::All });
+}
+
+/// Opens one table of all workloads.
+pub fn open_workloads(model: &mut Model) {
+    open_table(model, Source { kind: Kind::Deployment, fence: Fence::Workloads });
+}
+
+/// Opens a table of what the source lists, in the chosen namespaces.
+pub fn open_table(model: &mut Model, source: Source) {
+    let mut table = Table::new(source);
+    table.relearn(&model.data.cx());
+    table.within_namespaces(&model.data.cx(), &model.namespaces);
+    push(model, View::Table(Box::new(table)));
+}
+
+/// Opens a short list.
+pub fn open_list(model: &mut Model, what: list::What) {
+    push(model, View::List(Box::new(List::new(what))));
+}
+
+/// Filters what is on the screen.
+pub fn filter(model: &mut Model, text: &str) {
+    if let View::Logs(_) = model.view() {
+        logs::filter(model, text);
+    } else if let Some((table, cx)) = model.table_mut() {
+        table.filter = Filter::of_table(text, table.columns());
+        table.rebuild(&cx);
+    } else if let Some(list) = model.list_mut() {
+        list.filter = text.to_owned();
+        list.top();
+    } else if let Some(view) = model.text_mut() {
+        view.search(text);
+    }
+    model.dirty = Dirty::Input;
 }
 
 /// Shows these namespaces only; none named: all. One that does not exist is told, not shown empty: a table without
@@ -321,13 +384,13 @@ fn inside(model: &mut Model, object: &ObjectRef) {
         Kind::CronJob => owned(Kind::Job),
         Kind::Namespace => {
             namespaces(model, vec![object.name.clone()]);
-            command::table(model, Kind::Pod);
+            open_kind(model, Kind::Pod);
             None
         }
         _ => Some(Source { kind: Kind::Event, fence: Fence::Regarding(object.by_word()) }),
     };
     if let Some(source) = source {
-        command::open_table(model, source);
+        open_table(model, source);
     }
 }
 
@@ -340,11 +403,11 @@ fn selects(model: &Model, service: &ObjectRef) -> Option<String> {
 /// The pods that a Service picks, as a filter one can see and change: where it picks none, that is why.
 fn behind(model: &mut Model, service: &ObjectRef) {
     let Some(labels) = selects(model, service) else { return };
-    command::table(model, Kind::Pod);
+    open_kind(model, Kind::Pod);
     if let Some((table, cx)) = model.table_mut() {
         table.within_namespaces(&cx, &[service.namespace.clone()].into());
     }
-    crate::app::dialogs::prompt::filter(model, &format!("-l {labels}"));
+    filter(model, &format!("-l {labels}"));
 }
 
 /// The container under the cursor, in a list of containers.
@@ -368,7 +431,7 @@ pub fn owner(model: &mut Model) {
 /// To the pods whose spec names this object.
 pub fn used_by(model: &mut Model) {
     if let Some(object) = model.selected() {
-        command::open_table(model, Source { kind: Kind::Pod, fence: Fence::Users(object) });
+        open_table(model, Source { kind: Kind::Pod, fence: Fence::Users(object) });
     }
 }
 
@@ -388,7 +451,7 @@ pub fn open_object(model: &mut Model, kind: &Kind, namespace: &str, name: &str) 
         model.say(Tone::Info, format!("The server serves no kind {kind}."));
         return;
     }
-    command::table(model, kind.clone());
+    open_kind(model, kind.clone());
     let synced = model.data.world.synced(kind);
     let Some((table, cx)) = model.table_mut() else { return };
     // What was asked for is shown, wherever one looks otherwise.
@@ -437,7 +500,7 @@ fn absent(model: &mut Model, object: &ObjectRef) {
     let more = if alike.is_some() { " These are named like it." } else { "" };
     let kind = object.kind.name().to_lowercase();
     if let Some(stem) = alike {
-        crate::app::dialogs::prompt::filter(model, &stem);
+        filter(model, &stem);
     }
     model.say(Tone::Bad, format!("There is no {kind} {} {place} (any more).{more}", object.name));
 }

@@ -15,7 +15,7 @@ use crate::config::keymap::Choice;
 use crate::config::settings::{Notifications, Times};
 use crate::config::sheet::{BUILT_IN, Sheet};
 use crate::config::theme::Glyphs;
-use crate::config::{Config, Id, Key, Settings, Theme};
+use crate::config::{Config, Key, Settings, Theme};
 use crate::detect::{DetectConfig, user};
 
 /// Keys shown while presenting.
@@ -308,11 +308,6 @@ pub fn toggle_presentation(model: &mut Model) {
     );
 }
 
-/// Which favourite a command is for, from 0.
-pub fn favourite_number(id: Id) -> Option<usize> {
-    (id as usize).checked_sub(Id::Namespace1 as usize).filter(|n| *n < 9)
-}
-
 /// The namespaces of the keys 1 to 9: those configured, then those chosen since, each staying where it is.
 pub fn favourites(model: &Model) -> impl Iterator<Item = &str> {
     let configured = &model.prefs.settings.namespaces;
@@ -374,8 +369,8 @@ pub fn show_key(model: &mut Model, key: Key) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::core::command;
-    use crate::config::Keymap;
+    use crate::app::core::{command, line};
+    use crate::config::{Id, Keymap};
     use crate::world::{Clock, Time};
 
     fn loaded(config: &str) -> Loaded {
@@ -444,9 +439,9 @@ mod tests {
         assert_ne!(m.theme.style("text"), nord);
         leave_preview(&mut m);
         assert_eq!(m.theme.style("text"), nord);
-        command::line(&mut m, "theme light");
+        line::line(&mut m, "theme light");
         assert_eq!(m.theme.name, "light");
-        command::line(&mut m, "theme lihgt");
+        line::line(&mut m, "theme lihgt");
         assert!(m.message.as_ref().unwrap().text.contains("Did you mean `light`?"));
         assert_eq!(m.theme.name, "light");
     }

@@ -1,6 +1,5 @@
 //! Kinds beyond those khud keeps records of: what the server serves, and which of its tables are watched now.
 
-use crate::app::core::command;
 use crate::app::core::model::{Dirty, Model, Tone, View};
 use crate::app::core::msg::Effect;
 use crate::world::{Delta, Kind, Offer, StreamId};
@@ -51,6 +50,11 @@ impl Catalogue {
     }
 }
 
+/// The kind whose name or short name this is: one that is watched, or any other the server serves.
+pub fn kind(model: &Model, word: &str) -> Option<Kind> {
+    Kind::parse(word).filter(Kind::watched).or_else(|| model.served.kind(word)).or_else(|| Kind::parse(word))
+}
+
 /// Asks the server what it serves, where that was never or long ago.
 pub fn ask(model: &mut Model) -> Option<Effect> {
     let now = model.data.now;
@@ -63,7 +67,9 @@ pub fn ask(model: &mut Model) -> Option<Effect> {
 }
 
 /// The server said what it serves, or why it does not.
-pub fn discovered(model: &mut Model, result: Result<Vec<Offer>, String>) -> Vec<Effect> {
+///
+/// Returns the line that waited for it, to be run now.
+pub fn discovered(model: &mut Model, result: Result<Vec<Offer>, String>) -> Option<String> {
     let catalogue = &mut model.served;
     match result {
         Ok(offers) => {
@@ -76,10 +82,7 @@ pub fn discovered(model: &mut Model, result: Result<Vec<Offer>, String>) -> Vec<
             catalogue.trouble = Some(why);
         }
     }
-    match catalogue.waiting.take() {
-        Some(line) => command::line(model, &line),
-        None => Vec::new(),
-    }
+    catalogue.waiting.take()
 }
 
 /// Keeps a line until the server said what it serves; false where it already has, or cannot.

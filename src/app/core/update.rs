@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::app::core::causes;
 use crate::app::core::command;
+use crate::app::core::line;
 use crate::app::core::model::{Dialog, Dirty, Model, Tone, View};
 use crate::app::core::msg::{Effect, Msg};
 use crate::app::core::navigate;
@@ -66,7 +67,10 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.cluster.version = version;
             Vec::new()
         }
-        Msg::Discovered(result) => served::discovered(model, result),
+        Msg::Discovered(result) => match served::discovered(model, result) {
+            Some(waited) => line::line(model, &waited),
+            None => Vec::new(),
+        },
         Msg::Replied { run, id, reply } => runs::reply(model, run, id, reply),
         Msg::Given { walk, read, result, took_ms } => why::given(model, walk, &read, result, took_ms),
         Msg::Chunk { view, source, bytes } => logs::chunk(model, view, source, &bytes),

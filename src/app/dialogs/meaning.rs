@@ -1,7 +1,7 @@
 //! What a word typed after `:` means: a whole name or alias, the beginning of one, or nothing that may run.
 
-use crate::app::core::command;
 use crate::app::core::model::Model;
+use crate::app::core::served;
 use crate::config::commands::{self, COMMANDS, Id, Scope};
 use crate::remedy;
 use crate::world::Kind;
@@ -79,7 +79,7 @@ pub fn read(model: &Model, word: &str) -> Reading {
     }
     match begun.as_slice() {
         [] => Reading::Unknown,
-        [(name, Meaning::Command(id))] if id.command().whole_name_only() => Reading::Guarded(name.clone()),
+        [(name, Meaning::Command(id))] if id.command().whole_name_only => Reading::Guarded(name.clone()),
         [(_, meaning)] => Reading::Is(meaning.clone()),
         _ => Reading::Several(begun.into_iter().map(|(name, _)| name).collect()),
     }
@@ -97,7 +97,7 @@ pub fn of(model: &Model, word: &str) -> Option<Meaning> {
 pub fn kind(model: &Model, word: &str) -> Option<Kind> {
     match of(model, word)? {
         Meaning::Kind(kind) => Some(kind),
-        Meaning::Command(_) => command::kind(model, word),
+        Meaning::Command(_) => served::kind(model, word),
     }
 }
 
@@ -105,15 +105,15 @@ pub fn kind(model: &Model, word: &str) -> Option<Kind> {
 /// server serves: a name must not change its meaning with the cluster.
 fn exact(model: &Model, word: &str) -> Option<Meaning> {
     if Kind::parse(word).is_some() {
-        return command::kind(model, word).map(Meaning::Kind);
+        return served::kind(model, word).map(Meaning::Kind);
     }
     if let Some(resource) = of_k9s(word) {
-        return command::kind(model, resource).map(Meaning::Kind);
+        return served::kind(model, resource).map(Meaning::Kind);
     }
     if let Some(command) = commands::by_word(word) {
         return Some(Meaning::Command(command.id));
     }
-    command::kind(model, word).map(Meaning::Kind)
+    served::kind(model, word).map(Meaning::Kind)
 }
 
 fn of_k9s(word: &str) -> Option<&'static str> {

@@ -1,6 +1,5 @@
 //! The line typed after `:` or `/`: editing, suggestions, and what it does while and when it is typed.
 
-use crate::app::core::command;
 use crate::app::core::model::{Dirty, Model, Prompt, PromptKind, Tone, View};
 use crate::app::core::msg::Effect;
 use crate::app::core::navigate;
@@ -9,11 +8,8 @@ use crate::app::dialogs::complete;
 use crate::app::dialogs::jump;
 use crate::app::dialogs::runs;
 use crate::app::dialogs::silence;
-use crate::app::table::filter::Filter;
 use crate::app::views::document;
-use crate::app::views::logs;
 use crate::app::views::timeline;
-use crate::config::commands::Id;
 use crate::detect::How;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -84,7 +80,7 @@ pub fn edit(model: &mut Model, f: impl FnOnce(&mut String)) {
     prompt.note = None;
     let (kind, text) = (prompt.kind, prompt.text.clone());
     match kind {
-        PromptKind::Filter => filter(model, &text),
+        PromptKind::Filter => navigate::filter(model, &text),
         PromptKind::Command | PromptKind::Jump => suggest(model),
         PromptKind::Option
         | PromptKind::Reveal
@@ -99,97 +95,81 @@ pub fn edit(model: &mut Model, f: impl FnOnce(&mut String)) {
     model.dirty = Dirty::Input;
 }
 
-/// Filters what is on the screen.
-pub fn filter(model: &mut Model, text: &str) {
-    if let View::Logs(_) = model.view() {
-        logs::filter(model, text);
-    } else if let Some((table, cx)) = model.table_mut() {
-        table.filter = Filter::of_table(text, table.columns());
-        table.rebuild(&cx);
-    } else if let Some(list) = model.list_mut() {
-        list.filter = text.to_owned();
-        list.top();
-    } else if let Some(view) = model.text_mut() {
-        view.search(text);
-    }
-    model.dirty = Dirty::Input;
+/// What accepting the line came to.
+pub enum Accepted {
+    /// A line after `:`, to be run.
+    Line(String),
+    Done(Vec<Effect>),
 }
 
-/// The prompt's own keys.
-pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
-    match id {
-        Id::PromptErase => edit(model, |t| {
-            t.pop();
-        }),
-        Id::PromptEraseWord => edit(model, |t| {
-            let cut = t.trim_end().rfind(' ').map_or(0, |i| i + 1);
-            t.truncate(cut);
-        }),
-        Id::PromptEraseAll => edit(model, String::clear),
-        Id::PromptNext => choose(model, 1),
-        Id::PromptPrevious => choose(model, -1),
-        Id::PromptComplete => {
-            if let Some(text) = model.prompt.as_ref().and_then(|p| p.with(p.chosen.unwrap_or(0))) {
-                complete(model, text);
-            }
-        }
-        Id::PromptCancel => {
-            preferences::leave_preview(model);
-            if let Some(p) = model.prompt.take()
-                && p.kind == PromptKind::Filter
-            {
-                filter(model, &p.before);
-            }
-        }
-        Id::PromptAccept => {
-            let Some(p) = model.prompt.take() else { return Vec::new() };
-            if let Some(mut asks) = p.asks {
-                asks.params.insert(asks.option.to_owned(), p.text.trim().to_owned());
-                return runs::begin(model, asks.action, asks.targets, asks.params);
-            }
-            match p.kind {
-                PromptKind::Note => {
-                    timeline::noted(model, p.object, &p.text);
-                    return Vec::new();
-                }
-                PromptKind::Acknowledge => {
-                    return silence::said(model, How::Acknowledged, &p.findings, &p.text);
-                }
-                PromptKind::Mute => return silence::said(model, How::Muted, &p.findings, &p.text),
-                _ => {}
-            }
-            if p.kind == PromptKind::Theme {
-                match p.suggestions.get(p.chosen.unwrap_or(0)) {
-                    Some(s) => preferences::choose_theme(model, &s.word),
-                    None => preferences::choose_theme(model, p.text.trim()),
-                }
-                return Vec::new();
-            }
-            if p.kind == PromptKind::Jump {
-                match p.objects.get(p.chosen.unwrap_or(0)) {
-                    Some(o) => navigate::open_object(model, &o.kind, &o.namespace, &o.name),
-                    None => model.say(Tone::Info, "No object of that name is watched here."),
-                }
-                return Vec::new();
-            }
-            if p.kind == PromptKind::Reveal {
-                let key =
-                    p.chosen.and_then(|i| p.suggestions.get(i)).map_or(p.text.clone(), |s| s.word.clone());
-                document::revealed(model, key);
-                return Vec::new();
-            }
-            if p.kind == PromptKind::Command {
-                let line = p.chosen.and_then(|i| p.with(i)).unwrap_or(p.text);
-                return command::line(model, &line);
-            }
-        }
-        _ => {}
+pub fn erase(model: &mut Model) {
+    edit(model, |t| {
+        t.pop();
+    });
+}
+
+pub fn erase_word(model: &mut Model) {
+    edit(model, |t| {
+        let cut = t.trim_end().rfind(' ').map_or(0, |i| i + 1);
+        t.truncate(cut);
+    });
+}
+
+pub fn erase_all(model: &mut Model) {
+    edit(model, String::clear);
+}
+
+/// Takes the chosen suggestion into the line, else the best.
+pub fn complete(model: &mut Model) {
+    if let Some(text) = model.prompt.as_ref().and_then(|p| p.with(p.chosen.unwrap_or(0))) {
+        take(model, text);
     }
-    Vec::new()
+}
+
+pub fn cancel(model: &mut Model) {
+    preferences::leave_preview(model);
+    if let Some(p) = model.prompt.take()
+        && p.kind == PromptKind::Filter
+    {
+        navigate::filter(model, &p.before);
+    }
+}
+
+/// Closes the prompt and does what its line says.
+pub fn accept(model: &mut Model) -> Accepted {
+    let Some(p) = model.prompt.take() else { return Accepted::Done(Vec::new()) };
+    if let Some(mut asks) = p.asks {
+        asks.params.insert(asks.option.to_owned(), p.text.trim().to_owned());
+        return Accepted::Done(runs::begin(model, asks.action, asks.targets, asks.params));
+    }
+    let chosen = p.chosen.and_then(|i| p.suggestions.get(i));
+    match p.kind {
+        PromptKind::Command => return Accepted::Line(p.chosen.and_then(|i| p.with(i)).unwrap_or(p.text)),
+        PromptKind::Note => timeline::noted(model, p.object, &p.text),
+        PromptKind::Acknowledge => {
+            return Accepted::Done(silence::said(model, How::Acknowledged, &p.findings, &p.text));
+        }
+        PromptKind::Mute => return Accepted::Done(silence::said(model, How::Muted, &p.findings, &p.text)),
+        PromptKind::Theme => match p.suggestions.get(p.chosen.unwrap_or(0)) {
+            Some(s) => preferences::choose_theme(model, &s.word),
+            None => preferences::choose_theme(model, p.text.trim()),
+        },
+        PromptKind::Jump => match p.objects.get(p.chosen.unwrap_or(0)) {
+            Some(o) => navigate::open_object(model, &o.kind, &o.namespace, &o.name),
+            None => model.say(Tone::Info, "No object of that name is watched here."),
+        },
+        PromptKind::Reveal => {
+            let key = chosen.map_or(p.text.clone(), |s| s.word.clone());
+            document::revealed(model, key);
+        }
+        // The filter holds already; an option has been taken above.
+        PromptKind::Filter | PromptKind::Option => {}
+    }
+    Accepted::Done(Vec::new())
 }
 
 /// The line with a suggestion taken; after a word that takes more, that can be typed at once.
-fn complete(model: &mut Model, mut text: String) {
+fn take(model: &mut Model, mut text: String) {
     let Some(p) = &model.prompt else { return };
     if p.kind == PromptKind::Command && p.from == 0 && complete::takes_more(model, &text) {
         text.push(' ');
@@ -197,7 +177,8 @@ fn complete(model: &mut Model, mut text: String) {
     edit(model, |line| *line = text);
 }
 
-fn choose(model: &mut Model, by: isize) {
+/// Moves among the suggestions.
+pub fn choose(model: &mut Model, by: isize) {
     let Some(p) = &mut model.prompt else { return };
     let n = p.suggestions.len();
     if n > 0 {

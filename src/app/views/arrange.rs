@@ -84,26 +84,18 @@ pub fn panes(model: &Model) -> Vec<Pane> {
     model.overview.arrangement.panes.clone().unwrap_or_else(|| configured(model).panes)
 }
 
-/// Keys that arrange panes.
-pub fn run(model: &mut Model, id: Id) {
-    if !model.views.is_empty() {
-        model.say(Tone::Info, "Panes are arranged in the overview.");
-        return;
-    }
-    let pane = model.overview.focus;
-    match id {
-        Id::PaneWider => widen(model, true),
-        Id::PaneNarrower => widen(model, false),
-        Id::PaneTaller => heighten(model, pane, ROWS),
-        Id::PaneShorter => heighten(model, pane, -ROWS),
-        Id::PaneHide => hide(model, pane),
-        Id::PaneLater => later(model, pane),
-        Id::PaneAll => {
-            change(model, |own| *own = Arrangement::default());
-            model.say(Tone::Info, "The panes are as configured.");
-        }
-        _ => {}
-    }
+/// All panes as the configuration has them.
+pub fn reset(model: &mut Model) {
+    change(model, |own| *own = Arrangement::default());
+    model.say(Tone::Info, "The panes are as configured.");
+}
+
+pub fn taller(model: &mut Model) {
+    heighten(model, model.overview.focus, ROWS);
+}
+
+pub fn shorter(model: &mut Model) {
+    heighten(model, model.overview.focus, -ROWS);
 }
 
 /// Changes the arrangement, which is kept once nothing more follows.
@@ -113,7 +105,8 @@ fn change(model: &mut Model, f: impl FnOnce(&mut Arrangement)) {
     preferences::focus(model);
 }
 
-fn widen(model: &mut Model, wider: bool) {
+/// Moves the seam between the sides.
+pub fn widen(model: &mut Model, wider: bool) {
     let width = model.size.0;
     let both = sides(model, 0).iter().all(|side| !side.is_empty());
     if model.overview.rows.is_none() || !both {
@@ -163,7 +156,9 @@ fn heighten(model: &mut Model, pane: Pane, by: i32) {
     });
 }
 
-fn hide(model: &mut Model, pane: Pane) {
+/// Hides the pane that has the focus.
+pub fn hide(model: &mut Model) {
+    let pane = model.overview.focus;
     let mut panes = panes(model);
     let Some(at) = panes.iter().position(|p| *p == pane) else { return };
     if panes.len() == 1 {
@@ -180,8 +175,9 @@ fn hide(model: &mut Model, pane: Pane) {
     );
 }
 
-/// Changes places with the pane after it, on the screen and for tab and alt-1…6.
-fn later(model: &mut Model, pane: Pane) {
+/// The pane that has the focus changes places with the one after it, on the screen and for tab and alt-1…6.
+pub fn later(model: &mut Model) {
+    let pane = model.overview.focus;
     let mut panes = panes(model);
     let Some(at) = panes.iter().position(|p| *p == pane) else { return };
     let next = (at + 1) % panes.len();

@@ -24,6 +24,11 @@ use crate::world::{
 
 const WIDE: usize = 14;
 
+/// The same of what is under the cursor.
+pub fn here(model: &mut Model) -> Vec<Effect> {
+    model.selected().map_or(Vec::new(), |object| open(model, object))
+}
+
 pub fn open(model: &mut Model, object: ObjectRef) -> Vec<Effect> {
     let lines = lines(model, &object, None);
     let title = format!("describe {object}");

@@ -22,6 +22,11 @@ pub struct Source {
     pub revealed: BTreeSet<String>,
 }
 
+/// The same of what is under the cursor.
+pub fn here(model: &mut Model) -> Vec<Effect> {
+    model.selected().map_or(Vec::new(), |object| open(model, object))
+}
+
 pub fn open(model: &mut Model, object: ObjectRef) -> Vec<Effect> {
     if object.kind.plural().is_empty() {
         model.say(Tone::Info, format!("khud cannot fetch a {} yet.", object.kind));

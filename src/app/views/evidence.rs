@@ -1,6 +1,5 @@
 //! `v`: what proves a finding and what changed before it, each with the key to the event, log or object it was read from.
 
-use crate::app::core::command;
 use crate::app::core::model::{Model, Tone, View};
 use crate::app::core::msg::Effect;
 use crate::app::core::navigate;
@@ -94,7 +93,7 @@ pub fn jump(model: &mut Model, key: &Key, row: &str) -> Vec<Effect> {
 
 fn event(model: &mut Model, e: &Evidence) {
     let reason = e.source.strip_prefix("event ").unwrap_or_default();
-    command::open_table(model, Source { kind: Kind::Event, fence: Fence::Regarding(e.object.by_word()) });
+    navigate::open_table(model, Source { kind: Kind::Event, fence: Fence::Regarding(e.object.by_word()) });
     let Some((table, cx)) = model.table_mut() else { return };
     table.namespaces.clear();
     table.rebuild(&cx);

@@ -7,7 +7,6 @@ use crate::app::core::model::{Dirty, Model, Tone, View};
 use crate::app::core::msg::Effect;
 use crate::app::core::navigate;
 use crate::app::views::log::{LogBuffer, SourceId};
-use crate::config::Id;
 use crate::term::clean::clean;
 use crate::world::ask::LogTail;
 use crate::world::time::human;
@@ -307,18 +306,19 @@ impl LogView {
         if self.follow { last } else { self.offset.min(last) }
     }
 
-    fn scroll(&mut self, by: isize) {
+    pub fn page(&mut self, by: isize) {
+        let lines = if by > 0 { self.window.shown } else { self.window.before };
+        self.scroll(by * (lines.max(2) as isize - 1));
+    }
+
+    pub fn top(&mut self) {
+        (self.offset, self.follow) = (0, false);
+    }
+
+    pub fn scroll(&mut self, by: isize) {
         let last = self.buffer.len().saturating_sub(self.window.end);
         self.offset = self.first().saturating_add_signed(by).min(last);
         self.follow = self.offset == last && by > 0;
-    }
-
-    /// Begins anew with the lines of the last so many minutes.
-    fn from(&mut self, minutes: u64) -> Effect {
-        self.since = Some(Duration::from_secs(minutes * 60));
-        self.tail = u32::try_from(self.keep).unwrap_or(u32::MAX);
-        self.head = false;
-        self.again()
     }
 
     /// How it stands: whether more comes, and whether that is shown.
@@ -357,69 +357,114 @@ impl LogView {
     }
 }
 
-/// Keys in the log view.
-pub fn run(model: &mut Model, id: Id) -> Option<Vec<Effect>> {
-    let now = model.data.now;
-    let Some(View::Logs(logs)) = model.views.last_mut() else { return None };
-    let page = |lines: usize| lines.max(2) as isize - 1;
-    let mut again = None;
-    match id {
-        Id::MoveDown => logs.scroll(1),
-        Id::MoveUp => logs.scroll(-1),
-        Id::PageDown => logs.scroll(page(logs.window.shown)),
-        Id::PageUp => logs.scroll(-page(logs.window.before)),
-        Id::MoveTop => (logs.offset, logs.follow) = (0, false),
-        Id::MoveBottom => logs.follow = true,
-        Id::ScrollLeft => logs.left = logs.left.saturating_sub(16),
-        Id::ScrollRight => logs.left += 16,
-        Id::LogsFollow => {
-            logs.offset = logs.first();
-            logs.follow = !logs.follow;
-        }
-        Id::LogsWrap => logs.wrap = !logs.wrap,
-        Id::LogsTimes => logs.times = !logs.times,
-        Id::LogsFields => logs.fields = !logs.fields,
-        Id::LogsClear => logs.buffer.clear(),
-        Id::LogsMark => {
-            let source = logs.targets.first().map_or(SourceId(0), |t| t.id);
-            logs.buffer.end(source);
-            logs.buffer.push(source, format!("──────── mark at {now} ────────\n").as_bytes());
-        }
-        Id::LogsTail | Id::LogsHead => {
-            logs.since = None;
-            logs.head = id == Id::LogsHead;
-            logs.tail = if logs.head { u32::MAX } else { logs.first_tail };
-            again = Some(logs.again());
-            (logs.offset, logs.follow) = (0, !logs.head);
-        }
-        Id::Logs1m => again = Some(logs.from(1)),
-        Id::Logs5m => again = Some(logs.from(5)),
-        Id::Logs15m => again = Some(logs.from(15)),
-        Id::Logs30m => again = Some(logs.from(30)),
-        Id::Logs1h => again = Some(logs.from(60)),
-        Id::LogsContainers => {
-            // Round: all, then each container by name.
-            let mut names: Vec<Text> = logs.targets.iter().map(|t| t.container.clone()).collect();
-            if let Some(c) = &logs.container {
-                names = pods(&model.data.world, &logs.object)
-                    .iter()
-                    .flat_map(|p| p.containers.iter().map(|c| c.spec.name.clone()))
-                    .collect();
-                names.retain(|n| n > c);
-            }
-            names.sort();
-            logs.container = names.into_iter().next();
-            again = Some(logs.again());
-        }
-        Id::LogsRunBefore => {
-            logs.previous = !logs.previous;
-            again = Some(logs.again());
-        }
-        _ => return None,
+/// Opens the logs of what is under the cursor: of this run, or of the one before.
+pub fn here(model: &mut Model, previous: bool) -> Vec<Effect> {
+    let Some(object) = model.selected() else { return Vec::new() };
+    let container = navigate::container(model);
+    open(model, object, container, previous)
+}
+
+fn in_front(model: &mut Model) -> Option<&mut LogView> {
+    match model.views.last_mut() {
+        Some(View::Logs(logs)) => Some(logs),
+        _ => None,
     }
-    let mut effects: Vec<Effect> = again.into_iter().collect();
+}
+
+/// Begins the streams anew after `change`.
+fn restart(model: &mut Model, change: impl FnOnce(&mut LogView)) -> Vec<Effect> {
+    let Some(logs) = in_front(model) else { return Vec::new() };
+    change(logs);
+    let mut effects = vec![logs.again()];
     effects.extend(drive(model));
-    Some(effects)
+    effects
+}
+
+pub fn toggle_follow(model: &mut Model) {
+    if let Some(logs) = in_front(model) {
+        logs.offset = logs.first();
+        logs.follow = !logs.follow;
+    }
+}
+
+pub fn toggle_wrap(model: &mut Model) {
+    if let Some(logs) = in_front(model) {
+        logs.wrap = !logs.wrap;
+    }
+}
+
+pub fn toggle_times(model: &mut Model) {
+    if let Some(logs) = in_front(model) {
+        logs.times = !logs.times;
+    }
+}
+
+pub fn toggle_fields(model: &mut Model) {
+    if let Some(logs) = in_front(model) {
+        logs.fields = !logs.fields;
+    }
+}
+
+pub fn clear(model: &mut Model) {
+    if let Some(logs) = in_front(model) {
+        logs.buffer.clear();
+    }
+}
+
+/// Puts a line with the time below what came so far.
+pub fn mark(model: &mut Model) {
+    let now = model.data.now;
+    let Some(logs) = in_front(model) else { return };
+    let source = logs.targets.first().map_or(SourceId(0), |t| t.id);
+    logs.buffer.end(source);
+    logs.buffer.push(source, format!("──────── mark at {now} ────────\n").as_bytes());
+}
+
+pub fn newest(model: &mut Model) -> Vec<Effect> {
+    restart(model, |logs| {
+        (logs.since, logs.head, logs.tail) = (None, false, logs.first_tail);
+        logs.offset = 0;
+    })
+}
+
+pub fn beginning(model: &mut Model) -> Vec<Effect> {
+    let effects = restart(model, |logs| {
+        (logs.since, logs.head, logs.tail) = (None, true, u32::MAX);
+        logs.offset = 0;
+    });
+    if let Some(logs) = in_front(model) {
+        logs.follow = false;
+    }
+    effects
+}
+
+pub fn last_minutes(model: &mut Model, minutes: u64) -> Vec<Effect> {
+    restart(model, |logs| {
+        logs.since = Some(Duration::from_secs(minutes * 60));
+        logs.tail = u32::try_from(logs.keep).unwrap_or(u32::MAX);
+        logs.head = false;
+    })
+}
+
+/// Round: all containers, then each by name.
+pub fn next_container(model: &mut Model) -> Vec<Effect> {
+    let Model { views, data, .. } = model;
+    let Some(View::Logs(logs)) = views.last_mut() else { return Vec::new() };
+    let mut names: Vec<Text> = match &logs.container {
+        None => logs.targets.iter().map(|t| t.container.clone()).collect(),
+        Some(one) => pods(&data.world, &logs.object)
+            .iter()
+            .flat_map(|p| p.containers.iter().map(|c| c.spec.name.clone()))
+            .filter(|name| name > one)
+            .collect(),
+    };
+    names.sort();
+    restart(model, |logs| logs.container = names.into_iter().next())
+}
+
+/// The run before, or this one again.
+pub fn toggle_previous(model: &mut Model) -> Vec<Effect> {
+    restart(model, |logs| logs.previous = !logs.previous)
 }
 
 /// Shows only matching lines; what is no pattern is told and changes nothing.

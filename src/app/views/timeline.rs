@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::app::core::causes;
 use crate::app::core::model::{Model, Prompt, PromptKind, Tone};
 use crate::app::core::msg::Effect;
-use crate::app::dialogs::prompt;
+use crate::app::core::navigate;
 use crate::app::table::cell::{Cell, Value};
 use crate::app::table::shape::{Shape, shape, tail};
 use crate::app::views::list::{self, Row};
@@ -123,7 +123,7 @@ fn replace(model: &mut Model, of_its_kind: impl Fn(&str) -> bool, word: &str) {
     // A space after each, so that `/` goes on with the next word.
     let words = others.chain((!had && !word.is_empty()).then_some(word));
     let text: String = words.map(|w| format!("{w} ")).collect();
-    prompt::filter(model, &text);
+    navigate::filter(model, &text);
 }
 
 /// What is shown, as a Markdown report in a file of its own.

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use crate::app::core::model::{Dirty, Model, Tone, View};
 use crate::app::core::msg::Effect;
 use crate::app::core::navigate;
-use crate::app::dialogs::menu;
 use crate::app::dialogs::runs;
 use crate::app::views::list::What;
 use crate::app::views::timeline;
-use crate::config::Id;
 use crate::detect::timeline::{Entry, What as EntryOf};
 use crate::playbook::library::ANY;
 use crate::playbook::tree::Playbook;
 use crate::playbook::walk::{Read, Reading, State, Walk, WalkOptions};
 use crate::remedy::{self, Params};
 use crate::world::{Kind, ObjectRef};
+
+/// Items a page moves.
+pub const PAGE: isize = 10;
 
 /// A walk on the screen.
 pub struct WhyView {
@@ -48,6 +49,13 @@ pub enum Item {
 }
 
 impl WhyView {
+    /// Moves the cursor, which no longer follows the walk.
+    pub fn step(&mut self, by: isize) {
+        let last = self.items().len().saturating_sub(1);
+        self.follow = false;
+        self.cursor = self.cursor.min(last).saturating_add_signed(by).min(last);
+    }
+
     pub fn items(&self) -> Vec<Item> {
         let mut out: Vec<Item> = (0..self.walk.steps().len()).map(Item::Step).collect();
         match self.walk.state() {
@@ -184,53 +192,54 @@ pub fn given(
     drive(model)
 }
 
-/// Keys in the tree.
-pub fn run(model: &mut Model, id: Id) -> Option<Vec<Effect>> {
-    let Some(View::Why(why)) = model.views.last_mut() else { return None };
-    let items = why.items().len();
-    let choice = |n: usize| Some(Choice::Nth(n));
-    let choice = match id {
-        Id::MoveDown => return Some(moved(why, 1, items)),
-        Id::MoveUp => return Some(moved(why, -1, items)),
-        Id::PageDown => return Some(moved(why, 10, items)),
-        Id::PageUp => return Some(moved(why, -10, items)),
-        Id::MoveTop => return Some(moved(why, isize::MIN / 2, items)),
-        Id::MoveBottom => return Some(moved(why, isize::MAX / 2, items)),
-        Id::TreeClose => {
-            why.evidence = false;
-            return Some(Vec::new());
-        }
-        Id::TreeOpen => match why.item() {
-            Some(Item::Proposal(i)) => return Some(propose(model, i)),
-            // Who has read the verdict and presses enter wants what it proposes first.
-            Some(Item::Verdict) if !why.walk.proposals().is_empty() => return Some(propose(model, 0)),
-            _ => {
-                why.evidence = true;
-                return Some(Vec::new());
-            }
-        },
-        Id::TreeAgain => {
-            let asked = why.asked.clone();
-            model.views.pop();
-            return Some(open(model, asked));
-        }
-        Id::Act => {
-            let asked = why.asked.clone();
-            menu::of(model, asked);
-            return Some(Vec::new());
-        }
-        Id::AnswerYes => Some(Choice::Word("yes")),
-        Id::AnswerNo => Some(Choice::Word("no")),
-        Id::AnswerCluster => Some(Choice::Word("unknown")),
-        Id::Namespace1 => choice(0),
-        Id::Namespace2 => choice(1),
-        Id::Namespace3 => choice(2),
-        Id::Namespace4 => choice(3),
-        Id::Namespace5 => choice(4),
-        Id::Namespace6 => choice(5),
+/// What the tree in front was asked about.
+pub fn asked(model: &Model) -> Option<ObjectRef> {
+    match model.view() {
+        View::Why(why) => Some(why.asked.clone()),
         _ => None,
-    }?;
-    Some(answer(model, choice))
+    }
+}
+
+/// Opens the tree of what is under the cursor.
+pub fn here(model: &mut Model) -> Vec<Effect> {
+    model.selected().map_or(Vec::new(), |object| open(model, object))
+}
+
+/// Shows the evidence behind the question, or plans the action under the cursor.
+pub fn open_item(model: &mut Model) -> Vec<Effect> {
+    let Some(View::Why(why)) = model.views.last_mut() else { return Vec::new() };
+    match why.item() {
+        Some(Item::Proposal(i)) => propose(model, i),
+        // Who has read the verdict and presses enter wants what it proposes first.
+        Some(Item::Verdict) if !why.walk.proposals().is_empty() => propose(model, 0),
+        _ => {
+            why.evidence = true;
+            Vec::new()
+        }
+    }
+}
+
+pub fn close_item(model: &mut Model) {
+    if let Some(View::Why(why)) = model.views.last_mut() {
+        why.evidence = false;
+    }
+}
+
+/// Asks the cluster everything again.
+pub fn again(model: &mut Model) -> Vec<Effect> {
+    let Some(asked) = asked(model) else { return Vec::new() };
+    model.views.pop();
+    open(model, asked)
+}
+
+/// Answers the question under the cursor with this word.
+pub fn answer_word(model: &mut Model, word: &'static str) -> Vec<Effect> {
+    answer(model, Choice::Word(word))
+}
+
+/// Answers it with the choice of this number, from 0.
+pub fn answer_number(model: &mut Model, number: usize) -> Vec<Effect> {
+    answer(model, Choice::Nth(number))
 }
 
 enum Choice {
@@ -265,13 +274,6 @@ fn answer(model: &mut Model, choice: Choice) -> Vec<Effect> {
         model.say(Tone::Info, problem);
     }
     drive(model)
-}
-
-fn moved(why: &mut WhyView, by: isize, items: usize) -> Vec<Effect> {
-    why.follow = false;
-    let last = items.saturating_sub(1);
-    why.cursor = why.cursor.min(last).saturating_add_signed(by).min(last);
-    Vec::new()
 }
 
 /// Plans the action a verdict proposes.

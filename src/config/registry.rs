@@ -1,0 +1,193 @@
+//! Every command, one row each; a command is added here, and nowhere else, beside the function that it names.
+//!
+//! A row: id, name, description, scopes, default keys, other words for the palette, `{whole}` for what the beginning of
+//! its name does not run, `if` the check that says when it can do something (a method of `app`'s `Here`), and the
+//! function that it runs, with what that takes beside the model. The keymap, help and docs are made of the first seven;
+//! `app` makes the calls of the rest, and only there the functions' names mean something.
+
+macro_rules! commands {
+    ($each:ident) => {
+        $each! {
+            Quit            "quit"              "leave khud"                                [Always] ["ctrl-c"] ["q" "q!" "qa" "Q" "exit"] {whole} => quit;
+            Redraw          "redraw"            "draw the whole screen again"               [Always] ["ctrl-l"] [] => redraw;
+            Suspend         "suspend"           "back to the shell; `fg` returns"           [Always] ["alt-z"] ["sh" "bg"] {whole} => suspend;
+
+            Why             "why"               "why is it broken: walk the decision tree"  [Global] ["w"] ["diagnose"] if object => why::here;
+            Act             "act"               "actions on it, or on all marked rows"      [Global] ["a"] ["actions" "do"] if targets => act;
+            Timeline        "timeline"          "what happened, and when"                   [Global] ["T"] ["tl"] => navigate::open_list(What::Timeline);
+            Help            "help"              "every key that works here"                 [Global] ["?"] ["h" "?"] => help::open;
+            Palette         "command"           "run a command or open a view by name"      [Global] [":"  "ctrl-a"] ["aliases" "alias" "a"] => palette;
+            Filter          "filter"            "filter rows or search text"                [Global] ["/"] ["search"] => prompt::open(PromptKind::Filter);
+            Back            "back"              "clear the filter, then go back"            [Global] ["esc" "q"] [] => navigate::back;
+            FocusNext       "focus.next"        "next pane"                                 [Global] ["tab"] [] if panes => navigate::focus(1);
+            FocusPrevious   "focus.previous"    "previous pane"                             [Global] ["shift-tab"] [] if panes => navigate::focus(-1);
+            Focus1          "focus.1"           "first pane"                                [Global] ["alt-1"] [] => navigate::focus_number(0);
+            Focus2          "focus.2"           "second pane"                               [Global] ["alt-2"] [] => navigate::focus_number(1);
+            Focus3          "focus.3"           "third pane"                                [Global] ["alt-3"] [] => navigate::focus_number(2);
+            Focus4          "focus.4"           "fourth pane"                               [Global] ["alt-4"] [] => navigate::focus_number(3);
+            Focus5          "focus.5"           "fifth pane"                                [Global] ["alt-5"] [] => navigate::focus_number(4);
+            Focus6          "focus.6"           "sixth pane"                                [Global] ["alt-6"] [] => navigate::focus_number(5);
+            PaneWider       "pane.wider"        "more room for the left side"               [Global] ["alt-right"] [] {whole} if arrangement => arrange::widen(true);
+            PaneNarrower    "pane.narrower"     "more room for the right side"              [Global] ["alt-left"] [] {whole} if arrangement => arrange::widen(false);
+            PaneTaller      "pane.taller"       "more rows for this pane"                   [Global] ["alt-down"] [] {whole} if arrangement => arrange::taller;
+            PaneShorter     "pane.shorter"      "fewer rows for this pane"                  [Global] ["alt-up"] [] {whole} if arrangement => arrange::shorter;
+            PaneHide        "pane.hide"         "hide this pane"                            [Global] ["alt-x"] [] {whole} if arrangement => arrange::hide;
+            PaneLater       "pane.later"        "change places with the next pane"          [Global] ["alt-m"] [] {whole} if arrangement => arrange::later;
+            PaneAll         "pane.all"          "all panes, as configured"                  [Global] ["alt-a"] ["panes"] {whole} if arrangement => arrange::reset;
+            Zoom            "zoom"              "this pane alone, and back"                 [Global] ["z"] [] if panes => zoom;
+            FullScreen      "full-screen"       "nothing but the text, and back"            [Text] ["f"] [] => full_screen;
+            HistoryBack     "history.back"      "the view before"                           [Global] ["["] [] if earlier_view => navigate::pop;
+            HistoryForward  "history.forward"   "the view after"                            [Global] ["]"] [] if later_view => navigate::forward;
+            HistoryLast     "history.last"      "the view before, and back again"           [Global] ["-"] [] if other_view => navigate::last;
+            Jump            "jump"              "to any object by a part of its name"       [Global] ["ctrl-p"] ["find"] => prompt::open(PromptKind::Jump);
+            Save            "save"              "save this table, text or log to a file"    [Global] ["ctrl-s"] [] {whole} => save::view;
+            SaveScreen      "save.screen"       "save the screen as it is drawn"            [Global] ["alt-s"] ["screenshot"] {whole} => save::screen;
+            Warnings        "warnings"          "events: warnings only, or all"             [Global] ["alt-w"] [] => warnings;
+            Refresh         "refresh"           "reconnect and list again, now"             [Global] ["ctrl-r"] [] => reconnect;
+            Header          "header"            "show or hide the header"                   [Global] ["ctrl-e"] [] => header;
+            NamespaceAll    "namespace.all"     "all namespaces"                            [Global] ["0"] [] => navigate::namespaces(Vec::new());
+            Namespace1      "namespace.1"       "first favourite namespace"                 [Global] ["1"] [] if favourite(0) => favourite(0);
+            Namespace2      "namespace.2"       "second favourite namespace"                [Global] ["2"] [] if favourite(1) => favourite(1);
+            Namespace3      "namespace.3"       "third favourite namespace"                 [Global] ["3"] [] if favourite(2) => favourite(2);
+            Namespace4      "namespace.4"       "fourth favourite namespace"                [Global] ["4"] [] if favourite(3) => favourite(3);
+            Namespace5      "namespace.5"       "fifth favourite namespace"                 [Global] ["5"] [] if favourite(4) => favourite(4);
+            Namespace6      "namespace.6"       "sixth favourite namespace"                 [Global] ["6"] [] if favourite(5) => favourite(5);
+            Namespace7      "namespace.7"       "seventh favourite namespace"               [Global] ["7"] [] if favourite(6) => favourite(6);
+            Namespace8      "namespace.8"       "eighth favourite namespace"                [Global] ["8"] [] if favourite(7) => favourite(7);
+            Namespace9      "namespace.9"       "ninth favourite namespace"                 [Global] ["9"] [] if favourite(8) => favourite(8);
+            Namespace       "namespace"         "choose namespaces"                         [Global] [] ["ns"] => navigate::open_list(What::Namespaces);
+            Context         "context"           "choose the cluster"                        [Global] [] ["ctx" "contexts"] {whole} => navigate::open_list(What::Contexts);
+            Theme           "theme"             "choose a theme, with preview"              [Global] ["alt-t"] ["skin" "themes"] => prompt::open(PromptKind::Theme);
+            Presentation    "presentation"      "for shared screens: spacing, masks, keys"  [Global] ["alt-p"] ["present"] {whole} => preferences::toggle_presentation;
+            ReadOnly        "read-only"         "refuse every change; off only if allowed"  [Global] [] ["readonly" "ro"] {whole} if unlocked => preferences::toggle_read_only;
+            Times           "times"             "times in UTC or local"                     [Global] ["alt-u"] ["utc"] => preferences::toggle_times;
+            Note            "note"              "put a note on the timeline"                [Global] ["alt-n"] [] {whole} => timeline::ask;
+            Bug             "bug"               "gather versions, errors and log in a file" [Global] [] [] {whole} => bug;
+
+            ViewOverview    "view.overview"     "the overview with its panes"               [Global] [] ["overview" "home"] => overview;
+            ViewFindings    "view.findings"     "what is wrong, worst first"                [Global] [] ["findings" "f"] => navigate::zoom_on(Pane::Findings);
+            ViewPods        "view.pods"         "pods, sick first"                          [Global] [] ["pods" "pod" "po"] => navigate::open_kind(Kind::Pod);
+            ViewNodes       "view.nodes"        "nodes, sick first"                         [Global] [] ["nodes" "node" "no"] => navigate::open_kind(Kind::Node);
+            ViewWorkloads   "view.workloads"    "deployments, stateful and daemon sets"     [Global] [] ["workloads" "workload" "wk"] => navigate::open_workloads;
+            ViewEvents      "view.events"       "events as they come"                       [Global] [] ["events" "event" "ev"] => navigate::open_kind(Kind::Event);
+            ViewGpu         "view.gpu"          "memory and load of every GPU"              [Global] [] ["gpu" "gpus"] => navigate::zoom_on(Pane::Gpus);
+            ViewKubeProxy   "view.kube-proxy"   "kube-proxy on every node"                  [Global] [] ["kube-proxy" "kp"] => navigate::zoom_on(Pane::KubeProxy);
+            ViewJournal     "view.journal"      "what was done, and how it ended"           [Global] [] ["journal"] => navigate::open_list(What::Journal);
+
+            MoveDown        "move.down"         "down"                                      [Rows Text Tree Actions] ["j" "down"] [] => navigate::step(1);
+            MoveUp          "move.up"           "up"                                        [Rows Text Tree Actions] ["k" "up"] [] => navigate::step(-1);
+            PageDown        "page.down"         "a page down"                               [Rows Text Tree] ["ctrl-f" "pagedown"] [] => navigate::page(1);
+            PageUp          "page.up"           "a page up"                                 [Rows Text Tree] ["ctrl-b" "pageup"] [] => navigate::page(-1);
+            MoveTop         "move.top"          "to the top"                                [Rows Text Tree] ["g" "home"] [] => navigate::top;
+            MoveBottom      "move.bottom"       "to the bottom"                             [Rows Text Tree] ["G" "end"] [] => navigate::bottom;
+            ScrollLeft      "scroll.left"       "columns to the left"                       [Rows Text] ["left" "h"] [] => navigate::sideways(-1);
+            ScrollRight     "scroll.right"      "columns to the right"                      [Rows Text] ["right"] [] => navigate::sideways(1);
+
+            Drill           "drill"             "open what is inside"                       [Rows] ["enter"] [] => navigate::drill;
+            Describe        "describe"          "all about it, with events"                 [Rows] ["d"] [] if object => describe::here;
+            Yaml            "yaml"              "the whole object as YAML"                  [Rows] ["y"] [] if object => document::here;
+            Logs            "logs"              "logs"                                      [Rows] ["l"] [] if logged => logs::here(false);
+            LogsPrevious    "logs.previous"     "logs of the run before"                    [Rows] ["p"] [] if logged => logs::here(true);
+            Owner           "owner"             "to its owner"                              [Rows] ["J"] [] if owned => navigate::owner;
+            UsedBy          "used-by"           "the pods that use it"                      [Rows] ["u"] [] if usable => navigate::used_by;
+            ShowNode        "show.node"         "to its node"                               [Pods Containers] ["o"] [] if placed => navigate::node;
+            CopyName        "copy.name"         "copy the name"                             [Rows] ["c"] [] if targets => copy_names;
+            CopyNamespace   "copy.namespace"    "copy the namespace"                        [Rows] ["n"] [] if namespaced_targets => copy_namespaces;
+            Warp            "namespace.warp"    "only this row's namespace"                 [Rows] ["W"] [] if namespaced => warp;
+            Sick            "sick"              "only what is sick"                         [Rows] ["ctrl-z"] ["faults"] if table => sick;
+            FilterClear     "filter.clear"      "clear the filter"                          [Rows Text] ["ctrl-u"] [] => navigate::filter("");
+            Mark            "mark"              "mark it, to act on or copy"                [Rows] ["space"] [] if object => mark;
+            MarkRange       "mark.range"        "mark all from the last mark on"            [Rows] ["ctrl-space"] [] if object => mark_range;
+            MarkClear       "mark.clear"        "clear marks"                               [Rows] ["ctrl-\\"] [] if marks => clear_marks;
+            SortName        "sort.name"         "sort by name"                              [Rows] ["N"] [] if column("NAME") => sort_by("NAME");
+            SortAge         "sort.age"          "sort by age"                               [Rows] ["A"] [] if column("AGE") => sort_by("AGE");
+            SortStatus      "sort.status"       "sort by status"                            [Rows] ["S"] [] if column("STATUS") => sort_by("STATUS");
+            SortNamespace   "sort.namespace"    "sort by namespace"                         [Rows] ["P"] [] if column("NAMESPACE") => sort_by("NAMESPACE");
+            SortLeft        "sort.left"         "choose the column before"                  [Rows] ["shift-left"] [] if table => sort_step(-1);
+            SortRight       "sort.right"        "choose the column after"                   [Rows] ["shift-right"] [] if table => sort_step(1);
+            SortColumn      "sort.column"       "sort by the chosen column"                 [Rows] ["O"] [] if chosen_column => sort_again;
+            Evidence        "evidence"          "what proves what is wrong"                 [Rows] ["v"] ["proof"] if proof => evidence::open;
+            Wide            "wide"              "more columns, or fewer"                    [Rows] ["ctrl-w"] [] if table => wide;
+
+            Acknowledge     "acknowledge"       "somebody has it; say why"                  [Findings] ["!"] ["ack"] if finding => silence::ask(How::Acknowledged);
+            Mute            "mute"              "mute for a while; say why"                 [Findings] ["m"] [] if finding => silence::ask(How::Muted);
+
+            TimelineAll     "timeline.all"      "all of the time"                           [Timeline] ["0"] [] => timeline::only_since("");
+            Timeline5m      "timeline.5m"       "the last 5 minutes"                        [Timeline] ["3"] [] => timeline::only_since("5m");
+            Timeline15m     "timeline.15m"      "the last 15 minutes"                       [Timeline] ["4"] [] => timeline::only_since("15m");
+            Timeline30m     "timeline.30m"      "the last 30 minutes"                       [Timeline] ["5"] [] => timeline::only_since("30m");
+            Timeline1h      "timeline.1h"       "the last hour"                             [Timeline] ["6"] [] => timeline::only_since("1h");
+            Timeline6h      "timeline.6h"       "the last 6 hours"                          [Timeline] ["7"] [] => timeline::only_since("6h");
+            TimelineObject  "timeline.object"   "only this object, or all"                  [Timeline] ["o"] [] => timeline::only_object;
+            TimelineSave    "timeline.save"     "save it as Markdown"                       [Timeline] ["ctrl-s"] ["report"] {whole} => timeline::save;
+
+            MatchNext       "match.next"        "next match"                                [Text] ["n"] [] => find(true);
+            MatchPrevious   "match.previous"    "match before"                              [Text] ["N"] [] => find(false);
+            CopyText        "copy.text"         "copy the text"                             [Text] ["c"] [] => copy_text;
+            TextRefresh     "text.refresh"      "fetch it again"                            [Text] ["r"] [] if fetched => document::again;
+            Reveal          "reveal"            "show this one secret value"                [Text] ["x"] [] if masked => document::reveal;
+            ManagedFields   "managed-fields"    "show or hide managedFields"                [Text] ["m"] [] if yaml => document::managed;
+
+            LogsTail        "logs.tail"         "the newest lines"                          [Logs] ["0"] [] => logs::newest;
+            LogsHead        "logs.head"         "from the beginning"                        [Logs] ["1"] [] => logs::beginning;
+            Logs1m          "logs.1m"           "the last minute"                           [Logs] ["2"] [] => logs::last_minutes(1);
+            Logs5m          "logs.5m"           "the last 5 minutes"                        [Logs] ["3"] [] => logs::last_minutes(5);
+            Logs15m         "logs.15m"          "the last 15 minutes"                       [Logs] ["4"] [] => logs::last_minutes(15);
+            Logs30m         "logs.30m"          "the last 30 minutes"                       [Logs] ["5"] [] => logs::last_minutes(30);
+            Logs1h          "logs.1h"           "the last hour"                             [Logs] ["6"] [] => logs::last_minutes(60);
+            LogsFollow      "logs.follow"       "follow, or stand still"                    [Logs] ["s"] [] => logs::toggle_follow;
+            LogsWrap        "logs.wrap"         "wrap long lines"                           [Logs] ["w"] [] => logs::toggle_wrap;
+            LogsTimes       "logs.times"        "show or hide times"                        [Logs] ["t"] [] => logs::toggle_times;
+            LogsContainers  "logs.containers"   "one or all containers"                     [Logs] ["a"] [] => logs::next_container;
+            LogsRunBefore   "logs.run-before"   "the run before, or this"                   [Logs] ["p"] [] => logs::toggle_previous;
+            LogsFields      "logs.fields"       "fields of JSON lines"                      [Logs] ["x"] [] => logs::toggle_fields;
+            LogsMark        "logs.mark"         "put a mark"                                [Logs] ["m"] [] => logs::mark;
+            LogsClear       "logs.clear"        "clear what is shown"                       [Logs] ["C"] [] => logs::clear;
+
+            TreeOpen        "tree.open"         "open the question"                         [Tree] ["right" "l" "enter"] [] => why::open_item;
+            TreeClose       "tree.close"        "close the question"                        [Tree] ["left" "h"] [] => why::close_item;
+            AnswerYes       "answer.yes"        "overrule: yes"                             [Tree] ["y"] [] => why::answer_word("yes");
+            AnswerNo        "answer.no"         "overrule: no"                              [Tree] ["n"] [] => why::answer_word("no");
+            AnswerCluster   "answer.cluster"    "let the cluster answer"                    [Tree] ["u"] [] => why::answer_word("unknown");
+            TreeAgain       "tree.again"        "ask the cluster again"                     [Tree] ["r"] [] => why::again;
+
+            Choose          "choose"            "plan the chosen action"                    [Actions] ["enter"] [] => dialogs::key(Id::Choose);
+            ActionsClose    "actions.close"     "close the menu"                            [Actions] ["esc" "q"] [] => dialogs::key(Id::ActionsClose);
+            Rollback        "action.rollback"   "back to an earlier revision"               [Actions] ["b"] [] => dialogs::key(Id::Rollback);
+            Restart         "action.restart"    "restart the rollout"                       [Actions] ["r"] [] => dialogs::key(Id::Restart);
+            Pause           "action.pause"      "pause the rollout"                         [Actions] ["p"] [] => dialogs::key(Id::Pause);
+            Resume          "action.resume"     "resume the rollout"                        [Actions] ["P"] [] => dialogs::key(Id::Resume);
+            Scale           "action.scale"      "change the replicas"                       [Actions] ["s"] [] => dialogs::key(Id::Scale);
+            SetImage        "action.set-image"  "change an image"                           [Actions] ["i"] [] => dialogs::key(Id::SetImage);
+            Cordon          "action.cordon"     "no new pods on the node"                   [Actions] ["c"] [] => dialogs::key(Id::Cordon);
+            Uncordon        "action.uncordon"   "new pods on the node again"                [Actions] ["u"] [] => dialogs::key(Id::Uncordon);
+            Drain           "action.drain"      "evict all from the node"                   [Actions] ["d"] [] => dialogs::key(Id::Drain);
+            Evict           "action.evict"      "evict, minding budgets"                    [Actions] ["e"] [] => dialogs::key(Id::Evict);
+            Delete          "action.delete"     "delete"                                    [Actions] ["x"] [] => dialogs::key(Id::Delete);
+            HeapDump        "action.heap-dump"  "take a heap dump"                          [Actions] ["h"] [] => dialogs::key(Id::HeapDump);
+            ThreadDump      "action.thread-dump" "take a thread dump"                        [Actions] ["H"] [] => dialogs::key(Id::ThreadDump);
+            ClassHistogram  "action.class-histogram" "count objects by class"                    [Actions] ["y"] [] => dialogs::key(Id::ClassHistogram);
+
+            DialogPress     "dialog.press"      "press the button"                          [Dialog] ["enter"] [] => dialogs::key(Id::DialogPress);
+            DialogCancel    "dialog.cancel"     "cancel"                                    [Dialog] ["esc"] [] => dialogs::key(Id::DialogCancel);
+            DialogNext      "dialog.next"       "next button or field"                      [Dialog] ["tab" "right"] [] => dialogs::key(Id::DialogNext);
+            DialogPrevious  "dialog.previous"   "button or field before"                    [Dialog] ["shift-tab" "left"] [] => dialogs::key(Id::DialogPrevious);
+            DialogDown      "dialog.down"       "scroll down"                               [Dialog] ["down"] [] => dialogs::key(Id::DialogDown);
+            DialogUp        "dialog.up"         "scroll up"                                 [Dialog] ["up"] [] => dialogs::key(Id::DialogUp);
+            DialogPageDown  "dialog.page-down"  "a page down"                               [Dialog] ["pagedown"] [] => dialogs::key(Id::DialogPageDown);
+            DialogPageUp    "dialog.page-up"    "a page up"                                 [Dialog] ["pageup"] [] => dialogs::key(Id::DialogPageUp);
+            CopyKubectl     "copy.kubectl"      "copy the kubectl command, or all of them"  [Dialog] ["ctrl-y"] [] => dialogs::key(Id::CopyKubectl);
+
+            PromptAccept    "prompt.accept"     "take it"                                   [Prompt] ["enter"] [] => accept;
+            PromptCancel    "prompt.cancel"     "leave it"                                  [Prompt] ["esc"] [] => prompt::cancel;
+            PromptComplete  "prompt.complete"   "complete the word"                         [Prompt] ["tab" "right" "ctrl-f"] [] => prompt::complete;
+            PromptNext      "prompt.next"       "next suggestion"                           [Prompt] ["down" "ctrl-n"] [] => prompt::choose(1);
+            PromptPrevious  "prompt.previous"   "suggestion before"                         [Prompt] ["up" "ctrl-p"] [] => prompt::choose(-1);
+            PromptErase     "prompt.erase"      "erase a character"                         [Prompt] ["backspace" "ctrl-h"] [] => prompt::erase;
+            PromptEraseWord "prompt.erase-word" "erase a word"                              [Prompt] ["ctrl-w"] [] => prompt::erase_word;
+            PromptEraseAll  "prompt.erase-all"  "erase all"                                 [Prompt] ["ctrl-u"] [] => prompt::erase_all;
+        }
+    };
+}
+
+pub(crate) use commands;
