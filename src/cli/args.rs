@@ -102,6 +102,30 @@ pub enum Verb {
         #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
         output: TextOrJson,
     },
+    /// Read a JVM heap dump: what fills the heap, and who keeps it alive
+    Heap {
+        /// The dump, in HPROF format; its index goes to unnamed files beside it, of about its size
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        #[arg(short, long, value_enum, default_value_t = TableOrJson::Table)]
+        output: TableOrJson,
+    },
+    /// Read thread dumps: who waits for whom, deadlocks, equal stacks, what changed between several
+    Threads {
+        /// Dumps of one process, oldest first: jstack, jcmd, py-spy or Go
+        #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+        #[arg(short, long, value_enum, default_value_t = TableOrJson::Table)]
+        output: TableOrJson,
+    },
+    /// Read a JVM class histogram, or what grew between two
+    Histogram {
+        /// The histogram, or the older and the newer one: jcmd GC.class_histogram or jmap -histo
+        #[arg(value_name = "FILE", required = true, num_args = 1..=2, value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+        #[arg(short, long, value_enum, default_value_t = TableOrJson::Table)]
+        output: TableOrJson,
+    },
     /// Work with decision trees
     #[command(subcommand)]
     Playbook(Playbook),
@@ -362,6 +386,12 @@ mod tests {
             "khud journal",
             "khud contexts -o json",
             "khud playbook lint F",
+            "khud heap F",
+            "khud heap F -o json",
+            "khud threads F -o json",
+            "khud threads F G H",
+            "khud histogram F",
+            "khud histogram F G -o json",
             "khud print completions bash",
             "khud bug --out F",
         ] {
@@ -369,6 +399,7 @@ mod tests {
                 panic!("{line}: {e}");
             }
         }
+        assert!(Cli::try_parse_from(["khud", "histogram", "a", "b", "c"]).is_err(), "two are compared");
         assert!(Cli::try_parse_from(["khud", "do", "rollback"]).is_err(), "an action needs a target");
         assert!(Cli::try_parse_from(["khud", "scan", "--for", "soon"]).is_err());
     }

@@ -4,6 +4,7 @@ mod act;
 pub mod args;
 mod bug;
 mod diagnose;
+mod dumps;
 mod look;
 mod open;
 mod out;
@@ -58,6 +59,9 @@ pub fn main() -> ExitCode {
         Some(Verb::Do(args)) => act::run(&cli.common, args),
         Some(Verb::Contexts { output }) => tell::contexts_of(&cli.common, *output),
         Some(Verb::Bug { out }) => bug::run(&cli.common, out.as_deref()),
+        Some(Verb::Heap { file, output }) => dumps::heap(file, *output),
+        Some(Verb::Threads { files, output }) => dumps::threads(files, *output),
+        Some(Verb::Histogram { files, output }) => dumps::histogram(files, *output),
         Some(Verb::Playbook(asked)) => playbook::run(asked),
         Some(Verb::Journal { output }) => tell::journal(*output),
     };

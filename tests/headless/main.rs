@@ -3,9 +3,11 @@
 
 #[path = "../support"]
 mod support {
+    pub mod hprof;
     pub mod lab;
     pub mod pty;
 }
 
+mod dumps;
 mod readme;
 mod verbs;

@@ -9,6 +9,7 @@ use regex::Regex;
 fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     let everything: &[&str] = &[
         "world",
+        "capture",
         "judge",
         "detect",
         "playbook",
@@ -23,6 +24,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     ];
     BTreeMap::from([
         ("world", &[] as &[&str]),
+        ("capture", &["world"]),
         ("judge", &["world"]),
         ("detect", &["world", "judge"]),
         ("playbook", &["world", "judge"]),

@@ -1,0 +1,21 @@
+//! Dumps brought home, read: thread dumps, class histograms and heap dumps. Readers only: no cluster, no terminal.
+
+pub mod heap;
+pub mod histogram;
+pub mod threads;
+
+/// `1.2 GB`, `340 KB`, `12 B`: decimal units, one decimal below ten. What a sentence has room for.
+pub(crate) fn size(bytes: u64) -> String {
+    for (unit, one) in [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1000u64)]
+    {
+        if bytes >= one {
+            let tenths = (u128::from(bytes) * 10 + u128::from(one / 2)) / u128::from(one);
+            return if tenths < 100 {
+                format!("{}.{} {unit}", tenths / 10, tenths % 10)
+            } else {
+                format!("{} {unit}", (tenths + 5) / 10)
+            };
+        }
+    }
+    format!("{bytes} B")
+}
