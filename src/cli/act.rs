@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -13,7 +14,8 @@ use super::{exit, out};
 use crate::app::executor::needs;
 use crate::app::executor::probe::Session;
 use crate::cluster::feed::Scope;
-use crate::remedy::journal::Journal;
+use crate::remedy;
+use crate::remedy::journal::{Journal, run_id};
 use crate::remedy::plan::Stage;
 use crate::remedy::render;
 use crate::remedy::run::{Confirm, Need, NeedId, Options, Params, Reply, Run};
@@ -33,6 +35,10 @@ const KINDS: &[Kind] = &[
     Kind::PodDisruptionBudget,
     Kind::Service,
 ];
+
+/// What the plan for an object in a namespace looks at besides, as the cockpit does: who else owns its size, and what it
+/// is configured with.
+const IN_NAMESPACE: &[Kind] = &[Kind::HorizontalPodAutoscaler, Kind::ConfigMap, Kind::Secret];
 
 /// How long the first look at the cluster may take before the plan is made from what there is.
 const LOOK: Duration = Duration::from_secs(10);
@@ -83,10 +89,12 @@ fn params(args: &Do) -> Params {
     };
     put("to-revision", args.to_revision.map(|n| n.to_string()));
     put("replicas", args.replicas.map(|n| n.to_string()));
+    put("grace-period", args.grace_period.map(|n| n.to_string()));
     put("container", args.container.clone());
     put("out", args.out.as_ref().map(|p| p.to_string_lossy().into_owned()));
     put("pid", args.pid.clone());
     put("container-dir", args.container_dir.clone());
+    put("leftover", args.leftover.clone());
     put("image", args.image.clone());
     for (name, on) in
         [("all", args.all), ("delete-emptydir-data", args.delete_emptydir_data), ("force", args.force)]
@@ -121,6 +129,11 @@ async fn carry_out(common: &Common, args: &Do, action: &str, text: &str) -> u8 {
         timeout: args.timeout,
         context: connection.context().to_owned(),
         kubectl: connection.kubectl().to_vec(),
+        id: run_id(connection.clock().now()),
+        uid: None,
+    };
+    let Some(action) = remedy::action(action) else {
+        return usage(format!("there is no action {action:?}; `khud do --list` names them"));
     };
     let mut run = match Run::new(action, object, params(args), options) {
         Ok(run) => run,
@@ -146,16 +159,79 @@ async fn carry_out(common: &Common, args: &Do, action: &str, text: &str) -> u8 {
         }
     }
     // A node's pods are in all namespaces; anything else is looked at where it lies.
-    let scope = match run.report().target.namespace.as_ref() {
-        "" => Scope::Cluster,
-        namespace => Scope::Namespaces(vec![namespace.into()]),
+    let (scope, more) = match run.report().target.namespace.as_ref() {
+        "" => (Scope::Cluster, &[][..]),
+        namespace => (Scope::Namespaces(vec![namespace.into()]), IN_NAMESPACE),
     };
-    let mut session = Session::start(connection, &scope, KINDS);
+    let mut session = Session::start(connection, &scope, &[KINDS, more].concat());
     session.settle(LOOK, |_, _| {}).await;
     drive(session, run, journal, args).await
 }
 
+/// The signals that ask a process to end.
+struct Signals {
+    int: Signal,
+    term: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Signals> {
+        Ok(Signals {
+            int: signal(SignalKind::interrupt())?,
+            term: signal(SignalKind::terminate())?,
+            hup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.int.recv() => "SIGINT",
+            _ = self.term.recv() => "SIGTERM",
+            _ = self.hup.recv() => "SIGHUP",
+        }
+    }
+}
+
+/// The question on the terminal.
+#[derive(Default)]
+struct Asking {
+    /// A line is being read: for this question.
+    open: Option<NeedId>,
+    /// Asked next: the plan changed, so that the line being read answers nothing any more.
+    queued: Option<(NeedId, Confirm)>,
+}
+
+impl Asking {
+    fn ask(&mut self, work: &mut JoinSet<(NeedId, Reply)>, id: NeedId, question: Confirm) {
+        if self.open.is_some() {
+            self.queued = Some((id, question));
+            return;
+        }
+        self.open = Some(id);
+        work.spawn_blocking(move || (id, Reply::Confirm(ask(&question))));
+    }
+
+    fn answered(&mut self, work: &mut JoinSet<(NeedId, Reply)>, id: NeedId) {
+        if self.open == Some(id) {
+            self.open = None;
+            if let Some((id, question)) = self.queued.take() {
+                out::complain("the plan changed before you answered; the question is asked again");
+                self.ask(work, id, question);
+            }
+        }
+    }
+}
+
 async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) -> u8 {
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(e) => {
+            out::complain(&format!("cannot listen for signals: {e}; nothing was changed"));
+            return exit::FAILED;
+        }
+    };
+    let mut asking = Asking::default();
     let mut work: JoinSet<(NeedId, Reply)> = JoinSet::new();
     let mut told = Told { quiet: args.output == TextOrJson::Json, ..Told::default() };
     let mut unconfirmed = false;
@@ -172,7 +248,7 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
                 Need::Confirm(question) => {
                     told.plan(&run);
                     if io::stdin().is_terminal() && io::stderr().is_terminal() {
-                        work.spawn_blocking(move || (id, Reply::Confirm(ask(&question))));
+                        asking.ask(&mut work, id, question);
                     } else {
                         unconfirmed = true;
                         answered = true;
@@ -192,15 +268,23 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
         let wake = until(run.wake(), session.now());
         tokio::select! {
             Some(done) = work.join_next() => match done {
-                Ok((id, reply)) => run.answer(id, reply),
+                Ok((id, reply)) => {
+                    run.answer(id, reply);
+                    asking.answered(&mut work, id);
+                }
                 // A task that died answers nothing; the run ends by its own deadline or by Ctrl-C.
                 Err(e) => out::complain(&format!("a request stopped: {e}")),
             },
             _ = session.next() => {}
             () = tokio::time::sleep_until(wake) => {}
-            _ = tokio::signal::ctrl_c() => {
-                out::complain("stopping; what was begun is cleaned up first");
-                run.cancel();
+            name = signals.next() => {
+                if run.stopping() {
+                    out::complain(&format!("{name} again: not waiting for the step; it is cleaned up first"));
+                    run.cancel();
+                } else {
+                    out::complain(&format!("{name}: stopping after the step under way"));
+                    run.stop();
+                }
             }
         }
     }
@@ -243,10 +327,20 @@ struct Told {
 impl Told {
     /// The plan goes before the question, on stderr: stdout is for the result.
     fn plan(&mut self, run: &Run) {
-        if !self.quiet && !self.plan {
-            self.plan = true;
-            let _ = write!(io::stderr().lock(), "{}", render::plan(&run.report()));
+        if self.quiet {
+            return;
         }
+        let report = run.report();
+        let mut err = io::stderr().lock();
+        // Nobody is left to tell when stderr is closed.
+        let _ = match &report.refreshed {
+            Some(difference) if self.plan => {
+                write!(err, "\nThe plan changed while you read it:\n{}", render::plain(difference, true))
+            }
+            None if self.plan => Ok(()),
+            _ => write!(err, "{}", render::plan(&report)),
+        };
+        self.plan = true;
     }
 
     fn progress(&mut self, run: &Run) {

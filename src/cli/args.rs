@@ -254,6 +254,9 @@ pub struct Do {
     /// heap-dump: where the dump is written inside the container
     #[arg(long, value_name = "DIR")]
     pub container_dir: Option<String>,
+    /// heap-dump: a dump an earlier run left in the container: fetch it, or remove it
+    #[arg(long, value_name = "fetch|remove")]
+    pub leftover: Option<String>,
     /// heap-dump, class-histogram: unreachable objects too
     #[arg(long)]
     pub all: bool,
@@ -263,6 +266,9 @@ pub struct Do {
     /// Go on although another cluster answers than the one khud knew: the UID of its namespace kube-system
     #[arg(long, value_name = "UID")]
     pub accept_cluster: Option<String>,
+    /// drain: seconds each pod may take to end (default: its own)
+    #[arg(long, value_name = "SECONDS")]
+    pub grace_period: Option<u32>,
     /// Go ahead in spite of a guard that says so
     #[arg(long)]
     pub force: bool,

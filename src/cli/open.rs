@@ -134,6 +134,7 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
     jobs.guard();
     jobs.hello();
     jobs.whoami();
+    jobs.look_back();
     timeline::opened(&mut model);
     let mut effects: Vec<Effect> = served::ask(&mut model).into_iter().collect();
     jobs.watch(&Scope::Cluster);

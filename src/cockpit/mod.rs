@@ -1,6 +1,6 @@
 //! The event loop: input first, then frames, then what came in. Nobody else touches the model.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::app::core::model::{Dirty, Model};
+use crate::app::dialogs::runs;
 use crate::app::executor::jobs::Jobs;
 use crate::app::views::arrange;
 use crate::app::{Effect, Msg, update};
 use crate::config::settings::Notifications;
-use crate::term::{Entered, Frames, Screen, Writer};
+use crate::term::{Entered, Frames, Screen, Writer, clean};
 use crate::ui::{self, Memory, layout};
 
 /// Rows a notch of the mouse wheel moves.
@@ -119,6 +120,10 @@ pub async fn run(model: Model, jobs: Jobs, mut inbox: mpsc::Receiver<Msg>) -> io
             if let Some(unkept) = arrange::leave(&mut c.model) {
                 c.jobs.carry_out(unkept);
             }
+            if runs::under_way(&c.model) {
+                drop((input, entered));
+                c.finish(&end, &mut signals, &mut inbox).await;
+            }
             // Nobody listens any more: what is still to be written must not wait for a full inbox.
             inbox.close();
             return Ok(end);
@@ -134,6 +139,61 @@ async fn at(then: Option<Instant>) {
 }
 
 impl Cockpit {
+    /// Carries what the operator said yes to on to its end, without a screen: the terminal is given back or gone.
+    ///
+    /// SIGTERM and SIGINT stop it after the step under way, and without waiting for that the second time. A closed
+    /// terminal does not stop it; but nothing more is begun, because nobody is there to see it.
+    async fn finish(&mut self, end: &End, signals: &mut Signals, inbox: &mut mpsc::Receiver<Msg>) {
+        let effects = match end {
+            End::Signal("SIGTERM" | "SIGINT") => runs::stop_all(&mut self.model),
+            _ => runs::begin_no_more(&mut self.model),
+        };
+        self.carry_out(effects);
+        let titles: Vec<String> =
+            self.model.runs.iter().filter(|r| r.acts()).map(|r| r.title.clone()).collect();
+        if !titles.is_empty() {
+            complain(&format!(
+                "still under way: {}; ctrl-c stops after the step, the journal says how it ended",
+                clean(&titles.join(", "))
+            ));
+        }
+        let mut said = String::new();
+        while runs::under_way(&self.model) {
+            let wake = self.wake();
+            let msg = tokio::select! {
+                biased;
+                _ = signals.term.recv() => None,
+                _ = signals.int.recv() => None,
+                _ = signals.hup.recv() => continue,
+                msg = inbox.recv() => match msg {
+                    Some(msg) => Some(msg),
+                    None => break,
+                },
+                () = at(wake) => Some(Msg::Tick),
+            };
+            let effects = match msg {
+                Some(msg) => update(&mut self.model, msg),
+                None => {
+                    complain("stopping after the step under way");
+                    runs::stop_all(&mut self.model)
+                }
+            };
+            self.carry_out(effects);
+            let ended = self.model.message.as_ref().map_or("", |m| &m.text);
+            if ended != said {
+                said = ended.to_owned();
+                complain(&clean(&said));
+            }
+        }
+    }
+
+    /// Carries out what needs no terminal.
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            self.jobs.carry_out(effect);
+        }
+    }
+
     /// When time alone changes something: an age on the screen, a message that goes, a rule's timer.
     fn wake(&self) -> Option<Instant> {
         let next = [self.memory.next_age, self.model.next_timer()].into_iter().flatten().min()?;
@@ -286,4 +346,10 @@ async fn to_tmux(text: String) {
             _ => return,
         }
     }
+}
+
+/// One sentence on stderr, for whoever still looks at the terminal that was given back.
+fn complain(sentence: &str) {
+    // Nobody is left to tell when it is closed.
+    let _ = writeln!(io::stderr().lock(), "khud: {sentence}");
 }

@@ -1,6 +1,7 @@
 //! The actions khud has, by name: what they do, to what, with which options. Menus, the palette and `do --list` read it.
 
-use super::run::{Cx, Job, Params};
+use super::cx::Cx;
+use super::run::{Job, Params};
 use super::{cordon, drain, heap_dump, jvm, pods, rollback, workload};
 use crate::world::{Kind, ObjectRef, World};
 
@@ -148,6 +149,12 @@ static ACTIONS: &[Action] = &[
                 about: "also evict pods no controller replaces",
                 required: false,
             },
+            Spec {
+                name: "grace-period",
+                value: "SECONDS",
+                about: "how long each pod may take to end (default: its own)",
+                required: false,
+            },
         ],
         dangerous: true,
         in_turn: true,
@@ -186,6 +193,12 @@ static ACTIONS: &[Action] = &[
                 name: "container-dir",
                 value: "DIR",
                 about: "where in the container it is written (default: /tmp)",
+                required: false,
+            },
+            Spec {
+                name: "leftover",
+                value: "fetch|remove",
+                about: "a dump an earlier run left in the container: bring it here, or remove it",
                 required: false,
             },
             Spec {
@@ -305,8 +318,10 @@ pub fn kubectl(action: &str, target: &ObjectRef, params: &Params) -> String {
             let flag = |o: &str| {
                 if params.get(o).is_some_and(|v| v != "false") { format!(" --{o}") } else { String::new() }
             };
+            let grace =
+                params.get("grace-period").map_or_else(String::new, |s| format!(" --grace-period={s}"));
             format!(
-                "kubectl drain {name} --ignore-daemonsets{}{}",
+                "kubectl drain {name} --ignore-daemonsets{}{}{grace}",
                 flag("delete-emptydir-data"),
                 flag("force")
             )

@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::cx::Cx;
 use super::diff;
+use super::forecast::takes_pods_of;
 use super::guard::Permission;
 use super::plan::{Severity, Stage};
-use super::run::{Cx, Done, Job, Params, STRATEGIC, Stop, patch};
+use super::run::{Done, Job, Params, STRATEGIC, Stop, patch};
 use crate::world::quantity::bytes;
 use crate::world::{ObjectRef, World};
 
@@ -19,7 +21,7 @@ pub(super) fn uncordon(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, Stri
 
 async fn set(cx: Cx, target: ObjectRef, wanted: bool) -> Result<Done, Stop> {
     let word = if wanted { "cordon" } else { "uncordon" };
-    let object = cx.get(target.path()).await?;
+    let object = cx.target(&target).await?;
     if (object["spec"]["unschedulable"].as_bool() == Some(true)) == wanted {
         return Ok(Done::Verified(format!("{target} is already {word}ed; nothing was sent")));
     }
@@ -44,7 +46,7 @@ async fn set(cx: Cx, target: ObjectRef, wanted: bool) -> Result<Done, Stop> {
     }
     cx.guards(&[Permission::on("patch", &target)]).await?;
     cx.cleared()?;
-    let call = body(&target, wanted);
+    let call = body(&cx, &target, wanted);
     let dry = cx.dry_run(&call).await?;
     cx.change(target.clone(), diff::unified(&diff::essence(&object), &diff::essence(&dry)));
     cx.confirm(format!("{} {target}?", if wanted { "Cordon" } else { "Uncordon" }), None).await?;
@@ -52,10 +54,10 @@ async fn set(cx: Cx, target: ObjectRef, wanted: bool) -> Result<Done, Stop> {
     verify(&cx, &target, wanted).await
 }
 
-/// The request kubectl sends: `true`, and `null` to undo.
-pub(super) fn body(target: &ObjectRef, wanted: bool) -> crate::world::ask::Call {
+/// The request kubectl sends, `true` and `null` to undo, for no other node than the one planned for.
+pub(super) fn body(cx: &Cx, target: &ObjectRef, wanted: bool) -> crate::world::ask::Call {
     let value = if wanted { Value::Bool(true) } else { Value::Null };
-    patch(target, STRATEGIC, json!({"spec": {"unschedulable": value}}))
+    patch(target, STRATEGIC, cx.pinned(json!({"spec": {"unschedulable": value}})))
 }
 
 async fn verify(cx: &Cx, target: &ObjectRef, wanted: bool) -> Result<Done, Stop> {
@@ -94,6 +96,6 @@ fn consequences(world: &World, target: &ObjectRef) -> (usize, String) {
     if let Some(gpu) = n.allocatable.gpu.filter(|g| *g > 0) {
         parts.push(format!("{gpu} GPUs"));
     }
-    let others = world.nodes.values().filter(|o| !o.unschedulable && o.meta.name != n.meta.name).count();
-    (pods, format!("{} of {}; {others} other nodes take pods", parts.join(", "), n.meta.name))
+    let others = world.nodes.values().filter(|o| takes_pods_of(o, n) && o.meta.name != n.meta.name).count();
+    (pods, format!("{} of {}; {others} other nodes take its pods", parts.join(", "), n.meta.name))
 }

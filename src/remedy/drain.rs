@@ -1,9 +1,5 @@
 //! Drain: cordon a node, then evict its pods, with the outcome predicted first and every pod's progress shown.
-//!
-//! What is evicted and what refuses the drain follows `kubectl drain` (pkg/drain/filters.go); the prediction reads the
-//! same budgets the API server will ask.
 
-use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,75 +7,39 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::cordon;
+use super::cx::Cx;
+use super::forecast::{Allowed, Victim, forecast};
 use super::guard::Permission;
-use super::plan::{Severity, Stage};
+use super::plan::Stage;
 use super::pods::{eviction, refusal};
-use super::run::{Cx, Done, Job, Params, Progress, Stop};
-use crate::world::{Kind, ObjectRef, Phase, Pod, Uid, World};
+use super::run::{Done, Job, Params, Progress, Stop};
+use crate::world::{Kind, ObjectRef, Time};
 
 /// kubectl's pause between two tries of one eviction.
 const RETRY: Duration = Duration::from_secs(5);
 /// Without `--timeout`: long enough for slow shutdowns, short enough not to be forgotten.
 const LIMIT: Duration = Duration::from_secs(900);
-
-#[derive(Clone)]
-struct Victim {
-    pod: ObjectRef,
-    uid: Uid,
-}
-
-#[derive(Default)]
-struct Forecast {
-    victims: Vec<Victim>,
-    daemons: usize,
-    /// Why the drain is refused, with what overrides it.
-    refusals: Vec<String>,
-    /// Budgets that will hold evictions up: text, and whether nothing at all goes.
-    budgets: Vec<(String, bool)>,
-    local: Vec<String>,
-    unmanaged: Vec<String>,
-    gpus: u64,
-}
+/// Pods named in the sentence at the end; `progress` has all of them.
+const NAMED: usize = 5;
 
 pub(super) fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
     let flag = |name: &str| params.get(name).is_some_and(|v| v != "false");
-    let (force, local) = (flag("force"), flag("delete-emptydir-data"));
-    Ok(Box::pin(async move { drain(cx, target, force, local).await }))
+    let allowed = Allowed { force: flag("force"), local: flag("delete-emptydir-data") };
+    let grace = match params.get("grace-period").map(|t| (t, t.parse::<u32>())) {
+        None => None,
+        Some((_, Ok(seconds))) => Some(seconds),
+        Some((t, Err(_))) => return Err(format!("--grace-period {t:?} is not a number of seconds")),
+    };
+    Ok(Box::pin(async move { drain(cx, target, allowed, grace).await }))
 }
 
-async fn drain(cx: Cx, target: ObjectRef, force: bool, delete_local: bool) -> Result<Done, Stop> {
-    let object = cx.get(target.path()).await?;
+async fn drain(cx: Cx, target: ObjectRef, allowed: Allowed, grace: Option<u32>) -> Result<Done, Stop> {
+    let object = cx.target(&target).await?;
     let cordoned = object["spec"]["unschedulable"].as_bool() == Some(true);
     let node = target.clone();
-    let f = cx.look(move |world, _| forecast(world, &node.name, force, delete_local)).await?;
-    cx.impact(
-        format!("{} pods evicted", f.victims.len()),
-        Severity::Warning,
-        f.victims
-            .iter()
-            .map(|v| format!("{}/{}", v.pod.namespace, v.pod.name))
-            .collect::<Vec<_>>()
-            .join(", "),
-    );
-    if f.daemons > 0 {
-        cx.impact(format!("{} DaemonSet pods stay", f.daemons), Severity::Info, "they belong on every node");
-    }
-    if f.gpus > 0 {
-        cx.impact(
-            format!("pods holding {} GPUs lose their work", f.gpus),
-            Severity::Critical,
-            "since their last checkpoint",
-        );
-    }
-    if delete_local && !f.local.is_empty() {
-        cx.impact("emptyDir data is lost", Severity::Critical, f.local.join(", "));
-    }
-    if force && !f.unmanaged.is_empty() {
-        cx.impact("pods without a controller are gone for good", Severity::Critical, f.unmanaged.join(", "));
-    }
-    for (text, stuck) in &f.budgets {
-        let severity = if *stuck { Severity::Critical } else { Severity::Warning };
-        cx.impact("disruption budget", severity, text.clone());
+    let f = cx.look(move |world, _| forecast(world, &node.name, allowed)).await?;
+    for (what, severity, detail) in &f.impacts {
+        cx.impact(what, *severity, detail);
     }
     for refusal in &f.refusals {
         cx.guard("drain", false, refusal.clone());
@@ -87,103 +47,34 @@ async fn drain(cx: Cx, target: ObjectRef, force: bool, delete_local: bool) -> Re
     let pods = ObjectRef::new(Kind::Pod, "", "");
     cx.guards(&[Permission::on("patch", &target), Permission::on("create", &pods).sub("eviction")]).await?;
     cx.cleared()?;
-    let call = cordon::body(&target, true);
+    let call = cordon::body(&cx, &target, true);
     if !cordoned {
         cx.dry_run(&call).await?;
     }
-    cx.confirm(format!("Drain {target}: evict {} pods?", f.victims.len()), Some(target.name.clone())).await?;
+    let node = target.name.clone();
+    cx.confirm_on(
+        format!("Drain {target}: evict {} pods?", f.victims.len()),
+        Some(target.name.clone()),
+        // Pods that come and go while the plan is read are others than the ones agreed to.
+        move |world| forecast(world, &node, allowed).basis(),
+    )
+    .await?;
     if !cordoned {
         cx.apply(call).await?;
+        cx.step(format!("{target} is cordoned; no pod is evicted yet")).await;
     }
-    evict_all(&cx, &target, f.victims).await
-}
-
-fn forecast(world: &World, node: &str, force: bool, delete_local: bool) -> Forecast {
-    let mut f = Forecast::default();
-    let (mut local, mut unmanaged) = (Vec::new(), Vec::new());
-    let mut per_budget: BTreeMap<String, u32> = BTreeMap::new();
-    let mut pods: Vec<&Pod> = world.pods_on(node).map(|(_, p)| p).collect();
-    pods.sort_by(|a, b| (&a.meta.namespace, &a.meta.name).cmp(&(&b.meta.namespace, &b.meta.name)));
-    for p in pods {
-        let name = format!("{}/{}", p.meta.namespace, p.meta.name);
-        let finished = matches!(p.phase, Phase::Succeeded | Phase::Failed);
-        if p.mirror {
-            continue;
-        }
-        if p.meta.owner.as_ref().is_some_and(|o| o.kind == Kind::DaemonSet) && !finished {
-            f.daemons += 1;
-            continue;
-        }
-        if p.spec.empty_dir && !finished {
-            local.push(name.clone());
-        }
-        if p.meta.owner.is_none() && !finished {
-            unmanaged.push(name.clone());
-        }
-        f.gpus += p.containers.iter().filter_map(|c| c.spec.requests.gpu.or(c.spec.limits.gpu)).sum::<u64>();
-        let budgets: Vec<_> = world
-            .budgets
-            .values()
-            .filter(|b| b.meta.namespace == p.meta.namespace && b.selector.matches(&p.meta.labels))
-            .collect();
-        if budgets.len() > 1 && !finished {
-            let names: Vec<&str> = budgets.iter().map(|b| &*b.meta.name).collect();
-            f.refusals.push(format!(
-                "{name} has more than one disruption budget ({}); the API server refuses to evict it",
-                names.join(", ")
-            ));
-        }
-        for b in budgets {
-            let spare = !p.ready && (b.always_evict_unhealthy || b.current_healthy >= b.desired_healthy);
-            if !spare && !finished {
-                *per_budget.entry(format!("{}/{}", b.meta.namespace, b.meta.name)).or_default() += 1;
-            }
-        }
-        f.victims.push(Victim {
-            pod: ObjectRef {
-                kind: Kind::Pod,
-                namespace: p.meta.namespace.clone(),
-                name: p.meta.name.clone(),
-            },
-            uid: p.meta.uid.clone(),
-        });
-    }
-    for (name, wanted) in per_budget {
-        let Some((ns, n)) = name.split_once('/') else { continue };
-        let Some(b) = world.budgets.find(ns, n) else { continue };
-        if b.disruptions_allowed == 0 {
-            f.budgets.push((
-                format!(
-                    "{name} needs {} healthy pods and has {}: {wanted} of its pods here cannot go until more are ready elsewhere",
-                    b.desired_healthy, b.current_healthy
-                ),
-                true,
-            ));
-        } else if wanted > b.disruptions_allowed {
-            f.budgets.push((
-                format!("{name} lets {} of its {wanted} pods here go at a time", b.disruptions_allowed),
-                false,
-            ));
-        }
-    }
-    if !local.is_empty() && !delete_local {
-        f.refusals.push(format!(
-            "pods with local storage: {}; --delete-emptydir-data gives it up",
-            local.join(", ")
-        ));
-    }
-    if !unmanaged.is_empty() && !force {
-        f.refusals
-            .push(format!("pods no controller would replace: {}; --force evicts them", unmanaged.join(", ")));
-    }
-    f.local = local;
-    f.unmanaged = unmanaged;
-    f
+    evict_all(&cx, &target, f.victims, grace).await
 }
 
 type States = Arc<Mutex<Vec<(String, String)>>>;
 
-async fn evict_all(cx: &Cx, target: &ObjectRef, victims: Vec<Victim>) -> Result<Done, Stop> {
+/// Evicts all at once, as kubectl does; how it ended is said by pod.
+async fn evict_all(
+    cx: &Cx,
+    target: &ObjectRef,
+    victims: Vec<Victim>,
+    grace: Option<u32>,
+) -> Result<Done, Stop> {
     cx.stage(Stage::Watching);
     let wait = cx.options().timeout.unwrap_or(LIMIT);
     let until = cx.now().plus(wait);
@@ -200,12 +91,12 @@ async fn evict_all(cx: &Cx, target: &ObjectRef, victims: Vec<Victim>) -> Result<
         .enumerate()
         .map(|(i, v)| {
             let (cx, states) = (cx.clone(), states.clone());
-            let job: One = Box::pin(async move { one(&cx, v, until, i, &states).await });
+            let job: One = Box::pin(async move { one(&cx, v, grace, until, i, &states).await });
             Some(job)
         })
         .collect();
     let mut gone = 0u64;
-    let mut errors: Vec<String> = Vec::new();
+    let mut failed = false;
     let mut cancelled = false;
     // All at once, as kubectl does; polled by hand because nothing here has a waker.
     poll_fn(|context| {
@@ -217,8 +108,9 @@ async fn evict_all(cx: &Cx, target: &ObjectRef, victims: Vec<Victim>) -> Result<
                     Ok(true) => gone += 1,
                     Ok(false) => {}
                     Err(Stop::Cancelled) => cancelled = true,
-                    Err(Stop::Failed(why) | Stop::Refused(why)) => errors.push(why),
-                    Err(Stop::Planned) => {}
+                    // Its state says why.
+                    Err(Stop::Failed(_) | Stop::Refused(_)) => failed = true,
+                    Err(Stop::Planned | Stop::Stale) => {}
                 }
             }
         }
@@ -227,31 +119,48 @@ async fn evict_all(cx: &Cx, target: &ObjectRef, victims: Vec<Victim>) -> Result<
         if jobs.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-    if cancelled {
-        return Err(Stop::Cancelled);
-    }
-    if !errors.is_empty() {
-        return Err(Stop::Failed(format!("{}; {target} stays cordoned", errors.join("; "))));
-    }
+    let all = states.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if gone == total {
         return Ok(Done::Verified(format!("{target} is drained: {total} pods gone")));
     }
-    let left: Vec<String> = states
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .iter()
-        .filter(|(_, s)| s != "gone")
-        .map(|(n, s)| format!("{n}: {s}"))
-        .collect();
-    Ok(Done::Applied(format!(
-        "{gone} of {total} pods gone after {} s, {target} stays cordoned; left: {}",
-        wait.as_secs(),
-        left.join("; ")
-    )))
+    let summary = format!("{gone} of {total} pods gone, {target} stays cordoned; {}", left(&all));
+    if cancelled {
+        return Ok(Done::Applied(format!("stopped by the operator: {summary}")));
+    }
+    if failed {
+        return Err(Stop::Failed(summary));
+    }
+    Ok(Done::Applied(format!("after {} s {summary}", wait.as_secs())))
+}
+
+/// What became of the pods that are not gone: each state with how many are in it and which.
+fn left(all: &[(String, String)]) -> String {
+    let mut by_state: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (name, state) in all.iter().filter(|(_, state)| state != "gone") {
+        match by_state.iter_mut().find(|(s, _)| s == state) {
+            Some((_, names)) => names.push(name),
+            None => by_state.push((state, vec![name])),
+        }
+    }
+    let part = |(state, names): (&str, Vec<&str>)| {
+        let shown = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+        match names.len().saturating_sub(NAMED) {
+            0 => format!("{} {state}: {shown}", names.len()),
+            more => format!("{} {state}: {shown} and {more} more", names.len()),
+        }
+    };
+    by_state.into_iter().map(part).collect::<Vec<_>>().join("; ")
 }
 
 /// Evicts one pod until it is gone; `false` where time ran out.
-async fn one(cx: &Cx, v: Victim, until: crate::world::Time, i: usize, states: &States) -> Result<bool, Stop> {
+async fn one(
+    cx: &Cx,
+    v: Victim,
+    grace: Option<u32>,
+    until: Time,
+    i: usize,
+    states: &States,
+) -> Result<bool, Stop> {
     let say = |text: String| {
         if let Some(slot) = states.lock().unwrap_or_else(PoisonError::into_inner).get_mut(i) {
             slot.1 = text;
@@ -260,22 +169,31 @@ async fn one(cx: &Cx, v: Victim, until: crate::world::Time, i: usize, states: &S
     let uid = v.uid.to_string();
     loop {
         say("evicting".to_owned());
-        let answer = cx.send(eviction(&v.pod, &uid), false).await?;
+        let answer = match cx.send(eviction(&v.pod, &uid, grace), false).await {
+            Err(Stop::Cancelled) => {
+                say("not evicted".to_owned());
+                return Err(Stop::Cancelled);
+            }
+            answer => answer?,
+        };
         match answer.status {
-            200..=299 => break,
+            200..=299 => {
+                cx.step(format!("{} is evicted", v.pod)).await;
+                break;
+            }
             // Gone, or another pod has its name by now.
             404 | 409 => {
                 say("gone".to_owned());
                 return Ok(true);
             }
             429 => {
-                say(format!("held: {}", refusal(&answer)));
+                say(format!("held by {}", refusal(&answer)));
                 // A budget that lets go shows in the watch; the pause keeps the server from being asked in a loop.
                 cx.sleep(RETRY).await?;
             }
             403 if answer.message().contains("being terminated") => cx.sleep(RETRY).await?,
             status => {
-                say(format!("refused: {}", refusal(&answer)));
+                say(format!("refused with {status} ({})", refusal(&answer)));
                 return Err(Stop::Failed(format!(
                     "evicting {} was answered {status}: {}",
                     v.pod,

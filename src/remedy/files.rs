@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 /// One step on a local file. Plain data; [`FileOp::perform`] carries it out (blocking).
 #[derive(Clone, PartialEq, Debug)]
 pub enum FileOp {
+    /// How many bytes this user may still write where `dir` is, or will be made.
+    Free { dir: PathBuf },
     /// Makes the directory where needed and an empty part file, readable by its owner alone. Refuses to replace `final_path`.
     Create { part: PathBuf, final_path: PathBuf },
     /// Writes `bytes` at `offset` (the verified length so far); anything beyond is cut off.
@@ -33,6 +35,13 @@ impl FileOp {
         let tell =
             |path: &Path, what: &str, e: std::io::Error| format!("cannot {what} {}: {e}", path.display());
         match self {
+            FileOp::Free { dir } => {
+                // What does not exist yet is made in the nearest directory above that does.
+                let there = dir.ancestors().find(|d| d.is_dir()).unwrap_or(Path::new("."));
+                let stat = rustix::fs::statvfs(there)
+                    .map_err(|e| tell(there, "ask for the free space of", e.into()))?;
+                Ok(FileDone { length: stat.f_bavail.saturating_mul(stat.f_frsize) })
+            }
             FileOp::Create { part, final_path } => {
                 if let Some(dir) = part.parent().filter(|d| !d.as_os_str().is_empty()) {
                     fs::create_dir_all(dir).map_err(|e| tell(dir, "make the directory", e))?;

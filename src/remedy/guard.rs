@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::cx::Cx;
 use super::plan::{Severity, Stage};
-use super::run::{Cx, Stop};
+use super::run::Stop;
 use crate::world::ask::{Call, Verb};
 use crate::world::{Kind, ObjectRef, Time, World};
 

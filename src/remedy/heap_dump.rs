@@ -1,27 +1,22 @@
-//! A heap dump, brought home whole: predicted, written in the container, streamed in verified chunks, checked, cleaned up.
+//! A heap dump: predicted, written in the container, brought home and removed there; or one that was left there before.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use regex::Regex;
-use sha2::{Digest, Sha256};
 
+use super::cx::Cx;
 use super::files::FileOp;
 use super::guard::Permission;
 use super::jvm::{self, Jvm, command};
-use super::plan::{LocalFile, Severity, Stage};
-use super::run::{Cx, Done, Job, Params, Progress, Stop};
+use super::plan::Severity;
+use super::run::{Done, Job, Params, Progress, Stop};
+use super::transfer::{
+    Home, bring_home, clean, discard, kubectl, left_behind, local_disk, moved, part_of, place,
+};
 use crate::world::ObjectRef;
 use crate::world::quantity::bytes;
 
-/// dd's block: small enough not to push a container at its limit over it.
-const BLOCK: u64 = 64 << 10;
-/// Blocks a chunk: 4 MiB is a fraction of a second on a bad line, and what a cut costs.
-const BLOCKS: u64 = 64;
-const CHUNK: u64 = BLOCK * BLOCKS;
-/// Tries of one chunk before giving up.
-const TRIES: u32 = 6;
 /// Bytes of heap a JVM writes a second on a slow disk; what the pause is predicted by.
 const DUMP_RATE: u64 = 100 << 20;
 
@@ -38,31 +33,103 @@ pub(super) fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, St
     {
         return Err(format!("--container-dir {dir:?} is not an absolute path"));
     }
-    Ok(Box::pin(async move { heap_dump(cx, target, params).await }))
+    let leftover = match params.get("leftover").map(String::as_str) {
+        None => None,
+        Some("fetch") => Some(Leftover::Fetch),
+        Some("remove") => Some(Leftover::Remove),
+        Some(other) => return Err(format!("--leftover {other:?} is neither fetch nor remove")),
+    };
+    Ok(Box::pin(async move {
+        match leftover {
+            None => heap_dump(cx, target, params).await,
+            Some(what) => leftovers(cx, target, params, what).await,
+        }
+    }))
+}
+
+/// What to do with a dump that an earlier run left in the container.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leftover {
+    Fetch,
+    Remove,
+}
+
+fn dir_of(params: &Params) -> String {
+    params.get("container-dir").map_or("/tmp", String::as_str).trim_end_matches('/').to_owned()
+}
+
+/// Brings the newest dump home that an earlier run left in the container, or removes all of them.
+async fn leftovers(cx: Cx, pod: ObjectRef, params: Params, what: Leftover) -> Result<Done, Stop> {
+    cx.target(&pod).await?;
+    cx.guards(&[Permission::on("create", &pod).sub("exec")]).await?;
+    cx.cleared()?;
+    let container = match params.get("container") {
+        Some(name) => name.clone(),
+        None => jvm::first_container(&cx, &pod).await?,
+    };
+    let dir = dir_of(&params);
+    let found = left_behind(&cx, &pod, &container, &dir).await?;
+    let Some((newest, size)) = found.last().cloned() else {
+        return Err(Stop::Refused(format!("khud left no heap dump in {dir} of {pod} ({container})")));
+    };
+    let then = place(&cx, &pod, &container).await?;
+    let then = then.ok_or_else(|| Stop::Refused(format!("there is no {pod} any more")))?;
+    let home = Home { pod: &pod, container: &container, remote: newest, then };
+    if what == Leftover::Remove {
+        let all =
+            found.iter().map(|(path, n)| format!("{path} ({})", bytes(*n))).collect::<Vec<_>>().join(", ");
+        cx.kubectl(kubectl(&home, &["rm", "-f", &home.remote]));
+        cx.impact("heap dumps removed from the container", Severity::Warning, all);
+        cx.confirm(format!("Remove {} heap dumps from {pod}?", found.len()), None).await?;
+        let mut kept = Vec::new();
+        for (remote, _) in &found {
+            let one = Home { remote: remote.clone(), ..home.clone() };
+            if !clean(&cx, &one).await {
+                kept.push(remote.clone());
+            }
+        }
+        return match kept.is_empty() {
+            true => Ok(Done::Verified(format!("{} heap dumps removed from {pod}", found.len()))),
+            false => Err(Stop::Failed(format!("still in the container: {}", kept.join(", ")))),
+        };
+    }
+    let path = jvm::local_path(&cx, &pod, &container, &params, "hprof");
+    local_disk(&cx, &path, size, false).await?;
+    cx.cleared()?;
+    cx.kubectl(kubectl(&home, &["cat", &home.remote]));
+    cx.impact("file", Severity::Info, format!("{} of {} into {}", bytes(size), home.remote, path.display()));
+    cx.confirm(format!("Bring {} home from {pod} and remove it there?", home.remote), None).await?;
+    cx.local(FileOp::Create { part: part_of(&path), final_path: path.clone() }).await?;
+    bring_home(&cx, &home, size, &path).await
 }
 
 async fn heap_dump(cx: Cx, pod: ObjectRef, params: Params) -> Result<Done, Stop> {
+    cx.target(&pod).await?;
     cx.guards(&[Permission::on("create", &pod).sub("exec")]).await?;
     // Finding the JVM is exec already, so what forbids exec ends it here.
     cx.cleared()?;
     let jvm = jvm::find(&cx, &pod, &params).await?;
-    let dir = params.get("container-dir").map_or("/tmp", String::as_str).trim_end_matches('/').to_owned();
+    let then = place(&cx, &pod, &jvm.container).await?;
+    let then = then.ok_or_else(|| Stop::Refused(format!("there is no {pod} any more")))?;
+    let dir = dir_of(&params);
+    let path = jvm::local_path(&cx, &pod, &jvm.container, &params, "hprof");
+    for (path, size) in left_behind(&cx, &pod, &jvm.container, &dir).await? {
+        cx.impact(
+            "an earlier heap dump is still in the container",
+            Severity::Warning,
+            format!("{path}, {}; --leftover fetch brings it here, --leftover remove removes it", bytes(size)),
+        );
+    }
     let remote = format!("{dir}/khud-{}-{}.hprof", jvm.pid, cx.now().0);
-    predict(&cx, &pod, &jvm, &dir, &params).await?;
+    predict(&cx, &pod, &jvm, &dir, &path, &params).await?;
     let pid = jvm.pid.to_string();
     let mut words = vec!["jcmd", pid.as_str(), "GC.heap_dump"];
     if params.get("all").is_some_and(|v| v != "false") {
         words.push("-all");
     }
     words.push(&remote);
-    cx.kubectl(format!(
-        "kubectl exec -n {} {} -c {} -- {}",
-        pod.namespace,
-        pod.name,
-        jvm.container,
-        words.join(" ")
-    ));
-    let path = jvm::local_path(&cx, &pod, &jvm.container, &params, "hprof");
+    let home = Home { pod: &pod, container: &jvm.container, remote: remote.clone(), then };
+    cx.kubectl(kubectl(&home, &words));
     cx.impact(
         "file",
         Severity::Info,
@@ -74,7 +141,12 @@ async fn heap_dump(cx: Cx, pod: ObjectRef, params: Params) -> Result<Done, Stop>
         "passwords, tokens and customer data among it; the file is readable by you alone",
     );
     cx.confirm(format!("Dump the heap of {} in {pod}? It stands still meanwhile.", jvm.main), None).await?;
-
+    if let Some(why) = moved(&cx, &pod, &jvm.container, &home.then).await? {
+        return Err(Stop::Refused(format!("{why} since the plan was made; nothing was changed")));
+    }
+    // A directory that cannot be written to must not cost the JVM a pause.
+    cx.local(FileOp::Create { part: part_of(&path), final_path: path.clone() }).await?;
+    cx.step(format!("the JVM is told to write {remote} in container {} of {pod}", jvm.container)).await;
     cx.progress(Progress { line: "the JVM writes its heap".into(), ..Progress::default() });
     let dump = jvm::exec(&pod, &jvm.container, &words);
     let result = cx.exec(dump.clone()).await;
@@ -94,51 +166,34 @@ async fn heap_dump(cx: Cx, pod: ObjectRef, params: Params) -> Result<Done, Stop>
         }
         Err(stop) => {
             // jcmd may have gone on without us.
-            clean(&cx, &pod, &jvm, &remote).await;
+            clean(&cx, &home).await;
+            discard(&cx, &path).await;
             return Err(stop);
         }
     };
     let size = match written {
         Ok(size) => size,
         Err(why) => {
-            clean(&cx, &pod, &jvm, &remote).await;
+            discard(&cx, &path).await;
+            if let Some(moved) = moved(&cx, &pod, &jvm.container, &home.then).await? {
+                return Err(Stop::Failed(format!("{moved} while the JVM wrote its heap; there is no dump")));
+            }
+            clean(&cx, &home).await;
             return Err(Stop::Failed(format!("the JVM wrote no heap dump: {why}")));
         }
     };
-    let fetched = fetch(&cx, &pod, &jvm, &remote, size, &path).await;
-    let cleaned = clean(&cx, &pod, &jvm, &remote).await;
-    let left = if cleaned { String::new() } else { format!("; {remote} is still in the container") };
-    let part = part_of(&path);
-    match fetched {
-        Ok(sha256) => {
-            cx.file(LocalFile { path: path.display().to_string(), bytes: size, sha256: sha256.clone() });
-            let text = format!(
-                "{} of heap in {}, sha256 equal to the container's{left}",
-                bytes(size),
-                path.display()
-            );
-            Ok(if cleaned { Done::Verified(text) } else { Done::Applied(text) })
-        }
-        Err((have, stop)) => {
-            let kept = if have > 0 {
-                cx.file(LocalFile { path: part.display().to_string(), bytes: have, sha256: String::new() });
-                format!("; {} of {} kept in {}", bytes(have), bytes(size), part.display())
-            } else {
-                // Not there where it could not even be created; then there is nothing to remove either.
-                let _ = cx.stubborn().local(FileOp::Discard { part }).await;
-                String::new()
-            };
-            Err(match stop {
-                Stop::Failed(why) => Stop::Failed(format!("{why}{kept}{left}")),
-                Stop::Cancelled => Stop::Failed(format!("stopped by the operator{kept}{left}")),
-                other => other,
-            })
-        }
-    }
+    bring_home(&cx, &home, size, &path).await
 }
 
 /// Whether the disk holds it, how long the JVM stands still, and whether the kubelet would kill it for that.
-async fn predict(cx: &Cx, pod: &ObjectRef, jvm: &Jvm, dir: &str, params: &Params) -> Result<(), Stop> {
+async fn predict(
+    cx: &Cx,
+    pod: &ObjectRef,
+    jvm: &Jvm,
+    dir: &str,
+    path: &Path,
+    params: &Params,
+) -> Result<(), Stop> {
     let pid = jvm.pid.to_string();
     let info = command(cx, pod, &jvm.container, &["jcmd", &pid, "GC.heap_info"]).await?;
     let used = jvm::heap_used(&info.out);
@@ -155,6 +210,7 @@ async fn predict(cx: &Cx, pod: &ObjectRef, jvm: &Jvm, dir: &str, params: &Params
     };
     // Headers and class data come on top of the live objects.
     let need = used + used / 5 + (16 << 20);
+    local_disk(cx, path, need, force).await?;
     match free {
         Some(free) if free < need => cx.guard(
             "disk",
@@ -228,106 +284,6 @@ fn created(text: &str) -> Result<u64, String> {
     }
     let line = text.lines().map(str::trim).rfind(|l| !l.is_empty() && !l.ends_with(':')).unwrap_or("");
     Err(if line.is_empty() { "it printed nothing".to_owned() } else { line.chars().take(300).collect() })
-}
-
-fn part_of(path: &std::path::Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".part");
-    PathBuf::from(name)
-}
-
-pub(super) fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// Streams the file and checks it. On failure: the verified bytes in the part file, and why.
-async fn fetch(
-    cx: &Cx,
-    pod: &ObjectRef,
-    jvm: &Jvm,
-    remote: &str,
-    size: u64,
-    path: &std::path::Path,
-) -> Result<String, (u64, Stop)> {
-    cx.stage(Stage::Watching);
-    let part = part_of(path);
-    let want = remote_sha(cx, pod, jvm, remote).await.map_err(|s| (0, s))?;
-    cx.local(FileOp::Create { part: part.clone(), final_path: path.to_owned() }).await.map_err(|s| (0, s))?;
-    let mut hasher = Sha256::new();
-    let mut have = 0u64;
-    let mut tries = 0;
-    while have < size {
-        cx.progress(Progress {
-            line: format!("{} of {}", bytes(have), bytes(size)),
-            done: have,
-            total: size,
-            items: Vec::new(),
-        });
-        let expect = CHUNK.min(size - have);
-        match chunk(cx, pod, jvm, remote, have, expect).await.map_err(|s| (have, s))? {
-            Ok(data) => {
-                hasher.update(&data);
-                let op = FileOp::Write { part: part.clone(), offset: have, bytes: data };
-                // A stop waits for the bytes that are here: what is kept is counted.
-                have = cx.stubborn().local(op).await.map_err(|s| (have, s))?.length;
-                tries = 0;
-            }
-            Err(why) => {
-                tries += 1;
-                if tries >= TRIES {
-                    return Err((have, Stop::Failed(format!("the transfer was cut {tries} times: {why}"))));
-                }
-                // What is written is verified by its length; the next try starts right behind it.
-                cx.sleep(Duration::from_secs(1 << tries.min(4))).await.map_err(|s| (have, s))?;
-            }
-        }
-    }
-    let got = hex(&hasher.finalize());
-    if got != want {
-        let why = format!("the copy does not match: sha256 {got} here, {want} in the container");
-        return Err((have, Stop::Failed(why)));
-    }
-    cx.local(FileOp::Finish { part, final_path: path.to_owned() }).await.map_err(|s| (have, s))?;
-    cx.progress(Progress { line: bytes(size), done: size, total: size, items: Vec::new() });
-    Ok(got)
-}
-
-async fn remote_sha(cx: &Cx, pod: &ObjectRef, jvm: &Jvm, remote: &str) -> Result<String, Stop> {
-    let printed = command(cx, pod, &jvm.container, &["sha256sum", remote]).await?;
-    let sum = printed.out.split_whitespace().next().unwrap_or("").to_owned();
-    if printed.code != 0 || sum.len() != 64 || !sum.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err(Stop::Failed(format!("sha256sum in the container failed: {}", printed.first_line())));
-    }
-    Ok(sum)
-}
-
-/// One chunk at `offset`, exactly `expect` bytes or the reason why not.
-async fn chunk(
-    cx: &Cx,
-    pod: &ObjectRef,
-    jvm: &Jvm,
-    remote: &str,
-    offset: u64,
-    expect: u64,
-) -> Result<Result<Vec<u8>, String>, Stop> {
-    let (input, block) = (format!("if={remote}"), format!("bs={BLOCK}"));
-    let (skip, count) = (format!("skip={}", offset / BLOCK), format!("count={BLOCKS}"));
-    let exec = jvm::exec(pod, &jvm.container, &["dd", &input, &block, &skip, &count]);
-    Ok(match cx.exec(exec).await? {
-        Ok(o) if o.exit_code == 0 && !o.truncated && o.stdout.len() as u64 == expect => Ok(o.stdout),
-        Ok(o) if o.exit_code != 0 => {
-            let text = String::from_utf8_lossy(&o.stderr);
-            Err(format!("dd ended with {}: {}", o.exit_code, text.lines().next().unwrap_or("")))
-        }
-        Ok(o) => Err(format!("got {} bytes of a chunk of {expect}", o.stdout.len())),
-        Err(why) => Err(why),
-    })
-}
-
-/// Removes the dump from the container, also after a stop; whether it is known to be gone.
-async fn clean(cx: &Cx, pod: &ObjectRef, jvm: &Jvm, remote: &str) -> bool {
-    let cx = cx.stubborn();
-    matches!(command(&cx, pod, &jvm.container, &["rm", "-f", remote]).await, Ok(p) if p.code == 0)
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::plan::Report;
-use super::run::Params;
+use super::run::{Options, Params};
 use crate::world::Time;
 
 /// Lines longer than this are not khud's.
@@ -18,13 +19,22 @@ const LONGEST: usize = 1 << 20;
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Entry {
     pub at: Time,
-    /// `begun` (written before the first request) or `ended`.
+    /// Which run it is of: entries of one run have one id. Empty in journals of older versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// `begun` (written before the first request), `step` (how far it came) or `ended`.
     pub event: String,
+    /// The process that writes: `host:pid`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
     /// The kubeconfig context.
     pub context: String,
     pub action: String,
     /// `{kind, namespace, name}`.
     pub target: Value,
+    /// The target's `metadata.uid`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uid: String,
     pub params: Params,
     /// verified, applied, refused, failed; empty while under way.
     pub outcome: String,
@@ -38,18 +48,35 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub fn begun(report: &Report, params: &Params, context: &str, at: Time) -> Entry {
-        Entry { event: "begun".to_owned(), ..Entry::ended(report, params, context, at) }
+    pub fn begun(report: &Report, params: &Params, options: &Options, at: Time) -> Entry {
+        Entry { event: "begun".to_owned(), ..Entry::ended(report, params, options, at) }
     }
 
-    pub fn ended(report: &Report, params: &Params, context: &str, at: Time) -> Entry {
+    /// How far a run came; the text becomes the entry's reason.
+    pub fn step(report: &Report, params: &Params, options: &Options, at: Time, what: String) -> Entry {
+        let none = || Value::Array(Vec::new());
+        Entry {
+            event: "step".to_owned(),
+            reason: what,
+            // Both are in full in the entry of the end.
+            requests: none(),
+            files: none(),
+            kubectl: String::new(),
+            ..Entry::ended(report, params, options, at)
+        }
+    }
+
+    pub fn ended(report: &Report, params: &Params, options: &Options, at: Time) -> Entry {
         let value = serde_json::to_value(report).unwrap_or(Value::Null);
         Entry {
             at,
+            id: options.id.clone(),
             event: "ended".to_owned(),
-            context: context.to_owned(),
+            by: process(),
+            context: options.context.clone(),
             action: report.action.clone(),
             target: value["target"].clone(),
+            uid: report.uid.clone(),
             params: params.clone(),
             outcome: report.outcome.map_or("", |o| o.as_str()).to_owned(),
             reason: report.reason.clone(),
@@ -59,6 +86,84 @@ impl Entry {
             took_ms: report.took_ms,
         }
     }
+
+    /// Whether both are of one run. Entries without an id are paired by what was done to what.
+    fn same_run(&self, other: &Entry) -> bool {
+        if !self.id.is_empty() || !other.id.is_empty() {
+            return self.id == other.id;
+        }
+        self.action == other.action && self.target == other.target && self.context == other.context
+    }
+
+    /// The target in words: `node n1`, `pod prod/api-1`.
+    pub fn object(&self) -> String {
+        let text = |key: &str| self.target[key].as_str().unwrap_or("");
+        let place = match text("namespace") {
+            "" => String::new(),
+            namespace => format!("{namespace}/"),
+        };
+        format!("{} {place}{}", text("kind").to_ascii_lowercase(), text("name"))
+    }
+}
+
+/// This process, as `host:pid`.
+fn process() -> String {
+    let host = rustix::system::uname();
+    format!("{}:{}", host.nodename().to_string_lossy(), std::process::id())
+}
+
+/// Whether the process that wrote an entry still runs. Of another machine nobody here knows: taken for running no more.
+fn alive(by: &str) -> bool {
+    let Some((host, pid)) = by.rsplit_once(':') else { return false };
+    let here = rustix::system::uname();
+    let pid = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
+    host == here.nodename().to_string_lossy()
+        && pid.is_some_and(|pid| match rustix::process::test_kill_process(pid) {
+            Ok(()) => true,
+            // It is there and is somebody else's.
+            Err(e) => e == rustix::io::Errno::PERM,
+        })
+}
+
+/// An id for a run: unique among the khuds of one user, and in the order of time.
+pub fn run_id(now: Time) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let n = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{:x}-{:x}-{n}", now.0, std::process::id())
+}
+
+/// A run that was begun and has no end in the journal.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Open<'a> {
+    pub begun: &'a Entry,
+    /// The last step that it wrote down.
+    pub last: Option<&'a Entry>,
+    /// The khud that began it still runs.
+    pub alive: bool,
+}
+
+impl Open<'_> {
+    /// Where it stopped, in words.
+    pub fn stopped(&self) -> String {
+        match self.last {
+            Some(step) => format!("last written down at {}: {}", step.at, step.reason),
+            None => "no step was written down: look at the object before you try again".to_owned(),
+        }
+    }
+}
+
+/// The runs that were begun and never ended, oldest first.
+pub fn open(entries: &[Entry]) -> Vec<Open<'_>> {
+    let rest = |i: usize, b: &Entry, event: &str| {
+        let b = b.clone();
+        let event = event.to_owned();
+        entries[i + 1..].iter().filter(move |e| e.event == event && e.same_run(&b))
+    };
+    let begun = entries.iter().enumerate().filter(|(_, e)| e.event == "begun");
+    begun
+        .filter(|(i, b)| rest(*i, b, "ended").next().is_none())
+        .map(|(i, begun)| Open { begun, last: rest(i, begun, "step").next_back(), alive: alive(&begun.by) })
+        .collect()
 }
 
 /// The journal's file.
@@ -160,8 +265,9 @@ mod tests {
         let journal = Journal::at(dir.path().join("state/khud/journal.jsonl"));
         assert_eq!(journal.read(), Ok((vec![], 0)));
         let report = Report::new("cordon", ObjectRef::new(Kind::Node, "", "gpu-worker-042"));
-        let begun = Entry::begun(&report, &Params::new(), "prod", Time(0));
-        let ended = Entry::ended(&report, &Params::new(), "prod", Time(1));
+        let options = Options { context: "prod".to_owned(), ..Options::default() };
+        let begun = Entry::begun(&report, &Params::new(), &options, Time(0));
+        let ended = Entry::ended(&report, &Params::new(), &options, Time(1));
         journal.append(&begun).unwrap();
         journal.append(&ended).unwrap();
         let mut file = fs::OpenOptions::new().append(true).open(journal.path()).unwrap();

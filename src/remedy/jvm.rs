@@ -4,11 +4,12 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::cx::Cx;
 use super::diff;
 use super::files::{FileOp, safe_name};
 use super::guard::Permission;
 use super::plan::{LocalFile, Severity, Stage};
-use super::run::{Cx, Done, Job, Params, Stop};
+use super::run::{Done, Job, Params, Stop};
 use crate::world::ask::Exec;
 use crate::world::{ContainerState, ObjectRef, Probe, Role};
 
@@ -117,6 +118,9 @@ pub(super) async fn find(cx: &Cx, pod: &ObjectRef, params: &Params) -> Result<Jv
             continue;
         }
         let mut found = processes(&printed.out);
+        if found.is_empty() {
+            found = in_proc(cx, pod, &name).await?;
+        }
         if let Some(pid) = params.get("pid") {
             found.retain(|(p, _)| p.to_string() == *pid);
         }
@@ -136,6 +140,41 @@ pub(super) async fn find(cx: &Cx, pod: &ObjectRef, params: &Params) -> Result<Jv
         }
     }
     Err(Stop::Refused(format!("no JVM to ask in {pod}: {}", tried.join("; "))))
+}
+
+/// The name of the pod's first app container.
+pub(super) async fn first_container(cx: &Cx, pod: &ObjectRef) -> Result<String, Stop> {
+    let object = pod.clone();
+    let first = cx
+        .look(move |world, _| {
+            let p = world.pods.find(&object.namespace, &object.name)?;
+            let app = p.containers.iter().find(|c| c.spec.role == Role::App)?;
+            Some(app.spec.name.to_string())
+        })
+        .await?;
+    first.ok_or_else(|| Stop::Refused(format!("there is no {pod}")))
+}
+
+/// JVMs that `jcmd -l` does not list, because they share no performance data (-XX:+PerfDisableSharedMem) or run as a
+/// user without a name: processes that have mapped libjvm.so. jcmd reaches them by their pid.
+async fn in_proc(cx: &Cx, pod: &ObjectRef, container: &str) -> Result<Vec<(u32, String)>, Stop> {
+    let listed = command(cx, pod, container, &["ls", "/proc"]).await?;
+    let pids: Vec<u32> = listed.out.split_whitespace().filter_map(|w| w.parse().ok()).collect();
+    if pids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let maps: Vec<String> = pids.iter().map(|p| format!("/proc/{p}/maps")).collect();
+    let mut words = vec!["grep", "-l", "-s", "libjvm.so"];
+    words.extend(maps.iter().map(String::as_str));
+    // grep fails on the processes that it may not read; what it printed holds all the same.
+    let found = command(cx, pod, container, &words).await?;
+    let pid = |line: &str| line.trim().strip_prefix("/proc/")?.strip_suffix("/maps")?.parse().ok();
+    Ok(found
+        .out
+        .lines()
+        .filter_map(pid)
+        .map(|p: u32| (p, "a JVM that jcmd does not list".to_owned()))
+        .collect())
 }
 
 /// `jcmd -l`: pid and main class, without jcmd itself.
@@ -257,7 +296,7 @@ async fn text(
         )));
     }
     let bytes = output.stdout.len() as u64;
-    let sha256 = super::heap_dump::hex(&sha2::Digest::finalize(
+    let sha256 = super::transfer::hex(&sha2::Digest::finalize(
         <sha2::Sha256 as sha2::Digest>::new_with_prefix(&output.stdout),
     ));
     cx.local(FileOp::Save { path: path.clone(), bytes: output.stdout }).await?;

@@ -7,9 +7,11 @@
 pub mod access;
 pub mod catalogue;
 mod cordon;
+mod cx;
 pub mod diff;
 mod drain;
 pub mod files;
+mod forecast;
 mod guard;
 mod heap_dump;
 pub mod journal;
@@ -18,10 +20,13 @@ pub mod kubectl;
 pub mod plan;
 mod pods;
 pub mod render;
+mod revisions;
 mod rollback;
 mod rollout;
 pub mod run;
+mod stale;
 mod together;
+mod transfer;
 mod workload;
 
 pub use catalogue::{Action, Spec, action, catalogue, for_cause, for_object};

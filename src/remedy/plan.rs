@@ -48,6 +48,20 @@ pub struct Plan {
     pub impact: Vec<Impact>,
     /// The kubectl command that does the same.
     pub kubectl: String,
+    /// Values of an option that may be chosen instead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Choice>,
+}
+
+/// A value that an option may have.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Choice {
+    /// The option's name, as typed after `--`.
+    pub option: &'static str,
+    pub value: String,
+    pub label: String,
+    /// The plan is made with it.
+    pub chosen: bool,
 }
 
 /// One check that had to hold before anything was sent.
@@ -58,13 +72,21 @@ pub struct Guard {
     pub reason: String,
 }
 
-/// One write that was sent. `status` is the HTTP status; 0 where no answer came.
+/// One write that was sent, perhaps several times in a row with the same answer. `status` is the HTTP status; 0 where no
+/// answer came.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct RequestLine {
     pub verb: String,
     pub path: String,
     pub dry_run: bool,
     pub status: u16,
+    #[serde(skip_serializing_if = "once")]
+    pub times: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn once(times: &u32) -> bool {
+    *times == 1
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -114,7 +136,13 @@ pub struct Report {
     pub action: String,
     #[serde(serialize_with = "object")]
     pub target: ObjectRef,
+    /// The `metadata.uid` of the object that was planned for; empty where the action does not read it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub uid: String,
     pub plan: Plan,
+    /// The plan was made again because its object changed: lines that are new (`+`) or do not hold any more (`-`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refreshed: Option<String>,
     pub guard: Vec<Guard>,
     pub requests: Vec<RequestLine>,
     /// `None` until the run ends, and for a plan that was only shown (`--dry-run`).
@@ -122,6 +150,17 @@ pub struct Report {
     pub reason: String,
     pub took_ms: u64,
     pub files: Vec<LocalFile>,
+    /// What should follow, where something should.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<NextStep>,
+}
+
+/// An action that should follow the one that ended.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct NextStep {
+    pub action: &'static str,
+    #[serde(serialize_with = "object")]
+    pub target: ObjectRef,
 }
 
 impl Report {
@@ -129,13 +168,16 @@ impl Report {
         Report {
             action: action.to_owned(),
             target,
+            uid: String::new(),
             plan: Plan::default(),
+            refreshed: None,
             guard: Vec::new(),
             requests: Vec::new(),
             outcome: None,
             reason: String::new(),
             took_ms: 0,
             files: Vec::new(),
+            next: Vec::new(),
         }
     }
 

@@ -2,16 +2,19 @@
 
 use serde_json::{Value, json};
 
+use super::cx::Cx;
 use super::diff;
 use super::guard::{Permission, budgets_of};
 use super::plan::{Severity, Stage};
-use super::run::{Cx, Done, Job, Params, Stop};
+use super::run::{Done, Job, Params, Stop};
 use crate::judge::patterns::budget_refusal;
 use crate::world::ask::{Answer, Call, Verb};
 use crate::world::{ObjectRef, Pod, Uid};
 
 /// The eviction of one pod, of exactly the incarnation that was looked at.
-pub(super) fn eviction(pod: &ObjectRef, uid: &str) -> Call {
+///
+/// `grace`: seconds; `None` is the pod's own.
+pub(super) fn eviction(pod: &ObjectRef, uid: &str, grace: Option<u32>) -> Call {
     let mut body = json!({
         "apiVersion": "policy/v1",
         "kind": "Eviction",
@@ -19,6 +22,9 @@ pub(super) fn eviction(pod: &ObjectRef, uid: &str) -> Call {
     });
     if !uid.is_empty() {
         body["deleteOptions"] = json!({"preconditions": {"uid": uid}});
+    }
+    if let Some(seconds) = grace {
+        body["deleteOptions"]["gracePeriodSeconds"] = json!(seconds);
     }
     Call {
         verb: Verb::Post,
@@ -39,7 +45,7 @@ pub(super) fn refusal(answer: &Answer) -> String {
 }
 
 async fn plan(cx: &Cx, target: &ObjectRef, verb: &str) -> Result<Value, Stop> {
-    let object = cx.get(target.path()).await?;
+    let object = cx.target(target).await?;
     cx.change(target.clone(), diff::unified(&json!({"pod": &*target.name}), &json!({"pod": Value::Null})));
     let pod = target.clone();
     let (owner, budgets, local, mirror) = cx
@@ -95,7 +101,7 @@ pub(super) fn evict(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String>
         cx.guards(&[Permission { verb: "create", ..Permission::on("create", &target) }.sub("eviction")])
             .await?;
         cx.cleared()?;
-        let call = eviction(&target, &uid);
+        let call = eviction(&target, &uid, None);
         cx.stage(Stage::DryRun);
         let mut dry = call.clone();
         dry.path.push_str("?dryRun=All");
@@ -105,6 +111,11 @@ pub(super) fn evict(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String>
         }
         cx.confirm(format!("Evict {target}?"), None).await?;
         let answer = cx.send(call, false).await?;
+        if matches!(answer.status, 404 | 409)
+            && let Some(why) = cx.replaced(&target).await?
+        {
+            return Err(Stop::Refused(format!("{why}; nothing was changed")));
+        }
         if !answer.ok() {
             return Err(Stop::Failed(format!(
                 "the eviction was answered {}: {}",

@@ -1,7 +1,7 @@
 //! `khud do`, `khud do --list` and `khud journal` as text. Pure; cluster text is made harmless.
 
 use super::catalogue::catalogue;
-use super::journal::Entry;
+use super::journal::{self, Entry};
 use super::plan::{Outcome, Report, Severity};
 
 /// Cluster text for a terminal: control and bidirectional characters become `·`, newlines stay where `lines` says so.
@@ -52,6 +52,13 @@ pub fn plan(report: &Report) -> String {
             out.push_str(&format!("  {mark} {}: {}\n", plain(&g.check, false), plain(&g.reason, false)));
         }
     }
+    if report.plan.choices.len() > 1 {
+        out.push_str("\nChoices\n");
+        for c in &report.plan.choices {
+            let mark = if c.chosen { "▸" } else { " " };
+            out.push_str(&format!("  {mark} --{} {}: {}\n", c.option, c.value, plain(&c.label, false)));
+        }
+    }
     if !report.plan.kubectl.is_empty() {
         out.push_str(&format!("\nThe same with kubectl\n  {}\n", plain(&report.plan.kubectl, false)));
     }
@@ -64,7 +71,8 @@ pub fn outcome(report: &Report) -> String {
     for r in &report.requests {
         let dry = if r.dry_run { " (dry run)" } else { "" };
         let status = if r.status == 0 { "no answer".to_owned() } else { r.status.to_string() };
-        out.push_str(&format!("  {} {} → {status}{dry}\n", r.verb, plain(&r.path, false)));
+        let times = if r.times > 1 { format!(", {} times", r.times) } else { String::new() };
+        out.push_str(&format!("  {} {} → {status}{dry}{times}\n", r.verb, plain(&r.path, false)));
     }
     for f in &report.files {
         let sum = if f.sha256.is_empty() { "incomplete".to_owned() } else { format!("sha256 {}", f.sha256) };
@@ -103,25 +111,21 @@ pub fn list() -> String {
     out
 }
 
-/// `khud journal`: newest last, one line an action that ended; those that never ended say so.
+/// `khud journal`: newest last, one line an action that ended; those that never ended say so and where they stopped.
 pub fn journal(entries: &[Entry], unreadable: usize) -> String {
     let mut out = String::new();
-    for (i, e) in entries.iter().enumerate() {
-        let same = |o: &Entry| o.action == e.action && o.target == e.target && o.context == e.context;
-        if e.event == "begun" && entries[i + 1..].iter().any(|o| o.event == "ended" && same(o)) {
-            continue;
-        }
-        let text = |key: &str| e.target[key].as_str().unwrap_or("");
-        let place =
-            if text("namespace").is_empty() { String::new() } else { format!("{}/", text("namespace")) };
-        let target = format!("{} {place}{}", text("kind").to_ascii_lowercase(), text("name"));
-        let outcome = if e.event == "begun" { "begun, never ended" } else { e.outcome.as_str() };
-        out.push_str(&plain(
-            &format!("{}  {:<10} {:<16} {target}  [{}]", e.at, outcome, e.action, e.context),
-            false,
-        ));
-        if !e.reason.is_empty() {
-            out.push_str(&plain(&format!("  {}", e.reason), false));
+    let open = journal::open(entries);
+    for e in entries {
+        let unended = open.iter().find(|o| std::ptr::eq(o.begun, e));
+        let (outcome, reason) = match (e.event.as_str(), unended) {
+            ("ended", _) => (e.outcome.as_str(), e.reason.clone()),
+            (_, Some(o)) => (if o.alive { "under way" } else { "begun, never ended" }, o.stopped()),
+            _ => continue,
+        };
+        let line = format!("{}  {outcome:<10} {:<16} {}  [{}]", e.at, e.action, e.object(), e.context);
+        out.push_str(&plain(&line, false));
+        if !reason.is_empty() {
+            out.push_str(&plain(&format!("  {reason}"), false));
         }
         out.push('\n');
     }
@@ -137,7 +141,7 @@ pub fn journal(entries: &[Entry], unreadable: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::remedy::run::Params;
+    use crate::remedy::run::{Options, Params};
     use crate::world::{Kind, ObjectRef, Time};
 
     #[test]
@@ -154,15 +158,27 @@ mod tests {
             r
         };
         let p = Params::new();
+        let run = |id: &str| Options { context: "prod".to_owned(), id: id.to_owned(), ..Options::default() };
         let entries = [
-            Entry::begun(&report("n1"), &p, "prod", Time(0)),
-            Entry::ended(&report("n1"), &p, "prod", Time(1000)),
-            Entry::begun(&report("n2"), &p, "prod", Time(2000)),
-        ];
+            Entry::begun(&report("n1"), &p, &run("1"), Time(0)),
+            // Another run of the same on the same does not end the first.
+            Entry::begun(&report("n2"), &p, &run("2"), Time(2000)),
+            Entry::step(&report("n2"), &p, &run("2"), Time(2500), "3 of 10 pods gone".to_owned()),
+            Entry::ended(&report("n1"), &p, &run("1"), Time(1000)),
+            Entry::ended(&report("n2"), &p, &run("3"), Time(3000)),
+        ]
+        .map(|e| Entry { by: "elsewhere:1".to_owned(), ..e });
         let text = journal(&entries, 1);
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "1970-01-01T00:00:01Z  verified   cordon           node n1  [prod]");
-        assert!(lines[1].contains("begun, never ended") && lines[1].contains("node n2"), "{}", lines[1]);
-        assert_eq!((lines.len(), lines[2]), (3, "1 lines of the journal could not be read"));
+        assert_eq!(
+            lines,
+            [
+                "1970-01-01T00:00:02Z  begun, never ended cordon           node n2  [prod]  \
+                 last written down at 1970-01-01T00:00:02Z: 3 of 10 pods gone",
+                "1970-01-01T00:00:01Z  verified   cordon           node n1  [prod]",
+                "1970-01-01T00:00:03Z  verified   cordon           node n2  [prod]",
+                "1 lines of the journal could not be read",
+            ]
+        );
     }
 }

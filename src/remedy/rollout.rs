@@ -1,24 +1,63 @@
 //! Watching a workload take a change: done when all replicas are new and available, failed when its pods show why not.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use super::cx::Cx;
 use super::plan::Stage;
-use super::run::{Cx, Done, Progress, Stop};
+use super::run::{Done, Progress, Stop};
 use crate::judge::patterns::{Match, status};
-use crate::world::{Kind, ObjectRef, Pod, Status, Time, Workload, World, condition};
+use crate::world::{Condition, Kind, ObjectRef, Pod, Status, Time, Uid, Workload, World, condition};
 
 /// A pod that keeps failing this long is taken for proof: one slow pull or restart is not.
 const SURE: Duration = Duration::from_secs(10);
 
+/// What was there before the action changed anything. Only what is not in it can be the action's doing.
+pub(super) struct Baseline {
+    pods: HashSet<Uid>,
+    /// The ReplicaSet that the Deployment leaves. A watch that lags still shows it as the newest for a while.
+    left: Option<Uid>,
+    /// The deadline that an earlier rollout exceeded, where one did: when its condition was last updated.
+    exceeded: Option<Option<Time>>,
+}
+
+impl Baseline {
+    /// As the World has it now: to be taken right before the change is sent.
+    pub async fn take(cx: &Cx, target: &ObjectRef) -> Result<Baseline, Stop> {
+        let target = target.clone();
+        cx.look(move |world, _| {
+            let w = world.workload(&target);
+            Baseline {
+                pods: w.map(|w| all_pods(world, w).map(|p| p.meta.uid.clone()).collect()).unwrap_or_default(),
+                left: w.and_then(|w| newest(world, w)).map(|rs| rs.meta.uid.clone()),
+                exceeded: w.and_then(exceeded).map(|c| c.updated.or(c.since)),
+            }
+        })
+        .await
+    }
+
+    /// For a change of the number of pods, which leaves no ReplicaSet.
+    pub fn scaled(self) -> Baseline {
+        Baseline { left: None, ..self }
+    }
+}
+
 enum Seen {
     Complete(String),
     Failing(String),
+    /// Pods of an unwanted revision that the controller will not replace.
+    Stuck(String),
 }
 
 /// Watches until the workload's controller has seen `generation` and every replica is of it and available.
 ///
 /// Source: `kubectl rollout status` (polymorphichelpers/rollout_status.go) for what "complete" means.
-pub(super) async fn watch(cx: &Cx, target: &ObjectRef, generation: i64) -> Result<Done, Stop> {
+pub(super) async fn watch(
+    cx: &Cx,
+    target: &ObjectRef,
+    generation: i64,
+    baseline: Baseline,
+) -> Result<Done, Stop> {
     cx.stage(Stage::Watching);
     let object = target.clone();
     let deadline =
@@ -26,7 +65,7 @@ pub(super) async fn watch(cx: &Cx, target: &ObjectRef, generation: i64) -> Resul
     let wait = cx.options().timeout.unwrap_or(Duration::from_secs(u64::from(deadline) + 60));
     let until = cx.now().plus(wait);
     let (object, run) = (target.clone(), cx.clone());
-    let mut failing_since: Option<Time> = None;
+    let (mut failing_since, mut stuck_since): (Option<Time>, Option<Time>) = (None, None);
     let seen = cx
         .until(Some(until), move |world, now| {
             let w = world.workload(&object)?;
@@ -44,29 +83,39 @@ pub(super) async fn watch(cx: &Cx, target: &ObjectRef, generation: i64) -> Resul
             if done {
                 return Some(Seen::Complete(line));
             }
-            if let Some(c) = condition(&w.conditions, "Progressing")
-                && c.status == Status::False
-                && &*c.reason == "ProgressDeadlineExceeded"
+            let trouble = trouble(world, w, &baseline);
+            if let Some(c) = exceeded(w)
+                && baseline.exceeded != Some(c.updated.or(c.since))
             {
-                let why = trouble(world, w)
-                    .map_or_else(|| c.message.to_string(), |(pod, clue)| sentence(&pod, &clue));
+                let why = trouble.map_or_else(|| c.message.to_string(), |(pod, clue)| sentence(&pod, &clue));
                 return Some(Seen::Failing(why));
             }
-            match trouble(world, w) {
-                None => failing_since = None,
-                Some((pod, clue)) => {
-                    let since = *failing_since.get_or_insert(now);
-                    if since.age(now) >= SURE {
-                        return Some(Seen::Failing(sentence(&pod, &clue)));
-                    }
+            let lasts = |found: bool, since: &mut Option<Time>| {
+                if !found {
+                    *since = None;
                 }
+                found && since.get_or_insert(now).age(now) >= SURE
+            };
+            let failing = lasts(trouble.is_some(), &mut failing_since);
+            if let Some((pod, clue)) = trouble.filter(|_| failing) {
+                return Some(Seen::Failing(sentence(&pod, &clue)));
             }
-            None
+            let stuck = unwanted(world, w);
+            let lasting = lasts(stuck.is_some(), &mut stuck_since);
+            stuck.filter(|_| lasting).map(|pod| Seen::Stuck(pod.meta.name.to_string()))
         })
         .await?;
     Ok(match seen {
         Some(Seen::Complete(line)) => Done::Verified(line),
         Some(Seen::Failing(why)) => Done::Applied(format!("the new pods fail: {why}")),
+        Some(Seen::Stuck(pod)) => {
+            let pod = ObjectRef::new(Kind::Pod, target.namespace.clone(), pod);
+            cx.next("delete", pod.clone());
+            Done::Applied(format!(
+                "{pod} is of a revision that is not wanted any more and is not ready; a StatefulSet waits for it and \
+                 does not replace it: delete the pod"
+            ))
+        }
         None => {
             let object = target.clone();
             let state = cx
@@ -75,6 +124,26 @@ pub(super) async fn watch(cx: &Cx, target: &ObjectRef, generation: i64) -> Resul
                 .unwrap_or_else(|| "it is gone".to_owned());
             Done::Applied(format!("not complete after {} s: {state}", wait.as_secs()))
         }
+    })
+}
+
+/// The condition of a rollout that exceeded its deadline.
+fn exceeded(w: &Workload) -> Option<&Condition> {
+    condition(&w.conditions, "Progressing")
+        .filter(|c| c.status == Status::False && &*c.reason == "ProgressDeadlineExceeded")
+}
+
+/// A pod that keeps an ordered StatefulSet from rolling out: of another revision than the wanted one, and not ready.
+///
+/// The controller waits for it to become ready before it replaces any pod, itself included (Kubernetes
+/// documentation, StatefulSets, "Forced rollback").
+fn unwanted<'w>(world: &'w World, w: &Workload) -> Option<&'w Pod> {
+    if w.kind != Kind::StatefulSet || w.update_revision.is_empty() || &*w.strategy == "OnDelete" {
+        return None;
+    }
+    all_pods(world, w).find(|p| {
+        let of = p.meta.labels.get("controller-revision-hash");
+        p.meta.deleting.is_none() && !p.ready && of.is_some_and(|hash| hash != &*w.update_revision)
     })
 }
 
@@ -109,8 +178,20 @@ pub(super) fn complete(w: &Workload) -> (bool, String) {
     }
 }
 
+/// The newest ReplicaSet of a Deployment.
+fn newest<'w>(world: &'w World, w: &Workload) -> Option<&'w Workload> {
+    world.replica_sets_of(&w.meta.uid).map(|(_, rs)| rs).max_by_key(|rs| rs.revision)
+}
+
+/// All pods of a workload, through its ReplicaSets where it has some.
+fn all_pods<'w>(world: &'w World, w: &Workload) -> impl Iterator<Item = &'w Pod> {
+    let sets = world.replica_sets_of(&w.meta.uid).map(|(_, rs)| rs.meta.uid.clone());
+    let owners: Vec<Uid> = sets.chain([w.meta.uid.clone()]).collect();
+    owners.into_iter().flat_map(move |uid| world.pods_of(&uid).map(|(_, p)| p).collect::<Vec<_>>())
+}
+
 /// The pods of the revision that is being rolled out.
-pub(super) fn new_pods<'a>(world: &'a World, w: &Workload) -> Vec<&'a Pod> {
+fn new_pods<'a>(world: &'a World, w: &Workload, baseline: &Baseline) -> Vec<&'a Pod> {
     if w.kind != Kind::Deployment {
         return world
             .pods_of(&w.meta.uid)
@@ -122,15 +203,15 @@ pub(super) fn new_pods<'a>(world: &'a World, w: &Workload) -> Vec<&'a Pod> {
             })
             .collect();
     }
-    let newest = world.replica_sets_of(&w.meta.uid).map(|(_, rs)| rs).max_by_key(|rs| rs.revision);
+    let newest = newest(world, w).filter(|rs| Some(&rs.meta.uid) != baseline.left.as_ref());
     newest.map_or_else(Vec::new, |rs| world.pods_of(&rs.meta.uid).map(|(_, p)| p).collect())
 }
 
-/// A pod of the new revision that fails for a reason its status proves.
-fn trouble(world: &World, w: &Workload) -> Option<(String, Match)> {
-    new_pods(world, w)
+/// A pod that was made since, of the new revision, and fails for a reason its status proves.
+fn trouble(world: &World, w: &Workload, baseline: &Baseline) -> Option<(String, Match)> {
+    new_pods(world, w, baseline)
         .into_iter()
-        .filter(|p| p.meta.deleting.is_none())
+        .filter(|p| p.meta.deleting.is_none() && !baseline.pods.contains(&p.meta.uid))
         .find_map(|p| status::pod(p).map(|(_, clue)| (p.meta.name.to_string(), clue)))
 }
 

@@ -1,20 +1,24 @@
 //! One remedy under way: what it needs next, what it learned, where it stands. No I/O and no clock of its own.
 //!
 //! The action itself is a future over a [`Cx`]; polling it takes no runtime. Every await is one of: an answer to a
-//! [`Need`], a fact to appear in the World, or a point in time.
+//! [`Need`], a fact to appear in the World, or a point in time. A plan that becomes stale while the operator reads it
+//! is made again: the run drops the future and starts the action from its beginning.
 
-use std::collections::{BTreeMap, HashMap};
-use std::future::{Future, poll_fn};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use super::catalogue::Action;
+use super::cx::Cx;
 use super::files::{FileDone, FileOp};
 use super::journal::Entry;
-use super::plan::{ChangedObject, Guard, Impact, LocalFile, Outcome, Report, RequestLine, Severity, Stage};
+use super::plan::{Impact, Outcome, Report, Severity, Stage};
+use super::stale::Planned;
 use crate::world::ask::{Answer, Call, Exec, ExecOutput, Verb};
-use crate::world::{ObjectRef, Text, Time, World};
+use crate::world::{ObjectRef, Text, Time, Uid, World};
 
 /// An action's options by name, as typed after `--`.
 pub type Params = BTreeMap<String, String>;
@@ -64,6 +68,10 @@ pub struct Options {
     pub context: String,
     /// The flags that lead kubectl to the same cluster, for the command that is shown.
     pub kubectl: Vec<String>,
+    /// The run's id in the journal, from [`run_id`](super::journal::run_id).
+    pub id: String,
+    /// The object the operator chose. `None`: whichever has the name when the plan is made.
+    pub uid: Option<Uid>,
 }
 
 /// How far a long run got.
@@ -91,99 +99,148 @@ pub(super) enum Stop {
     Planned,
     Refused(String),
     Failed(String),
+    /// The operator stopped it.
     Cancelled,
+    /// What the plan was made from changed before the operator said yes.
+    Stale,
+}
+
+/// How urgently a run is stopped.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(super) enum Halt {
+    #[default]
+    No,
+    /// After the write, command or file that is under way.
+    AfterStep,
+    /// Without waiting for what is under way; clean-up is still done.
+    Now,
 }
 
 pub(super) type Job = Pin<Box<dyn Future<Output = Result<Done, Stop>> + Send>>;
 
-type Look = Box<dyn FnMut(&World, Time) -> bool + Send>;
+pub(super) type Look = Box<dyn FnMut(&World, Time) -> bool + Send>;
 
-struct Shared {
-    report: Report,
-    stage: Stage,
-    progress: Progress,
-    options: Options,
-    params: Params,
-    now: Time,
-    next: NeedId,
-    needs: Vec<(NeedId, Need)>,
-    replies: HashMap<NeedId, Reply>,
-    looks: Vec<(NeedId, Look)>,
-    looked: std::collections::HashSet<NeedId>,
-    wakes: Vec<Time>,
-    cancelled: bool,
-    /// An answer or a cancel came since the last poll.
-    stirred: bool,
+pub(super) struct Shared {
+    pub report: Report,
+    pub stage: Stage,
+    pub progress: Progress,
+    pub options: Options,
+    pub params: Params,
+    /// What the plan is made from; `None` until the object was read.
+    pub planned: Option<Planned>,
+    /// The plan before this one, where that became stale.
+    pub before: Option<Report>,
+    /// The question that waits for the operator.
+    pub question: Option<NeedId>,
+    pub now: Time,
+    pub next: NeedId,
+    pub needs: Vec<(NeedId, Need)>,
+    pub replies: HashMap<NeedId, Reply>,
+    pub looks: Vec<(NeedId, Look)>,
+    pub looked: HashSet<NeedId>,
+    pub wakes: Vec<Time>,
+    pub halt: Halt,
+    /// An answer or a stop came since the last poll.
+    pub stirred: bool,
     /// A write other than a dry run was accepted.
-    applied: bool,
-    /// Nobody can say which cluster this is.
-    unverified: bool,
+    pub applied: bool,
+    /// Why nobody can say which cluster this is, where nobody can.
+    pub unverified: Option<String>,
 }
 
 /// One remedy under way.
 pub struct Run {
     shared: Arc<Mutex<Shared>>,
+    action: &'static Action,
+    target: ObjectRef,
     job: Option<Job>,
     started: Option<Time>,
     /// The last journal entry is still to be written.
     closing: Option<NeedId>,
 }
 
-/// An action's view of its run.
-#[derive(Clone)]
-pub(super) struct Cx {
-    shared: Arc<Mutex<Shared>>,
-    /// Clean-up goes on after a cancel.
-    stubborn: bool,
-}
-
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+pub(super) fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     // A panic while it is held cannot leave it half written in a way that matters: every write is one assignment.
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Run {
     /// # Errors
-    /// A sentence about what was typed: no such action, not for this kind, an option missing or malformed.
-    pub fn new(action: &str, target: ObjectRef, params: Params, options: Options) -> Result<Run, String> {
-        let spec = super::catalogue::action(action)
-            .ok_or_else(|| format!("there is no action {action:?}; `khud do --list` names them"))?;
-        spec.check(&target, &params)?;
-        let mut report = Report::new(action, target.clone());
-        let command = super::catalogue::kubectl(action, &target, &params);
-        report.plan.kubectl = super::kubectl::aimed(&command, &options.kubectl);
+    /// A sentence about what was typed: not for this kind, an option missing or malformed.
+    pub fn new(
+        action: &'static Action,
+        target: ObjectRef,
+        params: Params,
+        options: Options,
+    ) -> Result<Run, String> {
+        action.check(&target, &params)?;
         let shared = Arc::new(Mutex::new(Shared {
-            report,
+            report: Report::new(action.name, target.clone()),
             stage: Stage::Planning,
             progress: Progress::default(),
             options,
-            params: params.clone(),
+            params,
+            planned: None,
+            before: None,
+            question: None,
             now: Time::default(),
             next: 0,
             needs: Vec::new(),
             replies: HashMap::new(),
             looks: Vec::new(),
-            looked: std::collections::HashSet::new(),
+            looked: HashSet::new(),
             wakes: Vec::new(),
-            cancelled: false,
+            halt: Halt::No,
             stirred: false,
             applied: false,
-            unverified: false,
+            unverified: None,
         }));
-        let cx = Cx { shared: shared.clone(), stubborn: false };
-        let job = (spec.start)(cx, target, params)?;
-        Ok(Run { shared, job: Some(job), started: None, closing: None })
+        let mut run = Run { shared, action, target, job: None, started: None, closing: None };
+        run.plan()?;
+        Ok(run)
+    }
+
+    /// Starts the action from its beginning.
+    fn plan(&mut self) -> Result<(), String> {
+        let params = {
+            let mut s = lock(&self.shared);
+            let command = super::catalogue::kubectl(self.action.name, &self.target, &s.params);
+            s.report.plan.kubectl = super::kubectl::aimed(&command, &s.options.kubectl);
+            if let Some(why) = s.unverified.clone() {
+                s.report.plan.impact.push(unverified(why));
+            }
+            s.params.clone()
+        };
+        self.job = Some((self.action.start)(Cx::new(self.shared.clone()), self.target.clone(), params)?);
+        Ok(())
+    }
+
+    /// Makes the plan again: the old one is kept to show the difference. What was sent so far, dry runs, stays listed.
+    fn plan_again(&mut self) -> Result<(), String> {
+        self.job = None;
+        {
+            let mut s = lock(&self.shared);
+            let mut report = Report::new(self.action.name, self.target.clone());
+            report.requests.clone_from(&s.report.requests);
+            let old = std::mem::replace(&mut s.report, report);
+            s.before = Some(old);
+            s.stage = Stage::Planning;
+            s.progress = Progress::default();
+            (s.planned, s.question) = (None, None);
+            s.looks.clear();
+            s.looked.clear();
+            s.replies.clear();
+            // A need that was not handed out yet is nobody's any more.
+            s.needs.clear();
+        }
+        self.plan()
     }
 
     /// Says in the plan, and in the question of a destructive one, why nobody can tell which cluster this is.
     pub fn unverified(&mut self, why: &str) {
         let mut s = lock(&self.shared);
-        s.unverified = true;
-        s.report.plan.impact.push(Impact {
-            what: "cluster identity not verified".to_owned(),
-            severity: Severity::Warning,
-            detail: why.to_owned(),
-        });
+        s.unverified = Some(why.to_owned());
+        s.report.plan.impact.push(unverified(why.to_owned()));
     }
 
     /// Moves on as far as the World, the time and the answers so far allow; returns what is newly needed.
@@ -202,6 +259,13 @@ impl Run {
             let result = job.as_mut().poll(&mut waker);
             if let Poll::Ready(result) = result {
                 self.job = None;
+                let result = match result {
+                    Err(Stop::Stale) => match self.plan_again() {
+                        Ok(()) => continue,
+                        Err(why) => Err(Stop::Refused(why)),
+                    },
+                    result => result,
+                };
                 self.close(result, started, now);
                 break;
             }
@@ -224,9 +288,12 @@ impl Run {
         }
         let mut s = lock(&self.shared);
         if let Some(id) = self.closing
-            && s.replies.remove(&id).is_some()
+            && let Some(reply) = s.replies.remove(&id)
         {
             self.closing = None;
+            if let Reply::Journal(Err(why)) = reply {
+                s.report.reason.push_str(&format!("; the end is not in the journal: {why}"));
+            }
         }
         std::mem::take(&mut s.needs)
     }
@@ -238,11 +305,30 @@ impl Run {
         s.stirred = true;
     }
 
-    /// Stops it: nothing new is sent except clean-up. Poll until [`Run::done`].
+    /// Stops it after the step that is under way: nothing new is sent except clean-up. Poll until [`Run::done`].
+    pub fn stop(&mut self) {
+        self.halt(Halt::AfterStep);
+    }
+
+    /// Stops it without waiting for an answer to what was sent; clean-up is still done. Poll until [`Run::done`].
     pub fn cancel(&mut self) {
+        self.halt(Halt::Now);
+    }
+
+    fn halt(&mut self, halt: Halt) {
         let mut s = lock(&self.shared);
-        s.cancelled = true;
+        s.halt = s.halt.max(halt);
         s.stirred = true;
+    }
+
+    /// Whether it was asked to stop.
+    pub fn stopping(&self) -> bool {
+        lock(&self.shared).halt > Halt::No
+    }
+
+    /// The question that waits for the operator. A question that was asked before and is not this one is withdrawn.
+    pub fn question(&self) -> Option<NeedId> {
+        lock(&self.shared).question
     }
 
     /// The next time it wants to be polled though nothing happened in the World; at once after an answer or a cancel.
@@ -253,6 +339,15 @@ impl Run {
 
     pub fn done(&self) -> bool {
         self.job.is_none() && self.closing.is_none()
+    }
+
+    /// The options it was given.
+    pub fn params(&self) -> Params {
+        lock(&self.shared).params.clone()
+    }
+
+    pub fn action(&self) -> &'static Action {
+        self.action
     }
 
     pub fn stage(&self) -> Stage {
@@ -286,11 +381,16 @@ impl Run {
             Err(Stop::Planned) => (None, "dry run: nothing was changed".to_owned()),
             Err(Stop::Refused(reason)) => (Some(Outcome::Refused), reason),
             Err(Stop::Failed(reason)) => (Some(Outcome::Failed), reason),
-            Err(Stop::Cancelled) if applied => (
-                Some(Outcome::Applied),
-                "stopped; what was sent stands and its result was not seen".to_owned(),
-            ),
-            Err(Stop::Cancelled) => {
+            Err(Stop::Cancelled) if applied => {
+                let at = &s.progress.line;
+                let at = if at.is_empty() { String::new() } else { format!(" at: {at}") };
+                (
+                    Some(Outcome::Applied),
+                    format!("stopped{at}; what was sent stands and its result was not seen"),
+                )
+            }
+            // A stale plan is made again and never ends a run.
+            Err(Stop::Cancelled | Stop::Stale) => {
                 (Some(Outcome::Refused), "stopped by the operator; nothing was changed".to_owned())
             }
         };
@@ -298,11 +398,12 @@ impl Run {
         s.report.reason = reason;
         s.report.took_ms = u64::try_from(now.0 - started.0).unwrap_or(0);
         s.stage = Stage::Done;
+        s.question = None;
         s.looks.clear();
         s.wakes.clear();
         // A plan that was only looked at changed nothing and is no entry.
         if outcome.is_some() {
-            let entry = Entry::ended(&s.report, &s.params, &s.options.context, now);
+            let entry = Entry::ended(&s.report, &s.params, &s.options, now);
             let id = s.next;
             s.next += 1;
             s.needs.push((id, Need::Journal(Box::new(entry))));
@@ -318,283 +419,12 @@ impl std::fmt::Debug for Run {
     }
 }
 
-impl Cx {
-    fn s(&self) -> MutexGuard<'_, Shared> {
-        lock(&self.shared)
-    }
-
-    pub fn options(&self) -> Options {
-        self.s().options.clone()
-    }
-
-    pub fn now(&self) -> Time {
-        self.s().now
-    }
-
-    /// The same run, deaf to a cancel: for clean-up.
-    pub fn stubborn(&self) -> Cx {
-        Cx { shared: self.shared.clone(), stubborn: true }
-    }
-
-    pub fn stage(&self, stage: Stage) {
-        self.s().stage = stage;
-    }
-
-    pub fn progress(&self, progress: Progress) {
-        self.s().progress = progress;
-    }
-
-    pub fn impact(&self, what: impl Into<String>, severity: Severity, detail: impl Into<String>) {
-        self.s().report.plan.impact.push(Impact { what: what.into(), severity, detail: detail.into() });
-    }
-
-    pub fn change(&self, object: ObjectRef, diff: String) {
-        let mut s = self.s();
-        // The server's dry run replaces khud's own reckoning.
-        s.report.plan.changes.retain(|c| c.object != object);
-        s.report.plan.changes.push(ChangedObject { object, diff });
-    }
-
-    pub fn kubectl(&self, command: String) {
-        let mut s = self.s();
-        s.report.plan.kubectl = super::kubectl::aimed(&command, &s.options.kubectl);
-    }
-
-    pub fn guard(&self, check: &str, ok: bool, reason: impl Into<String>) {
-        self.s().report.guard.push(Guard { check: check.to_owned(), ok, reason: reason.into() });
-    }
-
-    pub fn file(&self, file: LocalFile) {
-        self.s().report.files.push(file);
-    }
-
-    pub fn refusals(&self) -> Vec<String> {
-        self.s().report.refusals().map(|g| g.reason.clone()).collect()
-    }
-
-    async fn need(&self, need: Need) -> Result<Reply, Stop> {
-        if self.s().cancelled && !self.stubborn {
-            return Err(Stop::Cancelled);
-        }
-        let id = {
-            let mut s = self.s();
-            let id = s.next;
-            s.next += 1;
-            s.needs.push((id, need));
-            id
-        };
-        poll_fn(|_| {
-            let mut s = self.s();
-            if let Some(reply) = s.replies.remove(&id) {
-                return Poll::Ready(Ok(reply));
-            }
-            if s.cancelled && !self.stubborn {
-                return Poll::Ready(Err(Stop::Cancelled));
-            }
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// Waits until `look` finds what it looks for, `deadline` passes (`None`) or the operator stops the run.
-    pub async fn until<T, F>(&self, deadline: Option<Time>, mut look: F) -> Result<Option<T>, Stop>
-    where
-        T: Send + 'static,
-        F: FnMut(&World, Time) -> Option<T> + Send + 'static,
-    {
-        let found: Arc<Mutex<Option<T>>> = Arc::new(Mutex::new(None));
-        let put = found.clone();
-        let id = {
-            let mut s = self.s();
-            let id = s.next;
-            s.next += 1;
-            let look: Look = Box::new(move |world, now| {
-                let hit = look(world, now);
-                let is = hit.is_some();
-                if is {
-                    *put.lock().unwrap_or_else(PoisonError::into_inner) = hit;
-                }
-                is
-            });
-            s.looks.push((id, look));
-            id
-        };
-        poll_fn(|_| {
-            let mut s = self.s();
-            if s.looked.remove(&id) {
-                return Poll::Ready(Ok(found.lock().unwrap_or_else(PoisonError::into_inner).take()));
-            }
-            let over = deadline.is_some_and(|d| s.now >= d);
-            if (s.cancelled && !self.stubborn) || over {
-                s.looks.retain(|(i, _)| *i != id);
-                return Poll::Ready(if over { Ok(None) } else { Err(Stop::Cancelled) });
-            }
-            if let Some(deadline) = deadline {
-                s.wakes.push(deadline);
-            }
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// Looks at the World as it is.
-    pub async fn look<T, F>(&self, look: F) -> Result<T, Stop>
-    where
-        T: Send + 'static,
-        F: FnOnce(&World, Time) -> T + Send + 'static,
-    {
-        let mut once = Some(look);
-        let found = self.until(None, move |world, now| once.take().map(|f| f(world, now))).await?;
-        found.ok_or(Stop::Cancelled)
-    }
-
-    pub async fn sleep(&self, d: Duration) -> Result<(), Stop> {
-        let deadline = self.now().plus(d);
-        self.until(Some(deadline), |_, _| None::<()>).await.map(|_| ())
-    }
-
-    /// Sends a read and gives back what came, whatever its status.
-    pub async fn call(&self, call: Call) -> Result<Answer, Stop> {
-        let what = format!("{} {}", call.verb.as_str(), call.path);
-        match self.need(Need::Call(call)).await? {
-            Reply::Call(Ok(answer)) => Ok(answer),
-            Reply::Call(Err(why)) => Err(Stop::Failed(format!("{what} got no answer: {why}"))),
-            other => Err(wrong(&what, &other)),
-        }
-    }
-
-    /// GET that must succeed.
-    pub async fn get(&self, path: String) -> Result<serde_json::Value, Stop> {
-        let answer = self.call(Call::get(path.clone())).await?;
-        if answer.ok() {
-            return Ok(answer.body);
-        }
-        Err(Stop::Failed(format!("GET {path} was answered {}: {}", answer.status, answer.message())))
-    }
-
-    /// Sends a write, notes it among the requests and gives back what came, whatever its status.
-    pub async fn send(&self, call: Call, dry_run: bool) -> Result<Answer, Stop> {
-        let (verb, path) = (call.verb.as_str().to_owned(), call.path.clone());
-        let unsent = self.s().cancelled && !self.stubborn;
-        let result = self.call(call).await;
-        let status = result.as_ref().map_or(0, |a| a.status);
-        let mut s = self.s();
-        s.report.requests.push(RequestLine { verb, path, dry_run, status });
-        s.applied |= !dry_run
-            && match &result {
-                Ok(answer) => answer.ok(),
-                // Stopped before the answer came: the server may well have done it.
-                Err(Stop::Cancelled) => !unsent,
-                Err(_) => false,
-            };
-        drop(s);
-        result
-    }
-
-    /// The server's dry run of a write. A refusal there ends the run: nothing was changed.
-    pub async fn dry_run(&self, call: &Call) -> Result<serde_json::Value, Stop> {
-        self.stage(Stage::DryRun);
-        let mut dry = call.clone();
-        dry.path.push(if dry.path.contains('?') { '&' } else { '?' });
-        dry.path.push_str("dryRun=All");
-        let answer = self.send(dry, true).await?;
-        if answer.ok() {
-            return Ok(answer.body);
-        }
-        Err(Stop::Refused(format!(
-            "the dry run was answered {}: {}; nothing was changed",
-            answer.status,
-            answer.message()
-        )))
-    }
-
-    /// Refuses if a guard said no; stops here for `--dry-run`; else asks, and goes on only after a yes.
-    pub async fn confirm(&self, question: String, typed: Option<Text>) -> Result<(), Stop> {
-        self.cleared()?;
-        if self.options().dry_run {
-            return Err(Stop::Planned);
-        }
-        self.stage(Stage::Confirming);
-        let question = match self.s().unverified && typed.is_some() {
-            true => format!("{question} The cluster's identity is not verified."),
-            false => question,
-        };
-        match self.need(Need::Confirm(Confirm { question, typed })).await? {
-            Reply::Confirm(true) => {}
-            Reply::Confirm(false) => {
-                return Err(Stop::Refused("not confirmed; nothing was changed".to_owned()));
-            }
-            other => return Err(wrong("the question", &other)),
-        }
-        self.stage(Stage::Applying);
-        // Written before the first request, so that a crash in between leaves a trace.
-        let entry = {
-            let s = self.s();
-            Entry::begun(&s.report, &s.params, &s.options.context, s.now)
-        };
-        match self.need(Need::Journal(Box::new(entry))).await? {
-            Reply::Journal(Err(why)) => self.impact("journal", Severity::Warning, why),
-            Reply::Journal(Ok(())) => {}
-            other => return Err(wrong("the journal", &other)),
-        }
-        Ok(())
-    }
-
-    /// Ends the run where a guard said no.
-    pub fn cleared(&self) -> Result<(), Stop> {
-        let refusals = self.refusals();
-        if refusals.is_empty() { Ok(()) } else { Err(Stop::Refused(refusals.join("; "))) }
-    }
-
-    /// Sends a write for real. Anything but success ends the run.
-    pub async fn apply(&self, call: Call) -> Result<serde_json::Value, Stop> {
-        self.stage(Stage::Applying);
-        let what = format!("{} {}", call.verb.as_str(), call.path);
-        let answer = self.send(call, false).await?;
-        if answer.ok() {
-            return Ok(answer.body);
-        }
-        let hint = match answer.status {
-            409 | 422 => "; it changed in the meantime or is not valid, plan again",
-            403 => "; you are not allowed to",
-            _ => "",
-        };
-        Err(Stop::Failed(format!("{what} was answered {}: {}{hint}", answer.status, answer.message())))
-    }
-
-    /// Runs a command in a container. `Err` where it could not be run at all.
-    pub async fn exec(&self, exec: Exec) -> Result<Result<ExecOutput, String>, Stop> {
-        match self.need(Need::Exec(exec)).await? {
-            Reply::Exec(result) => Ok(result),
-            other => Err(wrong("the command", &other)),
-        }
-    }
-
-    /// Notes a command among the requests: exec is a connection that is upgraded.
-    pub fn note_exec(&self, exec: &Exec, status: u16) {
-        let path = format!(
-            "/api/v1/namespaces/{}/pods/{}/exec?container={}&command={}",
-            exec.namespace,
-            exec.pod,
-            exec.container,
-            exec.command.join("&command=")
-        );
-        let mut s = self.s();
-        s.report.requests.push(RequestLine { verb: "GET".into(), path, dry_run: false, status });
-        if status == 101 {
-            s.applied = true;
-        }
-    }
-
-    pub async fn local(&self, op: FileOp) -> Result<FileDone, Stop> {
-        match self.need(Need::File(op)).await? {
-            Reply::File(result) => result.map_err(Stop::Failed),
-            other => Err(wrong("the local file", &other)),
-        }
-    }
+fn unverified(why: String) -> Impact {
+    Impact { what: "cluster identity not verified".to_owned(), severity: Severity::Warning, detail: why }
 }
 
-fn wrong(what: &str, reply: &Reply) -> Stop {
+/// The answer to a need was of another kind.
+pub(super) fn wrong(what: &str, reply: &Reply) -> Stop {
     let kind = match reply {
         Reply::Call(_) => "a response",
         Reply::Exec(_) => "a command's output",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Action;
+use super::forecast::takes_pods;
 use super::plan::{Impact, Severity};
 use crate::world::{Node, ObjectRef, Pod, World};
 
@@ -64,7 +65,7 @@ fn all_ready(world: &World, workload: &ObjectRef) -> usize {
 
 /// How many nodes go on taking pods.
 fn capacity(world: &World, targets: &[ObjectRef]) -> Option<Impact> {
-    let taking = |n: &&Node| !n.unschedulable;
+    let taking = |n: &&Node| takes_pods(n);
     let all = world.nodes.values().filter(taking).count();
     let leave = targets.iter().filter_map(|t| world.nodes.find("", &t.name)).filter(taking).count();
     let left = all - leave;

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::cx::Cx;
 use super::diff;
 use super::guard::Permission;
 use super::plan::{Severity, Stage};
-use super::rollout;
-use super::run::{Cx, Done, Job, Params, STRATEGIC, Stop, patch};
+use super::rollout::{self, Baseline};
+use super::run::{Done, Job, Params, STRATEGIC, Stop, patch};
 use crate::world::ObjectRef;
 use crate::world::ask::{Call, Verb};
 
@@ -57,16 +58,17 @@ async fn change(
     object: &Value,
     body: Value,
     question: String,
-) -> Result<Value, Stop> {
+) -> Result<(Value, Baseline), Stop> {
     cx.change(target.clone(), diff::unified(&diff::essence(object), &diff::essence(&merged(object, &body))));
     cx.warn_of_owner(object);
     cx.guards(&[Permission::on("patch", target)]).await?;
     cx.cleared()?;
-    let call = patch(target, STRATEGIC, body);
+    let call = patch(target, STRATEGIC, cx.pinned(body));
     let after = cx.dry_run(&call).await?;
     cx.change(target.clone(), diff::unified(&diff::essence(object), &diff::essence(&after)));
     cx.confirm(question, None).await?;
-    cx.apply(call).await
+    let baseline = Baseline::take(cx, target).await?;
+    Ok((cx.apply(call).await?, baseline))
 }
 
 fn generation(object: &Value) -> i64 {
@@ -82,7 +84,7 @@ fn replaced(cx: &Cx, object: &Value) {
 
 pub(super) fn restart(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String> {
     Ok(Box::pin(async move {
-        let object = cx.get(target.path()).await?;
+        let object = cx.target(&target).await?;
         if object["spec"]["paused"].as_bool() == Some(true) {
             return Err(Stop::Refused(format!("{target} is paused; resume it first")));
         }
@@ -91,8 +93,9 @@ pub(super) fn restart(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, Strin
         let at = crate::world::Time(at * 1000).to_string();
         let body = json!({"spec": {"template": {"metadata": {"annotations": {
             "kubectl.kubernetes.io/restartedAt": at}}}}});
-        let done = change(&cx, &target, &object, body, format!("Restart all pods of {target}?")).await?;
-        rollout::watch(&cx, &target, generation(&done)).await
+        let (done, baseline) =
+            change(&cx, &target, &object, body, format!("Restart all pods of {target}?")).await?;
+        rollout::watch(&cx, &target, generation(&done), baseline).await
     }))
 }
 
@@ -106,7 +109,7 @@ pub(super) fn resume(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String
 
 async fn set_paused(cx: Cx, target: ObjectRef, wanted: bool) -> Result<Done, Stop> {
     let word = if wanted { "pause" } else { "resume" };
-    let object = cx.get(target.path()).await?;
+    let object = cx.target(&target).await?;
     if (object["spec"]["paused"].as_bool() == Some(true)) == wanted {
         return Ok(Done::Verified(format!("{target} is already {word}d; nothing was sent")));
     }
@@ -147,7 +150,7 @@ pub(super) fn scale(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, St
         .and_then(|r| r.parse().ok())
         .ok_or_else(|| "scale needs --replicas N, a number of pods".to_owned())?;
     Ok(Box::pin(async move {
-        let object = cx.get(target.path()).await?;
+        let object = cx.target(&target).await?;
         let have = object["spec"]["replicas"].as_u64().unwrap_or(1);
         if have == u64::from(wanted) {
             return Ok(Done::Verified(format!("{target} already wants {wanted} replicas; nothing was sent")));
@@ -190,11 +193,12 @@ pub(super) fn scale(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, St
             verb: Verb::Patch,
             path: format!("{}/scale", target.path()),
             content_type: "application/merge-patch+json".into(),
-            body: Some(json!({"spec": {"replicas": wanted}})),
+            body: Some(cx.pinned(json!({"spec": {"replicas": wanted}}))),
         };
         cx.dry_run(&call).await?;
         let typed = (wanted == 0).then(|| target.name.clone());
         cx.confirm(format!("Scale {target} from {have} to {wanted}?"), typed).await?;
+        let baseline = Baseline::take(&cx, &target).await?;
         cx.apply(call).await?;
         cx.stage(Stage::Watching);
         let wl = target.clone();
@@ -207,7 +211,7 @@ pub(super) fn scale(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, St
             })
             .await?;
         match taken {
-            Some(generation) => rollout::watch(&cx, &target, generation).await,
+            Some(generation) => rollout::watch(&cx, &target, generation, baseline.scaled()).await,
             None => Ok(Done::Applied(format!(
                 "accepted, but the watch has not shown {target} wanting {wanted} pods"
             ))),
@@ -231,7 +235,7 @@ pub(super) fn set_image(cx: Cx, target: ObjectRef, params: Params) -> Result<Job
     }
     Ok(Box::pin(async move {
         let words: Vec<String> = images.iter().map(|(c, i)| format!("{c}={i}")).collect();
-        let object = cx.get(target.path()).await?;
+        let object = cx.target(&target).await?;
         let pod = &object["spec"]["template"]["spec"];
         let names = |list: &str| -> Vec<String> {
             let items = pod[list].as_array().into_iter().flatten();
@@ -269,9 +273,9 @@ pub(super) fn set_image(cx: Cx, target: ObjectRef, params: Params) -> Result<Job
                 words.join(" ")
             )));
         }
-        let done =
+        let (done, baseline) =
             change(&cx, &target, &object, body, format!("Set {} in {target}?", words.join(" "))).await?;
-        rollout::watch(&cx, &target, generation(&done)).await
+        rollout::watch(&cx, &target, generation(&done), baseline).await
     }))
 }
 

@@ -36,7 +36,7 @@ pub fn draw(p: &mut Painter<'_>, batch: &Batch, body: Rect) -> Option<Position> 
             (format!("Over. {}.", batch.summary()), scope, "esc closes")
         }
         _ => {
-            let keys = "esc leaves it running   ctrl-c stops all of it";
+            let keys = "esc leaves it running   ctrl-c stops all of it after the steps under way";
             (format!("Going. {}.", batch.summary()), "notice", keys)
         }
     };

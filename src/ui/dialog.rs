@@ -5,14 +5,52 @@ use ratatui::layout::{Position, Rect};
 use super::batch;
 use super::paint::Painter;
 use crate::app::core::model::{Dialog, Model};
+use crate::app::dialogs::leave::{Choice, Leave};
 use crate::app::dialogs::menu::Menu;
-use crate::app::dialogs::runs::{ActiveRun, Form};
+use crate::app::dialogs::runs::{self, ActiveRun, Form};
 use crate::remedy::plan::{Guard, Impact, Outcome, Severity, Stage};
+use crate::term::SMALLEST;
 use crate::term::clean::wrap;
+
+/// Whether the dialog's question, field and buttons, or at least one of its choices, can be seen in this body.
+pub fn shown(model: &Model, body: Rect) -> bool {
+    let lines = Lines::within(body);
+    let rows =
+        |question: &str, wanted: bool| wrap(question, lines.width).len() as u16 + 2 + u16::from(wanted);
+    // The frame, and a line of what is asked about.
+    let needed = 3 + match &model.dialog {
+        None => return true,
+        Some(Dialog::Menu(_)) => 3,
+        Some(Dialog::OtherCluster(_)) => rows(START_OVER, false),
+        Some(Dialog::Leave(_)) => leave_lines(model).len() as u16 + Choice::ALL.len() as u16 + 2,
+        Some(Dialog::Plan(id)) => match model.runs.iter().find(|r| r.id == *id) {
+            Some(active) => active.question.as_ref().map_or(3, |(_, q)| rows(&q.question, q.typed.is_some())),
+            None => 0,
+        },
+        Some(Dialog::Batch(id)) => match model.batches.iter().find(|b| b.id == *id) {
+            Some(batch) => batch.question().map_or(3, |q| rows(&q, batch.wanted().is_some())),
+            None => 0,
+        },
+    };
+    body.height >= needed && body.width >= SMALLEST.0
+}
 
 /// Draws the dialog, if one is open, and returns where the cursor stands in it.
 pub fn draw(p: &mut Painter<'_>, model: &Model, body: Rect) -> Option<Position> {
+    if !shown(model, body) {
+        let text = "A dialog is open and does not fit: enlarge the terminal. No key reaches it before.";
+        for (i, line) in wrap(text, body.width.into()).iter().take(body.height.into()).enumerate() {
+            let y = body.y + i as u16;
+            p.clear(Rect { y, height: 1, ..body }, "dialog");
+            p.put(body.x, y, body.width, line, "error");
+        }
+        return None;
+    }
     match model.dialog.as_ref()? {
+        Dialog::Leave(l) => {
+            leave(p, model, *l, body);
+            None
+        }
         Dialog::Menu(m) => {
             menu(p, model, m, body);
             None
@@ -21,6 +59,36 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, body: Rect) -> Option<Position> 
         Dialog::OtherCluster(form) => other_cluster(p, model, form, body),
         Dialog::Batch(id) => batch::draw(p, model.batches.iter().find(|b| b.id == *id)?, body),
     }
+}
+
+/// What is under way, a line each.
+fn leave_lines(model: &Model) -> Vec<String> {
+    let line = |(name, done, total): (&str, u64, u64)| match total {
+        0 => format!("{name} is under way"),
+        _ => format!("{name} is under way: {done} of {total}"),
+    };
+    runs::running(model).into_iter().map(line).collect()
+}
+
+fn leave(p: &mut Painter<'_>, model: &Model, leave: Leave, body: Rect) {
+    let lines = leave_lines(model);
+    let height = lines.len() as u16 + Choice::ALL.len() as u16 + 4;
+    let inside = frame(p, body, 84, height, "Leave khud?", false);
+    let mut y = inside.y;
+    for line in &lines {
+        p.put(inside.x, y, inside.width, line, "dialog");
+        y += 1;
+    }
+    y += 1;
+    for (i, choice) in Choice::ALL.iter().enumerate() {
+        let scope = if i == leave.index { "dialog.selected" } else { "dialog" };
+        if i == leave.index {
+            p.tint(Rect { y, height: 1, ..inside }, "dialog.selected");
+        }
+        p.put(inside.x, y, inside.width, choice.about(), scope);
+        y += 1;
+    }
+    p.put(inside.x, y, inside.width, "up and down choose   enter takes it   esc stays", "text.dim");
 }
 
 /// A framed box in the middle of the body; returns its inside.
@@ -215,8 +283,11 @@ impl Ask<'_> {
             if self.form.go { ("dialog.button", "dialog.button.focus") } else { ("dialog.button.focus", go) };
         let used = p.put(x, y, 16, &format!("[ {} ]", self.buttons.0), cancel);
         let used = used + 2 + p.put(x + used + 2, y, 16, &format!("[ {} ]", self.buttons.1), go);
-        let mut keys = "tab chooses   enter presses".to_owned();
-        if !self.copies.is_empty() {
+        let mut keys = match self.form.control {
+            Some(_) => "space or enter changes it, the plan is made again   tab goes on".to_owned(),
+            None => "tab chooses   enter presses".to_owned(),
+        };
+        if self.form.control.is_none() && !self.copies.is_empty() {
             keys.push_str(&format!("   ctrl-y copies the {}", self.copies));
         }
         p.put(x + used + 3, y, width.saturating_sub(used + 3), &keys, "text.dim");
@@ -225,6 +296,8 @@ impl Ask<'_> {
 }
 
 /// Another cluster answers at the address: goes on with it only after a yes.
+const START_OVER: &str = "Forget the cluster before and start over with this one?";
+
 fn other_cluster(p: &mut Painter<'_>, model: &Model, form: &Form, body: Rect) -> Option<Position> {
     let (known, found) = model.cluster.other()?;
     let mut lines = Lines::within(body);
@@ -241,7 +314,7 @@ fn other_cluster(p: &mut Painter<'_>, model: &Model, form: &Form, body: Rect) ->
     let ask = Ask {
         title: ("Another cluster answers", true),
         lines,
-        question: "Forget the cluster before and start over with this one?",
+        question: START_OVER,
         wanted: None,
         form,
         buttons: ("Cancel", "Start over"),
@@ -254,6 +327,11 @@ fn plan(p: &mut Painter<'_>, active: &ActiveRun, body: Rect) -> Option<Position>
     let mut lines = Lines::within(body);
     let report = active.run.report();
     let progress = active.run.progress();
+    if let Some(difference) = &report.refreshed {
+        lines.put("Planned again: what it depends on changed while you read it.", "finding.warning");
+        lines.diff(difference);
+        lines.put(" ", "dialog");
+    }
     for change in &report.plan.changes {
         lines.put(&change.object.to_string(), "diff.header");
         lines.diff(&change.diff);
@@ -274,6 +352,24 @@ fn plan(p: &mut Painter<'_>, active: &ActiveRun, body: Rect) -> Option<Position>
     }
     for file in &report.files {
         lines.put(&format!("{}  {} bytes  sha256 {}", file.path, file.bytes, file.sha256), "success");
+    }
+    let controls = active.controls();
+    if !controls.is_empty() {
+        lines.put(" ", "dialog");
+    }
+    for (i, control) in controls.iter().enumerate() {
+        let focused = active.form.control == Some(i);
+        let sign = match (control.next.is_none(), control.value.is_some()) {
+            // A flag that is set, one that is not, and a value out of several.
+            (true, _) => "[x]",
+            (false, false) => "[ ]",
+            (false, true) => "<->",
+        };
+        let scope = if focused { "dialog.button.focus" } else { "dialog.button" };
+        lines.put(&format!("{sign} {}", control.label), scope);
+    }
+    for step in &report.next {
+        lines.put(&format!("enter plans what should follow: {} {}", step.action, step.target), "notice");
     }
     let title = (active.title.as_str(), active.dangerous);
     if let Some((_, question)) = &active.question {
@@ -303,7 +399,14 @@ fn plan(p: &mut Painter<'_>, active: &ActiveRun, body: Rect) -> Option<Position>
     if report.outcome.is_none() && progress.total > 0 {
         bar(p, foot, progress.done, progress.total);
     }
-    let keys = if active.told { "esc closes" } else { "esc leaves it running   ctrl-c stops it" };
+    let keys = match (active.told, active.run.stopping()) {
+        (true, _) if !controls.is_empty() => {
+            "esc closes   tab chooses an option, space changes it and plans again"
+        }
+        (true, _) => "esc closes",
+        (false, true) => "stopping after the step under way   ctrl-c does not wait for it",
+        (false, false) => "esc leaves it running   ctrl-c stops it after the step under way",
+    };
     p.put(foot.x, foot.bottom() - 1, foot.width, keys, "text.dim");
     None
 }

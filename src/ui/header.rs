@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use crate::app::core::model::Model;
+use crate::app::dialogs::runs;
 use crate::term::clean::{clean, fit_end, width};
 use crate::world::time::human;
 use crate::world::{Kind, StreamState};
@@ -132,6 +133,14 @@ fn parts(p: &Painter<'_>, model: &Model) -> Vec<Part> {
     // Clouds put where a cluster is before its name.
     let name = fit_end(&context, NAME);
     let mut out = vec![Part::new(100, first(&context, "read-only", &text), first(&name, "ro", &word))];
+
+    let running = runs::running(model);
+    if let Some((name, done, total)) = running.first() {
+        let sign = p.glyph("restart");
+        let far = if *total > 0 { format!(" {done}/{total}") } else { String::new() };
+        let more = if running.len() > 1 { format!(" +{}", running.len() - 1) } else { String::new() };
+        out.push(Part::same(98, vec![(format!("{sign} {name}{far}{more}"), "header.warn")]));
+    }
 
     if !model.namespaces.is_empty() {
         let names: Vec<&str> = model.namespaces.iter().map(|n| &**n).collect();

@@ -114,9 +114,11 @@ fn table_rows(area: Rect, presenting: bool) -> usize {
     usize::from(area.height.saturating_sub(2).div_ceil(height))
 }
 
-/// Tells the model how many rows each of its tables and lists shows, so that cursors stay in view.
+/// Tells the model how many rows each of its tables and lists shows, so that cursors stay in view, and whether its dialog
+/// can be seen.
 pub fn fit(model: &mut Model) {
     let layout = layout(model);
+    model.dialog_shown = super::dialog::shown(model, layout.body);
     model.overview.rows = (layout.panes.len() > 1).then_some(layout.body.height);
     let presenting = model.prefs.presentation;
     for (pane, area) in &layout.panes {

@@ -287,6 +287,81 @@ fn what_was_left_goes_on_and_what_is_stopped_says_what_may_have_happened() {
     held.sees("esc leaves it running");
     let effects = held.stage.ctrl('c');
     held.serve(effects);
+    held.sees("1 done and verified, 4 under way, 1 not begun");
+    assert_eq!(held.writes.len(), 4, "what was sent is waited for");
+    (0..4).for_each(|_| held.answer(200));
     held.sees("Over. 1 done and verified, 4 applied, not verified, 1 not begun.");
     held.sees("applied, not verified: stopped; what was sent stands and");
+}
+
+/// A deletion that is planned, with the words typed that release it.
+fn one_planned() -> (Held, String) {
+    let (mut held, names) = pods();
+    held.press("ax");
+    held.sees(&format!("Type {} to go ahead", names[0]));
+    held.press(&names[0]);
+    (held, names[0].clone())
+}
+
+#[test]
+fn what_cannot_be_seen_takes_no_keys() {
+    let (mut held, _) = one_planned();
+    // The terminal shrinks: nothing of the plan can be read, and nothing is pressed.
+    update(&mut held.stage.model, Msg::Resize(30, 8));
+    held.press("\t\r\r");
+    assert!(held.writes.is_empty(), "{:?}", held.writes);
+    // Between the change of size and the next frame nobody knows what is on the screen.
+    update(&mut held.stage.model, Msg::Resize(120, 40));
+    let enter = crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Enter);
+    assert!(update(&mut held.stage.model, Msg::Key(enter)).is_empty());
+    assert!(held.writes.is_empty(), "{:?}", held.writes);
+    // Seen again it is as it was left.
+    held.sees("[ Cancel ]");
+    held.press("\r");
+    assert_eq!(held.writes.len(), 1);
+}
+
+#[test]
+fn leaving_asks_what_becomes_of_what_is_under_way() {
+    let (mut held, name) = one_planned();
+    held.press("\r");
+    assert_eq!(held.writes.len(), 1);
+    held.press("\x1b");
+    held.sees("delete");
+    let quits = |effects: &[Effect]| effects.contains(&Effect::Quit);
+    let effects = held.stage.ctrl('c');
+    assert!(!quits(&effects));
+    held.sees("Leave khud?");
+    held.sees("delete is under way");
+    // Staying is the default.
+    let effects = held.stage.press("\r");
+    assert!(!quits(&effects));
+    assert!(held.stage.model.dialog.is_none());
+    // Stopping waits for the step and leaves then.
+    held.stage.ctrl('c');
+    held.stage.down();
+    let effects = held.stage.press("\r");
+    assert!(!quits(&effects), "the request is not answered yet");
+    let (run, id, _) = held.writes.remove(0);
+    let reply = Reply::Call(Ok(Answer { status: 200, body: json!({}) }));
+    let mut effects = update(&mut held.stage.model, Msg::Replied { run, id, reply });
+    let journal = effects
+        .iter()
+        .position(|e| matches!(e, Effect::Need { need, .. } if matches!(**need, Need::Journal(_))));
+    let Effect::Need { run, id, need } = effects.remove(journal.expect("the end goes into the journal"))
+    else {
+        panic!("a need")
+    };
+    let Need::Journal(entry) = *need else { panic!("an entry") };
+    assert_eq!((entry.event.as_str(), entry.outcome.as_str()), ("ended", "applied"), "{name}");
+    let effects = update(&mut held.stage.model, Msg::Replied { run, id, reply: Reply::Journal(Ok(())) });
+    assert!(quits(&effects), "{effects:?}");
+}
+
+#[test]
+fn a_plan_nobody_said_yes_to_does_not_hold_up_leaving() {
+    let (mut held, _) = one_planned();
+    held.press("\x1b");
+    let effects = held.stage.ctrl('c');
+    assert!(effects.contains(&Effect::Quit), "{effects:?}");
 }

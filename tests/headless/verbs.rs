@@ -107,6 +107,118 @@ fn a_rollback_to_a_revision_that_fails_too_is_applied_and_not_verified() {
     assert!(!back.1["reason"].as_str().unwrap().is_empty());
 }
 
+/// The terminal of `do` is closed while a drain waits for a budget: what was begun is written down with where it stopped.
+#[test]
+fn a_signal_ends_an_action_after_its_step_and_the_journal_says_where() {
+    let lab = Lab::start("healthy", 1.0);
+    // Pods that no budget speaks for yet, and then one that lets none of them go.
+    let store = lab.sim.store();
+    let budgets = store.list("poddisruptionbudgets.policy", None);
+    let place = |o: &Value| o["metadata"]["namespace"].as_str().unwrap_or("").to_owned();
+    let app = |p: &Value| p["metadata"]["labels"]["app"].as_str().map(str::to_owned);
+    let free = |p: &Value| {
+        let of_a_set = p["metadata"]["ownerReferences"][0]["kind"] == "ReplicaSet";
+        let spoken_for = |b: &Value| {
+            place(b) == place(p)
+                && b["spec"]["selector"]["matchLabels"]["app"] == p["metadata"]["labels"]["app"]
+        };
+        of_a_set && app(p).is_some() && !budgets.iter().any(|b| spoken_for(b))
+    };
+    let pods = store.list("pods", None);
+    let on = pods.iter().find(|p| free(p)).expect("a pod without a budget");
+    let node = on["spec"]["nodeName"].as_str().unwrap().to_owned();
+    let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+        "metadata": {"name": "all-of-it", "namespace": place(on)},
+        "spec": {"minAvailable": "100%", "selector": {"matchLabels": {"app": app(on)}}}});
+    store.create("poddisruptionbudgets.policy", &place(on), budget).unwrap();
+    let target = format!("node/{node}");
+    let args = ["do", "drain", &target, "--yes", "-o", "json", "--force", "--delete-emptydir-data"];
+    let mut child = lab.khud(&args).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let journal = || {
+        let output = lab.run(&["journal", "-o", "json"]);
+        serde_json::from_slice::<Vec<Value>>(&output.stdout).unwrap_or_default()
+    };
+    // The cordon is a step of its own; after it the drain waits for the budget.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !journal().iter().any(|e| e["event"] == "step") {
+        assert!(std::time::Instant::now() < deadline, "{:?}", journal());
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(3), "applied, and its result was not seen");
+    let entries = journal();
+    let begun = &entries[0];
+    let ended = entries.last().unwrap();
+    assert_eq!((&begun["event"], &ended["event"]), (&json!("begun"), &json!("ended")));
+    assert_eq!(begun["id"], ended["id"], "one run has one id");
+    assert_eq!(ended["outcome"], "applied");
+    let reason = ended["reason"].as_str().unwrap();
+    assert!(reason.starts_with("stopped by the operator: "), "{reason}");
+    assert!(reason.contains(&format!("node {node} stays cordoned")), "{reason}");
+    assert_eq!(store.get("nodes", "", &node).unwrap()["spec"]["unschedulable"], true);
+}
+
+/// Killed, it can write nothing more: the journal says what was begun, how far it came, and that it never ended.
+#[test]
+fn what_was_killed_is_listed_as_begun_and_never_ended() {
+    let lab = Lab::start("healthy", 1.0);
+    let state = lab.dir.path().join("state/khud");
+    std::fs::create_dir_all(&state).unwrap();
+    // Of a process that is no more: this test's own child, which has ended.
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    let pid = child.id();
+    child.wait().unwrap();
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let entry = |id: &str, event: &str, reason: &str| {
+        json!({"at": "2026-11-21T02:40:00Z", "id": id, "event": event, "by": format!("{host}:{pid}"), "context": "khud",
+            "action": "drain", "target": {"kind": "Node", "namespace": "", "name": "n1"}, "params": {},
+            "outcome": if event == "ended" { "refused" } else { "" }, "reason": reason, "kubectl": "",
+            "requests": [], "files": [], "took_ms": 0})
+    };
+    let lines = [
+        entry("a", "begun", ""),
+        entry("a", "step", "pod prod/api-1 is evicted"),
+        // Another run of the same on the same, refused, does not end the first.
+        entry("b", "ended", "khud runs read-only and sends no writes"),
+    ];
+    let text: String = lines.iter().map(|l| format!("{l}\n")).collect();
+    std::fs::write(state.join("journal.jsonl"), text).unwrap();
+    let output = lab.run(&["journal"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find(|l| l.contains("begun, never ended")).expect(&text);
+    assert!(line.contains("node n1") && line.contains("pod prod/api-1 is evicted"), "{line}");
+    assert_eq!(text.lines().count(), 2, "{text}");
+}
+
+/// A state directory nobody can write to: nothing is done, and it is said.
+#[test]
+fn without_a_journal_nothing_is_done() {
+    let lab = Lab::start("healthy", 1.0);
+    let node =
+        || lab.sim.store().get("nodes", "", "gpu-worker-007").unwrap()["spec"]["unschedulable"].clone();
+    let before = node();
+    // A file stands in its place.
+    let file = lab.dir.path().join("occupied");
+    std::fs::write(&file, "").unwrap();
+    let args = ["do", "cordon", "node/gpu-worker-007", "--yes", "-o", "json"];
+    let output = lab.khud(&args).env("KHUD_STATE_DIR", file.join("khud")).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("occupied"), "it says where it cannot write: {said}");
+    assert_eq!(node(), before);
+    // A disk that is full, as the device that always is.
+    let full = lab.dir.path().join("full");
+    std::fs::create_dir(&full).unwrap();
+    std::os::unix::fs::symlink("/dev/full", full.join("journal.jsonl")).unwrap();
+    let output = lab.khud(&args).env("KHUD_STATE_DIR", &full).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["outcome"], "refused");
+    assert!(report["reason"].as_str().unwrap().contains("No space left on device"), "{}", report["reason"]);
+    assert_eq!(node(), before);
+}
+
 #[test]
 fn a_node_is_cordoned_and_uncordoned() {
     let lab = Lab::start("healthy", 1.0);

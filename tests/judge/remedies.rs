@@ -21,13 +21,21 @@ struct Everybody<'a> {
     yes: bool,
     asked: Vec<Option<String>>,
     journal: Vec<Entry>,
+    /// Why the journal cannot be written.
+    unwritten: Option<String>,
     sent: Vec<Call>,
     /// Cancel when this many execs were answered.
     cancel_after: Option<usize>,
+    /// Stop after the step under way when this many calls were answered.
+    stop_after: Option<usize>,
 }
 
 fn answer(status: u16, body: Value) -> Answer {
     Answer { status, body }
+}
+
+fn action(name: &str) -> &'static remedy::Action {
+    remedy::action(name).unwrap()
 }
 
 fn allowed() -> Answer {
@@ -44,8 +52,10 @@ impl<'a> Everybody<'a> {
             yes: true,
             asked: Vec::new(),
             journal: Vec::new(),
+            unwritten: None,
             sent: Vec::new(),
             cancel_after: None,
+            stop_after: None,
         }
     }
 
@@ -67,6 +77,10 @@ impl<'a> Everybody<'a> {
             let reply = match need {
                 Need::Call(call) => {
                     self.sent.push(call.clone());
+                    let writes = self.sent.iter().filter(|c| c.path.ends_with("/eviction")).count();
+                    if self.stop_after.is_some_and(|n| writes >= n) {
+                        run.stop();
+                    }
                     let a = if call.path.ends_with("selfsubjectaccessreviews") {
                         allowed()
                     } else {
@@ -88,7 +102,7 @@ impl<'a> Everybody<'a> {
                 }
                 Need::Journal(entry) => {
                     self.journal.push(*entry);
-                    Reply::Journal(Ok(()))
+                    Reply::Journal(self.unwritten.clone().map_or(Ok(()), Err))
                 }
             };
             run.answer(id, reply);
@@ -201,7 +215,7 @@ fn a_rollback_sends_what_kubectl_sends_and_is_verified_by_the_watch() {
         }
         other => panic!("{other:?}"),
     });
-    let mut run = Run::new("rollback", api_server(), Params::new(), Options::default()).unwrap();
+    let mut run = Run::new(action("rollback"), api_server(), Params::new(), Options::default()).unwrap();
     stage.play(&mut run, &mut world);
     let report = run.report();
     assert_eq!(report.outcome, Some(Outcome::Verified), "{}", report.reason);
@@ -214,13 +228,16 @@ fn a_rollback_sends_what_kubectl_sends_and_is_verified_by_the_watch() {
     let bodies = bodies.borrow().clone();
     assert_eq!(bodies[0].1, bodies[1].1, "what was tried is what is sent");
     let ops = bodies[1].1.as_array().unwrap();
-    assert_eq!(ops[0], json!({"op": "test", "path": "/metadata/resourceVersion", "value": "1236"}));
-    assert_eq!((&ops[1]["op"], &ops[1]["path"]), (&json!("replace"), &json!("/spec/template")));
-    assert_eq!(ops[1]["value"], kubectls_template());
-    assert_eq!((&ops[2]["op"], &ops[2]["path"]), (&json!("replace"), &json!("/metadata/annotations")));
+    // The object planned for and its spec, whatever its status became.
+    let meta = &deployment["metadata"];
+    assert_eq!(ops[0], json!({"op": "test", "path": "/metadata/uid", "value": meta["uid"]}));
+    assert_eq!(ops[1], json!({"op": "test", "path": "/metadata/generation", "value": meta["generation"]}));
+    assert_eq!((&ops[2]["op"], &ops[2]["path"]), (&json!("replace"), &json!("/spec/template")));
+    assert_eq!(ops[2]["value"], kubectls_template());
+    assert_eq!((&ops[3]["op"], &ops[3]["path"]), (&json!("replace"), &json!("/metadata/annotations")));
     // What the server then had, annotations and template, is what was asked for.
-    assert_eq!(ops[2]["value"], patched["metadata"]["annotations"]);
-    assert_eq!(ops[1]["value"], patched["spec"]["template"]);
+    assert_eq!(ops[3]["value"], patched["metadata"]["annotations"]);
+    assert_eq!(ops[2]["value"], patched["spec"]["template"]);
 
     let diff = &report.plan.changes[0].diff;
     assert!(diff.contains("-") && diff.contains("myregistry.io/api-server:v2.0.1"), "{diff}");
@@ -264,7 +281,7 @@ fn a_rollback_to_a_revision_that_fails_too_is_applied_and_not_verified() {
             answer(200, failing.clone())
         }
     });
-    let mut run = Run::new("rollback", api_server(), Params::new(), Options::default()).unwrap();
+    let mut run = Run::new(action("rollback"), api_server(), Params::new(), Options::default()).unwrap();
     stage.play(&mut run, &mut world);
     let report = run.report();
     assert_eq!((report.outcome, run.exit_code()), (Some(Outcome::Applied), 3), "{}", report.reason);
@@ -284,7 +301,7 @@ fn what_forbids_a_rollback_is_said_and_nothing_is_sent() {
             _ => answer(200, deployment.clone()),
         });
         stage.yes = false;
-        let mut run = Run::new("rollback", api_server(), params, options).unwrap();
+        let mut run = Run::new(action("rollback"), api_server(), params, options).unwrap();
         stage.play(&mut run, &mut world);
         let writes: Vec<String> = stage
             .sent
@@ -323,7 +340,207 @@ fn what_forbids_a_rollback_is_said_and_nothing_is_sent() {
     );
     let r = try_with(deployment, sets, Params::new(), Options { dry_run: true, ..Options::default() });
     assert_eq!((r.outcome, r.requests.len(), r.requests[0].dry_run), (None, 1, true));
-    assert!(Run::new("rollback", api_server(), to("x"), Options::default()).is_err());
+    assert!(Run::new(action("rollback"), api_server(), to("x"), Options::default()).is_err());
+}
+
+/// Polls, answering all needs but the question, until the operator is asked; the question's id.
+fn until_asked(run: &mut Run, world: &mut World, stage: &mut Everybody) -> u64 {
+    for _ in 0..1000 {
+        for (id, need) in run.poll(world, stage.now) {
+            let reply = match need {
+                Need::Confirm(_) => return id,
+                Need::Call(call) if call.path.ends_with("selfsubjectaccessreviews") => {
+                    Reply::Call(Ok(allowed()))
+                }
+                Need::Call(call) => {
+                    stage.sent.push(call.clone());
+                    Reply::Call(Ok((stage.calls)(&call, world)))
+                }
+                other => panic!("{other:?}"),
+            };
+            run.answer(id, reply);
+        }
+        assert!(!run.done(), "{}", run.report().reason);
+    }
+    panic!("nobody is asked: {run:?}");
+}
+
+/// A plan is read for minutes while the object's status changes every second and an autoscaler changes its size once.
+#[test]
+fn a_plan_stays_valid_while_its_status_changes_and_is_made_again_when_its_object_does() {
+    let stream = Stream::load();
+    let mut world = World::new();
+    stream.play(&mut world, 0.0, 58.0);
+    let deployment = RefCell::new(stream.objects("deployments", 58.0).remove(0));
+    let sets = stream.objects("replicasets", 58.0);
+    let mut stage = Everybody::new(|call, _| match call.verb {
+        Verb::Get if call.path.contains("replicasets") => answer(200, json!({"items": sets})),
+        _ => answer(200, deployment.borrow().clone()),
+    });
+    let mut run = Run::new(action("rollback"), api_server(), Params::new(), Options::default()).unwrap();
+    let asked = until_asked(&mut run, &mut world, &mut stage);
+
+    // A status update: the question stands.
+    let mut status = deployment.borrow().clone();
+    status["metadata"]["resourceVersion"] = json!("99999");
+    status["status"]["unavailableReplicas"] = json!(1);
+    captures::apply(&mut world, Kind::Deployment, &status);
+    stage.now = Time(stage.now.0 + 60_000);
+    assert!(run.poll(&world, stage.now).is_empty());
+    assert_eq!(run.question(), Some(asked));
+
+    // An autoscaler doubles it: planned again, with the difference, and the question is a new one.
+    let mut scaled = status.clone();
+    scaled["spec"]["replicas"] = json!(6);
+    scaled["metadata"]["generation"] = json!(scaled["metadata"]["generation"].as_i64().unwrap() + 1);
+    captures::apply(&mut world, Kind::Deployment, &scaled);
+    deployment.replace(scaled);
+    stage.now = Time(stage.now.0 + 60_000);
+    let again = until_asked(&mut run, &mut world, &mut stage);
+    assert_ne!(again, asked);
+    let difference = run.report().refreshed.expect("what changed is shown");
+    assert!(
+        difference.contains("- ⚠ 3 pods replaced") && difference.contains("+ ⚠ 6 pods replaced"),
+        "{difference}"
+    );
+    assert_eq!(run.question(), Some(again));
+
+    // An answer to the first question is none to the second.
+    run.answer(asked, Reply::Confirm(true));
+    assert!(run.poll(&world, stage.now).is_empty());
+    assert_eq!(run.question(), Some(again));
+    // A yes that crosses a change is asked again, and nothing was sent.
+    let mut last = deployment.borrow().clone();
+    last["spec"]["replicas"] = json!(3);
+    last["metadata"]["generation"] = json!(last["metadata"]["generation"].as_i64().unwrap() + 1);
+    captures::apply(&mut world, Kind::Deployment, &last);
+    deployment.replace(last);
+    run.answer(again, Reply::Confirm(true));
+    let third = until_asked(&mut run, &mut world, &mut stage);
+    assert!(third > again);
+    assert!(stage.sent.iter().all(|c| c.verb == Verb::Get || c.path.contains("dryRun")));
+}
+
+/// StatefulSets do this all the time: the pod of that name is another one by now.
+#[test]
+fn an_object_that_was_made_anew_is_another_object() {
+    let named = |uid: &str| {
+        json!({"metadata": {"name": "db-0", "namespace": "prod", "uid": uid, "generation": 1},
+            "spec": {"nodeName": "n1", "containers": [{"name": "db", "image": "db:1"}]}})
+    };
+    let pod = || ObjectRef::new(Kind::Pod, "prod", "db-0");
+    // The one that was chosen is gone before the plan is made.
+    let mut world = captures::world();
+    captures::apply(&mut world, Kind::Pod, &named("first"));
+    let mut stage = Everybody::new(|call, _| {
+        assert_eq!(call.verb, Verb::Get, "{call:?}");
+        answer(200, named("second"))
+    });
+    let options = Options { uid: Some("first".into()), ..Options::default() };
+    let mut run = Run::new(action("delete"), pod(), Params::new(), options).unwrap();
+    stage.play(&mut run, &mut world);
+    let report = run.report();
+    assert_eq!(report.outcome, Some(Outcome::Refused));
+    assert!(report.reason.starts_with("pod prod/db-0 was deleted and made anew"), "{}", report.reason);
+
+    // It goes between the operator's yes and the request: the precondition holds, and it is said why.
+    for name in ["delete", "evict"] {
+        let mut world = captures::world();
+        captures::apply(&mut world, Kind::Pod, &named("first"));
+        let gone = RefCell::new(false);
+        let mut stage = Everybody::new(|call, _| match call.verb {
+            Verb::Get if *gone.borrow() => answer(200, named("second")),
+            Verb::Get => answer(200, named("first")),
+            _ if call.path.contains("dryRun") => answer(200, named("first")),
+            _ => {
+                let body = call.body.as_ref().unwrap();
+                let options = if name == "evict" { &body["deleteOptions"] } else { body };
+                assert_eq!(options["preconditions"]["uid"], "first");
+                gone.replace(true);
+                let message = "Precondition failed: UID in precondition: first, UID in object meta: second";
+                answer(409, json!({"kind": "Status", "message": message, "reason": "Conflict"}))
+            }
+        });
+        let mut run = Run::new(action(name), pod(), Params::new(), Options::default()).unwrap();
+        stage.play(&mut run, &mut world);
+        let report = run.report();
+        assert_eq!(report.outcome, Some(Outcome::Refused), "{name}: {}", report.reason);
+        assert!(
+            report.reason.contains("deleted and made anew") && report.reason.ends_with("nothing was changed")
+        );
+    }
+}
+
+/// As kubectl's `rollout undo` of a stuck rollout looks to a watch that lags: the Deployment is observed, its condition
+/// still says that the deadline was exceeded, and the newest ReplicaSet is the one that was left.
+#[test]
+fn a_rollback_is_not_blamed_for_the_pods_of_the_revision_it_leaves() {
+    let stream = Stream::load();
+    let (before, after) = (58.0, 59.3);
+    let mut world = World::new();
+    stream.play(&mut world, 0.0, before);
+    let deployment = stream.objects("deployments", before).remove(0);
+    assert!(deployment["status"]["conditions"].to_string().contains("ProgressDeadlineExceeded"));
+    let sets = stream.objects("replicasets", before);
+    let patched = stream.objects("deployments", 59.0).remove(0);
+    let mut stage = Everybody::new(|call, world| match call.verb {
+        Verb::Get if call.path.contains("replicasets") => answer(200, json!({"items": sets})),
+        Verb::Get => answer(200, deployment.clone()),
+        _ => {
+            if !call.path.contains("dryRun") {
+                let mut observed = patched.clone();
+                observed["status"] = deployment["status"].clone();
+                observed["status"]["observedGeneration"] = observed["metadata"]["generation"].clone();
+                captures::apply(world, Kind::Deployment, &observed);
+            }
+            answer(200, patched.clone())
+        }
+    });
+    let mut run = Run::new(action("rollback"), api_server(), Params::new(), Options::default()).unwrap();
+    let asked = until_asked(&mut run, &mut world, &mut stage);
+    run.answer(asked, Reply::Confirm(true));
+    // Half a minute like that proves nothing; then the rest of the news comes in.
+    for _ in 0..30 {
+        stage.now = Time(stage.now.0 + 1000);
+        for (id, need) in run.poll(&world, stage.now) {
+            let reply = match need {
+                Need::Call(call) => Reply::Call(Ok((stage.calls)(&call, &mut world))),
+                Need::Journal(_) => Reply::Journal(Ok(())),
+                other => panic!("{other:?}"),
+            };
+            run.answer(id, reply);
+        }
+        assert_eq!(run.outcome(), None, "{}", run.report().reason);
+    }
+    stream.play(&mut world, before, after);
+    stage.play(&mut run, &mut world);
+    assert_eq!(run.outcome(), Some(Outcome::Verified), "{}", run.report().reason);
+}
+
+/// The journal is on a full disk: nothing is done, and that is said.
+#[test]
+fn what_cannot_be_written_down_is_not_done() {
+    let stream = Stream::load();
+    let mut world = World::new();
+    stream.play(&mut world, 0.0, 58.0);
+    let deployment = stream.objects("deployments", 58.0).remove(0);
+    let sets = stream.objects("replicasets", 58.0);
+    let mut stage = Everybody::new(|call, _| match call.verb {
+        Verb::Get if call.path.contains("replicasets") => answer(200, json!({"items": sets})),
+        _ => answer(200, deployment.clone()),
+    });
+    let full = "cannot write the journal /state/journal.jsonl: No space left on device (os error 28)";
+    stage.unwritten = Some(full.to_owned());
+    let mut run = Run::new(action("rollback"), api_server(), Params::new(), Options::default()).unwrap();
+    stage.play(&mut run, &mut world);
+    let report = run.report();
+    assert_eq!(report.outcome, Some(Outcome::Refused));
+    assert!(
+        report.reason.starts_with(full) && report.reason.contains("nothing was changed"),
+        "{}",
+        report.reason
+    );
+    assert!(report.requests.iter().all(|r| r.dry_run), "{:?}", report.requests);
 }
 
 // --- cordon, evict -------------------------------------------------------------------------------------------------------
@@ -341,7 +558,9 @@ fn a_cordon_is_the_captured_request_and_is_seen_in_the_world() {
         }
         let want = &capture["request"];
         assert_eq!(&*call.content_type, want["headers"]["Content-Type"].as_str().unwrap());
-        let body: Value = serde_json::from_str(want["body"].as_str().unwrap()).unwrap();
+        let mut body: Value = serde_json::from_str(want["body"].as_str().unwrap()).unwrap();
+        // kubectl's, and the node that it is for.
+        body["metadata"]["uid"] = object["metadata"]["uid"].clone();
         assert_eq!(call.body.as_ref(), Some(&body));
         let mut after = object.clone();
         after["spec"]["unschedulable"] = json!(true);
@@ -352,7 +571,7 @@ fn a_cordon_is_the_captured_request_and_is_seen_in_the_world() {
         }
         answer(200, after)
     });
-    let mut run = Run::new("cordon", node, Params::new(), Options::default()).unwrap();
+    let mut run = Run::new(action("cordon"), node, Params::new(), Options::default()).unwrap();
     stage.play(&mut run, &mut world);
     let report = run.report();
     assert_eq!(report.outcome, Some(Outcome::Verified), "{}", report.reason);
@@ -388,7 +607,7 @@ fn a_refused_eviction_tells_the_budgets_reason() {
         answer(429, refused["response"]["json"].clone())
     });
     let mut run = Run::new(
-        "evict",
+        action("evict"),
         ObjectRef::new(Kind::Pod, "production", pod.clone()),
         Params::new(),
         Options::default(),
@@ -415,7 +634,7 @@ fn a_static_pod_is_not_deleted_because_its_kubelet_makes_it_anew() {
             answer(200, object.clone())
         });
         let pod = ObjectRef::new(Kind::Pod, "kube-system", "etcd-cp-1");
-        let mut run = Run::new(action, pod, Params::new(), Options::default()).unwrap();
+        let mut run = Run::new(self::action(action), pod, Params::new(), Options::default()).unwrap();
         stage.play(&mut run, &mut world);
         let report = run.report();
         assert_eq!(report.outcome, Some(Outcome::Refused));
@@ -469,7 +688,7 @@ fn a_drain_forecasts_and_refuses_what_kubectl_refuses() {
         assert_eq!(call.verb, Verb::Get, "a refused drain does not even cordon: {call:?}");
         answer(200, object.clone())
     });
-    let mut run = Run::new("drain", node, Params::new(), Options::default()).unwrap();
+    let mut run = Run::new(action("drain"), node, Params::new(), Options::default()).unwrap();
     stage.play(&mut run, &mut world);
     let report = run.report();
     assert_eq!(report.outcome, Some(Outcome::Refused));
@@ -486,6 +705,155 @@ fn a_drain_forecasts_and_refuses_what_kubectl_refuses() {
     );
 }
 
+/// A node with three pods: one goes, one is held by its budget twice, one was deleted and made anew meanwhile.
+#[test]
+fn a_drain_evicts_all_at_once_waits_for_budgets_and_says_what_became_of_each_pod() {
+    let pod = |name: &str, uid: &str| {
+        json!({"metadata": {"name": name, "namespace": "prod", "uid": uid, "labels": {"app": name},
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "rs", "uid": "rs", "controller": true}]},
+            "spec": {"nodeName": "n1", "containers": [{"name": "c", "image": "i"}]},
+            "status": {"phase": "Running"}})
+    };
+    let node = |on: bool| {
+        json!({"metadata": {"name": "n1", "uid": "node"}, "spec": {"unschedulable": on},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+    };
+    let held = captures::capture("evict/429-pdb.json")["response"]["json"].clone();
+    let tries = RefCell::new(std::collections::BTreeMap::<String, usize>::new());
+    let lose = |world: &mut World, name: &str| {
+        let object = ObjectRef::new(Kind::Pod, "prod", name);
+        world.apply(khud::world::Delta::Delete { object, uid: name.into() }, &mut Vec::new());
+    };
+    let drained = |patience: usize, stop: Option<usize>| {
+        let mut world = World::new();
+        captures::apply(&mut world, Kind::Node, &node(false));
+        for name in ["free", "held", "other"] {
+            captures::apply(&mut world, Kind::Pod, &pod(name, name));
+        }
+        tries.borrow_mut().clear();
+        let mut stage = Everybody::new(|call, world| {
+            if call.verb == Verb::Get {
+                return answer(200, node(false));
+            }
+            let Some(name) = call.path.strip_suffix("/eviction").and_then(|p| p.rsplit('/').next()) else {
+                let body = call.body.as_ref().unwrap();
+                assert_eq!(*body, json!({"spec": {"unschedulable": true}, "metadata": {"uid": "node"}}));
+                return answer(200, node(true));
+            };
+            let body = call.body.as_ref().unwrap();
+            assert_eq!(body["deleteOptions"]["preconditions"]["uid"], name, "no other pod of that name");
+            let mut tries = tries.borrow_mut();
+            let n = tries.entry(name.to_owned()).or_default();
+            *n += 1;
+            match name {
+                "held" if *n <= patience => answer(429, held.clone()),
+                "other" => answer(409, json!({"message": "the UID in the precondition does not match"})),
+                _ => {
+                    lose(world, name);
+                    answer(201, json!({}))
+                }
+            }
+        });
+        stage.stop_after = stop;
+        let target = ObjectRef::new(Kind::Node, "", "n1");
+        let options = Options { timeout: Some(Duration::from_secs(60)), ..Options::default() };
+        let mut run = Run::new(action("drain"), target, Params::new(), options).unwrap();
+        stage.play(&mut run, &mut world);
+        assert_eq!(stage.asked, [Some("n1".to_owned())]);
+        (run.report(), stage.journal)
+    };
+    let (report, journal) = drained(2, None);
+    assert_eq!(report.outcome, Some(Outcome::Verified), "{}", report.reason);
+    assert_eq!(report.reason, "node n1 is drained: 3 pods gone");
+    let events: Vec<(&str, &str)> = journal.iter().map(|e| (e.event.as_str(), e.reason.as_str())).collect();
+    assert_eq!(events[..2], [("begun", ""), ("step", "node n1 is cordoned; no pod is evicted yet")]);
+    assert!(events.contains(&("step", "pod prod/free is evicted")), "{events:?}");
+    assert!(took(&report).as_secs() >= 10, "two pauses of kubectl's five seconds");
+
+    // Held for ever: one line of requests, one sentence by pod.
+    let (report, _) = drained(usize::MAX, None);
+    assert_eq!(report.outcome, Some(Outcome::Applied));
+    assert_eq!(
+        report.reason,
+        "after 60 s 2 of 3 pods gone, node n1 stays cordoned; \
+         1 held by budget api-server needs 3 healthy pods and has 3: prod/held"
+    );
+    let refused: Vec<u32> = report.requests.iter().filter(|r| r.status == 429).map(|r| r.times).collect();
+    assert!(refused.len() == 1 && refused[0] >= 10, "{refused:?}");
+
+    // Stopped: what was sent is answered, what was not is not sent, and both are said.
+    let (report, journal) = drained(usize::MAX, Some(3));
+    assert_eq!(report.outcome, Some(Outcome::Applied));
+    assert!(report.reason.starts_with("stopped by the operator: "), "{}", report.reason);
+    assert!(report.reason.contains("node n1 stays cordoned"), "{}", report.reason);
+    assert_eq!(journal.last().unwrap().reason, report.reason, "the journal says so, too");
+}
+
+fn took(report: &khud::remedy::Report) -> Duration {
+    Duration::from_millis(report.took_ms)
+}
+
+/// What kubectl does not say before: where the pods cannot go, which stay, which budgets nobody has looked at.
+#[test]
+fn a_drain_says_what_it_cannot_do_and_what_it_does_not_know() {
+    let mut world = World::new();
+    let node = |name: &str, ready: &str, gpus: &str| {
+        json!({"metadata": {"name": name, "uid": name}, "spec": {},
+            "status": {"allocatable": {"cpu": "8", "memory": "16Gi", "nvidia.com/gpu": gpus},
+                "conditions": [{"type": "Ready", "status": ready}]}})
+    };
+    for (name, ready, gpus) in [("n1", "Unknown", "8"), ("n2", "True", "4"), ("n3", "False", "8")] {
+        captures::apply(&mut world, Kind::Node, &node(name, ready, gpus));
+    }
+    let owner =
+        json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "train", "uid": "job", "controller": true}]);
+    let trainer = json!({"metadata": {"name": "train-0", "namespace": "ml", "uid": "t", "ownerReferences": owner},
+        "spec": {"nodeName": "n1", "containers": [{"name": "c", "image": "i",
+            "resources": {"limits": {"nvidia.com/gpu": "8"}, "requests": {"nvidia.com/gpu": "8"}}}]},
+        "status": {"phase": "Running"}});
+    let mirror = json!({"metadata": {"name": "etcd-n1", "namespace": "kube-system", "uid": "e",
+            "annotations": {"kubernetes.io/config.mirror": "x"}},
+        "spec": {"nodeName": "n1", "containers": [{"name": "etcd", "image": "i"}]},
+        "status": {"phase": "Running"}});
+    captures::apply(&mut world, Kind::Pod, &trainer);
+    captures::apply(&mut world, Kind::Pod, &mirror);
+    let listed = |world: &mut World, kind: Kind| {
+        let end = khud::world::Delta::ListEnd { kind, namespace: "".into() };
+        world.apply(end, &mut Vec::new());
+    };
+    let ends = [Kind::Node];
+    for kind in ends {
+        // A list that ends drops what it did not name; these objects are named again.
+        let start = khud::world::Delta::ListStart { kind: kind.clone(), namespace: "".into() };
+        world.apply(start, &mut Vec::new());
+        for (name, ready, gpus) in [("n1", "Unknown", "8"), ("n2", "True", "4"), ("n3", "False", "8")] {
+            captures::apply(&mut world, Kind::Node, &node(name, ready, gpus));
+        }
+        listed(&mut world, kind);
+    }
+    let why = "poddisruptionbudgets.policy is forbidden: User \"ann\" cannot list resource";
+    let id = khud::world::StreamId::Watch { kind: Kind::PodDisruptionBudget, namespace: "".into() };
+    let state = khud::world::StreamState::Forbidden { why: why.into() };
+    world.apply(khud::world::Delta::Stream { id, state, at: captures::now() }, &mut Vec::new());
+    let mut stage = Everybody::new(|_, _| answer(200, node("n1", "Unknown", "8")));
+    stage.yes = false;
+    let target = ObjectRef::new(Kind::Node, "", "n1");
+    let mut run = Run::new(action("drain"), target, Params::new(), Options::default()).unwrap();
+    stage.play(&mut run, &mut world);
+    let impacts: Vec<String> =
+        run.report().plan.impact.iter().map(|i| format!("{}: {}", i.what, i.detail)).collect();
+    for words in [
+        "1 pod evicted: ml/train-0",
+        "kept: 1 static pod: kube-system/etcd-n1",
+        "pods holding 8 GPUs lose their work",
+        "the kubelet of n1 does not answer: evicted pods stay Terminating",
+        "no other node has room now for 1 pod: ml/train-0 (8 GPUs); looked at 1 node that can take pods",
+        "disruption budgets not evaluated: poddisruptionbudgets.policy is forbidden",
+    ] {
+        assert!(impacts.iter().any(|i| i.starts_with(words)), "{words:?} is not among {impacts:#?}");
+    }
+}
+
 // --- heap dump -----------------------------------------------------------------------------------------------------------
 
 /// A container that does what the captured JVM did: same tools, same words, a file of its own.
@@ -495,6 +863,11 @@ struct Jvm {
     /// Chunks that are cut short before the transfer works.
     cuts: usize,
     wrong_sum: bool,
+    /// Restarts of the container so far, and after how many commands it restarts once more.
+    restarts: usize,
+    restart_after: Option<usize>,
+    /// `jcmd -l` does not show it.
+    unlisted: bool,
     log: Vec<String>,
 }
 
@@ -507,15 +880,40 @@ fn captured_output(name: &str) -> String {
 impl Jvm {
     fn new(size: usize) -> Jvm {
         let dump = (0..size).map(|i| u8::try_from((i * 7 + i / 251) % 256).unwrap()).collect();
-        Jvm { dump, there: None, cuts: 0, wrong_sum: false, log: Vec::new() }
+        Jvm {
+            dump,
+            there: None,
+            cuts: 0,
+            wrong_sum: false,
+            restarts: 0,
+            restart_after: None,
+            unlisted: false,
+            log: Vec::new(),
+        }
     }
 
     fn run(&mut self, exec: &Exec) -> Result<ExecOutput, String> {
         let words: Vec<&str> = exec.command.iter().map(String::as_str).collect();
         self.log.push(words.join(" "));
+        if self.restart_after.is_some_and(|n| self.log.len() > n) {
+            (self.restarts, self.restart_after, self.there) = (self.restarts + 1, None, None);
+            return Err("the connection was closed".to_owned());
+        }
         let ok =
             |stdout: Vec<u8>| Ok(ExecOutput { stdout, stderr: Vec::new(), exit_code: 0, truncated: false });
         match words.as_slice() {
+            ["jcmd", "-l"] if self.unlisted => ok(b"20 jdk.jcmd/sun.tools.jcmd.JCmd -l\n".to_vec()),
+            ["ls", "/proc"] if self.unlisted => ok(b"1\n20\ncpuinfo\nmeminfo\nself\n".to_vec()),
+            ["grep", "-l", "-s", "libjvm.so", "/proc/1/maps", "/proc/20/maps"] if self.unlisted => {
+                ok(b"/proc/1/maps\n".to_vec())
+            }
+            ["ls", "-ln", "/tmp"] => {
+                let line = |path: &String| {
+                    let name = path.rsplit('/').next().unwrap();
+                    format!("-rw-------    1 0        0        {:>9} Nov 21 01:05 {name}\n", self.dump.len())
+                };
+                ok(format!("total 0\n{}", self.there.iter().map(line).collect::<String>()).into_bytes())
+            }
             ["jcmd", "-l"] => ok(captured_output("jcmd-list").into_bytes()),
             ["jcmd", "1", "GC.heap_info"] => ok(captured_output("jcmd-heap-info").into_bytes()),
             ["df", "-k", "/tmp"] => ok(captured_output("df").into_bytes()),
@@ -562,13 +960,36 @@ fn jvm_pod() -> ObjectRef {
     ObjectRef::new(Kind::Pod, "prod", "payment-service-66ff9fc75c-vwzws")
 }
 
+/// The pod as the API server has it.
+fn served_pod(jvm: &Jvm) -> Answer {
+    let id = format!("containerd://{}", jvm.restarts);
+    answer(
+        200,
+        json!({"metadata": {"name": jvm_pod().name, "namespace": "prod", "uid": "the-pod"},
+            "status": {"containerStatuses": [{"name": "app", "containerID": id}]}}),
+    )
+}
+
 fn dump(jvm: &RefCell<Jvm>, dir: &std::path::Path, cancel_after: Option<usize>) -> khud::remedy::Report {
+    dump_with(jvm, dir, cancel_after, &[])
+}
+
+fn dump_with(
+    jvm: &RefCell<Jvm>,
+    dir: &std::path::Path,
+    cancel_after: Option<usize>,
+    options: &[(&str, &str)],
+) -> khud::remedy::Report {
     let mut world = captures::world();
-    let mut stage = Everybody::new(|call, _| panic!("{call:?}"));
+    let mut stage = Everybody::new(|call, _| {
+        assert_eq!((call.verb, call.path.as_str()), (Verb::Get, &*jvm_pod().path()));
+        served_pod(&jvm.borrow())
+    });
     stage.execs = Box::new(|e| jvm.borrow_mut().run(e));
     stage.cancel_after = cancel_after;
-    let params = Params::from([("out".to_owned(), dir.display().to_string())]);
-    let mut run = Run::new("heap-dump", jvm_pod(), params, Options::default()).unwrap();
+    let mut params = Params::from([("out".to_owned(), dir.display().to_string())]);
+    params.extend(options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+    let mut run = Run::new(action("heap-dump"), jvm_pod(), params, Options::default()).unwrap();
     stage.play(&mut run, &mut world);
     run.report()
 }
@@ -601,8 +1022,8 @@ fn a_heap_dump_arrives_whole_through_cuts_and_leaves_nothing_behind() {
 fn a_heap_dump_that_is_stopped_or_damaged_says_so_and_cleans_up() {
     let dir = tempfile::tempdir().unwrap();
     let jvm = RefCell::new(Jvm::new((4 << 20) * 3));
-    // jcmd -l, heap_info, df, heap_dump, sha256sum, first chunk, second chunk: stopped while that arrives.
-    let report = dump(&jvm, dir.path(), Some(7));
+    // jcmd -l, ls, heap_info, df, heap_dump, sha256sum, first chunk, second chunk: stopped while that arrives.
+    let report = dump(&jvm, dir.path(), Some(8));
     assert_eq!(report.outcome, Some(Outcome::Failed));
     assert!(report.reason.starts_with("stopped by the operator; 8Mi of 12Mi kept in "), "{}", report.reason);
     assert!(report.files[0].path.ends_with(".hprof.part") && report.files[0].sha256.is_empty());
@@ -615,7 +1036,20 @@ fn a_heap_dump_that_is_stopped_or_damaged_says_so_and_cleans_up() {
     let report = dump(&jvm, dir.path(), None);
     assert_eq!(report.outcome, Some(Outcome::Failed));
     assert!(report.reason.contains("the copy does not match"), "{}", report.reason);
+    assert!(jvm.borrow().there.is_some(), "the only whole dump is kept");
+    assert!(report.reason.contains("--leftover fetch"), "{}", report.reason);
+
+    // It is seen by whoever comes next, and brought home.
+    jvm.borrow_mut().wrong_sum = false;
+    let next = dump_with(&jvm, dir.path(), Some(1), &[]);
+    assert_eq!(next.outcome, Some(Outcome::Refused), "stopped before anything was asked: {}", next.reason);
+    let home = tempfile::tempdir().unwrap();
+    let fetched = dump_with(&jvm, home.path(), None, &[("leftover", "fetch")]);
+    assert_eq!(fetched.outcome, Some(Outcome::Verified), "{}", fetched.reason);
+    assert_eq!(std::fs::read(&fetched.files[0].path).unwrap(), jvm.borrow().dump);
     assert_eq!(jvm.borrow().there, None);
+    let none = dump_with(&jvm, home.path(), None, &[("leftover", "remove")]);
+    assert!(none.reason.contains("left no heap dump in /tmp"), "{}", none.reason);
 
     let dir = tempfile::tempdir().unwrap();
     let mut cut = Jvm::new(9 << 20);
@@ -627,15 +1061,59 @@ fn a_heap_dump_that_is_stopped_or_damaged_says_so_and_cleans_up() {
 }
 
 #[test]
+fn a_full_disk_here_is_seen_before_the_jvm_is_stopped() {
+    // A file stands where the directory should be: nothing can be written there, whoever one is.
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("full");
+    std::fs::write(&file, "").unwrap();
+    let jvm = RefCell::new(Jvm::new(1 << 20));
+    let report = dump(&jvm, &file.join("dumps"), None);
+    assert_eq!(report.outcome, Some(Outcome::Failed), "{}", report.reason);
+    assert!(report.reason.contains("full"), "{}", report.reason);
+    assert!(!jvm.borrow().log.iter().any(|l| l.contains("GC.heap_dump")), "{:?}", jvm.borrow().log);
+    // The plan looks at the space there is.
+    let report = dump(&jvm, dir.path(), None);
+    let disk = report.guard.iter().find(|g| g.check == "local disk").unwrap();
+    assert!(disk.ok && disk.reason.contains("free"), "{}", disk.reason);
+}
+
+#[test]
+fn a_container_that_restarts_meanwhile_ends_the_transfer_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut restarting = Jvm::new((4 << 20) * 3);
+    // jcmd -l, ls, heap_info, df, heap_dump, sha256sum, first chunk.
+    restarting.restart_after = Some(7);
+    let jvm = RefCell::new(restarting);
+    let report = dump(&jvm, dir.path(), None);
+    assert_eq!(report.outcome, Some(Outcome::Failed));
+    assert!(report.reason.contains("container app of pod prod/payment-service-66ff9fc75c-vwzws restarted"));
+    assert!(report.reason.ends_with("and the dump with it"), "{}", report.reason);
+    assert!(report.took_ms < 1000, "it does not try again: {} ms", report.took_ms);
+    let log = &jvm.borrow().log;
+    assert!(!log.iter().any(|l| l.starts_with("rm ")), "there is nothing to remove: {log:?}");
+}
+
+#[test]
+fn a_jvm_that_jcmd_does_not_list_is_found_by_what_it_has_mapped() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut unlisted = Jvm::new(1 << 20);
+    unlisted.unlisted = true;
+    let jvm = RefCell::new(unlisted);
+    let report = dump(&jvm, dir.path(), None);
+    assert_eq!(report.outcome, Some(Outcome::Verified), "{}", report.reason);
+    assert!(jvm.borrow().log.iter().any(|l| l.starts_with("jcmd 1 GC.heap_dump")));
+}
+
+#[test]
 fn a_container_without_a_jvm_is_told_apart() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = captures::world();
-    let mut stage = Everybody::new(|call, _| panic!("{call:?}"));
+    let mut stage = Everybody::new(|_, _| served_pod(&Jvm::new(0)));
     // captures/exec/command-not-found.txt
     let text = captured_output("command-not-found");
     stage.execs = Box::new(move |_| Err(text.trim().to_owned()));
     let params = Params::from([("out".to_owned(), dir.path().display().to_string())]);
-    let mut run = Run::new("heap-dump", jvm_pod(), params, Options::default()).unwrap();
+    let mut run = Run::new(action("heap-dump"), jvm_pod(), params, Options::default()).unwrap();
     stage.play(&mut run, &mut world);
     let report = run.report();
     assert_eq!(report.outcome, Some(Outcome::Refused));

@@ -116,8 +116,7 @@ fn quit(model: &mut Model) -> Vec<Effect> {
     if matches!(model.dialog, Some(Dialog::Plan(_) | Dialog::Batch(_))) && runs::under_way(model) {
         return runs::stop(model);
     }
-    model.quitting = true;
-    vec![Effect::Quit]
+    runs::leave(model)
 }
 
 fn redraw(_: &mut Model) -> Effect {

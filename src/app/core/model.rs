@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::core::preferences::Preferences;
 use crate::app::core::served::Catalogue;
 use crate::app::dialogs::batch::Batch;
+use crate::app::dialogs::leave::Leave;
 use crate::app::dialogs::menu::Menu;
 use crate::app::dialogs::runs::{self, ActiveRun};
 use crate::app::dialogs::targets::Targets;
@@ -234,6 +235,8 @@ pub enum Dialog {
     Batch(u64),
     /// Another cluster answers at this address: is that right?
     OtherCluster(runs::Form),
+    /// What becomes of the actions under way when the cockpit is left.
+    Leave(Leave),
 }
 
 impl PartialEq for Dialog {
@@ -392,6 +395,10 @@ pub struct Model {
     pub full: bool,
     pub dirty: Dirty,
     pub quitting: bool,
+    /// The dialog is on the screen with its question and buttons, as of the last frame. Only then it takes keys.
+    pub dialog_shown: bool,
+    /// The cockpit ends as soon as no action is under way any more.
+    pub leaving: bool,
 }
 
 impl Model {
@@ -428,6 +435,8 @@ impl Model {
             full: false,
             dirty: Dirty::Input,
             quitting: false,
+            dialog_shown: false,
+            leaving: false,
         }
     }
 
@@ -556,7 +565,7 @@ impl Model {
             return Scope::Prompt;
         }
         match &self.dialog {
-            Some(Dialog::Menu(_)) => return Scope::Actions,
+            Some(Dialog::Menu(_) | Dialog::Leave(_)) => return Scope::Actions,
             Some(Dialog::Plan(_) | Dialog::Batch(_) | Dialog::OtherCluster(_)) => return Scope::Dialog,
             None => {}
         }

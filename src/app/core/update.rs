@@ -23,6 +23,7 @@ use crate::app::views::logs;
 use crate::app::views::timeline;
 use crate::app::views::why;
 use crate::config::{Id, Key, KeymapResult};
+use crate::term::SMALLEST;
 use crate::world::{Change, Delta, Kind, ObjectRef, Slot};
 
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
@@ -32,6 +33,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     effects.extend(navigate::want(model));
     effects.extend(timeline::keep(model));
     effects.extend(arrange::keep(model));
+    effects.extend(runs::left(model));
     effects
 }
 
@@ -44,6 +46,7 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Resize(w, h) => {
             model.size = (w, h);
+            model.dialog_shown = false;
             describe::refresh(model);
             model.dirty = Dirty::Input;
             Vec::new()
@@ -112,6 +115,16 @@ fn key_pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         model.message = None;
     }
     let scope = model.scope();
+    if hidden(model) {
+        // What cannot be seen takes no keys, but khud can be left.
+        return match model.keymap.push_event(scope, key) {
+            KeymapResult::Matched(command) if command.id == Id::Suspend => command::run(model, Id::Suspend),
+            KeymapResult::Matched(command) if command.id == Id::Quit && !runs::acting(model) => {
+                command::run(model, Id::Quit)
+            }
+            _ => Vec::new(),
+        };
+    }
     preferences::show_key(model, key.into());
     model.prefs.choices.clear();
     match model.keymap.push_event(scope, key) {
@@ -125,17 +138,25 @@ fn key_pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
             if model.prompt.is_some() {
                 prompt::typed(model, key);
             } else if let Some(Dialog::Plan(_) | Dialog::Batch(_)) = model.dialog {
-                match key.code {
+                return match key.code {
                     KeyCode::Char(c) => runs::typed(model, Some(c)),
                     KeyCode::Backspace => runs::typed(model, None),
-                    _ => {}
-                }
+                    _ => Vec::new(),
+                };
             } else if model.dialog.is_none() {
                 unbound(model, key.into());
             }
             Vec::new()
         }
     }
+}
+
+/// Whether what would take the key is not on the screen: the terminal is too small for it, or no frame was drawn since
+/// that changed.
+fn hidden(model: &Model) -> bool {
+    let (width, height) = model.size;
+    let nothing = width < SMALLEST.0 || height < SMALLEST.1;
+    nothing || (model.prompt.is_none() && model.dialog.is_some() && !model.dialog_shown)
 }
 
 /// A key that fingers know from elsewhere and that means nothing here.

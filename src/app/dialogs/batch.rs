@@ -234,12 +234,17 @@ impl Batch {
             if matches!(item.turn, Turn::Held | Turn::Planned) {
                 item.turn = Turn::Dropped;
             }
-            item.active.run.cancel();
+            item.active.stop();
         }
     }
 
+    /// The operator said yes.
+    pub fn begun(&self) -> bool {
+        self.begun
+    }
+
     /// Nothing more is begun.
-    fn drop_ready(&mut self) {
+    pub fn drop_ready(&mut self) {
         for item in self.items.iter_mut().filter(|i| i.ready()) {
             item.turn = Turn::Dropped;
             item.active.answer(false);
@@ -248,6 +253,10 @@ impl Batch {
 
     /// Lets as many as may go on go on; true where any did.
     fn release(&mut self, world: &World) -> bool {
+        // What was to begin and became stale asks again.
+        for item in self.items.iter_mut().filter(|i| i.turn == Turn::Begun && i.active.question.is_some()) {
+            item.turn = Turn::Planned;
+        }
         let phase = self.phase();
         let busy = |i: &&Item| {
             !i.active.told
@@ -337,6 +346,8 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
             }
         }
         match batch.phase() {
+            // A plan is made again: the yes that was about to be given was to another.
+            Phase::Planning => batch.form.go = false,
             Phase::Over => {
                 batch.told = true;
                 *dirty = (*dirty).max(Dirty::Data);
@@ -384,7 +395,7 @@ pub fn keys(model: &mut Model, key: Id) -> Vec<Effect> {
         return Vec::new();
     };
     let phase = batch.phase();
-    if batch.form.moved(key, matches!(phase, Phase::Asking | Phase::Halted)) {
+    if batch.form.moved(key, matches!(phase, Phase::Asking | Phase::Halted), 0) {
         return Vec::new();
     }
     match (phase, key) {

@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod complete;
 pub mod jump;
+pub mod leave;
 pub mod meaning;
 pub mod menu;
 pub mod prompt;
@@ -22,6 +23,7 @@ pub fn key(model: &mut Model, id: Id) -> Vec<Effect> {
         Some(Dialog::Plan(_)) => runs::in_plan(model, id),
         Some(Dialog::Batch(_)) => batch::keys(model, id),
         Some(Dialog::OtherCluster(_)) => standing::keys(model, id),
+        Some(Dialog::Leave(_)) => runs::leave_keys(model, id),
         None => Vec::new(),
     }
 }

@@ -39,7 +39,7 @@ pub fn ask(model: &mut Model) {
 /// Keys in the question.
 pub fn keys(model: &mut Model, id: Id) -> Vec<Effect> {
     let Some(Dialog::OtherCluster(form)) = &mut model.dialog else { return Vec::new() };
-    if form.moved(id, true) {
+    if form.moved(id, true, 0) {
         return Vec::new();
     }
     let go = form.go && id == Id::DialogPress;

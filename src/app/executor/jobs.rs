@@ -17,11 +17,11 @@ use crate::app::views::log::SourceId;
 use crate::cluster::{Behind, Connection, Feed, Identity, Scope, Tuning, watch_all, watch_tables};
 use crate::config::bug;
 use crate::config::files::{self, Places};
-use crate::remedy::journal::Journal;
+use crate::remedy::journal::{self, Entry, Journal};
 use crate::remedy::run::{Need, Reply};
 use crate::telemetry::{Outcome, Reading};
 use crate::world::ask::LogTail;
-use crate::world::{Kind, Text};
+use crate::world::{Kind, Text, Time};
 
 /// Messages that may wait; past that the feed holds deltas back and folds them.
 pub const INBOX: usize = 64;
@@ -50,6 +50,9 @@ pub struct Jobs {
 
 /// Patience with one exporter.
 const SCRAPE: Duration = Duration::from_secs(5);
+
+/// An action that never ended is told of for so long after it was begun; `khud journal` shows it for ever.
+const REMEMBERED: Duration = Duration::from_secs(3 * 24 * 3600);
 
 /// How often the configuration's files are looked at.
 const FILES: Duration = Duration::from_secs(1);
@@ -136,6 +139,24 @@ impl Jobs {
                 if inbox.send(Msg::Standing(now)).await.is_err() || standing.changed().await.is_err() {
                     break;
                 }
+            }
+        });
+    }
+
+    /// Tells of actions that an earlier khud began on this context and never ended.
+    pub fn look_back(&mut self) {
+        let Ok(journal) = self.journal.clone() else { return };
+        let (context, now) = (self.connection.context().to_owned(), self.connection.clock().now());
+        let inbox = self.inbox.clone();
+        self.tasks.spawn(async move {
+            let read = needs::blocking("reading the journal", move || journal.read()).await;
+            let text = match read {
+                Ok((entries, _)) => unended(&entries, &context, now),
+                Err(why) => Some(why),
+            };
+            if let Some(text) = text {
+                // The cockpit is gone when nobody receives any more.
+                let _ = inbox.send(Msg::Failed(text)).await;
             }
         });
     }
@@ -322,6 +343,26 @@ impl Jobs {
             let _ = inbox.send(msg).await;
         });
     }
+}
+
+/// The sentence about actions on this context that were begun lately and never ended, where there are any.
+fn unended(entries: &[Entry], context: &str, now: Time) -> Option<String> {
+    let open = journal::open(entries);
+    let lately =
+        |o: &&journal::Open<'_>| !o.alive && o.begun.context == context && o.begun.at.age(now) <= REMEMBERED;
+    let open: Vec<_> = open.iter().filter(lately).collect();
+    let last = open.last()?;
+    let more = match open.len() - 1 {
+        0 => String::new(),
+        n => format!(" (and {n} more)"),
+    };
+    Some(format!(
+        "{} {} was begun at {} and never ended{more}: {}. `khud journal` lists them.",
+        last.begun.action,
+        last.begun.object(),
+        last.begun.at,
+        last.stopped()
+    ))
 }
 
 /// Brings a log to its view until it ends.

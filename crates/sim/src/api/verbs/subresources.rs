@@ -76,6 +76,14 @@ fn scale(api: &Api, call: &Call, info: &RequestInfo, def: &Resource) -> Result<A
         let cause = Cause::invalid("spec.replicas", &replicas, "must be greater than or equal to 0");
         return Err(Status::invalid("Scale", "scales.autoscaling", &info.name, vec![cause]));
     }
+    let uid = meta::uid(&wanted);
+    if !uid.is_empty() && uid != meta::uid(&current) {
+        let why = format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            meta::uid(&current)
+        );
+        return Err(Status::conflict_because(&def.qualified(), &info.name, &why));
+    }
     let sent = meta::version(&wanted).to_string();
     let got = api.store.rewrite(&def.key, &info.namespace, &info.name, trusted(call)?, |o| {
         if !sent.is_empty() && info.verb == "update" {

@@ -1,0 +1,503 @@
+//! An action's view of its run: what it may ask for, wait for and send, and what it notes in the report.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use super::files::{FileDone, FileOp};
+use super::journal::Entry;
+use super::plan::{ChangedObject, Choice, Guard, Impact, LocalFile, NextStep, RequestLine, Severity, Stage};
+use super::run::{
+    Confirm, Halt, Look, Need, NeedId, Options, Params, Progress, Reply, Shared, Stop, lock, wrong,
+};
+use super::stale::{self, Planned};
+use crate::world::ask::{Answer, Call, Exec, ExecOutput, Verb};
+use crate::world::{ObjectRef, Text, Time, Uid, World};
+
+/// An action's view of its run.
+#[derive(Clone)]
+pub(super) struct Cx {
+    shared: Arc<Mutex<Shared>>,
+    /// Clean-up goes on after a stop.
+    stubborn: bool,
+}
+
+impl Cx {
+    pub fn new(shared: Arc<Mutex<Shared>>) -> Cx {
+        Cx { shared, stubborn: false }
+    }
+
+    fn s(&self) -> MutexGuard<'_, Shared> {
+        lock(&self.shared)
+    }
+
+    pub fn options(&self) -> Options {
+        self.s().options.clone()
+    }
+
+    pub fn now(&self) -> Time {
+        self.s().now
+    }
+
+    /// The same run, deaf to a stop: for clean-up.
+    pub fn stubborn(&self) -> Cx {
+        Cx { shared: self.shared.clone(), stubborn: true }
+    }
+
+    pub fn stage(&self, stage: Stage) {
+        self.s().stage = stage;
+    }
+
+    pub fn progress(&self, progress: Progress) {
+        self.s().progress = progress;
+    }
+
+    pub fn impact(&self, what: impl Into<String>, severity: Severity, detail: impl Into<String>) {
+        self.s().report.plan.impact.push(Impact { what: what.into(), severity, detail: detail.into() });
+    }
+
+    pub fn change(&self, object: ObjectRef, diff: String) {
+        let mut s = self.s();
+        // The server's dry run replaces khud's own reckoning.
+        s.report.plan.changes.retain(|c| c.object != object);
+        s.report.plan.changes.push(ChangedObject { object, diff });
+    }
+
+    pub fn kubectl(&self, command: String) {
+        let mut s = self.s();
+        s.report.plan.kubectl = super::kubectl::aimed(&command, &s.options.kubectl);
+    }
+
+    pub fn guard(&self, check: &str, ok: bool, reason: impl Into<String>) {
+        self.s().report.guard.push(Guard { check: check.to_owned(), ok, reason: reason.into() });
+    }
+
+    pub fn file(&self, file: LocalFile) {
+        self.s().report.files.push(file);
+    }
+
+    /// The options as given.
+    pub fn params(&self) -> Params {
+        self.s().params.clone()
+    }
+
+    /// Offers other values of an option.
+    pub fn choices(&self, choices: Vec<Choice>) {
+        self.s().report.plan.choices = choices;
+    }
+
+    /// Proposes what should follow.
+    pub fn next(&self, action: &'static str, target: ObjectRef) {
+        self.s().report.next.push(NextStep { action, target });
+    }
+
+    pub fn refusals(&self) -> Vec<String> {
+        self.s().report.refusals().map(|g| g.reason.clone()).collect()
+    }
+
+    /// Whether a stop of this urgency ends what is awaited now.
+    fn halted(&self, s: &Shared, least: Halt) -> bool {
+        !self.stubborn && s.halt >= least
+    }
+
+    async fn need(&self, need: Need) -> Result<Reply, Stop> {
+        // What may change something, here or in the cluster, is a step: a stop waits for its answer.
+        let least = match &need {
+            Need::Exec(_) | Need::File(_) | Need::Journal(_) => Halt::Now,
+            Need::Call(call) if call.verb != Verb::Get => Halt::Now,
+            Need::Call(_) | Need::Confirm(_) => Halt::AfterStep,
+        };
+        if self.halted(&self.s(), Halt::AfterStep) {
+            return Err(Stop::Cancelled);
+        }
+        let id = self.push(need);
+        poll_fn(|_| {
+            let mut s = self.s();
+            if let Some(reply) = s.replies.remove(&id) {
+                return Poll::Ready(Ok(reply));
+            }
+            if self.halted(&s, least) {
+                return Poll::Ready(Err(Stop::Cancelled));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn push(&self, need: Need) -> NeedId {
+        let mut s = self.s();
+        let id = s.next;
+        s.next += 1;
+        s.needs.push((id, need));
+        id
+    }
+
+    /// Waits until `look` finds what it looks for, `deadline` passes (`None`) or the operator stops the run.
+    pub async fn until<T, F>(&self, deadline: Option<Time>, mut look: F) -> Result<Option<T>, Stop>
+    where
+        T: Send + 'static,
+        F: FnMut(&World, Time) -> Option<T> + Send + 'static,
+    {
+        let found: Arc<Mutex<Option<T>>> = Arc::new(Mutex::new(None));
+        let put = found.clone();
+        let id = {
+            let mut s = self.s();
+            let id = s.next;
+            s.next += 1;
+            let look: Look = Box::new(move |world, now| {
+                let hit = look(world, now);
+                let is = hit.is_some();
+                if is {
+                    *put.lock().unwrap_or_else(PoisonError::into_inner) = hit;
+                }
+                is
+            });
+            s.looks.push((id, look));
+            id
+        };
+        poll_fn(|_| {
+            let mut s = self.s();
+            if s.looked.remove(&id) {
+                return Poll::Ready(Ok(found.lock().unwrap_or_else(PoisonError::into_inner).take()));
+            }
+            let over = deadline.is_some_and(|d| s.now >= d);
+            if self.halted(&s, Halt::AfterStep) || over {
+                s.looks.retain(|(i, _)| *i != id);
+                return Poll::Ready(if over { Ok(None) } else { Err(Stop::Cancelled) });
+            }
+            if let Some(deadline) = deadline {
+                s.wakes.push(deadline);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Looks at the World as it is.
+    pub async fn look<T, F>(&self, look: F) -> Result<T, Stop>
+    where
+        T: Send + 'static,
+        F: FnOnce(&World, Time) -> T + Send + 'static,
+    {
+        let mut once = Some(look);
+        let found = self.until(None, move |world, now| once.take().map(|f| f(world, now))).await?;
+        found.ok_or(Stop::Cancelled)
+    }
+
+    pub async fn sleep(&self, d: Duration) -> Result<(), Stop> {
+        let deadline = self.now().plus(d);
+        self.until(Some(deadline), |_, _| None::<()>).await.map(|_| ())
+    }
+
+    /// Sends a read and gives back what came, whatever its status.
+    pub async fn call(&self, call: Call) -> Result<Answer, Stop> {
+        let what = format!("{} {}", call.verb.as_str(), call.path);
+        match self.need(Need::Call(call)).await? {
+            Reply::Call(Ok(answer)) => Ok(answer),
+            Reply::Call(Err(why)) => Err(Stop::Failed(format!("{what} got no answer: {why}"))),
+            other => Err(wrong(&what, &other)),
+        }
+    }
+
+    /// Reads the object that the action is about and pins the plan to it.
+    ///
+    /// # Errors
+    /// It is not there, cannot be read, or is not the one that the operator chose but a newer one of the same name.
+    pub async fn target(&self, target: &ObjectRef) -> Result<serde_json::Value, Stop> {
+        let answer = self.call(Call::get(target.path())).await?;
+        if answer.status == 404 {
+            return Err(Stop::Refused(format!("there is no {target} (any more); nothing was changed")));
+        }
+        if !answer.ok() {
+            return Err(Stop::Failed(format!(
+                "GET {} was answered {}: {}",
+                target.path(),
+                answer.status,
+                answer.message()
+            )));
+        }
+        let object = answer.body;
+        let uid = object["metadata"]["uid"].as_str().unwrap_or("").to_owned();
+        let mut s = self.s();
+        if let Some(chosen) = &s.options.uid
+            && !uid.is_empty()
+            && *chosen != Uid::from(uid.as_str())
+        {
+            return Err(Stop::Refused(format!("{}; nothing was changed", another(target))));
+        }
+        s.planned = Some(Planned::new(&object));
+        s.report.uid = uid;
+        Ok(object)
+    }
+
+    /// The uid of the object that the plan is about; empty before it was read.
+    pub fn uid(&self) -> String {
+        self.s().report.uid.clone()
+    }
+
+    /// A strategic merge patch or merge patch that the server refuses where the object is not the one planned for.
+    pub fn pinned(&self, mut body: serde_json::Value) -> serde_json::Value {
+        let uid = self.uid();
+        if !uid.is_empty() {
+            body["metadata"]["uid"] = uid.into();
+        }
+        body
+    }
+
+    /// Why a write to the target was refused, where the reason is that the object is not the one planned for.
+    pub async fn replaced(&self, target: &ObjectRef) -> Result<Option<String>, Stop> {
+        let uid = self.uid();
+        let now = self.stubborn().call(Call::get(target.path())).await?;
+        let found = now.body["metadata"]["uid"].as_str().unwrap_or("");
+        Ok(match now.status {
+            404 => Some(format!("{target} was deleted since the plan was made")),
+            200 if !uid.is_empty() && found != uid => Some(another(target)),
+            _ => None,
+        })
+    }
+
+    /// GET that must succeed.
+    pub async fn get(&self, path: String) -> Result<serde_json::Value, Stop> {
+        let answer = self.call(Call::get(path.clone())).await?;
+        if answer.ok() {
+            return Ok(answer.body);
+        }
+        Err(Stop::Failed(format!("GET {path} was answered {}: {}", answer.status, answer.message())))
+    }
+
+    /// Sends a write, notes it among the requests and gives back what came, whatever its status.
+    pub async fn send(&self, call: Call, dry_run: bool) -> Result<Answer, Stop> {
+        let (verb, path) = (call.verb.as_str().to_owned(), call.path.clone());
+        let unsent = self.halted(&self.s(), Halt::AfterStep);
+        let result = self.call(call).await;
+        let status = result.as_ref().map_or(0, |a| a.status);
+        let mut s = self.s();
+        let same =
+            |r: &&mut RequestLine| (&r.verb, &r.path, r.dry_run, r.status) == (&verb, &path, dry_run, status);
+        // An eviction that a budget holds up is tried every few seconds: one line says all of it.
+        match s.report.requests.iter_mut().find(same) {
+            Some(line) => line.times += 1,
+            None => s.report.requests.push(RequestLine { verb, path, dry_run, status, times: 1 }),
+        }
+        s.applied |= !dry_run
+            && match &result {
+                Ok(answer) => answer.ok(),
+                // Stopped before the answer came: the server may well have done it.
+                Err(Stop::Cancelled) => !unsent,
+                Err(_) => false,
+            };
+        drop(s);
+        result
+    }
+
+    /// The server's dry run of a write. A refusal there ends the run: nothing was changed.
+    pub async fn dry_run(&self, call: &Call) -> Result<serde_json::Value, Stop> {
+        self.stage(Stage::DryRun);
+        let mut dry = call.clone();
+        dry.path.push(if dry.path.contains('?') { '&' } else { '?' });
+        dry.path.push_str("dryRun=All");
+        let answer = self.send(dry, true).await?;
+        if answer.ok() {
+            return Ok(answer.body);
+        }
+        Err(Stop::Refused(format!(
+            "the dry run was answered {}: {}; nothing was changed",
+            answer.status,
+            answer.message()
+        )))
+    }
+
+    /// Refuses if a guard said no; stops here for `--dry-run`; else asks, and goes on only after a yes.
+    ///
+    /// # Errors
+    /// [`Stop::Stale`] where the target changed meanwhile so that the plan does not hold any more.
+    pub async fn confirm(&self, question: String, typed: Option<Text>) -> Result<(), Stop> {
+        self.confirm_on(question, typed, |_| String::new()).await
+    }
+
+    /// As [`Cx::confirm`], for a plan that depends on more than the target: it is stale, too, once `depends` says
+    /// something else of the World.
+    pub async fn confirm_on<F>(&self, question: String, typed: Option<Text>, depends: F) -> Result<(), Stop>
+    where
+        F: Fn(&World) -> String + Clone + Send + 'static,
+    {
+        self.cleared()?;
+        if self.options().dry_run {
+            return Err(Stop::Planned);
+        }
+        self.stage(Stage::Confirming);
+        let (target, planned) = {
+            let mut s = self.s();
+            if let Some(before) = s.before.take() {
+                s.report.refreshed = stale::difference(&before, &s.report);
+            }
+            (s.report.target.clone(), s.planned.clone())
+        };
+        let basis = {
+            let (target, depends) = (target.clone(), depends.clone());
+            self.look(move |world, _| (stale::state(world, &target), depends(world))).await?
+        };
+        let shown = self.now();
+        let check = move |world: &World| {
+            let now = (stale::state(world, &target), depends(world));
+            now.1 != basis.1 || (now.0 != basis.0 && !planned.as_ref().is_some_and(|p| p.is(now.0.as_ref())))
+        };
+        let again = check.clone();
+        let stale = move |world: &World, now: Time| {
+            // An object that changes all the time leaves the plan on the screen long enough to be seen.
+            (shown.age(now) >= LEGIBLE && again(world)).then_some(())
+        };
+        let question = match self.s().unverified.is_some() && typed.is_some() {
+            true => format!("{question} The cluster's identity is not verified."),
+            false => question,
+        };
+        let yes = self.ask(Confirm { question, typed }, stale).await?;
+        if !yes {
+            return Err(Stop::Refused("not confirmed; nothing was changed".to_owned()));
+        }
+        if self.look(move |world, _| check(world)).await? {
+            return Err(Stop::Stale);
+        }
+        self.stage(Stage::Applying);
+        // Written before the first request, so that a crash in between leaves a trace.
+        let entry = {
+            let s = self.s();
+            Entry::begun(&s.report, &s.params, &s.options, s.now)
+        };
+        match self.need(Need::Journal(Box::new(entry))).await? {
+            Reply::Journal(Err(why)) => Err(Stop::Refused(format!(
+                "{why}; nothing was changed: khud only acts where it can write down what it does"
+            ))),
+            Reply::Journal(Ok(())) => Ok(()),
+            other => Err(wrong("the journal", &other)),
+        }
+    }
+
+    /// Asks the operator; [`Stop::Stale`] where `stale` finds something before the answer.
+    async fn ask<F>(&self, question: Confirm, mut stale: F) -> Result<bool, Stop>
+    where
+        F: FnMut(&World, Time) -> Option<()> + Send + 'static,
+    {
+        if self.halted(&self.s(), Halt::AfterStep) {
+            return Err(Stop::Cancelled);
+        }
+        let id = self.push(Need::Confirm(question));
+        let look = {
+            let mut s = self.s();
+            s.question = Some(id);
+            let look = s.next;
+            s.next += 1;
+            s.looks.push((look, Box::new(move |world, now| stale(world, now).is_some())));
+            look
+        };
+        let answer = poll_fn(|_| {
+            let mut s = self.s();
+            if s.looked.remove(&look) {
+                return Poll::Ready(Err(Stop::Stale));
+            }
+            if let Some(reply) = s.replies.remove(&id) {
+                return Poll::Ready(Ok(reply));
+            }
+            if self.halted(&s, Halt::AfterStep) {
+                return Poll::Ready(Err(Stop::Cancelled));
+            }
+            Poll::Pending
+        })
+        .await;
+        let mut s = self.s();
+        s.question = None;
+        s.looks.retain(|(i, _)| *i != look);
+        drop(s);
+        match answer? {
+            Reply::Confirm(yes) => Ok(yes),
+            other => Err(wrong("the question", &other)),
+        }
+    }
+
+    /// Writes in the journal how far a long action came, so that a killed khud leaves a trace of where it stopped.
+    pub async fn step(&self, what: String) {
+        let entry = {
+            let s = self.s();
+            Entry::step(&s.report, &s.params, &s.options, s.now, what)
+        };
+        // The action is under way: a journal that became full must not leave it half done. The report says it.
+        if let Ok(Reply::Journal(Err(why))) = self.stubborn().need(Need::Journal(Box::new(entry))).await {
+            let mut s = self.s();
+            if !s.report.plan.impact.iter().any(|i| i.what == UNWRITTEN) {
+                let impact = Impact { what: UNWRITTEN.to_owned(), severity: Severity::Warning, detail: why };
+                s.report.plan.impact.push(impact);
+            }
+        }
+    }
+
+    /// Ends the run where a guard said no.
+    pub fn cleared(&self) -> Result<(), Stop> {
+        let refusals = self.refusals();
+        if refusals.is_empty() { Ok(()) } else { Err(Stop::Refused(refusals.join("; "))) }
+    }
+
+    /// Sends a write for real. Anything but success ends the run.
+    pub async fn apply(&self, call: Call) -> Result<serde_json::Value, Stop> {
+        self.stage(Stage::Applying);
+        let what = format!("{} {}", call.verb.as_str(), call.path);
+        let answer = self.send(call, false).await?;
+        if answer.ok() {
+            return Ok(answer.body);
+        }
+        let target = self.s().report.target.clone();
+        if matches!(answer.status, 404 | 409 | 422)
+            && let Some(why) = self.replaced(&target).await?
+        {
+            return Err(Stop::Refused(format!("{why}; nothing was changed")));
+        }
+        let hint = match answer.status {
+            409 => "; it changed in the meantime, plan again",
+            403 => "; you are not allowed to",
+            _ => "",
+        };
+        Err(Stop::Failed(format!("{what} was answered {}: {}{hint}", answer.status, answer.message())))
+    }
+
+    /// Runs a command in a container. `Err` where it could not be run at all.
+    pub async fn exec(&self, exec: Exec) -> Result<Result<ExecOutput, String>, Stop> {
+        match self.need(Need::Exec(exec)).await? {
+            Reply::Exec(result) => Ok(result),
+            other => Err(wrong("the command", &other)),
+        }
+    }
+
+    /// Notes a command among the requests: exec is a connection that is upgraded.
+    pub fn note_exec(&self, exec: &Exec, status: u16) {
+        let path = format!(
+            "/api/v1/namespaces/{}/pods/{}/exec?container={}&command={}",
+            exec.namespace,
+            exec.pod,
+            exec.container,
+            exec.command.join("&command=")
+        );
+        let mut s = self.s();
+        s.report.requests.push(RequestLine { verb: "GET".into(), path, dry_run: false, status, times: 1 });
+        if status == 101 {
+            s.applied = true;
+        }
+    }
+
+    pub async fn local(&self, op: FileOp) -> Result<FileDone, Stop> {
+        match self.need(Need::File(op)).await? {
+            Reply::File(result) => result.map_err(Stop::Failed),
+            other => Err(wrong("the local file", &other)),
+        }
+    }
+}
+
+/// How long a plan stays on the screen at least before it is made again, in case its object changes all the time.
+const LEGIBLE: Duration = Duration::from_secs(2);
+
+/// The impact that says that the journal cannot be written any more.
+const UNWRITTEN: &str = "the journal cannot be written";
+
+/// The sentence about an object that has the target's name and is not the target.
+fn another(target: &ObjectRef) -> String {
+    format!("{target} was deleted and made anew: what has the name now is another object, look at it first")
+}
