@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::api::{bootstrap, store::Store};
 use crate::clock::SimClock;
 use crate::cluster::Cluster;
-use crate::scenario::check::Mistake;
+use crate::scenario::Mistake;
 use crate::scenario::format::Scenario;
 use crate::scenario::{Loaded, ScenarioError, load};
 

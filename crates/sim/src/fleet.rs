@@ -7,7 +7,7 @@ use crate::api::faults::parse_schedule;
 use crate::api::wire::kubeconfig::kubeconfig;
 use crate::cluster::Cluster;
 use crate::scenario::Loaded;
-use crate::scenario::check::Mistake;
+use crate::scenario::Mistake;
 use crate::{Sim, SimError, SimOptions};
 
 /// The running clusters of a scenario.

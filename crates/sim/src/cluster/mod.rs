@@ -32,7 +32,7 @@ use jiff::Timestamp;
 
 use crate::api::store::Store;
 use crate::scenario::Loaded;
-use crate::scenario::check::Mistake;
+use crate::scenario::Mistake;
 
 use engine::{Engine, Timer};
 

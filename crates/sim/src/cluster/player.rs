@@ -8,7 +8,7 @@ use serde_saphyr::Spanned;
 
 use crate::api::meta::status::Status;
 use crate::api::store::{DeleteOptions, Part};
-use crate::scenario::check::Mistake;
+use crate::scenario::Mistake;
 use crate::scenario::format::{Scenario, Step};
 use crate::scenario::reference::{parse_reference, resource_of};
 

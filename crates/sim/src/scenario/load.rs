@@ -62,7 +62,7 @@ pub enum ScenarioError {
 }
 
 /// The text of a built-in scenario.
-pub fn built_in(name: &str) -> Option<&'static str> {
+fn built_in(name: &str) -> Option<&'static str> {
     BUILT_IN.iter().find(|(n, _)| *n == name).map(|(_, text)| *text)
 }
 

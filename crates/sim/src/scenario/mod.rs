@@ -1,8 +1,9 @@
 //! Scenarios: files that state causes and what users write, played on a clock.
-pub mod check;
+pub(crate) mod check;
 pub mod format;
-pub mod load;
-pub mod reference;
+mod load;
+pub(crate) mod reference;
 pub mod units;
 
-pub use load::{Loaded, ScenarioError, built_in, built_in_names, load};
+pub use check::Mistake;
+pub use load::{Loaded, ScenarioError, built_in_names, load};
