@@ -45,7 +45,7 @@ pub fn build(
     let (places, mut parents, reached) = walk.run(&graph.roots.list, scratch)?;
     graph.put_offsets_away(scratch)?;
     let (buckets, begins) = sort_references(graph, &places, reached, scratch)?;
-    let places = write_u32s(scratch, &places)?;
+    let places = write_u32s(scratch, places)?;
     let mut semis = semidominators(&mut parents, reached, &buckets, &begins, scratch)?;
     drop(buckets);
     let dominators = nearest(&mut parents, &mut semis, reached, scratch)?;
@@ -269,7 +269,7 @@ fn nearest(parents: &mut File, semis: &mut File, reached: u32, scratch: &Scratch
         }
     }
     drop((jump, length));
-    write_u32s(scratch, &dominator)
+    write_u32s(scratch, dominator)
 }
 
 /// Numbers of a file, one by one.

@@ -128,8 +128,8 @@ pub fn sum(
         siblings[place] = children[dominator];
         children[dominator] = place as u32;
     }
-    let siblings = write_u32s(scratch, &siblings)?;
-    let children = write_u32s(scratch, &children)?;
+    let siblings = write_u32s(scratch, siblings)?;
+    let children = write_u32s(scratch, children)?;
 
     let places = read_u32s(&mut tree.places, objects)?;
     let mut classes = vec![0_u32; count];
@@ -139,7 +139,7 @@ pub fn sum(
         |_, _| Ok(()),
     )?;
     drop(places);
-    let classes = write_u32s(scratch, &classes)?;
+    let classes = write_u32s(scratch, classes)?;
 
     let mut out = Retained {
         sums,

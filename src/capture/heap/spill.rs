@@ -72,8 +72,8 @@ pub fn stream_u32s(file: &mut File, count: usize, mut each: impl FnMut(usize, u3
     Ok(())
 }
 
-/// Writes a slice as numbers of 4 bytes.
-pub fn write_u32s(scratch: &Scratch, values: &[u32]) -> io::Result<File> {
+/// Moves numbers of 4 bytes to a file: the memory is free then.
+pub fn write_u32s(scratch: &Scratch, values: Vec<u32>) -> io::Result<File> {
     let mut writer = scratch.writer()?;
     for value in values {
         writer.write_all(&value.to_le_bytes())?;
@@ -138,6 +138,9 @@ pub struct Paged {
     cache: Vec<u8>,
     /// Which block each slot holds, plus one.
     held: Vec<u64>,
+    /// The block of the last byte, and where the cache has it: the next byte is mostly there too.
+    block: u64,
+    begin: usize,
 }
 
 const BLOCK: usize = 1 << 14;
@@ -149,17 +152,27 @@ impl Paged {
         let blocks = length.div_ceil(BLOCK as u64).max(1);
         let slots = (budget / BLOCK as u64).clamp(1, blocks) as usize;
         // Zeroed memory costs nothing until a block is read into it.
-        Ok(Paged { file, length, cache: vec![0; slots * BLOCK], held: vec![0; slots] })
+        Ok(Paged {
+            file,
+            length,
+            cache: vec![0; slots * BLOCK],
+            held: vec![0; slots],
+            block: u64::MAX,
+            begin: 0,
+        })
     }
 
     /// The byte at an offset; 0 beyond the end.
     pub fn byte(&mut self, at: u64) -> io::Result<u8> {
         let block = at / BLOCK as u64;
-        let slot = (block % self.held.len() as u64) as usize;
-        if self.held[slot] != block + 1 {
-            self.fill(block, slot)?;
+        if block != self.block {
+            let slot = (block % self.held.len() as u64) as usize;
+            if self.held[slot] != block + 1 {
+                self.fill(block, slot)?;
+            }
+            (self.block, self.begin) = (block, slot * BLOCK);
         }
-        Ok(self.cache[slot * BLOCK + (at % BLOCK as u64) as usize])
+        Ok(self.cache[self.begin + (at % BLOCK as u64) as usize])
     }
 
     fn fill(&mut self, block: u64, slot: usize) -> io::Result<()> {
@@ -167,6 +180,8 @@ impl Paged {
         let bytes = self.length.saturating_sub(start).min(BLOCK as u64) as usize;
         let target = &mut self.cache[slot * BLOCK..(slot + 1) * BLOCK];
         target[bytes..].fill(0);
+        // A read that fails leaves nothing to be taken for the block.
+        (self.held[slot], self.block) = (0, u64::MAX);
         self.file.read_exact_at(&mut target[..bytes], start)?;
         self.held[slot] = block + 1;
         Ok(())
