@@ -18,7 +18,7 @@ use crate::remedy;
 use crate::remedy::journal::{Journal, run_id};
 use crate::remedy::plan::Stage;
 use crate::remedy::render;
-use crate::remedy::run::{Confirm, Need, NeedId, Options, Params, Reply, Run};
+use crate::remedy::run::{Confirm, Need, NeedId, Options, Reply, Run};
 use crate::term::clean;
 use crate::world::{Clock, Kind, ObjectRef, Time};
 
@@ -80,30 +80,6 @@ pub fn target(text: &str, namespace: &str) -> Result<ObjectRef, String> {
     Ok(ObjectRef::new(known, namespace, name))
 }
 
-fn params(args: &Do) -> Params {
-    let mut params = Params::new();
-    let mut put = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            params.insert(name.to_owned(), value);
-        }
-    };
-    put("to-revision", args.to_revision.map(|n| n.to_string()));
-    put("replicas", args.replicas.map(|n| n.to_string()));
-    put("grace-period", args.grace_period.map(|n| n.to_string()));
-    put("container", args.container.clone());
-    put("out", args.out.as_ref().map(|p| p.to_string_lossy().into_owned()));
-    put("pid", args.pid.clone());
-    put("container-dir", args.container_dir.clone());
-    put("leftover", args.leftover.clone());
-    put("image", args.image.clone());
-    for (name, on) in
-        [("all", args.all), ("delete-emptydir-data", args.delete_emptydir_data), ("force", args.force)]
-    {
-        put(name, on.then(String::new));
-    }
-    params
-}
-
 async fn carry_out(common: &Common, args: &Do, action: &str, text: &str) -> u8 {
     let usage = |why: String| {
         out::complain(&clean(&why));
@@ -135,7 +111,7 @@ async fn carry_out(common: &Common, args: &Do, action: &str, text: &str) -> u8 {
     let Some(action) = remedy::action(action) else {
         return usage(format!("there is no action {action:?}; `khud do --list` names them"));
     };
-    let mut run = match Run::new(action, object, params(args), options) {
+    let mut run = match Run::new(action, object, args.options.0.clone(), options) {
         Ok(run) => run,
         Err(why) => return usage(why),
     };

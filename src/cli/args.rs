@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+use crate::remedy::{self, Params, Spec};
 
 /// The Kubernetes head-up display for incidents.
 ///
@@ -236,48 +238,81 @@ pub struct Do {
     pub yes: bool,
     #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
     pub output: TextOrJson,
-    /// rollback: the revision to go back to (default: the one before)
-    #[arg(long, value_name = "N")]
-    pub to_revision: Option<u64>,
-    /// scale: how many
-    #[arg(long, value_name = "N")]
-    pub replicas: Option<u32>,
-    /// The container, where the pod has several
-    #[arg(short, long, value_name = "NAME")]
-    pub container: Option<String>,
-    /// Where files are written
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub out: Option<PathBuf>,
-    /// Captures: which process, where the container runs several
-    #[arg(long, value_name = "PID")]
-    pub pid: Option<String>,
-    /// heap-dump: where the dump is written inside the container
-    #[arg(long, value_name = "DIR")]
-    pub container_dir: Option<String>,
-    /// heap-dump: a dump an earlier run left in the container: fetch it, or remove it
-    #[arg(long, value_name = "fetch|remove")]
-    pub leftover: Option<String>,
-    /// heap-dump, class-histogram: unreachable objects too
-    #[arg(long)]
-    pub all: bool,
-    /// drain: lose what pods keep in emptyDir volumes
-    #[arg(long)]
-    pub delete_emptydir_data: bool,
     /// Go on although another cluster answers than the one khud knew: the UID of its namespace kube-system
     #[arg(long, value_name = "UID")]
     pub accept_cluster: Option<String>,
-    /// drain: seconds each pod may take to end (default: its own)
-    #[arg(long, value_name = "SECONDS")]
-    pub grace_period: Option<u32>,
-    /// Go ahead in spite of a guard that says so
-    #[arg(long)]
-    pub force: bool,
     /// Watch for the result this long
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
-    /// set-image: the container and its new image
-    #[arg(value_name = "C=IMAGE")]
-    pub image: Option<String>,
+    #[command(flatten)]
+    pub options: ActionOptions,
+}
+
+/// The options of the actions, as these declare them. One that several actions have is there once.
+#[derive(Debug, Clone, Default)]
+pub struct ActionOptions(pub Params);
+
+impl ActionOptions {
+    /// Each option with the actions that have it.
+    fn declared() -> Vec<(&'static Spec, Vec<&'static str>)> {
+        let mut out: Vec<(&'static Spec, Vec<&'static str>)> = Vec::new();
+        for action in remedy::catalogue() {
+            for option in action.options {
+                match out.iter_mut().find(|(o, _)| o.name == option.name) {
+                    Some((_, actions)) => actions.push(action.name),
+                    None => out.push((option, vec![action.name])),
+                }
+            }
+        }
+        out
+    }
+}
+
+impl clap::FromArgMatches for ActionOptions {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<ActionOptions, clap::Error> {
+        let mut params = Params::new();
+        for (option, _) in ActionOptions::declared() {
+            if option.value.is_empty() {
+                if matches.get_flag(option.name) {
+                    params.insert(option.name.to_owned(), String::new());
+                }
+            } else if let Some(value) = matches.get_one::<String>(option.name) {
+                params.insert(option.name.to_owned(), value.clone());
+            }
+        }
+        Ok(ActionOptions(params))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = ActionOptions::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for ActionOptions {
+    fn augment_args(mut command: clap::Command) -> clap::Command {
+        for (option, actions) in ActionOptions::declared() {
+            let mut arg = Arg::new(option.name).help(format!("{}: {}", actions.join(", "), option.about));
+            if !option.positional() {
+                arg = arg.long(option.name);
+            }
+            if let Some(short) = option.short {
+                arg = arg.short(short);
+            }
+            command = command.arg(match option.value {
+                "" => arg.action(ArgAction::SetTrue),
+                value => arg.value_name(value).value_hint(match value {
+                    "DIR" => ValueHint::DirPath,
+                    _ => ValueHint::Unknown,
+                }),
+            });
+        }
+        command
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        ActionOptions::augment_args(command)
+    }
 }
 
 #[derive(Subcommand, Debug)]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use super::action::Right;
 use super::files::{FileDone, FileOp};
 use super::journal::Entry;
 use super::plan::{ChangedObject, Choice, Guard, Impact, LocalFile, NextStep, RequestLine, Severity, Stage};
@@ -75,6 +76,12 @@ impl Cx {
 
     pub fn file(&self, file: LocalFile) {
         self.s().report.files.push(file);
+    }
+
+    /// The rights that the action declares, and its target.
+    pub fn asks(&self) -> (&'static [Right], ObjectRef) {
+        let s = self.s();
+        (s.rights, s.report.target.clone())
     }
 
     /// The options as given.

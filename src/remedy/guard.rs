@@ -6,36 +6,12 @@ use super::cx::Cx;
 use super::plan::{Severity, Stage};
 use super::run::Stop;
 use crate::world::ask::{Call, Verb};
-use crate::world::{Kind, ObjectRef, Time, World};
-
-/// What the API server is asked to allow.
-pub(super) struct Permission<'a> {
-    pub verb: &'a str,
-    pub kind: &'a Kind,
-    pub subresource: &'a str,
-    pub namespace: &'a str,
-    pub name: &'a str,
-}
-
-impl<'a> Permission<'a> {
-    pub fn on(verb: &'a str, object: &'a ObjectRef) -> Permission<'a> {
-        Permission {
-            verb,
-            kind: &object.kind,
-            subresource: "",
-            namespace: &object.namespace,
-            name: &object.name,
-        }
-    }
-
-    pub fn sub(self, subresource: &'a str) -> Permission<'a> {
-        Permission { subresource, ..self }
-    }
-}
+use crate::world::{ObjectRef, Time, World};
 
 impl Cx {
-    /// Notes whether khud may write at all, then whether the user may do `wanted` (SelfSubjectAccessReview).
-    pub async fn guards(&self, wanted: &[Permission<'_>]) -> Result<(), Stop> {
+    /// Notes whether khud may write at all, then whether the user has the rights that the action declares
+    /// (SelfSubjectAccessReview).
+    pub async fn guards(&self) -> Result<(), Stop> {
         self.stage(Stage::Guarding);
         if self.options().read_only {
             self.guard("read-only", false, "khud runs read-only and sends no writes");
@@ -43,15 +19,22 @@ impl Cx {
             return Ok(());
         }
         self.guard("read-only", true, "writes are allowed in this session");
-        for p in wanted {
-            let sub = if p.subresource.is_empty() { String::new() } else { format!("/{}", p.subresource) };
-            let check = format!("permission {} {}{sub}", p.verb, p.kind.plural());
+        let (rights, target) = self.asks();
+        for right in rights {
+            let kind = right.kind.unwrap_or(&target.kind);
+            // Objects of another kind may lie anywhere.
+            let (namespace, name) = match right.kind {
+                None => (&*target.namespace, &*target.name),
+                Some(_) => ("", ""),
+            };
+            let what = right.of(kind);
+            let check = format!("permission {what}");
             let body = json!({
                 "apiVersion": "authorization.k8s.io/v1",
                 "kind": "SelfSubjectAccessReview",
                 "spec": {"resourceAttributes": {
-                    "verb": p.verb, "group": p.kind.group(), "resource": p.kind.plural(),
-                    "subresource": p.subresource, "namespace": p.namespace, "name": p.name,
+                    "verb": right.verb, "group": kind.group(), "resource": kind.plural(),
+                    "subresource": right.subresource, "namespace": namespace, "name": name,
                 }},
             });
             let call = Call {
@@ -69,13 +52,13 @@ impl Cx {
             }
             let allowed = answer.body["status"]["allowed"].as_bool().unwrap_or(false);
             let reason = answer.body["status"]["reason"].as_str().unwrap_or("");
-            let place = if p.namespace.is_empty() { String::new() } else { format!(" in {}", p.namespace) };
+            let place = if namespace.is_empty() { String::new() } else { format!(" in {namespace}") };
             let text = if allowed {
                 "allowed".to_owned()
             } else if reason.is_empty() {
-                format!("you may not {} {}{sub}{place}", p.verb, p.kind.plural())
+                format!("you may not {what}{place}")
             } else {
-                format!("you may not {} {}{sub}{place}: {reason}", p.verb, p.kind.plural())
+                format!("you may not {what}{place}: {reason}")
             };
             self.guard(&check, allowed, text);
         }

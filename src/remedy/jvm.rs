@@ -4,14 +4,27 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::action::Spec;
 use super::cx::Cx;
 use super::diff;
 use super::files::{FileOp, safe_name};
-use super::guard::Permission;
 use super::plan::{LocalFile, Severity, Stage};
-use super::run::{Done, Job, Params, Stop};
+use super::run::{Done, Params, Stop};
 use crate::world::ask::Exec;
 use crate::world::{ContainerState, ObjectRef, Probe, Role};
+
+/// Options that the captures share.
+pub(super) const CONTAINER: Spec =
+    Spec::value("container", "NAME", "the container the JVM runs in").short('c');
+pub(super) const OUT: Spec = Spec::value("out", "DIR", "where the file goes (default: here)");
+pub(super) const PID: Spec = Spec::value("pid", "PID", "which JVM, where there are several");
+pub(super) const ALL: Spec = Spec::flag("all", "unreachable objects too, without a full GC first");
+
+/// `kubectl exec` of these words in the target.
+pub(super) fn kubectl(target: &ObjectRef, params: &Params, words: &str) -> String {
+    let container = params.get("container").map_or_else(String::new, |c| format!(" -c {c}"));
+    format!("kubectl exec -n {} {}{container} -- {words}", target.namespace, target.name)
+}
 
 /// A JVM in a container of the target pod.
 #[derive(Clone, Debug)]
@@ -239,25 +252,8 @@ pub(super) fn local_path(
     std::path::Path::new(dir).join(format!("{name}-{}.{what}", stamp(cx.now())))
 }
 
-pub(super) fn thread_dump(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
-    Ok(Box::pin(async move {
-        text(cx, target, params, &["Thread.print"], "threads.txt", "a fraction of a second").await
-    }))
-}
-
-pub(super) fn class_histogram(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
-    let words: &'static [&'static str] = if params.get("all").is_some_and(|v| v != "false") {
-        &["GC.class_histogram", "-all"]
-    } else {
-        &["GC.class_histogram"]
-    };
-    Ok(Box::pin(
-        async move { text(cx, target, params, words, "histogram.txt", "the time of one full GC").await },
-    ))
-}
-
 /// A jcmd command whose output is text: run it, keep it.
-async fn text(
+pub(super) async fn text(
     cx: Cx,
     pod: ObjectRef,
     params: Params,
@@ -265,7 +261,7 @@ async fn text(
     what: &str,
     pause: &str,
 ) -> Result<Done, Stop> {
-    cx.guards(&[Permission::on("create", &pod).sub("exec")]).await?;
+    cx.guards().await?;
     cx.cleared()?;
     let jvm = find(&cx, &pod, &params).await?;
     let pid = jvm.pid.to_string();

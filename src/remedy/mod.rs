@@ -4,16 +4,14 @@
 //! values, whoever drives it (the cockpit, `khud do`) carries that out and answers. What it learns of the cluster's
 //! reaction it reads from the [`World`](crate::world::World), so "verified" means seen through the watch.
 
-pub mod access;
-pub mod catalogue;
-mod cordon;
+mod action;
+mod actions;
+mod change;
 mod cx;
 pub mod diff;
-mod drain;
 pub mod files;
 mod forecast;
 mod guard;
-mod heap_dump;
 pub mod journal;
 mod jvm;
 pub mod kubectl;
@@ -21,19 +19,17 @@ pub mod plan;
 mod pods;
 pub mod render;
 mod revisions;
-mod rollback;
 mod rollout;
 pub mod run;
+mod schedulable;
 mod stale;
 mod together;
 mod transfer;
-mod workload;
 
-pub use catalogue::{Action, Spec, action, catalogue, for_cause, for_object};
+pub use action::{Action, Right, Spec, action, catalogue, for_cause, for_object};
 pub use files::{FileDone, FileOp};
 pub use journal::{Entry, Journal};
 pub use plan::{
     ChangedObject, Guard, Impact, LocalFile, Outcome, Plan, Report, RequestLine, Severity, Stage,
 };
 pub use run::{Confirm, Need, NeedId, Options, Params, Progress, Reply, Run};
-pub use together::together;

@@ -1,12 +1,12 @@
-//! Single pods: evict (asks the budgets) and delete (does not).
+//! Single pods: what the actions that remove one share.
 
 use serde_json::{Value, json};
 
 use super::cx::Cx;
 use super::diff;
-use super::guard::{Permission, budgets_of};
+use super::guard::budgets_of;
 use super::plan::{Severity, Stage};
-use super::run::{Done, Job, Params, Stop};
+use super::run::{Done, Stop};
 use crate::judge::patterns::budget_refusal;
 use crate::world::ask::{Answer, Call, Verb};
 use crate::world::{ObjectRef, Pod, Uid};
@@ -44,7 +44,7 @@ pub(super) fn refusal(answer: &Answer) -> String {
     }
 }
 
-async fn plan(cx: &Cx, target: &ObjectRef, verb: &str) -> Result<Value, Stop> {
+pub(super) async fn plan(cx: &Cx, target: &ObjectRef, verb: &str) -> Result<Value, Stop> {
     let object = cx.target(target).await?;
     cx.change(target.clone(), diff::unified(&json!({"pod": &*target.name}), &json!({"pod": Value::Null})));
     let pod = target.clone();
@@ -79,7 +79,7 @@ async fn plan(cx: &Cx, target: &ObjectRef, verb: &str) -> Result<Value, Stop> {
 }
 
 /// Waits until the pod of that uid is gone.
-async fn gone(cx: &Cx, target: &ObjectRef, uid: &str) -> Result<Done, Stop> {
+pub(super) async fn gone(cx: &Cx, target: &ObjectRef, uid: &str) -> Result<Done, Stop> {
     cx.stage(Stage::Watching);
     let wait = cx.options().timeout.unwrap_or(std::time::Duration::from_secs(300));
     let (pod, uid) = (target.clone(), Uid::from(uid));
@@ -92,56 +92,4 @@ async fn gone(cx: &Cx, target: &ObjectRef, uid: &str) -> Result<Done, Stop> {
         Some(()) => Done::Verified(format!("{target} is gone")),
         None => Done::Applied(format!("{target} is still terminating after {} s", wait.as_secs())),
     })
-}
-
-pub(super) fn evict(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String> {
-    Ok(Box::pin(async move {
-        let object = plan(&cx, &target, "evict").await?;
-        let uid = object["metadata"]["uid"].as_str().unwrap_or("").to_owned();
-        cx.guards(&[Permission { verb: "create", ..Permission::on("create", &target) }.sub("eviction")])
-            .await?;
-        cx.cleared()?;
-        let call = eviction(&target, &uid, None);
-        cx.stage(Stage::DryRun);
-        let mut dry = call.clone();
-        dry.path.push_str("?dryRun=All");
-        let answer = cx.send(dry, true).await?;
-        if !answer.ok() {
-            return Err(Stop::Refused(format!("{target} cannot be evicted now: {}", refusal(&answer))));
-        }
-        cx.confirm(format!("Evict {target}?"), None).await?;
-        let answer = cx.send(call, false).await?;
-        if matches!(answer.status, 404 | 409)
-            && let Some(why) = cx.replaced(&target).await?
-        {
-            return Err(Stop::Refused(format!("{why}; nothing was changed")));
-        }
-        if !answer.ok() {
-            return Err(Stop::Failed(format!(
-                "the eviction was answered {}: {}",
-                answer.status,
-                refusal(&answer)
-            )));
-        }
-        gone(&cx, &target, &uid).await
-    }))
-}
-
-pub(super) fn delete(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String> {
-    Ok(Box::pin(async move {
-        let object = plan(&cx, &target, "delete").await?;
-        let uid = object["metadata"]["uid"].as_str().unwrap_or("").to_owned();
-        cx.guards(&[Permission::on("delete", &target)]).await?;
-        cx.cleared()?;
-        let call = Call {
-            verb: Verb::Delete,
-            path: target.path(),
-            content_type: "application/json".into(),
-            body: Some(json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}})),
-        };
-        cx.dry_run(&call).await?;
-        cx.confirm(format!("Delete {target}?"), Some(target.name.clone())).await?;
-        cx.apply(call).await?;
-        gone(&cx, &target, &uid).await
-    }))
 }

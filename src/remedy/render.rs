@@ -1,6 +1,6 @@
 //! `khud do`, `khud do --list` and `khud journal` as text. Pure; cluster text is made harmless.
 
-use super::catalogue::catalogue;
+use super::action::catalogue;
 use super::journal::{self, Entry};
 use super::plan::{Outcome, Report, Severity};
 
@@ -103,8 +103,7 @@ pub fn list() -> String {
         out.push_str(&format!("{:<16} {:<36} {}{danger}\n", a.name, kinds.join(", "), a.about));
         for o in a.options {
             let value = if o.value.is_empty() { String::new() } else { format!(" {}", o.value) };
-            let dashes = if o.value.contains('=') { "" } else { "--" };
-            let name = if dashes.is_empty() { o.value.to_owned() } else { format!("--{}{value}", o.name) };
+            let name = if o.positional() { o.value.to_owned() } else { format!("--{}{value}", o.name) };
             out.push_str(&format!("{:<16}   {name:<34} {}\n", "", o.about));
         }
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::catalogue::Action;
+use super::action::{Action, Right};
 use super::cx::Cx;
 use super::files::{FileDone, FileOp};
 use super::journal::Entry;
@@ -126,6 +126,7 @@ pub(super) struct Shared {
     pub progress: Progress,
     pub options: Options,
     pub params: Params,
+    pub rights: &'static [Right],
     /// What the plan is made from; `None` until the object was read.
     pub planned: Option<Planned>,
     /// The plan before this one, where that became stale.
@@ -180,6 +181,7 @@ impl Run {
             progress: Progress::default(),
             options,
             params,
+            rights: action.rights,
             planned: None,
             before: None,
             question: None,
@@ -204,7 +206,7 @@ impl Run {
     fn plan(&mut self) -> Result<(), String> {
         let params = {
             let mut s = lock(&self.shared);
-            let command = super::catalogue::kubectl(self.action.name, &self.target, &s.params);
+            let command = (self.action.kubectl)(&self.target, &s.params);
             s.report.plan.kubectl = super::kubectl::aimed(&command, &s.options.kubectl);
             if let Some(why) = s.unverified.clone() {
                 s.report.plan.impact.push(unverified(why));

@@ -2,22 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Action;
 use super::forecast::takes_pods;
 use super::plan::{Impact, Severity};
 use crate::world::{Node, ObjectRef, Pod, World};
 
-/// The consequences of one action on all of these, beyond those of each.
-pub fn together(world: &World, action: &Action, targets: &[ObjectRef]) -> Vec<Impact> {
-    match action.name {
-        "delete" | "evict" => pods(world, action.name == "evict", targets),
-        "cordon" | "drain" => capacity(world, targets).into_iter().collect(),
-        _ => Vec::new(),
-    }
-}
-
 /// Budgets that let each of the pods go but not all, and workloads that lose the last of their ready pods.
-fn pods(world: &World, evicted: bool, targets: &[ObjectRef]) -> Vec<Impact> {
+pub(super) fn pods(world: &World, evicted: bool, targets: &[ObjectRef]) -> Vec<Impact> {
     let mut impacts = Vec::new();
     let mut say = |what: String, detail: String| {
         impacts.push(Impact { what, severity: Severity::Critical, detail });
@@ -64,17 +54,18 @@ fn all_ready(world: &World, workload: &ObjectRef) -> usize {
 }
 
 /// How many nodes go on taking pods.
-fn capacity(world: &World, targets: &[ObjectRef]) -> Option<Impact> {
+pub(super) fn capacity(world: &World, targets: &[ObjectRef]) -> Vec<Impact> {
     let taking = |n: &&Node| takes_pods(n);
     let all = world.nodes.values().filter(taking).count();
     let leave = targets.iter().filter_map(|t| world.nodes.find("", &t.name)).filter(taking).count();
     let left = all - leave;
-    (leave > 1).then(|| Impact {
+    let impact = (leave > 1).then(|| Impact {
         what: format!("{leave} of {all} nodes that take pods leave the scheduler"),
         severity: if left * 2 < all { Severity::Critical } else { Severity::Warning },
         detail: match left {
             0 => "no node is left that takes a pod".to_owned(),
             n => format!("{n} go on taking pods"),
         },
-    })
+    });
+    impact.into_iter().collect()
 }

@@ -657,7 +657,7 @@ fn what_several_do_together_is_told_beyond_what_each_does() {
         .collect();
     assert_eq!(pods.len(), 3);
     let told = |action: &str, targets: &[ObjectRef]| -> Vec<String> {
-        let impacts = remedy::together(&world, remedy::action(action).unwrap(), targets);
+        let impacts = (remedy::action(action).unwrap().combined)(&world, targets);
         impacts.into_iter().map(|i| format!("{}: {}", i.what, i.detail)).collect()
     };
     assert_eq!(

@@ -12,10 +12,11 @@ use crate::config::settings::Notifications;
 use crate::detect::Quiet;
 use crate::detect::timeline::Entry;
 use crate::playbook::walk::{Read, Reading};
+use crate::remedy::Action;
 use crate::remedy::run::{Need, NeedId, Reply};
 use crate::telemetry::{self, Target};
 use crate::world::ask::{Answer, Call, LogTail};
-use crate::world::{Delta, Kind, Offer, Text};
+use crate::world::{Delta, Kind, ObjectRef, Offer, Text};
 
 /// Everything that can happen.
 #[derive(Debug)]
@@ -89,6 +90,11 @@ pub enum Msg {
     Standing(Standing),
     /// A task did what it was asked to: what there is now.
     Told(String),
+    /// Which actions of a menu the operator may not do, and why.
+    RightsAnswered {
+        menu: u64,
+        denied: Vec<(&'static str, ObjectRef, String)>,
+    },
     /// A task ended that should not have: what it was doing and why it stopped.
     Failed(String),
 }
@@ -139,6 +145,11 @@ pub enum Effect {
         call: Call,
     },
     Log(LogTail),
+    /// Ask which of these actions the operator may do, for a menu.
+    AskRights {
+        menu: u64,
+        actions: Vec<(&'static Action, ObjectRef)>,
+    },
     /// Something a remedy needs.
     Need {
         run: u64,

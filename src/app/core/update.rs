@@ -10,6 +10,7 @@ use crate::app::core::msg::{Effect, Msg};
 use crate::app::core::navigate;
 use crate::app::core::preferences;
 use crate::app::core::served;
+use crate::app::dialogs::menu;
 use crate::app::dialogs::prompt;
 use crate::app::dialogs::runs;
 use crate::app::dialogs::standing;
@@ -33,6 +34,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     effects.extend(navigate::want(model));
     effects.extend(timeline::keep(model));
     effects.extend(arrange::keep(model));
+    effects.extend(menu::ask(model));
     effects.extend(runs::left(model));
     effects
 }
@@ -99,6 +101,10 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Standing(now) => standing::changed(model, now),
         Msg::Told(what) => {
             model.say(Tone::Good, what);
+            Vec::new()
+        }
+        Msg::RightsAnswered { menu, denied } => {
+            menu::denied(model, menu, &denied);
             Vec::new()
         }
         Msg::Failed(why) => {

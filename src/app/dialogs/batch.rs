@@ -5,9 +5,9 @@ use crate::app::core::msg::Effect;
 use crate::app::dialogs::runs::{self, ActiveRun, Form};
 use crate::app::dialogs::targets::{Targets, counted};
 use crate::config::Id;
+use crate::remedy::Action;
 use crate::remedy::plan::{Impact, Outcome};
 use crate::remedy::run::Params;
-use crate::remedy::{self, Action};
 use crate::world::{ObjectRef, Uid, World};
 
 /// Runs that look at the cluster for their plan at the same time.
@@ -158,7 +158,7 @@ impl Batch {
 
     /// How many go at the same time.
     fn width(&self) -> usize {
-        if self.action.in_turn { 1 } else { ABREAST }
+        if self.action.sequential { 1 } else { ABREAST }
     }
 
     /// The words to type before it goes ahead, where any of the plans asks for some.
@@ -305,7 +305,7 @@ pub fn begin(
     params: Params,
 ) -> Result<(), String> {
     let title = format!("{} {targets}", action.title);
-    let together = remedy::together(&model.data.world, action, &targets.objects);
+    let together = (action.combined)(&model.data.world, &targets.objects);
     let mut items = Vec::with_capacity(targets.objects.len());
     for object in targets.objects {
         let uid = model.data.world.meta(&object).map(|m| m.uid.clone());

@@ -1,6 +1,6 @@
 //! The menu of actions: on the object under the cursor, or on all that is marked.
 
-use crate::app::core::model::{Dialog, Model, Tone};
+use crate::app::core::model::{Dialog, Dirty, Model, Tone};
 use crate::app::core::msg::Effect;
 use crate::app::dialogs::runs;
 use crate::app::dialogs::targets::Targets;
@@ -25,10 +25,40 @@ pub struct Offer {
 
 #[derive(Clone, Debug)]
 pub struct Menu {
+    /// What tells this menu from the ones opened before: answers name it.
+    pub token: u64,
     /// What it is of: an object, or how much is marked.
     pub of: String,
     pub offers: Vec<Offer>,
     pub index: usize,
+    /// The server was asked which of the actions the operator may do.
+    asked: bool,
+}
+
+/// Asks the server which actions of an open menu the operator may do, once for each menu.
+pub fn ask(model: &mut Model) -> Option<Effect> {
+    let Some(Dialog::Menu(menu)) = &mut model.dialog else { return None };
+    if std::mem::replace(&mut menu.asked, true) {
+        return None;
+    }
+    let open = menu.offers.iter().filter(|o| o.refused.is_none());
+    let actions = open.filter_map(|o| Some((o.action, o.targets.objects.first()?.clone()))).collect();
+    Some(Effect::AskRights { menu: menu.token, actions })
+}
+
+/// Greys what the operator may not do.
+pub fn denied(model: &mut Model, token: u64, denied: &[(&'static str, ObjectRef, String)]) {
+    let Some(Dialog::Menu(menu)) = &mut model.dialog else { return };
+    if menu.token != token {
+        return;
+    }
+    for offer in menu.offers.iter_mut().filter(|o| o.refused.is_none()) {
+        let why = denied.iter().find(|(name, target, _)| {
+            *name == offer.action.name && offer.targets.objects.first() == Some(target)
+        });
+        offer.refused = why.map(|(.., why)| why.clone());
+    }
+    model.dirty = Dirty::Input;
 }
 
 /// The actions for an object with what each works on and whether it fits the cause; what fits comes first.
@@ -111,7 +141,9 @@ fn open(model: &mut Model, of: String, on: Targets) {
     }
     let mut offers: Vec<Offer> = offers.into_iter().map(|(offer, _)| offer).collect();
     offers.sort_by_key(|o| (o.refused.is_some(), !o.fits));
-    model.dialog = Some(Dialog::Menu(Menu { of, offers, index: 0 }));
+    model.next_id += 1;
+    let token = model.next_id;
+    model.dialog = Some(Dialog::Menu(Menu { token, of, offers, index: 0, asked: false }));
 }
 
 /// Keys in the menu.

@@ -217,6 +217,18 @@ impl Jobs {
                 let result = connection.call(call).await.map_err(|e| e.to_string());
                 Msg::Called { token, result }
             }),
+            Effect::AskRights { menu, actions } => self.spawn("asking what is allowed", async move {
+                let mut denied = Vec::new();
+                for (action, target) in actions {
+                    for right in action.rights {
+                        if let Some(why) = needs::denied(&connection, right, &target).await {
+                            denied.push((action.name, target.clone(), why));
+                            break;
+                        }
+                    }
+                }
+                Msg::RightsAnswered { menu, denied }
+            }),
             Effect::Log(tail) => self.spawn("reading a log", async move {
                 let result = needs::read_log(&connection, &tail).await;
                 Msg::Log { tail, result }

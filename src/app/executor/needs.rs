@@ -9,7 +9,8 @@ use crate::playbook::walk::{Proposal, Read, Reading};
 use crate::remedy::files::{FileOp, safe_name};
 use crate::remedy::journal::Journal;
 use crate::remedy::run::{Need, Reply};
-use crate::remedy::{access, catalogue, kubectl};
+use crate::remedy::{self, Right, kubectl};
+use crate::world::ObjectRef;
 use crate::world::ask::LogTail;
 
 /// Output of one command kept for a remedy, bytes. Captures ask for chunks far below it.
@@ -93,24 +94,41 @@ pub async fn standings(connection: &Connection, proposals: &[Proposal]) -> Vec<(
 }
 
 async fn standing(connection: &Connection, proposal: &Proposal) -> Standing {
-    let command = catalogue::kubectl(&proposal.action, &proposal.target, &proposal.params);
+    let no = |reason: String, kubectl: &str| Standing { enabled: false, reason, kubectl: kubectl.to_owned() };
+    let Some(action) = remedy::action(&proposal.action) else {
+        return no(format!("khud has no action {} yet", proposal.action), "");
+    };
+    let command = (action.kubectl)(&proposal.target, &proposal.params);
     let kubectl = kubectl::aimed(&command, connection.kubectl());
-    let no = |reason: String| Standing { enabled: false, reason, kubectl: kubectl.clone() };
-    if catalogue::action(&proposal.action).is_none() {
-        return no(format!("khud has no action {} yet", proposal.action));
-    }
     if connection.read_only() {
-        return no("khud runs read-only".to_owned());
+        return no("khud runs read-only".to_owned(), &kubectl);
     }
-    let right = access::needed(&proposal.action);
+    for right in action.rights {
+        if let Some(why) = denied(connection, right, &proposal.target).await {
+            return no(why, &kubectl);
+        }
+    }
+    Standing { enabled: true, kubectl, reason: String::new() }
+}
+
+/// Why the operator does not have a right on the target; `None` where they have it.
+///
+/// A server that cannot be asked is told apart by its sentence: not knowing is no permission.
+pub async fn denied(connection: &Connection, right: &Right, target: &ObjectRef) -> Option<String> {
+    let kind = right.kind.unwrap_or(&target.kind);
+    // Objects of another kind may lie anywhere.
+    let (namespace, name) = match right.kind {
+        None => (&*target.namespace, &*target.name),
+        Some(_) => ("", ""),
+    };
     let action = Action {
         subresource: right.subresource.to_owned(),
-        name: proposal.target.name.to_string(),
-        ..Action::new(right.verb, &proposal.target.kind, &proposal.target.namespace)
+        name: name.to_owned(),
+        ..Action::new(right.verb, kind, namespace)
     };
     match connection.can(&action).await {
-        Ok(p) if p.allowed => Standing { enabled: true, kubectl, reason: String::new() },
-        Ok(p) => no(p.reason),
-        Err(e) => no(e.to_string()),
+        Ok(p) if p.allowed => None,
+        Ok(_) => Some(format!("not allowed: {}", right.of(kind))),
+        Err(e) => Some(e.to_string()),
     }
 }

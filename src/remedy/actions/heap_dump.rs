@@ -1,21 +1,58 @@
 //! A heap dump: predicted, written in the container, brought home and removed there; or one that was left there before.
 
+use regex::Regex;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use regex::Regex;
-
-use super::cx::Cx;
-use super::files::FileOp;
-use super::guard::Permission;
-use super::jvm::{self, Jvm, command};
-use super::plan::Severity;
-use super::run::{Done, Job, Params, Progress, Stop};
-use super::transfer::{
-    Home, bring_home, clean, discard, kubectl, left_behind, local_disk, moved, part_of, place,
+use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::cx::Cx;
+use crate::remedy::files::FileOp;
+use crate::remedy::jvm::{self, Jvm, command};
+use crate::remedy::plan::Severity;
+use crate::remedy::run::{Done, Job, Params, Progress, Stop};
+use crate::remedy::transfer;
+use crate::remedy::transfer::{
+    Home, bring_home, clean, discard, left_behind, local_disk, moved, part_of, place,
 };
-use crate::world::ObjectRef;
 use crate::world::quantity::bytes;
+use crate::world::{Kind, ObjectRef};
+
+pub(super) static ACTION: Action = Action {
+    name: "heap-dump",
+    title: "Heap dump",
+    about: "dump a JVM's heap and bring the file here",
+    kinds: &[Kind::Pod],
+    options: &[
+        jvm::CONTAINER,
+        jvm::OUT,
+        jvm::PID,
+        Spec::value("container-dir", "DIR", "where in the container it is written (default: /tmp)"),
+        Spec::value(
+            "leftover",
+            "fetch|remove",
+            "a dump an earlier run left in the container: bring it here, or remove it",
+        ),
+        jvm::ALL,
+        Spec::flag("force", "go on in spite of what speaks against it"),
+    ],
+    rights: &[Right::on_target("create").sub("exec")],
+    causes: &[
+        ("crash.oom-limit", 2),
+        ("crash.oom-heap", 2),
+        ("memory.leak", 2),
+        ("memory.near-limit", 2),
+        ("jvm.unbounded-cache", 2),
+    ],
+    dangerous: false,
+    sequential: true,
+    kubectl,
+    combined: each_alone,
+    start,
+};
+
+fn kubectl(target: &ObjectRef, params: &Params) -> String {
+    jvm::kubectl(target, params, "jcmd 1 GC.heap_dump /tmp/heap.hprof")
+}
 
 /// Bytes of heap a JVM writes a second on a slow disk; what the pause is predicted by.
 const DUMP_RATE: u64 = 100 << 20;
@@ -27,7 +64,7 @@ static CREATED: LazyLock<Regex> = LazyLock::new(|| {
         .expect("compiles")
 });
 
-pub(super) fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
+fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
     if let Some(dir) = params.get("container-dir")
         && (!dir.starts_with('/') || dir.contains("..") || dir.chars().any(|c| c.is_control() || c == ' '))
     {
@@ -61,7 +98,7 @@ fn dir_of(params: &Params) -> String {
 /// Brings the newest dump home that an earlier run left in the container, or removes all of them.
 async fn leftovers(cx: Cx, pod: ObjectRef, params: Params, what: Leftover) -> Result<Done, Stop> {
     cx.target(&pod).await?;
-    cx.guards(&[Permission::on("create", &pod).sub("exec")]).await?;
+    cx.guards().await?;
     cx.cleared()?;
     let container = match params.get("container") {
         Some(name) => name.clone(),
@@ -78,7 +115,7 @@ async fn leftovers(cx: Cx, pod: ObjectRef, params: Params, what: Leftover) -> Re
     if what == Leftover::Remove {
         let all =
             found.iter().map(|(path, n)| format!("{path} ({})", bytes(*n))).collect::<Vec<_>>().join(", ");
-        cx.kubectl(kubectl(&home, &["rm", "-f", &home.remote]));
+        cx.kubectl(transfer::kubectl(&home, &["rm", "-f", &home.remote]));
         cx.impact("heap dumps removed from the container", Severity::Warning, all);
         cx.confirm(format!("Remove {} heap dumps from {pod}?", found.len()), None).await?;
         let mut kept = Vec::new();
@@ -96,7 +133,7 @@ async fn leftovers(cx: Cx, pod: ObjectRef, params: Params, what: Leftover) -> Re
     let path = jvm::local_path(&cx, &pod, &container, &params, "hprof");
     local_disk(&cx, &path, size, false).await?;
     cx.cleared()?;
-    cx.kubectl(kubectl(&home, &["cat", &home.remote]));
+    cx.kubectl(transfer::kubectl(&home, &["cat", &home.remote]));
     cx.impact("file", Severity::Info, format!("{} of {} into {}", bytes(size), home.remote, path.display()));
     cx.confirm(format!("Bring {} home from {pod} and remove it there?", home.remote), None).await?;
     cx.local(FileOp::Create { part: part_of(&path), final_path: path.clone() }).await?;
@@ -105,7 +142,7 @@ async fn leftovers(cx: Cx, pod: ObjectRef, params: Params, what: Leftover) -> Re
 
 async fn heap_dump(cx: Cx, pod: ObjectRef, params: Params) -> Result<Done, Stop> {
     cx.target(&pod).await?;
-    cx.guards(&[Permission::on("create", &pod).sub("exec")]).await?;
+    cx.guards().await?;
     // Finding the JVM is exec already, so what forbids exec ends it here.
     cx.cleared()?;
     let jvm = jvm::find(&cx, &pod, &params).await?;
@@ -129,7 +166,7 @@ async fn heap_dump(cx: Cx, pod: ObjectRef, params: Params) -> Result<Done, Stop>
     }
     words.push(&remote);
     let home = Home { pod: &pod, container: &jvm.container, remote: remote.clone(), then };
-    cx.kubectl(kubectl(&home, &words));
+    cx.kubectl(transfer::kubectl(&home, &words));
     cx.impact(
         "file",
         Severity::Info,

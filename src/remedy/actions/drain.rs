@@ -6,14 +6,50 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use super::cordon;
-use super::cx::Cx;
-use super::forecast::{Allowed, Victim, forecast};
-use super::guard::Permission;
-use super::plan::Stage;
-use super::pods::{eviction, refusal};
-use super::run::{Done, Job, Params, Progress, Stop};
+use crate::remedy::action::{Action, Right, Spec};
+use crate::remedy::cx::Cx;
+use crate::remedy::forecast::{Allowed, Victim, forecast};
+use crate::remedy::plan::Stage;
+use crate::remedy::pods::{eviction, refusal};
+use crate::remedy::run::{Done, Job, Params, Progress, Stop};
+use crate::remedy::{schedulable, together};
 use crate::world::{Kind, ObjectRef, Time};
+
+pub(super) static ACTION: Action = Action {
+    name: "drain",
+    title: "Drain",
+    about: "cordon a node and evict its pods, within their disruption budgets",
+    kinds: &[Kind::Node],
+    options: &[
+        Spec::flag("delete-emptydir-data", "also evict pods whose emptyDir is lost with them"),
+        Spec::flag("force", "go on in spite of what speaks against it"),
+        Spec::value("grace-period", "SECONDS", "how long each pod may take to end (default: its own)"),
+    ],
+    rights: &[
+        Right::on_target("patch"),
+        Right { verb: "create", kind: Some(&Kind::Pod), subresource: "eviction" },
+    ],
+    causes: &[("gpu.", 2), ("node.", 2), ("runtime.", 2), ("sandbox.", 2)],
+    dangerous: true,
+    sequential: true,
+    kubectl,
+    combined: together::capacity,
+    start,
+};
+
+fn kubectl(target: &ObjectRef, params: &Params) -> String {
+    let flag = |o: &str| match params.get(o).is_some_and(|v| v != "false") {
+        true => format!(" --{o}"),
+        false => String::new(),
+    };
+    let grace = params.get("grace-period").map_or_else(String::new, |s| format!(" --grace-period={s}"));
+    format!(
+        "kubectl drain {} --ignore-daemonsets{}{}{grace}",
+        target.name,
+        flag("delete-emptydir-data"),
+        flag("force")
+    )
+}
 
 /// kubectl's pause between two tries of one eviction.
 const RETRY: Duration = Duration::from_secs(5);
@@ -22,7 +58,7 @@ const LIMIT: Duration = Duration::from_secs(900);
 /// Pods named in the sentence at the end; `progress` has all of them.
 const NAMED: usize = 5;
 
-pub(super) fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
+fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
     let flag = |name: &str| params.get(name).is_some_and(|v| v != "false");
     let allowed = Allowed { force: flag("force"), local: flag("delete-emptydir-data") };
     let grace = match params.get("grace-period").map(|t| (t, t.parse::<u32>())) {
@@ -44,10 +80,9 @@ async fn drain(cx: Cx, target: ObjectRef, allowed: Allowed, grace: Option<u32>) 
     for refusal in &f.refusals {
         cx.guard("drain", false, refusal.clone());
     }
-    let pods = ObjectRef::new(Kind::Pod, "", "");
-    cx.guards(&[Permission::on("patch", &target), Permission::on("create", &pods).sub("eviction")]).await?;
+    cx.guards().await?;
     cx.cleared()?;
-    let call = cordon::body(&cx, &target, true);
+    let call = schedulable::body(&cx, &target, true);
     if !cordoned {
         cx.dry_run(&call).await?;
     }

@@ -1,21 +1,62 @@
 //! Rollback: the request `kubectl rollout undo` sends, behind khud's guards.
 //!
-//! Deployment: the ReplicaSet of the wanted revision gives template and annotations; one JSON patch replaces both. StatefulSet and DaemonSet: the ControllerRevision gives the template. Unlike kubectl's, the
-//! patch tests the uid and the generation first: a racing change of the spec is never overwritten, and a status update
-//! does not get in the way.
+//! Deployment: the ReplicaSet of the wanted revision gives template and annotations; one JSON patch replaces both.
+//! StatefulSet and DaemonSet: the ControllerRevision gives the template. Unlike kubectl's, the patch tests the uid and the
+//! generation first: a racing change of the spec is never overwritten, and a status update does not get in the way.
 //! Source: kubectl `pkg/polymorphichelpers/rollback.go`.
 
 use serde_json::{Map, Value, json};
 
-use super::cx::Cx;
-use super::diff;
-use super::guard::{Permission, configuration};
-use super::plan::Severity;
-use super::revisions::{self, Revision};
-use super::rollout::{self, Baseline};
-use super::run::{Done, JSON_PATCH, Job, Params, Stop, patch};
+use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::cx::Cx;
+use crate::remedy::diff;
+use crate::remedy::guard::configuration;
+use crate::remedy::plan::Severity;
+use crate::remedy::revisions::{self, Revision};
+use crate::remedy::rollout::{self, Baseline};
+use crate::remedy::run::{Done, JSON_PATCH, Job, Params, Stop, patch};
 use crate::world::ask::Call;
 use crate::world::{Kind, ObjectRef};
+
+pub(super) static ACTION: Action = Action {
+    name: "rollback",
+    title: "Roll back",
+    about: "put the pod template of an earlier revision back",
+    kinds: &[Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet],
+    options: &[Spec::value(
+        "to-revision",
+        "N",
+        "the revision to go back to (default: the newest known to run)",
+    )],
+    rights: &[Right::on_target("patch")],
+    causes: &[
+        ("image.", 1),
+        ("crash.oom-limit", 5),
+        ("crash.oom-heap", 5),
+        ("memory.leak", 5),
+        ("memory.near-limit", 5),
+        ("jvm.unbounded-cache", 5),
+        ("crash.", 1),
+        ("container.", 1),
+        ("config.", 1),
+        ("ready.", 1),
+        ("schedule.", 2),
+        ("quota.", 2),
+        ("rollout.paused", 2),
+        ("rollout.", 1),
+    ],
+    dangerous: false,
+    sequential: false,
+    kubectl,
+    combined: each_alone,
+    start,
+};
+
+fn kubectl(target: &ObjectRef, params: &Params) -> String {
+    let kind = target.kind.name().to_ascii_lowercase();
+    let to = params.get("to-revision").map_or_else(String::new, |n| format!(" --to-revision={n}"));
+    format!("kubectl rollout undo {kind}/{} -n {}{to}", target.name, target.namespace)
+}
 
 /// Annotations that belong to the Deployment and not to a revision.
 const KEPT: &[&str] = &[
@@ -27,7 +68,7 @@ const KEPT: &[&str] = &[
     "deprecated.deployment.rollback.to",
 ];
 
-pub(super) fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
+fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
     let to = match params.get("to-revision").map(|t| (t, t.parse::<i64>())) {
         None => 0,
         Some((_, Ok(n))) if n >= 0 => n,
@@ -52,7 +93,7 @@ async fn rollback(cx: Cx, target: ObjectRef, to: i64) -> Result<Done, Stop> {
     if all.get(1).is_some_and(|before| before.number != revision) {
         let mut params = cx.params();
         params.insert("to-revision".to_owned(), revision.to_string());
-        cx.kubectl(super::catalogue::kubectl("rollback", &target, &params));
+        cx.kubectl(kubectl(&target, &params));
     }
     let desired = object["spec"]["replicas"].as_u64().unwrap_or(1);
     let pods = if target.kind == Kind::DaemonSet {
@@ -83,7 +124,7 @@ async fn rollback(cx: Cx, target: ObjectRef, to: i64) -> Result<Done, Stop> {
         );
     }
     cx.warn_of_owner(&object);
-    cx.guards(&[Permission::on("patch", &target)]).await?;
+    cx.guards().await?;
     cx.cleared()?;
     let after = cx.dry_run(&call).await?;
     cx.change(target.clone(), diff::unified(&diff::essence(&object), &diff::essence(&after)));

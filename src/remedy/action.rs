@@ -1,0 +1,274 @@
+//! What an action declares of itself, and the actions by name, object and cause.
+
+use super::actions;
+use super::cx::Cx;
+use super::plan::Impact;
+use super::run::{Job, Params};
+use crate::world::{Kind, ObjectRef, World};
+
+/// One option of an action. Menus, `do --list`, clap and the completions read it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Spec {
+    /// As typed after `--`; one whose value holds a `=` is positional (`khud do set-image TARGET C=IMAGE`).
+    pub name: &'static str,
+    /// The letter of its short form.
+    pub short: Option<char>,
+    /// What the value is called in help; empty for a flag.
+    pub value: &'static str,
+    pub about: &'static str,
+    pub required: bool,
+}
+
+impl Spec {
+    /// A flag.
+    pub const fn flag(name: &'static str, about: &'static str) -> Spec {
+        Spec { name, short: None, value: "", about, required: false }
+    }
+
+    /// An option with a value.
+    pub const fn value(name: &'static str, value: &'static str, about: &'static str) -> Spec {
+        Spec { name, short: None, value, about, required: false }
+    }
+
+    pub const fn required(self) -> Spec {
+        Spec { required: true, ..self }
+    }
+
+    pub const fn short(self, short: char) -> Spec {
+        Spec { short: Some(short), ..self }
+    }
+
+    pub fn positional(&self) -> bool {
+        self.value.contains('=')
+    }
+}
+
+/// Something the operator has to be allowed, as a SelfSubjectAccessReview asks it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Right {
+    pub verb: &'static str,
+    /// `None`: the target itself. A kind: objects of it in all namespaces.
+    pub kind: Option<&'static Kind>,
+    /// Empty for the object itself.
+    pub subresource: &'static str,
+}
+
+impl Right {
+    /// A verb on the target.
+    pub const fn on_target(verb: &'static str) -> Right {
+        Right { verb, kind: None, subresource: "" }
+    }
+
+    pub const fn sub(self, subresource: &'static str) -> Right {
+        Right { subresource, ..self }
+    }
+
+    /// In words, on objects of that kind: `create pods/eviction`.
+    pub fn of(&self, kind: &Kind) -> String {
+        match self.subresource {
+            "" => format!("{} {}", self.verb, kind.plural()),
+            sub => format!("{} {}/{sub}", self.verb, kind.plural()),
+        }
+    }
+}
+
+/// One action: all that is particular to it. Each is a file in `actions/`.
+pub struct Action {
+    /// The name in `khud do NAME`.
+    pub name: &'static str,
+    /// As in a menu: `Roll back`.
+    pub title: &'static str,
+    pub about: &'static str,
+    pub kinds: &'static [Kind],
+    pub options: &'static [Spec],
+    /// What the operator has to be allowed. The menu greys the action by them, and every plan asks for each.
+    pub rights: &'static [Right],
+    /// The causes it fits: a cause or the beginning of one, with its place among the actions that fit (1 is first).
+    pub causes: &'static [(&'static str, u8)],
+    /// Takes something away that does not come back by itself; such plans are red.
+    pub dangerous: bool,
+    /// Runs on one object at a time, because each run removes capacity or stops a process.
+    pub sequential: bool,
+    /// The kubectl command that does the same; empty where kubectl has none.
+    pub kubectl: fn(&ObjectRef, &Params) -> String,
+    /// What it does to several objects that no plan for one of them can tell.
+    pub combined: fn(&World, &[ObjectRef]) -> Vec<Impact>,
+    pub(super) start: fn(Cx, ObjectRef, Params) -> Result<Job, String>,
+}
+
+impl PartialEq for Action {
+    /// Names are unique.
+    fn eq(&self, other: &Action) -> bool {
+        self.name == other.name
+    }
+}
+
+impl std::fmt::Debug for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Action({})", self.name)
+    }
+}
+
+/// For an action whose consequences for several objects are those for each.
+pub(super) fn each_alone(_: &World, _: &[ObjectRef]) -> Vec<Impact> {
+    Vec::new()
+}
+
+/// Every action khud has.
+pub fn catalogue() -> &'static [&'static Action] {
+    actions::ALL
+}
+
+pub fn action(name: &str) -> Option<&'static Action> {
+    actions::ALL.iter().copied().find(|a| a.name == name)
+}
+
+impl Action {
+    /// Whether target and options fit.
+    ///
+    /// # Errors
+    /// A sentence about what does not.
+    pub fn check(&self, target: &ObjectRef, params: &Params) -> Result<(), String> {
+        if !self.kinds.contains(&target.kind) {
+            let kinds: Vec<String> = self.kinds.iter().map(|k| k.name().to_ascii_lowercase()).collect();
+            return Err(format!("{} works on {}, not on {target}", self.name, kinds.join(", ")));
+        }
+        // They become part of a URL path.
+        let fine = |t: &str| {
+            !t.is_empty()
+                && t.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c))
+                && t != "."
+                && t != ".."
+        };
+        if !fine(&target.name) {
+            return Err(format!("{:?} is not a name Kubernetes knows", &*target.name));
+        }
+        if target.kind.namespaced() && !fine(&target.namespace) {
+            return Err(format!("{target} needs a namespace; add -n NAMESPACE"));
+        }
+        for name in params.keys() {
+            if !self.options.iter().any(|o| o.name == name) {
+                return Err(format!("{} has no option --{name}", self.name));
+            }
+        }
+        for o in self.options.iter().filter(|o| o.required) {
+            if !params.contains_key(o.name) {
+                return Err(format!("{} needs --{} {}: {}", self.name, o.name, o.value, o.about));
+            }
+        }
+        Ok(())
+    }
+
+    /// How well it fits a cause: how much of the cause it names, and its place. `None` where it does not fit.
+    fn fit(&self, cause: &str) -> Option<(usize, u8)> {
+        let named = self.causes.iter().filter(|(named, _)| fits(named, cause));
+        named.map(|(named, place)| (named.len(), *place)).max_by_key(|(length, _)| *length)
+    }
+}
+
+/// `crash.` fits every cause of that family, `crash.oom` those that begin with it.
+fn fits(named: &str, cause: &str) -> bool {
+    cause.starts_with(named)
+}
+
+/// The actions for an object, with the object each would work on: its own, and those of the workload and node behind a
+/// pod.
+pub fn for_object(world: &World, object: &ObjectRef) -> Vec<(&'static Action, ObjectRef)> {
+    let mut targets = vec![object.clone()];
+    let root = world.root(object);
+    if root != *object {
+        targets.push(root);
+    }
+    if let Some(pod) = world.pods.find(&object.namespace, &object.name)
+        && object.kind == Kind::Pod
+        && !pod.node.is_empty()
+    {
+        targets.push(ObjectRef::new(Kind::Node, "", pod.node.clone()));
+    }
+    let fits = |t: &ObjectRef| {
+        let t = t.clone();
+        actions::ALL.iter().copied().filter(move |a| a.kinds.contains(&t.kind))
+    };
+    targets.iter().flat_map(|t| fits(t).map(|a| (a, t.clone()))).collect()
+}
+
+/// The actions that fit a cause best, first the one to try first. Findings and verdicts without remedies of their own
+/// use it; what the object does not support is left out.
+pub fn for_cause(world: &World, cause: &str, object: &ObjectRef) -> Vec<(&'static Action, ObjectRef)> {
+    // Those that name most of the cause know it; those that name only its family do not add to them.
+    let closest = actions::ALL.iter().filter_map(|a| a.fit(cause)).map(|(length, _)| length).max();
+    let mut fitting: Vec<(u8, &'static Action, ObjectRef)> = Vec::new();
+    for (action, target) in for_object(world, object) {
+        if let Some((length, place)) = action.fit(cause)
+            && Some(length) == closest
+            && !fitting.iter().any(|(_, a, _)| a.name == action.name)
+        {
+            fitting.push((place, action, target));
+        }
+    }
+    fitting.sort_by_key(|(place, ..)| *place);
+    fitting.into_iter().map(|(_, action, target)| (action, target)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_is_checked_before_anything_is_asked() {
+        let node = ObjectRef::new(Kind::Node, "", "n1");
+        let deployment = ObjectRef::new(Kind::Deployment, "prod", "api");
+        let rollback = action("rollback").unwrap();
+        assert!(rollback.check(&deployment, &Params::new()).is_ok());
+        assert_eq!(
+            rollback.check(&node, &Params::new()).unwrap_err(),
+            "rollback works on deployment, statefulset, daemonset, not on node n1"
+        );
+        let odd = Params::from([("bogus".to_owned(), String::new())]);
+        assert_eq!(rollback.check(&deployment, &odd).unwrap_err(), "rollback has no option --bogus");
+        let evil = ObjectRef::new(Kind::Deployment, "prod", "../../nodes/n1?x=");
+        assert!(rollback.check(&evil, &Params::new()).is_err());
+        assert!(
+            action("scale").unwrap().check(&deployment, &Params::new()).unwrap_err().contains("--replicas N")
+        );
+    }
+
+    #[test]
+    fn names_are_unique_and_no_two_actions_want_the_same_place_for_a_cause() {
+        let all = catalogue();
+        for (i, a) in all.iter().enumerate() {
+            assert!(all[i + 1..].iter().all(|b| a.name != b.name), "{} is there twice", a.name);
+            assert!(!a.rights.is_empty() && !a.kinds.is_empty(), "{}", a.name);
+            for (cause, place) in a.causes {
+                let same = |b: &&&Action| b.name != a.name && b.causes.contains(&(*cause, *place));
+                let other = all.iter().find(same).map(|b| b.name);
+                assert_eq!(other, None, "{} and {other:?} for {cause}", a.name);
+            }
+        }
+    }
+
+    /// One option has one meaning, whichever action takes it: the command line knows it once.
+    #[test]
+    fn an_option_of_several_actions_is_written_the_same() {
+        let options = || catalogue().iter().flat_map(|a| a.options);
+        for a in options() {
+            for b in options().filter(|b| b.name == a.name) {
+                assert_eq!((a.value, a.short), (b.value, b.short), "--{}", a.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_action_that_knows_the_cause_comes_before_those_that_know_its_family() {
+        let object = ObjectRef::new(Kind::Deployment, "prod", "api");
+        let names = |cause: &str| -> Vec<&str> {
+            for_cause(&World::new(), cause, &object).into_iter().map(|(a, _)| a.name).collect()
+        };
+        assert_eq!(names("image.not-found"), ["rollback", "set-image", "pause"]);
+        assert_eq!(names("crash.application"), ["rollback", "restart", "pause"]);
+        // Captures are a pod's.
+        assert_eq!(names("crash.oom-limit"), ["restart", "rollback"]);
+        assert_eq!(names("rollout.paused"), ["resume", "rollback"]);
+        assert!(names("none").is_empty());
+    }
+}

@@ -1,0 +1,30 @@
+//! Cordon: keep new pods off a node.
+
+use crate::remedy::action::{Action, Right};
+use crate::remedy::cx::Cx;
+use crate::remedy::run::{Job, Params};
+use crate::remedy::{schedulable, together};
+use crate::world::{Kind, ObjectRef};
+
+pub(super) static ACTION: Action = Action {
+    name: "cordon",
+    title: "Cordon",
+    about: "keep new pods off a node",
+    kinds: &[Kind::Node],
+    options: &[],
+    rights: &[Right::on_target("patch")],
+    causes: &[("gpu.", 1), ("node.", 1), ("runtime.", 1), ("sandbox.", 1), ("proxy.", 2)],
+    dangerous: false,
+    sequential: true,
+    kubectl,
+    combined: together::capacity,
+    start,
+};
+
+fn kubectl(target: &ObjectRef, _: &Params) -> String {
+    format!("kubectl cordon {}", target.name)
+}
+
+fn start(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String> {
+    Ok(Box::pin(schedulable::set(cx, target, true)))
+}
