@@ -72,10 +72,18 @@ pub fn target(text: &str, namespace: &str) -> Result<ObjectRef, String> {
         text.split_once('/').filter(|(k, n)| !k.is_empty() && !n.is_empty()).ok_or_else(|| {
             format!("{text:?} names no object; write KIND/NAME, for example deploy/api or node/gpu-7")
         })?;
-    let known = Kind::parse(kind).ok_or_else(|| {
-        let names: Vec<String> = Kind::ALL.iter().map(|k| k.name().to_ascii_lowercase()).collect();
-        format!("khud knows no kind {kind:?}; it knows {}", names.join(", "))
-    })?;
+    // `kubectl -o name` writes the group behind the kind: replicaset.apps/NAME.
+    let grouped = |k: &Kind| {
+        kind.split_once('.').is_some_and(|(plain, group)| {
+            group == k.group()
+                && (plain.eq_ignore_ascii_case(k.name()) || plain.eq_ignore_ascii_case(k.plural()))
+        })
+    };
+    let known =
+        Kind::parse(kind).or_else(|| Kind::ALL.iter().find(|k| grouped(k)).cloned()).ok_or_else(|| {
+            let names: Vec<String> = Kind::ALL.iter().map(|k| k.name().to_ascii_lowercase()).collect();
+            format!("khud knows no kind {kind:?}; it knows {}", names.join(", "))
+        })?;
     let namespace = if known.namespaced() { namespace } else { "" };
     Ok(ObjectRef::new(known, namespace, name))
 }
@@ -358,7 +366,9 @@ mod tests {
     fn targets_read_as_operators_write_them() {
         assert_eq!(target("deploy/api", "prod").unwrap(), ObjectRef::new(Kind::Deployment, "prod", "api"));
         assert_eq!(target("node/gpu-7", "prod").unwrap(), ObjectRef::new(Kind::Node, "", "gpu-7"));
-        for bad in ["api", "deploy/", "/api", "llama/api"] {
+        let set = ObjectRef::new(Kind::ReplicaSet, "prod", "api-1");
+        assert_eq!(target("replicaset.apps/api-1", "prod").unwrap(), set, "as kubectl -o name writes it");
+        for bad in ["api", "deploy/", "/api", "llama/api", "replicaset.batch/api"] {
             assert!(target(bad, "prod").is_err(), "{bad}");
         }
     }

@@ -98,7 +98,8 @@ pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
                 out::complain(&format!("ended by {name}"));
                 return Ok(exit::FAILED);
             }
-            End::TerminalGone => return Ok(exit::FAILED),
+            // The cockpit carries a login out by itself.
+            End::TerminalGone | End::Login => return Ok(exit::FAILED),
         }
     }
 }
@@ -121,7 +122,9 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
         user: std::env::var("USER").unwrap_or_default(),
         ..Cluster::default()
     };
-    let listed = crate::cluster::contexts(&options(common, false)).unwrap_or_default();
+    let (listed, shadowed) = crate::cluster::contexts(&options(common, false)).unwrap_or_default();
+    // The cockpit says it in its log; `khud contexts` on the terminal.
+    shadowed.iter().for_each(|told| tracing::warn!("{told}"));
     model.contexts = listed.into_iter().map(|c| (c.name, c.server)).collect();
     let (library, problems) = super::playbook::library();
     model.library = std::sync::Arc::new(library);

@@ -10,7 +10,7 @@ use super::{exit, out, settings};
 use crate::cluster::feed::Scope;
 use crate::detect::{Severity, report};
 use crate::term::clean_lines;
-use crate::world::Clock;
+use crate::world::{Clock, Kind};
 
 pub fn run(common: &Common, args: &Scan) -> u8 {
     let rt = match runtime() {
@@ -50,6 +50,10 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
     let Look { session, detector, .. } = look;
     let result = report::Scan::new(cluster, session.now(), &session.world, detector.findings());
     let blind = tell_what_was_not_seen(&result.coverage);
+    // Without findings a look at little of the cluster says nothing.
+    let refused = session.refused().count();
+    let little = !session.world.synced(&Kind::Pod) || refused * 2 > session.sources();
+    let little = result.findings.is_empty() && little;
     let text = match args.output {
         // A clean bill from somebody who saw nothing would be a lie.
         ScanOutput::Table | ScanOutput::Markdown if !session.saw_something() => return exit::USAGE,
@@ -67,7 +71,7 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
         Level::Critical => Severity::Critical,
         Level::Warning => Severity::Warning,
     };
-    if !session.saw_something() || (args.strict && blind) {
+    if !session.saw_something() || little || (args.strict && blind) {
         exit::USAGE
     } else if result.fails(level) {
         exit::FAILED
@@ -76,14 +80,38 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
     }
 }
 
-/// One sentence on stderr for each reason, with all that it kept from being seen. Whether there was any.
+/// One sentence on stderr for all that may not be looked at, and one for each other reason. Whether there was any.
 fn tell_what_was_not_seen(coverage: &[report::Coverage]) -> bool {
     let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for source in coverage.iter().filter(|c| c.state != "live" && c.state != "unsupported") {
+    let unseen = |c: &&report::Coverage| !c.seen();
+    let (forbidden, others): (Vec<_>, Vec<_>) =
+        coverage.iter().filter(unseen).partition(|c| c.state == "forbidden");
+    if !forbidden.is_empty() {
+        let within = |c: &report::Coverage| {
+            let start = format!("{} in ", c.source);
+            coverage.iter().any(|other| other.seen() && other.source.starts_with(&start))
+        };
+        let (partly, not): (Vec<_>, Vec<_>) = forbidden.into_iter().partition(|c| within(c));
+        let names = |sources: &[&report::Coverage]| {
+            sources.iter().map(|c| c.source.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        let mut sentences = Vec::new();
+        if !not.is_empty() {
+            let (n, all) = (not.len(), coverage.len());
+            sentences.push(format!("not allowed to look at {n} of {all} sources: {}", names(&not)));
+        }
+        if !partly.is_empty() {
+            sentences.push(format!("only some namespaces may be looked at: {}", names(&partly)));
+        }
+        let told = format!("{} (`-o json` names the missing rights)", sentences.join("; "));
+        out::complain(&clean_lines(&told));
+        reasons.insert(String::new(), Vec::new());
+    }
+    for source in others {
         let reason = source.reason.as_deref().unwrap_or("no answer in time");
         reasons.entry(format!("{} ({reason})", source.state)).or_default().push(&source.source);
     }
-    for (reason, sources) in &reasons {
+    for (reason, sources) in reasons.iter().filter(|(_, sources)| !sources.is_empty()) {
         out::complain(&clean_lines(&format!("could not look at {}: {reason}", sources.join(", "))));
     }
     !reasons.is_empty()

@@ -1,6 +1,7 @@
 //! The user's files, for every command: what they say of the cluster, of findings, and of the terminal.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::args::Common;
 use super::{open, out};
@@ -14,6 +15,9 @@ use crate::config::theme::Glyphs;
 use crate::detect::DetectConfig;
 use crate::term::clean;
 use crate::world::Clock;
+
+/// How long connecting may take before khud says what it waits for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The configuration, with what is wrong in it told on stderr: for commands that have no message line.
 pub fn told() -> Loaded {
@@ -38,7 +42,18 @@ pub async fn connect(
     clock: Clock,
     loaded: &Loaded,
 ) -> Result<Connection, ConnectError> {
-    let connection = Connection::open(open::options(common, interactive), clock).await?;
+    let opening = Connection::open(open::options(common, interactive), clock);
+    let mut opening = std::pin::pin!(opening);
+    let connection = tokio::select! {
+        opened = &mut opening => opened?,
+        () = tokio::time::sleep(PATIENCE) => {
+            out::complain("still waiting for the kubeconfig's credential plugin; ctrl-c gives up");
+            tokio::select! {
+                opened = opening => opened?,
+                _ = tokio::signal::ctrl_c() => return Err(ConnectError::GivenUp),
+            }
+        }
+    };
     let config = loaded.config.as_ref();
     if config.is_some_and(|c| c.for_context(connection.context()).read_only) {
         connection.set_read_only(true);

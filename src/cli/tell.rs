@@ -9,7 +9,10 @@ use crate::term::clean;
 
 pub fn contexts_of(common: &Common, output: TableOrJson) -> u8 {
     let found = match contexts(&open::options(common, false)) {
-        Ok(found) => found,
+        Ok((found, shadowed)) => {
+            shadowed.iter().for_each(|told| out::complain(&clean(told)));
+            found
+        }
         Err(e) => {
             out::complain(&clean(&e.to_string()));
             return exit::FAILED;

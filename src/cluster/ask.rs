@@ -147,11 +147,18 @@ impl Connection {
         let (status, body) = self.get("/version", LIMIT).await?;
         match status {
             200 => serde_json::from_slice(&body).map_err(|_| self.not_kubernetes(200, &body)),
-            401 => Err(Failure::Credentials(format!(
-                "{} does not accept the credentials of the context {} (HTTP 401): log in again, then try again",
-                self.server(),
-                self.context()
-            ))),
+            401 => Err(Failure::Credentials(match self.lapsed() {
+                Some(why) => format!(
+                    "{} does not accept the credentials of the context {} (HTTP 401): {why}. Log in again, then try again",
+                    self.server(),
+                    self.context()
+                ),
+                None => format!(
+                    "{} does not accept the credentials of the context {} (HTTP 401): log in again, then try again",
+                    self.server(),
+                    self.context()
+                ),
+            })),
             // Some clusters keep even the version to themselves; that is an answer of a living API server.
             403 if Refusal::parse(&body).is_some() => Ok(Version::default()),
             _ => match Refusal::parse(&body) {

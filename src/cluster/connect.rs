@@ -7,15 +7,19 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, header};
 use kube::Client;
-use kube::client::{Body, ClientBuilder};
+use kube::client::Body;
 use kube::config::Config;
 
+use super::certificate;
 use super::credential;
-use super::error::{ConnectError, Failure, tidy};
+use super::error::{ConnectError, Failure, Route, tidy};
 use super::gate::{Gate, Pulse, only_reads};
 use super::identity::Watchman;
 use super::kubeconfig::{self, Surroundings};
+use super::proxy::Proxy;
 use super::target::{self, Target};
+use super::token::TokenFile;
+use super::transport;
 use crate::world::{Clock, Time};
 
 /// What the command line says about the cluster.
@@ -64,6 +68,7 @@ struct Built {
     expires: Option<Time>,
     /// A credential plugin ran for it: it may call home or open a browser.
     plugin: bool,
+    route: Arc<Route>,
 }
 
 #[derive(Default)]
@@ -78,7 +83,6 @@ const MARGIN: Duration = Duration::from_secs(60);
 /// each time it was in vain.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 const PLUGIN_PAUSE_LIMIT: Duration = Duration::from_secs(600);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -105,14 +109,16 @@ impl Connection {
         clock: Clock,
     ) -> Result<Connection, ConnectError> {
         let pulse = Arc::new(Pulse::new(clock.clone()));
-        let Configured { context, target, config, service_account } = configure(&options, &around).await?;
+        let configured = configure(&options, &around).await?;
+        let (context, target) = (configured.context.clone(), configured.target.clone());
         options.context = Some(context.clone());
-        let namespace = options.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let server = target::server(&config);
-        let kubectl = kubectl(&options, service_account);
+        let namespace = options.namespace.clone();
+        let namespace = namespace.unwrap_or_else(|| configured.config.default_namespace.clone());
+        let server = target::server(&configured.config);
+        let kubectl = kubectl(&options, configured.service_account);
         let read_only = Arc::new(AtomicBool::new(options.read_only));
         let gate = Gate { pulse: pulse.clone(), read_only: read_only.clone() };
-        let built = build(config, gate, options.interactive).await?;
+        let built = build(configured, gate, options.interactive, clock.now()).await?;
         Ok(Connection(Arc::new(Inner {
             options,
             around,
@@ -177,6 +183,12 @@ impl Connection {
         &self.0.pulse
     }
 
+    /// That the credentials in use lapsed, where they say so: a sentence's end.
+    pub(super) fn lapsed(&self) -> Option<String> {
+        let built = self.0.client.read().unwrap_or_else(PoisonError::into_inner);
+        built.route.lapse.as_ref()?.sentence(self.0.clock.now())
+    }
+
     pub(super) fn client(&self) -> Client {
         self.0.client.read().unwrap_or_else(PoisonError::into_inner).client.clone()
     }
@@ -222,11 +234,14 @@ impl Connection {
         request: Request<Vec<u8>>,
         limit: Duration,
     ) -> Result<Response<Body>, Failure> {
-        let client = self.client();
+        let (client, route) = {
+            let built = self.0.client.read().unwrap_or_else(PoisonError::into_inner);
+            (built.client.clone(), built.route.clone())
+        };
         let sent = tokio::time::timeout(limit, client.send(request.map(Body::from)))
             .await
             .map_err(|_| Failure::TimedOut { server: self.0.server.clone(), after: limit })
-            .and_then(|sent| sent.map_err(|e| Failure::of(e, &self.0.server)));
+            .and_then(|sent| sent.map_err(|e| Failure::on_the_way(e, &route, self.0.clock.now())));
         if sent.is_err() {
             self.0.watchman.doubt();
         }
@@ -282,19 +297,39 @@ impl Connection {
     /// A fresh client: new connections in place of pooled ones that may be dead. The kubeconfig is read again, for the
     /// same context; where that has become another, the client stays as it is and changes are refused.
     pub(super) async fn rebuild(&self) -> Result<(), Failure> {
+        self.rebuild_on(false).await
+    }
+
+    /// Reads the kubeconfig again and runs its credential plugin on this process's terminal, where the plugin may ask.
+    ///
+    /// # Errors
+    /// As [`Connection::open`]; the credentials of before stay in use then.
+    pub async fn login(&self) -> Result<(), Failure> {
+        let mut renewal = self.0.renewal.lock().await;
+        self.rebuild_on(true).await?;
+        *renewal = Renewal::default();
+        self.0.in_vain.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn rebuild_on(&self, interactive: bool) -> Result<(), Failure> {
         let i = &self.0;
         let configured = match configure(&i.options, &i.around).await {
-            Err(e @ ConnectError::UnknownContext { .. }) => Err(self.moved(&e.to_string())),
+            Err(e @ (ConnectError::UnknownContext { .. } | ConnectError::UnknownCurrentContext { .. })) => {
+                Err(self.moved(&e.to_string()))
+            }
             Err(e) => Err(Failure::Credentials(e.to_string())),
             Ok(now) => match i.target.difference(&now.target) {
                 Some(what) => Err(self.moved(&format!("the context {} now {what}", i.context))),
-                None => Ok(now.config),
+                None => Ok(now),
             },
         };
-        let config = configured?;
+        let configured = configured?;
         i.watchman.moved(None);
         let gate = Gate { pulse: i.pulse.clone(), read_only: i.read_only.clone() };
-        let built = build(config, gate, false).await.map_err(|e| Failure::Credentials(e.to_string()))?;
+        let built = build(configured, gate, interactive, i.clock.now()).await;
+        i.watchman.plugin_failed(built.as_ref().err().filter(|e| e.of_plugin()).map(ToString::to_string));
+        let built = built.map_err(|e| Failure::Credentials(e.to_string()))?;
         i.watchman.doubt();
         *i.client.write().unwrap_or_else(PoisonError::into_inner) = built;
         Ok(())
@@ -328,14 +363,20 @@ struct Configured {
     context: String,
     target: Target,
     config: Config,
+    proxy: Option<Proxy>,
     service_account: bool,
 }
 
 async fn configure(options: &Options, around: &Surroundings) -> Result<Configured, ConnectError> {
-    let merged = kubeconfig::read(options, around)?;
-    let picked = kubeconfig::config(merged.config, options, around).await?;
+    let (asked, around) = (options.clone(), around.clone());
+    // Reading files touches the disk.
+    let read = tokio::task::spawn_blocking(move || {
+        let merged = kubeconfig::read(&asked, &around)?;
+        kubeconfig::config(&merged.config, &asked, &around).map(|picked| (picked, merged.service_account))
+    });
+    let (picked, service_account) =
+        read.await.map_err(|e| Failure::Protocol(format!("the kubeconfig could not be read: {e}")))??;
     let mut config = picked.config;
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
     // kube would repeat every 429 and 5xx for minutes, writes included, before anyone hears of it.
     config.default_retry = false;
     let agent =
@@ -350,36 +391,113 @@ async fn configure(options: &Options, around: &Surroundings) -> Result<Configure
         config.auth_info.impersonate_groups = Some(options.impersonate_groups.clone());
     }
     let target = Target::of(&config, &picked.user);
-    Ok(Configured { context: picked.context, target, config, service_account: merged.service_account })
+    Ok(Configured { context: picked.context, target, config, proxy: picked.proxy, service_account })
 }
 
-async fn build(mut config: Config, gate: Gate, interactive: bool) -> Result<Built, ConnectError> {
+/// Makes a client; runs the credential plugin where there is one.
+async fn build(
+    configured: Configured,
+    gate: Gate,
+    interactive: bool,
+    now: Time,
+) -> Result<Built, ConnectError> {
+    let Configured { context, mut config, proxy, .. } = configured;
     let plugin = config.auth_info.exec.is_some();
-    let expires = credential::fill(&mut config.auth_info, interactive).await?;
-    let server = config.cluster_url.to_string();
+    let expires = credential::fill(&mut config.auth_info, interactive, now).await?;
+    let mut route = Route {
+        server: target::server(&config),
+        proxy: proxy.as_ref().map(ToString::to_string),
+        authority: config.root_cert.is_some(),
+        server_name: config.tls_server_name.clone(),
+        lapse: None,
+    };
     // Reading certificates and trust stores touches the disk.
     let client = tokio::task::spawn_blocking(move || {
-        ClientBuilder::try_from(config).map(|builder| builder.with_layer(&gate).build())
-    })
-    .await
-    .map_err(|e| ConnectError::Wire(Failure::Protocol(format!("the client could not be made: {e}"))))?
-    .map_err(|e| ConnectError::Wire(settings(e, &server)))?;
-    Ok(Built { client, expires, plugin })
+        let bad = |why: String| ConnectError::BadContext { context: context.clone(), why };
+        let auth = &mut config.auth_info;
+        certificate::load(auth).map_err(bad)?;
+        let file = auth.token_file.take().filter(|_| auth.token.is_none());
+        let token = file.as_deref().map(TokenFile::open).transpose().map_err(bad)?;
+        let lapse = certificate::lapse(auth);
+        let client = transport::client(&config, proxy.as_ref(), token, &gate).map_err(|e| {
+            bad(format!("its credentials or certificates cannot be used: {}", tidy(&e.to_string(), 300)))
+        })?;
+        Ok::<_, ConnectError>((client, lapse))
+    });
+    let (client, lapse) =
+        client.await.map_err(|e| Failure::Protocol(format!("the client could not be made: {e}")))??;
+    route.lapse = lapse;
+    Ok(Built { client, expires, plugin, route: Arc::new(route) })
 }
 
-/// Why kube could not make a client of the configuration.
-fn settings(error: kube::Error, server: &str) -> Failure {
-    let why = tidy(&error.to_string(), 300);
-    match error {
-        kube::Error::RustlsTls(_) => Failure::Tls {
-            server: server.to_owned(),
-            why: format!("a certificate or key of the kubeconfig cannot be used ({why})"),
-        },
-        kube::Error::ProxyProtocolDisabled { proxy_url, .. }
-        | kube::Error::ProxyProtocolUnsupported { proxy_url } => Failure::Unreachable {
-            server: server.to_owned(),
-            why: format!("khud cannot use the proxy {proxy_url}; it knows http:// and https:// ones"),
-        },
-        _ => Failure::Credentials(format!("the kubeconfig's credentials cannot be used: {why}")),
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// What a field may hold that nobody foresaw.
+    fn odd() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            "\\PC{0,12}".prop_map(Value::from),
+            "(https?|socks5h?|ftp)?:?/{0,3}[a-z0-9.:@%\\[\\]/-]{0,20}".prop_map(Value::from),
+            "[A-Za-z0-9+/=\n ]{0,40}".prop_map(Value::from),
+            Just(json!([])),
+            Just(json!({})),
+        ]
+    }
+
+    fn fields(names: &'static [&'static str]) -> impl Strategy<Value = Value> {
+        prop::collection::hash_map(prop::sample::select(names), odd(), 0..5).prop_map(|map| json!(map))
+    }
+
+    fn kubeconfig() -> impl Strategy<Value = String> {
+        let cluster = fields(&[
+            "server",
+            "certificate-authority-data",
+            "insecure-skip-tls-verify",
+            "tls-server-name",
+            "proxy-url",
+            "disable-compression",
+        ]);
+        // No plugin is run here: its tests are in its own file.
+        let user = fields(&[
+            "token",
+            "username",
+            "password",
+            "client-certificate-data",
+            "client-key-data",
+            "tokenFile",
+            "as",
+            "as-groups",
+            "auth-provider",
+        ]);
+        let whole = (cluster, user, odd(), any::<bool>()).prop_map(|(cluster, user, odd, plain)| {
+            let context = if plain { json!({"cluster": "c", "user": "u", "namespace": odd}) } else { odd };
+            json!({"clusters": [{"name": "c", "cluster": cluster}], "users": [{"name": "u", "user": user}],
+                "contexts": [{"name": "x", "context": context}], "current-context": "x"})
+            .to_string()
+        });
+        prop_oneof![4 => whole, 1 => "\\PC{0,80}", 1 => "(contexts|users|clusters|[-:{}\\[\\], \n&*!|>'\"])*"]
+    }
+
+    proptest! {
+        /// Whatever a kubeconfig says, it leads to a connection or to a sentence.
+        #[test]
+        fn no_text_of_a_kubeconfig_panics(text in kubeconfig()) {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("config");
+            std::fs::write(&path, &text).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let options = Options { kubeconfig: Some(path), ..Options::default() };
+            let opened = runtime.block_on(Connection::open_in(options, Surroundings::default(), Clock::wall()));
+            if let Err(e) = opened {
+                prop_assert!(e.to_string().len() > 10, "{e}");
+            }
+        }
     }
 }

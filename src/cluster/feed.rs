@@ -14,7 +14,7 @@ use super::connect::Connection;
 use super::outbox::{Counters, Outbox};
 use super::slim::Decoder;
 use super::watch::Watch;
-use crate::world::{Delta, Kind, StreamState, Text, Time};
+use crate::world::{Delta, Kind, StreamId, StreamState, Text, Time};
 
 /// What is watched.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,6 +46,8 @@ pub struct Tuning {
     pub forbidden_again: Duration,
     /// How often a missing kind is.
     pub unsupported_again: Duration,
+    /// How often a list is read again where the watch is not allowed; less often where reading it takes long.
+    pub poll: Duration,
     /// The probe's rhythm and its patience: together they bound how long a frozen server passes for a live one.
     pub probe_every: Duration,
     pub probe_within: Duration,
@@ -65,6 +67,7 @@ impl Default for Tuning {
             backoff_limit: s(30),
             forbidden_again: s(60),
             unsupported_again: s(300),
+            poll: s(3),
             probe_every: Duration::from_millis(2500),
             probe_within: s(3),
         }
@@ -195,7 +198,7 @@ async fn supervise(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace:
     let mut wanted = shared.wanted.subscribe();
     loop {
         // Returns only when forbidden.
-        let _ = watch.run().await;
+        let why = watch.run().await;
         let mut inner = JoinSet::new();
         let mut running: Vec<Text> = Vec::new();
         loop {
@@ -204,10 +207,14 @@ async fn supervise(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace:
                 for ns in allowed(&conn, &kind, &names).await {
                     if !running.contains(&ns) {
                         running.push(ns.clone());
+                        let id = StreamId::Watch { kind: kind.clone(), namespace: ns.clone() };
+                        shared.outbox.say(&id, StreamState::Connecting, conn.clock().now());
                         inner.spawn(keep(conn.clone(), shared.clone(), kind.clone(), ns, make));
                     }
                 }
             }
+            // Said only now, so that whoever waits for every answer waits for the namespaces', too.
+            watch.forbidden(&why);
             tokio::select! {
                 () = tokio::time::sleep(again.mul_f64(0.75 + 0.5 * chance())) => {}
                 Ok(()) = wanted.changed() => continue,
@@ -224,7 +231,8 @@ async fn supervise(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace:
 async fn keep(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace: Text, make: Make) {
     let mut watch = make(&conn, &shared, kind, namespace);
     loop {
-        let _ = watch.run().await;
+        let why = watch.run().await;
+        watch.forbidden(&why);
         tokio::time::sleep(shared.tuning.forbidden_again).await;
     }
 }
@@ -281,8 +289,8 @@ async fn probe(conn: Connection, shared: Arc<Shared>) {
             continue;
         }
         let silent = conn.pulse().silence();
-        let heard = tokio::time::timeout(probe_within, conn.get("/version", 1 << 20)).await;
-        match (matches!(heard, Ok(Ok(_))), stale_since) {
+        let heard = tokio::time::timeout(probe_within, conn.answers()).await;
+        match (matches!(heard, Ok(Ok(true))), stale_since) {
             (true, None) => {}
             (true, Some(since)) => {
                 stale_since = None;

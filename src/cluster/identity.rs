@@ -33,6 +33,8 @@ pub struct Standing {
     /// What the kubeconfig's context has become, where that is another cluster or user: a sentence. No credentials are
     /// renewed and no changes sent meanwhile.
     pub moved: Option<String>,
+    /// Why the credential plugin brought nothing when it was last run: a sentence. A login may be due.
+    pub plugin: Option<String>,
 }
 
 /// A check answers for changes sent within this time.
@@ -88,6 +90,14 @@ impl Watchman {
         self.standing.send_if_modified(|s| {
             let changed = s.moved != what;
             s.moved = what;
+            changed
+        });
+    }
+
+    pub fn plugin_failed(&self, why: Option<String>) {
+        self.standing.send_if_modified(|s| {
+            let changed = s.plugin != why;
+            s.plugin = why;
             changed
         });
     }
@@ -200,9 +210,9 @@ impl Connection {
         }
         let began = Instant::now();
         match self.kube_system().await {
-            Ok(Some(found)) => watchman.judge(found),
+            Ok((_, Some(found))) => watchman.judge(found),
             // The server is in trouble, or does not take the credentials: what is asked next hears so itself.
-            Ok(None) => {}
+            Ok((_, None)) => {}
             Err(failure) => {
                 let mut state = watchman.state();
                 state.failed = Some((Instant::now(), failure.clone()));
@@ -214,8 +224,29 @@ impl Connection {
         Ok(())
     }
 
-    /// The UID of kube-system, or why the cluster does not say; `None` where that cannot be told now.
-    async fn kube_system(&self) -> Result<Option<Result<String, String>>, Failure> {
+    /// Whether the cluster, and not only a front that is still up, answers: the object is read from the cluster's
+    /// store, which `/version` and watches are not.
+    ///
+    /// # Errors
+    /// Where no answer came.
+    pub(super) async fn answers(&self) -> Result<bool, Failure> {
+        let began = Instant::now();
+        let (status, found) = self.kube_system().await?;
+        if let Some(found) = found {
+            self.watchman().judge(found);
+            self.watchman().state().checked = Some(began);
+        }
+        if status != 403 {
+            return Ok(status < 500);
+        }
+        // What is forbidden is refused without a look into the store.
+        let namespace = super::ask::segment(self.namespace());
+        let (status, _) = self.get(&format!("/api/v1/namespaces/{namespace}/pods?limit=1"), 8 << 20).await?;
+        Ok(status < 500)
+    }
+
+    /// The HTTP status, and the UID of kube-system or why the cluster does not say; `None` where that cannot be told now.
+    async fn kube_system(&self) -> Result<(u16, Option<Result<String, String>>), Failure> {
         let accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
         let request = self.request(Request::get(PATH).header(header::ACCEPT, accept), Vec::new())?;
         let limit = PATIENCE.min(self.request_timeout());
@@ -225,7 +256,7 @@ impl Connection {
         if html {
             return Err(self.not_kubernetes(status, &body));
         }
-        Ok(match status {
+        let found = match status {
             200 => match serde_json::from_slice::<Namespace>(&body) {
                 Ok(namespace) if !namespace.metadata.uid.is_empty() => {
                     Some(Ok(tidy(&namespace.metadata.uid, 80)))
@@ -237,6 +268,7 @@ impl Connection {
                 Some(Err("there is no namespace kube-system".to_owned()))
             }
             _ => None,
-        })
+        };
+        Ok((status, found))
     }
 }

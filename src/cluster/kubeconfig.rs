@@ -1,14 +1,19 @@
 //! The kubeconfig as kubectl has it: which files, how they merge, which context, which proxy.
 
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use http::Uri;
+use kube::config::{AuthInfo, Cluster, Config, ExecAuthCluster, Kubeconfig, KubeconfigError};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde::Serialize;
 use serde_json::json;
 
+use super::certificate;
 use super::connect::Options;
 use super::error::{ConnectError, tidy};
+use super::proxy::{self, Proxy};
 
 /// What the process's surroundings say; taken once, so that tests can say otherwise.
 #[derive(Clone, Debug, Default)]
@@ -64,14 +69,14 @@ pub struct Context {
     pub current: bool,
 }
 
-/// Every context of the merged kubeconfig, in the order of the files.
+/// Every context of the merged kubeconfig, in the order of the files, and what files further back mean otherwise.
 ///
 /// # Errors
 /// Where there is no kubeconfig or it cannot be read.
-pub fn contexts(options: &Options) -> Result<Vec<Context>, ConnectError> {
-    let Merged { config, .. } = read(options, &Surroundings::of_process())?;
+pub fn contexts(options: &Options) -> Result<(Vec<Context>, Vec<String>), ConnectError> {
+    let Merged { config, shadowed, .. } = read(options, &Surroundings::of_process())?;
     let wanted = options.context.as_ref().or(config.current_context.as_ref());
-    Ok(config
+    let contexts = config
         .contexts
         .iter()
         .map(|named| {
@@ -87,7 +92,8 @@ pub fn contexts(options: &Options) -> Result<Vec<Context>, ConnectError> {
                 current: wanted == Some(&named.name),
             }
         })
-        .collect())
+        .collect();
+    Ok((contexts, shadowed))
 }
 
 /// The name of the one context that a pod's service account amounts to.
@@ -98,13 +104,15 @@ pub(super) struct Merged {
     pub config: Kubeconfig,
     /// It was made of a pod's service account; kubectl knows its context under no name.
     pub service_account: bool,
+    /// Contexts, clusters and users that a file further back means otherwise, a sentence each.
+    pub shadowed: Vec<String>,
 }
 
 /// The merged kubeconfig: `--kubeconfig` alone, else the files of `$KUBECONFIG` that exist, else `~/.kube/config`,
 /// else, in a pod, what its service account amounts to.
 pub(super) fn read(options: &Options, around: &Surroundings) -> Result<Merged, ConnectError> {
     if let Some(path) = &options.kubeconfig {
-        return Ok(Merged { config: read_file(path)?, service_account: false });
+        return Ok(Merged { config: read_file(path)?, service_account: false, shadowed: Vec::new() });
     }
     let candidates: Vec<PathBuf> = match &around.kubeconfig {
         Some(list) => std::env::split_paths(list).filter(|p| !p.as_os_str().is_empty()).collect(),
@@ -115,7 +123,8 @@ pub(super) fn read(options: &Options, around: &Surroundings) -> Result<Merged, C
     if there.is_empty() {
         let account = options.context.as_deref().is_none_or(|c| c == IN_CLUSTER);
         if let Some(server) = around.service.as_ref().filter(|_| account) {
-            return Ok(Merged { config: service_account(server, &around.account)?, service_account: true });
+            let config = service_account(server, &around.account)?;
+            return Ok(Merged { config, service_account: true, shadowed: Vec::new() });
         }
         let looked = match &around.kubeconfig {
             Some(list) => format!("$KUBECONFIG ({})", list.to_string_lossy()),
@@ -123,13 +132,45 @@ pub(super) fn read(options: &Options, around: &Surroundings) -> Result<Merged, C
         };
         return Err(ConnectError::NoKubeconfig { looked });
     }
-    let mut merged = Kubeconfig::default();
+    let (mut merged, mut shadowed) = (Kubeconfig::default(), Vec::new());
     for path in there {
+        let next = read_file(path)?;
+        shadowed.extend(overlaid(&merged, &next, path));
         merged = merged
-            .merge(read_file(path)?)
+            .merge(next)
             .map_err(|e| ConnectError::Malformed { path: path.clone(), why: tidy(&e.to_string(), 300) })?;
     }
-    Ok(Merged { config: merged, service_account: false })
+    Ok(Merged { config: merged, service_account: false, shadowed })
+}
+
+/// What the files before mean by a name that `next` means otherwise. The first file wins.
+fn overlaid(before: &Kubeconfig, next: &Kubeconfig, path: &Path) -> Vec<String> {
+    fn find<T: Serialize>(
+        what: &str,
+        before: &[T],
+        next: &[T],
+        name: fn(&T) -> &str,
+        out: &mut Vec<(String, String)>,
+    ) {
+        let text = |item: &T| serde_json::to_string(item).unwrap_or_default();
+        for item in next {
+            let same = before.iter().find(|b| name(b) == name(item));
+            if same.is_some_and(|b| text(b) != text(item)) {
+                out.push((what.to_owned(), name(item).to_owned()));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    find("context", &before.contexts, &next.contexts, |c| &c.name, &mut found);
+    find("cluster", &before.clusters, &next.clusters, |c| &c.name, &mut found);
+    find("user", &before.auth_infos, &next.auth_infos, |u| &u.name, &mut found);
+    let path = path.display();
+    found
+        .iter()
+        .map(|(what, name)| {
+            format!("the {what} {name:?} of {path} is not used: a file before it has one of that name")
+        })
+        .collect()
 }
 
 /// A pod's service account as a kubeconfig with one context. The token is named by its file: the kubelet renews it.
@@ -157,6 +198,12 @@ fn service_account(server: &str, account: &Path) -> Result<Kubeconfig, ConnectEr
 }
 
 fn read_file(path: &Path) -> Result<Kubeconfig, ConnectError> {
+    // kube reads UTF-16 in pairs of bytes, and panics at a half one.
+    let half = |bytes: &[u8]| bytes.len() % 2 == 1 && matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+    if std::fs::read(path).is_ok_and(|bytes| half(&bytes)) {
+        let why = "it is UTF-16 and breaks off in the middle of a character".to_owned();
+        return Err(ConnectError::Malformed { path: path.to_path_buf(), why });
+    }
     Kubeconfig::read_from(path).map_err(|e| {
         let path = path.to_path_buf();
         match e {
@@ -172,53 +219,116 @@ pub(super) struct Picked {
     /// The name of its user; empty where it names none.
     pub user: String,
     pub config: Config,
+    pub proxy: Option<Proxy>,
 }
 
 /// kube's configuration for the wanted context, with the proxy rules of kubectl.
-pub(super) async fn config(
-    kubeconfig: Kubeconfig,
+pub(super) fn config(
+    kubeconfig: &Kubeconfig,
     options: &Options,
     around: &Surroundings,
 ) -> Result<Picked, ConnectError> {
     let names: Vec<String> = kubeconfig.contexts.iter().map(|c| c.name.clone()).collect();
-    let Some(name) = options.context.clone().or_else(|| kubeconfig.current_context.clone()) else {
+    let current = kubeconfig.current_context.clone().filter(|c| !c.is_empty());
+    let Some(name) = options.context.clone().or(current) else {
         return Err(ConnectError::NoCurrentContext { contexts: names });
     };
-    if !names.contains(&name) {
-        return Err(ConnectError::UnknownContext { near: near(&name, &names), known: names.len(), name });
-    }
-    let context = kubeconfig.contexts.iter().find(|c| c.name == name).and_then(|c| c.context.as_ref());
-    let user = context.and_then(|c| c.user.clone()).unwrap_or_default();
-    let named_proxy = context
-        .and_then(|c| kubeconfig.clusters.iter().find(|k| k.name == c.cluster))
-        .and_then(|k| k.cluster.as_ref()?.proxy_url.clone())
-        .filter(|p| !p.is_empty());
-    let picked = KubeConfigOptions { context: Some(name.clone()), ..KubeConfigOptions::default() };
+    let Some(context) = kubeconfig.contexts.iter().find(|c| c.name == name) else {
+        let (near, known) = (near(&name, &names), names.len());
+        return Err(match options.context.is_some() {
+            true => ConnectError::UnknownContext { near, known, name },
+            false => ConnectError::UnknownCurrentContext { near, known, name },
+        });
+    };
     let bad = |why: String| ConnectError::BadContext { context: name.clone(), why };
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &picked).await.map_err(|e| {
-        bad(match e {
-            KubeconfigError::LoadClusterOfContext(cluster) => {
-                format!("it names the cluster {cluster:?}, which is not there")
-            }
-            KubeconfigError::ParseClusterUrl(e) => format!("the server's address cannot be read ({e})"),
-            other => tidy(&sources(&other), 300),
-        })
-    })?;
-    if config.cluster_url.host().is_none() {
-        return Err(bad(format!("the server's address {} names no host", config.cluster_url)));
+    let context = context.context.clone().unwrap_or_default();
+    let cluster = kubeconfig.clusters.iter().find(|k| k.name == context.cluster);
+    let cluster = cluster
+        .ok_or_else(|| bad(format!("it names the cluster {:?}, which is not there", context.cluster)))?
+        .cluster
+        .clone()
+        .unwrap_or_default();
+    let user = context.user.clone().unwrap_or_default();
+    // kubectl takes a user that is not there for one without credentials.
+    let auth = kubeconfig.auth_infos.iter().find(|u| u.name == user).and_then(|u| u.auth_info.clone());
+    let mut config = assemble(&cluster, auth.unwrap_or_default()).map_err(bad)?;
+    if let Some(namespace) = context.namespace.filter(|n| !n.is_empty()) {
+        config.default_namespace = namespace;
     }
-    // kube matches NO_PROXY against the proxy instead of the cluster; a proxy the kubeconfig itself names always holds.
-    if named_proxy.is_none() {
-        config.proxy_url = match proxy_for(&config.cluster_url, around) {
-            Some(proxy) => Some(
-                proxy
-                    .parse()
-                    .map_err(|e| bad(format!("the proxy {proxy:?} of $HTTPS_PROXY is no URL ({e})")))?,
-            ),
-            None => None,
-        };
+    // A proxy the kubeconfig itself names always holds; NO_PROXY is about the environment's.
+    let (proxy, from) = match cluster.proxy_url.filter(|p| !p.is_empty()) {
+        Some(proxy) => (Some(proxy), "proxy-url"),
+        None => {
+            (proxy::of_environment(&config.cluster_url, around), "proxy of the environment ($HTTPS_PROXY)")
+        }
+    };
+    let proxy =
+        proxy.map(|text| Proxy::parse(&text).map_err(|why| bad(format!("its {from} {why}")))).transpose()?;
+    Ok(Picked { context: name, user, config, proxy })
+}
+
+/// kube's configuration of a cluster and a user.
+///
+/// # Errors
+/// A sentence's end about the part that cannot be used.
+fn assemble(cluster: &Cluster, mut auth: AuthInfo) -> Result<Config, String> {
+    let mut config = Config::new(server(cluster, &auth)?);
+    config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
+    config.disable_compression = cluster.disable_compression.unwrap_or(false);
+    config.tls_server_name = cluster.tls_server_name.clone().filter(|n| !n.is_empty());
+    config.root_cert = authority(cluster)?;
+    if let Some(exec) = auth.exec.as_mut().filter(|e| e.provide_cluster_info) {
+        exec.cluster = Some(ExecAuthCluster::try_from(cluster).map_err(|e| tidy(&sources(&e), 300))?);
     }
-    Ok(Picked { context: name, user, config })
+    config.auth_info = auth;
+    Ok(config)
+}
+
+/// The server's URL. Without a scheme it is https where anything about TLS is said, else http, as with kubectl.
+fn server(cluster: &Cluster, auth: &AuthInfo) -> Result<Uri, String> {
+    let server = cluster.server.as_deref().unwrap_or_default().trim();
+    if server.is_empty() {
+        return Err("its cluster names no server".to_owned());
+    }
+    let given = |values: &[&Option<String>]| values.iter().any(|v| v.as_ref().is_some_and(|v| !v.is_empty()));
+    let tls = cluster.insecure_skip_tls_verify.unwrap_or(false)
+        || given(&[&cluster.certificate_authority, &cluster.certificate_authority_data])
+        || given(&[&auth.client_certificate, &auth.client_certificate_data]);
+    let whole = match server.contains("://") {
+        true => server.to_owned(),
+        false if tls => format!("https://{server}"),
+        false => format!("http://{server}"),
+    };
+    let shown = tidy(server, 100);
+    let url: Uri =
+        whole.parse().map_err(|e| format!("the server's address {shown:?} cannot be read ({e})"))?;
+    if !matches!(url.scheme_str(), Some("http" | "https")) {
+        return Err(format!("the server's address {shown:?} begins with neither http:// nor https://"));
+    }
+    if url.host().is_none_or(str::is_empty) {
+        return Err(format!("the server's address {shown:?} names no host"));
+    }
+    if url.authority().is_some_and(|a| a.as_str().contains('@')) {
+        return Err(
+            "the server's address holds a user; credentials belong into the kubeconfig's user".to_owned()
+        );
+    }
+    Ok(url)
+}
+
+/// The certificates that may sign the server's; `None` where the system's do.
+fn authority(cluster: &Cluster) -> Result<Option<Vec<Vec<u8>>>, String> {
+    let (data, file) = (&cluster.certificate_authority_data, &cluster.certificate_authority);
+    let Some(pem) = certificate::bytes("certificate-authority", data.as_deref(), file.as_deref())? else {
+        return Ok(None);
+    };
+    let certificates: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(&pem).map(|c| c.map(|c| c.as_ref().to_vec())).collect();
+    match certificates {
+        Ok(all) if !all.is_empty() => Ok(Some(all)),
+        Ok(_) => Err("its certificate-authority holds no certificate (PEM)".to_owned()),
+        Err(e) => Err(format!("its certificate-authority cannot be read ({e})")),
+    }
 }
 
 fn sources(error: &dyn std::error::Error) -> String {
@@ -231,73 +341,6 @@ fn sources(error: &dyn std::error::Error) -> String {
         next = e.source();
     }
     text
-}
-
-/// The proxy Go's `ProxyFromEnvironment` (hence kubectl) would use for the URL.
-fn proxy_for(url: &http::Uri, around: &Surroundings) -> Option<String> {
-    let host = url.host()?.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-    let https = url.scheme_str() != Some("http");
-    let proxy = if https { around.https_proxy.as_ref() } else { around.http_proxy.as_ref() }?;
-    let address: Option<IpAddr> = host.parse().ok();
-    if host == "localhost" || address.is_some_and(|a| a.is_loopback()) {
-        return None;
-    }
-    let port = url.port_u16().unwrap_or(if https { 443 } else { 80 });
-    let spared = around
-        .no_proxy
-        .iter()
-        .flat_map(|list| list.split(','))
-        .map(|rule| rule.trim().to_ascii_lowercase())
-        .any(|rule| spares(&rule, &host, address, port));
-    if spared {
-        return None;
-    }
-    let whole = if proxy.contains("://") { proxy.clone() } else { format!("http://{proxy}") };
-    Some(whole)
-}
-
-/// Whether one entry of NO_PROXY covers the host.
-fn spares(rule: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
-    if rule.is_empty() {
-        return false;
-    }
-    if rule == "*" {
-        return true;
-    }
-    if let Some((net, bits)) = rule.split_once('/')
-        && let (Ok(net), Ok(bits)) = (net.parse::<IpAddr>(), bits.parse::<u32>())
-    {
-        return address.is_some_and(|a| in_network(a, net, bits));
-    }
-    if let Ok(one) = rule.parse::<IpAddr>() {
-        return address == Some(one);
-    }
-    let (name, only) = match rule.rsplit_once(':') {
-        Some((name, p)) if p.parse::<u16>().is_ok() => (name, p.parse::<u16>().ok()),
-        _ => (rule, None),
-    };
-    if only.is_some_and(|p| p != port) {
-        return false;
-    }
-    let name = name.strip_prefix('*').unwrap_or(name);
-    match name.strip_prefix('.') {
-        Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')),
-        None => host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')),
-    }
-}
-
-fn in_network(address: IpAddr, net: IpAddr, bits: u32) -> bool {
-    match (address, net) {
-        (IpAddr::V4(a), IpAddr::V4(n)) if bits <= 32 => {
-            let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
-            a.to_bits() & mask == n.to_bits() & mask
-        }
-        (IpAddr::V6(a), IpAddr::V6(n)) if bits <= 128 => {
-            let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
-            a.to_bits() & mask == n.to_bits() & mask
-        }
-        _ => false,
-    }
 }
 
 /// Up to three names close to the one asked for.
@@ -346,69 +389,134 @@ contexts: [{name: staging, context: {cluster: c1, user: u}}]
         (dir, Surroundings { kubeconfig: Some(list), ..Surroundings::default() })
     }
 
-    async fn open(options: Options, around: &Surroundings) -> Result<(String, Config), ConnectError> {
-        let picked = config(read(&options, around)?.config, &options, around).await?;
-        Ok((picked.context, picked.config))
+    fn open(options: &Options, around: &Surroundings) -> Result<Picked, ConnectError> {
+        config(&read(options, around)?.config, options, around)
     }
 
-    #[tokio::test]
-    async fn files_merge_the_first_wins_and_absent_ones_are_passed_over() {
-        let (_dir, around) = files();
-        let (name, config) = open(Options::default(), &around).await.unwrap();
-        assert_eq!((name.as_str(), config.default_namespace.as_str()), ("prod-us-west-2", "team"));
+    #[test]
+    fn files_merge_the_first_wins_and_absent_ones_are_passed_over() {
+        let (dir, around) = files();
+        let picked = open(&Options::default(), &around).unwrap();
+        let config = picked.config;
+        assert_eq!((picked.context.as_str(), config.default_namespace.as_str()), ("prod-us-west-2", "team"));
         assert_eq!(config.cluster_url, "https://one:6443");
+        let told = read(&Options::default(), &around).unwrap().shadowed;
+        let second = dir.path().join("b");
+        assert_eq!(
+            told,
+            [format!(
+                "the cluster \"c1\" of {} is not used: a file before it has one of that name",
+                second.display()
+            )]
+        );
     }
 
-    #[tokio::test]
-    async fn every_mistake_is_a_sentence() {
+    /// A kubeconfig with one context, in JSON, which is YAML, too.
+    fn one(cluster: serde_json::Value, user: serde_json::Value) -> Result<Picked, ConnectError> {
+        let text = json!({"clusters": [{"name": "c", "cluster": cluster}], "users": [{"name": "u", "user": user}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}], "current-context": "x"});
+        config(
+            &Kubeconfig::from_yaml(&text.to_string()).unwrap(),
+            &Options::default(),
+            &Surroundings::default(),
+        )
+    }
+
+    #[test]
+    fn a_server_without_a_scheme_is_taken_as_kubectl_takes_it() {
+        let url = |cluster| one(cluster, json!({})).map(|p| p.config.cluster_url.to_string());
+        assert_eq!(url(json!({"server": "127.0.0.1:6443"})).unwrap(), "http://127.0.0.1:6443/");
+        let skip = json!({"server": "h:6443", "insecure-skip-tls-verify": true});
+        assert_eq!(url(skip).unwrap(), "https://h:6443/");
+        assert_eq!(
+            url(json!({"server": "https://h/k8s/clusters/c-1"})).unwrap(),
+            "https://h/k8s/clusters/c-1"
+        );
+        for (server, why) in [
+            ("", "names no server"),
+            ("ftp://h", "begins with neither"),
+            ("https://", "cannot be read"),
+            ("http:///x", "cannot be read"),
+            ("https://me:secret@h", "holds a user"),
+        ] {
+            let told = url(json!({ "server": server })).unwrap_err().to_string();
+            assert!(told.contains(why) && !told.contains("secret"), "{server}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_of_the_kubeconfig_is_used_whatever_the_environment_says() {
+        let at = |url: &str| one(json!({"server": "https://h", "proxy-url": url}), json!({}));
+        assert_eq!(
+            at("socks5://127.0.0.1:1080").unwrap().proxy.unwrap().to_string(),
+            "socks5://127.0.0.1:1080"
+        );
+        let told = at("ftp://p").err().unwrap().to_string();
+        assert!(told.contains("its proxy-url has the scheme \"ftp\""), "{told}");
+    }
+
+    #[test]
+    fn paths_and_plugins_are_relative_to_the_file_that_names_them() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("conf")).unwrap();
+        std::fs::write(dir.path().join("ca.crt"), "no certificate").unwrap();
+        let path = dir.path().join("conf/config");
+        let user = json!({"tokenFile": "token", "exec": {"apiVersion": "v1", "command": "../bin/login"}});
+        let cluster = json!({"server": "https://h", "certificate-authority": "../ca.crt"});
+        let write = |cluster: &serde_json::Value| {
+            let text = json!({"clusters": [{"name": "c", "cluster": cluster}], "users": [{"name": "u", "user": user}],
+                "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}], "current-context": "x"});
+            std::fs::write(&path, text.to_string()).unwrap();
+        };
+        let options = Options { kubeconfig: Some(path.clone()), ..Options::default() };
+        write(&cluster);
+        let told = open(&options, &Surroundings::default()).err().unwrap().to_string();
+        assert!(told.contains("its certificate-authority holds no certificate"), "found and read: {told}");
+        write(&json!({"server": "https://h"}));
+        let auth = open(&options, &Surroundings::default()).unwrap().config.auth_info;
+        let below = |text: Option<String>| PathBuf::from(text.unwrap()).starts_with(dir.path());
+        assert!(below(auth.token_file) && below(auth.exec.unwrap().command));
+    }
+
+    #[test]
+    fn every_mistake_is_a_sentence() {
         let (dir, around) = files();
         let with = |context: &str| Options { context: Some(context.into()), ..Options::default() };
-        let say = async |o: Options, a: &Surroundings| open(o, a).await.unwrap_err().to_string();
+        let say = |o: Options, a: &Surroundings| open(&o, a).err().unwrap().to_string();
 
-        let text = say(with("prod-us-west-1"), &around).await;
+        let text = say(with("prod-us-west-1"), &around);
         assert_eq!(text, "the kubeconfig has no context \"prod-us-west-1\"; near: prod-us-west-2");
-        let text = say(with("zzz"), &around).await;
+        let text = say(with("zzz"), &around);
         assert!(text.ends_with("`khud contexts` lists the 3 it has"), "{text}");
-        let text = say(with("broken"), &around).await;
+        let text = say(with("broken"), &around);
         assert!(text.contains("names the cluster \"gone\", which is not there"), "{text}");
 
         let home = Surroundings { home: Some(dir.path().into()), ..Surroundings::default() };
-        let text = say(Options::default(), &home).await;
+        let text = say(Options::default(), &home);
         assert!(text.starts_with("no kubeconfig found: looked for ~/.kube/config"), "{text}");
 
         let bad = dir.path().join("bad");
         std::fs::write(&bad, "{ not yaml").unwrap();
-        let text = say(Options { kubeconfig: Some(bad), ..Options::default() }, &around).await;
+        let text = say(Options { kubeconfig: Some(bad), ..Options::default() }, &around);
         assert!(text.contains("is not what it should be"), "{text}");
+        let half = dir.path().join("half");
+        std::fs::write(&half, [0xff, 0xfe, b'a']).unwrap();
+        let text = say(Options { kubeconfig: Some(half), ..Options::default() }, &around);
+        assert!(text.contains("breaks off in the middle"), "{text}");
+        let none = dir.path().join("none");
+        for (current, why) in
+            [("''", "has no current context"), ("gone", "current-context is \"gone\", which is not")]
+        {
+            std::fs::write(
+                &none,
+                format!("current-context: {current}\ncontexts: [{{name: a, context: {{cluster: c}}}}]\n"),
+            )
+            .unwrap();
+            let text = say(Options { kubeconfig: Some(none.clone()), ..Options::default() }, &around);
+            assert!(text.contains(why), "{text}");
+        }
         let gone = dir.path().join("nowhere");
-        let text = say(Options { kubeconfig: Some(gone), ..Options::default() }, &around).await;
+        let text = say(Options { kubeconfig: Some(gone), ..Options::default() }, &around);
         assert!(text.starts_with("cannot read the kubeconfig"), "{text}");
-    }
-
-    /// The rules of Go's `httpproxy` package, which kubectl follows.
-    #[test]
-    fn no_proxy_is_matched_against_the_cluster() {
-        let uses = |url: &str, no_proxy: &str| {
-            let around = Surroundings {
-                https_proxy: Some("http://proxy:3128".into()),
-                no_proxy: Some(no_proxy.into()),
-                ..Surroundings::default()
-            };
-            proxy_for(&url.parse().unwrap(), &around).is_some()
-        };
-        assert!(uses("https://api.corp:6443", ""));
-        assert!(!uses("https://127.0.0.1:6443", ""));
-        assert!(!uses("https://localhost:6443", ""));
-        assert!(!uses("https://[::1]:6443", ""));
-        assert!(!uses("https://api.corp:6443", "other, .corp"));
-        assert!(!uses("https://api.corp:6443", "corp"));
-        assert!(uses("https://corp:6443", ".corp"));
-        assert!(uses("https://apicorp:6443", "corp"));
-        assert!(!uses("https://10.1.2.3:6443", "10.0.0.0/8"));
-        assert!(uses("https://11.1.2.3:6443", "10.0.0.0/8"));
-        assert!(!uses("https://api.corp:6443", "*"));
-        assert!(uses("https://api.corp:6443", "api.corp:443"));
-        assert!(!uses("https://api.corp:6443", "api.corp:6443"));
-        assert!(!uses("http://api.corp:6443", ""), "HTTPS_PROXY is not for http");
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod ask;
 mod backoff;
+mod certificate;
 pub mod connect;
 mod credential;
 mod discovery;
@@ -13,8 +14,11 @@ mod identity;
 pub mod kubeconfig;
 mod lines;
 mod outbox;
+mod proxy;
 pub mod slim;
 mod target;
+mod token;
+mod transport;
 mod watch;
 
 pub use ask::{Action, Behind, Chunks, Fetched, Permission, Version};

@@ -121,7 +121,7 @@ fn spares(rule: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     }
     // A whole IPv6 address has colons, too, but no port.
     let (name, only) = match rule.rsplit_once(':') {
-        Some((name, digits)) if rule.parse::<IpAddr>().is_err() => match digits.parse::<u16>() {
+        Some((name, digits)) if bare(rule).parse::<IpAddr>().is_err() => match digits.parse::<u16>() {
             Ok(port) => (name, Some(port)),
             Err(_) => return false,
         },

@@ -54,11 +54,21 @@ fn refused(r: Refusal) -> End {
     }
 }
 
-/// What a watch does after its session ended.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Not allowed on this scope.
-    Forbidden,
+/// How far a list in pages came.
+#[derive(Debug, Default)]
+struct Paging {
+    /// The server's word for what is still to come; empty before the first page.
+    next: String,
+    version: String,
+    objects: u64,
+}
+
+/// The watch is not allowed, the list is.
+#[derive(Debug)]
+struct Polling {
+    why: Text,
+    /// When the watch is tried again.
+    until: Instant,
 }
 
 pub(super) struct Watch {
@@ -76,6 +86,13 @@ pub(super) struct Watch {
     core_events: bool,
     /// The server's own tables are watched, not the objects.
     tabular: bool,
+    /// A streamed list broke off: it would begin at nothing again, where pages go on.
+    paged: bool,
+    /// The list that broke off between two pages.
+    paging: Option<Paging>,
+    polling: Option<Polling>,
+    /// The last request was for a watch.
+    watching: bool,
 }
 
 impl Watch {
@@ -92,6 +109,10 @@ impl Watch {
             version: None,
             core_events: false,
             tabular: false,
+            paged: false,
+            paging: None,
+            polling: None,
+            watching: false,
         }
     }
 
@@ -109,8 +130,13 @@ impl Watch {
         self.shared.outbox.push(&self.kind, &self.namespace, deltas).await;
     }
 
-    /// Runs until it is refused for lack of rights; everything else it gets over by itself.
-    pub async fn run(&mut self) -> Verdict {
+    /// Says that nothing of the scope may be listed.
+    pub fn forbidden(&self, why: &Text) {
+        self.say(StreamState::Forbidden { why: why.clone() });
+    }
+
+    /// Runs until it is refused for lack of rights, and returns why; everything else it gets over by itself.
+    pub async fn run(&mut self) -> Text {
         self.say(StreamState::Connecting);
         // A relist right after a relist is a loop; the second one waits.
         let mut last_gone: Option<Instant> = None;
@@ -143,10 +169,14 @@ impl Watch {
                     }
                     (self.broken("it forgets versions faster than they can be listed"), None)
                 }
+                End::Forbidden(why) if self.watching => {
+                    let until = Instant::now() + tuning.forbidden_again;
+                    self.polling = Some(Polling { why: why.into(), until });
+                    continue;
+                }
                 End::Forbidden(why) => {
-                    self.say(StreamState::Forbidden { why: why.into() });
-                    self.version = None;
-                    return Verdict::Forbidden;
+                    (self.version, self.polling) = (None, None);
+                    return why.into();
                 }
                 End::Unsupported(_) if self.kind == Kind::Event && !self.core_events => {
                     self.core_events = true;
@@ -192,15 +222,40 @@ impl Watch {
     async fn session(&mut self) -> Result<End, End> {
         self.nudge.mark_unchanged();
         self.conn.same_cluster().await?;
+        if self.polling.is_some() {
+            return self.poll().await;
+        }
         if self.version.is_none() {
             self.shared.outbox.count(|c| c.lists += 1);
             // What marks the end of a streaming list is no row of a table.
-            if self.shared.streaming() && !self.tabular {
-                return self.stream_list().await;
+            if self.shared.streaming() && !self.tabular && !self.paged {
+                let end = self.stream_list().await;
+                let broke = matches!(&end, Err(End::Failed(f, _)) if !matches!(f, Failure::Refused(_)));
+                self.paged |= broke && self.version.is_none();
+                return end;
             }
             self.page_list().await?;
         }
         self.follow().await
+    }
+
+    /// Reads the list again and again until the watch is to be tried again.
+    async fn poll(&mut self) -> Result<End, End> {
+        loop {
+            let began = Instant::now();
+            self.page_list().await?;
+            // Where to go on from means nothing to a list.
+            self.version = None;
+            let Some(Polling { why, until }) = &self.polling else { return Ok(End::Nudged) };
+            self.say(StreamState::Polled { why: why.clone() });
+            if Instant::now() >= *until {
+                self.polling = None;
+                return Ok(End::Nudged);
+            }
+            // A list that takes long must not be all that the server does.
+            let pause = self.shared.tuning.poll.max(began.elapsed() * 10);
+            let _ = tokio::time::timeout(pause, self.nudge.changed()).await;
+        }
     }
 
     fn path(&self, query: &str) -> String {
@@ -230,7 +285,8 @@ impl Watch {
     }
 
     /// Sends a watch and checks that one began.
-    async fn open(&self, query: &str) -> Result<Lines, End> {
+    async fn open(&mut self, query: &str) -> Result<Lines, End> {
+        self.watching = true;
         let request = Request::get(self.path(query))
             .header(header::ACCEPT, self.accept(true))
             // Newer servers compress each event on its own, which the decoder below does not read.
@@ -339,17 +395,43 @@ impl Watch {
         }
     }
 
-    /// The whole list page by page.
+    /// The whole list page by page. One that broke off goes on where it was.
     async fn page_list(&mut self) -> Result<(), End> {
-        self.push(vec![self.list_delta(true)]).await;
-        let (mut objects, mut next) = (0u64, String::new());
-        self.say(StreamState::Listing { objects });
-        let mut version = String::new();
+        self.watching = false;
+        let mut paging = match self.paging.take() {
+            Some(paging) => paging,
+            None => {
+                self.push(vec![self.list_delta(true)]).await;
+                Paging::default()
+            }
+        };
+        let end = self.pages(&mut paging).await;
+        let goes_on = match &end {
+            Err(End::Nudged) => true,
+            Err(End::Failed(Failure::Refused(r), _)) => r.code == 429 || r.code >= 500,
+            Err(End::Failed(..)) => true,
+            _ => false,
+        };
+        if goes_on && !paging.next.is_empty() {
+            self.paging = Some(paging);
+        }
+        end
+    }
+
+    /// The pages that are still to come.
+    async fn pages(&mut self, paging: &mut Paging) -> Result<(), End> {
+        let say = |watch: &Watch, objects: u64| {
+            // A list that is polled was shown before.
+            if watch.polling.is_none() {
+                watch.say(StreamState::Listing { objects });
+            }
+        };
+        say(self, paging.objects);
         loop {
             let mut query = format!("limit={}", self.shared.tuning.page);
-            if !next.is_empty() {
+            if !paging.next.is_empty() {
                 query.push_str("&continue=");
-                query.push_str(&super::ask::segment(&next));
+                query.push_str(&super::ask::segment(&paging.next));
             }
             let request = Request::get(self.path(&query)).header(header::ACCEPT, self.accept(false));
             let request = self.conn.request(request, Vec::new())?;
@@ -369,21 +451,21 @@ impl Watch {
                 self.shared.outbox.count(|c| c.unreadable += page.unreadable);
                 tracing::warn!(kind = %self.kind, count = page.unreadable, why = ?page.why, "objects passed over");
             }
-            if version.is_empty() {
-                version = page.resource_version;
+            if paging.version.is_empty() {
+                paging.version = page.resource_version;
             }
-            objects += page.items.len() as u64;
+            paging.objects += page.items.len() as u64;
             let mut deltas: Vec<Delta> = self.columns().into_iter().collect();
             deltas.extend(page.items.into_iter().map(Delta::Apply));
             self.push(deltas).await;
-            next = page.next;
-            if next.is_empty() {
+            paging.next = page.next;
+            if paging.next.is_empty() {
                 break;
             }
-            self.say(StreamState::Listing { objects });
+            say(self, paging.objects);
         }
         self.push(vec![self.list_delta(false)]).await;
-        self.version = Some(version).filter(|v| !v.is_empty());
+        self.version = Some(std::mem::take(&mut paging.version)).filter(|v| !v.is_empty());
         if self.version.is_none() {
             return Err(End::Failed(self.broken("its list has no resourceVersion"), None));
         }

@@ -36,6 +36,8 @@ pub enum End {
     },
     /// Nobody is at the terminal any more.
     TerminalGone,
+    /// The credential plugin wants the terminal; the cockpit goes on afterwards.
+    Login,
 }
 
 struct Signals {
@@ -116,6 +118,13 @@ pub async fn run(model: Model, jobs: Jobs, mut inbox: mpsc::Receiver<Msg>) -> io
             },
             () = at(wake) => c.take(Msg::Tick, &entered)?,
         };
+        if end == Some(End::Login) {
+            // Its thread must not read what is typed for the plugin.
+            drop(input);
+            c.login(&entered, &mut signals.int).await?;
+            input = EventStream::new();
+            continue;
+        }
         if let Some(end) = end {
             if let Some(unkept) = arrange::leave(&mut c.model) {
                 c.jobs.carry_out(unkept);
@@ -238,6 +247,7 @@ impl Cockpit {
                     end = Some(End::Switch { from: self.model.cluster.context.clone(), to });
                 }
                 Effect::Suspend => self.suspend(entered)?,
+                Effect::Login => end = Some(End::Login),
                 Effect::Redraw => self.redraw(),
                 Effect::SaveScreen(name) => {
                     let text = self.screen_text();
@@ -320,6 +330,27 @@ impl Cockpit {
         entered.suspend();
         // Stops this process right here; it goes on when it is continued.
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+        self.resume(entered)
+    }
+
+    /// Leaves the screen to the credential plugin until it ends, or ctrl-c ends it.
+    async fn login(&mut self, entered: &Entered, interrupt: &mut Signal) -> io::Result<()> {
+        entered.suspend();
+        let context = crate::term::clean(&self.model.cluster.context).into_owned();
+        // Nobody can be told where stderr is closed, too.
+        let _ = writeln!(io::stderr(), "khud: logging in to {context}; ctrl-c gives up");
+        let msg = tokio::select! {
+            done = self.jobs.login() => match done {
+                Ok(()) => Msg::Told("Logged in.".to_owned()),
+                Err(why) => Msg::Failed(why),
+            },
+            _ = interrupt.recv() => Msg::Failed("The login was given up.".to_owned()),
+        };
+        self.resume(entered)?;
+        self.take(msg, entered).map(|_| ())
+    }
+
+    fn resume(&mut self, entered: &Entered) -> io::Result<()> {
         entered.resume()?;
         // Left off while away; the next frame switches it on where it is wanted.
         self.mouse = false;

@@ -57,6 +57,7 @@ macro_rules! commands {
             Namespace9      "namespace.9"       "ninth favourite namespace"                 [Global] ["9"] [] if favourite(8) => favourite(8);
             Namespace       "namespace"         "choose namespaces"                         [Global] [] ["ns"] => navigate::open_list(What::Namespaces);
             Context         "context"           "choose the cluster"                        [Global] [] ["ctx" "contexts"] {whole} => navigate::open_list(What::Contexts);
+            Login           "login"             "log in again, on the terminal"             [Global] ["alt-l"] [] {whole} => login;
             Theme           "theme"             "choose a theme, with preview"              [Global] ["alt-t"] ["skin" "themes"] => prompt::open(PromptKind::Theme);
             Presentation    "presentation"      "for shared screens: spacing, masks, keys"  [Global] ["alt-p"] ["present"] {whole} => preferences::toggle_presentation;
             ReadOnly        "read-only"         "refuse every change; off only if allowed"  [Global] [] ["readonly" "ro"] {whole} if unlocked => preferences::toggle_read_only;

@@ -30,6 +30,13 @@ pub struct Scan {
     pub findings: Vec<Arc<Finding>>,
 }
 
+impl Coverage {
+    /// Whether all that the source has was looked at. One that the server does not serve has nothing.
+    pub fn seen(&self) -> bool {
+        matches!(self.state.as_str(), "live" | "polled" | "unsupported")
+    }
+}
+
 impl Scan {
     pub fn new(cluster: impl Into<String>, at: Time, world: &World, findings: &[Arc<Finding>]) -> Scan {
         let told = findings.iter().filter(|f| f.state != State::Resolving && !f.is(How::Muted));
@@ -62,6 +69,7 @@ pub fn coverage(world: &World) -> Vec<Coverage> {
             };
             let reason = match &stream.state {
                 StreamState::Forbidden { why }
+                | StreamState::Polled { why }
                 | StreamState::Unsupported { why }
                 | StreamState::Reconnecting { why, .. } => Some(why.to_string()),
                 _ => None,
@@ -86,7 +94,14 @@ pub fn json(scan: &Scan) -> Result<String, serde_json::Error> {
 /// Columns for a terminal: severity, age, object, what. No escapes are removed here: the caller prints.
 pub fn table(scan: &Scan) -> String {
     if scan.findings.is_empty() {
-        return format!("{}: nothing wrong found\n", scan.cluster);
+        let (seen, all) = (scan.coverage.iter().filter(|c| c.seen()).count(), scan.coverage.len());
+        return match seen == all {
+            true => format!("{}: nothing wrong found\n", scan.cluster),
+            false => format!(
+                "{}: nothing wrong found in the {seen} of {all} sources that could be looked at\n",
+                scan.cluster
+            ),
+        };
     }
     let rows: Vec<[String; 5]> = scan
         .findings

@@ -9,20 +9,35 @@ use crate::term::clean::{clean, fit_end, width};
 use crate::world::time::human;
 use crate::world::{Kind, StreamState};
 
-/// How fresh the whole picture is: the worst state of any stream, in a word.
+/// How long a list may be on its way while others are live before it counts as one that does not come.
+const SLOW: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// How fresh the whole picture is, in a word: the worst state of any stream, but a few that break by themselves are
+/// only counted. Their panes say what is wrong with them.
 fn freshness(model: &Model) -> (&'static str, String, &'static str) {
     let now = model.data.now;
     if let Some(why) = model.cluster.astray() {
         return ("lost", why.to_owned(), "header.stale");
     }
     let streams = model.data.world.streams.values();
+    let some_live = streams.clone().any(|s| s.state.is_live());
+    let mut broken = 0;
     let mut word = ("live", "live".to_owned(), "header.ok");
     let mut worst = 0;
     let mut any = false;
     for s in streams {
         any = true;
+        let alone = match &s.state {
+            StreamState::Reconnecting { .. } => true,
+            StreamState::Connecting | StreamState::Listing { .. } => s.since.age(now) >= SLOW,
+            _ => false,
+        };
+        if some_live && alone {
+            broken += 1;
+            continue;
+        }
         let (rank, what) = match &s.state {
-            StreamState::Live | StreamState::Unsupported { .. } => (0, None),
+            StreamState::Live | StreamState::Polled { .. } | StreamState::Unsupported { .. } => (0, None),
             StreamState::Forbidden { .. } => {
                 (1, Some(("live", "live, partly forbidden".to_owned(), "header.warn")))
             }
@@ -48,6 +63,13 @@ fn freshness(model: &Model) -> (&'static str, String, &'static str) {
         {
             (worst, word) = (rank, what);
         }
+    }
+    if broken > 0 && worst <= 1 {
+        return (
+            "live",
+            format!("live, {broken} of {} lists broken", model.data.world.streams.len()),
+            "header.warn",
+        );
     }
     if any { word } else { ("pending", "connecting".into(), "header.warn") }
 }

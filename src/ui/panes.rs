@@ -113,6 +113,7 @@ fn freshness(model: &Model, kind: &Kind) -> Option<String> {
     for (_, s) in states {
         let words = match &s.state {
             StreamState::Live => continue,
+            StreamState::Polled { .. } => "polled, watch not allowed".to_owned(),
             StreamState::Connecting => "connecting".to_owned(),
             StreamState::Listing { objects } => format!("listing {objects}"),
             StreamState::Stale { since } => format!("stale {}", human(since.age(now))),
@@ -149,11 +150,11 @@ fn emptiness(model: &Model, table: &Table) -> String {
             | StreamState::Unsupported { why }
             | StreamState::Reconnecting { why, .. },
         ) => why.to_string(),
-        Some(StreamState::Live) if table.source.fence == Fence::KubeProxy => {
+        Some(state) if state.is_live() && table.source.fence == Fence::KubeProxy => {
             "No kube-proxy pods: something else routes Services here.".into()
         }
-        Some(StreamState::Live) if table.namespaces.is_empty() => format!("No {plural}."),
-        Some(StreamState::Live) => {
+        Some(state) if state.is_live() && table.namespaces.is_empty() => format!("No {plural}."),
+        Some(state) if state.is_live() => {
             let names: Vec<&str> = table.namespaces.iter().map(|n| &**n).collect();
             let all = model.keymap.shown(Scope::Rows, Id::NamespaceAll);
             let all = all.map_or(String::new(), |key| format!(" {key} shows all namespaces."));

@@ -23,6 +23,10 @@ pub enum StreamState {
         objects: u64,
     },
     Live,
+    /// The list is read again and again, because the watch is not allowed; `why` says which right is missing.
+    Polled {
+        why: Text,
+    },
     /// Nothing heard since then though something should have been (bookmarks, probes).
     Stale {
         since: Time,
@@ -41,8 +45,9 @@ pub enum StreamState {
 }
 
 impl StreamState {
+    /// What is known is the present, give or take the time between two polls.
     pub fn is_live(&self) -> bool {
-        matches!(self, StreamState::Live)
+        matches!(self, StreamState::Live | StreamState::Polled { .. })
     }
 }
 
@@ -52,6 +57,7 @@ impl fmt::Display for StreamState {
             StreamState::Connecting => f.write_str("connecting"),
             StreamState::Listing { objects } => write!(f, "listing {objects}"),
             StreamState::Live => f.write_str("live"),
+            StreamState::Polled { .. } => f.write_str("polled"),
             StreamState::Stale { .. } => f.write_str("stale"),
             StreamState::Reconnecting { .. } => f.write_str("reconnecting"),
             StreamState::Forbidden { .. } => f.write_str("forbidden"),

@@ -137,7 +137,7 @@ fn watch(conn: &Connection) -> (Feed, World) {
     (watch_all(conn, &Scope::Cluster, &[Kind::Node, Kind::Namespace]), World::new())
 }
 
-async fn until(feed: &mut Feed, world: &mut World, what: &str, holds: impl Fn(&World) -> bool) {
+pub async fn until(feed: &mut Feed, world: &mut World, what: &str, holds: impl Fn(&World) -> bool) {
     let mut changes = Vec::new();
     let waited = tokio::time::timeout(Duration::from_secs(60), async {
         while !holds(world) {
@@ -190,7 +190,7 @@ async fn another_cluster_behind_the_same_address_is_noticed() {
     assert!(matches!(standing.borrow_and_update().identity, Identity::Verified(_)));
 }
 
-fn khud(dir: &Path, args: &[&str]) -> Output {
+pub fn khud(dir: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_khud"));
     command.args(args).env_clear().stdin(Stdio::null()).env("HOME", dir).env("TERM", "xterm");
     command.env("KUBECONFIG", dir.join("config")).env("KHUD_STATE_DIR", dir.join("state"));

@@ -10,4 +10,6 @@ mod support {
 
 mod embedded;
 mod identity;
+mod rights;
 mod watches;
+mod ways;

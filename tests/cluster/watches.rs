@@ -23,6 +23,7 @@ fn quick() -> Tuning {
         backoff_limit: ms(200),
         forbidden_again: ms(200),
         unsupported_again: ms(200),
+        poll: ms(50),
         probe_every: ms(150),
         probe_within: ms(250),
     }

@@ -28,6 +28,7 @@ pub enum Fate {
 /// A request as a rule sees it.
 pub struct Asked<'a> {
     pub path: &'a str,
+    pub query: &'a str,
 }
 
 type Rule = Box<dyn Fn(&Asked<'_>) -> Option<Fate> + Send + Sync>;
@@ -36,6 +37,8 @@ pub struct Front {
     pub url: String,
     upstream: Mutex<Access>,
     rule: Mutex<Rule>,
+    /// The path that the API server lies below; empty at first.
+    below: Mutex<String>,
     /// Bumped to drop every connection.
     cut: watch::Sender<u64>,
 }
@@ -47,6 +50,7 @@ impl Front {
             url: format!("http://{}", listener.local_addr().unwrap()),
             upstream: Mutex::new(access(sim)),
             rule: Mutex::new(Box::new(|_| None)),
+            below: Mutex::default(),
             cut: watch::Sender::new(0),
         });
         tokio::spawn(accept(front.clone(), listener));
@@ -62,6 +66,11 @@ impl Front {
     /// Decides what happens to requests from now on.
     pub fn rule(&self, rule: impl Fn(&Asked<'_>) -> Option<Fate> + Send + Sync + 'static) {
         *self.rule.lock().unwrap() = Box::new(rule);
+    }
+
+    /// From now on the API server is found only below this path.
+    pub fn below(&self, path: &str) {
+        *self.below.lock().unwrap() = path.to_owned();
     }
 
     pub fn cut(&self) {
@@ -102,8 +111,12 @@ async fn accept(front: Arc<Front>, listener: TcpListener) {
 }
 
 async fn pass(front: Arc<Front>, mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let path = request.uri().path().to_owned();
-    let asked = Asked { path: &path };
+    let below = front.below.lock().unwrap().clone();
+    let whole = request.uri().path_and_query().map_or("/", |p| p.as_str()).to_owned();
+    let Some(rest) = whole.strip_prefix(&below) else { return Ok(answer(404, "not below the path".into())) };
+    *request.uri_mut() = rest.parse().unwrap();
+    let (path, query) = (request.uri().path().to_owned(), request.uri().query().unwrap_or("").to_owned());
+    let asked = Asked { path: &path, query: &query };
     let fate = (front.rule.lock().unwrap())(&asked);
     match fate {
         Some(Fate::Status(code, reason)) => {

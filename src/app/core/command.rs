@@ -127,6 +127,10 @@ fn suspend(_: &mut Model) -> Effect {
     Effect::Suspend
 }
 
+fn login(_: &mut Model) -> Effect {
+    Effect::Login
+}
+
 fn reconnect(model: &mut Model) -> Effect {
     model.say(Tone::Info, "Connecting anew; every watch goes on from where it was, or lists again.");
     Effect::Reconnect

@@ -341,11 +341,12 @@ impl Cluster {
         }
     }
 
-    /// In a few words, why no changes are sent; `None` where the connection leads where it should.
+    /// In a few words, why the cluster cannot be relied on to be reached; `None` where all is as it was at the start.
     pub fn astray(&self) -> Option<&'static str> {
         match &self.standing {
             Standing { identity: Identity::Other { .. }, .. } => Some("another cluster answers"),
             Standing { moved: Some(_), .. } => Some("context changed, no changes sent"),
+            Standing { plugin: Some(_), .. } => Some("login needed"),
             _ => None,
         }
     }

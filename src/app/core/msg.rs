@@ -112,6 +112,8 @@ pub enum Effect {
     },
     /// Give the terminal back until `fg`.
     Suspend,
+    /// Give the terminal to the credential plugin until it ends.
+    Login,
     /// Draw everything again.
     Redraw,
     /// Put the text on the clipboard, through the terminal.

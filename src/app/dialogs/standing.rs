@@ -4,7 +4,7 @@ use super::runs::{self, Form};
 use crate::app::core::model::{Dialog, Dirty, Model, Tone};
 use crate::app::core::msg::Effect;
 use crate::cluster::{Identity, Standing};
-use crate::config::Id;
+use crate::config::{Id, Scope};
 
 /// Takes in how the connection stands.
 pub fn changed(model: &mut Model, now: Standing) -> Vec<Effect> {
@@ -25,6 +25,10 @@ pub fn changed(model: &mut Model, now: Standing) -> Vec<Effect> {
     }
     if let Some(why) = now.moved.filter(|_| before.moved.is_none()) {
         model.say(Tone::Bad, why);
+    }
+    if let Some(why) = now.plugin.filter(|_| before.plugin.is_none()) {
+        let key = model.keymap.shown(Scope::Rows, Id::Login).unwrap_or_else(|| ":login".to_owned());
+        model.say(Tone::Bad, format!("Login needed: {key} leaves the screen and runs the plugin. {why}"));
     }
     model.dirty = Dirty::Input;
     Vec::new()

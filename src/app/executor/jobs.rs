@@ -119,6 +119,18 @@ impl Jobs {
         });
     }
 
+    /// Reads the kubeconfig again and lets its credential plugin ask on the terminal, which must be free; then tries
+    /// the cluster at once.
+    ///
+    /// # Errors
+    /// What the plugin said, in a sentence.
+    pub async fn login(&self) -> Result<(), String> {
+        self.connection.login().await.map_err(|e| e.to_string())?;
+        // Without a feed there is nothing to connect again.
+        let _ = self.nudge.send(());
+        Ok(())
+    }
+
     /// Tells of the cluster's identity, and keeps it where none is known.
     pub fn guard(&mut self) {
         let (mut standing, inbox) = (self.connection.standing(), self.inbox.clone());
@@ -326,6 +338,7 @@ impl Jobs {
             Effect::Quit
             | Effect::Switch(_)
             | Effect::Suspend
+            | Effect::Login
             | Effect::SaveScreen(_)
             | Effect::Redraw
             | Effect::Copy(_)

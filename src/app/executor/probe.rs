@@ -79,6 +79,17 @@ impl Session {
             .all(|kind| !self.world.synced(kind) && answer(&self.world, kind).is_some_and(failing))
     }
 
+    /// The kinds of which nothing may be seen.
+    pub fn refused(&self) -> impl Iterator<Item = &Kind> {
+        let refused = |k: &&Kind| matches!(answer(&self.world, k), Some(StreamState::Forbidden { .. }));
+        self.kinds.iter().filter(refused)
+    }
+
+    /// How many kinds were to be seen.
+    pub fn sources(&self) -> usize {
+        self.kinds.len()
+    }
+
     /// Whether anything at all could be seen.
     pub fn saw_something(&self) -> bool {
         self.kinds.iter().any(|kind| self.world.synced(kind))

@@ -332,6 +332,7 @@ impl Model {
                 };
                 let why = match &s.state {
                     StreamState::Reconnecting { why, .. }
+                    | StreamState::Polled { why }
                     | StreamState::Forbidden { why }
                     | StreamState::Unsupported { why } => why.clone(),
                     _ => "".into(),

@@ -1,0 +1,151 @@
+//! The client certificate and key of a kubeconfig, in the one form that kube reads without stumbling, and what can be
+//! said of them when the server refuses them.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use kube::config::AuthInfo;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+
+use crate::world::Time;
+
+/// What a credential says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lapse {
+    /// `client certificate` or `token`.
+    what: &'static str,
+    at: Time,
+}
+
+impl Lapse {
+    /// That the credential is no longer valid, in a sentence's end.
+    pub fn sentence(&self, now: Time) -> Option<String> {
+        (self.at <= now).then(|| {
+            let (what, at) = (self.what, self.at.to_jiff());
+            format!("the {what} expired at {at}, {} ago", crate::world::time::human(self.at.age(now)))
+        })
+    }
+}
+
+/// Puts the client certificate and key into `auth` as data, whatever files and line ends they came in.
+///
+/// # Errors
+/// A sentence where one is missing, cannot be read or is of a kind that khud cannot use.
+pub(super) fn load(auth: &mut AuthInfo) -> Result<(), String> {
+    let certificate = bytes(
+        "client-certificate",
+        auth.client_certificate_data.as_deref(),
+        auth.client_certificate.as_deref(),
+    )?;
+    let key = auth.client_key_data.as_ref().map(|k| k.expose_secret().to_owned());
+    let key = bytes("client-key", key.as_deref(), auth.client_key.as_deref())?;
+    let (certificate, mut key) = match (certificate, key) {
+        (None, None) => return Ok(()),
+        (Some(certificate), Some(key)) => (certificate, key),
+        (Some(_), None) => return Err("it names a client-certificate, but no client-key".to_owned()),
+        (None, Some(_)) => return Err("it names a client-key, but no client-certificate".to_owned()),
+    };
+    if CertificateDer::from_pem_slice(&certificate).is_err() {
+        return Err("its client-certificate holds no certificate (PEM)".to_owned());
+    }
+    usable(&key)?;
+    // kube puts one behind the other.
+    key.push(b'\n');
+    auth.client_certificate_data = Some(STANDARD.encode(certificate));
+    auth.client_key_data = Some(STANDARD.encode(key).into());
+    Ok(())
+}
+
+/// # Errors
+/// A sentence that names what is wrong with a private key.
+fn usable(pem: &[u8]) -> Result<(), String> {
+    let text = String::from_utf8_lossy(pem);
+    if text.contains("ENCRYPTED") {
+        return Err("its client-key is encrypted with a passphrase; kubeconfigs hold plain keys".to_owned());
+    }
+    let key = PrivateKeyDer::from_pem_slice(pem)
+        .map_err(|e| format!("its client-key is no private key (PEM): {e}"))?;
+    // Object identifiers, as they stand in a key or its parameters.
+    for (oid, curve) in [
+        (&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23][..], "P-521"),
+        (&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a][..], "secp256k1"),
+    ] {
+        if key.secret_der().windows(oid.len()).any(|w| w == oid) {
+            return Err(format!(
+                "its client-key is on the elliptic curve {curve}, which khud's TLS does not have; P-256, P-384, \
+                 Ed25519 and RSA work"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Base64 data, which may be broken into lines, else the file's bytes; `None` where there is neither.
+///
+/// # Errors
+/// A sentence's end that names the field.
+pub(super) fn bytes(field: &str, data: Option<&str>, file: Option<&str>) -> Result<Option<Vec<u8>>, String> {
+    if let Some(data) = data.filter(|d| !d.trim().is_empty()) {
+        let one_line: String = data.split_whitespace().collect();
+        return STANDARD
+            .decode(one_line)
+            .map(Some)
+            .map_err(|e| format!("its {field}-data is no base64 ({e})"));
+    }
+    let Some(file) = file.filter(|f| !f.is_empty()) else { return Ok(None) };
+    std::fs::read(Path::new(file)).map(Some).map_err(|e| format!("its {field} {file} cannot be read ({e})"))
+}
+
+/// When the credential of `auth` lapses, where it says so: a client certificate, or a token that is a JWT.
+pub(super) fn lapse(auth: &AuthInfo) -> Option<Lapse> {
+    let certificate = || {
+        let pem = STANDARD.decode(auth.client_certificate_data.as_deref()?).ok()?;
+        let der = CertificateDer::from_pem_slice(&pem).ok()?;
+        let (_, parsed) = x509_parser::parse_x509_certificate(&der).ok()?;
+        let at = Time(parsed.validity().not_after.timestamp().checked_mul(1000)?);
+        Some(Lapse { what: "client certificate", at })
+    };
+    #[derive(Deserialize)]
+    struct Claims {
+        exp: i64,
+    }
+    let token = || {
+        let payload = auth.token.as_ref()?.expose_secret().split('.').nth(1)?.to_owned();
+        let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+        Some(Lapse { what: "token", at: Time(claims.exp.checked_mul(1000)?) })
+    };
+    token().or_else(certificate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_lapsed_says_when() {
+        let payload = URL_SAFE_NO_PAD.encode(r#"{"iss":"x","exp":1763686800}"#);
+        let auth = AuthInfo { token: Some(format!("h.{payload}.s").into()), ..AuthInfo::default() };
+        let lapse = lapse(&auth).unwrap();
+        assert_eq!(lapse.sentence(Time(1_763_686_799_000)), None);
+        let told = lapse.sentence(Time(1_763_704_800_000)).unwrap();
+        assert_eq!(told, "the token expired at 2025-11-21T01:00:00Z, 5h ago");
+        let opaque = AuthInfo { token: Some("abc".to_owned().into()), ..AuthInfo::default() };
+        assert_eq!(super::lapse(&opaque), None);
+    }
+
+    #[test]
+    fn what_a_certificate_or_key_lacks_is_said() {
+        let say = |auth: &mut AuthInfo| load(auth).unwrap_err();
+        let data = |text: &str| Some(STANDARD.encode(text));
+        let mut auth = AuthInfo { client_certificate_data: data("x"), ..AuthInfo::default() };
+        assert!(say(&mut auth).contains("no client-key"));
+        auth.client_key = Some("/nowhere/key".into());
+        assert!(say(&mut auth).contains("client-key /nowhere/key cannot be read"));
+        auth.client_certificate_data = Some("%".into());
+        assert!(say(&mut auth).contains("client-certificate-data is no base64"));
+    }
+}
