@@ -97,7 +97,8 @@ impl Look {
     }
 
     fn fetch_logs(&mut self) {
-        for tail in self.detector.wanted_logs() {
+        let now = self.session.now();
+        for tail in self.detector.wanted_logs(now) {
             let connection = self.session.connection.clone();
             self.logs.spawn(async move {
                 let result = needs::read_log(&connection, &tail).await;

@@ -53,8 +53,9 @@ impl Detector {
 
     fn waits_for_logs(&self, world: &World, object: &ObjectRef) -> bool {
         let root = world.root(object);
-        let mut pods = pods_of(world, object).into_iter().map(|p| world.root(&p.reference()));
-        self.logs.waits_for(&root) || pods.any(|r| self.logs.waits_for(&r))
+        let pods: Vec<ObjectRef> = pods_of(world, object).into_iter().map(Object::reference).collect();
+        let waits = |p: &ObjectRef| self.logs.waits_for(&world.root(p)) || self.logs.waits_for_running(p);
+        self.logs.waits_for(&root) || pods.iter().any(waits)
     }
 
     /// What a finding says of the object: in its own words where the object itself shows the cause.

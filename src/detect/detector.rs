@@ -157,8 +157,8 @@ impl Detector {
     }
 
     /// Log tails to fetch now: at most four in flight. Each must be answered with `on_log`.
-    pub fn wanted_logs(&mut self) -> Vec<LogTail> {
-        self.logs.take()
+    pub fn wanted_logs(&mut self, now: Time) -> Vec<LogTail> {
+        self.logs.take(now)
     }
 
     /// Takes the answer to a wanted log: its text, or why there is none.
@@ -238,9 +238,11 @@ impl Detector {
                     // An event about an object that is well explains nothing.
                     let r = &event.regarding;
                     let concerned = match &r.kind {
-                        Kind::Pod => {
-                            world.pods.find(&r.namespace, &r.name).is_some_and(|p| !pod::plainly_well(p))
-                        }
+                        // A probe that fails now and then is reason enough to read the pod's log.
+                        Kind::Pod => world
+                            .pods
+                            .find(&r.namespace, &r.name)
+                            .is_some_and(|p| &*event.reason == "Unhealthy" || !pod::plainly_well(p)),
                         _ => event.warning || self.groups.is_sick(r),
                     };
                     if concerned {

@@ -5,11 +5,12 @@ use crate::world::ask::LogTail;
 use crate::world::{Container, ContainerState, Event, Kind, ObjectRef, Pod, Role, Terminated, Text, Time};
 
 use super::diagnosis::{Ctx, Diagnosis, Out, same};
+use super::evidence::Sure;
 use super::limits::seconds;
-use super::log::Want;
+use super::log::{Tail, Want};
 use super::registry::{Cause, causes};
 use super::text::{bytes, nearest};
-use super::{create, roles};
+use super::{create, log, node, roles};
 
 const EXIT: &str = "container state and last termination; kubelet";
 const WHY_CRASH: &str =
@@ -37,7 +38,7 @@ causes! {
 }
 
 /// Lines of a log that are read.
-const TAIL: u32 = 50;
+const TAIL: u32 = 200;
 
 pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut Out) {
     let Some(crash) = crash_of(ctx, pod, c, out) else { return };
@@ -115,6 +116,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
             out.wants.push(Want {
                 root: root.clone(),
                 restarts: c.restarts,
+                kind: Tail::Ended,
                 tail: LogTail {
                     namespace: pod.meta.namespace.clone(),
                     pod: pod.meta.name.clone(),
@@ -127,8 +129,17 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
         if let Some(book) = book {
             if let Some(found) = &book.found {
                 cause = found.cause;
-                title = found.title.clone();
+                if cause == APPLICATION {
+                    title = format!("container {} ends with {code}: {}", c.spec.name, found.title);
+                } else if cause == node::GPU_VANISHED && c.spec.requests.gpu.is_none() {
+                    // The node keeps its GPUs; this container has not asked for one.
+                    cause = log::CONFIG;
+                    title = format!("the program wants a GPU and container {} requests none", c.spec.name);
+                } else {
+                    title = found.title.clone();
+                }
                 row = found.row.clone();
+                likely = found.sure == Sure::Likely && cause != APPLICATION;
                 if let Some(named) = &found.host {
                     host = Some(named.clone());
                     more.extend(service_for(ctx, pod, named));
@@ -306,7 +317,11 @@ fn exit(end: &Terminated) -> String {
 }
 
 /// Whether the Service that a log names exists, and which one looks like it.
-fn service_for(ctx: &Ctx, pod: &Pod, host: &str) -> Option<(Text, String, ObjectRef, Option<Time>)> {
+pub(super) fn service_for(
+    ctx: &Ctx,
+    pod: &Pod,
+    host: &str,
+) -> Option<(Text, String, ObjectRef, Option<Time>)> {
     let mut parts = host.split('.');
     let name = parts.next().filter(|n| !n.is_empty())?;
     let namespace = match (parts.next(), parts.next()) {

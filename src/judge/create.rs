@@ -30,6 +30,9 @@ causes! {
     COMMAND = "container.command" Critical Watch("pods") tree "pod":
         "the command is not in the image or not executable",
         why WHY_CONTAINER, source "RunContainerError, StartError; runc's words";
+    SUBPATH = "volume.subpath" Critical Watch("pods") tree "pod":
+        "the subPath of a mount is not in its volume, or cannot be made there",
+        why WHY_CONFIG, source "waiting.message";
     HOOK = "container.hook" Critical Watch("pods, events") tree "pod":
         "a postStart or preStop hook fails",
         why WHY_CONTAINER, source "events FailedPostStartHook, FailedPreStopHook";
@@ -70,11 +73,11 @@ pub fn judge(
             Some(clue) => told(clue),
             None => create(c, message),
         },
-        "CreateContainerError" | "PreCreateHookError" | "PreStartHookError" => match command(c, message) {
-            Some(found) => found,
-            None => create(c, message),
-        },
-        "RunContainerError" => command(c, message).unwrap_or_else(|| create(c, message)),
+        "CreateContainerError" | "PreCreateHookError" | "PreStartHookError" | "RunContainerError" => {
+            command(c, message)
+                .or_else(|| patterns::create(message).map(told))
+                .unwrap_or_else(|| create(c, message))
+        }
         "PostStartHookError" => (
             HOOK,
             format!("postStart hook of container {} fails", c.spec.name),
@@ -100,7 +103,8 @@ pub fn judge(
 pub fn start_error(c: &Container, end: &Terminated) -> Option<(Cause, String, String)> {
     let failed = matches!(&*end.reason, "StartError" | "ContainerCannotRun");
     if failed {
-        return Some(command(c, &end.message).unwrap_or_else(|| create(c, &end.message)));
+        let known = command(c, &end.message).or_else(|| patterns::create(&end.message).map(told));
+        return Some(known.unwrap_or_else(|| create(c, &end.message)));
     }
     match &c.state {
         ContainerState::Waiting { reason, message } if &**reason == "RunContainerError" => {

@@ -188,6 +188,15 @@ fn disrupted(
                 .evidence("condition DisruptionTarget", &*target.message, object, target.since),
         );
     }
+    if &*pod.reason == "AppArmor"
+        && let Some(clue) = patterns::security(message)
+    {
+        return Some(status(
+            Diagnosis::new(clue.cause, root.clone(), since)
+                .title(format!("the kubelet of {} refused the pod: {}", pod.node, clue.words))
+                .row(clue.words),
+        ));
+    }
     let refused = pod.reason.starts_with("OutOf")
         || matches!(
             &*pod.reason,

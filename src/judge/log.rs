@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::judge::patterns;
+use crate::judge::patterns::log::{Language, Named, Proof, Repeat, ended, repeats};
 use crate::world::ask::LogTail;
 use crate::world::{ObjectRef, Text, Time};
 
+use super::evidence::Sure;
 use super::registry::{Cause, causes};
 use super::text::{self, bounded};
 
@@ -14,6 +15,10 @@ const WHY_CRASH: &str =
     "a restart loop serves nobody, loses work in flight, and hides its cause in a log that is soon gone";
 const WHY_RBAC: &str = "the program runs and is refused by the API server: it looks like a fault of its own";
 const WHY_MODEL: &str = "a server without its model answers nothing, and takes minutes to say so";
+const REPEATED: &str = "the tail of the log, read where something else about the pod is odd: at least 3 times and still going on";
+const WHY_RUNNING: &str = "the pod looks well and part of what it serves fails; nothing restarts it";
+const WHY_TLS: &str = "every connection that needs it fails, and retries do not help";
+const WHY_USER: &str = "the program may not do what it needs, and each new pod fails the same way";
 const WHY_VOLUME: &str = "the pod waits for its data, or cannot write any more";
 
 causes! {
@@ -47,30 +52,120 @@ causes! {
     VOLUME_FULL = "volume.full" Critical Log("pods, previous log") tree "pod":
         "no space is left where the program writes",
         why WHY_VOLUME, source LOGLINE;
+    VOLUME_QUOTA = "volume.quota" Critical Log("pods, log") tree "pod":
+        "the disk quota is used up where the program writes",
+        why WHY_VOLUME, source LOGLINE;
+    PORT_IN_USE = "crash.port-in-use" Critical Log("pods, previous log") tree "pod":
+        "another process already listens on its port",
+        why WHY_CRASH, source LOGLINE;
+    THREADS = "crash.threads" Critical Log("pods, previous log") tree "pod":
+        "no more threads or processes can be created",
+        why WHY_CRASH, source LOGLINE;
+    OPEN_FILES = "crash.open-files" Critical Log("pods, previous log") tree "pod":
+        "no more files, sockets or watches can be opened",
+        why WHY_CRASH, source LOGLINE;
+    JVM_METASPACE = "jvm.metaspace" Critical Log("pods, previous log") tree "pod":
+        "the JVM's space for classes is full",
+        why WHY_CRASH, source LOGLINE;
+    JVM_HEAP_OVER_LIMIT = "jvm.heap-over-limit" Critical Log("pods, previous log") tree "pod":
+        "the JVM is told to take more memory than it can reserve",
+        why WHY_CRASH, source LOGLINE;
+    POOL_EXHAUSTED = "pool.exhausted" Critical Log("pods, previous log") tree "pod":
+        "the program ends because no connection is left in a pool or at its database",
+        why WHY_CRASH, source LOGLINE;
+    MODEL_INCOMPATIBLE = "model.incompatible" Critical Log("pods, previous log") tree "pod":
+        "the server does not support this model",
+        why WHY_MODEL, source LOGLINE;
+    MODEL_TRANSFER_INCOMPLETE = "model.transfer-incomplete" Critical Log("pods, previous log") tree "pod":
+        "the model's files are not all there",
+        why WHY_MODEL, source LOGLINE;
+    GPU_HUNG_COLLECTIVE = "gpu.hung-collective" Critical Log("pods, log") tree "pod":
+        "a collective operation of several GPUs hangs until its timeout",
+        why "one slow or lost rank stops the whole job, and every GPU of it idles", source LOGLINE;
+    CERT_EXPIRED = "cert.expired" Critical Log("pods, log") tree "pod":
+        "a certificate has expired",
+        why WHY_TLS, source LOGLINE;
+    CERT_NOT_YET = "cert.not-yet" Critical Log("pods, log") tree "pod":
+        "a certificate is not valid yet, or a clock is wrong",
+        why WHY_TLS, source LOGLINE;
+    CERT_HOSTNAME = "cert.hostname" Critical Log("pods, log") tree "pod":
+        "a certificate is for other names than the one asked for",
+        why WHY_TLS, source LOGLINE;
+    CERT_UNTRUSTED = "cert.untrusted" Critical Log("pods, log") tree "pod":
+        "a certificate's issuer is not trusted",
+        why WHY_TLS, source LOGLINE;
+    CERT_KEY_MISMATCH = "cert.key-mismatch" Critical Log("pods, log") tree "pod":
+        "a certificate and its private key do not belong together",
+        why WHY_TLS, source LOGLINE;
+    CERT_FORMAT = "cert.format" Critical Log("pods, log") tree "pod":
+        "a certificate or key file cannot be read",
+        why WHY_TLS, source LOGLINE;
+    READ_ONLY_FS = "config.read-only-fs" Critical Log("pods, log") tree "pod":
+        "the program writes where its file system is read-only",
+        why WHY_USER, source LOGLINE;
+    CAPABILITY = "config.capability" Critical Log("pods, log") tree "pod":
+        "the program needs a capability that it has not",
+        why WHY_USER, source LOGLINE;
+    USER = "config.user" Critical Log("pods, log") tree "pod":
+        "the program refuses its user, or the user is not known in the image",
+        why WHY_USER, source "waiting.message; last lines of the log";
+    LOG_TLS = "log.tls" Warning Log("pods, log") tree "pod":
+        "a running container keeps failing at TLS handshakes",
+        why WHY_RUNNING, source REPEATED;
+    LOG_DNS = "log.dns" Warning Log("pods, services, log") tree "pod":
+        "a running container keeps asking for a name that does not resolve",
+        why WHY_RUNNING, source REPEATED;
+    LOG_REFUSED = "log.refused" Warning Log("pods, services, log") tree "pod":
+        "a running container keeps finding a peer that does not answer",
+        why WHY_RUNNING, source REPEATED;
+    LOG_POOL = "log.pool" Warning Log("pods, log") tree "pod":
+        "a running container keeps waiting for a connection of a pool that is used up",
+        why WHY_RUNNING, source REPEATED;
+    LOG_PERMISSION = "log.permission" Warning Log("pods, log") tree "pod":
+        "a running container keeps being refused a file, a table or an API",
+        why WHY_RUNNING, source REPEATED;
+    CONTAINER_SECURITY = "container.security" Critical Log("pods, log") tree "pod":
+        "AppArmor or seccomp refuses the container or a system call of it",
+        why WHY_USER, source "waiting.message, status.reason; last lines of the log";
 }
 
 /// Bytes of a tail that are looked at: its end.
-const READ: usize = 32 * 1024;
+const READ: usize = 64 * 1024;
 /// Lines quoted where no pattern matches.
 const QUOTED: usize = 3;
+
+/// What a tail is read for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Tail {
+    /// Why the container ended.
+    Ended,
+    /// What the container, which runs, repeats.
+    Running,
+    /// The same, because somebody asks about the pod: it waits for no budget.
+    Asked,
+}
 
 /// A tail that would refine a finding.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Want {
+    /// The workload; the pod itself for a running container, whose log speaks for this pod alone.
     pub root: ObjectRef,
     pub restarts: u32,
+    pub kind: Tail,
     pub tail: LogTail,
 }
 
-/// What a log line proves.
+/// What the decisive line of a log proves.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Found {
+    /// `crash.application` where the line decides and no table knows it.
     pub cause: Cause,
     pub title: String,
     pub row: String,
     pub line: String,
-    /// The host that cannot be reached, where the line names one.
+    /// The host that cannot be reached, where the line names one; without its port.
     pub host: Option<String>,
+    pub sure: Sure,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -79,6 +174,9 @@ pub struct LogAnswer {
     pub restarts: u32,
     pub at: Time,
     pub found: Option<Found>,
+    /// Lines that speak for other causes, the strongest first.
+    pub also: Vec<String>,
+    pub language: Option<Language>,
     /// The last lines, where nothing was found in them.
     pub last: Vec<String>,
     /// Why there is no log, where there is none.
@@ -88,26 +186,85 @@ pub struct LogAnswer {
 impl LogAnswer {
     pub fn quotes(&self) -> impl Iterator<Item = &str> {
         let found = self.found.iter().map(|f| f.line.as_str());
-        found.chain(self.last.iter().map(String::as_str)).chain(self.absent.as_deref())
+        let rest = self.also.iter().chain(&self.last).map(String::as_str);
+        found.chain(rest).chain(self.absent.as_deref())
     }
 }
 
-/// What the logs said that were read so far. An answer belongs to its pod, whoever turns out to own that.
+/// An error that a running container repeats.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Repeated {
+    pub cause: Cause,
+    pub title: String,
+    pub row: String,
+    /// The last line that says it.
+    pub line: String,
+    /// The host that it names, without its port.
+    pub host: Option<String>,
+    pub sure: Sure,
+    pub count: usize,
+    pub first: Option<Time>,
+    pub last: Option<Time>,
+}
+
+impl Repeated {
+    /// `6 times in 50 s`, as far as the lines carry times.
+    pub fn counted(&self) -> String {
+        match self.first.zip(self.last).map(|(a, b)| (b.0 - a.0) / 1000) {
+            Some(s) if s > 0 => format!("{} times in {s} s in the tail of its log", self.count),
+            _ => format!("{} times in the tail of its log", self.count),
+        }
+    }
+}
+
+/// What the log of a running container repeats.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RunningAnswer {
+    pub restarts: u32,
+    pub at: Time,
+    pub repeated: Vec<Repeated>,
+    /// Why there is no log, where there is none.
+    pub absent: Option<String>,
+}
+
+/// Pods whose running answers are kept; beyond that the oldest go.
+const KEPT: usize = 500;
+
+/// What the logs said that were read so far.
 #[derive(Debug, Default)]
-pub struct Answers(HashMap<(ObjectRef, Text), Vec<LogAnswer>>);
+pub struct Answers {
+    /// By workload and container. An answer belongs to its pod, whoever turns out to own that.
+    ended: HashMap<(ObjectRef, Text), Vec<LogAnswer>>,
+    /// By pod and container.
+    running: HashMap<(ObjectRef, Text), RunningAnswer>,
+}
 
 impl Answers {
     /// The answer for a container of a pod: its own, else one of a pod of the same workload.
     pub fn get(&self, root: &ObjectRef, pod: &Text, container: &Text) -> Option<&LogAnswer> {
-        let all = self.0.get(&(root.clone(), container.clone()))?;
+        let all = self.ended.get(&(root.clone(), container.clone()))?;
         let own = all.iter().find(|a| a.pod == *pod);
         let telling = |a: &&LogAnswer| a.found.is_some();
         own.filter(telling).or_else(|| all.iter().find(telling)).or(own).or(all.first())
     }
 
+    /// What a running container of that pod repeats.
+    pub fn running(&self, pod: &ObjectRef, container: &Text) -> Option<&RunningAnswer> {
+        self.running.get(&(pod.clone(), container.clone()))
+    }
+
+    /// Takes in what the tail of a running container's log said.
+    pub fn put_running(&mut self, pod: &ObjectRef, container: &Text, answer: RunningAnswer) {
+        self.running.insert((pod.clone(), container.clone()), answer);
+        if self.running.len() > KEPT {
+            let oldest = self.running.iter().min_by_key(|(_, a)| a.at).map(|(key, _)| key.clone());
+            oldest.map(|key| self.running.remove(&key));
+        }
+    }
+
     /// Takes in what a tail said. A proof is not given up because the next log is gone.
     pub fn put(&mut self, root: &ObjectRef, container: &Text, answer: LogAnswer) {
-        let all = self.0.entry((root.clone(), container.clone())).or_default();
+        let all = self.ended.entry((root.clone(), container.clone())).or_default();
         match all.iter_mut().find(|a| a.pod == answer.pod) {
             Some(old) if answer.absent.is_some() && old.found.is_some() => old.restarts = answer.restarts,
             Some(old) => *old = answer,
@@ -117,42 +274,84 @@ impl Answers {
 
     /// Moves a pod's answers to the workload that turned out to own it.
     pub fn adopt(&mut self, from: &ObjectRef, to: &ObjectRef, pod: &Text, container: &Text) {
-        let Some(all) = self.0.get_mut(&(from.clone(), container.clone())) else { return };
+        let Some(all) = self.ended.get_mut(&(from.clone(), container.clone())) else { return };
         let moved: Vec<LogAnswer> = all.extract_if(.., |a| a.pod == *pod).collect();
-        self.0.retain(|_, all| !all.is_empty());
+        self.ended.retain(|_, all| !all.is_empty());
         moved.into_iter().for_each(|answer| self.put(to, container, answer));
     }
 
     /// Forgets what was said about a workload that is well or gone.
     pub fn forget(&mut self, root: &ObjectRef) {
-        self.0.retain(|(r, _), _| r != root);
+        self.ended.retain(|(r, _), _| r != root);
     }
 }
 
 /// Reads the answer to a tail that was asked for: its text, or why there is none.
 pub fn read(pod: &Text, restarts: u32, answer: Result<&str, &str>, now: Time) -> LogAnswer {
-    let (found, last, absent) = match answer {
+    let mut out = LogAnswer {
+        pod: pod.clone(),
+        restarts,
+        at: now,
+        found: None,
+        also: Vec::new(),
+        language: None,
+        last: Vec::new(),
+        absent: None,
+    };
+    match answer {
         // The API answers 200 with this text where the runtime has dropped the log.
         Ok(text) if text.starts_with("unable to retrieve container logs") => {
-            (None, Vec::new(), Some("the log of that run is gone".to_owned()))
+            out.absent = Some("the log of that run is gone".to_owned());
         }
         Ok(text) => {
             let text = end_of(text);
-            match find(text) {
-                Some(found) => (Some(found), Vec::new(), None),
-                None => {
-                    let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
-                    let all: Vec<&str> = lines.collect();
-                    let from = all.len().saturating_sub(QUOTED);
-                    let last: Vec<_> = all[from..].iter().map(|l| bounded(l, text::QUOTE)).collect();
-                    let absent = last.is_empty().then(|| "its log is empty".to_owned());
-                    (None, last, absent)
-                }
+            let said = ended(text);
+            out.found = said.found.as_ref().map(found);
+            out.also = said.also.iter().map(|p| text::quoted(p.line, text::QUOTE)).collect();
+            out.language = said.language;
+            // A line that no table knows needs its neighbours.
+            if said.found.is_none_or(|f| !f.known) {
+                let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+                let from = lines.len().saturating_sub(QUOTED);
+                let decisive = out.found.as_ref().map_or("", |f| &f.line);
+                let last = lines[from..].iter().map(|l| bounded(l, text::QUOTE)).filter(|l| l != decisive);
+                out.last = last.collect();
+                out.absent = lines.is_empty().then(|| "its log is empty".to_owned());
             }
         }
-        Err(why) => (None, Vec::new(), Some(format!("its log could not be read: {why}"))),
+        Err(why) => out.absent = Some(format!("its log could not be read: {why}")),
+    }
+    out
+}
+
+/// Reads the answer to the tail of a running container's log.
+pub fn read_running(restarts: u32, answer: Result<&str, &str>, now: Time) -> RunningAnswer {
+    let (repeated, absent) = match answer {
+        Ok(text) => {
+            let found = repeats(end_of(text), Some(now));
+            (found.iter().map(repeated).collect(), None)
+        }
+        Err(why) => (Vec::new(), Some(format!("its log could not be read: {why}"))),
     };
-    LogAnswer { pod: pod.clone(), restarts, at: now, found, last, absent }
+    RunningAnswer { restarts, at: now, repeated, absent }
+}
+
+fn repeated(repeat: &Repeat) -> Repeated {
+    let host = match &repeat.named {
+        Named::Host { name, .. } => Some(name.clone()),
+        _ => None,
+    };
+    Repeated {
+        cause: repeat.cause,
+        title: bounded(&repeat.words, text::TITLE),
+        row: bounded(&repeat.words, text::ROW),
+        line: text::quoted(repeat.line, text::QUOTE),
+        host,
+        sure: if repeat.exact { Sure::Proved } else { Sure::Likely },
+        count: repeat.count,
+        first: repeat.first,
+        last: repeat.last,
+    }
 }
 
 fn end_of(text: &str) -> &str {
@@ -163,32 +362,35 @@ fn end_of(text: &str) -> &str {
     &text[from..]
 }
 
-/// What the text proves: the most telling of its lines, the last of those that tell the same.
-pub fn find(text: &str) -> Option<Found> {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-    let (clue, line) = patterns::log(&lines)?;
-    let subject = &clue.subject;
-    let unreachable = clue.cause == UNREACHABLE && !subject.is_empty();
-    let resolves = !clue.words.contains("does not resolve");
-    let (title, row) = match clue.cause {
-        DEPENDENCY => (format!("{subject} is missing from the image"), clue.words),
-        UNREACHABLE if unreachable && !resolves => {
+/// Title and row of a proof.
+fn found(proof: &Proof) -> Found {
+    let words = &proof.words;
+    let subject = proof.named.text();
+    let host = match &proof.named {
+        Named::Host { name, .. } if proof.cause == UNREACHABLE => Some(name.clone()),
+        _ => None,
+    };
+    let resolves = !words.contains("does not resolve");
+    let (title, row) = match proof.cause {
+        DEPENDENCY if !subject.is_empty() => (format!("{subject} is missing from the image"), words.clone()),
+        UNREACHABLE if host.is_some() && !resolves => {
             (format!("host {subject} does not resolve"), format!("cannot resolve {subject}"))
         }
-        UNREACHABLE if unreachable => {
+        UNREACHABLE if host.is_some() && words.ends_with("not reachable") => {
             (format!("{subject} cannot be reached"), format!("cannot reach {subject}"))
         }
-        CONFIG => (format!("it refuses its configuration: {}", clue.words), clue.words),
-        RBAC_FORBIDDEN => (format!("the API server refuses what it asks for: {}", clue.words), clue.words),
-        _ => (clue.words.clone(), clue.words),
+        CONFIG => (format!("it refuses its configuration: {words}"), words.clone()),
+        RBAC_FORBIDDEN => (format!("the API server refuses what it asks for: {words}"), words.clone()),
+        _ => (words.clone(), words.clone()),
     };
-    Some(Found {
-        cause: clue.cause,
+    Found {
+        cause: proof.cause,
         title: bounded(&title, text::TITLE),
         row: bounded(&row, text::ROW),
-        line: text::quoted(line, text::QUOTE),
-        host: unreachable.then_some(clue.subject),
-    })
+        line: text::quoted(proof.line, text::QUOTE),
+        host,
+        sure: proof.sure,
+    }
 }
 
 #[cfg(test)]
@@ -196,7 +398,7 @@ mod tests {
     use super::*;
 
     fn cause(text: &str) -> Option<&'static str> {
-        find(text).map(|f| f.cause.id())
+        read(&"p".into(), 1, Ok(text), Time(1)).found.map(|f| f.cause.id())
     }
 
     /// Lines as the runtimes print them (captures/logs, the source documents, the runtimes' own sources); each near
@@ -245,8 +447,8 @@ mod tests {
         for (text, want) in cases {
             assert_eq!(cause(text), want, "{text}");
         }
-        let found =
-            find("a\nError: getaddrinfo ENOTFOUND database-new.production.svc.cluster.local\nb").unwrap();
+        let log = "a\nError: getaddrinfo ENOTFOUND database-new.production.svc.cluster.local\nb";
+        let found = read(&"p".into(), 1, Ok(log), Time(1)).found.unwrap();
         assert_eq!(found.line, "Error: getaddrinfo ENOTFOUND database-new.production.svc.cluster.local");
         assert_eq!(found.host.as_deref(), Some("database-new.production.svc.cluster.local"));
     }

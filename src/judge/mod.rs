@@ -24,6 +24,7 @@ mod ready;
 pub mod registry;
 mod reserved;
 mod roles;
+mod running;
 mod schedule;
 mod service;
 pub mod text;

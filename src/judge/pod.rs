@@ -5,7 +5,7 @@ use crate::world::{Container, ContainerState, Kind, ObjectRef, Phase, Pod, Role,
 use super::diagnosis::{Ctx, Diagnosis, Out, Part};
 use super::limits::seconds;
 use super::node;
-use super::{crash, create, ended, image, ready, schedule, volume};
+use super::{crash, create, ended, image, ready, running, schedule, volume};
 
 pub fn reference(pod: &Pod) -> ObjectRef {
     ObjectRef::new(Kind::Pod, pod.meta.namespace.clone(), pod.meta.name.clone())
@@ -36,6 +36,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, out: &mut Out) {
     if pod.node.is_empty() {
         return schedule::judge(ctx, pod, &object, out);
     }
+    running::judge(ctx, pod, &object, out);
     let before = out.signals.len();
     for c in &pod.containers {
         container(ctx, pod, &object, c, out);

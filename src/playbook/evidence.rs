@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::tree::Need;
 use super::walk::{Read, Reading};
 use super::{around, facts};
-use crate::judge::patterns::log;
+use crate::judge::patterns::log::{ended, repeats};
 use crate::world::ask::{Call, Exec, LogTail};
 use crate::world::{ContainerState, ObjectRef, World};
 
@@ -67,7 +67,13 @@ pub(super) fn reads(need: &Need, world: &World, o: &ObjectRef, blamed: Option<&s
 }
 
 /// What the log says: previous run first, for its end is what is asked about.
-pub(super) fn logs(readings: &[(Read, Result<Reading, String>)], o: &ObjectRef) -> Result<Value, String> {
+/// Of a program that serves, only what it repeats counts.
+pub(super) fn logs(
+    readings: &[(Read, Result<Reading, String>)],
+    world: &World,
+    o: &ObjectRef,
+) -> Result<Value, String> {
+    let serves = world.pods.find(&o.namespace, &o.name).is_some_and(|p| p.ready);
     let mut best: Option<Value> = None;
     let mut errors = Vec::new();
     for (read, result) in readings {
@@ -91,25 +97,45 @@ pub(super) fn logs(readings: &[(Read, Result<Reading, String>)], o: &ObjectRef) 
             continue;
         }
         let lines: Vec<&str> = text.lines().collect();
-        let found = log(&lines);
+        let said = said(text, !tail.previous && serves);
         let shown: Vec<&str> = lines[lines.len().saturating_sub(LINES)..].to_vec();
         let last = lines.iter().rev().find(|l| !l.trim().is_empty()).copied().unwrap_or("");
-        let (clue, quote) = match &found {
-            Some((clue, line)) => (Some(clue), *line),
-            None => (None, last),
-        };
+        let known = said.is_some();
+        let said = said.unwrap_or_default();
+        let quote = if known { &*said.line } else { last };
         let value = json!({
-            "cause": clue.map_or("", |c| c.cause.id()), "words": clue.map_or("", |c| &*c.words),
-            "subject": clue.map_or("", |c| &*c.subject), "quote": strip_time(quote), "source": source, "at": "",
+            "cause": said.cause, "words": said.words, "subject": said.subject, "count": said.count,
+            "quote": strip_time(quote), "source": source, "at": "",
             "object": facts::object(o), "lines": shown, "previous": tail.previous,
             "errors": shown.iter().filter(|l| is_error(l)).count(), "last": strip_time(last),
         });
-        if found.is_some() {
+        if known {
             return Ok(value);
         }
         best.get_or_insert(value);
     }
     best.ok_or_else(|| if errors.is_empty() { "there is no log yet".to_owned() } else { errors.join("; ") })
+}
+
+/// What a log proves, in a playbook's words.
+#[derive(Default)]
+struct Said {
+    cause: &'static str,
+    words: String,
+    subject: String,
+    line: String,
+    count: usize,
+}
+
+fn said(text: &str, serves: bool) -> Option<Said> {
+    let (cause, words, named, line, count) = if serves {
+        let r = repeats(text, None).into_iter().next()?;
+        (r.cause, r.words, r.named, r.line, r.count)
+    } else {
+        let p = ended(text).found.filter(|p| p.known)?;
+        (p.cause, p.words, p.named, p.line, p.times)
+    };
+    Some(Said { cause: cause.id(), words, subject: named.text(), line: line.to_owned(), count })
 }
 
 /// The device plugin with what its log proves. A log that cannot be read leaves it without.

@@ -400,7 +400,7 @@ impl Walk {
                 put("plugin", evidence::plugin(&self.readings, around::plugin(world, &o.name, now)))
             }
             Need::Rollout => put("rollout", facts::rollout(world, &o, shown_by.as_ref(), now)?),
-            Need::Logs => put("log", evidence::logs(&self.readings, &o)?),
+            Need::Logs => put("log", evidence::logs(&self.readings, world, &o)?),
             Need::Classes => put("classes", evidence::classes(&self.readings)?),
             Need::Exec(_) => put("output", evidence::output(&self.readings)?),
         }

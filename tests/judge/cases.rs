@@ -94,6 +94,16 @@ fn logged(s: &mut Scene, line: &str) {
     s.log = format!("starting\n{line}\nbye\n");
 }
 
+/// It ended once some minutes ago, runs again, and its log says the same every few lines.
+fn repeating(s: &mut Scene, line: &str) {
+    let at = ago(s, 200);
+    let c = s.c();
+    c.restarts = 1;
+    c.last = Some(Box::new(terminated(1, "Error", at)));
+    c.state = ContainerState::Running { since: Some(at) };
+    s.log = format!("INFO served a request\n{line}\n").repeat(5);
+}
+
 fn quiet(s: &mut Scene) {
     s.log = "starting\nall is well\n".into();
 }
@@ -472,6 +482,17 @@ fn pods() -> Vec<Case> {
             |s| s.waits("CreateContainerError", "exec: \"/app/serve\": permission denied"),
         ),
         c(
+            "volume.subpath",
+            "subPath",
+            |s| {
+                s.waits(
+                    "CreateContainerConfigError",
+                    "failed to prepare subPath for volumeMount \"data\" of container \"app\"",
+                );
+            },
+            |s| s.waits("CreateContainerConfigError", "volumeMount \"data\" has a subPath"),
+        ),
+        c(
             "container.hook",
             "PostStartHook failed",
             |s| {
@@ -690,6 +711,186 @@ fn ends() -> Vec<Case> {
             "version mismatch",
             |s| logged(s, "nvml error: driver/library version mismatch: unknown"),
             quiet,
+        ),
+        c(
+            "volume.quota",
+            "quota exceeded",
+            |s| logged(s, "write /data/x: disk quota exceeded"),
+            |s| s.log = "disk quota of /data: 3Gi of 10Gi used\n".into(),
+        ),
+        c(
+            "crash.port-in-use",
+            "already in use",
+            |s| logged(s, "listen tcp :8080: bind: address already in use"),
+            |s| s.log = "listening on :8080; address 10.0.0.1 is in use by this pod\n".into(),
+        ),
+        c(
+            "crash.threads",
+            "native thread",
+            |s| logged(s, "java.lang.OutOfMemoryError: unable to create native thread"),
+            |s| s.log = "started 200 native threads\n".into(),
+        ),
+        c(
+            "crash.open-files",
+            "too many open files",
+            |s| logged(s, "accept4: too many open files"),
+            |s| s.log = "open files: 900 of 1024\n".into(),
+        ),
+        c(
+            "jvm.metaspace",
+            "Metaspace",
+            |s| logged(s, "java.lang.OutOfMemoryError: Metaspace"),
+            |s| s.log = "-XX:MaxMetaspaceSize=256m is set\n".into(),
+        ),
+        c(
+            "jvm.heap-over-limit",
+            "object heap",
+            |s| logged(s, "Could not reserve enough space for object heap"),
+            |s| s.log = "reserved 2048 MB for the object heap\n".into(),
+        ),
+        c(
+            "pool.exhausted",
+            "too many clients",
+            |s| logged(s, "FATAL:  sorry, too many clients already"),
+            |s| s.log = "clients: 20 of 100\n".into(),
+        ),
+        c(
+            "model.incompatible",
+            "does not recognize",
+            |s| {
+                logged(
+                    s,
+                    "ValueError: the checkpoint has model type `x` but Transformers does not recognize this architecture",
+                )
+            },
+            |s| s.log = "loaded model of type llama\n".into(),
+        ),
+        c(
+            "model.transfer-incomplete",
+            "should be of size",
+            |s| {
+                logged(
+                    s,
+                    "OSError: Consistency check failed: file should be of size 99 but has size 10 (model.safetensors)",
+                )
+            },
+            |s| s.log = "consistency check of model.safetensors passed\n".into(),
+        ),
+        c(
+            "gpu.hung-collective",
+            "collective operation timeout",
+            |s| logged(s, "[rank0]: Watchdog caught collective operation timeout: WorkNCCL(SeqNum=1)"),
+            |s| s.log = "collective operation finished in 2 s\n".into(),
+        ),
+        c(
+            "cert.expired",
+            "has expired",
+            |s| {
+                logged(
+                    s,
+                    "x509: certificate has expired or is not yet valid: current time 2026-11-21T00:00:00Z is after 2026-01-01T00:00:00Z",
+                )
+            },
+            |s| s.log = "certificate expires in 80 days\n".into(),
+        ),
+        c(
+            "cert.not-yet",
+            "is before",
+            |s| {
+                logged(
+                    s,
+                    "x509: certificate has expired or is not yet valid: current time 2026-11-21T00:00:00Z is before 2027-01-01T00:00:00Z",
+                )
+            },
+            |s| s.log = "certificate is valid since 2026-01-01\n".into(),
+        ),
+        c(
+            "cert.hostname",
+            "not db",
+            |s| logged(s, "x509: certificate is valid for db.example.com, not db"),
+            |s| s.log = "certificate is valid for db.example.com, db\n".into(),
+        ),
+        c(
+            "cert.untrusted",
+            "unknown authority",
+            |s| logged(s, "x509: certificate signed by unknown authority"),
+            |s| s.log = "certificate signed by authority corp-ca\n".into(),
+        ),
+        c(
+            "cert.key-mismatch",
+            "does not match",
+            |s| logged(s, "tls: private key does not match public key"),
+            |s| s.log = "private key matches the certificate\n".into(),
+        ),
+        c(
+            "cert.format",
+            "PEM data",
+            |s| logged(s, "tls: failed to find any PEM data in certificate input"),
+            |s| s.log = "read 2 certificates from PEM data\n".into(),
+        ),
+        c(
+            "config.read-only-fs",
+            "read-only file system",
+            |s| logged(s, "open /app/cache: read-only file system"),
+            |s| s.log = "root is mounted read-only as configured\n".into(),
+        ),
+        c(
+            "config.capability",
+            "Permission denied",
+            |s| logged(s, "nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)"),
+            |s| s.log = "bind() to 0.0.0.0:8080\n".into(),
+        ),
+        c(
+            "config.user",
+            "cannot be run as root",
+            |s| logged(s, "initdb: error: cannot be run as root"),
+            |s| s.log = "running as user postgres\n".into(),
+        ),
+        c(
+            "container.security",
+            "Bad system call",
+            |s| logged(s, "Bad system call (core dumped)"),
+            |s| s.log = "seccomp profile RuntimeDefault is active\n".into(),
+        ),
+        c(
+            "log.tls",
+            "handshake failure",
+            |s| repeating(s, "ERROR remote error: tls: handshake failure"),
+            |s| repeating(s, "INFO remote error: tls: handshake failure; retry 2 succeeded"),
+        ),
+        c(
+            "log.dns",
+            "payments",
+            |s| repeating(s, "ERROR getaddrinfo ENOTFOUND payments"),
+            |s| repeating(s, "DEBUG getaddrinfo ENOTFOUND payments"),
+        ),
+        c(
+            "log.refused",
+            "10.0.0.9:5432",
+            |s| repeating(s, "ERROR dial tcp 10.0.0.9:5432: connect: connection refused"),
+            |s| {
+                repeating(
+                    s,
+                    "WARN dial tcp 10.0.0.9:5432: connect: connection refused, falling back to the replica",
+                )
+            },
+        ),
+        c(
+            "log.pool",
+            "request timed out",
+            |s| {
+                repeating(
+                    s,
+                    "ERROR HikariPool-1 - Connection is not available, request timed out after 30000ms.",
+                )
+            },
+            |s| repeating(s, "DEBUG HikariPool-1 - Pool stats (total=10, active=10, idle=0, waiting=3)"),
+        ),
+        c(
+            "log.permission",
+            "/data/out",
+            |s| repeating(s, "ERROR open /data/out: permission denied"),
+            |s| repeating(s, "WARN open /data/out: permission denied (ignored)"),
         ),
         // Over.
         c(

@@ -70,7 +70,7 @@ impl Room {
     fn answer_logs(&mut self) -> usize {
         let mut asked = 0;
         loop {
-            let wanted = self.detector.wanted_logs();
+            let wanted = self.detector.wanted_logs(self.now);
             assert!(wanted.len() <= 4, "more than four in flight");
             if wanted.is_empty() {
                 return asked;

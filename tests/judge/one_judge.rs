@@ -46,7 +46,7 @@ impl Look {
             detector.on_changes(&world, &changes, now);
         }
         loop {
-            let wanted = detector.wanted_logs();
+            let wanted = detector.wanted_logs(now);
             if wanted.is_empty() {
                 break;
             }

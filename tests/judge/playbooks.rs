@@ -26,7 +26,7 @@ fn judge(world: &World, object: &ObjectRef) -> Answer {
     }
     detector.on_changes(world, &changes, captures::now());
     loop {
-        let wanted = detector.wanted_logs();
+        let wanted = detector.wanted_logs(captures::now());
         if wanted.is_empty() {
             break;
         }

@@ -376,7 +376,7 @@ impl Scene {
             detector.on_changes(&world, &changes, self.now);
         }
         loop {
-            let wanted = detector.wanted_logs();
+            let wanted = detector.wanted_logs(self.now);
             if wanted.is_empty() {
                 break;
             }

@@ -92,7 +92,8 @@ pub fn on_log(model: &mut Model, tail: &LogTail, result: &Result<String, String>
 }
 
 fn wanted(model: &mut Model) -> Vec<Effect> {
-    let logs = model.data.detector.wanted_logs().into_iter().map(Effect::Log);
+    let now = model.data.now;
+    let logs = model.data.detector.wanted_logs(now).into_iter().map(Effect::Log);
     let mut effects: Vec<Effect> = logs.collect();
     effects.extend(preferences::announcement(model));
     effects

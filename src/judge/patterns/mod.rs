@@ -4,17 +4,18 @@
 //! one source only ("connection refused" means one thing in a pull error and another in a probe), and says nothing
 //! where nothing is proved. Causes are those the subjects declare.
 
-mod log;
+pub mod log;
 mod pod;
 mod policy;
 mod probe;
+mod proxy;
 mod schedule;
 pub mod status;
 
-pub use log::{log, log_line, proxy_log};
-pub use pod::{claim, create, evicted, mount, pull, sandbox, start};
+pub use pod::{claim, create, evicted, mount, pull, sandbox, security, start};
 pub use policy::{BudgetRefusal, budget_refusal, created};
 pub use probe::{ProbeFailure, ProbeKind, ProbeOutcome, killed_for, probe};
+pub use proxy::proxy_log;
 pub use schedule::{Rejection, Scheduling, scheduler};
 
 use super::Cause;

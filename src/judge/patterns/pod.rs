@@ -1,7 +1,7 @@
 //! Texts the kubelet and the container runtime write about a pod: pulls, creation, start, volumes, sandbox, eviction.
 
 use super::{Match, group, re, short};
-use crate::judge::{create, ended, image, roles, volume};
+use crate::judge::{create, ended, image, log, roles, volume};
 
 re!(RATE, r"(?i)toomanyrequests|429 Too Many Requests|pull rate limit");
 re!(
@@ -23,6 +23,16 @@ re!(
     MISSING,
     r#"(?i)\b(?P<kind>configmaps?|secrets?) "(?P<name>[^"]+)" (?:not found|is forbidden)|references non-existent (?P<kind2>config|secret) key: (?P<key>\S+)|couldn't find key (?P<key2>\S+) in (?P<kind3>ConfigMap|Secret) (?P<object>\S+)"#
 );
+re!(
+    NAMED_USER,
+    r"image has non-numeric user \((?P<user>[^)]+)\)|unable to find user (?P<unknown>[^\s:]+): no matching entries"
+);
+re!(
+    SUBPATH,
+    r#"(?:failed to prepare subPath|failed to create subPath directory) for volumeMount "(?P<volume>[^"]+)""#
+);
+re!(PROFILE, r#"(?:cannot load seccomp profile|[Pp]rofile) "(?P<profile>[^"]+)""#);
+re!(VOLUME, r#"for volume "(?P<volume>[^"]+)""#);
 re!(EXEC, r#"exec: "(?P<what>[^"]+)": (?P<why>[^"]*)$"#);
 re!(PLUGIN, r#"plugin type="(?P<plugin>[^"]+)"|failed to find plugin "(?P<plugin2>[^"]+)""#);
 re!(LOW, r"The node was low on resource: (?P<resource>[^.]+)\.");
@@ -119,10 +129,41 @@ fn absent(image: &str) -> (String, String) {
 
 /// Why a container's configuration cannot be made (`CreateContainerConfigError`, or a `Failed` event's text).
 pub fn create(message: &str) -> Option<Match> {
+    if let Some(c) = NAMED_USER.captures(message) {
+        let user = group(&c, &["user", "unknown"]).unwrap_or("");
+        let words = if c.name("user").is_some() {
+            format!("user {user} of the image is a name; runAsNonRoot wants a number")
+        } else {
+            format!("user {user} is not known in the image")
+        };
+        return Some(Match::new(log::USER, words, user));
+    }
+    if let Some(c) = SUBPATH.captures(message) {
+        let volume = group(&c, &["volume"]).unwrap_or("");
+        return Some(Match::new(create::SUBPATH, format!("subPath is not in volume {volume}"), volume));
+    }
+    if let Some(clue) = security(message) {
+        return Some(clue);
+    }
     if message.contains("runAsNonRoot") {
         return Some(Match::new(create::RUN_AS_ROOT, "image would run as root, runAsNonRoot refuses", ""));
     }
     missing(message)
+}
+
+/// What AppArmor or seccomp refuse, or cannot apply.
+pub fn security(message: &str) -> Option<Match> {
+    let words = if message.contains("seccomp profile") || message.contains("seccomp filter") {
+        "the seccomp profile cannot be applied"
+    } else if message.contains("apparmor") || message.contains("AppArmor") {
+        "the AppArmor profile cannot be applied"
+    } else {
+        return None;
+    };
+    let profile = PROFILE.captures(message).and_then(|c| group(&c, &["profile"])).unwrap_or("");
+    let words =
+        if profile.is_empty() { words.to_owned() } else { format!("{words}: {}", short(profile, 60)) };
+    Some(Match::new(log::CONTAINER_SECURITY, words, profile))
 }
 
 fn missing(message: &str) -> Option<Match> {
@@ -142,7 +183,17 @@ fn missing(message: &str) -> Option<Match> {
             let kind = group(&c, &["kind3"]).unwrap_or("ConfigMap");
             format!("key {key} missing in {kind} {}", object.rsplit('/').next().unwrap_or(object))
         }
-        None => format!("key {key} missing"),
+        // The kubelet names the volume; the Secret or ConfigMap stands in its spec.
+        None => {
+            let kind = match group(&c, &["kind2"]) {
+                Some("secret") => "Secret",
+                _ => "ConfigMap",
+            };
+            match VOLUME.captures(message).and_then(|v| group(&v, &["volume"])) {
+                Some(volume) => format!("key {key} missing in the {kind} of volume {volume}"),
+                None => format!("key {key} missing in a {kind}"),
+            }
+        }
     };
     Some(Match::new(create::KEY_MISSING, words, key))
 }
@@ -160,6 +211,13 @@ pub fn start(message: &str) -> Option<Match> {
     }
     if message.contains("no space left on device") {
         return Some(Match::new(create::RUNTIME_DISK_FULL, "no space left on the node", ""));
+    }
+    if let Some(clue) = security(message) {
+        return Some(clue);
+    }
+    if message.contains("read-only file system") {
+        let words = "a mount point cannot be made: the root is read-only";
+        return Some(Match::new(log::READ_ONLY_FS, words, ""));
     }
     if let Some(c) = EXEC.captures(message.trim_end()) {
         let what = group(&c, &["what"]).unwrap_or("");
@@ -326,6 +384,37 @@ mod tests {
         );
         let text = "container has runAsNonRoot and image will run as root (pod: \"p\", container: c)";
         assert_eq!(create(text).unwrap().cause, "config.run-as-root");
+
+        for (text, cause, subject) in [
+            (
+                "container has runAsNonRoot and image has non-numeric user (nginx), cannot verify user is non-root (pod: \"p\", container: c)",
+                "config.user",
+                "nginx",
+            ),
+            ("unable to find user app: no matching entries in passwd file", "config.user", "app"),
+            (
+                "failed to prepare subPath for volumeMount \"data\" of container \"app\"",
+                "volume.subpath",
+                "data",
+            ),
+            (
+                "failed to generate seccomp security options: cannot load seccomp profile \"/var/lib/kubelet/seccomp/a.json\": open: no such file or directory",
+                "container.security",
+                "/var/lib/kubelet/seccomp/a.json",
+            ),
+            ("Cannot enforce AppArmor: profile \"k8s-deny\" is not loaded", "container.security", "k8s-deny"),
+        ] {
+            let clue = create(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!((clue.cause.id(), &*clue.subject), (cause, subject), "{text}");
+        }
+        let text = "error during container init: unable to apply apparmor profile: apparmor failed to apply profile: write /proc/self/attr/apparmor/exec: no such file or directory";
+        assert_eq!(start(text).unwrap().cause, "container.security");
+        let text =
+            "MountVolume.SetUp failed for volume \"tls\" : references non-existent secret key: tls.crt";
+        assert_eq!(
+            mount("FailedMount", text).unwrap().words,
+            "key tls.crt missing in the Secret of volume tls"
+        );
 
         let oci = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ";
         let c = start(&format!(

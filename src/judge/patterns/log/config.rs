@@ -1,0 +1,138 @@
+//! Configuration that is missing or that the program refuses.
+
+use super::table::{Row, exact, named, plain};
+use crate::judge::log as causes;
+
+pub const ROWS: &[Row] = &[
+    exact(causes::CONFIG, &["keyerror: '"], r"KeyError: '(?P<var>[A-Z][A-Z0-9_]{2,})'", "{var} not set"),
+    exact(
+        causes::CONFIG,
+        &["keyerror", "key not found"],
+        r#"key not found: "(?P<var>[A-Z][A-Z0-9_]{2,})" \(KeyError\)|fetch': key not found: "(?P<var2>[A-Z][A-Z0-9_]{2,})""#,
+        "{var} not set",
+    ),
+    exact(
+        causes::CONFIG,
+        &["environment variable", "env var", "environment"],
+        r#"(?i:environment variables?|env vars?)[^\w\n]{1,3}(?P<var>[A-Za-z_][A-Za-z0-9_]+)[^\w\n]{1,3}(?i:(?:is |was |has )?(?:not (?:been )?(?:set|found|defined|present|specified)|missing|required|undefined|unset|empty|must be set))|(?P<var2>[A-Z][A-Z0-9_]{2,}) (?i:environment variable )(?i:(?:is )?(?:not (?:set|found|defined)|missing|required|must be set))|(?i:(?:missing|required|undefined|unset|no)[^\n]{0,30}(?:environment variables?|env vars?))[^\w\n]{0,4}(?P<var3>[A-Z][A-Z0-9_]{2,})|NotPresent: (?P<var4>[A-Z][A-Z0-9_]+)"#,
+        "{var} not set",
+    ),
+    exact(
+        causes::CONFIG,
+        &[
+            "not set",
+            "is required",
+            "must be set",
+            "not defined",
+            "unbound variable",
+            "parameter null",
+            "missing value",
+            "must be provided",
+            "is missing",
+        ],
+        r#"\b(?P<var>[A-Z][A-Z0-9]*_[A-Z0-9_]+|[A-Z]{4,})["'`]?:? (?:is not set|not set|is required|must be set|(?:is )?not defined|must be provided|is missing|unbound variable|parameter (?:null or )?not set)|required key (?P<var2>[A-Z][A-Z0-9_]+) missing value|: (?P<var3>[A-Za-z_]\w*): unbound variable|: (?P<var4>[A-Za-z_]\w*): parameter (?:null or )?not set"#,
+        "{var} not set",
+    ),
+    exact(
+        causes::CONFIG,
+        &[
+            "resolve placeholder",
+            "failed to bind properties",
+            "configure a datasource",
+            "failed to convert",
+            "no beans of",
+            "required a bean",
+        ],
+        r#"Could not resolve placeholder '(?P<what>[^']+)'|Failed to bind properties under '(?P<what2>[^']+)'|Failed to (?P<what3>configure a DataSource)|required a bean of type '(?P<what4>[^']+)'"#,
+        "configuration is missing or wrong: {what}",
+    ),
+    exact(
+        causes::CONFIG,
+        &["validation error", "field required"],
+        r"\d+ validation errors? for (?P<what>\w*(?:Settings|Config)\w*)",
+        "settings of {what} are missing or wrong",
+    ),
+    exact(
+        causes::CONFIG,
+        &[
+            "flag provided but not defined",
+            "unknown flag",
+            "unknown option",
+            "unrecognized option",
+            "unrecognized arguments",
+            "unexpected argument",
+            "invalid option",
+            "no such option",
+            "unrecognized vm option",
+            "unknown shorthand flag",
+            "bad option",
+        ],
+        r"flag provided but not defined: (?P<what>\S+)|(?i:unknown|unrecognized|unexpected|invalid|bad|no such) (?:VM )?(?i:shorthand flag|flag|options?|arguments?):? ['`]?(?P<what2>[^\s'`]+)",
+        "it does not know the option {what}",
+    ),
+    exact(
+        causes::CONFIG,
+        &[
+            "arguments are required",
+            "required flag",
+            "required arguments",
+            "missing required",
+            "required option",
+        ],
+        r#"arguments are required: (?P<what>[^\n]+)|required flag\(s\) "?(?P<what2>[^"\n]+)"? not set|required arguments were not provided|[Mm]issing required (?:option|argument|flag|parameter|field|config(?:uration)?|setting|property)s?:? ["'`]?(?P<what3>[\w.-]+)?"#,
+        "a required option is missing[: {what}]",
+    ),
+    exact(
+        causes::CONFIG,
+        &["unknown directive", "configuration file", "config file", "bad directive", "in /etc/nginx"],
+        r#"unknown directive "(?P<what>[^"]+)"|(?:invalid|unexpected|duplicate) [^\n]{1,60} in (?P<path>/etc/nginx/[^\s:]+)|configuration file (?P<path2>\S+) test failed|FATAL CONFIG FILE ERROR|Bad directive or wrong number of arguments|configuration file "(?P<path3>[^"]+)" contains errors"#,
+        "its configuration file is refused[: {what}][: {path}]",
+    ),
+    exact(
+        causes::CONFIG,
+        &[
+            "is uninitialized",
+            "superuser password is not specified",
+            "keystore password",
+            "keystore was tampered",
+        ],
+        r"[Dd]atabase is uninitialized and (?:superuser )?password|keystore password was incorrect|Keystore was tampered with",
+        "a password is missing or wrong",
+    ),
+    exact(
+        causes::CONFIG,
+        &["too small maximum heap", "invalid maximum heap", "invalid initial heap", "initial heap size set"],
+        r"Too small maximum heap|Invalid (?:maximum|initial) heap size|Initial heap size set to a larger value",
+        "the JVM's heap options are wrong",
+    ),
+    named(
+        causes::CONFIG,
+        &[
+            "yaml: ",
+            "toml: ",
+            "json: ",
+            "yaml.scanner",
+            "yaml.parser",
+            "jsondecodeerror",
+            "toml parse error",
+            "tomldecodeerror",
+            "error parsing",
+            "parse error",
+            "configparser",
+        ],
+        r"\b(?:yaml|toml): (?P<what>(?:unmarshal|line \d+|invalid|found)[^\n]*)|yaml\.(?:scanner\.Scanner|parser\.Parser)Error|TOML parse error|TOMLDecodeError|\bjson: (?:cannot unmarshal|unknown field)[^\n]*|configparser\.\w+Error",
+        "reports bad configuration[: {what}]",
+    ),
+    named(
+        causes::CONFIG,
+        &["config", "configuration", "setting"],
+        r"(?i:(?:invalid|bad|malformed|incorrect|cannot parse|failed to (?:parse|load|read|validate)|unable to (?:parse|load|read)|could not (?:parse|load|read)|error (?:parsing|loading|reading|in))[^\n]{0,30}\bconfig\w*)|(?i:\bconfig(?:uration)? (?:file )?(?:\S+ )?(?:error|is invalid|invalid|not found|is missing|missing|validation failed))|(?i:(?:missing|required|undefined)[^\n]{0,30}(?:setting|config(?:uration)?(?: key| value| option)?)\b)",
+        "reports bad configuration",
+    ),
+    plain(
+        causes::CONFIG,
+        &["invalid value", "invalid url", "invalid dsn", "invalid connection string", "could not parse"],
+        r#"invalid value ["'`](?P<what>[^"'`]*)["'`] for (?:flag|option)|(?i:invalid (?:url|dsn|connection string|uri))"#,
+        "a value is refused[: {what}]",
+    ),
+];
