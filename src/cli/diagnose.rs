@@ -124,7 +124,7 @@ async fn exists(session: &Session, object: &ObjectRef) -> Result<bool, String> {
     if session.world.meta(object).is_some() {
         return Ok(true);
     }
-    if Kind::WATCHED.contains(&object.kind) && session.world.synced(&object.kind) {
+    if Kind::followed().contains(&object.kind) && session.world.synced(&object.kind) {
         return Ok(false);
     }
     let answer = session.connection.call(Call::get(object.path())).await.map_err(|e| e.to_string())?;

@@ -26,7 +26,7 @@ pub struct Look {
 
 impl Look {
     pub fn start(connection: Connection, scope: &Scope, config: DetectConfig) -> Look {
-        let session = Session::start(connection, scope, Kind::WATCHED);
+        let session = Session::start(connection, scope, &Kind::followed());
         Look { session, detector: Detector::new(config), logs: JoinSet::new() }
     }
 

@@ -17,10 +17,21 @@ use super::user::UserRules;
 use crate::judge::fields::KINDS;
 use crate::judge::free_capacity::FreeCapacity;
 use crate::judge::limits::seconds;
-use crate::judge::{Ctx, Diagnosed, Key, Out, judge, pod};
+use crate::judge::{Ctx, Diagnosed, Key, Out, concerned, judge, pod};
 
 /// Kinds whose first lists must be complete before absence means anything.
-const LISTED: &[Kind] = &[Kind::Pod, Kind::Service, Kind::EndpointSlice, Kind::ReplicaSet];
+const LISTED: &[Kind] = &[
+    Kind::Pod,
+    Kind::Service,
+    Kind::EndpointSlice,
+    Kind::ReplicaSet,
+    Kind::PersistentVolume,
+    Kind::IngressClass,
+    Kind::NetworkPolicy,
+];
+
+/// Events of type Normal that say what an object waits for.
+const WAITS: &[&str] = &["JobAlreadyActive", "ExternalProvisioning", "FailedBinding"];
 
 #[derive(Debug, Default)]
 pub struct Detector {
@@ -214,7 +225,10 @@ impl Detector {
             | Kind::ReplicaSet
             | Kind::Job
             | Kind::CronJob
-            | Kind::Service => self.second.insert(object),
+            | Kind::Service
+            | Kind::HorizontalPodAutoscaler
+            | Kind::Ingress
+            | Kind::Namespace => self.second.insert(object),
             _ => self.first.insert(object),
         };
     }
@@ -243,7 +257,7 @@ impl Detector {
                             .pods
                             .find(&r.namespace, &r.name)
                             .is_some_and(|p| &*event.reason == "Unhealthy" || !pod::plainly_well(p)),
-                        _ => event.warning || self.groups.is_sick(r),
+                        _ => event.warning || WAITS.contains(&&*event.reason) || self.groups.is_sick(r),
                     };
                     if concerned {
                         self.queue(r.clone());
@@ -299,6 +313,9 @@ impl Detector {
             }
             Kind::EndpointSlice => {
                 if let Some(service) = self.past.slice(world, change, now) {
+                    for other in concerned(world, &service) {
+                        self.queue(other);
+                    }
                     self.queue(service);
                 }
             }
@@ -319,7 +336,12 @@ impl Detector {
             kind if is_configuration(kind) => {
                 self.past.configuration(world, change, now);
             }
+            Kind::HorizontalPodAutoscaler | Kind::Namespace => self.queue(object.clone()),
+            kind if Kind::JUDGED.contains(kind) => self.queue(object.clone()),
             _ => {}
+        }
+        for other in concerned(world, object) {
+            self.queue(other);
         }
     }
 
@@ -349,6 +371,11 @@ impl Detector {
         }
         self.listed.extend(new);
         self.second.extend(world.services.values().map(crate::world::Object::reference));
+        for kind in Kind::JUDGED.iter().chain([&Kind::PersistentVolumeClaim]) {
+            for meta in world.metas(kind) {
+                self.queue(ObjectRef::new(kind.clone(), meta.namespace.clone(), meta.name.clone()));
+            }
+        }
     }
 
     pub(super) fn settle(&mut self, world: &World, now: Time) -> Vec<FindingChange> {
@@ -360,9 +387,13 @@ impl Detector {
         for object in std::mem::take(&mut self.first) {
             self.judge_and_fold(world, &object, now);
         }
-        // Services follow workloads, which follow pods.
+        // Ingresses follow Services, which follow workloads, which follow pods.
         let mut second: Vec<ObjectRef> = std::mem::take(&mut self.second).into_iter().collect();
-        second.sort_by_key(|o| o.kind == Kind::Service);
+        second.sort_by_key(|o| match o.kind {
+            Kind::Service => 1,
+            Kind::Ingress => 2,
+            _ => 0,
+        });
         for object in second {
             self.judge_and_fold(world, &object, now);
         }

@@ -60,10 +60,25 @@ fn needed(kind: &Kind) -> Option<&'static [Kind]> {
         Kind::DaemonSet => &[Kind::DaemonSet, Kind::Pod, Kind::Event],
         Kind::Job => &[Kind::Job, Kind::Pod, Kind::Event],
         Kind::CronJob => &[Kind::CronJob, Kind::Job, Kind::Event],
-        Kind::Service => &[Kind::Service, Kind::EndpointSlice, Kind::Pod],
-        Kind::PersistentVolumeClaim => &[Kind::PersistentVolumeClaim, Kind::Event],
+        Kind::Service => &[Kind::Service, Kind::EndpointSlice, Kind::Pod, Kind::NetworkPolicy],
+        Kind::PersistentVolumeClaim => {
+            &[Kind::PersistentVolumeClaim, Kind::PersistentVolume, Kind::StorageClass, Kind::Event]
+        }
         Kind::Node => &[Kind::Node, Kind::Pod],
         Kind::ResourceQuota => &[Kind::ResourceQuota],
+        Kind::HorizontalPodAutoscaler => &[Kind::HorizontalPodAutoscaler],
+        Kind::Namespace => &[Kind::Namespace],
+        Kind::Ingress => &[Kind::Ingress, Kind::IngressClass, Kind::Service, Kind::EndpointSlice],
+        Kind::APIService => &[Kind::APIService],
+        Kind::CustomResourceDefinition => {
+            &[Kind::CustomResourceDefinition, Kind::Service, Kind::EndpointSlice]
+        }
+        Kind::ValidatingWebhookConfiguration => {
+            &[Kind::ValidatingWebhookConfiguration, Kind::Service, Kind::EndpointSlice]
+        }
+        Kind::MutatingWebhookConfiguration => {
+            &[Kind::MutatingWebhookConfiguration, Kind::Service, Kind::EndpointSlice]
+        }
         _ => return None,
     })
 }
@@ -82,13 +97,13 @@ pub fn unseen(world: &World, object: &ObjectRef) -> Vec<(String, String)> {
         if seen {
             continue;
         }
-        let states = world.streams.iter().filter_map(|(id, stream)| match id {
+        let mut states = world.streams.iter().filter_map(|(id, stream)| match id {
             StreamId::Watch { kind: k, namespace } if k == kind => {
                 (namespace.is_empty() || *namespace == object.namespace).then_some(&stream.state)
             }
             _ => None,
         });
-        let why = states.last().map_or_else(|| "it was not asked for".to_owned(), said);
+        let why = states.next_back().map_or_else(|| "it was not asked for".to_owned(), said);
         out.push((kind.plural().to_owned(), why));
     }
     out

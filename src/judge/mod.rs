@@ -4,19 +4,27 @@
 //! answers for one object with [`Diagnosis`]es; findings, row causes, verdicts and reports show these and nothing else.
 
 pub mod answer;
+mod autoscaler;
+mod claim;
+mod concerned;
 mod crash;
 mod create;
 mod diagnosis;
 mod ended;
 pub mod evidence;
+mod extension;
 pub mod fields;
 pub mod fleet;
 pub mod free_capacity;
 mod image;
+mod ingress;
 mod job;
 pub mod limits;
 pub mod log;
+mod namespace;
+mod network_policy;
 pub mod node;
+mod node_held;
 pub mod patterns;
 pub mod pod;
 mod quota;
@@ -32,6 +40,7 @@ mod volume;
 pub mod workload;
 
 pub use answer::{Answer, Found};
+pub use concerned::concerned;
 pub use diagnosis::{Ctx, Diagnosed, Diagnosis, Out, Part, Past};
 pub use evidence::{Evidence, Key, Severity, Sure};
 pub use limits::Thresholds;
@@ -44,6 +53,7 @@ static SUBJECTS: &[&[Rule]] = &[
     image::RULES,
     schedule::RULES,
     volume::RULES,
+    claim::RULES,
     create::RULES,
     crash::RULES,
     log::RULES,
@@ -51,9 +61,15 @@ static SUBJECTS: &[&[Rule]] = &[
     workload::RULES,
     ended::RULES,
     job::RULES,
+    autoscaler::RULES,
     service::RULES,
+    network_policy::RULES,
+    ingress::RULES,
+    extension::RULES,
+    namespace::RULES,
     quota::RULES,
     node::RULES,
+    node_held::RULES,
     fleet::RULES,
     roles::RULES,
 ];
@@ -82,7 +98,7 @@ pub fn judge(ctx: &Ctx, object: &ObjectRef, out: &mut Out) {
             }
         }
         Kind::Node => found!(nodes, node::judge),
-        Kind::PersistentVolumeClaim => found!(claims, volume::claim),
+        Kind::PersistentVolumeClaim => found!(claims, claim::judge),
         Kind::ResourceQuota => found!(quotas, quota::judge),
         Kind::Job => found!(jobs, job::judge),
         Kind::CronJob => found!(cron_jobs, job::cron),
@@ -91,6 +107,13 @@ pub fn judge(ctx: &Ctx, object: &ObjectRef, out: &mut Out) {
         Kind::ReplicaSet => found!(replica_sets, workload::judge),
         Kind::StatefulSet => found!(stateful_sets, workload::judge),
         Kind::DaemonSet => found!(daemon_sets, workload::judge),
+        Kind::HorizontalPodAutoscaler => found!(autoscalers, autoscaler::judge),
+        Kind::Namespace => found!(namespaces, namespace::judge),
+        Kind::Ingress => found!(ingresses, ingress::judge),
+        Kind::APIService => found!(api_services, extension::api_service),
+        Kind::CustomResourceDefinition => found!(custom_resources, extension::custom_resource),
+        Kind::ValidatingWebhookConfiguration => found!(validating_webhooks, extension::webhooks),
+        Kind::MutatingWebhookConfiguration => found!(mutating_webhooks, extension::webhooks),
         _ => {}
     }
 }

@@ -10,6 +10,7 @@ use crate::world::{Condition, ContainerState, Node, ObjectRef, Phase, Status, co
 use super::diagnosis::{Ctx, Diagnosis, Out};
 use super::evidence::Severity;
 use super::limits::seconds;
+use super::node_held;
 use super::pattern;
 use super::registry::causes;
 use super::text::plural;
@@ -70,7 +71,48 @@ const PROBLEMS: &[&str] = &[
     "XfsShutdown",
     "CperHardwareErrorFatal",
     "FilesystemCorruptionProblem",
+    // Azure's.
+    "GPUMissing",
+    "NVLinkStatusInactive",
+    "XIDErrors",
+    "IBLinkFlapping",
+    "GPUClockThrottling",
+    "UnhealthyNvidiaDevicePlugin",
+    "UnhealthyNvidiaDCGMServices",
 ];
+
+/// Conditions that other rules judge, or that say nothing bad whatever their value.
+const JUDGED: &[&str] = &[
+    "Ready",
+    "MemoryPressure",
+    "DiskPressure",
+    "PIDPressure",
+    "NetworkUnavailable",
+    "OutOfDisk",
+    "VMEventScheduled",
+    "EtcdIsVoter",
+];
+
+/// Whether a condition that khud does not know is bad: where its reason says so, or where this node alone differs from
+/// at least two others that have it. Its value alone says nothing: some are bad when True, some when False.
+fn abnormal(ctx: &Ctx, node: &Node, c: &Condition) -> bool {
+    if [PROBLEMS, HEALTHS, JUDGED].iter().any(|known| known.contains(&&*c.kind)) {
+        return false;
+    }
+    if c.reason.ends_with("IsNotHealthy") || c.reason.ends_with("Unhealthy") || c.reason.ends_with("Problem")
+    {
+        return c.status != Status::False || c.reason.ends_with("Unhealthy");
+    }
+    let mut peers = 0;
+    for other in ctx.world.nodes.values().filter(|n| n.meta.name != node.meta.name) {
+        match condition(&other.conditions, &c.kind) {
+            Some(theirs) if theirs.status == c.status => return false,
+            Some(_) => peers += 1,
+            None => {}
+        }
+    }
+    peers > 1
+}
 
 /// Conditions of EKS's node monitoring agent: bad when False.
 const HEALTHS: &[&str] =
@@ -124,6 +166,7 @@ pub fn grower(message: &str) -> Option<(u64, String)> {
 
 pub fn judge(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
     state(ctx, node, object, out);
+    node_held::judge(ctx, node, object, out);
     // What Node Problem Detector saw explains a node that is sick, and says nothing of one that is well.
     let hour = ctx.now.minus(seconds(3600));
     if let Some(signal) = out.signals.iter_mut().find(|s| s.key.root == *object) {
@@ -232,9 +275,13 @@ fn state(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
         Status::False => HEALTHS.contains(&&*c.kind),
         Status::Unknown => false,
     };
-    for c in node.conditions.iter().filter(bad) {
+    for c in node.conditions.iter().filter(|c| bad(c) || abnormal(ctx, node, c)) {
         // `KernelDeadlock` says itself what is wrong; `KernelReady` does not.
-        let says = if c.status == Status::True { c.kind.to_string() } else { format!("{} False", c.kind) };
+        let says = match c.status {
+            Status::True => c.kind.to_string(),
+            Status::False => format!("{} False", c.kind),
+            Status::Unknown => format!("{} Unknown", c.kind),
+        };
         out.push(
             Diagnosis::new(PROBLEM, object.clone(), c.since.unwrap_or(ctx.now))
                 .family(&format!("node.problem.{}", c.kind))
@@ -267,6 +314,11 @@ fn gpus(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
         || had > 0;
     let want = labelled.max(had).max(node.capacity.gpu.unwrap_or(0));
     if !says || (offers > 0 && offers >= want) {
+        return;
+    }
+    // Where a driver of dynamic resource allocation offers the devices, the node has no extended resource to offer.
+    let devices = ctx.world.resource_slices.values().filter(|s| s.node == *name && s.devices > 0);
+    if offers == 0 && had == 0 && devices.into_iter().any(|s| s.driver.contains("gpu")) {
         return;
     }
     let lost = want.saturating_sub(offers);

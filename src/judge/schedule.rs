@@ -8,7 +8,7 @@ use super::diagnosis::{Ctx, Diagnosis, Out};
 use super::limits::seconds;
 use super::registry::{Cause, causes};
 use super::text::{bytes, millicores};
-use super::volume;
+use super::{claim, volume};
 
 const SCHED: &str = "condition PodScheduled; scheduler wording of 1.2x to 1.36";
 const WHY_SCHEDULE: &str = "the pod waits for a node that will not come by itself";
@@ -107,6 +107,9 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     let main = found.iter().max_by_key(|r| if ripe { main_rank(ctx, pod, r) } else { rank(r.cause) });
     let never = if ripe { never_fits(ctx, pod) } else { None };
     let cause = never.or(main.map(|r| r.cause)).unwrap_or(UNKNOWN);
+    if cause == claim::CLAIM_UNBOUND && claim::pending(ctx, pod).is_some() {
+        return volume::unschedulable(ctx, pod, object, root, message, since, fires, out);
+    }
     let nodes = found.iter().map(|r| r.nodes).sum::<u32>();
     let of = |r: &Rejection| {
         if found.len() > 1 && r.cause == cause {
@@ -147,7 +150,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         }
         (volume::ZONE, _) => ("its volume lives where no fitting node is".into(), "volume zone".into()),
         (volume::CAPACITY, _) => ("no node has enough free storage".into(), "storage full".into()),
-        (volume::CLAIM_UNBOUND, _) => {
+        (claim::CLAIM_UNBOUND, _) => {
             ("no persistent volume is available for its claim".into(), "claim unbound".into())
         }
         (volume::ATTACH, _) => {

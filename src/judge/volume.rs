@@ -1,41 +1,29 @@
-//! Claims that do not bind, volumes that do not mount or attach, sandboxes that are not made.
+//! Pods that wait for their claims, volumes that do not mount or attach, sandboxes that are not made.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
 use crate::judge::patterns;
-use crate::world::{Claim, ContainerState, Event, Kind, ObjectRef, Phase, Pod, Time};
+use crate::world::{ContainerState, ObjectRef, Phase, Pod, Time};
 
 use super::diagnosis::{Ctx, Diagnosis, Out, same};
 use super::limits::seconds;
 use super::pattern;
 use super::registry::{Cause, causes};
-use super::{create, pod as pods};
+use super::{claim, create, pod as pods};
 
 const SCHED: &str = "condition PodScheduled; scheduler wording of 1.2x to 1.36";
 const WHY_VOLUME: &str = "the pod waits for its data, or cannot write any more";
 const WHY_SANDBOX: &str = "no pod starts on that node until its network or runtime is mended";
 
 causes! {
-    CLAIM_UNBOUND = "volume.claim-unbound" Critical Watch("pods, claims, events") tree "volume":
-        "the claim is not bound to a volume",
-        why WHY_VOLUME, source SCHED;
-    CLAIM_MISSING = "volume.claim-missing" Critical Watch("pods, claims") tree "pod":
-        "the claim that the pod names does not exist",
-        why WHY_VOLUME, source SCHED;
-    CLASS_MISSING = "volume.class-missing" Critical Watch("pods, claims, events") tree "volume":
-        "the claim's storage class does not exist",
-        why WHY_VOLUME, source "event ProvisioningFailed";
     ZONE = "volume.zone" Critical Watch("pods") tree "pod":
         "the volume lives where no fitting node is",
         why WHY_VOLUME, source SCHED;
     CAPACITY = "volume.capacity" Critical Watch("pods, claims, events") tree "pod":
         "no storage with enough free space",
         why WHY_VOLUME, source SCHED;
-    PROVISIONER = "volume.provisioner" Critical Watch("claims, events") tree "volume":
-        "the provisioner fails; its words are quoted",
-        why WHY_VOLUME, source "event ProvisioningFailed";
     MOUNT = "volume.mount" Critical Watch("pods, events") tree "pod":
         "the kubelet cannot mount a volume",
         why WHY_VOLUME, source "event FailedMount";
@@ -70,34 +58,25 @@ pub fn unschedulable(
     fires: Time,
     out: &mut Out,
 ) {
-    let ns = &*pod.meta.namespace;
     let mut signal = match CLAIM.captures(message) {
-        Some(m) if &m[2] == "not found" => Diagnosis::new(CLAIM_MISSING, root, since)
+        Some(m) if &m[2] == "not found" => Diagnosis::new(claim::CLAIM_MISSING, root, since)
             .title(format!("claim {} does not exist", &m[1]))
             .row(format!("claim {} missing", &m[1])),
-        Some(m) => Diagnosis::new(CLAIM_UNBOUND, root, since)
+        Some(m) => Diagnosis::new(claim::CLAIM_UNBOUND, root, since)
             .title(format!("claim {} {}", &m[1], if &m[2] == "bound to" { "lost its volume" } else { &m[2] }))
             .row(format!("claim {} lost", &m[1])),
-        None => {
-            let claim = pod
-                .spec
-                .claims
-                .iter()
-                .filter_map(|c| ctx.world.claims.find(ns, c))
-                .find(|c| &*c.phase != "Bound");
-            match claim {
-                Some(claim) => {
-                    let (signal, event) = unbound(ctx, claim, since);
-                    match event {
-                        Some(event) => signal.event(event),
-                        None => signal,
-                    }
+        None => match claim::pending(ctx, pod) {
+            Some(claim) => {
+                let found = claim::unbound(ctx, claim, since).0;
+                if ctx.now < found.fires_at {
+                    out.again(found.fires_at);
                 }
-                None => Diagnosis::new(CLAIM_UNBOUND, root, since)
-                    .title("a claim of the pod is not bound")
-                    .row("claim unbound"),
+                found
             }
-        }
+            None => Diagnosis::new(claim::CLAIM_UNBOUND, root, since)
+                .title("a claim of the pod is not bound")
+                .row("claim unbound"),
+        },
     }
     .fires_at(fires);
     signal = signal.evidence("condition PodScheduled", message, object, Some(since));
@@ -105,65 +84,6 @@ pub fn unschedulable(
         out.again(fires);
     }
     out.push(signal);
-}
-
-/// Why a claim is not bound, from its own events.
-fn unbound<'w>(ctx: &'w Ctx, claim: &Claim, since: Time) -> (Diagnosis, Option<&'w Event>) {
-    let object =
-        ObjectRef::new(Kind::PersistentVolumeClaim, claim.meta.namespace.clone(), claim.meta.name.clone());
-    let name = &claim.meta.name;
-    let events = ctx.world.events_of(&object);
-    let own = |e: &&Event| same(&e.regarding_uid, &claim.meta.uid);
-    let told = |e: &&Event| {
-        matches!(
-            &*e.reason,
-            "ProvisioningFailed" | "FailedBinding" | "ExternalProvisioning" | "WaitForFirstConsumer"
-        )
-    };
-    let event = events.iter().copied().filter(own).find(told);
-    let clue = event.and_then(|e| patterns::claim(&e.reason, &e.note));
-    if let Some(clue) = clue.filter(|c| c.cause != CLAIM_UNBOUND) {
-        let title = match clue.cause {
-            CLASS_MISSING => {
-                format!("storage class {} of claim {name} does not exist", clue.subject)
-            }
-            _ => format!("the volume for claim {name} cannot be provisioned"),
-        };
-        return (Diagnosis::new(clue.cause, object, since).title(title).row(clue.words), event);
-    }
-    let s = Diagnosis::new(CLAIM_UNBOUND, object, since)
-        .title(format!("claim {name} is not bound to a volume"))
-        .row(format!("claim {name} unbound"));
-    (s, event)
-}
-
-/// A claim by itself: only a failure its controller reported, or a lost volume. Waiting for a consumer is no failure.
-pub fn claim(ctx: &Ctx, claim: &Claim, object: &ObjectRef, out: &mut Out) {
-    if claim.meta.deleting.is_some() {
-        return;
-    }
-    let since = claim.meta.created.unwrap_or(ctx.now);
-    match &*claim.phase {
-        "Lost" => out.push(
-            Diagnosis::new(CLAIM_UNBOUND, object.clone(), since)
-                .title(format!("claim {} lost its volume {}", claim.meta.name, claim.volume))
-                .row("volume lost")
-                .evidence("claim status", "phase Lost", object, None),
-        ),
-        "Pending" => {
-            let (signal, event) = unbound(ctx, claim, since);
-            let Some(event) = event else { return };
-            if !matches!(&*event.reason, "ProvisioningFailed" | "FailedBinding") {
-                return;
-            }
-            let fires = since.plus(seconds(ctx.limits.unavailable));
-            if ctx.now < fires {
-                out.again(fires);
-            }
-            out.push(signal.fires_at(fires).event(event));
-        }
-        _ => {}
-    }
 }
 
 /// A scheduled pod whose containers wait for volumes or for the sandbox. `true` where that is what is wrong.

@@ -11,7 +11,7 @@ use super::evidence::{Key, Severity};
 use super::limits::seconds;
 use super::registry::{Cause, causes};
 use super::text::{self, Image};
-use super::{ready, roles};
+use super::{extension, ready, roles};
 
 const WHY_QUOTA: &str =
     "pods are refused before they exist, so no pod shows anything: only the controller's events do";
@@ -31,6 +31,15 @@ causes! {
     ADMISSION_DENIED = "admission.denied" Critical Watch("workloads, events") tree "rollout":
         "pods are refused by admission: a webhook or Pod Security",
         why WHY_QUOTA, source "condition ReplicaFailure, event FailedCreate";
+    SERVICE_ACCOUNT_MISSING = "config.service-account-missing" Critical Watch("workloads, events") tree "rollout":
+        "pods are refused: their ServiceAccount does not exist",
+        why WHY_QUOTA, source "condition ReplicaFailure, event FailedCreate";
+    PRIORITY_CLASS_MISSING = "config.priority-class-missing" Critical Watch("workloads, events") tree "rollout":
+        "pods are refused: their PriorityClass does not exist",
+        why WHY_QUOTA, source "condition ReplicaFailure, event FailedCreate";
+    RUNTIME_CLASS_MISSING = "config.runtime-class-missing" Critical Watch("workloads, events") tree "rollout":
+        "pods are refused: their RuntimeClass does not exist",
+        why WHY_QUOTA, source "condition ReplicaFailure, event FailedCreate";
     ROLLOUT_STUCK = "rollout.stuck" Critical Watch("workloads, pods") tree "rollout":
         "a rollout makes no progress; carries the cause of its pods",
         why WHY_ROLLOUT, source "condition Progressing; a warning at half the deadline";
@@ -48,6 +57,7 @@ pub fn refused(message: &str) -> (Cause, String, String) {
         Some(clue) => {
             let title = match clue.cause {
                 QUOTA_EXCEEDED => format!("quota {} is exceeded: {}", clue.subject, quota(&clue.words)),
+                c if c.ends_with("-missing") => clue.words.clone(),
                 _ => format!("its pods are refused: {}", clue.words),
             };
             (clue.cause, title, clue.words)
@@ -57,6 +67,14 @@ pub fn refused(message: &str) -> (Cause, String, String) {
             (ADMISSION_DENIED, format!("its pods are refused: {said}"), "pods refused".into())
         }
     }
+}
+
+/// The diagnosis of an object whose pods or Jobs are refused. A webhook that does not answer is what is to be fixed.
+pub fn refusal_of(ctx: &Ctx, root: ObjectRef, since: Time, message: &str) -> Diagnosis {
+    let (cause, title, row) = refused(message);
+    let webhook = patterns::created(message).filter(|m| m.cause == extension::WEBHOOK_UNAVAILABLE);
+    let config = webhook.and_then(|m| extension::configuration(ctx.world, &m.subject));
+    Diagnosis::new(cause, config.unwrap_or(root), since).title(title).row(row)
 }
 
 /// The part after `quota NAME: `.
@@ -129,21 +147,30 @@ fn refusal(ctx: &Ctx, w: &Workload, object: &ObjectRef, root: &ObjectRef) -> Opt
     if let Some(c) = condition(&w.conditions, "ReplicaFailure").filter(|c| c.status == Status::True) {
         // A rolling update keeps the condition of the moment; what counts is that pods are missing.
         if short || w.updated < w.desired {
-            let (cause, title, row) = refused(&c.message);
-            return Some(
-                Diagnosis::new(cause, root.clone(), c.since.unwrap_or(ctx.now))
-                    .title(title)
-                    .row(row)
-                    .evidence("condition ReplicaFailure", &*c.message, object, c.since),
-            );
+            return Some(refusal_of(ctx, root.clone(), c.since.unwrap_or(ctx.now), &c.message).evidence(
+                "condition ReplicaFailure",
+                &*c.message,
+                object,
+                c.since,
+            ));
         }
+    }
+    // The Deployment could not even make its ReplicaSet.
+    let unmade = condition(&w.conditions, "Progressing")
+        .filter(|c| c.status == Status::False && &*c.reason == "ReplicaSetCreateError");
+    if let Some(c) = unmade {
+        return Some(refusal_of(ctx, root.clone(), c.since.unwrap_or(ctx.now), &c.message).evidence(
+            "condition Progressing",
+            &*c.message,
+            object,
+            c.since,
+        ));
     }
     if !short || w.kind == Kind::Deployment {
         return None;
     }
     let event = failed_create(ctx, object, &w.meta.uid)?;
-    let (cause, title, row) = refused(&event.note);
-    Some(Diagnosis::new(cause, root.clone(), event.first).title(title).row(row).event(event))
+    Some(refusal_of(ctx, root.clone(), event.first, &event.note).event(event))
 }
 
 /// The newest event that says a controller could not create a pod, if it is fresh and nothing was created since.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::platform::*;
 use super::record::*;
 use super::{Kind, ObjectRef, StreamId, StreamState, Text, Time, served};
 
@@ -24,6 +25,15 @@ pub enum Record {
     Autoscaler(Box<Autoscaler>),
     Namespace(Box<Namespace>),
     Configuration(Box<Configuration>),
+    Volume(Box<Volume>),
+    StorageClass(Box<StorageClass>),
+    ResourceSlice(Box<ResourceSlice>),
+    Ingress(Box<Ingress>),
+    IngressClass(Box<IngressClass>),
+    NetworkPolicy(Box<NetworkPolicy>),
+    ApiService(Box<ApiService>),
+    CustomResource(Box<CustomResource>),
+    WebhookConfiguration(Box<WebhookConfiguration>),
     /// A row of the server's own table.
     Served(Box<served::Row>),
 }
@@ -45,6 +55,15 @@ impl Record {
             Record::Autoscaler(r) => &**r,
             Record::Namespace(r) => &**r,
             Record::Configuration(r) => &**r,
+            Record::Volume(r) => &**r,
+            Record::StorageClass(r) => &**r,
+            Record::ResourceSlice(r) => &**r,
+            Record::Ingress(r) => &**r,
+            Record::IngressClass(r) => &**r,
+            Record::NetworkPolicy(r) => &**r,
+            Record::ApiService(r) => &**r,
+            Record::CustomResource(r) => &**r,
+            Record::WebhookConfiguration(r) => &**r,
             Record::Served(r) => &**r,
         }
     }

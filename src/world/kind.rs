@@ -80,6 +80,14 @@ kinds! {
     HorizontalPodAutoscaler "horizontalpodautoscalers" "autoscaling" "v2" ns "hpa";
     ConfigMap "configmaps" "" "v1" ns "cm";
     Secret "secrets" "" "v1" ns;
+    ResourceSlice "resourceslices" "resource.k8s.io" "v1" cluster;
+    Ingress "ingresses" "networking.k8s.io" "v1" ns "ing";
+    IngressClass "ingressclasses" "networking.k8s.io" "v1" cluster;
+    NetworkPolicy "networkpolicies" "networking.k8s.io" "v1" ns "netpol";
+    APIService "apiservices" "apiregistration.k8s.io" "v1" cluster;
+    CustomResourceDefinition "customresourcedefinitions" "apiextensions.k8s.io" "v1" cluster "crd" "crds";
+    ValidatingWebhookConfiguration "validatingwebhookconfigurations" "admissionregistration.k8s.io" "v1" cluster;
+    MutatingWebhookConfiguration "mutatingwebhookconfigurations" "admissionregistration.k8s.io" "v1" cluster;
 }
 
 impl Kind {
@@ -104,15 +112,37 @@ impl Kind {
         Kind::ConfigMap,
     ];
 
+    /// What the judge reads besides: khud keeps a few fields of each, and shows them as the server's tables.
+    pub const JUDGED: &'static [Kind] = &[
+        Kind::PersistentVolume,
+        Kind::StorageClass,
+        Kind::ResourceSlice,
+        Kind::Ingress,
+        Kind::IngressClass,
+        Kind::NetworkPolicy,
+        Kind::APIService,
+        Kind::CustomResourceDefinition,
+        Kind::ValidatingWebhookConfiguration,
+        Kind::MutatingWebhookConfiguration,
+    ];
+
+    /// Every kind that is followed from the start.
+    pub fn followed() -> Vec<Kind> {
+        [Kind::WATCHED, Kind::JUDGED].concat()
+    }
+
     /// The kind an API object's `kind` field names.
     pub fn of(name: &str) -> Kind {
         Kind::ALL.iter().find(|k| k.name() == name).cloned().unwrap_or_else(|| Kind::Other(name.into()))
     }
 
-    /// The kind of this group and plural: by name where khud knows it, else as it is served.
+    /// The kind of this group and plural: by name where a table is made from khud's own records, else as it is served.
+    /// A judged kind has both, records and a table of the server's, so each is a kind of its own.
     pub fn served(resource: Resource) -> Kind {
-        let known =
-            Kind::ALL.iter().find(|k| k.group() == &*resource.group && k.plural() == &*resource.plural);
+        let known = Kind::ALL
+            .iter()
+            .filter(|k| !Kind::JUDGED.contains(k))
+            .find(|k| k.group() == &*resource.group && k.plural() == &*resource.plural);
         known.cloned().unwrap_or_else(|| Kind::Served(Arc::new(resource)))
     }
 
@@ -168,6 +198,11 @@ impl ObjectRef {
     /// As other objects refer to it: by the API's word for its kind alone.
     pub fn by_word(&self) -> ObjectRef {
         let kind = match &self.kind {
+            Kind::Served(r)
+                if Kind::JUDGED.iter().any(|k| k.group() == &*r.group && k.plural() == &*r.plural) =>
+            {
+                Kind::of(&r.kind)
+            }
             Kind::Served(r) => Kind::Other(r.kind.clone()),
             known => known.clone(),
         };

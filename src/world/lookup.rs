@@ -14,7 +14,10 @@ macro_rules! of_kind {
             StatefulSet stateful_sets; DaemonSet daemon_sets; Job jobs; CronJob cron_jobs; Service services;
             EndpointSlice endpoint_slices; PersistentVolumeClaim claims; ResourceQuota quotas;
             PodDisruptionBudget budgets; HorizontalPodAutoscaler autoscalers; Namespace namespaces;
-            ConfigMap config_maps;)
+            ConfigMap config_maps; PersistentVolume volumes; StorageClass storage_classes; Ingress ingresses;
+            ResourceSlice resource_slices;             IngressClass ingress_classes; NetworkPolicy network_policies; APIService api_services;
+            CustomResourceDefinition custom_resources; ValidatingWebhookConfiguration validating_webhooks;
+            MutatingWebhookConfiguration mutating_webhooks;)
     };
     (@match $world:expr, $kind:expr, $table:ident, $with:expr, $none:expr; $($name:ident $field:ident;)*) => {
         match $kind {

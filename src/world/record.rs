@@ -166,6 +166,16 @@ pub enum Handler {
     Exec { command: Text },
 }
 
+impl Handler {
+    /// The port it asks, a number or a container port's name; `None` where it runs a command.
+    pub fn port(&self) -> Option<&Text> {
+        match self {
+            Handler::Http { port, .. } | Handler::Tcp { port } | Handler::Grpc { port } => Some(port),
+            Handler::Exec { .. } => None,
+        }
+    }
+}
+
 /// A probe with the API's defaults filled in. Seconds.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Probe {
@@ -308,6 +318,8 @@ pub struct Node {
     pub meta: Meta,
     pub conditions: Box<[Condition]>,
     pub unschedulable: bool,
+    /// Annotations by which somebody says that the node is in its hands: key and value.
+    pub holds: Box<[(Text, Text)]>,
     pub taints: Box<[Taint]>,
     pub capacity: Resources,
     pub allocatable: Resources,
@@ -440,6 +452,8 @@ pub struct Service {
     pub selector: Option<Selector>,
     pub ports: Box<[ServicePort]>,
     pub publish_not_ready: bool,
+    /// The name an ExternalName Service stands for.
+    pub external_name: Text,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -450,22 +464,8 @@ pub struct EndpointSlice {
     pub ready: u32,
     pub not_ready: u32,
     pub ports: Box<[Port]>,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Claim {
-    pub meta: Meta,
-    /// Pending, Bound, Lost.
-    pub phase: Text,
-    /// `None`: not named, the default class is used. Empty: no class asked for.
-    pub class: Option<Text>,
-    pub volume: Text,
-    /// Bytes.
-    pub requested: u64,
-    /// Bytes.
-    pub capacity: u64,
-    pub access_modes: Box<[Text]>,
-    pub conditions: Box<[Condition]>,
+    /// Addresses, where somebody else than the endpoint controller wrote them.
+    pub by_hand: Box<[Text]>,
 }
 
 /// ResourceQuota: for each resource name, used and hard as plain numbers (millicores, bytes, counts).
@@ -552,7 +552,7 @@ macro_rules! objects {
 
 objects! {
     Pod Pod; Node Node; Event Event; Job Job; CronJob CronJob; Service Service; EndpointSlice EndpointSlice;
-    Claim PersistentVolumeClaim; Quota ResourceQuota; Budget PodDisruptionBudget;
+    Quota ResourceQuota; Budget PodDisruptionBudget;
     Autoscaler HorizontalPodAutoscaler; Namespace Namespace;
 }
 

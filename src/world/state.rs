@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use hashbrown::HashSet;
 
 use super::delta::{Delta, Record};
+use super::platform::*;
 use super::record::*;
 use super::restarts::Restarts;
 use super::served::{MOST_ROWS, Rows};
@@ -54,6 +55,16 @@ pub struct World {
     pub namespaces: Table<Namespace>,
     pub config_maps: Table<Configuration>,
     pub secrets: Table<Configuration>,
+    pub volumes: Table<Volume>,
+    pub storage_classes: Table<StorageClass>,
+    pub resource_slices: Table<ResourceSlice>,
+    pub ingresses: Table<Ingress>,
+    pub ingress_classes: Table<IngressClass>,
+    pub network_policies: Table<NetworkPolicy>,
+    pub api_services: Table<ApiService>,
+    pub custom_resources: Table<CustomResource>,
+    pub validating_webhooks: Table<WebhookConfiguration>,
+    pub mutating_webhooks: Table<WebhookConfiguration>,
     /// The server's own tables of the kinds that are open.
     pub served: BTreeMap<Kind, Rows>,
     pub restarts: Restarts,
@@ -245,6 +256,18 @@ impl World {
                 Kind::Secret => drop(put!(secrets, r)),
                 _ => drop(put!(config_maps, r)),
             },
+            Record::Volume(r) => drop(put!(volumes, r)),
+            Record::StorageClass(r) => drop(put!(storage_classes, r)),
+            Record::ResourceSlice(r) => drop(put!(resource_slices, r)),
+            Record::Ingress(r) => drop(put!(ingresses, r)),
+            Record::IngressClass(r) => drop(put!(ingress_classes, r)),
+            Record::NetworkPolicy(r) => drop(put!(network_policies, r)),
+            Record::ApiService(r) => drop(put!(api_services, r)),
+            Record::CustomResource(r) => drop(put!(custom_resources, r)),
+            Record::WebhookConfiguration(r) => match r.kind {
+                Kind::MutatingWebhookConfiguration => drop(put!(mutating_webhooks, r)),
+                _ => drop(put!(validating_webhooks, r)),
+            },
             Record::Served(r) => {
                 let Some(served) = self.served.get_mut(&r.kind) else { return };
                 let object = r.reference();
@@ -307,7 +330,17 @@ impl World {
             Kind::Namespace => drop(remove!(namespaces)),
             Kind::ConfigMap => drop(remove!(config_maps)),
             Kind::Secret => drop(remove!(secrets)),
-            Kind::PersistentVolume | Kind::StorageClass | Kind::Served(_) | Kind::Other(_) => {}
+            Kind::PersistentVolume => drop(remove!(volumes)),
+            Kind::StorageClass => drop(remove!(storage_classes)),
+            Kind::ResourceSlice => drop(remove!(resource_slices)),
+            Kind::Ingress => drop(remove!(ingresses)),
+            Kind::IngressClass => drop(remove!(ingress_classes)),
+            Kind::NetworkPolicy => drop(remove!(network_policies)),
+            Kind::APIService => drop(remove!(api_services)),
+            Kind::CustomResourceDefinition => drop(remove!(custom_resources)),
+            Kind::ValidatingWebhookConfiguration => drop(remove!(validating_webhooks)),
+            Kind::MutatingWebhookConfiguration => drop(remove!(mutating_webhooks)),
+            Kind::Served(_) | Kind::Other(_) => {}
         }
     }
 }

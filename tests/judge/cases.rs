@@ -158,6 +158,7 @@ pub fn cases() -> Vec<Case> {
     all.extend(ends());
     all.extend(workloads());
     all.extend(nodes());
+    all.extend(crate::platform_cases::cases());
     all
 }
 

@@ -16,6 +16,8 @@ mod findings;
 mod kubectl_columns;
 mod near_misses;
 mod one_judge;
+mod platform;
+mod platform_cases;
 mod playbooks;
 mod remedies;
 mod silence;

@@ -17,7 +17,7 @@ fn library() -> Arc<Library> {
 fn judge(world: &World, object: &ObjectRef) -> Answer {
     let mut detector = Detector::new(DetectConfig::default());
     let mut changes = Vec::new();
-    for kind in Kind::WATCHED {
+    for kind in &Kind::followed() {
         for slot in world.slots(kind) {
             let meta = world.meta_at(kind, slot).unwrap();
             let object = ObjectRef::new(kind.clone(), meta.namespace.clone(), meta.name.clone());

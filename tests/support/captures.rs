@@ -57,6 +57,10 @@ pub fn world() -> World {
         }
         listed(&mut world, kind.clone());
     }
+    // `cluster-under-capture.yaml` makes none of these.
+    for kind in Kind::JUDGED {
+        listed(&mut world, kind.clone());
+    }
     world
 }
 

@@ -619,6 +619,7 @@ fn slice(d: &Deployment, ready: u32, not_ready: u32) -> Record {
         ready,
         not_ready,
         ports: [Port { name: "".into(), number: 8080, protocol: "TCP".into() }].into(),
+        by_hand: [].into(),
     }))
 }
 

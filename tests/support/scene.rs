@@ -49,6 +49,8 @@ pub struct Scene {
     /// The log every container answers with.
     pub log: String,
     pub config_maps: Vec<Configuration>,
+    /// Objects of the kinds the scene has no field for.
+    pub standing: Vec<Record>,
     /// More ReplicaSets.
     pub sets: Vec<Workload>,
     /// What comes after all of it was first seen.
@@ -156,6 +158,7 @@ impl Scene {
             ready: 1,
             not_ready: 0,
             ports: [Port { name: "".into(), number: 8080, protocol: "TCP".into() }].into(),
+            by_hand: [].into(),
         };
         Scene {
             now,
@@ -176,6 +179,7 @@ impl Scene {
             events: Vec::new(),
             log: String::new(),
             config_maps: Vec::new(),
+            standing: Vec::new(),
             sets: Vec::new(),
             then: Vec::new(),
         }
@@ -366,6 +370,11 @@ impl Scene {
             self.claim.map(|c| Record::Claim(Box::new(c))).into_iter().collect(),
         );
         list(Kind::ResourceQuota, self.quota.map(|q| Record::Quota(Box::new(q))).into_iter().collect());
+        let others = [Kind::HorizontalPodAutoscaler, Kind::Namespace, Kind::PodDisruptionBudget];
+        for kind in Kind::JUDGED.iter().cloned().chain(others) {
+            let of = self.standing.iter().filter(|r| r.object().kind() == kind).cloned().collect();
+            list(kind, of);
+        }
         list(Kind::Event, self.events.into_iter().map(|e| Record::Event(Box::new(e))).collect());
         let pods = std::iter::once(self.pod).chain(self.more);
         list(Kind::Pod, pods.map(|p| Record::Pod(Box::new(p))).collect());

@@ -193,7 +193,7 @@ impl Jobs {
 
     /// Watches the cluster for as long as the cockpit lives. While the cockpit is busy the feed folds changes.
     pub fn watch(&mut self, scope: &Scope) {
-        let feed = watch_all(&self.connection, scope, Kind::WATCHED);
+        let feed = watch_all(&self.connection, scope, &Kind::followed());
         self.bring(feed);
     }
 

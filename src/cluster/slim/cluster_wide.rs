@@ -13,6 +13,26 @@ impl Decoder {
     pub(super) fn node(&mut self, w: wire::Node<'_>) -> Node {
         let (spec, status) = (w.spec.unwrap_or_default(), w.status.unwrap_or_default());
         let info = status.node_info.unwrap_or_default();
+        let m = w.metadata.unwrap_or_default();
+        let said = m.annotations.unwrap_or_default();
+        let holds = [
+            ("weave.works/kured-reboot-in-progress", said.kured),
+            ("quarantineHealthEvent", said.health_event),
+            ("machineconfiguration.openshift.io/state", said.machine_config),
+            ("cluster.x-k8s.io/machine", said.cluster_api),
+        ];
+        let managed = wire::Managed {
+            name: m.name,
+            namespace: m.namespace,
+            uid: m.uid,
+            resource_version: m.resource_version,
+            generation: m.generation,
+            creation_timestamp: m.creation_timestamp,
+            deletion_timestamp: m.deletion_timestamp,
+            labels: m.labels,
+            owner_references: m.owner_references,
+            managed_fields: m.managed_fields,
+        };
         let internal = status
             .addresses
             .unwrap_or_default()
@@ -20,7 +40,11 @@ impl Decoder {
             .find(|a| a.kind.as_deref() == Some("InternalIP"))
             .and_then(|a| a.address);
         Node {
-            meta: self.managed(w.metadata),
+            meta: self.managed(Some(managed)),
+            holds: holds
+                .into_iter()
+                .filter_map(|(key, value)| Some((self.text.get(key), own(Some(value?)))))
+                .collect(),
             conditions: self.conditions(status.conditions),
             unschedulable: spec.unschedulable == Some(true),
             taints: spec
@@ -108,25 +132,33 @@ impl Decoder {
                 })
                 .collect(),
             publish_not_ready: spec.publish_not_ready_addresses == Some(true),
+            external_name: own(spec.external_name),
         }
     }
 
     pub(super) fn endpoint_slice(&mut self, w: wire::EndpointSlice<'_>) -> EndpointSlice {
         let (mut ready, mut not_ready) = (0, 0);
+        let meta = self.meta(w.metadata);
+        let managed = meta.labels.get("endpointslice.kubernetes.io/managed-by");
+        let own_controller = managed == Some("endpointslice-controller.k8s.io");
+        let mut by_hand = Vec::new();
         for e in w.endpoints.unwrap_or_default() {
+            if !own_controller {
+                by_hand.extend(e.addresses.unwrap_or_default().into_iter().map(|a| own(Some(a))));
+            }
             // "A nil value should be interpreted as true" (discovery/v1 EndpointConditions.ready).
             match e.conditions.and_then(|c| c.ready) {
                 Some(false) => not_ready += 1,
                 _ => ready += 1,
             }
         }
-        let meta = self.meta(w.metadata);
         let service = meta.labels.get("kubernetes.io/service-name").map(Text::from).unwrap_or_default();
         EndpointSlice {
             service: self.text.get(&*service),
             ready,
             not_ready,
             ports: self.ports(w.ports),
+            by_hand: by_hand.into(),
             meta,
         }
     }

@@ -2,6 +2,7 @@
 
 mod cluster_wide;
 mod meta;
+mod platform;
 mod pod;
 mod tabular;
 pub mod wire;
@@ -318,7 +319,7 @@ impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
                         let record = decoder.$with(wire);
                         (Record::$variant(Box::new(record)), version)
                     })*
-                    Kind::PersistentVolume | Kind::StorageClass | Kind::Served(_) | Kind::Other(_) => {
+                    Kind::Served(_) | Kind::Other(_) => {
                         return Err(D::Error::custom(format!("khud keeps no {}", decoder.kind)));
                     }
                 }
@@ -339,6 +340,16 @@ impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
             Kind::HorizontalPodAutoscaler => Autoscaler autoscaler Autoscaler;
             Kind::Namespace => Namespace namespace Namespace;
             Kind::ConfigMap | Kind::Secret => Configuration configuration Configuration;
+            Kind::PersistentVolume => PersistentVolume volume Volume;
+            Kind::StorageClass => StorageClass storage_class StorageClass;
+            Kind::ResourceSlice => ResourceSlice resource_slice ResourceSlice;
+            Kind::Ingress => Ingress ingress Ingress;
+            Kind::IngressClass => IngressClass ingress_class IngressClass;
+            Kind::NetworkPolicy => NetworkPolicy network_policy NetworkPolicy;
+            Kind::APIService => ApiService api_service ApiService;
+            Kind::CustomResourceDefinition => Crd custom_resource CustomResource;
+            Kind::ValidatingWebhookConfiguration | Kind::MutatingWebhookConfiguration =>
+                WebhookConfiguration webhooks WebhookConfiguration;
         };
         if record.object().meta().name.is_empty() {
             return Err(D::Error::custom("metadata.name is missing"));

@@ -244,7 +244,20 @@ wire! {
         conditions: Vec<Condition<'a>>, capacity: Pairs<'a>, allocatable: Pairs<'a>, addresses: Vec<Address<'a>>,
         node_info: NodeInfo<'a>,
     }
-    Node<'a> { metadata: Managed<'a>, spec: NodeSpec<'a>, status: NodeStatus<'a>, }
+    // Only the annotations by which somebody says that a node is in its hands.
+    Holds<'a> {
+        #[serde(rename = "weave.works/kured-reboot-in-progress")] kured: S<'a>,
+        #[serde(rename = "quarantineHealthEvent")] health_event: S<'a>,
+        #[serde(rename = "machineconfiguration.openshift.io/state")] machine_config: S<'a>,
+        #[serde(rename = "cluster.x-k8s.io/machine")] cluster_api: S<'a>,
+    }
+    NodeMeta<'a> {
+        name: S<'a>, namespace: S<'a>, uid: S<'a>, resource_version: S<'a>, generation: N,
+        creation_timestamp: When, deletion_timestamp: When, labels: Pairs<'a>,
+        owner_references: Vec<OwnerReference<'a>>, managed_fields: Vec<ManagedFields<'a>>,
+        annotations: Holds<'a>,
+    }
+    Node<'a> { metadata: NodeMeta<'a>, spec: NodeSpec<'a>, status: NodeStatus<'a>, }
 
     Reference<'a> { kind: S<'a>, namespace: S<'a>, name: S<'a>, uid: S<'a>, field_path: S<'a>, }
     Series { count: N, last_observed_time: When, }
@@ -293,11 +306,12 @@ wire! {
     ServiceSpec<'a> {
         #[serde(rename = "type")] kind: S<'a>, #[serde(rename = "clusterIP")] cluster_ip: S<'a>,
         selector: Pairs<'a>, ports: Vec<ServicePort<'a>>, publish_not_ready_addresses: bool,
+        external_name: S<'a>,
     }
     Service<'a> { metadata: Managed<'a>, spec: ServiceSpec<'a>, }
     EndpointConditions { ready: bool, }
-    Endpoint { conditions: EndpointConditions, }
-    EndpointSlice<'a> { metadata: Meta<'a>, endpoints: Vec<Endpoint>, ports: Vec<Port<'a>>, }
+    Endpoint<'a> { conditions: EndpointConditions, addresses: Vec<S<'a>>, }
+    EndpointSlice<'a> { metadata: Meta<'a>, endpoints: Vec<Endpoint<'a>>, ports: Vec<Port<'a>>, }
 
     ClaimSpec<'a> {
         storage_class_name: S<'a>, volume_name: S<'a>, resources: Requirements<'a>, access_modes: Vec<S<'a>>,
@@ -321,6 +335,73 @@ wire! {
     NamespaceStatus<'a> { phase: S<'a>, conditions: Vec<Condition<'a>>, }
     Namespace<'a> { metadata: Managed<'a>, status: NamespaceStatus<'a>, }
     Configuration<'a> { metadata: Managed<'a>, }
+
+    // Only the annotations that make one the default, or name an Ingress' class.
+    Defaults<'a> {
+        #[serde(rename = "storageclass.kubernetes.io/is-default-class")] storage: S<'a>,
+        #[serde(rename = "ingressclass.kubernetes.io/is-default-class")] ingress: S<'a>,
+        #[serde(rename = "kubernetes.io/ingress.class")] ingress_class: S<'a>,
+    }
+    Annotated<'a> {
+        name: S<'a>, namespace: S<'a>, uid: S<'a>, resource_version: S<'a>, generation: N,
+        creation_timestamp: When, deletion_timestamp: When, labels: Pairs<'a>,
+        owner_references: Vec<OwnerReference<'a>>, managed_fields: Vec<ManagedFields<'a>>,
+        annotations: Defaults<'a>,
+    }
+    PersistentVolumeSpec<'a> {
+        capacity: Pairs<'a>, access_modes: Vec<S<'a>>, claim_ref: Reference<'a>, storage_class_name: S<'a>,
+    }
+    PersistentVolumeStatus<'a> { phase: S<'a>, message: S<'a>, }
+    PersistentVolume<'a> { metadata: Managed<'a>, spec: PersistentVolumeSpec<'a>, status: PersistentVolumeStatus<'a>, }
+    StorageClass<'a> {
+        metadata: Annotated<'a>, provisioner: S<'a>, volume_binding_mode: S<'a>, allow_volume_expansion: bool,
+    }
+    ResourceSliceSpec<'a> { node_name: S<'a>, driver: S<'a>, devices: Vec<Present>, }
+    ResourceSlice<'a> { metadata: Managed<'a>, spec: ResourceSliceSpec<'a>, }
+    BackendPort<'a> { name: S<'a>, number: N, }
+    ServiceBackend<'a> { name: S<'a>, port: BackendPort<'a>, }
+    Backend<'a> { service: ServiceBackend<'a>, }
+    IngressPath<'a> { path: S<'a>, backend: Backend<'a>, }
+    IngressHttp<'a> { paths: Vec<IngressPath<'a>>, }
+    IngressRule<'a> { host: S<'a>, http: IngressHttp<'a>, }
+    IngressTls<'a> { secret_name: S<'a>, }
+    IngressSpec<'a> {
+        ingress_class_name: S<'a>, default_backend: Backend<'a>, rules: Vec<IngressRule<'a>>,
+        tls: Vec<IngressTls<'a>>,
+    }
+    LoadBalancer { ingress: Vec<Present>, }
+    IngressStatus { load_balancer: LoadBalancer, }
+    Ingress<'a> { metadata: Annotated<'a>, spec: IngressSpec<'a>, status: IngressStatus, }
+    IngressClassSpec<'a> { controller: S<'a>, }
+    IngressClass<'a> { metadata: Annotated<'a>, spec: IngressClassSpec<'a>, }
+    IpBlock<'a> { cidr: S<'a>, }
+    Peer<'a> {
+        pod_selector: LabelSelector<'a>, namespace_selector: LabelSelector<'a>, ip_block: IpBlock<'a>,
+    }
+    PolicyPort<'a> { protocol: S<'a>, port: S<'a>, end_port: N, }
+    PolicyRule<'a> { from: Vec<Peer<'a>>, to: Vec<Peer<'a>>, ports: Vec<PolicyPort<'a>>, }
+    NetworkPolicySpec<'a> {
+        pod_selector: LabelSelector<'a>, policy_types: Vec<S<'a>>, ingress: Vec<PolicyRule<'a>>,
+        egress: Vec<PolicyRule<'a>>,
+    }
+    NetworkPolicy<'a> { metadata: Managed<'a>, spec: NetworkPolicySpec<'a>, }
+    ApiServiceSpec<'a> { group: S<'a>, version: S<'a>, service: Reference<'a>, }
+    ApiServiceStatus<'a> { conditions: Vec<Condition<'a>>, }
+    ApiService<'a> { metadata: Managed<'a>, spec: ApiServiceSpec<'a>, status: ApiServiceStatus<'a>, }
+    CrdNames<'a> { kind: S<'a>, }
+    CrdVersion<'a> { name: S<'a>, served: bool, }
+    ClientConfig<'a> { service: Reference<'a>, }
+    ConversionWebhook<'a> { client_config: ClientConfig<'a>, }
+    Conversion<'a> { webhook: ConversionWebhook<'a>, }
+    CrdSpec<'a> { group: S<'a>, names: CrdNames<'a>, versions: Vec<CrdVersion<'a>>, conversion: Conversion<'a>, }
+    CrdStatus<'a> { stored_versions: Vec<S<'a>>, conditions: Vec<Condition<'a>>, }
+    Crd<'a> { metadata: Managed<'a>, spec: CrdSpec<'a>, status: CrdStatus<'a>, }
+    WebhookRule<'a> { api_groups: Vec<S<'a>>, resources: Vec<S<'a>>, }
+    Webhook<'a> {
+        name: S<'a>, client_config: ClientConfig<'a>, failure_policy: S<'a>, rules: Vec<WebhookRule<'a>>,
+        namespace_selector: LabelSelector<'a>,
+    }
+    WebhookConfiguration<'a> { metadata: Managed<'a>, webhooks: Vec<Webhook<'a>>, }
 
     // `meta/v1.Status`, as far as a watch's ERROR or a refusal needs it.
     RetryDetails { retry_after_seconds: N, }

@@ -1,7 +1,7 @@
 //! Texts the kubelet and the container runtime write about a pod: pulls, creation, start, volumes, sandbox, eviction.
 
 use super::{Match, group, re, short};
-use crate::judge::{create, ended, image, log, roles, volume};
+use crate::judge::{claim, create, ended, image, log, roles, volume};
 
 re!(RATE, r"(?i)toomanyrequests|429 Too Many Requests|pull rate limit");
 re!(
@@ -262,15 +262,19 @@ pub fn mount(reason: &str, message: &str) -> Option<Match> {
 pub fn claim(reason: &str, message: &str) -> Option<Match> {
     if let Some(c) = CLASS.captures(message) {
         let class = group(&c, &["class"]).unwrap_or("");
-        return Some(Match::new(volume::CLASS_MISSING, format!("storage class {class} missing"), class));
+        return Some(Match::new(claim::CLASS_MISSING, format!("storage class {class} missing"), class));
     }
     match reason {
         "FailedBinding" if message.contains("no storage class is set") => {
-            Some(Match::new(volume::CLAIM_UNBOUND, "no volume fits and no storage class is set", ""))
+            Some(Match::new(claim::CLAIM_UNBOUND, "no volume fits and no storage class is set", ""))
         }
-        "FailedBinding" => Some(Match::new(volume::CLAIM_UNBOUND, "no volume fits the claim", "")),
+        "FailedBinding" => Some(Match::new(claim::CLAIM_UNBOUND, "no volume fits the claim", "")),
+        "VolumeMismatch" => {
+            let why = message.rsplit(": ").next().unwrap_or(message);
+            Some(Match::new(claim::NO_MATCH, short(why, 60), ""))
+        }
         "ProvisioningFailed" => {
-            Some(Match::new(volume::PROVISIONER, format!("provisioning failed: {}", short(message, 60)), ""))
+            Some(Match::new(claim::PROVISIONER, format!("provisioning failed: {}", short(message, 60)), ""))
         }
         _ => None,
     }

@@ -1,7 +1,7 @@
 //! Texts of admission and of disruption budgets: quotas, LimitRanges, webhooks, refused evictions.
 
 use super::{Match, group, re, short};
-use crate::judge::workload;
+use crate::judge::{extension, workload};
 
 re!(
     QUOTA,
@@ -13,6 +13,10 @@ re!(
     r"(?P<which>maximum|minimum) (?P<what>\S+) usage per (?P<per>\S+) is (?P<limit>[^,]+), but (?P<is>.+?)\.?$|(?P<ratio>\S+) max limit to request ratio per \S+ is"
 );
 re!(WEBHOOK, r#"admission webhook "(?P<name>[^"]+)" denied the request(?:: (?P<why>.*))?"#);
+re!(POLICY, r"ValidatingAdmissionPolicy '(?P<name>[^']+)' with binding '[^']+' denied request: (?P<why>.*)");
+re!(SERVICE_ACCOUNT, r#"serviceaccount "(?P<name>[^"]+)" not found"#);
+re!(PRIORITY_CLASS, r"no PriorityClass with name (?P<name>\S+) was found");
+re!(RUNTIME_CLASS, r#"RuntimeClass "(?P<name>[^"]+)" not found"#);
 re!(
     BUDGET,
     r"The disruption budget (?P<name>\S+) needs (?P<need>\d+) healthy pods and has (?P<has>\d+) currently"
@@ -66,7 +70,23 @@ pub fn created(message: &str) -> Option<Match> {
     }
     if message.contains("failed calling webhook") {
         let name = message.split("webhook \"").nth(1).and_then(|s| s.split('"').next()).unwrap_or("");
-        return Some(Match::new(workload::ADMISSION_DENIED, format!("webhook {name} does not answer"), name));
+        let words = format!("webhook {name} does not answer");
+        return Some(Match::new(extension::WEBHOOK_UNAVAILABLE, words, name));
+    }
+    if let Some(c) = POLICY.captures(message) {
+        let name = group(&c, &["name"]).unwrap_or("");
+        let why = short(group(&c, &["why"]).unwrap_or(""), 60);
+        return Some(Match::new(workload::ADMISSION_DENIED, format!("policy {name} denied it: {why}"), name));
+    }
+    for (pattern, cause, kind) in [
+        (&SERVICE_ACCOUNT, workload::SERVICE_ACCOUNT_MISSING, "ServiceAccount"),
+        (&PRIORITY_CLASS, workload::PRIORITY_CLASS_MISSING, "PriorityClass"),
+        (&RUNTIME_CLASS, workload::RUNTIME_CLASS_MISSING, "RuntimeClass"),
+    ] {
+        if let Some(c) = pattern.captures(message) {
+            let name = group(&c, &["name"]).unwrap_or("");
+            return Some(Match::new(cause, format!("{kind} {name} does not exist"), name));
+        }
     }
     None
 }

@@ -1,7 +1,7 @@
 //! The scheduler's sentence, taken apart: how many nodes said no, and why.
 
 use super::{group, re};
-use crate::judge::{Cause, schedule, volume};
+use crate::judge::{Cause, claim, schedule, volume};
 
 /// Why some nodes were refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,12 +45,12 @@ pub fn scheduler(message: &str) -> Option<Scheduling> {
     if let Some(c) = CLAIM.captures(rest) {
         let claim = group(&c, &["claim"]).unwrap_or("");
         let why = format!("persistentvolumeclaim {claim} {}", group(&c, &["what"]).unwrap_or(""));
-        let rejection = Rejection { nodes, why, cause: volume::CLAIM_MISSING, subject: claim.to_owned() };
+        let rejection = Rejection { nodes, why, cause: claim::CLAIM_MISSING, subject: claim.to_owned() };
         return Some(Scheduling { nodes, rejections: vec![rejection] });
     }
     if rest.starts_with("pod has unbound immediate PersistentVolumeClaims") {
         let why = "pod has unbound immediate PersistentVolumeClaims".to_owned();
-        let rejection = Rejection { nodes, why, cause: volume::CLAIM_UNBOUND, subject: String::new() };
+        let rejection = Rejection { nodes, why, cause: claim::CLAIM_UNBOUND, subject: String::new() };
         return Some(Scheduling { nodes, rejections: vec![rejection] });
     }
     let rejections = items(rest)
@@ -116,7 +116,7 @@ fn cause(why: &str) -> (Cause, String) {
     } else if why.contains("PersistentVolume's node affinity") || why.contains("no available volume zone") {
         volume::ZONE
     } else if why.contains("persistent volumes to bind") || why.contains("free storage") {
-        volume::CLAIM_UNBOUND
+        claim::CLAIM_UNBOUND
     } else if why.contains("max volume count") {
         volume::ATTACH
     } else if why.contains("node affinity") || why.contains("selector") || why.contains("requested node name")
@@ -156,8 +156,8 @@ impl Rejection {
             schedule::SPREAD => format!("topology spread rules out {nodes}"),
             schedule::HOST_PORT => format!("host port taken on {nodes}"),
             schedule::TOO_MANY_PODS => format!("{nodes} at their pod limit"),
-            volume::CLAIM_MISSING => format!("claim {} missing", self.subject),
-            volume::CLAIM_UNBOUND => "its volume claim is not bound".to_owned(),
+            claim::CLAIM_MISSING => format!("claim {} missing", self.subject),
+            claim::CLAIM_UNBOUND => "its volume claim is not bound".to_owned(),
             volume::ZONE => format!("its volume is not reachable from {nodes}"),
             _ => self.why.clone(),
         }

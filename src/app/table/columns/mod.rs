@@ -374,7 +374,7 @@ pub fn of_kind(kind: &Kind) -> &'static [Column] {
         Kind::HorizontalPodAutoscaler => AUTOSCALERS,
         Kind::Namespace => NAMESPACES,
         Kind::ConfigMap => CONFIG_MAPS,
-        // These are shown as the server's own tables.
-        Kind::Secret | Kind::PersistentVolume | Kind::StorageClass | Kind::Served(_) | Kind::Other(_) => &[],
+        // The others are shown as the server's own tables.
+        _ => &[],
     }
 }
