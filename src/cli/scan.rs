@@ -48,7 +48,7 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
     look.run(args.watch).await;
 
     let Look { session, detector, .. } = look;
-    let result = report::Scan::new(cluster, session.now(), &session.world, detector.findings());
+    let result = report::Scan::new(cluster, session.now(), &session.world, &detector);
     let blind = tell_what_was_not_seen(&result.coverage);
     // Without findings a look at little of the cluster says nothing.
     let refused = session.refused().count();

@@ -10,6 +10,7 @@ use super::changed;
 use super::config::DetectConfig;
 use super::finding::{Finding, FindingChange, State, Turn};
 use super::group::{self, Groups};
+use super::incident::Incident;
 use super::logs::LogBook;
 use super::past_states::{PastStates, is_configuration};
 use super::quiet::{How, Quiet};
@@ -59,6 +60,7 @@ pub struct Detector {
     /// What was acknowledged and muted from the screen.
     quiet: HashMap<Key, Quiet>,
     ranked: Vec<Arc<Finding>>,
+    incidents: Vec<Incident>,
 }
 
 impl Detector {
@@ -132,6 +134,11 @@ impl Detector {
     /// All findings: firing before pending before resolving, what nobody has first, worst first, newest first.
     pub fn findings(&self) -> &[Arc<Finding>] {
         &self.ranked
+    }
+
+    /// The findings by incident, worst first; indexes are into `findings`.
+    pub fn incidents(&self) -> &[Incident] {
+        &self.incidents
     }
 
     /// The finding that stands on the row of an object: of a pod, workload, node, Service, claim, …
@@ -564,6 +571,7 @@ impl Detector {
             };
             rank(a).cmp(&rank(b)).then_with(|| a.key.cmp(&b.key))
         });
+        self.incidents = super::incident::group(world, &self.ranked, |key| self.affected(key));
         out
     }
 }

@@ -75,6 +75,9 @@ pub struct Finding {
     /// The trouble it shares with findings elsewhere: a registry, a ConfigMap, a host.
     #[serde(skip)]
     pub fold: Option<Text>,
+    /// The object that has to be put right first, where another one than its root is known.
+    #[serde(skip)]
+    pub waits_for: Option<ObjectRef>,
     /// The findings that this line stands for besides its own, where several of one trouble are one line.
     #[serde(skip)]
     pub with: Vec<Key>,

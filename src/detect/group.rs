@@ -229,6 +229,7 @@ pub fn build(key: &Key, group: &Group, now: Time) -> Option<(Finding, Option<Tim
         changed: Vec::new(),
         playbook: lead.playbook.clone(),
         fold: origin.fold.clone(),
+        waits_for: origin.waits_for.clone().filter(|o| *o != key.root),
         with: Vec::new(),
         quiet: None,
     };

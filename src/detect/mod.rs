@@ -10,6 +10,7 @@ mod detector;
 pub mod finding;
 mod fold;
 mod group;
+pub mod incident;
 pub mod kept;
 mod logs;
 mod past_states;
@@ -22,6 +23,7 @@ pub mod user;
 pub use config::{DetectConfig, Mute};
 pub use detector::Detector;
 pub use finding::{Finding, FindingChange, State, Turn, WhatChanged};
+pub use incident::Incident;
 pub use quiet::{How, Quiet};
 
 pub use crate::judge::{Evidence, Key, Severity, Thresholds};

@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use crate::world::{StreamState, Time, World, time};
 
+use super::detector::Detector;
 use super::finding::{Finding, State};
+use super::incident::{self, Incident};
 use super::quiet::How;
 use crate::judge::Severity;
 
@@ -28,6 +30,8 @@ pub struct Scan {
     pub at: Time,
     pub coverage: Vec<Coverage>,
     pub findings: Vec<Arc<Finding>>,
+    /// Findings with one root, by their index in `findings`.
+    pub incidents: Vec<Incident>,
 }
 
 impl Coverage {
@@ -38,7 +42,8 @@ impl Coverage {
 }
 
 impl Scan {
-    pub fn new(cluster: impl Into<String>, at: Time, world: &World, findings: &[Arc<Finding>]) -> Scan {
+    pub fn new(cluster: impl Into<String>, at: Time, world: &World, detector: &Detector) -> Scan {
+        let findings = detector.findings();
         let told = findings.iter().filter(|f| f.state != State::Resolving && !f.is(How::Muted));
         let mut findings: Vec<Arc<Finding>> = told.cloned().collect();
         // As the judge orders the causes of one object, so that `diagnose` and `scan` agree.
@@ -46,7 +51,8 @@ impl Scan {
             let rank = |f: &Finding| (std::cmp::Reverse(f.severity), f.sure, f.since);
             rank(a).cmp(&rank(b)).then_with(|| (&a.cause, a.fix()).cmp(&(&b.cause, b.fix())))
         });
-        Scan { cluster: cluster.into(), at, coverage: coverage(world), findings }
+        let incidents = incident::group(world, &findings, |key| detector.affected(key));
+        Scan { cluster: cluster.into(), at, coverage: coverage(world), findings, incidents }
     }
 
     /// Whether any firing finding is at or above the level.

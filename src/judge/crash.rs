@@ -60,6 +60,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     let mut host: Option<String> = None;
     let mut told_by_log = false;
     let mut likely = false;
+    let mut waits_for: Option<ObjectRef> = None;
 
     let killed = killing(ctx, pod, object, c, end);
     if &*end.reason == "OOMKilled" {
@@ -142,6 +143,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
                 likely = found.sure == Sure::Likely && cause != APPLICATION;
                 if let Some(named) = &found.host {
                     host = Some(named.clone());
+                    waits_for = super::reach::service(ctx.world, &pod.meta.namespace, named);
                     more.extend(service_for(ctx, pod, named));
                 }
             }
@@ -171,6 +173,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     if let Some(host) = host {
         signal = signal.fold(format!("{cause} {host}"));
     }
+    signal = signal.waits_for(waits_for);
     if cause == INIT && own != APPLICATION {
         signal = signal.evidence("cause", own.id(), object, None);
     }
@@ -322,19 +325,8 @@ pub(super) fn service_for(
     pod: &Pod,
     host: &str,
 ) -> Option<(Text, String, ObjectRef, Option<Time>)> {
-    let mut parts = host.split('.');
-    let name = parts.next().filter(|n| !n.is_empty())?;
-    let namespace = match (parts.next(), parts.next()) {
-        (None, _) => &*pod.meta.namespace,
-        (Some(ns), None) => ns,
-        (Some(ns), Some("svc")) => ns,
-        // A name of the outside world.
-        _ => return None,
-    };
-    if !ctx.world.synced(&Kind::Service) {
-        return None;
-    }
-    let object = ObjectRef::new(Kind::Service, namespace, name);
+    let object = super::reach::service(ctx.world, &pod.meta.namespace, host)?;
+    let (namespace, name) = (&*object.namespace, &*object.name);
     let quote = match ctx.world.services.find(namespace, name) {
         Some(_) => format!("Service {name} exists in namespace {namespace}"),
         None => {

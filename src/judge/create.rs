@@ -1,7 +1,7 @@
 //! Why a container cannot be made: missing ConfigMaps, Secrets and keys, refused users, commands that are not there.
 
 use crate::judge::patterns::{self, Match};
-use crate::world::{Container, ContainerState, ObjectRef, Pod, Terminated};
+use crate::world::{Container, ContainerState, Kind, ObjectRef, Pod, Terminated};
 
 use super::diagnosis::{Ctx, Diagnosis, Out};
 use super::image::began;
@@ -58,6 +58,17 @@ pub fn told(clue: Match) -> (Cause, String, String) {
     (clue.cause, title, clue.words)
 }
 
+/// The ConfigMap or Secret that a text says is missing.
+pub fn missing(cause: Cause, pod: &ObjectRef, said: Option<Match>) -> Option<ObjectRef> {
+    let kind = match cause {
+        CONFIGMAP_MISSING => Kind::ConfigMap,
+        SECRET_MISSING => Kind::Secret,
+        _ => return None,
+    };
+    let name = said?.subject;
+    (!name.is_empty()).then(|| ObjectRef::new(kind, pod.namespace.clone(), name))
+}
+
 /// Judges a container that waits for anything but its image. `false` where the reason is not about making it.
 pub fn judge(
     ctx: &Ctx,
@@ -89,6 +100,7 @@ pub fn judge(
     let mut signal = Diagnosis::new(cause, ctx.root(object), began(pod).unwrap_or(ctx.now));
     if cause.ends_with("-missing") {
         signal = signal.fold(format!("{cause} {} {title}", object.namespace));
+        signal = signal.waits_for(missing(cause, object, patterns::create(message)));
     }
     out.push(signal.container(&c.spec.name).title(title).row(row).evidence(
         format!("pod status, container {}", c.spec.name),

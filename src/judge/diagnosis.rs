@@ -43,6 +43,9 @@ pub struct Diagnosis {
     pub playbook: Text,
     /// What it has in common with other workloads' trouble.
     pub fold: Option<Text>,
+    /// The object that has to be put right first: the Service it calls, the ConfigMap it names, the quota that refuses
+    /// it. It need not exist.
+    pub waits_for: Option<ObjectRef>,
 }
 
 impl Diagnosis {
@@ -65,6 +68,7 @@ impl Diagnosis {
             fires_at: Time(0),
             playbook: r.map_or("pod", |r| r.playbook).into(),
             fold: None,
+            waits_for: None,
         }
     }
 
@@ -98,6 +102,7 @@ impl Diagnosis {
             fires_at: Time(0),
             playbook: "pod".into(),
             fold: None,
+            waits_for: None,
         }
     }
 
@@ -135,6 +140,12 @@ impl Diagnosis {
     /// Folds with the same trouble of other workloads.
     pub fn fold(mut self, trouble: impl Into<Text>) -> Diagnosis {
         self.fold = Some(trouble.into());
+        self
+    }
+
+    /// Names the object that has to be put right first.
+    pub fn waits_for(mut self, object: Option<ObjectRef>) -> Diagnosis {
+        self.waits_for = object;
         self
     }
 

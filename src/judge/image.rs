@@ -108,6 +108,10 @@ pub fn judge(ctx: &Ctx, pod: &Pod, c: &Container, reason: &str, message: &str, o
         .title(title)
         .row(row)
         .evidence(format!("pod status, container {}", c.spec.name), quote, &object, pod.started);
+    if matches!(cause, NOT_FOUND | INVALID_NAME | PLATFORM) {
+        // Several workloads with one bad image have one trouble.
+        signal = signal.fold(format!("{cause} {image}"));
+    }
     if matches!(cause, NETWORK | RATE_LIMIT | AUTH) {
         signal = signal.fold(format!("{cause} {registry}"));
     }

@@ -28,6 +28,7 @@ mod node_held;
 pub mod patterns;
 pub mod pod;
 mod quota;
+pub mod reach;
 mod ready;
 pub mod registry;
 mod reserved;

@@ -124,7 +124,7 @@ fn diagnosis(
     if let Some(host) = &repeated.host {
         signal = signal.fold(format!("{cause} {host}"));
         if let Some((source, quote, service, at)) = crash::service_for(ctx, pod, host) {
-            signal = signal.evidence(source, quote, &service, at);
+            signal = signal.evidence(source, quote, &service, at).waits_for(Some(service.clone()));
         }
     }
     signal

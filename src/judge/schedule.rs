@@ -158,12 +158,22 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         }
         _ => ("the scheduler finds no node".into(), "cannot be scheduled".into()),
     };
+    if cause == CORDONED && ripe {
+        signal = signal.waits_for(cordoned(ctx, pod));
+    }
     signal =
         signal.title(title).row(row).evidence("condition PodScheduled", message, object, scheduled.since);
     if ctx.now < fires {
         out.again(fires);
     }
     out.push(signal);
+}
+
+/// The one cordoned node that the pod could go to.
+fn cordoned(ctx: &Ctx, pod: &Pod) -> Option<ObjectRef> {
+    let mut shut = ctx.world.nodes.values().filter(|n| n.unschedulable && selected(pod, &n.meta.labels));
+    let node = shut.next()?;
+    shut.next().is_none().then(|| ObjectRef::new(Kind::Node, "", node.meta.name.clone()))
 }
 
 /// What keeps the pod from every node there is, whatever the scheduler met first on each: a label no node carries, more

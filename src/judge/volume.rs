@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::judge::patterns;
-use crate::world::{ContainerState, ObjectRef, Phase, Pod, Time};
+use crate::world::{ContainerState, Kind, ObjectRef, Phase, Pod, Time};
 
 use super::diagnosis::{Ctx, Diagnosis, Out, same};
 use super::limits::seconds;
@@ -61,7 +61,8 @@ pub fn unschedulable(
     let mut signal = match CLAIM.captures(message) {
         Some(m) if &m[2] == "not found" => Diagnosis::new(claim::CLAIM_MISSING, root, since)
             .title(format!("claim {} does not exist", &m[1]))
-            .row(format!("claim {} missing", &m[1])),
+            .row(format!("claim {} missing", &m[1]))
+            .waits_for(Some(ObjectRef::new(Kind::PersistentVolumeClaim, pod.meta.namespace.clone(), &m[1]))),
         Some(m) => Diagnosis::new(claim::CLAIM_UNBOUND, root, since)
             .title(format!("claim {} {}", &m[1], if &m[2] == "bound to" { "lost its volume" } else { &m[2] }))
             .row(format!("claim {} lost", &m[1])),
@@ -131,6 +132,8 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) -> bool {
     let mut signal = Diagnosis::new(cause, ctx.root(object), since).fires_at(fires);
     if cause.starts_with("config.") {
         signal = signal.fold(format!("{cause} {} {title}", object.namespace));
+        signal =
+            signal.waits_for(create::missing(cause, object, patterns::mount(&event.reason, &event.note)));
     }
     out.push(signal.title(title).row(row).event(event));
     true

@@ -74,7 +74,21 @@ pub fn refusal_of(ctx: &Ctx, root: ObjectRef, since: Time, message: &str) -> Dia
     let (cause, title, row) = refused(message);
     let webhook = patterns::created(message).filter(|m| m.cause == extension::WEBHOOK_UNAVAILABLE);
     let config = webhook.and_then(|m| extension::configuration(ctx.world, &m.subject));
-    Diagnosis::new(cause, config.unwrap_or(root), since).title(title).row(row)
+    let refuser = refuser(&root, message);
+    Diagnosis::new(cause, config.unwrap_or(root), since).title(title).row(row).waits_for(refuser)
+}
+
+/// The object that refuses the pods: the quota, or the webhook by the name it gives itself.
+pub fn refuser(object: &ObjectRef, message: &str) -> Option<ObjectRef> {
+    let said = patterns::created(message)?;
+    match said.cause {
+        _ if said.subject.is_empty() => None,
+        QUOTA_EXCEEDED | QUOTA_MUST_SPECIFY => {
+            Some(ObjectRef::new(Kind::ResourceQuota, object.namespace.clone(), said.subject))
+        }
+        ADMISSION_DENIED => Some(ObjectRef::new(Kind::Other("Webhook".into()), "", said.subject)),
+        _ => None,
+    }
 }
 
 /// The part after `quota NAME: `.

@@ -311,7 +311,7 @@ fn a_scan_keeps_its_contract() {
         assert_eq!(keys(v), ["kind", "name", "namespace"]);
         assert!(khud::world::Kind::parse(v["kind"].as_str().unwrap()).is_some(), "{v}");
     };
-    assert_eq!(keys(&scan), ["at", "cluster", "coverage", "findings"]);
+    assert_eq!(keys(&scan), ["at", "cluster", "coverage", "findings", "incidents"]);
     time(&scan["at"]);
     assert!(scan["cluster"].is_string());
     for source in scan["coverage"].as_array().unwrap() {

@@ -13,6 +13,7 @@ mod support {
 mod cases;
 mod explained;
 mod findings;
+mod incidents;
 mod kubectl_columns;
 mod near_misses;
 mod one_judge;

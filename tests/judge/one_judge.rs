@@ -13,6 +13,8 @@ use khud::judge::Found;
 use khud::playbook::{Library, State, Walk, WalkOptions};
 use khud::world::ask::LogTail;
 use khud::world::{Delta, Kind, ObjectRef, Time, World};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 /// A cluster that was looked at once.
 struct Look {
@@ -61,7 +63,7 @@ impl Look {
 
     /// What `khud scan` lists, in its order.
     fn scan(&self) -> Vec<Arc<Finding>> {
-        Scan::new("test", self.now, &self.world, self.detector.findings()).findings
+        Scan::new("test", self.now, &self.world, &self.detector).findings
     }
 
     /// What `khud diagnose` walks.
@@ -164,6 +166,66 @@ fn every_broken_object_of_the_captures_gets_one_answer() {
     assert!(compared >= 23, "{compared}");
 }
 
+/// Lists arrive in any order, and logs answer early or late: the answer is the same.
+#[test]
+fn the_order_in_which_lists_and_logs_arrive_changes_nothing() {
+    let table = |look: &Look| {
+        let mut rows: Vec<String> =
+            look.scan().iter().map(|f| format!("{} {} {:?}", f.fix(), f.cause, f.container)).collect();
+        rows.sort();
+        rows
+    };
+    let bodies: Vec<(Kind, Vec<u8>)> = captures::LISTS
+        .iter()
+        .map(|(file, kind)| {
+            let list = captures::capture(&format!("list/{file}.json"));
+            (kind.clone(), serde_json::to_vec(&list["response"]["json"]).unwrap())
+        })
+        .collect();
+    let usual = table(&Look::of_lists(bodies.clone(), captures::now(), captures::log));
+    assert!(usual.len() >= 23, "{usual:#?}");
+    let mut runner = TestRunner::new_with_rng(
+        Config { cases: 24, failure_persistence: None, ..Config::default() },
+        TestRng::deterministic_rng(RngAlgorithm::ChaCha),
+    );
+    let order = Just(bodies).prop_shuffle();
+    runner
+        .run(&(order, any::<[bool; 16]>()), |(order, early)| {
+            let (mut world, mut detector) = (World::new(), Detector::new(DetectConfig::default()));
+            let mut held = Vec::new();
+            for (n, (kind, body)) in order.into_iter().enumerate() {
+                let page = Decoder::new(kind.clone()).page(&body).unwrap();
+                let mut changes = Vec::new();
+                world.apply(Delta::ListStart { kind: kind.clone(), namespace: "".into() }, &mut changes);
+                page.items.into_iter().for_each(|r| world.apply(Delta::Apply(r), &mut changes));
+                world.apply(Delta::ListEnd { kind, namespace: "".into() }, &mut changes);
+                detector.on_changes(&world, &changes, captures::now());
+                held.extend(detector.wanted_logs());
+                if early[n] {
+                    held = answer(&world, &mut detector, held);
+                }
+            }
+            while !held.is_empty() {
+                held = answer(&world, &mut detector, held);
+            }
+            let library = Arc::new(Library::embedded().unwrap());
+            let look = Look { world, detector, now: captures::now(), library };
+            prop_assert_eq!(&table(&look), &usual);
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// Answers these logs; what is wanted then.
+fn answer(world: &World, detector: &mut Detector, tails: Vec<LogTail>) -> Vec<LogTail> {
+    for tail in tails {
+        let log = captures::log(&tail);
+        let log = log.as_ref().map(String::as_str).map_err(String::as_str);
+        detector.on_log(world, &tail, log, captures::now());
+    }
+    detector.wanted_logs()
+}
+
 /// The kinds a scan watches, as the API serves them.
 const SERVED: &[(&str, Kind)] = &[
     ("/api/v1/nodes", Kind::Node),
@@ -205,6 +267,24 @@ fn every_scenario_gets_one_answer() {
         });
         if look.compare(name, &mut wrong) == 0 {
             silent.push(name);
+        }
+        let scan = Scan::new(name, look.now, &look.world, &look.detector);
+        if name == "gpu-vanished" {
+            // A driver rollout that takes the GPUs of 20 nodes is one incident, and the driver's DaemonSet its root.
+            let i = &scan.incidents[0];
+            let said = (i.root.to_string(), &*i.cause, i.radius.nodes, i.radius.gpus);
+            let driver = "daemonset gpu-operator/nvidia-driver-daemonset".to_owned();
+            assert_eq!(said, (driver, "gpu.vanished", 20, 160), "{:#?}", scan.incidents);
+            assert_eq!(i.findings.len(), scan.findings.len(), "one incident: {:#?}", scan.incidents);
+            assert_eq!(i.changed.iter().filter(|c| c.object == i.root).count(), 1, "{:#?}", i.changed);
+        }
+        if name == "namespace-bleed" {
+            // Replacements of evicted pods wait because of the pressure that evicted them.
+            let waits = |n: &usize| scan.findings[*n].cause.starts_with("schedule.");
+            let of_nodes = scan.incidents.iter().filter(|i| &*i.cause == "node.pressure-memory");
+            let explained = of_nodes.flat_map(|i| &i.findings).filter(|n| waits(n)).count();
+            let all = (0..scan.findings.len()).filter(waits).count();
+            assert!(all > 0 && explained == all, "{:#?}", scan.incidents);
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));

@@ -97,6 +97,16 @@ fn built_in_playbooks_have_no_faults() {
     }
 }
 
+/// A cause without a leaf would be a verdict without an explanation.
+#[test]
+fn every_cause_has_a_leaf_that_explains_it() {
+    let library = library();
+    let explained = |id: &str| library.books().any(|b| b.verdicts.values().any(|leaf| leaf.cause == id));
+    let holes: Vec<&str> =
+        khud::judge::rules().map(|r| r.id).filter(|id| !id.ends_with(".unknown") && !explained(id)).collect();
+    assert!(holes.is_empty(), "causes without a leaf in assets/playbooks: {holes:?}");
+}
+
 /// The expected causes follow from what `cluster-under-capture.yaml` breaks, and kubectl's own words for it.
 #[test]
 fn every_broken_pod_gets_its_cause() {

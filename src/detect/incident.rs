@@ -1,0 +1,440 @@
+//! Incidents: findings with one root cause, with the object behind them, how far it reaches and what changed before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use super::finding::{Finding, State, WhatChanged};
+use crate::judge::evidence::object_json;
+use crate::judge::{Key, Severity};
+use crate::world::scheduling::requests;
+use crate::world::{Kind, Node, ObjectRef, Pod, Status, Text, Time, Workload, World, condition};
+
+/// Changes named on an incident.
+const CHANGES: usize = 8;
+/// How long before an incident a rollout of a DaemonSet counts as what changed.
+const ROLLOUT: i64 = 7_200_000;
+
+/// A quota that is nearly used up explains nothing that it does not refuse.
+const QUOTA_NEAR: &str = "namespace.quota-near";
+
+/// How much an incident touches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Radius {
+    pub pods: usize,
+    pub workloads: usize,
+    pub nodes: usize,
+    pub gpus: u64,
+    pub namespaces: usize,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Incident {
+    /// 8 hex digits of cluster, root, cause and begin: the same incident has the same id in every run.
+    pub id: String,
+    /// The object to put right first.
+    pub root: ObjectRef,
+    pub cause: Text,
+    pub severity: Severity,
+    pub since: Time,
+    pub state: State,
+    /// One sentence: the root finding's.
+    pub title: String,
+    /// Indexes into the findings it was made from, the root's first.
+    pub findings: Vec<usize>,
+    pub radius: Radius,
+    /// Nearest before `since` first.
+    pub changed: Vec<WhatChanged>,
+}
+
+impl Serialize for Incident {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Out<'a> {
+            id: &'a str,
+            #[serde(serialize_with = "object_json")]
+            root: &'a ObjectRef,
+            cause: &'a str,
+            severity: Severity,
+            since: Time,
+            state: State,
+            title: &'a str,
+            findings: &'a [usize],
+            radius: Radius,
+            changed: &'a [WhatChanged],
+        }
+        Out {
+            id: &self.id,
+            root: &self.root,
+            cause: &self.cause,
+            severity: self.severity,
+            since: self.since,
+            state: self.state,
+            title: &self.title,
+            findings: &self.findings,
+            radius: self.radius,
+            changed: &self.changed,
+        }
+        .serialize(s)
+    }
+}
+
+/// Groups findings into incidents, worst first. `members` gives the objects that have a share in a finding.
+pub fn group(
+    world: &World,
+    findings: &[Arc<Finding>],
+    members: impl Fn(&Key) -> Vec<ObjectRef>,
+) -> Vec<Incident> {
+    let objects: Vec<BTreeSet<ObjectRef>> = findings
+        .iter()
+        .map(|f| {
+            let keys = std::iter::once(&f.key).chain(&f.with);
+            let all = keys.flat_map(|k| members(k).into_iter().chain([k.root.clone()]));
+            all.chain([f.object.clone()]).collect()
+        })
+        .collect();
+    let cx = Cx { world, findings, objects: &objects };
+    let mut links: Vec<Link> = (0..findings.len()).map(|i| cx.link(i)).collect();
+    cx.break_circles(&mut links);
+    let mut sets: BTreeMap<Root, Vec<usize>> = BTreeMap::new();
+    for i in 0..findings.len() {
+        sets.entry(cx.root_of(i, &links)).or_default().push(i);
+    }
+    let mut out: Vec<Incident> =
+        sets.into_iter().map(|(root, set)| cx.incident(&root, set, &links)).collect();
+    out.sort_by(|a, b| {
+        let rank = |i: &Incident| (std::cmp::Reverse(i.severity), i.since);
+        rank(a).cmp(&rank(b)).then_with(|| a.id.cmp(&b.id))
+    });
+    out
+}
+
+/// What stands behind a finding.
+#[derive(Clone, PartialEq, Debug)]
+enum Link {
+    /// Itself: its root object.
+    Own,
+    /// Another finding explains it.
+    Finding(usize),
+    /// An object that has no finding of its own.
+    Object(ObjectRef),
+}
+
+/// Where the links of a finding end. Findings that end at the same place are one incident.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Root {
+    Object(ObjectRef),
+    /// A trouble that findings share and that is no object: a registry, nodes that went together.
+    Trouble(Text),
+}
+
+struct Cx<'a> {
+    world: &'a World,
+    findings: &'a [Arc<Finding>],
+    objects: &'a [BTreeSet<ObjectRef>],
+}
+
+impl Cx<'_> {
+    fn link(&self, i: usize) -> Link {
+        let f = &self.findings[i];
+        if &*f.cause == QUOTA_NEAR && self.findings.iter().any(|g| g.waits_for.as_ref() == Some(f.fix())) {
+            // It refuses already: what it refuses is the trouble, the quota is its root.
+            return Link::Object(f.fix().clone());
+        }
+        if let Some(target) = &f.waits_for {
+            return self.provider(i, target).map_or_else(|| Link::Object(target.clone()), Link::Finding);
+        }
+        let by = self.by_dns(i).or_else(|| self.by_node(i)).or_else(|| self.by_gpu(i));
+        by.map_or(Link::Own, Link::Finding)
+    }
+
+    /// The finding about the object that another one waits for: of the Service, or of what runs behind it.
+    fn provider(&self, i: usize, target: &ObjectRef) -> Option<usize> {
+        let direct = |j: usize| self.findings[j].fix() == target || self.findings[j].object == *target;
+        let has = |j: usize| self.objects[j].contains(target);
+        let others =
+            || (0..self.findings.len()).filter(|j| *j != i && &*self.findings[*j].cause != QUOTA_NEAR);
+        if let Some(j) = others().find(|j| direct(*j)).or_else(|| others().find(|j| has(*j))) {
+            return Some(j);
+        }
+        let backing = self.behind(target);
+        others()
+            .find(|j| backing.iter().any(|w| self.findings[*j].fix() == w || self.objects[*j].contains(w)))
+    }
+
+    /// The pods behind a Service and the workloads that own them.
+    fn behind(&self, service: &ObjectRef) -> BTreeSet<ObjectRef> {
+        let found = self.world.services.find(&service.namespace, &service.name);
+        let Some(selector) = found.and_then(|s| s.selector.as_ref()).filter(|s| !s.is_empty()) else {
+            return BTreeSet::new();
+        };
+        let pods = self.world.pods.values().filter(|p| p.meta.namespace == service.namespace);
+        let pods = pods.filter(|p| selector.matches(&p.meta.labels)).map(crate::judge::pod::reference);
+        pods.flat_map(|p| [self.world.root(&p), p]).collect()
+    }
+
+    /// A name that does not resolve while no CoreDNS pod is ready.
+    fn by_dns(&self, i: usize) -> Option<usize> {
+        let f = &self.findings[i];
+        let names = &*f.cause == "log.dns" || &*f.cause == "crash.unreachable" && f.title.contains("resolve");
+        let dns = || self.findings.iter().position(|g| &*g.cause == "dns.coredns");
+        dns().filter(|j| names && *j != i)
+    }
+
+    /// Trouble that all its pods have because of their node.
+    fn by_node(&self, i: usize) -> Option<usize> {
+        let f = &self.findings[i];
+        let follows = f.cause.starts_with("sandbox.")
+            || f.cause.starts_with("evicted.")
+            || matches!(
+                &*f.cause,
+                "ready.unknown"
+                    | "ready.probe"
+                    | "delete.stuck"
+                    | "container.create"
+                    | "crash.oom-node"
+                    | "unknown"
+            );
+        let waits = matches!(&*f.cause, "schedule.taint" | "schedule.insufficient" | "schedule.cordoned");
+        if f.fix().kind == Kind::Node || !(follows || waits) {
+            return None;
+        }
+        let nodes: BTreeSet<Text> = if follows {
+            let on = self.pods(i).map(|p| p.node.clone()).collect::<BTreeSet<_>>();
+            if on.iter().any(|n| n.is_empty()) { BTreeSet::new() } else { on }
+        } else {
+            self.nodes_shut_for(i)
+        };
+        if nodes.is_empty() {
+            return None;
+        }
+        // A node's own state explains its pods; what pods did to the node is the node's finding already.
+        let of_node = |j: &usize| {
+            let g = &self.findings[*j];
+            g.cause.starts_with("node.")
+                && g.cause != "node.version-skew".into()
+                && g.fix().kind == Kind::Node
+        };
+        let covers = |j: &usize| nodes.iter().any(|n| self.objects[*j].contains(&Self::node(n)));
+        let found = (0..self.findings.len()).filter(|j| *j != i && of_node(j)).find(covers);
+        found.filter(|j| waits || nodes.iter().all(|n| self.objects[*j].contains(&Self::node(n))))
+    }
+
+    /// Nodes that would take the pods of a finding and are shut by their own trouble, or from which the pods that these
+    /// replace were evicted.
+    fn nodes_shut_for(&self, i: usize) -> BTreeSet<Text> {
+        let troubled = |n: &Node| {
+            let trouble =
+                |t: &str| t.strip_prefix("node.kubernetes.io/").is_some_and(|k| k != "unschedulable");
+            n.taints.iter().any(|t| trouble(&t.key))
+        };
+        let mut out = BTreeSet::new();
+        for pod in self.pods(i) {
+            let fits =
+                |n: &&Node| pod.spec.node_selector.iter().all(|(k, v)| n.meta.labels.get(k) == Some(&**v));
+            let shut = self.world.nodes.values().filter(fits).filter(|n| troubled(n));
+            out.extend(shut.map(|n| n.meta.name.clone()));
+            let root = self.world.root(&crate::judge::pod::reference(pod));
+            let evicted = self.world.pods.values().filter(|p| &*p.reason == "Evicted" && !p.node.is_empty());
+            let same = evicted.filter(|p| self.world.root(&crate::judge::pod::reference(p)) == root);
+            out.extend(same.map(|p| p.node.clone()));
+        }
+        out
+    }
+
+    /// GPUs that went: what runs the driver on these nodes explains the nodes, and the nodes explain who waits for GPUs.
+    fn by_gpu(&self, i: usize) -> Option<usize> {
+        let f = &self.findings[i];
+        let vanished = self.findings.iter().position(|g| &*g.cause == "gpu.vanished")?;
+        let starts_with_gpu = matches!(&*f.cause, "gpu.plugin" | "gpu.exporter-down" | "gpu.driver-mismatch");
+        let short = &*f.cause == "schedule.insufficient" && f.title.contains("gpu")
+            || &*f.cause == "pod.rejected" && f.evidence.iter().any(|e| e.quote.contains("gpu"));
+        let drift = &*f.cause == "gpu.driver-drift" || &*f.cause == "gpu.vanished";
+        (vanished != i && (starts_with_gpu || short || drift)).then_some(vanished)
+    }
+
+    fn pods(&self, i: usize) -> impl Iterator<Item = &Pod> {
+        let pods = self.objects[i].iter().filter(|o| o.kind == Kind::Pod);
+        pods.filter_map(|o| self.world.pods.find(&o.namespace, &o.name))
+    }
+
+    fn node(name: &Text) -> ObjectRef {
+        ObjectRef::new(Kind::Node, "", name.clone())
+    }
+
+    /// Findings that explain each other in a circle: the oldest of them stands for itself.
+    fn break_circles(&self, links: &mut [Link]) {
+        for i in 0..links.len() {
+            let (mut at, mut path) = (i, vec![i]);
+            while let Link::Finding(next) = links[at] {
+                if let Some(start) = path.iter().position(|p| *p == next) {
+                    let oldest = path[start..].iter().min_by_key(|p| (self.findings[**p].since, **p));
+                    if let Some(oldest) = oldest {
+                        links[*oldest] = Link::Own;
+                    }
+                    break;
+                }
+                path.push(next);
+                at = next;
+            }
+        }
+    }
+
+    /// The finding that explains this one in the end.
+    fn end(&self, i: usize, links: &[Link]) -> usize {
+        let mut at = i;
+        while let Link::Finding(next) = links[at] {
+            at = next;
+        }
+        at
+    }
+
+    fn root_of(&self, i: usize, links: &[Link]) -> Root {
+        let end = self.end(i, links);
+        match (&links[end], &self.findings[end].fold) {
+            (Link::Object(o), _) => Root::Object(o.clone()),
+            (_, Some(trouble)) => Root::Trouble(trouble.clone()),
+            _ => Root::Object(self.findings[end].fix().clone()),
+        }
+    }
+
+    fn incident(&self, root: &Root, mut set: Vec<usize>, links: &[Link]) -> Incident {
+        let ends: BTreeSet<usize> = set.iter().map(|i| self.end(*i, links)).collect();
+        let oldest = |i: &usize| {
+            let f = &self.findings[*i];
+            (std::cmp::Reverse(f.severity), f.since, f.key.clone())
+        };
+        let first = ends.iter().copied().min_by_key(oldest).unwrap_or(set[0]);
+        set.sort_by_key(|i| (*i != first, !ends.contains(i), oldest(i)));
+        let lead = &self.findings[first];
+        let radius = self.radius(&set);
+        let driver = self.driver_rollout(lead, &set);
+        let object = match (root, &driver) {
+            (_, Some((driver, _))) => driver.clone(),
+            // One finding alone is about its own root: what it waits for may be a typing error of its own.
+            (Root::Object(_), _)
+                if ends.len() == 1 && lead.with.is_empty() && matches!(links[first], Link::Object(_)) =>
+            {
+                lead.fix().clone()
+            }
+            (Root::Object(o), _) => o.clone(),
+            (Root::Trouble(_), _) => lead.fix().clone(),
+        };
+        let since = set.iter().map(|i| self.findings[*i].since).min().unwrap_or(lead.since);
+        let mut changed: Vec<WhatChanged> = driver.into_iter().map(|(_, change)| change).collect();
+        changed.extend(set.iter().flat_map(|i| self.findings[*i].changed.iter().cloned()));
+        changed.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.object.cmp(&b.object)));
+        changed.dedup();
+        changed.truncate(CHANGES);
+        let more = set.len() - 1;
+        let title = match more {
+            0 => lead.title.clone(),
+            1 => format!("{}; 1 finding follows from it", lead.title),
+            n => format!("{}; {n} findings follow from it", lead.title),
+        };
+        Incident {
+            id: self.id(&object, &lead.cause, since),
+            root: object,
+            cause: lead.cause.clone(),
+            severity: set.iter().map(|i| self.findings[*i].severity).max().unwrap_or(lead.severity),
+            since,
+            state: if set.iter().any(|i| self.findings[*i].state == State::Firing) {
+                State::Firing
+            } else {
+                lead.state
+            },
+            title,
+            findings: set,
+            radius,
+            changed,
+        }
+    }
+
+    /// The DaemonSet that runs the GPU driver, where its pods on the nodes that lost GPUs were made anew shortly before.
+    fn driver_rollout(&self, lead: &Finding, set: &[usize]) -> Option<(ObjectRef, WhatChanged)> {
+        if &*lead.cause != "gpu.vanished" {
+            return None;
+        }
+        let nodes: BTreeSet<&Text> = set
+            .iter()
+            .flat_map(|i| &self.objects[*i])
+            .filter(|o| o.kind == Kind::Node)
+            .map(|o| &o.name)
+            .collect();
+        let is_driver = |w: &&Workload| {
+            let l = &w.meta.labels;
+            let named = ["app", "app.kubernetes.io/component", "app.kubernetes.io/name"];
+            let says = named.iter().any(|k| l.get(k).is_some_and(|v| v.contains("driver")));
+            (says || w.meta.name.contains("driver")) && !w.meta.name.contains("plugin")
+        };
+        self.world.daemon_sets.values().filter(is_driver).find_map(|w| {
+            let made = self.world.pods_of(&w.meta.uid).filter(|(_, p)| nodes.contains(&p.node));
+            let made: Vec<Time> = made.filter_map(|(_, p)| p.meta.created).collect();
+            let at = made.iter().copied().min()?;
+            let recent = at.0 >= lead.since.0 - ROLLOUT && w.meta.created.is_none_or(|c| c < at);
+            let object = ObjectRef::new(Kind::DaemonSet, w.meta.namespace.clone(), w.meta.name.clone());
+            let images: Vec<&str> = w.template.containers.iter().map(|c| &*c.image).collect();
+            let what = format!("rollout on {} nodes, now {}", made.len(), images.join(", "));
+            let by = w.meta.writer.as_ref().map_or_else(|| "".into(), |w| w.manager.clone());
+            recent.then(|| (object.clone(), WhatChanged { what, object, at, by }))
+        })
+    }
+
+    fn radius(&self, set: &[usize]) -> Radius {
+        let objects: BTreeSet<&ObjectRef> = set.iter().flat_map(|i| &self.objects[*i]).collect();
+        let (mut pods, mut nodes) = (BTreeSet::new(), BTreeSet::new());
+        let mut lost = 0;
+        for o in &objects {
+            match o.kind {
+                Kind::Pod => drop(pods.insert((*o).clone())),
+                Kind::Node => {
+                    nodes.insert(o.name.clone());
+                    if let Some(n) = self.world.nodes.find("", &o.name) {
+                        let has = n.labelled_gpus().max(n.capacity.gpu.unwrap_or(0));
+                        lost += has.saturating_sub(n.allocatable.gpu.unwrap_or(0));
+                        let down =
+                            condition(&n.conditions, "Ready").is_some_and(|c| c.status != Status::True);
+                        if down {
+                            pods.extend(
+                                self.world.pods_on(&o.name).map(|(_, p)| crate::judge::pod::reference(p)),
+                            );
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        let mut workloads: BTreeSet<ObjectRef> = pods.iter().map(|p| self.world.root(p)).collect();
+        workloads.retain(|w| w.kind != Kind::Pod);
+        let owners =
+            objects.iter().filter(|o| o.kind.workload() || matches!(o.kind, Kind::Job | Kind::CronJob));
+        workloads.extend(owners.map(|o| self.world.root(o)));
+        let found = pods.iter().filter_map(|o| self.world.pods.find(&o.namespace, &o.name));
+        let mut held = 0;
+        for p in found {
+            held += requests(p, "nvidia.com/gpu");
+            if !p.node.is_empty() {
+                nodes.insert(p.node.clone());
+            }
+        }
+        let spaces = pods.iter().chain(&workloads).chain(objects.iter().copied());
+        let namespaces: BTreeSet<&Text> = spaces.map(|o| &o.namespace).filter(|n| !n.is_empty()).collect();
+        Radius {
+            pods: pods.len(),
+            workloads: workloads.len(),
+            nodes: nodes.len(),
+            gpus: held.max(lost),
+            namespaces: namespaces.len(),
+        }
+    }
+
+    fn id(&self, root: &ObjectRef, cause: &str, since: Time) -> String {
+        let uid = |o: &ObjectRef| self.world.meta(o).map_or_else(|| o.to_string(), |m| m.uid.to_string());
+        let cluster = uid(&ObjectRef::new(Kind::Namespace, "", "kube-system"));
+        let text = format!("{cluster}|{}|{cause}|{since}", uid(root));
+        let digest = Sha256::digest(text.as_bytes());
+        digest.iter().take(4).map(|b| format!("{b:02x}")).collect()
+    }
+}
