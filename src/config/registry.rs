@@ -181,12 +181,20 @@ macro_rules! commands {
 
             PromptAccept    "prompt.accept"     "take it"                                   [Prompt] ["enter"] [] => accept;
             PromptCancel    "prompt.cancel"     "leave it"                                  [Prompt] ["esc"] [] => prompt::cancel;
-            PromptComplete  "prompt.complete"   "complete the word"                         [Prompt] ["tab" "right" "ctrl-f"] [] => prompt::complete;
+            PromptComplete  "prompt.complete"   "complete the word"                         [Prompt] ["tab"] [] => prompt::complete;
+            PromptRight     "prompt.right"      "right; at the end, complete the word"      [Prompt] ["right" "ctrl-f"] [] => prompt::right;
+            PromptLeft      "prompt.left"       "left"                                      [Prompt] ["left" "ctrl-b"] [] => prompt::go(InputRequest::GoToPrevChar);
+            PromptWordRight "prompt.word-right" "a word to the right"                       [Prompt] ["ctrl-right" "alt-f"] [] => prompt::go(InputRequest::GoToNextWord);
+            PromptWordLeft  "prompt.word-left"  "a word to the left"                        [Prompt] ["ctrl-left" "alt-b"] [] => prompt::go(InputRequest::GoToPrevWord);
+            PromptStart     "prompt.start"      "to the start of the line"                  [Prompt] ["home" "ctrl-a"] [] => prompt::go(InputRequest::GoToStart);
+            PromptEnd       "prompt.end"        "to the end of the line"                    [Prompt] ["end" "ctrl-e"] [] => prompt::go(InputRequest::GoToEnd);
             PromptNext      "prompt.next"       "next suggestion"                           [Prompt] ["down" "ctrl-n"] [] => prompt::choose(1);
             PromptPrevious  "prompt.previous"   "suggestion before"                         [Prompt] ["up" "ctrl-p"] [] => prompt::choose(-1);
-            PromptErase     "prompt.erase"      "erase a character"                         [Prompt] ["backspace" "ctrl-h"] [] => prompt::erase;
-            PromptEraseWord "prompt.erase-word" "erase a word"                              [Prompt] ["ctrl-w"] [] => prompt::erase_word;
-            PromptEraseAll  "prompt.erase-all"  "erase all"                                 [Prompt] ["ctrl-u"] [] => prompt::erase_all;
+            PromptErase     "prompt.erase"      "erase the character before the cursor"     [Prompt] ["backspace" "ctrl-h"] [] => prompt::delete(InputRequest::DeletePrevChar);
+            PromptEraseNext "prompt.erase-next" "erase the character at the cursor"         [Prompt] ["delete" "ctrl-d"] [] => prompt::delete(InputRequest::DeleteNextChar);
+            PromptEraseWord "prompt.erase-word" "erase the word before the cursor"          [Prompt] ["ctrl-w"] [] => prompt::delete(InputRequest::DeletePrevWord);
+            PromptEraseEnd  "prompt.erase-end"  "erase from the cursor on"                  [Prompt] ["ctrl-k"] [] => prompt::delete(InputRequest::DeleteTillEnd);
+            PromptEraseAll  "prompt.erase-all"  "erase all"                                 [Prompt] ["ctrl-u"] [] => prompt::delete(InputRequest::DeleteLine);
         }
     };
 }

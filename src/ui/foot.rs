@@ -205,8 +205,13 @@ fn typed(p: &mut Painter<'_>, model: &Model, prompt: &Prompt, area: Rect) -> Pos
     ) {
         x += p.put(x, area.y, 2, ": ", "prompt");
     }
-    x += p.put_end(x, area.y, area.width.saturating_sub(2), &prompt.text, "prompt");
+    // While strangers look on the line is masked as a whole: a half of a secret is not known as one.
+    let cursor = if p.presenting { usize::MAX } else { prompt.input.cursor() };
+    let before: String = prompt.text().chars().take(cursor).collect();
+    let after = &prompt.text()[before.len()..];
+    x += p.put_end(x, area.y, area.right().saturating_sub(x + 2), &before, "prompt");
     let at = Position::new(x.min(area.right() - 1), area.y);
+    x += p.put(x, area.y, area.right().saturating_sub(x), after, "prompt");
     if prompt.kind == PromptKind::Filter {
         let of_list = || model.list().filter(|l| l.what != What::Timeline);
         let note = match model.table() {

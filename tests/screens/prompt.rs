@@ -33,7 +33,7 @@ fn offered(s: &Stage) -> Vec<&str> {
 }
 
 fn typed(s: &Stage) -> &str {
-    &s.model.prompt.as_ref().unwrap().text
+    s.model.prompt.as_ref().unwrap().text()
 }
 
 fn shown(s: &Stage) -> Vec<&str> {
@@ -342,4 +342,44 @@ fn a_filter_by_a_field_that_is_not_there_or_has_no_data_says_so() {
     let shown = s.model.list().map(|l| s.model.rows(&l.what, &l.filter)).unwrap();
     assert!(!shown.is_empty());
     assert!(shown.iter().all(|r| r.cells[0].value.show(s.model.data.now) == "critical"));
+}
+
+#[test]
+fn a_line_is_mended_where_the_cursor_stands() {
+    let mut s = cluster();
+    s.press(":pods prodution");
+    for _ in "tion".chars() {
+        s.left();
+    }
+    s.press("c");
+    assert_eq!(typed(&s), "pods production", "typed where the cursor stands");
+    s.left();
+    s.ctrl('d');
+    assert_eq!(typed(&s), "pods prodution", "deleted there");
+    s.right();
+    s.press("y");
+    assert_eq!(typed(&s), "pods produtyion", "one to the right");
+    // Words and both ends, as in a shell.
+    s.ctrl('a');
+    s.press("e");
+    s.ctrl('k');
+    assert_eq!(typed(&s), "e");
+    s.ctrl('u');
+    // Characters of two columns are one step each.
+    s.press("名前空間");
+    s.left();
+    s.left();
+    s.ctrl('h');
+    assert_eq!(typed(&s), "名空間");
+    s.ctrl('e');
+    s.ctrl('w');
+    s.ctrl('u');
+    // At the end, right takes the suggestion.
+    s.press("po");
+    s.right();
+    assert_eq!(typed(&s), "pods ");
+    // A paste goes in where the cursor stands, too.
+    s.ctrl('a');
+    update(&mut s.model, Msg::Paste("x\ny".into()));
+    assert_eq!(typed(&s), "xpods ");
 }

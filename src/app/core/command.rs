@@ -1,5 +1,7 @@
 //! What each command runs and when it can, expanded from the rows of the registry.
 
+use tui_input::InputRequest;
+
 use crate::app::core::available::Here;
 use crate::app::core::line::accept;
 use crate::app::core::model::{Dialog, Dirty, Model, Pane, PromptKind, Tone, View};

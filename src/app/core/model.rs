@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tui_input::Input;
 
 use crate::app::core::preferences::Preferences;
 use crate::app::core::served::Catalogue;
@@ -185,8 +186,9 @@ pub enum View {
 #[derive(Clone, Debug, Default)]
 pub struct Prompt {
     pub kind: PromptKind,
-    pub text: String,
-    /// Where in the text a suggestion goes.
+    /// What is typed, and where the cursor stands in it.
+    pub input: Input,
+    /// Where in the text, in bytes, a suggestion goes.
     pub from: usize,
     /// What could be meant, best first.
     pub suggestions: Vec<Suggestion>,
@@ -208,9 +210,13 @@ pub struct Prompt {
 }
 
 impl Prompt {
+    pub fn text(&self) -> &str {
+        self.input.value()
+    }
+
     /// The line with that suggestion in it.
     pub fn with(&self, suggestion: usize) -> Option<String> {
-        Some(format!("{}{}", self.text.get(..self.from)?, self.suggestions.get(suggestion)?.word))
+        Some(format!("{}{}", self.text().get(..self.from)?, self.suggestions.get(suggestion)?.word))
     }
 }
 

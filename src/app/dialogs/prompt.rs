@@ -12,6 +12,7 @@ use crate::app::views::document;
 use crate::app::views::timeline;
 use crate::detect::How;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tui_input::{Input, InputRequest};
 
 /// Themes shown in their picker.
 const THEMES: usize = 16;
@@ -20,7 +21,7 @@ const LONGEST: usize = 400;
 
 pub fn open(model: &mut Model, kind: PromptKind) {
     let before = if kind == PromptKind::Filter { filter_text(model) } else { String::new() };
-    model.prompt = Some(Prompt { kind, text: before.clone(), before, ..Prompt::default() });
+    model.prompt = Some(Prompt { kind, input: before.clone().into(), before, ..Prompt::default() });
     suggest(model);
 }
 
@@ -31,12 +32,8 @@ pub fn propose(model: &mut Model, line: &str, why: String) -> Vec<Effect> {
         model.say(Tone::Bad, why);
         return Vec::new();
     }
-    model.prompt = Some(Prompt {
-        kind: PromptKind::Command,
-        text: line.to_owned(),
-        note: Some(why),
-        ..Prompt::default()
-    });
+    model.prompt =
+        Some(Prompt { kind: PromptKind::Command, input: line.into(), note: Some(why), ..Prompt::default() });
     suggest(model);
     Vec::new()
 }
@@ -58,27 +55,34 @@ pub fn typed(model: &mut Model, key: KeyEvent) {
     if let KeyCode::Char(c) = key.code
         && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
     {
-        edit(model, |text| text.push(c));
+        edit(model, |input| {
+            input.handle(InputRequest::InsertChar(c));
+        });
     }
 }
 
 pub fn paste(model: &mut Model, pasted: &str) {
     if model.prompt.is_some() {
         let line: String = pasted.lines().next().unwrap_or("").chars().filter(|c| !c.is_control()).collect();
-        edit(model, |text| text.push_str(&line));
+        edit(model, |input| {
+            for c in line.chars() {
+                input.handle(InputRequest::InsertChar(c));
+            }
+        });
     }
 }
 
 /// Changes the line, and what follows from it at once.
-pub fn edit(model: &mut Model, f: impl FnOnce(&mut String)) {
+pub fn edit(model: &mut Model, f: impl FnOnce(&mut Input)) {
     let Some(prompt) = &mut model.prompt else { return };
-    f(&mut prompt.text);
-    if let Some((cut, _)) = prompt.text.char_indices().nth(LONGEST) {
-        prompt.text.truncate(cut);
+    f(&mut prompt.input);
+    if prompt.text().chars().nth(LONGEST).is_some() {
+        let cursor = prompt.input.cursor().min(LONGEST);
+        prompt.input = Input::new(prompt.text().chars().take(LONGEST).collect()).with_cursor(cursor);
     }
     prompt.chosen = None;
     prompt.note = None;
-    let (kind, text) = (prompt.kind, prompt.text.clone());
+    let (kind, text) = (prompt.kind, prompt.text().to_owned());
     match kind {
         PromptKind::Filter => navigate::filter(model, &text),
         PromptKind::Command | PromptKind::Jump => suggest(model),
@@ -102,21 +106,28 @@ pub enum Accepted {
     Done(Vec<Effect>),
 }
 
-pub fn erase(model: &mut Model) {
-    edit(model, |t| {
-        t.pop();
+/// Deletes a part of the line.
+pub fn delete(model: &mut Model, what: InputRequest) {
+    edit(model, |input| {
+        input.handle(what);
     });
 }
 
-pub fn erase_word(model: &mut Model) {
-    edit(model, |t| {
-        let cut = t.trim_end().rfind(' ').map_or(0, |i| i + 1);
-        t.truncate(cut);
-    });
+/// Moves the cursor in the line.
+pub fn go(model: &mut Model, to: InputRequest) {
+    if let Some(prompt) = &mut model.prompt {
+        prompt.input.handle(to);
+    }
 }
 
-pub fn erase_all(model: &mut Model) {
-    edit(model, String::clear);
+/// A character to the right; at the end of the line, what completes it.
+pub fn right(model: &mut Model) {
+    let Some(prompt) = &model.prompt else { return };
+    if prompt.input.cursor() == prompt.text().chars().count() {
+        complete(model);
+    } else {
+        go(model, InputRequest::GoToNextChar);
+    }
 }
 
 /// Takes the chosen suggestion into the line, else the best.
@@ -138,28 +149,31 @@ pub fn cancel(model: &mut Model) {
 /// Closes the prompt and does what its line says.
 pub fn accept(model: &mut Model) -> Accepted {
     let Some(p) = model.prompt.take() else { return Accepted::Done(Vec::new()) };
+    let text = p.text().to_owned();
     if let Some(mut asks) = p.asks {
-        asks.params.insert(asks.option.to_owned(), p.text.trim().to_owned());
+        asks.params.insert(asks.option.to_owned(), text.trim().to_owned());
         return Accepted::Done(runs::begin(model, asks.action, asks.targets, asks.params));
     }
     let chosen = p.chosen.and_then(|i| p.suggestions.get(i));
     match p.kind {
-        PromptKind::Command => return Accepted::Line(p.chosen.and_then(|i| p.with(i)).unwrap_or(p.text)),
-        PromptKind::Note => timeline::noted(model, p.object, &p.text),
-        PromptKind::Acknowledge => {
-            return Accepted::Done(silence::said(model, How::Acknowledged, &p.findings, &p.text));
+        PromptKind::Command => {
+            return Accepted::Line(p.chosen.and_then(|i| p.with(i)).unwrap_or(text));
         }
-        PromptKind::Mute => return Accepted::Done(silence::said(model, How::Muted, &p.findings, &p.text)),
+        PromptKind::Note => timeline::noted(model, p.object, &text),
+        PromptKind::Acknowledge => {
+            return Accepted::Done(silence::said(model, How::Acknowledged, &p.findings, &text));
+        }
+        PromptKind::Mute => return Accepted::Done(silence::said(model, How::Muted, &p.findings, &text)),
         PromptKind::Theme => match p.suggestions.get(p.chosen.unwrap_or(0)) {
             Some(s) => preferences::choose_theme(model, &s.word),
-            None => preferences::choose_theme(model, p.text.trim()),
+            None => preferences::choose_theme(model, text.trim()),
         },
         PromptKind::Jump => match p.objects.get(p.chosen.unwrap_or(0)) {
             Some(o) => navigate::open_object(model, &o.kind, &o.namespace, &o.name),
             None => model.say(Tone::Info, "No object of that name is watched here."),
         },
         PromptKind::Reveal => {
-            let key = chosen.map_or(p.text.clone(), |s| s.word.clone());
+            let key = chosen.map_or(text, |s| s.word.clone());
             document::revealed(model, key);
         }
         // The filter holds already; an option has been taken above.
@@ -174,7 +188,7 @@ fn take(model: &mut Model, mut text: String) {
     if p.kind == PromptKind::Command && p.from == 0 && complete::takes_more(model, &text) {
         text.push(' ');
     }
-    edit(model, |line| *line = text);
+    edit(model, |input| *input = text.into());
 }
 
 /// Moves among the suggestions.
@@ -201,7 +215,7 @@ fn show_theme(model: &mut Model) {
 }
 
 fn suggest(model: &mut Model) {
-    let Some((kind, text)) = model.prompt.as_ref().map(|p| (p.kind, p.text.clone())) else { return };
+    let Some((kind, text)) = model.prompt.as_ref().map(|p| (p.kind, p.text().to_owned())) else { return };
     let (from, suggestions, objects) = match kind {
         PromptKind::Command => {
             let (from, suggestions) = complete::line(model, &text);
