@@ -219,6 +219,100 @@ fn without_a_journal_nothing_is_done() {
     assert_eq!(node(), before);
 }
 
+/// Restart, pause, resume, set-image and evict, each until the watch shows what was asked for.
+#[test]
+fn a_workload_is_restarted_paused_resumed_and_given_another_image() {
+    let lab = Lab::start("healthy", 4.0);
+    let workload = || lab.sim.store().get("deployments.apps", "production", "cart").unwrap();
+    let act = |args: &[&str]| {
+        let (code, report) =
+            lab.json(&[&["do"], args, &["-n", "production", "--yes", "-o", "json"]].concat());
+        assert_eq!((code, &report["outcome"]), (0, &json!("verified")), "{args:?}: {}", report["reason"]);
+        report
+    };
+    act(&["restart", "deploy/cart"]);
+    let template = workload()["spec"]["template"].clone();
+    let at = &template["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"];
+    assert!(khud::world::Time::parse(at.as_str().unwrap()).is_some(), "{at}");
+
+    act(&["pause", "deploy/cart"]);
+    assert_eq!(workload()["spec"]["paused"], true);
+    let again = act(&["pause", "deploy/cart"]);
+    assert!(again["reason"].as_str().unwrap().contains("already paused; nothing was sent"));
+    act(&["resume", "deploy/cart"]);
+    assert_ne!(workload()["spec"]["paused"], true);
+
+    let container = &template["spec"]["containers"][0];
+    let (name, image) = (container["name"].as_str().unwrap(), container["image"].as_str().unwrap());
+    // Of the same application, so that the embedded registry has it; the digest makes it another reference.
+    let tag = image.rsplit_once(':').map_or(image, |(repository, _)| repository);
+    let wanted = format!("{name}={tag}:v9");
+    let report = lab
+        .json(&["do", "set-image", "deploy/cart", &wanted, "-n", "production", "--dry-run", "-o", "json"])
+        .1;
+    assert!(report["plan"]["changes"][0]["diff"].as_str().unwrap().contains("\n+  "), "{report}");
+    let same = format!("{name}={image}");
+    let report = act(&["set-image", "deploy/cart", &same]);
+    assert!(report["reason"].as_str().unwrap().contains("already runs"), "{}", report["reason"]);
+
+    let ready = |p: &Value| p["metadata"]["name"].as_str().unwrap_or("").starts_with("cart-");
+    let pod = lab.pods("production", ready).first().expect("a pod of cart").clone();
+    act(&["evict", &format!("pod/{pod}")]);
+    assert!(!lab.pods("production", ready).contains(&pod), "{pod} is gone, another has taken its place");
+}
+
+/// The captures that are text: one file each, complete, readable by their owner alone.
+#[test]
+fn threads_and_classes_of_a_jvm_are_brought_home() {
+    let lab = Lab::start("tour", 1.0);
+    let ready = |p: &Value| {
+        let name = p["metadata"]["name"].as_str().unwrap_or_default();
+        name.starts_with("payment-service-") && p["status"]["containerStatuses"][0]["ready"] == true
+    };
+    let pod = format!("pod/{}", lab.pods("production", ready).first().expect("a replica that lives"));
+    let out = lab.dir.path().join("captures");
+    for (action, words) in [("thread-dump", "Full thread dump"), ("class-histogram", "#instances")] {
+        let dir = out.to_str().unwrap();
+        let args = ["do", action, &pod, "-n", "production", "--yes", "-o", "json", "--out", dir];
+        let (code, report) = lab.json(&args);
+        assert_eq!((code, &report["outcome"]), (0, &json!("verified")), "{}", report["reason"]);
+        let text = std::fs::read_to_string(report["files"][0]["path"].as_str().unwrap()).unwrap();
+        assert!(text.contains(words), "{action}: {}", &text[..text.len().min(300)]);
+    }
+}
+
+/// Two bad rollouts in a row: the newest revision that runs is proposed, not the one before, and it says so.
+#[test]
+fn a_rollback_goes_to_the_newest_revision_that_runs() {
+    let lab = Lab::start("tour", 4.0);
+    lab.finding("image.not-found");
+    let act = |args: &[&str]| lab.json(&[&["do"], args, &["-n", "production", "-o", "json"]].concat());
+    // Revision 3 has another tag that does not exist; 2 never ran; the pods of 1 still serve.
+    let image = "api-server=registry.acme.io/shop/api-server:v9.9.9";
+    let set = act(&["set-image", "deploy/api-server", image, "--yes", "--timeout", "1s"]);
+    assert_eq!(set.0, 3, "{}", set.1["reason"]);
+    let (_, plan) = act(&["rollback", "deploy/api-server", "--dry-run"]);
+    let impacts: Vec<&str> =
+        plan["plan"]["impact"].as_array().unwrap().iter().map(|i| i["what"].as_str().unwrap()).collect();
+    assert!(impacts.contains(&"revision 2 is passed over"), "{impacts:?}");
+    assert!(
+        plan["plan"]["kubectl"].as_str().unwrap().ends_with("--to-revision=1"),
+        "{}",
+        plan["plan"]["kubectl"]
+    );
+    let choices = plan["plan"]["choices"].as_array().unwrap();
+    let chosen: Vec<&Value> = choices.iter().filter(|c| c["chosen"] == true).collect();
+    assert_eq!((choices.len(), &chosen[0]["value"]), (2, &json!("1")));
+    let (code, done) = act(&["rollback", "deploy/api-server", "--yes"]);
+    assert_eq!((code, &done["outcome"]), (0, &json!("verified")), "{}", done["reason"]);
+
+    // Once more: there is only what was left before, and the plan says where that leads.
+    let (_, again) = act(&["rollback", "deploy/api-server", "--dry-run"]);
+    let impacts = again["plan"]["impact"].to_string();
+    assert!(impacts.contains("was left again for revision"), "{impacts}");
+    assert!(impacts.contains("this leads back to what was rolled back from"), "{impacts}");
+}
+
 #[test]
 fn a_node_is_cordoned_and_uncordoned() {
     let lab = Lab::start("healthy", 1.0);
