@@ -162,7 +162,7 @@ mod tests {
             Entry::begun(&report("n1"), &p, &run("1"), Time(0)),
             // Another run of the same on the same does not end the first.
             Entry::begun(&report("n2"), &p, &run("2"), Time(2000)),
-            Entry::step(&report("n2"), &p, &run("2"), Time(2500), "3 of 10 pods gone".to_owned()),
+            Entry::step(&report("n2"), &p, &run("2"), Time(2000), "3 of 10 pods gone".to_owned()),
             Entry::ended(&report("n1"), &p, &run("1"), Time(1000)),
             Entry::ended(&report("n2"), &p, &run("3"), Time(3000)),
         ]
