@@ -40,7 +40,7 @@ fn found(files: &[(&str, Kind)], at: &str, edit: impl Fn(&mut Value)) -> Vec<std
     }
     let mut detector = Detector::new(DetectConfig::default());
     detector.on_changes(&world, &changes, now);
-    for tail in detector.wanted_logs() {
+    for tail in detector.wanted_logs(now) {
         detector.on_log(&world, &tail, Err("not captured"), now);
     }
     detector.findings().iter().filter(|f| f.state == State::Firing).cloned().collect()
