@@ -88,7 +88,8 @@ fn odd(ctx: &Ctx, pod: &Pod, object: &ObjectRef) -> bool {
     let troubled = || ctx.diagnosed.of(object).iter().any(|key| !key.family.starts_with(FAMILY));
     // Warnings from before it was ready belong to its start.
     let told = || {
-        let of = |e: &Event| e.warning && same(&e.regarding_uid, &pod.meta.uid);
+        // A probe that fails once is everyday life; one that fails again and again is not.
+        let of = |e: &Event| e.warning && e.count > 2 && same(&e.regarding_uid, &pod.meta.uid);
         let recent = |e: &Event| ctx.now < e.last.plus(RECENT) && pod.ready_since.is_none_or(|r| e.last > r);
         pod.ready && ctx.world.events_of(object).into_iter().any(|e| of(e) && recent(e))
     };

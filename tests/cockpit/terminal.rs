@@ -70,7 +70,7 @@ fn child_that_panics() {
 #[test]
 fn a_panic_is_reported_after_the_terminal_is_restored() {
     let this = std::env::current_exe().unwrap();
-    let child = ["--ignored", "--exact", "child_that_panics", "--nocapture"];
+    let child = ["--ignored", "--exact", "terminal::child_that_panics", "--nocapture"];
     let mut session = Session::start(command(this, &child, &[]), 100, 30);
     assert_ne!(session.ends(), 0);
     restored(&session);

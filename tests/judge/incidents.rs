@@ -126,7 +126,7 @@ impl Town {
         }
         detector.on_changes(&world, &changes, now());
         loop {
-            let wanted = detector.wanted_logs();
+            let wanted = detector.wanted_logs(now());
             if wanted.is_empty() {
                 break;
             }

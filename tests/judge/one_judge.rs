@@ -200,7 +200,7 @@ fn the_order_in_which_lists_and_logs_arrive_changes_nothing() {
                 page.items.into_iter().for_each(|r| world.apply(Delta::Apply(r), &mut changes));
                 world.apply(Delta::ListEnd { kind, namespace: "".into() }, &mut changes);
                 detector.on_changes(&world, &changes, captures::now());
-                held.extend(detector.wanted_logs());
+                held.extend(detector.wanted_logs(captures::now()));
                 if early[n] {
                     held = answer(&world, &mut detector, held);
                 }
@@ -223,7 +223,7 @@ fn answer(world: &World, detector: &mut Detector, tails: Vec<LogTail>) -> Vec<Lo
         let log = log.as_ref().map(String::as_str).map_err(String::as_str);
         detector.on_log(world, &tail, log, captures::now());
     }
-    detector.wanted_logs()
+    detector.wanted_logs(captures::now())
 }
 
 /// The kinds a scan watches, as the API serves them.

@@ -91,9 +91,19 @@ fn server(call: &Call) -> Answer {
     }
     let body = match call.verb {
         Verb::Post => json!({"status": {"allowed": true}}),
-        _ => json!({"metadata": {"uid": "7d4b"}}),
+        _ => served(&call.path),
     };
     Answer { status: 200, body }
+}
+
+/// The captured object at a path, as the server that the views show would answer with it.
+fn served(path: &str) -> serde_json::Value {
+    let path = path.split('?').next().unwrap();
+    let mut parts = path.rsplit('/');
+    let (name, plural) = (parts.next().unwrap(), parts.next().unwrap());
+    let list = crate::support::captures::capture(&format!("list/{plural}.json"));
+    let items = list["response"]["json"]["items"].as_array().unwrap();
+    items.iter().find(|i| i["metadata"]["name"] == name).unwrap_or_else(|| panic!("{path}")).clone()
 }
 
 fn log(s: &mut Stage, view: u64, source: SourceId) {
