@@ -274,6 +274,8 @@ fn any_size_at_any_moment_is_survived_in_every_view() {
         (":", "daemonsets  "),
     ] {
         k.send(keys);
+        // Keys that come while nothing can be shown are not taken.
+        k.until_text(seen);
         k.resize(39, 9);
         k.until_text("khud needs 40×10");
         for (columns, rows) in [(101, 25), (300, 80), (120, 30)] {

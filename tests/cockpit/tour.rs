@@ -90,7 +90,7 @@ fn the_tour_is_played_by_keys_from_start_to_quit() {
     c.see(&["/api-server"]);
     c.press("w");
     let screen = c.see(&["image.not-found", "What to do", "Roll back"]);
-    for question in ["Is the pod running?", "Is the image the problem?", "not found"] {
+    for question in ["Is the pod running?", "Is the image the problem?", "does not exist"] {
         assert!(screen.contains(question), "{question}:\n{screen}");
     }
 
@@ -116,7 +116,7 @@ fn the_tour_is_played_by_keys_from_start_to_quit() {
     c.see(&["Done and verified."]);
     c.close();
     c.see(&["Cordoned"]);
-    c.act("u", &["kubectl uncordon gpu-worker-007"]);
+    c.act("u", &["uncordon gpu-worker-007"]);
     c.see(&["Done and verified."]);
     c.close();
     c.gone("Cordoned");

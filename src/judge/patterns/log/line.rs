@@ -175,7 +175,7 @@ fn prefix(text: &str) -> (Level, usize, Option<Time>) {
         // Loggers pad the level to a column.
         let padding = if from > 0 { rest.len() - rest.trim_start().len() } else { 0 };
         if level == Level::Unknown
-            && let Some(c) = LEVEL.as_ref().and_then(|p| p.captures(rest[padding..].as_bytes()))
+            && let Some(c) = LEVEL.as_ref().and_then(|p| p.captures(&rest.as_bytes()[padding..]))
         {
             let word = (1..=4).find_map(|i| c.get(i)).map_or("", str_of);
             level = level_of(word);

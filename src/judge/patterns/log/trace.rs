@@ -141,7 +141,7 @@ impl Open {
         }
         if is(&CONTINUES, trimmed) && (indented || self.traced || line.starts || !before.starts) {
             // A second uncaught error in a row is an entry of its own.
-            return !(trimmed.starts_with("terminate called") && !before.starts);
+            return !trimmed.starts_with("terminate called") || before.starts;
         }
         if !line.starts && indented {
             return true;
