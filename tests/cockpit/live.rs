@@ -278,10 +278,12 @@ fn any_size_at_any_moment_is_survived_in_every_view() {
         k.until_text(seen);
         k.resize(39, 9);
         k.until_text("khud needs 40×10");
-        for (columns, rows) in [(101, 25), (300, 80), (120, 30)] {
+        for (columns, rows) in [(300, 80), (101, 25), (120, 30)] {
             k.resize(columns, rows);
             k.until_text(seen);
         }
+        // Nor are keys taken before the new size is drawn.
+        k.until("a frame of 120 columns", |s| s.contents().lines().any(|l| l.chars().count() > 110));
     }
     k.send("\x15overview\r");
     k.until("the overview, whole", |s| {
