@@ -247,7 +247,10 @@ const SERVED: &[(&str, Kind)] = &[
 #[test]
 fn every_scenario_gets_one_answer() {
     let (mut wrong, mut silent) = (Vec::new(), Vec::new());
-    for (name, _) in khud_sim::scenario::built_in_names() {
+    // The API server of `region-outage` goes dark: nobody answers there, and each request waits out its time.
+    let answering =
+        khud_sim::scenario::built_in_names().into_iter().filter(|(name, _)| *name != "region-outage");
+    for (name, _) in answering {
         let drill = Drill::start(name);
         drill.pass(240);
         let lists: Vec<(Kind, Vec<u8>)> = SERVED
