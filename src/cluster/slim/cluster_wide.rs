@@ -13,26 +13,13 @@ impl Decoder {
     pub(super) fn node(&mut self, w: wire::Node<'_>) -> Node {
         let (spec, status) = (w.spec.unwrap_or_default(), w.status.unwrap_or_default());
         let info = status.node_info.unwrap_or_default();
-        let m = w.metadata.unwrap_or_default();
-        let said = m.annotations.unwrap_or_default();
+        let (meta, said) = self.annotated(w.metadata);
         let holds = [
             ("weave.works/kured-reboot-in-progress", said.kured),
             ("quarantineHealthEvent", said.health_event),
             ("machineconfiguration.openshift.io/state", said.machine_config),
             ("cluster.x-k8s.io/machine", said.cluster_api),
         ];
-        let managed = wire::Managed {
-            name: m.name,
-            namespace: m.namespace,
-            uid: m.uid,
-            resource_version: m.resource_version,
-            generation: m.generation,
-            creation_timestamp: m.creation_timestamp,
-            deletion_timestamp: m.deletion_timestamp,
-            labels: m.labels,
-            owner_references: m.owner_references,
-            managed_fields: m.managed_fields,
-        };
         let internal = status
             .addresses
             .unwrap_or_default()
@@ -40,7 +27,7 @@ impl Decoder {
             .find(|a| a.kind.as_deref() == Some("InternalIP"))
             .and_then(|a| a.address);
         Node {
-            meta: self.managed(Some(managed)),
+            meta,
             holds: holds
                 .into_iter()
                 .filter_map(|(key, value)| Some((self.text.get(key), own(Some(value?)))))

@@ -10,7 +10,7 @@ use crate::world::{
 
 impl Decoder {
     /// Metadata, with the few annotations that decide something.
-    fn annotated<'a>(&mut self, m: Option<wire::Annotated<'a>>) -> (Meta, wire::Defaults<'a>) {
+    pub(super) fn annotated<'a>(&mut self, m: Option<wire::Annotated<'a>>) -> (Meta, wire::Deciding<'a>) {
         let m = m.unwrap_or_default();
         let managed = wire::Managed {
             name: m.name,

@@ -244,20 +244,7 @@ wire! {
         conditions: Vec<Condition<'a>>, capacity: Pairs<'a>, allocatable: Pairs<'a>, addresses: Vec<Address<'a>>,
         node_info: NodeInfo<'a>,
     }
-    // Only the annotations by which somebody says that a node is in its hands.
-    Holds<'a> {
-        #[serde(rename = "weave.works/kured-reboot-in-progress")] kured: S<'a>,
-        #[serde(rename = "quarantineHealthEvent")] health_event: S<'a>,
-        #[serde(rename = "machineconfiguration.openshift.io/state")] machine_config: S<'a>,
-        #[serde(rename = "cluster.x-k8s.io/machine")] cluster_api: S<'a>,
-    }
-    NodeMeta<'a> {
-        name: S<'a>, namespace: S<'a>, uid: S<'a>, resource_version: S<'a>, generation: N,
-        creation_timestamp: When, deletion_timestamp: When, labels: Pairs<'a>,
-        owner_references: Vec<OwnerReference<'a>>, managed_fields: Vec<ManagedFields<'a>>,
-        annotations: Holds<'a>,
-    }
-    Node<'a> { metadata: NodeMeta<'a>, spec: NodeSpec<'a>, status: NodeStatus<'a>, }
+    Node<'a> { metadata: Annotated<'a>, spec: NodeSpec<'a>, status: NodeStatus<'a>, }
 
     Reference<'a> { kind: S<'a>, namespace: S<'a>, name: S<'a>, uid: S<'a>, field_path: S<'a>, }
     Series { count: N, last_observed_time: When, }
@@ -336,17 +323,22 @@ wire! {
     Namespace<'a> { metadata: Managed<'a>, status: NamespaceStatus<'a>, }
     Configuration<'a> { metadata: Managed<'a>, }
 
-    // Only the annotations that make one the default, or name an Ingress' class.
-    Defaults<'a> {
+    // Only the annotations that decide something: one that makes an object the default, an Ingress' class, and those by
+    // which somebody says that a node is in its hands.
+    Deciding<'a> {
         #[serde(rename = "storageclass.kubernetes.io/is-default-class")] storage: S<'a>,
         #[serde(rename = "ingressclass.kubernetes.io/is-default-class")] ingress: S<'a>,
         #[serde(rename = "kubernetes.io/ingress.class")] ingress_class: S<'a>,
+        #[serde(rename = "weave.works/kured-reboot-in-progress")] kured: S<'a>,
+        #[serde(rename = "quarantineHealthEvent")] health_event: S<'a>,
+        #[serde(rename = "machineconfiguration.openshift.io/state")] machine_config: S<'a>,
+        #[serde(rename = "cluster.x-k8s.io/machine")] cluster_api: S<'a>,
     }
     Annotated<'a> {
         name: S<'a>, namespace: S<'a>, uid: S<'a>, resource_version: S<'a>, generation: N,
         creation_timestamp: When, deletion_timestamp: When, labels: Pairs<'a>,
         owner_references: Vec<OwnerReference<'a>>, managed_fields: Vec<ManagedFields<'a>>,
-        annotations: Defaults<'a>,
+        annotations: Deciding<'a>,
     }
     PersistentVolumeSpec<'a> {
         capacity: Pairs<'a>, access_modes: Vec<S<'a>>, claim_ref: Reference<'a>, storage_class_name: S<'a>,
