@@ -1,4 +1,4 @@
-//! The map of the house: each room, what it is for, and which way its dependencies point.
+//! The map of the house: each room, what it is for, and which way its dependencies point. ARCHITECTURE.md explains it.
 //!
 //! ```text
 //! cli ─► cockpit ─► ui ─► app ─► { remedy, playbook, detect } ─► judge ─► world
