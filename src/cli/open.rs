@@ -1,20 +1,23 @@
 //! From the command line to a running cockpit: connect, watch, enter the terminal.
 
+use std::sync::{Arc, LazyLock};
+
 use tokio::sync::mpsc;
 
 use super::args::{Cli, Common};
 use super::{exit, out, settings};
-use crate::app::Effect;
 use crate::app::core::model::{Cluster, Model, Tone};
 use crate::app::core::preferences::{self, Preferences};
 use crate::app::core::{line, served};
 use crate::app::executor::jobs::{INBOX, Jobs};
 use crate::app::views::{arrange, timeline};
+use crate::app::{Effect, Msg};
 use crate::cluster::{Options, Scope};
 use crate::cockpit::{self, End};
 use crate::config::files::{self, Places};
 use crate::config::theme::Sheet;
 use crate::config::{Keymap, Theme};
+use crate::playbook::library::Shelf;
 use crate::term;
 use crate::world::Clock;
 
@@ -126,12 +129,10 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
     // The cockpit says it in its log; `khud contexts` on the terminal.
     shadowed.iter().for_each(|told| tracing::warn!("{told}"));
     model.contexts = listed.into_iter().map(|c| (c.name, c.server)).collect();
-    let (library, problems) = super::playbook::library();
-    model.library = std::sync::Arc::new(library);
-    problems.into_iter().for_each(|p| model.say(Tone::Bad, p));
     model.namespaces = common.namespace.iter().map(|n| n.as_str().into()).collect();
     preferences::install(&mut model, Preferences::new(&loaded, settings::terminal(), chosen), &loaded);
     let (inbox, messages) = mpsc::channel(INBOX);
+    model.library = trees(inbox.clone());
     let mut jobs = Jobs::new(connection, inbox);
     arrange::restore(&mut model, jobs.arranged());
     jobs.guard();
@@ -158,6 +159,23 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
         jobs.carry_out(effect);
     }
     cockpit::run(model, jobs, messages).await.map_err(|e| format!("the terminal: {e}"))
+}
+
+/// The decision trees, read in a thread of their own; problems with the operator's files arrive as messages.
+fn trees(inbox: mpsc::Sender<Msg>) -> Arc<Shelf> {
+    let shelf = Arc::new(Shelf::new(Box::new(move || {
+        let (library, problems) = super::playbook::library();
+        for problem in problems {
+            // The main task may be the one that waits for the trees, so this must not wait for room in its inbox.
+            if inbox.try_send(Msg::Failed(problem.clone())).is_err() {
+                tracing::warn!("{problem}");
+            }
+        }
+        Arc::new(library)
+    })));
+    let reader = shelf.clone();
+    tokio::task::spawn_blocking(move || drop(LazyLock::force(&reader).clone()));
+    shelf
 }
 
 /// The theme of `--theme`: a name, or a file.

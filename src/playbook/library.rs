@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::tree::{LoadError, Playbook};
 use crate::world::Kind;
@@ -31,7 +31,17 @@ pub struct Library {
     books: BTreeMap<String, Arc<Playbook>>,
 }
 
+/// A library that is read when it is first asked for, or when a thread forces it: parsing takes longer than a first
+/// frame may.
+pub type Shelf = LazyLock<Arc<Library>, Box<dyn FnOnce() -> Arc<Library> + Send>>;
+
 impl Library {
+    /// A shelf with the built-in playbooks.
+    pub fn shelf() -> Arc<Shelf> {
+        // Embedded playbooks parse: a test reads each.
+        Arc::new(Shelf::new(Box::new(|| Arc::new(Library::embedded().unwrap_or_default()))))
+    }
+
     /// The built-in playbooks.
     ///
     /// # Errors

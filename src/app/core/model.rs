@@ -23,13 +23,13 @@ use crate::app::views::gpus;
 use crate::app::views::list::{self, List};
 use crate::app::views::logs::{self, LogView};
 use crate::app::views::text::TextView;
-use crate::app::views::why::{self, WhyView};
+use crate::app::views::why::WhyView;
 use crate::cluster::{Identity, Standing};
 use crate::config::commands::Scope;
 use crate::config::{Keymap, Theme};
 use crate::detect::timeline::{Entry, Timeline};
 use crate::detect::{Detector, Finding, Key};
-use crate::playbook::library::Library;
+use crate::playbook::library::{Library, Shelf};
 use crate::remedy::Action;
 use crate::remedy::run::Params;
 use crate::telemetry::Telemetry;
@@ -383,7 +383,7 @@ pub struct Model {
     /// Findings that were still true when an earlier session ended: object and family.
     pub open: HashSet<(Option<ObjectRef>, String)>,
     /// The decision trees.
-    pub library: Arc<Library>,
+    pub library: Arc<Shelf>,
     pub message: Option<Message>,
     pub namespaces: BTreeSet<Text>,
     /// An object asked for before its kind was listed.
@@ -428,7 +428,7 @@ impl Model {
             next_id: 0,
             keep: Vec::new(),
             open: HashSet::new(),
-            library: why::library().0,
+            library: Library::shelf(),
             message: None,
             namespaces: BTreeSet::new(),
             sought: None,

@@ -116,14 +116,17 @@ impl Value {
     pub fn changes_after(&self, now: Time) -> Option<Time> {
         let Value::Age(t) = self else { return None };
         let age = t.age(now).as_secs();
-        let step = if age < 600 {
-            1
-        } else if age < 8 * 3600 {
-            60
-        } else {
-            3600
+        // The text's own step, and how late it may be redrawn. All ages of a screen wait for the same moments, so that
+        // a table of young pods costs one small frame every few seconds and not one for each row.
+        let (step, pass) = match age {
+            0..60 => (1, 5),
+            60..600 => (1, 15),
+            600..28_800 => (60, 15),
+            _ => (3600, 60),
         };
-        Some(t.plus(Duration::from_secs((age / step + 1) * step)))
+        let changes = t.plus(Duration::from_secs((age / step + 1) * step)).0;
+        let pass = pass * 1000;
+        Some(Time(changes.div_euclid(pass) * pass + pass))
     }
 }
 
@@ -355,14 +358,25 @@ mod tests {
     }
 
     #[test]
-    fn an_age_says_when_it_will_read_differently() {
-        for age in [0u64, 59, 119, 120, 599, 600, 659, 3 * 3600 - 1, 3 * 3600, 8 * 3600, 50 * 3600] {
+    fn an_age_is_redrawn_soon_after_it_reads_differently_and_together_with_the_others() {
+        for (age, late) in [
+            (0u64, 5),
+            (59, 5),
+            (60, 15),
+            (599, 15),
+            (600, 15),
+            (659, 15),
+            (3 * 3600 - 1, 15),
+            (8 * 3600, 60),
+            (50 * 3600, 60),
+        ] {
             let now = Time(1_000_000_000);
             let v = Value::Age(now.minus(Duration::from_secs(age)));
             let then = v.changes_after(now).unwrap();
-            assert!(then > now);
-            let just_before = then.minus(Duration::from_millis(1));
-            assert_eq!(v.show(now), v.show(just_before), "{age}");
+            assert_ne!(v.show(now), v.show(then), "{age}");
+            let before = then.minus(Duration::from_secs(late + 1));
+            assert_eq!(v.show(now), v.show(before.max(now)), "{age}");
+            assert_eq!(then.0 % 5000, 0, "a moment that all ages share");
         }
     }
 }

@@ -107,7 +107,7 @@ pub fn open(model: &mut Model, asked: ObjectRef) -> Vec<Effect> {
     model.next_id += 1;
     let view = WhyView {
         id: model.next_id,
-        walk: Walk::start(model.library.clone(), book, object, options),
+        walk: Walk::start(Arc::clone(&model.library), book, object, options),
         asked,
         flying: Vec::new(),
         cursor: 0,
@@ -287,15 +287,4 @@ fn propose(model: &mut Model, i: usize) -> Vec<Effect> {
             Vec::new()
         }
     }
-}
-
-/// The embedded trees and the operator's own.
-pub fn library() -> (Arc<crate::playbook::library::Library>, Vec<String>) {
-    use crate::playbook::library::Library;
-    let mut problems = Vec::new();
-    let library = Library::embedded().unwrap_or_else(|e| {
-        problems.push(e.to_string());
-        Library::default()
-    });
-    (Arc::new(library), problems)
 }
