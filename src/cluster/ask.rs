@@ -1,4 +1,4 @@
-//! Carries out what `world::ask` describes: single requests, logs, proxies, rights and discovery.
+//! Sends the requests that `world::ask` describes: API calls, logs, proxied GETs and access reviews.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -16,45 +16,45 @@ use super::slim::Refusal;
 use crate::world::Kind;
 use crate::world::ask::{Answer, Call, LogTail};
 
-/// No single answer khud asks for comes near this; what does is not read to its end.
+/// The largest response body that is read, in bytes. No answer khud asks for comes near it.
 pub(super) const LIMIT: usize = 64 << 20;
-/// A log tail's.
+/// The largest log tail that is read, in bytes.
 const LOG_LIMIT: usize = 4 << 20;
 
-/// Where a proxied request goes, by way of the API server.
+/// The target of a request that goes through the API server's proxy.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Behind {
+pub enum ProxyBackend {
     Pod {
         namespace: String,
         name: String,
         port: u16,
     },
-    /// One pod behind it answers; never for readings of each node.
+    /// Any one pod behind the service answers, so never read per-node values through it.
     Service {
         namespace: String,
         name: String,
         port: String,
     },
-    /// The kubelet (`port` `None`) or any port of the node.
+    /// The kubelet (`port` is `None`) or another port of the node.
     Node {
         name: String,
         port: Option<u16>,
     },
 }
 
-impl Behind {
+impl ProxyBackend {
     fn path(&self, path: &str) -> String {
         let rest = path.trim_start_matches('/');
         match self {
-            Behind::Pod { namespace, name, port } => {
+            ProxyBackend::Pod { namespace, name, port } => {
                 let (ns, name) = (segment(namespace), segment(name));
                 format!("/api/v1/namespaces/{ns}/pods/{name}:{port}/proxy/{rest}")
             }
-            Behind::Service { namespace, name, port } => {
+            ProxyBackend::Service { namespace, name, port } => {
                 let (ns, name, port) = (segment(namespace), segment(name), segment(port));
                 format!("/api/v1/namespaces/{ns}/services/{name}:{port}/proxy/{rest}")
             }
-            Behind::Node { name, port } => {
+            ProxyBackend::Node { name, port } => {
                 let port = port.map(|p| format!(":{p}")).unwrap_or_default();
                 format!("/api/v1/nodes/{}{port}/proxy/{rest}", segment(name))
             }
@@ -62,14 +62,15 @@ impl Behind {
     }
 }
 
-/// What a proxy brought back. 503 with a `Status` body means the API server could not reach what is behind it.
+/// The answer of a proxied GET. Status 503 with a `Status` body means that the API server could not reach the
+/// target.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fetched {
+pub struct ProxyAnswer {
     pub status: u16,
     pub body: Bytes,
 }
 
-impl Fetched {
+impl ProxyAnswer {
     pub fn ok(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -79,7 +80,7 @@ impl Fetched {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// Why it is not ok, in a sentence.
+    /// The error as a sentence, for an answer that is not `ok`.
     pub fn why(&self) -> String {
         match Refusal::parse(&self.body) {
             Some(r) if !r.message.is_empty() => tidy(&r.message, 300),
@@ -88,17 +89,17 @@ impl Fetched {
     }
 }
 
-/// An action one may or may not be allowed.
+/// A verb on a resource, as an access review takes it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Action {
     pub verb: String,
     pub group: String,
-    /// Plural, as in URLs.
+    /// The plural name, as in URLs.
     pub resource: String,
     pub subresource: String,
-    /// Empty: in all namespaces, or cluster-scoped.
+    /// Empty for all namespaces and for cluster-scoped resources.
     pub namespace: String,
-    /// Empty: any.
+    /// Empty for any name.
     pub name: String,
 }
 
@@ -117,11 +118,11 @@ impl Action {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Permission {
     pub allowed: bool,
-    /// The authoriser's words; where it has none and refuses, which right is missing.
+    /// The authorizer's reason. Where it refuses without one, a sentence that names the missing right.
     pub reason: String,
 }
 
-/// `/version`.
+/// The answer of `/version`.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Version {
@@ -132,22 +133,22 @@ pub struct Version {
 }
 
 impl Version {
-    /// The minor version as a number (`33` of `v1.33.2`); providers append to it (`27+`).
+    /// The minor version as a number: 33 for `v1.33.2`. Providers append to it (`27+`).
     pub fn minor(&self) -> u32 {
         self.minor.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0)
     }
 }
 
 impl Connection {
-    /// Whether there is a Kubernetes API that answers and knows who asks.
+    /// Checks that a Kubernetes API answers and accepts the credentials.
     ///
     /// # Errors
-    /// A sentence for each way this fails: unreachable, TLS, 401, 403, something else in its place.
+    /// One sentence for each failure: unreachable, TLS, 401, or an answer that is not the Kubernetes API.
     pub async fn check(&self) -> Result<Version, Failure> {
         let (status, body) = self.get("/version", LIMIT).await?;
         match status {
             200 => serde_json::from_slice(&body).map_err(|_| self.not_kubernetes(200, &body)),
-            401 => Err(Failure::Credentials(match self.lapsed() {
+            401 => Err(Failure::Credentials(match self.expired() {
                 Some(why) => format!(
                     "{} does not accept the credentials of the context {} (HTTP 401): {why}. Log in again, then try again",
                     self.server(),
@@ -159,7 +160,8 @@ impl Connection {
                     self.context()
                 ),
             })),
-            // Some clusters keep even the version to themselves; that is an answer of a living API server.
+            // Some clusters forbid even `/version`. A 403 with a `Status` body still proves a live API
+            // server.
             403 if Refusal::parse(&body).is_some() => Ok(Version::default()),
             _ => match Refusal::parse(&body) {
                 Some(r) => Err(Failure::Refused(r)),
@@ -172,10 +174,10 @@ impl Connection {
         Failure::NotKubernetes { server: self.server().to_owned(), status, title: title(body) }
     }
 
-    /// One request. Any status of the API server is an answer.
+    /// Sends one request. Every status from the API server is an answer, not an error.
     ///
     /// # Errors
-    /// Where no answer came, or one from something other than the API server.
+    /// No answer came, or the answer is not from the API server.
     pub async fn call(&self, call: Call) -> Result<Answer, Failure> {
         let mut request = Request::builder()
             .method(call.verb.as_str())
@@ -198,18 +200,19 @@ impl Connection {
         Ok(Answer { status, body })
     }
 
-    /// The last lines of a container's log, as the kubelet sent them (bytes, at most 4 MiB).
+    /// The last lines of a container's log, as the kubelet sent them: bytes, at most 4 MiB.
     ///
     /// # Errors
-    /// Where no answer came, or the API server refused (`Refused`, with its words).
+    /// No answer came, or the API server refused (`Refused`, with its message).
     pub async fn log_tail(&self, log: &LogTail) -> Result<Bytes, Failure> {
         let path = log_path(log, &format!("&limitBytes={LOG_LIMIT}"));
         let (status, body) = self.get(&path, LOG_LIMIT + 4096).await?;
         if (200..300).contains(&status) { Ok(body) } else { Err(self.refused(status, &body)) }
     }
 
-    /// A log as it grows, with the kubelet's times, from `log.tail` lines before its end but nothing older than
-    /// `since` seconds. Ends when the container does, at once for a run that is over; dropping it hangs up.
+    /// Follows a log with the kubelet's timestamps. It starts `log.tail` lines before the end, with nothing
+    /// older than `since` seconds. The stream ends when the container does; the log of a previous run ends at
+    /// once. Dropping the stream closes the connection.
     ///
     /// # Errors
     /// As `log_tail`.
@@ -229,23 +232,29 @@ impl Connection {
     /// GETs a path of a pod, service or node through the API server's proxy.
     ///
     /// # Errors
-    /// Where the API server gave no answer in time; whatever it or the one behind it answered is `Fetched`.
-    pub async fn proxy_get(&self, behind: &Behind, path: &str, within: Duration) -> Result<Fetched, Failure> {
-        let request = self.request(Request::get(behind.path(path)), Vec::new())?;
+    /// The API server gave no answer within `within`. Any answer, of the API server or of the target, is
+    /// `ProxyAnswer`.
+    pub async fn proxy_get(
+        &self,
+        target: &ProxyBackend,
+        path: &str,
+        within: Duration,
+    ) -> Result<ProxyAnswer, Failure> {
+        let request = self.request(Request::get(target.path(path)), Vec::new())?;
         let fetch = async {
             let response = self.send(request, within).await?;
             let status = response.status().as_u16();
-            Ok(Fetched { status, body: self.collect(response, LIMIT).await? })
+            Ok(ProxyAnswer { status, body: self.collect(response, LIMIT).await? })
         };
         tokio::time::timeout(within, fetch)
             .await
             .map_err(|_| Failure::TimedOut { server: self.server().to_owned(), after: within })?
     }
 
-    /// Whether one may do it: a SelfSubjectAccessReview, which changes nothing.
+    /// Asks whether the user may do `action`, with a SelfSubjectAccessReview. The review changes nothing.
     ///
     /// # Errors
-    /// Where no answer came or the review itself was refused.
+    /// No answer came, or the API server refused the review.
     pub async fn can(&self, action: &Action) -> Result<Permission, Failure> {
         let attributes = json!({
             "verb": action.verb, "group": action.group, "resource": action.resource,
@@ -278,10 +287,11 @@ impl Connection {
         Ok(Permission { allowed, reason })
     }
 
-    /// Who the server takes the operator for: a SelfSubjectReview (from 1.28 on), which changes nothing.
+    /// The user name the server sees, from a SelfSubjectReview (Kubernetes 1.28 and newer). The review
+    /// changes nothing.
     ///
     /// # Errors
-    /// Where no answer came, or the server does not say.
+    /// No answer came, or the server does not serve the review.
     pub async fn whoami(&self) -> Result<String, Failure> {
         let answer = self
             .call(Call {
@@ -313,7 +323,7 @@ impl Connection {
         builder: http::request::Builder,
         body: Vec<u8>,
     ) -> Result<Request<Vec<u8>>, Failure> {
-        builder.body(body).map_err(|e| Failure::Protocol(format!("that is no request one can send ({e})")))
+        builder.body(body).map_err(|e| Failure::Protocol(format!("the request is not valid HTTP ({e})")))
     }
 
     pub(super) fn refused(&self, status: u16, body: &[u8]) -> Failure {
@@ -327,7 +337,8 @@ impl Connection {
         }
     }
 
-    /// Reads a body whole, as long as it keeps coming.
+    /// Reads a whole body. The timeout applies to each frame, not to the whole, so that a slow large list can
+    /// finish.
     pub(super) async fn collect(&self, response: Response<Body>, limit: usize) -> Result<Bytes, Failure> {
         let (mut body, mut out) = (response.into_body(), bytes::BytesMut::new());
         let stall = self.request_timeout();
@@ -337,7 +348,7 @@ impl Connection {
                 .map_err(|_| Failure::TimedOut { server: self.server().to_owned(), after: stall })?;
             match frame {
                 None => return Ok(out.freeze()),
-                Some(Err(e)) => return Err(Failure::of(e, self.server())),
+                Some(Err(e)) => return Err(Failure::from_response(e, self.server())),
                 Some(Ok(frame)) => {
                     self.pulse().beat();
                     if let Some(data) = frame.data_ref() {
@@ -352,7 +363,7 @@ impl Connection {
     }
 }
 
-/// A stream of bytes from the server.
+/// A response body that is read as it arrives.
 #[derive(Debug)]
 pub struct Chunks {
     body: Body,
@@ -364,7 +375,7 @@ impl Chunks {
     pub async fn next(&mut self) -> Option<Result<Bytes, Failure>> {
         loop {
             match self.body.frame().await? {
-                Err(e) => return Some(Err(Failure::of(e, &self.server))),
+                Err(e) => return Some(Err(Failure::from_response(e, &self.server))),
                 Ok(frame) => {
                     if let Ok(data) = frame.into_data()
                         && !data.is_empty()
@@ -412,7 +423,7 @@ fn log_path(log: &LogTail, more: &str) -> String {
     path
 }
 
-/// Percent-encodes all that is not unreserved (RFC 3986): one path segment or query value, whatever is in it.
+/// Percent-encodes every byte that is not unreserved in RFC 3986, for one path segment or query value.
 pub fn segment(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for b in text.bytes() {
@@ -432,13 +443,13 @@ mod tests {
 
     #[test]
     fn names_cannot_leave_their_place_in_a_path() {
-        let behind = Behind::Pod { namespace: "a/../b".into(), name: "p?x#y".into(), port: 9400 };
+        let behind = ProxyBackend::Pod { namespace: "a/../b".into(), name: "p?x#y".into(), port: 9400 };
         assert_eq!(
             behind.path("/metrics"),
             "/api/v1/namespaces/a%2F..%2Fb/pods/p%3Fx%23y:9400/proxy/metrics"
         );
         assert_eq!(
-            Behind::Node { name: "n".into(), port: Some(10256) }.path("healthz"),
+            ProxyBackend::Node { name: "n".into(), port: Some(10256) }.path("healthz"),
             "/api/v1/nodes/n:10256/proxy/healthz"
         );
     }

@@ -1,4 +1,5 @@
-//! How long to wait before trying again: doubling, with jitter, so that a thousand khuds do not knock at once.
+//! The pause before a retry: exponential, with jitter, so that many khuds do not reconnect at the same
+//! moment.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::Duration;
@@ -15,7 +16,7 @@ impl Backoff {
         Backoff { first, limit, failures: 0 }
     }
 
-    /// Failures since it last went well.
+    /// Failures since the last `reset`.
     pub fn failures(&self) -> u32 {
         self.failures
     }
@@ -32,7 +33,7 @@ impl Backoff {
     }
 }
 
-/// A number in 0..1 no one else has; needs no generator of its own.
+/// A random number in 0..1. `RandomState` is seeded by the system, which is enough for jitter.
 pub(super) fn chance() -> f64 {
     let bits = RandomState::new().build_hasher().finish() >> 11;
     bits as f64 / (1u64 << 53) as f64

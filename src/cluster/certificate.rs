@@ -1,5 +1,4 @@
-//! The client certificate and key of a kubeconfig, in the one form that kube reads without stumbling, and what can be
-//! said of them when the server refuses them.
+//! Loads the client certificate and key of a kubeconfig and reads when they expire.
 
 use std::path::Path;
 
@@ -13,16 +12,16 @@ use serde::Deserialize;
 
 use crate::world::Time;
 
-/// What a credential says of itself.
+/// When a credential expires.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Lapse {
+pub(super) struct Expiry {
     /// `client certificate` or `token`.
     what: &'static str,
     at: Time,
 }
 
-impl Lapse {
-    /// That the credential is no longer valid, in a sentence's end.
+impl Expiry {
+    /// The end of a sentence, such as "the token expired at …", if the credential has expired at `now`.
     pub fn sentence(&self, now: Time) -> Option<String> {
         (self.at <= now).then(|| {
             let (what, at) = (self.what, self.at.to_jiff());
@@ -31,10 +30,11 @@ impl Lapse {
     }
 }
 
-/// Puts the client certificate and key into `auth` as data, whatever files and line ends they came in.
+/// Stores the client certificate and key in `auth` as base64 data, whether the kubeconfig holds data or
+/// files.
 ///
 /// # Errors
-/// A sentence where one is missing, cannot be read or is of a kind that khud cannot use.
+/// A sentence if one of the two is missing, is unreadable or has a type that khud cannot use.
 pub(super) fn load(auth: &mut AuthInfo) -> Result<(), String> {
     let certificate = bytes(
         "client-certificate",
@@ -53,7 +53,7 @@ pub(super) fn load(auth: &mut AuthInfo) -> Result<(), String> {
         return Err("its client-certificate holds no certificate (PEM)".to_owned());
     }
     usable(&key)?;
-    // kube puts one behind the other.
+    // kube concatenates the key and the certificate, so the key must end with a newline.
     key.push(b'\n');
     auth.client_certificate_data = Some(STANDARD.encode(certificate));
     auth.client_key_data = Some(STANDARD.encode(key).into());
@@ -61,22 +61,22 @@ pub(super) fn load(auth: &mut AuthInfo) -> Result<(), String> {
 }
 
 /// # Errors
-/// A sentence that names what is wrong with a private key.
+/// A sentence that says why the private key cannot be used.
 fn usable(pem: &[u8]) -> Result<(), String> {
     let text = String::from_utf8_lossy(pem);
     if text.contains("ENCRYPTED") {
         return Err("its client-key is encrypted with a passphrase; kubeconfigs hold plain keys".to_owned());
     }
     let key = PrivateKeyDer::from_pem_slice(pem)
-        .map_err(|e| format!("its client-key is no private key (PEM): {e}"))?;
-    // Object identifiers, as they stand in a key or its parameters.
+        .map_err(|e| format!("its client-key holds no private key (PEM): {e}"))?;
+    // DER-encoded object identifiers of the curves that ring does not support.
     for (oid, curve) in [
         (&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23][..], "P-521"),
         (&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a][..], "secp256k1"),
     ] {
         if key.secret_der().windows(oid.len()).any(|w| w == oid) {
             return Err(format!(
-                "its client-key is on the elliptic curve {curve}, which khud's TLS does not have; P-256, P-384, \
+                "its client-key is on the elliptic curve {curve}, which khud's TLS does not support; P-256, P-384, \
                  Ed25519 and RSA work"
             ));
         }
@@ -84,30 +84,31 @@ fn usable(pem: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// Base64 data, which may be broken into lines, else the file's bytes; `None` where there is neither.
+/// The decoded base64 `data`, which may have line breaks, else the content of `file`; `None` if neither is
+/// set.
 ///
 /// # Errors
-/// A sentence's end that names the field.
+/// The end of a sentence that names the field.
 pub(super) fn bytes(field: &str, data: Option<&str>, file: Option<&str>) -> Result<Option<Vec<u8>>, String> {
     if let Some(data) = data.filter(|d| !d.trim().is_empty()) {
         let one_line: String = data.split_whitespace().collect();
         return STANDARD
             .decode(one_line)
             .map(Some)
-            .map_err(|e| format!("its {field}-data is no base64 ({e})"));
+            .map_err(|e| format!("its {field}-data is not base64 ({e})"));
     }
     let Some(file) = file.filter(|f| !f.is_empty()) else { return Ok(None) };
     std::fs::read(Path::new(file)).map(Some).map_err(|e| format!("its {field} {file} cannot be read ({e})"))
 }
 
-/// When the credential of `auth` lapses, where it says so: a client certificate, or a token that is a JWT.
-pub(super) fn lapse(auth: &AuthInfo) -> Option<Lapse> {
+/// When the credential of `auth` expires: the `exp` of a JWT token, else the end of the client certificate.
+pub(super) fn expiry(auth: &AuthInfo) -> Option<Expiry> {
     let certificate = || {
         let pem = STANDARD.decode(auth.client_certificate_data.as_deref()?).ok()?;
         let der = CertificateDer::from_pem_slice(&pem).ok()?;
         let (_, parsed) = x509_parser::parse_x509_certificate(&der).ok()?;
         let at = Time(parsed.validity().not_after.timestamp().checked_mul(1000)?);
-        Some(Lapse { what: "client certificate", at })
+        Some(Expiry { what: "client certificate", at })
     };
     #[derive(Deserialize)]
     struct Claims {
@@ -116,7 +117,7 @@ pub(super) fn lapse(auth: &AuthInfo) -> Option<Lapse> {
     let token = || {
         let payload = auth.token.as_ref()?.expose_secret().split('.').nth(1)?.to_owned();
         let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-        Some(Lapse { what: "token", at: Time(claims.exp.checked_mul(1000)?) })
+        Some(Expiry { what: "token", at: Time(claims.exp.checked_mul(1000)?) })
     };
     token().or_else(certificate)
 }
@@ -129,12 +130,12 @@ mod tests {
     fn a_token_that_lapsed_says_when() {
         let payload = URL_SAFE_NO_PAD.encode(r#"{"iss":"x","exp":1763686800}"#);
         let auth = AuthInfo { token: Some(format!("h.{payload}.s").into()), ..AuthInfo::default() };
-        let lapse = lapse(&auth).unwrap();
-        assert_eq!(lapse.sentence(Time(1_763_686_799_000)), None);
-        let told = lapse.sentence(Time(1_763_704_800_000)).unwrap();
-        assert_eq!(told, "the token expired at 2025-11-21T01:00:00Z, 5h ago");
+        let expiry = expiry(&auth).unwrap();
+        assert_eq!(expiry.sentence(Time(1_763_686_799_000)), None);
+        let text = expiry.sentence(Time(1_763_704_800_000)).unwrap();
+        assert_eq!(text, "the token expired at 2025-11-21T01:00:00Z, 5h ago");
         let opaque = AuthInfo { token: Some("abc".to_owned().into()), ..AuthInfo::default() };
-        assert_eq!(super::lapse(&opaque), None);
+        assert_eq!(super::expiry(&opaque), None);
     }
 
     #[test]
@@ -146,6 +147,6 @@ mod tests {
         auth.client_key = Some("/nowhere/key".into());
         assert!(say(&mut auth).contains("client-key /nowhere/key cannot be read"));
         auth.client_certificate_data = Some("%".into());
-        assert!(say(&mut auth).contains("client-certificate-data is no base64"));
+        assert!(say(&mut auth).contains("client-certificate-data is not base64"));
     }
 }

@@ -1,4 +1,5 @@
-//! The connection to one cluster: opened as kubectl would, renewed by itself, cheap to clone.
+//! The connection to one cluster: opened as kubectl opens it, with credentials that renew themselves. Cheap
+//! to clone.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,42 +15,43 @@ use super::certificate;
 use super::credential;
 use super::error::{ConnectError, Failure, Route, tidy};
 use super::gate::{Gate, Pulse, only_reads};
-use super::identity::Watchman;
-use super::kubeconfig::{self, Surroundings};
+use super::identity::IdentityGuard;
+use super::kubeconfig::{self, Environment};
 use super::proxy::Proxy;
 use super::target::{self, Target};
 use super::token::TokenFile;
 use super::transport;
 use crate::world::{Clock, Time};
 
-/// What the command line says about the cluster.
+/// The options of the command line that select a cluster and a user.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub kubeconfig: Option<PathBuf>,
     pub context: Option<String>,
-    /// `-n`: overrides the context's namespace.
+    /// `-n`, which overrides the namespace of the context.
     pub namespace: Option<String>,
     /// `--as`, `--as-group`.
     pub impersonate: Option<String>,
     pub impersonate_groups: Vec<String>,
     pub read_only: bool,
-    /// For one request that is not a stream. Default 30 s.
+    /// The limit for one request that is not a stream; 30 s by default.
     pub request_timeout: Option<Duration>,
-    /// Whether a credential plugin may ask on the terminal while connecting (never later).
+    /// Whether a credential plugin may prompt on the terminal while khud connects. It never may later.
     pub interactive: bool,
 }
 
-/// A connection to one cluster. Clones share it.
+/// A connection to one cluster. Clones share the client, the credentials and the checks.
 #[derive(Clone)]
 pub struct Connection(Arc<Inner>);
 
 struct Inner {
-    /// With the context's name, so that a renewal reads that one whatever the current context is by then.
+    /// `context` is always set here, so that a renewal reads the same context even if the current context
+    /// changed.
     options: Options,
-    around: Surroundings,
+    environment: Environment,
     context: String,
     target: Target,
-    watchman: Watchman,
+    identity_guard: IdentityGuard,
     kubectl: Vec<String>,
     namespace: String,
     server: String,
@@ -60,27 +62,26 @@ struct Inner {
     /// One renewal at a time.
     renewal: tokio::sync::Mutex<Renewal>,
     /// Renewals since the server last accepted the credentials.
-    in_vain: AtomicU32,
+    failed_renewals: AtomicU32,
 }
 
 struct Built {
     client: Client,
     expires: Option<Time>,
-    /// A credential plugin ran for it: it may call home or open a browser.
+    /// A credential plugin made the credentials. Running it may contact a login server or open a browser.
     plugin: bool,
     route: Arc<Route>,
 }
 
 #[derive(Default)]
 struct Renewal {
-    /// By this machine's clock.
+    /// The time of the last renewal, by this machine's clock.
     last: Option<Time>,
 }
 
 /// Credentials are renewed this long before they expire.
 const MARGIN: Duration = Duration::from_secs(60);
-/// … and not again within this time, whatever the server says of them. Where that takes a plugin, the pause doubles
-/// each time it was in vain.
+/// The shortest pause between two renewals. For a credential plugin it doubles with each renewal in vain.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(5);
 const PLUGIN_PAUSE_LIMIT: Duration = Duration::from_secs(600);
 
@@ -91,25 +92,26 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Reads the kubeconfig (or the pod's service account) and prepares the client. Sends nothing yet: see `check`.
+    /// Reads the kubeconfig (or the pod's service account) and prepares the client. It sends nothing; see
+    /// `check`.
     ///
     /// # Errors
-    /// Where there is no usable configuration or its credential plugin fails.
+    /// There is no usable configuration, or the credential plugin fails.
     pub async fn open(options: Options, clock: Clock) -> Result<Connection, ConnectError> {
-        Connection::open_in(options, Surroundings::of_process(), clock).await
+        Connection::open_in(options, Environment::of_process(), clock).await
     }
 
-    /// `open` with given surroundings.
+    /// `open` with the given environment.
     ///
     /// # Errors
     /// As `open`.
     pub async fn open_in(
         mut options: Options,
-        around: Surroundings,
+        environment: Environment,
         clock: Clock,
     ) -> Result<Connection, ConnectError> {
         let pulse = Arc::new(Pulse::new(clock.clone()));
-        let configured = configure(&options, &around).await?;
+        let configured = configure(&options, &environment).await?;
         let (context, target) = (configured.context.clone(), configured.target.clone());
         options.context = Some(context.clone());
         let namespace = options.namespace.clone();
@@ -121,10 +123,10 @@ impl Connection {
         let built = build(configured, gate, options.interactive, clock.now()).await?;
         Ok(Connection(Arc::new(Inner {
             options,
-            around,
+            environment,
             context,
             target,
-            watchman: Watchman::new(),
+            identity_guard: IdentityGuard::new(),
             kubectl,
             namespace,
             server,
@@ -133,11 +135,11 @@ impl Connection {
             read_only,
             client: RwLock::new(built),
             renewal: tokio::sync::Mutex::default(),
-            in_vain: AtomicU32::new(0),
+            failed_renewals: AtomicU32::new(0),
         })))
     }
 
-    /// The context's name: what the header shows as the cluster.
+    /// The name of the context, shown in the header as the cluster.
     pub fn context(&self) -> &str {
         &self.0.context
     }
@@ -152,20 +154,20 @@ impl Connection {
         &self.0.server
     }
 
-    /// The flags that lead kubectl to the same cluster as the same user, not yet quoted for a shell.
+    /// The flags that give kubectl the same cluster and user, not yet quoted for a shell.
     pub fn kubectl(&self) -> &[String] {
         &self.0.kubectl
     }
 
-    pub(super) fn watchman(&self) -> &Watchman {
-        &self.0.watchman
+    pub(super) fn identity_guard(&self) -> &IdentityGuard {
+        &self.0.identity_guard
     }
 
     pub fn read_only(&self) -> bool {
         self.0.read_only.load(Ordering::SeqCst)
     }
 
-    /// Refuses every change from here on, under every clone of this connection, or allows them again.
+    /// Refuses every change from now on, on every clone of this connection, or allows changes again.
     pub fn set_read_only(&self, on: bool) {
         self.0.read_only.store(on, Ordering::SeqCst);
     }
@@ -183,17 +185,18 @@ impl Connection {
         &self.0.pulse
     }
 
-    /// That the credentials in use lapsed, where they say so: a sentence's end.
-    pub(super) fn lapsed(&self) -> Option<String> {
+    /// The end of a sentence that says when the credentials expired, if they have.
+    pub(super) fn expired(&self) -> Option<String> {
         let built = self.0.client.read().unwrap_or_else(PoisonError::into_inner);
-        built.route.lapse.as_ref()?.sentence(self.0.clock.now())
+        built.route.expiry.as_ref()?.sentence(self.0.clock.now())
     }
 
     pub(super) fn client(&self) -> Client {
         self.0.client.read().unwrap_or_else(PoisonError::into_inner).client.clone()
     }
 
-    /// Sends one request; the response's body is still to be read. Renews credentials that expire or are refused.
+    /// Sends one request and returns before its body is read. It renews credentials that are about to expire
+    /// or refused.
     pub(super) async fn send(
         &self,
         request: Request<Vec<u8>>,
@@ -201,13 +204,13 @@ impl Connection {
     ) -> Result<Response<Body>, Failure> {
         self.renew_before_expiry().await?;
         if only_reads(&request).is_err() {
-            self.may_change().await?;
-        } else if let Some(other) = self.0.watchman.stop(&self.0.server).1 {
+            self.ensure_may_change().await?;
+        } else if let Some(other) = self.0.identity_guard.stop(&self.0.server).1 {
             return Err(other);
         }
         let first = self.send_once(request.clone(), headers_within).await?;
         if first.status() != http::StatusCode::UNAUTHORIZED {
-            self.0.in_vain.store(0, Ordering::Relaxed);
+            self.0.failed_renewals.store(0, Ordering::Relaxed);
             return Ok(first);
         }
         if !self.renew().await? {
@@ -215,18 +218,18 @@ impl Connection {
         }
         let second = self.send_once(request, headers_within).await?;
         if second.status() != http::StatusCode::UNAUTHORIZED {
-            self.0.in_vain.store(0, Ordering::Relaxed);
+            self.0.failed_renewals.store(0, Ordering::Relaxed);
         }
         Ok(second)
     }
 
-    /// Before a change is sent, as a request or in a session of its own: it must go where it was planned for.
+    /// Checks, before a change or an exec session is sent, that the plan's cluster still answers.
     ///
     /// # Errors
-    /// Where another cluster answers, the context has become another, or nobody says which cluster this is.
-    pub(super) async fn may_change(&self) -> Result<(), Failure> {
-        // What read-only refuses is refused without a question to the server.
-        if self.read_only() { Ok(()) } else { self.same_cluster_to_change().await }
+    /// Another cluster answers, the context names another cluster or user now, or the check itself failed.
+    pub(super) async fn ensure_may_change(&self) -> Result<(), Failure> {
+        // The gate refuses changes under read-only, so the identity check would only cost a request.
+        if self.read_only() { Ok(()) } else { self.ensure_same_cluster_for_change().await }
     }
 
     pub(super) async fn send_once(
@@ -241,9 +244,9 @@ impl Connection {
         let sent = tokio::time::timeout(limit, client.send(request.map(Body::from)))
             .await
             .map_err(|_| Failure::TimedOut { server: self.0.server.clone(), after: limit })
-            .and_then(|sent| sent.map_err(|e| Failure::on_the_way(e, &route, self.0.clock.now())));
+            .and_then(|sent| sent.map_err(|e| Failure::from_request(e, &route, self.0.clock.now())));
         if sent.is_err() {
-            self.0.watchman.doubt();
+            self.0.identity_guard.doubt();
         }
         sent
     }
@@ -256,65 +259,66 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads the configuration again, as someone may have logged in anew, and runs its plugin. False where that was
-    /// done a moment ago.
+    /// Reads the kubeconfig again, because the user may have logged in anew, and runs its plugin. False if
+    /// the last renewal was too recent.
     pub(super) async fn renew(&self) -> Result<bool, Failure> {
         let mut renewal = self.0.renewal.lock().await;
         let plugin = self.0.client.read().unwrap_or_else(PoisonError::into_inner).plugin;
-        let in_vain = self.0.in_vain.load(Ordering::Relaxed);
+        let failed_renewals = self.0.failed_renewals.load(Ordering::Relaxed);
         let pause = if plugin {
-            RENEWAL_PAUSE.saturating_mul(1 << in_vain.min(10)).min(PLUGIN_PAUSE_LIMIT)
+            RENEWAL_PAUSE.saturating_mul(1 << failed_renewals.min(10)).min(PLUGIN_PAUSE_LIMIT)
         } else {
             RENEWAL_PAUSE
         };
         let now = Time(self.0.clock.now().0 - self.0.clock.offset_ms());
-        // A clock that was set back must not hold renewals up.
+        // A clock that was set back must not block renewals.
         if renewal.last.is_some_and(|at| at <= now && at.age(now) < pause) {
             return Ok(false);
         }
         renewal.last = Some(now);
-        self.0.in_vain.fetch_add(1, Ordering::Relaxed);
+        self.0.failed_renewals.fetch_add(1, Ordering::Relaxed);
         self.rebuild().await?;
         Ok(true)
     }
 
-    /// Notes that the kubeconfig's context is another by now.
+    /// Records that the kubeconfig's context now names another cluster or user.
     fn moved(&self, what: &str) -> Failure {
         let why = format!(
             "{what}. khud stays on {}, renews no credentials and sends no changes; `:ctx {}` opens the context as it is now",
             self.0.server, self.0.context
         );
-        self.0.watchman.moved(Some(why.clone()));
+        self.0.identity_guard.moved(Some(why.clone()));
         Failure::Moved(why)
     }
 
-    /// Lets the next refusal of the credentials renew them at once: someone asked for it.
-    pub(super) async fn forgive(&self) {
+    /// Lets the next 401 renew the credentials at once, because the user asked to reconnect.
+    pub(super) async fn allow_renewal(&self) {
         self.0.renewal.lock().await.last = None;
-        self.0.in_vain.store(0, Ordering::Relaxed);
+        self.0.failed_renewals.store(0, Ordering::Relaxed);
     }
 
-    /// A fresh client: new connections in place of pooled ones that may be dead. The kubeconfig is read again, for the
-    /// same context; where that has become another, the client stays as it is and changes are refused.
+    /// Replaces the client, because pooled connections may be dead. The kubeconfig is read again for the same
+    /// context. If that context names another cluster or user now, the client stays and changes are refused.
     pub(super) async fn rebuild(&self) -> Result<(), Failure> {
         self.rebuild_on(false).await
     }
 
-    /// Reads the kubeconfig again and runs its credential plugin on this process's terminal, where the plugin may ask.
+    /// Reads the kubeconfig again and runs its credential plugin on this terminal, where the plugin may
+    /// prompt.
     ///
     /// # Errors
-    /// As [`Connection::open`]; the credentials of before stay in use then.
+    /// As [`Connection::open`]. The previous credentials stay in use.
     pub async fn login(&self) -> Result<(), Failure> {
         let mut renewal = self.0.renewal.lock().await;
         self.rebuild_on(true).await?;
         *renewal = Renewal::default();
-        self.0.in_vain.store(0, Ordering::Relaxed);
+        self.0.failed_renewals.store(0, Ordering::Relaxed);
         Ok(())
     }
 
     async fn rebuild_on(&self, interactive: bool) -> Result<(), Failure> {
         let i = &self.0;
-        let configured = match configure(&i.options, &i.around).await {
+        let configured = match configure(&i.options, &i.environment).await {
             Err(e @ (ConnectError::UnknownContext { .. } | ConnectError::UnknownCurrentContext { .. })) => {
                 Err(self.moved(&e.to_string()))
             }
@@ -325,27 +329,28 @@ impl Connection {
             },
         };
         let configured = configured?;
-        i.watchman.moved(None);
+        i.identity_guard.moved(None);
         let gate = Gate { pulse: i.pulse.clone(), read_only: i.read_only.clone() };
         let built = build(configured, gate, interactive, i.clock.now()).await;
-        i.watchman.plugin_failed(built.as_ref().err().filter(|e| e.of_plugin()).map(ToString::to_string));
+        i.identity_guard
+            .plugin_failed(built.as_ref().err().filter(|e| e.of_plugin()).map(ToString::to_string));
         let built = built.map_err(|e| Failure::Credentials(e.to_string()))?;
-        i.watchman.doubt();
+        i.identity_guard.doubt();
         *i.client.write().unwrap_or_else(PoisonError::into_inner) = built;
         Ok(())
     }
 }
 
-/// The flags that lead kubectl to the context of `options`.
+/// The flags that give kubectl the context of `options`.
 fn kubectl(options: &Options, service_account: bool) -> Vec<String> {
     let mut flags = Vec::new();
     let mut flag = |name: &str, value: String| flags.extend([name.to_owned(), value]);
-    // A pod's service account is what kubectl uses there without being told.
+    // Inside a pod, kubectl uses the service account without a flag.
     if let Some(context) = options.context.as_ref().filter(|_| !service_account) {
         flag("--context", context.clone());
     }
     if let Some(file) = &options.kubeconfig {
-        // The command may be pasted where another directory is the current one.
+        // The user may paste the command in another directory.
         let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
         flag("--kubeconfig", file.to_string_lossy().into_owned());
     }
@@ -358,7 +363,7 @@ fn kubectl(options: &Options, service_account: bool) -> Vec<String> {
     flags
 }
 
-/// kube's configuration of a context, and where it leads.
+/// kube's configuration of a context, with its target.
 struct Configured {
     context: String,
     target: Target,
@@ -367,17 +372,18 @@ struct Configured {
     service_account: bool,
 }
 
-async fn configure(options: &Options, around: &Surroundings) -> Result<Configured, ConnectError> {
-    let (asked, around) = (options.clone(), around.clone());
-    // Reading files touches the disk.
+async fn configure(options: &Options, environment: &Environment) -> Result<Configured, ConnectError> {
+    let (asked, environment) = (options.clone(), environment.clone());
+    // Reading files blocks.
     let read = tokio::task::spawn_blocking(move || {
-        let merged = kubeconfig::read(&asked, &around)?;
-        kubeconfig::config(&merged.config, &asked, &around).map(|picked| (picked, merged.service_account))
+        let merged = kubeconfig::read(&asked, &environment)?;
+        kubeconfig::config(&merged.config, &asked, &environment)
+            .map(|picked| (picked, merged.service_account))
     });
     let (picked, service_account) =
         read.await.map_err(|e| Failure::Protocol(format!("the kubeconfig could not be read: {e}")))??;
     let mut config = picked.config;
-    // kube would repeat every 429 and 5xx for minutes, writes included, before anyone hears of it.
+    // kube would repeat every 429 and 5xx for minutes, writes included, before khud could report it.
     config.default_retry = false;
     let agent =
         format!("khud/{} ({}/{})", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
@@ -394,7 +400,7 @@ async fn configure(options: &Options, around: &Surroundings) -> Result<Configure
     Ok(Configured { context: picked.context, target, config, proxy: picked.proxy, service_account })
 }
 
-/// Makes a client; runs the credential plugin where there is one.
+/// Makes a client. It runs the credential plugin if there is one.
 async fn build(
     configured: Configured,
     gate: Gate,
@@ -409,24 +415,24 @@ async fn build(
         proxy: proxy.as_ref().map(ToString::to_string),
         authority: config.root_cert.is_some(),
         server_name: config.tls_server_name.clone(),
-        lapse: None,
+        expiry: None,
     };
-    // Reading certificates and trust stores touches the disk.
+    // Reading certificates and trust stores blocks.
     let client = tokio::task::spawn_blocking(move || {
         let bad = |why: String| ConnectError::BadContext { context: context.clone(), why };
         let auth = &mut config.auth_info;
         certificate::load(auth).map_err(bad)?;
         let file = auth.token_file.take().filter(|_| auth.token.is_none());
         let token = file.as_deref().map(TokenFile::open).transpose().map_err(bad)?;
-        let lapse = certificate::lapse(auth);
+        let expiry = certificate::expiry(auth);
         let client = transport::client(&config, proxy.as_ref(), token, &gate).map_err(|e| {
             bad(format!("its credentials or certificates cannot be used: {}", tidy(&e.to_string(), 300)))
         })?;
-        Ok::<_, ConnectError>((client, lapse))
+        Ok::<_, ConnectError>((client, expiry))
     });
-    let (client, lapse) =
+    let (client, expiry) =
         client.await.map_err(|e| Failure::Protocol(format!("the client could not be made: {e}")))??;
-    route.lapse = lapse;
+    route.expiry = expiry;
     Ok(Built { client, expires, plugin, route: Arc::new(route) })
 }
 
@@ -437,7 +443,7 @@ mod tests {
 
     use super::*;
 
-    /// What a field may hold that nobody foresaw.
+    /// Values that a kubeconfig field should not have.
     fn odd() -> impl Strategy<Value = Value> {
         prop_oneof![
             Just(Value::Null),
@@ -464,7 +470,7 @@ mod tests {
             "proxy-url",
             "disable-compression",
         ]);
-        // No plugin is run here: its tests are in its own file.
+        // Without an exec plugin: `credential` tests those.
         let user = fields(&[
             "token",
             "username",
@@ -486,7 +492,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a kubeconfig says, it leads to a connection or to a sentence.
+        /// Every kubeconfig leads to a connection or to an error sentence.
         #[test]
         fn no_text_of_a_kubeconfig_panics(text in kubeconfig()) {
             let dir = tempfile::tempdir().unwrap();
@@ -494,7 +500,7 @@ mod tests {
             std::fs::write(&path, &text).unwrap();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let options = Options { kubeconfig: Some(path), ..Options::default() };
-            let opened = runtime.block_on(Connection::open_in(options, Surroundings::default(), Clock::wall()));
+            let opened = runtime.block_on(Connection::open_in(options, Environment::default(), Clock::wall()));
             if let Err(e) = opened {
                 prop_assert!(e.to_string().len() > 10, "{e}");
             }

@@ -1,4 +1,4 @@
-//! Exec credential plugins, run by khud itself: once, with a time limit, away from the cockpit's terminal.
+//! Runs exec credential plugins: once, with a time limit, without the cockpit's terminal.
 
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::process::Command;
 use super::error::{ConnectError, tidy};
 use crate::world::Time;
 
-/// A plugin that asks a person to log in may take this long, and no longer.
+/// The limit for a plugin that may prompt a person to log in.
 const LIMIT_INTERACTIVE: Duration = Duration::from_secs(300);
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -31,11 +31,11 @@ struct Status {
     client_key_data: Option<String>,
 }
 
-/// Runs the exec plugin of `auth`, where it has one, and puts what it printed in its place. Returns when that expires.
-/// Only an `interactive` one has the terminal.
+/// Runs the exec plugin of `auth`, if it has one, and replaces it with the credential it printed. Returns the
+/// expiry. The plugin gets the terminal only if `interactive`.
 ///
 /// # Errors
-/// Where the plugin is missing, fails, takes too long, or prints no credential or one that is no longer valid.
+/// The plugin is missing, fails, exceeds the time limit, or prints no valid credential.
 pub(super) async fn fill(
     auth: &mut AuthInfo,
     interactive: bool,
@@ -47,7 +47,7 @@ pub(super) async fn fill(
     let failed = |why: String| ConnectError::PluginFailed { command: command.clone(), why };
     let output = run(&exec, interactive).await?;
     let status = serde_json::from_slice::<Credential>(&output.stdout)
-        .map_err(|_| failed(format!("what it printed is no ExecCredential{}", said(&output))))?
+        .map_err(|_| failed(format!("its output is not an ExecCredential{}", said(&output))))?
         .status
         .ok_or_else(|| failed(format!("it printed no credential (no status){}", said(&output))))?;
     let base64 = |pem: String| base64::engine::general_purpose::STANDARD.encode(pem);
@@ -71,7 +71,8 @@ pub(super) async fn fill(
     Ok(expires)
 }
 
-/// The last line a plugin said for people. What it printed may be a secret, and is quoted only where it reads as words.
+/// The plugin's last line for people. Its stdout may hold a secret, so stdout is quoted only if it reads like
+/// a sentence.
 fn said(output: &Output) -> String {
     let last = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
@@ -87,7 +88,7 @@ fn said(output: &Output) -> String {
     }
 }
 
-/// The plugin's process, with its place and its pipes.
+/// The command with its environment, pipes and process session.
 fn command(exec: &ExecConfig, interactive: bool) -> Result<CommandWrap, String> {
     let mut spec = json!({ "interactive": interactive });
     if exec.provide_cluster_info
@@ -115,8 +116,8 @@ fn command(exec: &ExecConfig, interactive: bool) -> Result<CommandWrap, String> 
     let mut wrap = CommandWrap::from(child);
     wrap.wrap(KillOnDrop);
     if !interactive {
-        // Without a controlling terminal there is nothing that it could paint on or read keys from, and a child of it
-        // that hangs ends with it.
+        // In its own session the plugin has no controlling terminal: it cannot write to the screen or read
+        // keys, and the kill on drop also ends its children.
         wrap.wrap(ProcessSession);
     }
     Ok(wrap)
@@ -130,7 +131,7 @@ async fn run(exec: &ExecConfig, interactive: bool) -> Result<Output, ConnectErro
     }
     let interactive = interactive && exec.interactive_mode != Some(ExecInteractiveMode::Never);
     if exec.interactive_mode == Some(ExecInteractiveMode::Always) && !interactive {
-        return Err(failed("it always asks on the terminal (interactiveMode: Always)".into()));
+        return Err(failed("it always prompts on the terminal (interactiveMode: Always)".into()));
     }
     let spawned = command(exec, interactive).map_err(failed)?.spawn();
     let child = spawned.map_err(|e| match e.kind() {
@@ -149,7 +150,7 @@ async fn run(exec: &ExecConfig, interactive: bool) -> Result<Output, ConnectErro
     Err(failed(format!("it ended with {code}{}", said(&output))))
 }
 
-/// Waits for the plugin's end and what it printed. One that hangs is killed with all it started.
+/// Waits for the plugin's exit and its output. A plugin that exceeds the limit is killed with its children.
 async fn collect(mut child: Box<dyn ChildWrapper>, limit: Duration) -> Result<Output, String> {
     use tokio::io::AsyncReadExt as _;
     let (mut out, mut err) = (child.stdout().take(), child.stderr().take());
@@ -158,7 +159,7 @@ async fn collect(mut child: Box<dyn ChildWrapper>, limit: Duration) -> Result<Ou
         tokio::join!(
             async {
                 if let Some(out) = &mut out {
-                    // What cannot be read is missing from the end, and no credential then.
+                    // A read error leaves the output incomplete. An incomplete credential does not parse.
                     let _ = out.read_to_end(&mut stdout).await;
                 }
             },
@@ -175,7 +176,7 @@ async fn collect(mut child: Box<dyn ChildWrapper>, limit: Duration) -> Result<Ou
         Ok(Ok(status)) => Ok(Output { status, stdout, stderr }),
         Ok(Err(e)) => Err(e.to_string()),
         Err(_) => {
-            // It may have ended by itself in between.
+            // The plugin may have ended by itself in the meantime.
             let _ = child.start_kill();
             let line =
                 String::from_utf8_lossy(&stderr).lines().map(|l| tidy(l, 200)).rfind(|l| !l.is_empty());
@@ -222,11 +223,11 @@ mod tests {
         let text = say(auth("echo '{\"status\":{}}'")).await;
         assert!(text.contains("neither a token nor a certificate"), "{text}");
         let text = say(auth("echo Please log in first; exit 0")).await;
-        assert!(text.contains("no ExecCredential; it printed: Please log in first"), "{text}");
+        assert!(text.contains("not an ExecCredential; it printed: Please log in first"), "{text}");
         let text = say(auth("echo s3cr3t-t0ken")).await;
-        assert!(text.contains("no ExecCredential (13 bytes)") && !text.contains("s3cr3t"), "{text}");
+        assert!(text.contains("not an ExecCredential (13 bytes)") && !text.contains("s3cr3t"), "{text}");
         let text = say(auth("echo warming up >&2; echo '{'")).await;
-        assert!(text.contains("no ExecCredential; it said: warming up"), "{text}");
+        assert!(text.contains("not an ExecCredential; it said: warming up"), "{text}");
         let old = r#"echo '{"status":{"token":"t","expirationTimestamp":"2026-11-21T00:59:00Z"}}'"#;
         let text = say(auth(old)).await;
         assert!(text.contains("its credential expired at 2026-11-21T00:59:00Z"), "{text}");
@@ -239,7 +240,7 @@ mod tests {
         assert!(text.contains("is not installed") && text.ends_with("brew install corp-login"), "{text}");
     }
 
-    /// The plugin of a cockpit asks on the terminal, in vain and without a trace on it.
+    /// The cockpit's plugin has no terminal: it cannot prompt and leaves no trace on the screen.
     #[tokio::test]
     async fn a_plugin_has_no_terminal_to_ask_on() {
         let ask = "if (: </dev/tty) 2>/dev/null; then echo has a terminal >&2; else echo no terminal >&2; fi; exit 1";
@@ -250,7 +251,7 @@ mod tests {
             e.interactive_mode = Some(ExecInteractiveMode::Always);
         }
         let text = fill(&mut always, false, now()).await.unwrap_err().to_string();
-        assert!(text.contains("it always asks on the terminal"), "{text}");
+        assert!(text.contains("it always prompts on the terminal"), "{text}");
     }
 
     #[tokio::test]
@@ -270,6 +271,6 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), gone()).await.expect("its child is gone, too");
+        tokio::time::timeout(Duration::from_secs(20), gone()).await.expect("the plugin's child ended too");
     }
 }

@@ -1,4 +1,4 @@
-//! What the server serves: aggregated discovery, or group by group where it is too old for that.
+//! Discovers the resources a server has: aggregated discovery, or group by group on older servers.
 
 use http::{Request, header};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use super::connect::Connection;
 use super::error::Failure;
 use crate::world::{Kind, Offer};
 
-/// One resource the server has.
+/// One resource or subresource that the server serves.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Resource {
     pub group: String,
@@ -21,10 +21,10 @@ pub struct Resource {
 }
 
 impl Connection {
-    /// What the server has: aggregated discovery, or group by group where it is too old for that.
+    /// All resources of the server, from aggregated discovery or, on older servers, group by group.
     ///
     /// # Errors
-    /// Where no answer came or discovery was refused.
+    /// No answer came, or discovery was refused.
     pub async fn discover(&self) -> Result<Vec<Resource>, Failure> {
         let mut out = Vec::new();
         for root in ["/api", "/apis"] {
@@ -75,7 +75,7 @@ impl Connection {
             let path =
                 if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
             let (_, body) = self.get(&path, LIMIT).await?;
-            // An aggregated API whose server is down must not hide all the others.
+            // An aggregated API whose server is down must not hide the others.
             let Ok(list) = serde_json::from_slice::<Value>(&body) else { continue };
             for r in list["resources"].as_array().into_iter().flatten() {
                 let text = |key: &str| r[key].as_str().unwrap_or_default().to_owned();
@@ -97,7 +97,7 @@ impl Connection {
 fn aggregated(list: &Value, out: &mut Vec<Resource>) {
     for group in list["items"].as_array().into_iter().flatten() {
         let name = group["metadata"]["name"].as_str().unwrap_or_default();
-        // Versions come in order of preference.
+        // The server sorts the versions by preference.
         let Some(version) = group["versions"].as_array().and_then(|v| v.first()) else { continue };
         for r in version["resources"].as_array().into_iter().flatten() {
             let resource = r["resource"].as_str().unwrap_or_default().to_owned();
@@ -127,7 +127,8 @@ fn described(group: &str, version: &Value, resource: &Value, of: &Value) -> Reso
     }
 }
 
-/// What of it can be shown as rows. Core's events are those of events.k8s.io once more.
+/// The resources that can be shown as rows. The core group's events are left out: events.k8s.io has the same
+/// ones.
 fn offered(all: Vec<Resource>) -> Vec<Offer> {
     let can = |r: &Resource, verb: &str| r.verbs.iter().any(|v| v == verb);
     all.into_iter()

@@ -1,11 +1,11 @@
-//! What can go wrong between khud and a cluster, each as a sentence: what was tried, what came back, what to do.
+//! The errors between khud and a cluster. Each is a sentence: what was tried, what came back, what to do.
 
 use std::error::Error as StdError;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::certificate::Lapse;
+use super::certificate::Expiry;
 use super::slim::Refusal;
 use crate::world::Time;
 
@@ -18,11 +18,11 @@ pub enum ConnectError {
     NoKubeconfig { looked: String },
     #[error("cannot read the kubeconfig {path}: {why}")]
     Unreadable { path: PathBuf, why: String },
-    #[error("the kubeconfig {path} is not what it should be: {why}")]
+    #[error("the kubeconfig {path} is not a valid kubeconfig: {why}")]
     Malformed { path: PathBuf, why: String },
     #[error("{}", unknown_context(name, near, *known))]
     UnknownContext { name: String, near: Vec<String>, known: usize },
-    #[error("the kubeconfig's current-context is {name:?}, which is not there{}", others(near, *known))]
+    #[error("the kubeconfig's current-context is {name:?}, which it does not define{}", others(near, *known))]
     UnknownCurrentContext { name: String, near: Vec<String>, known: usize },
     #[error("the kubeconfig has no current context; name one with --context ({})", listed(contexts))]
     NoCurrentContext { contexts: Vec<String> },
@@ -35,10 +35,10 @@ pub enum ConnectError {
     )]
     PluginMissing { command: String, install: String },
     #[error(
-        "the credential plugin {command:?} failed: {why}. Run it or kubectl by hand to see, then try again"
+        "the credential plugin {command:?} failed: {why}. Run the plugin or kubectl by hand, then try again"
     )]
     PluginFailed { command: String, why: String },
-    #[error("connecting was given up")]
+    #[error("the connection was cancelled before the cluster answered")]
     GivenUp,
     #[error("the service account of this pod cannot be used: {why}")]
     InCluster { why: String },
@@ -46,16 +46,16 @@ pub enum ConnectError {
     Wire(#[from] Failure),
 }
 
-/// Why a request got no proper answer. An HTTP status of the API server itself is an answer, not a failure.
+/// Why a request got no usable answer. An HTTP status from the API server is an answer, not a failure.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Failure {
     #[error("refused by --read-only: {0}. Start khud without it to make changes")]
     ReadOnly(String),
     #[error(
-        "another cluster answers at {server}: its kube-system has the UID {found}, the one khud knows has {known}. Nothing of it is shown and no changes are sent"
+        "another cluster answers at {server}: its kube-system has the UID {found}, khud connected to {known}. khud shows nothing of it and sends it no changes"
     )]
     OtherCluster { server: String, known: String, found: String },
-    /// What the kubeconfig's context has become, in a sentence.
+    /// A sentence about the kubeconfig's context, which names another cluster or user now.
     #[error("{0}")]
     Moved(String),
     #[error("cannot reach {server}: {why}")]
@@ -82,7 +82,7 @@ fn unknown_context(name: &str, near: &[String], known: usize) -> String {
     format!("the kubeconfig has no context {name:?}{}", others(near, known))
 }
 
-/// Which contexts might be meant.
+/// Suggests similar context names.
 fn others(near: &[String], known: usize) -> String {
     if near.is_empty() {
         format!("; `khud contexts` lists the {known} it has")
@@ -92,24 +92,24 @@ fn others(near: &[String], known: usize) -> String {
 }
 
 impl ConnectError {
-    /// Whether it is the credential plugin that brought nothing.
+    /// Whether the credential plugin is the cause.
     pub(super) fn of_plugin(&self) -> bool {
         matches!(self, ConnectError::PluginMissing { .. } | ConnectError::PluginFailed { .. })
     }
 }
 
-/// How requests get to the server, to tell whose fault a failure is.
+/// How requests reach the server. Errors use it to name the part that failed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Route {
     pub server: String,
-    /// The proxy's URL, without its password.
+    /// The proxy's URL without its password.
     pub proxy: Option<String>,
-    /// The kubeconfig names the authority that signs the server's certificate.
+    /// Whether the kubeconfig names the certificate authority of the server.
     pub authority: bool,
     /// `tls-server-name`.
     pub server_name: Option<String>,
-    /// When the credentials lapse.
-    pub lapse: Option<Lapse>,
+    /// When the credentials expire.
+    pub expiry: Option<Expiry>,
 }
 
 fn listed(contexts: &[String]) -> String {
@@ -124,7 +124,7 @@ fn titled(title: &str) -> String {
     if title.is_empty() { String::new() } else { format!(": {title}") }
 }
 
-/// One line of at most `limit` characters without control characters: text of others fit for a sentence.
+/// Makes foreign text fit for a sentence: one line, at most `limit` characters, no control characters.
 pub fn tidy(text: &str, limit: usize) -> String {
     let mut out = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()) {
@@ -139,7 +139,8 @@ pub fn tidy(text: &str, limit: usize) -> String {
     out
 }
 
-/// The title of an HTML page, or its start: what a proxy put in the API server's place.
+/// The title of an HTML page, else the start of the text. A proxy or login page can answer for the API
+/// server.
 pub fn title(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
     let lower = text.to_ascii_lowercase();
@@ -151,32 +152,32 @@ pub fn title(body: &[u8]) -> String {
 }
 
 impl Failure {
-    /// Reads kube's error for what happened underneath, once a request is on its way.
-    pub(super) fn of(error: kube::Error, server: &str) -> Failure {
+    /// Converts kube's error about a response that is under way.
+    pub(super) fn from_response(error: kube::Error, server: &str) -> Failure {
         let route = Route { server: server.to_owned(), ..Route::default() };
-        Failure::on_the_way(error, &route, Time::default())
+        Failure::from_request(error, &route, Time::default())
     }
 
-    /// Reads kube's error for what happened underneath, and whose fault it is.
-    pub(super) fn on_the_way(error: kube::Error, route: &Route, now: Time) -> Failure {
+    /// Converts kube's error about a request, and names the part of the route that failed.
+    pub(super) fn from_request(error: kube::Error, route: &Route, now: Time) -> Failure {
         match error {
             kube::Error::Service(e) => match e.downcast::<Failure>() {
                 Ok(ours) => *ours,
-                Err(e) => Failure::of_transport(&*e, route, now),
+                Err(e) => Failure::from_transport(&*e, route, now),
             },
             kube::Error::Auth(e) => Failure::Credentials(format!(
                 "the credentials could not be renewed: {}",
                 tidy(&e.to_string(), 300)
             )),
-            other => Failure::of_transport(&other, route, now),
+            other => Failure::from_transport(&other, route, now),
         }
     }
 
-    pub(super) fn of_transport(error: &(dyn StdError + 'static), route: &Route, now: Time) -> Failure {
+    pub(super) fn from_transport(error: &(dyn StdError + 'static), route: &Route, now: Time) -> Failure {
         let mut texts: Vec<String> = Vec::new();
         let mut io_kind = None;
         let mut next = Some(error);
-        // Error chains are a handful deep; one that cycles must end too.
+        // The limit ends an error chain that contains a cycle.
         for _ in 0..16 {
             let Some(e) = next else { break };
             if let Some(io) = e.downcast_ref::<io::Error>() {
@@ -219,7 +220,7 @@ impl Failure {
     }
 }
 
-/// What went wrong at the proxy in between; `None` where there is none, or it did its part.
+/// The proxy's failure as a sentence; `None` without a proxy, or if the proxy worked.
 fn through_proxy(all: &str, last: &str, kind: Option<io::ErrorKind>, route: &Route) -> Option<String> {
     let proxy = route.proxy.as_deref()?;
     let has = |what: &str| all.contains(what);
@@ -262,7 +263,7 @@ fn tls(all: &str, last: &str, route: &Route, now: Time) -> String {
     let has = |what: &str| all.contains(what);
     let ours = has("received fatal alert");
     if ours {
-        match route.lapse.as_ref().and_then(|l| l.sentence(now)) {
+        match route.expiry.as_ref().and_then(|l| l.sentence(now)) {
             Some(why) => format!(
                 "it refused the client certificate of the kubeconfig: {why}. Log in again or renew it"
             ),
@@ -310,35 +311,35 @@ mod tests {
     #[test]
     fn blame_falls_on_what_failed() {
         let say = |text: &str, route: &Route| {
-            Failure::of_transport(&io::Error::other(text.to_owned()), route, Time(0)).to_string()
+            Failure::from_transport(&io::Error::other(text.to_owned()), route, Time(0)).to_string()
         };
         let proxied = Route { proxy: Some("http://proxy:3128".into()), ..to("https://h") };
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
-        let told = Failure::of_transport(&refused, &proxied, Time(0)).to_string();
-        assert!(told.contains("refused by the proxy http://proxy:3128"), "{told}");
-        let told = say("tunnel error: proxy authorization required", &proxied);
-        assert!(told.contains("wants a user and a password"), "{told}");
+        let text = Failure::from_transport(&refused, &proxied, Time(0)).to_string();
+        assert!(text.contains("refused by the proxy http://proxy:3128"), "{text}");
+        let text = say("tunnel error: proxy authorization required", &proxied);
+        assert!(text.contains("wants a user and a password"), "{text}");
         let issuer = "invalid peer certificate: UnknownIssuer";
         assert!(say(issuer, &to("https://h")).contains("the kubeconfig names none"));
         let named = Route { authority: true, ..to("https://h") };
         assert!(say(issuer, &named).contains("the authority that the kubeconfig names"));
         let name = "invalid peer certificate: certificate not valid for name \"x\"";
         let fixed = Route { server_name: Some("x".into()), ..to("https://h") };
-        let told = say(name, &fixed);
-        assert!(told.contains("\"x\", the tls-server-name") && !told.contains("set tls"), "{told}");
+        let text = say(name, &fixed);
+        assert!(text.contains("\"x\", the tls-server-name") && !text.contains("set tls"), "{text}");
         assert!(say(name, &to("https://h")).contains("set tls-server-name"));
     }
 
     #[test]
     fn transport_errors_become_sentences() {
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
-        let f = Failure::of_transport(&refused, &to("https://h:6443"), Time(0));
+        let f = Failure::from_transport(&refused, &to("https://h:6443"), Time(0));
         assert!(f.to_string().starts_with("cannot reach https://h:6443: connection refused"), "{f}");
         let expired = io::Error::other("invalid peer certificate: Expired");
-        assert!(matches!(Failure::of_transport(&expired, &to(""), Time(0)), Failure::Tls { .. }));
+        assert!(matches!(Failure::from_transport(&expired, &to(""), Time(0)), Failure::Tls { .. }));
         let dns =
             io::Error::other("dns error: failed to lookup address information: Name or service not known");
-        let f = Failure::of_transport(&dns, &to("https://nowhere"), Time(0));
+        let f = Failure::from_transport(&dns, &to("https://nowhere"), Time(0));
         assert!(f.to_string().contains("does not resolve"), "{f}");
     }
 }

@@ -1,4 +1,4 @@
-//! Commands in containers, over the WebSocket that `kubectl exec` uses.
+//! Runs commands in containers over WebSocket, as `kubectl exec` does.
 
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
@@ -12,25 +12,25 @@ use super::error::{Failure, tidy};
 use super::slim::Refusal;
 use crate::world::ask::{Exec, ExecOutput};
 
-/// kube's own pipes hold 1 KiB, which makes a heap dump three times slower.
+/// kube's default pipe holds 1 KiB, which makes a heap dump three times slower.
 const PIPE: usize = 256 << 10;
 
 impl Connection {
-    /// Runs a command and keeps at most `limit` bytes of each of its outputs. Dropping the future hangs up.
+    /// Runs a command and keeps at most `limit` bytes of each output. Dropping the future closes the session.
     ///
     /// # Errors
-    /// Where the command could not be started (`Refused`, in the API server's words) or the connection broke. A
-    /// command that fails is no error: see `exit_code`.
+    /// The command could not be started (`Refused`, with the API server's message), or the connection broke.
+    /// A command that exits with an error is no `Failure`: see `exit_code`.
     pub async fn exec(&self, exec: &Exec, limit: usize) -> Result<ExecOutput, Failure> {
-        // kube puts these into the path as they are.
+        // kube does not encode these names in the path.
         if [&exec.namespace, &exec.pod].iter().any(|n| segment(n) != ***n) {
             return Err(Failure::Protocol(format!(
-                "{}/{} cannot be the name of a pod",
+                "{}/{} is not a valid pod name",
                 exec.namespace, exec.pod
             )));
         }
         self.renew_before_expiry().await?;
-        self.may_change().await?;
+        self.ensure_may_change().await?;
         let params = AttachParams::default()
             .container(&*exec.container)
             .stdin(false)
@@ -51,13 +51,18 @@ impl Connection {
             return Err(Failure::Protocol("the exec session has no outputs".into()));
         };
         let (mut stdout, mut stderr) = (Bounded::new(limit), Bounded::new(limit));
-        // Both must be drained to the end, or kube's task stands still and the status never comes.
+        // Both outputs must be drained, else kube's task blocks and never sends the status.
         let copied = tokio::try_join!(drain(out, &mut stdout), drain(err, &mut stderr));
         let broken = |why: String| Failure::Broken { server: self.server().to_owned(), why };
-        copied.map_err(|e| broken(format!("the command's output ended in the middle ({e})")))?;
+        copied.map_err(|e| broken(format!("the command's output was cut off ({e})")))?;
         let status = status.await.ok_or_else(|| broken("the session ended before the command did".into()))?;
-        let truncated = stdout.cut || stderr.cut;
-        Ok(ExecOutput { stdout: stdout.kept, stderr: stderr.kept, exit_code: exit_code(&status)?, truncated })
+        let truncated = stdout.truncated || stderr.truncated;
+        Ok(ExecOutput {
+            stdout: stdout.bytes,
+            stderr: stderr.bytes,
+            exit_code: exit_code(&status)?,
+            truncated,
+        })
     }
 
     fn not_started(&self, error: kube::Error) -> Failure {
@@ -72,27 +77,27 @@ impl Connection {
                 "no session in the pod could be opened: {}",
                 tidy(&e.to_string(), 300)
             )),
-            other => Failure::of(other, self.server()),
+            other => Failure::from_response(other, self.server()),
         }
     }
 }
 
-/// Output kept up to a limit.
+/// Output bytes up to a limit; the rest is dropped.
 struct Bounded {
-    kept: Vec<u8>,
+    bytes: Vec<u8>,
     limit: usize,
-    cut: bool,
+    truncated: bool,
 }
 
 impl Bounded {
     fn new(limit: usize) -> Bounded {
-        Bounded { kept: Vec::new(), limit, cut: false }
+        Bounded { bytes: Vec::new(), limit, truncated: false }
     }
 
     fn take(&mut self, bytes: &[u8]) {
-        let room = self.limit - self.kept.len();
-        self.cut |= bytes.len() > room;
-        self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let room = self.limit - self.bytes.len();
+        self.truncated |= bytes.len() > room;
+        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 }
 
@@ -106,7 +111,7 @@ async fn drain(mut from: impl AsyncRead + Unpin, to: &mut Bounded) -> std::io::R
     }
 }
 
-/// The exit status in the last frame's `Status` (channel 3).
+/// The exit status from the `Status` of the last frame (channel 3).
 fn exit_code(status: &Status) -> Result<i32, Failure> {
     if status.status.as_deref() == Some("Success") {
         return Ok(0);
@@ -151,8 +156,8 @@ mod tests {
 
     #[tokio::test]
     async fn output_over_the_limit_is_drained_and_cut() {
-        let mut kept = Bounded::new(10);
-        drain(&b"0123456789abcdef"[..], &mut kept).await.unwrap();
-        assert_eq!((kept.kept.as_slice(), kept.cut), (&b"0123456789"[..], true));
+        let mut output = Bounded::new(10);
+        drain(&b"0123456789abcdef"[..], &mut output).await.unwrap();
+        assert_eq!((output.bytes.as_slice(), output.truncated), (&b"0123456789"[..], true));
     }
 }

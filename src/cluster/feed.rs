@@ -1,4 +1,4 @@
-//! All watches of a cluster as one stream of deltas, with a probe that notices when the server has gone quiet.
+//! Merges all watches of a cluster into one stream of deltas, and probes whether the server still answers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,39 +16,39 @@ use super::slim::Decoder;
 use super::watch::Watch;
 use crate::world::{Delta, Kind, StreamId, StreamState, Text, Time};
 
-/// What is watched.
+/// The namespaces to watch.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Scope {
-    /// All namespaces; where that is forbidden, those that are allowed.
+    /// All namespaces. If the user may not list them, each namespace the user may list.
     Cluster,
-    /// These namespaces and what lies in none.
+    /// These namespaces, and the cluster-scoped objects.
     Namespaces(Vec<Text>),
 }
 
-/// The times a watch goes by. Tests shorten them.
+/// Page size, timeouts and pauses of the watches. Tests shorten them.
 #[derive(Clone, Debug)]
 pub struct Tuning {
-    /// Objects a page of a list.
+    /// Objects in one page of a list.
     pub page: u32,
-    /// For the headers of a watch.
+    /// The longest wait for the response headers of a watch.
     pub headers: Duration,
-    /// Silence after which a streaming list is taken for one that has no end.
+    /// A streaming list that is silent this long has no end marker: the server does not support it.
     pub initial_silence: Duration,
-    /// Silence after which a watch is made anew: bookmarks come about once a minute.
+    /// A watch that is silent this long is opened again. A server sends a bookmark about once a minute.
     pub silence: Duration,
-    /// The server is asked to end a watch after this.
+    /// The server is asked to close a watch after this time.
     pub timeout: Duration,
-    /// A watch that ends sooner did not go well.
+    /// A watch that ends sooner counts as a failure.
     pub short: Duration,
     pub backoff: Duration,
     pub backoff_limit: Duration,
-    /// How often missing rights and namespaces are looked at again.
+    /// The pause before missing rights and namespaces are checked again.
     pub forbidden_again: Duration,
-    /// How often a missing kind is.
+    /// The pause before a kind that the server did not serve is tried again.
     pub unsupported_again: Duration,
-    /// How often a list is read again where the watch is not allowed; less often where reading it takes long.
+    /// The pause between two lists if the user may list but not watch. It grows with the time a list takes.
     pub poll: Duration,
-    /// The probe's rhythm and its patience: together they bound how long a frozen server passes for a live one.
+    /// The probe's interval and timeout. Together they bound how long a frozen server can look alive.
     pub probe_every: Duration,
     pub probe_within: Duration,
 }
@@ -75,19 +75,19 @@ impl Default for Tuning {
 }
 
 impl Tuning {
-    /// Spread, so that the watches of one khud do not all end at once.
+    /// Randomised, so that the watches of one khud do not all end at once.
     pub(super) fn timeout_seconds(&self) -> u64 {
         self.timeout.mul_f64(0.8 + 0.2 * chance()).as_secs().max(1)
     }
 }
 
-/// What the watches of one feed share.
+/// State that the watches of one feed share.
 pub(super) struct Shared {
     pub outbox: Outbox,
     pub tuning: Tuning,
-    /// Counts the times every watch was told to make a new connection.
+    /// A counter; each increment makes every watch reconnect.
     pub nudge: signal::Sender<u64>,
-    /// Namespaces somebody wants to see, whatever else there is.
+    /// Namespaces the user selected. They are tried even if the list of namespaces is forbidden.
     pub wanted: signal::Sender<Vec<Text>>,
     no_streaming: AtomicBool,
 }
@@ -112,23 +112,22 @@ impl Shared {
     }
 }
 
-/// The deltas of all watches. Dropping it ends them.
+/// The deltas of all watches. Dropping it ends the watches.
 pub struct Feed {
     conn: Connection,
     shared: Arc<Shared>,
     _tasks: JoinSet<()>,
 }
 
-/// At most so many deltas at a time, so that keys get their turn during a first list and little is under way to a
-/// reader that stands still.
+/// Deltas in one batch. A small batch lets the main task handle keys during the first list.
 const BATCH: usize = 128;
 
-/// Watches every kind given and says how each stream stands.
+/// Watches every kind in `kinds` and reports the state of each stream.
 pub fn watch_all(conn: &Connection, scope: &Scope, kinds: &[Kind]) -> Feed {
     watch_all_tuned(conn, scope, kinds, Tuning::default())
 }
 
-/// `watch_all` with other times.
+/// `watch_all` with the given timing.
 pub fn watch_all_tuned(conn: &Connection, scope: &Scope, kinds: &[Kind], tuning: Tuning) -> Feed {
     let shared = Arc::new(Shared::new(tuning));
     let mut tasks = JoinSet::new();
@@ -146,14 +145,15 @@ pub fn watch_all_tuned(conn: &Connection, scope: &Scope, kinds: &[Kind], tuning:
     Feed { conn: conn.clone(), shared, _tasks: tasks }
 }
 
-/// Asks which cluster this is beside the first lists, which wait for nothing. What fails is asked again by the watches.
+/// Reads the cluster's identity beside the first lists, so that no list waits for it. After a failure the
+/// watches ask again.
 async fn identify(conn: Connection) {
     if let Err(e) = conn.identify().await {
         tracing::warn!(why = %e, "the cluster's identity could not be read");
     }
 }
 
-/// Watches the server's own tables of one kind, whichever it serves, in all namespaces or those that are allowed.
+/// Watches one kind as the server's own tables, in all namespaces or in those the user may list.
 pub fn watch_tables(conn: &Connection, kind: &Kind, tuning: Tuning) -> Feed {
     let shared = Arc::new(Shared::new(tuning));
     let mut tasks = JoinSet::new();
@@ -163,11 +163,11 @@ pub fn watch_tables(conn: &Connection, kind: &Kind, tuning: Tuning) -> Feed {
     Feed { conn: conn.clone(), shared, _tasks: tasks }
 }
 
-/// How a watch is made: of objects, or of tables.
+/// Makes a watch of objects or of tables.
 type Make = fn(&Connection, &Arc<Shared>, Kind, Text) -> Watch;
 
 impl Feed {
-    /// The changes since the last call, in order; waits for the first. Cancelling it loses nothing.
+    /// The changes since the last call, in order. It waits for the first one. Cancelling it loses nothing.
     pub async fn next(&mut self) -> Vec<Delta> {
         self.shared.outbox.take(BATCH).await
     }
@@ -176,44 +176,51 @@ impl Feed {
         self.shared.outbox.counters()
     }
 
-    /// Where the whole cluster is forbidden these namespaces are tried, too.
-    pub fn want(&self, namespaces: Vec<Text>) {
+    /// Adds namespaces to try if the user may not list the whole cluster.
+    pub fn select_namespaces(&self, namespaces: Vec<Text>) {
         self.shared.wanted.send_replace(namespaces);
     }
 
-    /// Makes every watch connect anew at once, waiting or not, with credentials renewed where they are refused.
+    /// Makes every watch reconnect at once, even during a pause, and lets a 401 renew the credentials.
     pub fn reconnect(&self) {
         let (conn, shared) = (self.conn.clone(), self.shared.clone());
         tokio::spawn(async move {
-            conn.forgive().await;
+            conn.allow_renewal().await;
             shared.nudge.send_modify(|n| *n += 1);
         });
     }
 }
 
-/// Runs one kind's watch for ever, in the allowed namespaces where the whole cluster is not.
+/// Runs the watch of one kind for ever. If the whole cluster is forbidden, it watches each allowed namespace.
 async fn supervise(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace: Text, make: Make) {
     let again = shared.tuning.forbidden_again;
     let mut watch = make(&conn, &shared, kind.clone(), namespace.clone());
     let mut wanted = shared.wanted.subscribe();
     loop {
-        // Returns only when forbidden.
+        // `run` returns only when the list is forbidden.
         let why = watch.run().await;
         let mut inner = JoinSet::new();
         let mut running: Vec<Text> = Vec::new();
         loop {
             if namespace.is_empty() && kind.namespaced() {
                 let names = wanted.borrow_and_update().clone();
-                for ns in allowed(&conn, &kind, &names).await {
+                for ns in listable_namespaces(&conn, &kind, &names).await {
                     if !running.contains(&ns) {
                         running.push(ns.clone());
                         let id = StreamId::Watch { kind: kind.clone(), namespace: ns.clone() };
-                        shared.outbox.say(&id, StreamState::Connecting, conn.clock().now());
-                        inner.spawn(keep(conn.clone(), shared.clone(), kind.clone(), ns, make));
+                        shared.outbox.set_state(&id, StreamState::Connecting, conn.clock().now());
+                        inner.spawn(supervise_namespace(
+                            conn.clone(),
+                            shared.clone(),
+                            kind.clone(),
+                            ns,
+                            make,
+                        ));
                     }
                 }
             }
-            // Said only now, so that whoever waits for every answer waits for the namespaces', too.
+            // Reported after the namespaces' watches have started: a reader that waits for every stream then
+            // waits for them too.
             watch.forbidden(&why);
             tokio::select! {
                 () = tokio::time::sleep(again.mul_f64(0.75 + 0.5 * chance())) => {}
@@ -227,8 +234,8 @@ async fn supervise(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace:
     }
 }
 
-/// One namespace's watch, tried again now and then where it is forbidden.
-async fn keep(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace: Text, make: Make) {
+/// Runs the watch of one namespace, and retries it while it is forbidden.
+async fn supervise_namespace(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace: Text, make: Make) {
     let mut watch = make(&conn, &shared, kind, namespace);
     loop {
         let why = watch.run().await;
@@ -237,9 +244,9 @@ async fn keep(conn: Connection, shared: Arc<Shared>, kind: Kind, namespace: Text
     }
 }
 
-/// The namespaces whose objects of the kind may be listed: of all of them, or, where those are unknown, of the one of
-/// the context and of those wanted.
-async fn allowed(conn: &Connection, kind: &Kind, wanted: &[Text]) -> Vec<Text> {
+/// The namespaces in which the user may list the kind. If the list of namespaces is forbidden, only the
+/// context's namespace and the wanted ones are checked.
+async fn listable_namespaces(conn: &Connection, kind: &Kind, wanted: &[Text]) -> Vec<Text> {
     let mut names: Vec<Text> = Vec::new();
     if let Ok((200, body)) = conn.get("/api/v1/namespaces", 64 << 20).await
         && let Ok(page) = Decoder::new(Kind::Namespace).page(&body)
@@ -251,7 +258,7 @@ async fn allowed(conn: &Connection, kind: &Kind, wanted: &[Text]) -> Vec<Text> {
             names.push(name);
         }
     }
-    // A cluster with a thousand namespaces must not see a thousand reviews at once.
+    // At most 8 reviews at a time: a cluster may have a thousand namespaces.
     let mut asked = names.into_iter();
     let ask = |ns: Text| {
         let action = Action::new("list", kind, &ns);
@@ -269,14 +276,14 @@ async fn allowed(conn: &Connection, kind: &Kind, wanted: &[Text]) -> Vec<Text> {
     out
 }
 
-/// Notices a server that froze, a network that swallows packets and a machine that slept.
+/// Detects a frozen server, a network that drops packets and a machine that slept.
 async fn probe(conn: Connection, shared: Arc<Shared>) {
     let Tuning { probe_every, probe_within, .. } = shared.tuning;
     let wall = |conn: &Connection| conn.clock().now().0 - conn.clock().offset_ms();
     let (mut stale_since, mut at, mut wall_at): (Option<Time>, _, _) = (None, Instant::now(), wall(&conn));
     loop {
         tokio::time::sleep(probe_every).await;
-        // The wall clock goes on while a laptop sleeps; the other does not.
+        // The wall clock runs while a laptop sleeps; `Instant` does not.
         let (ran, passed) = (at.elapsed(), wall(&conn) - wall_at);
         (at, wall_at) = (Instant::now(), wall(&conn));
         let slept = passed - i64::try_from(ran.as_millis()).unwrap_or(i64::MAX) > 10_000;
@@ -296,14 +303,14 @@ async fn probe(conn: Connection, shared: Arc<Shared>) {
                 stale_since = None;
                 let now = conn.clock().now();
                 if slept || since.age(now) > probe_every * 8 {
-                    // Connections of before may be dead without knowing it. Should renewing fail, the old client
-                    // serves on and the watches say what is wrong.
+                    // Old connections may be dead without an error. If the renewal fails, the old client
+                    // stays and the watches report the failure.
                     if let Err(e) = conn.rebuild().await {
                         tracing::warn!(why = %e, "the client could not be renewed");
                     }
                     shared.nudge.send_modify(|n| *n += 1);
                 } else {
-                    shared.outbox.say_all(now, |s| {
+                    shared.outbox.change_states(now, |s| {
                         matches!(s, StreamState::Stale { .. }).then_some(StreamState::Live)
                     });
                 }
@@ -313,12 +320,12 @@ async fn probe(conn: Connection, shared: Arc<Shared>) {
                 mark_stale(&shared, since, conn.clock().now());
                 stale_since = Some(since);
             }
-            // Streams that came back in between and are live again are no fresher than the probe.
+            // A stream that became live again in between is no fresher than the failed probe.
             (false, Some(since)) => mark_stale(&shared, since, conn.clock().now()),
         }
     }
 }
 
 fn mark_stale(shared: &Shared, since: Time, at: Time) {
-    shared.outbox.say_all(at, |s| s.is_live().then_some(StreamState::Stale { since }));
+    shared.outbox.change_states(at, |s| s.is_live().then_some(StreamState::Stale { since }));
 }

@@ -1,4 +1,5 @@
-//! The layer every request passes: `--read-only`, when the server was last heard, and how far its clock is off.
+//! The layer around every request: it enforces `--read-only` and measures the server's clock and last sign of
+//! life.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,11 +14,11 @@ use tower::{BoxError, Layer, Service};
 use super::error::Failure;
 use crate::world::{Clock, Time};
 
-/// When the server was last heard, and its clock.
+/// When the server last answered, and the offset of its clock.
 #[derive(Debug)]
 pub struct Pulse {
     start: Instant,
-    /// Milliseconds after `start`.
+    /// Milliseconds between `start` and the last answer.
     heard: AtomicU64,
     clock: Clock,
     skew: Mutex<Skew>,
@@ -28,13 +29,13 @@ impl Pulse {
         Pulse { start: Instant::now(), heard: AtomicU64::new(0), clock, skew: Mutex::new(Skew::default()) }
     }
 
-    /// Something came from the server just now.
+    /// Records that bytes arrived from the server.
     pub fn beat(&self) {
         let ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.heard.fetch_max(ms, Ordering::Relaxed);
     }
 
-    /// How long nothing has been heard.
+    /// The time since the server last sent anything.
     pub fn silence(&self) -> std::time::Duration {
         let heard = std::time::Duration::from_millis(self.heard.load(Ordering::Relaxed));
         self.start.elapsed().saturating_sub(heard)
@@ -52,17 +53,17 @@ impl Pulse {
     }
 }
 
-/// What is known of `server clock − this machine's clock`, in milliseconds: it lies in `low..=high`.
+/// The known bounds of `server clock − this machine's clock`, in milliseconds: `low..=high`.
 #[derive(Debug, Default)]
 struct Skew(Option<(i64, i64)>);
 
 impl Skew {
-    /// A `Date` is cut to whole seconds and was written between sending and receiving. Returns the offset to use:
-    /// none while the two clocks may agree.
+    /// Narrows the bounds with a `Date` header. It is cut to whole seconds and was written between `sent` and
+    /// `received`. Returns the offset to use, which is 0 while the clocks may agree.
     fn learn(&mut self, date: Time, sent: Time, received: Time) -> i64 {
         let (low, high) = (date.0 - received.0, date.0 + 1000 - sent.0);
         let (low, high) = match self.0 {
-            // Bounds that no longer meet: one of the clocks was set; only the newest answer counts.
+            // Bounds that do not overlap mean that a clock was set: only the newest answer counts.
             Some((l, h)) if l.max(low) <= h.min(high) => (l.max(low), h.min(high)),
             _ => (low, high),
         };
@@ -71,11 +72,11 @@ impl Skew {
     }
 }
 
-/// Wraps kube's stack.
+/// The tower layer that wraps kube's stack.
 #[derive(Clone)]
 pub struct Gate {
     pub pulse: Arc<Pulse>,
-    /// May be switched while connected; every request looks.
+    /// Read for every request, because the user can switch it while connected.
     pub read_only: Arc<AtomicBool>,
 }
 
@@ -126,14 +127,14 @@ where
     }
 }
 
-/// Reviews of one's own rights are POSTs that change nothing.
+/// POSTs that only read the user's own rights.
 const REVIEWS: [&str; 3] = [
     "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
     "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
     "/apis/authentication.k8s.io/v1/selfsubjectreviews",
 ];
 
-/// GET and HEAD without an upgrade, and self-subject reviews; nothing else.
+/// Allows GET and HEAD without an upgrade, and self-subject reviews. Everything else is refused.
 pub(super) fn only_reads<B>(request: &Request<B>) -> Result<(), Failure> {
     let (method, path) = (request.method(), request.uri().path());
     let upgrade = request.headers().contains_key(header::UPGRADE);
@@ -178,9 +179,9 @@ mod tests {
     fn the_servers_clock_is_learnt_within_its_second() {
         let mut skew = Skew::default();
         let at = |ms: i64| Time(1_000_000_000_000 + ms);
-        // Clocks agree: any Date of the same second says so.
+        // The clocks agree: any Date of the same second says so.
         assert_eq!(skew.learn(at(0), at(900), at(950)), 0);
-        // This machine is 90.4 s behind: answers at different parts of the second narrow it down.
+        // This machine is 90.4 s behind. Answers at different parts of the second narrow the bounds.
         let mut skew = Skew::default();
         let mut offset = 0;
         for ms in [100, 350, 500, 650, 900] {
@@ -188,7 +189,7 @@ mod tests {
             offset = skew.learn(at(server), at(ms - 5), at(ms + 5));
         }
         assert!((90_300..=90_500).contains(&offset), "{offset}");
-        // The laptop's clock is set right: the old bounds no longer hold.
+        // The laptop's clock was set right: the old bounds no longer hold.
         assert_eq!(skew.learn(at(120_000), at(120_200), at(120_210)), 0);
     }
 }

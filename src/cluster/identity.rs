@@ -1,4 +1,5 @@
-//! Which cluster answers at an address: the UID of its namespace kube-system, checked whenever it may have changed.
+//! Identifies the cluster by the UID of its namespace kube-system, and checks it whenever it may have
+//! changed.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,34 +19,34 @@ pub enum Identity {
     /// Not asked yet.
     #[default]
     Unknown,
-    /// The UID of kube-system, the same as ever.
+    /// The UID of kube-system, the same as at the start.
     Verified(String),
-    /// The cluster does not say: why.
+    /// The reason why the UID could not be read.
     Unverified(String),
-    /// Another cluster than the one known: both UIDs.
+    /// Another cluster answers: both UIDs.
     Other { known: String, found: String },
 }
 
-/// Whether the connection still leads where it was opened to.
+/// Whether the connection still leads to the cluster and user it was opened for.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Standing {
     pub identity: Identity,
-    /// What the kubeconfig's context has become, where that is another cluster or user: a sentence. No credentials are
-    /// renewed and no changes sent meanwhile.
+    /// A sentence if the kubeconfig's context names another cluster or user now. Meanwhile khud renews no
+    /// credentials and sends no changes.
     pub moved: Option<String>,
-    /// Why the credential plugin brought nothing when it was last run: a sentence. A login may be due.
+    /// A sentence if the last run of the credential plugin failed. The user may have to log in.
     pub plugin: Option<String>,
 }
 
-/// A check answers for changes sent within this time.
+/// The result of a check is valid for changes sent within this time.
 const HOLDS: Duration = Duration::from_secs(5);
-/// For one answer about kube-system.
+/// The timeout of one request for kube-system.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PATH: &str = "/api/v1/namespaces/kube-system";
 
-/// What a connection knows of the cluster behind it.
+/// What a connection knows about the identity of its cluster.
 #[derive(Debug)]
-pub(super) struct Watchman {
+pub(super) struct IdentityGuard {
     standing: watch::Sender<Standing>,
     state: Mutex<State>,
     /// One check at a time; the others wait for its result.
@@ -55,18 +56,18 @@ pub(super) struct Watchman {
 #[derive(Debug)]
 struct State {
     known: Option<String>,
-    /// When the last check that brought an answer began.
+    /// When the last check that got an answer began.
     checked: Option<Instant>,
-    /// When something last happened that may mean another cluster.
+    /// When the connection last failed or was replaced, so that another cluster may answer.
     doubted: Option<Instant>,
-    /// When the last check failed, and how.
+    /// When the last check failed, and the failure.
     failed: Option<(Instant, Failure)>,
 }
 
-impl Watchman {
-    pub fn new() -> Watchman {
+impl IdentityGuard {
+    pub fn new() -> IdentityGuard {
         let state = State { known: None, checked: None, doubted: None, failed: None };
-        Watchman {
+        IdentityGuard {
             standing: watch::Sender::default(),
             state: Mutex::new(state),
             checking: tokio::sync::Mutex::default(),
@@ -81,7 +82,7 @@ impl Watchman {
         self.standing.subscribe()
     }
 
-    /// The connection may lead elsewhere from now on: the next watch and the next change look first.
+    /// Makes the next watch and the next change check the identity first.
     pub fn doubt(&self) {
         self.state().doubted = Some(Instant::now());
     }
@@ -102,7 +103,7 @@ impl Watchman {
         });
     }
 
-    /// Why a change must not be sent, and why nothing at all may.
+    /// The failure that stops a change, and the failure that stops every request.
     pub fn stop(&self, server: &str) -> (Option<Failure>, Option<Failure>) {
         let standing = self.standing.borrow();
         let other = match &standing.identity {
@@ -143,64 +144,64 @@ struct Metadata {
 }
 
 impl Connection {
-    /// Takes the cluster with this kube-system for the right one. Call it before anything is sent: without it the
-    /// first cluster that answers is.
+    /// Sets the expected UID of kube-system. Call it before the first request: otherwise the first cluster
+    /// that answers is trusted.
     pub fn expect(&self, uid: Option<String>) {
-        self.watchman().state().known = uid;
+        self.identity_guard().state().known = uid;
     }
 
-    /// Whether the connection still leads where it was opened to, now and from now on.
+    /// Reports whether the connection still leads to the same cluster, now and after each change.
     pub fn standing(&self) -> watch::Receiver<Standing> {
-        self.watchman().standing()
+        self.identity_guard().standing()
     }
 
-    /// Asks which cluster answers.
+    /// Reads which cluster answers.
     ///
     /// # Errors
-    /// Where no answer came. A cluster that does not say is no failure: see [`Identity::Unverified`].
+    /// No answer came. A cluster that hides its UID is no failure: see [`Identity::Unverified`].
     pub async fn identify(&self) -> Result<Identity, Failure> {
-        self.watchman().doubt();
-        self.look().await?;
-        Ok(self.watchman().standing.borrow().identity.clone())
+        self.identity_guard().doubt();
+        self.check_identity().await?;
+        Ok(self.identity_guard().standing.borrow().identity.clone())
     }
 
-    /// Before a watch goes on: another cluster's changes must not be mixed into what is known.
-    pub(super) async fn same_cluster(&self) -> Result<(), Failure> {
+    /// Checks the identity before a watch continues: changes of another cluster must not reach the World.
+    pub(super) async fn ensure_same_cluster(&self) -> Result<(), Failure> {
         let due = {
-            let state = self.watchman().state();
-            let other = matches!(self.watchman().standing.borrow().identity, Identity::Other { .. });
+            let state = self.identity_guard().state();
+            let other = matches!(self.identity_guard().standing.borrow().identity, Identity::Other { .. });
             match (state.checked, state.doubted) {
-                // Another cluster answered: perhaps the right one is back.
+                // After another cluster answered, the right one may be back.
                 (Some(checked), _) if other => checked.elapsed() >= HOLDS,
                 (Some(checked), doubted) => doubted.is_some_and(|at| at > checked),
                 (None, doubted) => doubted.is_some(),
             }
         };
         if due {
-            self.look().await?;
+            self.check_identity().await?;
         }
-        self.watchman().stop(self.server()).1.map_or(Ok(()), Err)
+        self.identity_guard().stop(self.server()).1.map_or(Ok(()), Err)
     }
 
-    /// Before a change is sent.
-    pub(super) async fn same_cluster_to_change(&self) -> Result<(), Failure> {
+    /// Checks the identity before a change is sent.
+    pub(super) async fn ensure_same_cluster_for_change(&self) -> Result<(), Failure> {
         let fresh = {
-            let state = self.watchman().state();
+            let state = self.identity_guard().state();
             state.checked.is_some_and(|at| at.elapsed() < HOLDS && state.doubted.is_none_or(|d| d <= at))
         };
         if !fresh {
-            self.look().await?;
+            self.check_identity().await?;
         }
-        self.watchman().stop(self.server()).0.map_or(Ok(()), Err)
+        self.identity_guard().stop(self.server()).0.map_or(Ok(()), Err)
     }
 
-    async fn look(&self) -> Result<(), Failure> {
+    async fn check_identity(&self) -> Result<(), Failure> {
         let wanted = Instant::now();
-        let watchman = self.watchman();
-        let _turn = watchman.checking.lock().await;
+        let identity_guard = self.identity_guard();
+        let _turn = identity_guard.checking.lock().await;
         {
-            // Whoever waited for its turn has the answer of the one before.
-            let state = watchman.state();
+            // The task that held the lock before may have brought the answer.
+            let state = identity_guard.state();
             if state.checked.is_some_and(|at| at >= wanted) {
                 return Ok(());
             }
@@ -210,42 +211,43 @@ impl Connection {
         }
         let began = Instant::now();
         match self.kube_system().await {
-            Ok((_, Some(found))) => watchman.judge(found),
-            // The server is in trouble, or does not take the credentials: what is asked next hears so itself.
+            Ok((_, Some(found))) => identity_guard.judge(found),
+            // The server is failing or refuses the credentials. The next request reports that itself.
             Ok((_, None)) => {}
             Err(failure) => {
-                let mut state = watchman.state();
+                let mut state = identity_guard.state();
                 state.failed = Some((Instant::now(), failure.clone()));
                 state.doubted = state.doubted.or(Some(began));
                 return Err(failure);
             }
         }
-        watchman.state().checked = Some(began);
+        identity_guard.state().checked = Some(began);
         Ok(())
     }
 
-    /// Whether the cluster, and not only a front that is still up, answers: the object is read from the cluster's
-    /// store, which `/version` and watches are not.
+    /// Whether the cluster answers, and not only a load balancer in front of it. The object is read from
+    /// etcd; `/version` and watches are not.
     ///
     /// # Errors
-    /// Where no answer came.
+    /// No answer came.
     pub(super) async fn answers(&self) -> Result<bool, Failure> {
         let began = Instant::now();
         let (status, found) = self.kube_system().await?;
         if let Some(found) = found {
-            self.watchman().judge(found);
-            self.watchman().state().checked = Some(began);
+            self.identity_guard().judge(found);
+            self.identity_guard().state().checked = Some(began);
         }
         if status != 403 {
             return Ok(status < 500);
         }
-        // What is forbidden is refused without a look into the store.
+        // The authorizer refuses before etcd is read, so another read must reach etcd.
         let namespace = super::ask::segment(self.namespace());
         let (status, _) = self.get(&format!("/api/v1/namespaces/{namespace}/pods?limit=1"), 8 << 20).await?;
         Ok(status < 500)
     }
 
-    /// The HTTP status, and the UID of kube-system or why the cluster does not say; `None` where that cannot be told now.
+    /// The HTTP status and the UID of kube-system. The inner error says why the UID is hidden; `None` means
+    /// unknown for now.
     async fn kube_system(&self) -> Result<(u16, Option<Result<String, String>>), Failure> {
         let accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
         let request = self.request(Request::get(PATH).header(header::ACCEPT, accept), Vec::new())?;

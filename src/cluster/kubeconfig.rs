@@ -1,4 +1,4 @@
-//! The kubeconfig as kubectl has it: which files, how they merge, which context, which proxy.
+//! Reads the kubeconfig as kubectl does: its files, their merge order, the context and the proxy.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,16 +15,16 @@ use super::connect::Options;
 use super::error::{ConnectError, tidy};
 use super::proxy::{self, Proxy};
 
-/// What the process's surroundings say; taken once, so that tests can say otherwise.
+/// The environment of the process. It is read once, so that tests can replace it.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct Environment {
     /// `$KUBECONFIG`.
     pub kubeconfig: Option<OsString>,
     pub home: Option<PathBuf>,
-    /// The API server as a pod knows it, of `$KUBERNETES_SERVICE_HOST` and `$KUBERNETES_SERVICE_PORT`; `None` where
-    /// this is no pod.
+    /// The API server's URL from `$KUBERNETES_SERVICE_HOST` and `$KUBERNETES_SERVICE_PORT`; `None` outside a
+    /// pod.
     pub service: Option<String>,
-    /// Where a pod finds its service account: token, ca.crt and namespace.
+    /// The directory of a pod's service account: token, ca.crt and namespace.
     pub account: PathBuf,
     /// `$HTTPS_PROXY`, `$HTTP_PROXY`, `$NO_PROXY` or their lower-case forms.
     pub https_proxy: Option<String>,
@@ -32,11 +32,11 @@ pub struct Surroundings {
     pub no_proxy: Option<String>,
 }
 
-impl Surroundings {
-    pub fn of_process() -> Surroundings {
+impl Environment {
+    pub fn of_process() -> Environment {
         let get = |name: &str| std::env::var(name).ok().filter(|v| !v.trim().is_empty());
         let var = |upper: &str, lower: &str| get(upper).or_else(|| get(lower));
-        Surroundings {
+        Environment {
             kubeconfig: std::env::var_os("KUBECONFIG").filter(|v| !v.is_empty()),
             home: std::env::home_dir(),
             service: service(get("KUBERNETES_SERVICE_HOST"), get("KUBERNETES_SERVICE_PORT")),
@@ -48,7 +48,8 @@ impl Surroundings {
     }
 }
 
-/// The URL of a pod's API server; client-go wants both variables, too. An IPv6 address stands in brackets.
+/// The URL of the API server as a pod sees it. Like client-go it needs both variables. An IPv6 address gets
+/// brackets.
 fn service(host: Option<String>, port: Option<String>) -> Option<String> {
     let (host, port) = (host?, port?);
     Some(if host.contains(':') {
@@ -69,12 +70,13 @@ pub struct Context {
     pub current: bool,
 }
 
-/// Every context of the merged kubeconfig, in the order of the files, and what files further back mean otherwise.
+/// Every context of the merged kubeconfig, in file order, and a sentence for each entry that an earlier file
+/// hides.
 ///
 /// # Errors
-/// Where there is no kubeconfig or it cannot be read.
+/// There is no kubeconfig, or it cannot be read.
 pub fn contexts(options: &Options) -> Result<(Vec<Context>, Vec<String>), ConnectError> {
-    let Merged { config, shadowed, .. } = read(options, &Surroundings::of_process())?;
+    let Merged { config, shadowed, .. } = read(options, &Environment::of_process())?;
     let wanted = options.context.as_ref().or(config.current_context.as_ref());
     let contexts = config
         .contexts
@@ -96,37 +98,37 @@ pub fn contexts(options: &Options) -> Result<(Vec<Context>, Vec<String>), Connec
     Ok((contexts, shadowed))
 }
 
-/// The name of the one context that a pod's service account amounts to.
+/// The name of the context that a pod's service account stands for.
 const IN_CLUSTER: &str = "in-cluster";
 
-/// A kubeconfig, merged of its files.
+/// A kubeconfig merged from its files.
 pub(super) struct Merged {
     pub config: Kubeconfig,
-    /// It was made of a pod's service account; kubectl knows its context under no name.
+    /// It describes a pod's service account. kubectl has no context name for it.
     pub service_account: bool,
-    /// Contexts, clusters and users that a file further back means otherwise, a sentence each.
+    /// A sentence for each context, cluster and user that differs in a later file.
     pub shadowed: Vec<String>,
 }
 
-/// The merged kubeconfig: `--kubeconfig` alone, else the files of `$KUBECONFIG` that exist, else `~/.kube/config`,
-/// else, in a pod, what its service account amounts to.
-pub(super) fn read(options: &Options, around: &Surroundings) -> Result<Merged, ConnectError> {
+/// Reads `--kubeconfig` alone, else the existing files of `$KUBECONFIG`, else `~/.kube/config`, else the
+/// service account of the pod.
+pub(super) fn read(options: &Options, environment: &Environment) -> Result<Merged, ConnectError> {
     if let Some(path) = &options.kubeconfig {
         return Ok(Merged { config: read_file(path)?, service_account: false, shadowed: Vec::new() });
     }
-    let candidates: Vec<PathBuf> = match &around.kubeconfig {
+    let candidates: Vec<PathBuf> = match &environment.kubeconfig {
         Some(list) => std::env::split_paths(list).filter(|p| !p.as_os_str().is_empty()).collect(),
-        None => around.home.iter().map(|h| h.join(".kube/config")).collect(),
+        None => environment.home.iter().map(|h| h.join(".kube/config")).collect(),
     };
-    // As kubectl: a file of the list that is not there is passed over.
+    // Like kubectl, skip files of the list that do not exist.
     let there: Vec<&PathBuf> = candidates.iter().filter(|p| p.exists()).collect();
     if there.is_empty() {
         let account = options.context.as_deref().is_none_or(|c| c == IN_CLUSTER);
-        if let Some(server) = around.service.as_ref().filter(|_| account) {
-            let config = service_account(server, &around.account)?;
+        if let Some(server) = environment.service.as_ref().filter(|_| account) {
+            let config = service_account(server, &environment.account)?;
             return Ok(Merged { config, service_account: true, shadowed: Vec::new() });
         }
-        let looked = match &around.kubeconfig {
+        let looked = match &environment.kubeconfig {
             Some(list) => format!("$KUBECONFIG ({})", list.to_string_lossy()),
             None => "~/.kube/config".to_owned(),
         };
@@ -143,7 +145,7 @@ pub(super) fn read(options: &Options, around: &Surroundings) -> Result<Merged, C
     Ok(Merged { config: merged, service_account: false, shadowed })
 }
 
-/// What the files before mean by a name that `next` means otherwise. The first file wins.
+/// A sentence for each entry of `next` that an earlier file defines differently. The first file wins.
 fn overlaid(before: &Kubeconfig, next: &Kubeconfig, path: &Path) -> Vec<String> {
     fn find<T: Serialize>(
         what: &str,
@@ -168,12 +170,15 @@ fn overlaid(before: &Kubeconfig, next: &Kubeconfig, path: &Path) -> Vec<String> 
     found
         .iter()
         .map(|(what, name)| {
-            format!("the {what} {name:?} of {path} is not used: a file before it has one of that name")
+            format!(
+                "the {what} {name:?} of {path} is not used: an earlier file defines one with the same name"
+            )
         })
         .collect()
 }
 
-/// A pod's service account as a kubeconfig with one context. The token is named by its file: the kubelet renews it.
+/// A pod's service account as a kubeconfig with one context. It names the token's file, because the kubelet
+/// renews the token.
 fn service_account(server: &str, account: &Path) -> Result<Kubeconfig, ConnectError> {
     let part = |name: &str| {
         let path = account.join(name);
@@ -198,10 +203,10 @@ fn service_account(server: &str, account: &Path) -> Result<Kubeconfig, ConnectEr
 }
 
 fn read_file(path: &Path) -> Result<Kubeconfig, ConnectError> {
-    // kube reads UTF-16 in pairs of bytes, and panics at a half one.
+    // kube reads UTF-16 in pairs of bytes and panics at an odd byte.
     let half = |bytes: &[u8]| bytes.len() % 2 == 1 && matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
     if std::fs::read(path).is_ok_and(|bytes| half(&bytes)) {
-        let why = "it is UTF-16 and breaks off in the middle of a character".to_owned();
+        let why = "it is UTF-16 and ends in the middle of a character".to_owned();
         return Err(ConnectError::Malformed { path: path.to_path_buf(), why });
     }
     Kubeconfig::read_from(path).map_err(|e| {
@@ -216,17 +221,17 @@ fn read_file(path: &Path) -> Result<Kubeconfig, ConnectError> {
 /// A context as kube's configuration.
 pub(super) struct Picked {
     pub context: String,
-    /// The name of its user; empty where it names none.
+    /// The name of the context's user; empty if it names none.
     pub user: String,
     pub config: Config,
     pub proxy: Option<Proxy>,
 }
 
-/// kube's configuration for the wanted context, with the proxy rules of kubectl.
+/// kube's configuration for the wanted context, with kubectl's proxy rules.
 pub(super) fn config(
     kubeconfig: &Kubeconfig,
     options: &Options,
-    around: &Surroundings,
+    environment: &Environment,
 ) -> Result<Picked, ConnectError> {
     let names: Vec<String> = kubeconfig.contexts.iter().map(|c| c.name.clone()).collect();
     let current = kubeconfig.current_context.clone().filter(|c| !c.is_empty());
@@ -244,23 +249,26 @@ pub(super) fn config(
     let context = context.context.clone().unwrap_or_default();
     let cluster = kubeconfig.clusters.iter().find(|k| k.name == context.cluster);
     let cluster = cluster
-        .ok_or_else(|| bad(format!("it names the cluster {:?}, which is not there", context.cluster)))?
+        .ok_or_else(|| {
+            bad(format!("it names the cluster {:?}, which the kubeconfig does not define", context.cluster))
+        })?
         .cluster
         .clone()
         .unwrap_or_default();
     let user = context.user.clone().unwrap_or_default();
-    // kubectl takes a user that is not there for one without credentials.
+    // kubectl treats a user that is not defined as one without credentials.
     let auth = kubeconfig.auth_infos.iter().find(|u| u.name == user).and_then(|u| u.auth_info.clone());
     let mut config = assemble(&cluster, auth.unwrap_or_default()).map_err(bad)?;
     if let Some(namespace) = context.namespace.filter(|n| !n.is_empty()) {
         config.default_namespace = namespace;
     }
-    // A proxy the kubeconfig itself names always holds; NO_PROXY is about the environment's.
+    // The kubeconfig's own proxy always applies. NO_PROXY only limits the environment's proxy.
     let (proxy, from) = match cluster.proxy_url.filter(|p| !p.is_empty()) {
         Some(proxy) => (Some(proxy), "proxy-url"),
-        None => {
-            (proxy::of_environment(&config.cluster_url, around), "proxy of the environment ($HTTPS_PROXY)")
-        }
+        None => (
+            proxy::of_environment(&config.cluster_url, environment),
+            "proxy of the environment ($HTTPS_PROXY)",
+        ),
     };
     let proxy =
         proxy.map(|text| Proxy::parse(&text).map_err(|why| bad(format!("its {from} {why}")))).transpose()?;
@@ -270,7 +278,7 @@ pub(super) fn config(
 /// kube's configuration of a cluster and a user.
 ///
 /// # Errors
-/// A sentence's end about the part that cannot be used.
+/// The end of a sentence about the part that cannot be used.
 fn assemble(cluster: &Cluster, mut auth: AuthInfo) -> Result<Config, String> {
     let mut config = Config::new(server(cluster, &auth)?);
     config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
@@ -284,7 +292,8 @@ fn assemble(cluster: &Cluster, mut auth: AuthInfo) -> Result<Config, String> {
     Ok(config)
 }
 
-/// The server's URL. Without a scheme it is https where anything about TLS is said, else http, as with kubectl.
+/// The server's URL. As with kubectl, a URL without a scheme is https if the kubeconfig has TLS settings,
+/// else http.
 fn server(cluster: &Cluster, auth: &AuthInfo) -> Result<Uri, String> {
     let server = cluster.server.as_deref().unwrap_or_default().trim();
     if server.is_empty() {
@@ -300,8 +309,7 @@ fn server(cluster: &Cluster, auth: &AuthInfo) -> Result<Uri, String> {
         false => format!("http://{server}"),
     };
     let shown = tidy(server, 100);
-    let url: Uri =
-        whole.parse().map_err(|e| format!("the server's address {shown:?} cannot be read ({e})"))?;
+    let url: Uri = whole.parse().map_err(|e| format!("the server's address {shown:?} is not a URL ({e})"))?;
     if !matches!(url.scheme_str(), Some("http" | "https")) {
         return Err(format!("the server's address {shown:?} begins with neither http:// nor https://"));
     }
@@ -310,13 +318,14 @@ fn server(cluster: &Cluster, auth: &AuthInfo) -> Result<Uri, String> {
     }
     if url.authority().is_some_and(|a| a.as_str().contains('@')) {
         return Err(
-            "the server's address holds a user; credentials belong into the kubeconfig's user".to_owned()
+            "the server's address contains a user; write credentials into the kubeconfig's user entry"
+                .to_owned(),
         );
     }
     Ok(url)
 }
 
-/// The certificates that may sign the server's; `None` where the system's do.
+/// The certificate authorities that may sign the server's certificate; `None` means the system's.
 fn authority(cluster: &Cluster) -> Result<Option<Vec<Vec<u8>>>, String> {
     let (data, file) = (&cluster.certificate_authority_data, &cluster.certificate_authority);
     let Some(pem) = certificate::bytes("certificate-authority", data.as_deref(), file.as_deref())? else {
@@ -343,7 +352,7 @@ fn sources(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Up to three names close to the one asked for.
+/// Up to three names that resemble `name`.
 fn near(name: &str, names: &[String]) -> Vec<String> {
     let wanted = name.to_lowercase();
     let mut scored: Vec<(usize, &String)> = names
@@ -380,45 +389,45 @@ clusters: [{name: c1, cluster: {server: 'https://two:6443'}}]
 contexts: [{name: staging, context: {cluster: c1, user: u}}]
 ";
 
-    fn files() -> (tempfile::TempDir, Surroundings) {
+    fn files() -> (tempfile::TempDir, Environment) {
         let dir = tempfile::tempdir().unwrap();
         let (a, b) = (dir.path().join("a"), dir.path().join("b"));
         std::fs::write(&a, FIRST).unwrap();
         std::fs::write(&b, SECOND).unwrap();
         let list = std::env::join_paths([dir.path().join("absent"), a, b]).unwrap();
-        (dir, Surroundings { kubeconfig: Some(list), ..Surroundings::default() })
+        (dir, Environment { kubeconfig: Some(list), ..Environment::default() })
     }
 
-    fn open(options: &Options, around: &Surroundings) -> Result<Picked, ConnectError> {
-        config(&read(options, around)?.config, options, around)
+    fn open(options: &Options, environment: &Environment) -> Result<Picked, ConnectError> {
+        config(&read(options, environment)?.config, options, environment)
     }
 
     #[test]
     fn files_merge_the_first_wins_and_absent_ones_are_passed_over() {
-        let (dir, around) = files();
-        let picked = open(&Options::default(), &around).unwrap();
+        let (dir, environment) = files();
+        let picked = open(&Options::default(), &environment).unwrap();
         let config = picked.config;
         assert_eq!((picked.context.as_str(), config.default_namespace.as_str()), ("prod-us-west-2", "team"));
         assert_eq!(config.cluster_url, "https://one:6443");
-        let told = read(&Options::default(), &around).unwrap().shadowed;
+        let text = read(&Options::default(), &environment).unwrap().shadowed;
         let second = dir.path().join("b");
         assert_eq!(
-            told,
+            text,
             [format!(
-                "the cluster \"c1\" of {} is not used: a file before it has one of that name",
+                "the cluster \"c1\" of {} is not used: an earlier file defines one with the same name",
                 second.display()
             )]
         );
     }
 
-    /// A kubeconfig with one context, in JSON, which is YAML, too.
+    /// A kubeconfig with one context, as JSON, which is valid YAML.
     fn one(cluster: serde_json::Value, user: serde_json::Value) -> Result<Picked, ConnectError> {
         let text = json!({"clusters": [{"name": "c", "cluster": cluster}], "users": [{"name": "u", "user": user}],
             "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}], "current-context": "x"});
         config(
             &Kubeconfig::from_yaml(&text.to_string()).unwrap(),
             &Options::default(),
-            &Surroundings::default(),
+            &Environment::default(),
         )
     }
 
@@ -435,12 +444,12 @@ contexts: [{name: staging, context: {cluster: c1, user: u}}]
         for (server, why) in [
             ("", "names no server"),
             ("ftp://h", "begins with neither"),
-            ("https://", "cannot be read"),
-            ("http:///x", "cannot be read"),
-            ("https://me:secret@h", "holds a user"),
+            ("https://", "is not a URL"),
+            ("http:///x", "is not a URL"),
+            ("https://me:secret@h", "contains a user"),
         ] {
-            let told = url(json!({ "server": server })).unwrap_err().to_string();
-            assert!(told.contains(why) && !told.contains("secret"), "{server}: {told}");
+            let text = url(json!({ "server": server })).unwrap_err().to_string();
+            assert!(text.contains(why) && !text.contains("secret"), "{server}: {text}");
         }
     }
 
@@ -451,8 +460,8 @@ contexts: [{name: staging, context: {cluster: c1, user: u}}]
             at("socks5://127.0.0.1:1080").unwrap().proxy.unwrap().to_string(),
             "socks5://127.0.0.1:1080"
         );
-        let told = at("ftp://p").err().unwrap().to_string();
-        assert!(told.contains("its proxy-url has the scheme \"ftp\""), "{told}");
+        let text = at("ftp://p").err().unwrap().to_string();
+        assert!(text.contains("its proxy-url has the scheme \"ftp\""), "{text}");
     }
 
     #[test]
@@ -470,53 +479,54 @@ contexts: [{name: staging, context: {cluster: c1, user: u}}]
         };
         let options = Options { kubeconfig: Some(path.clone()), ..Options::default() };
         write(&cluster);
-        let told = open(&options, &Surroundings::default()).err().unwrap().to_string();
-        assert!(told.contains("its certificate-authority holds no certificate"), "found and read: {told}");
+        let text = open(&options, &Environment::default()).err().unwrap().to_string();
+        assert!(text.contains("its certificate-authority holds no certificate"), "found and read: {text}");
         write(&json!({"server": "https://h"}));
-        let auth = open(&options, &Surroundings::default()).unwrap().config.auth_info;
+        let auth = open(&options, &Environment::default()).unwrap().config.auth_info;
         let below = |text: Option<String>| PathBuf::from(text.unwrap()).starts_with(dir.path());
         assert!(below(auth.token_file) && below(auth.exec.unwrap().command));
     }
 
     #[test]
     fn every_mistake_is_a_sentence() {
-        let (dir, around) = files();
+        let (dir, environment) = files();
         let with = |context: &str| Options { context: Some(context.into()), ..Options::default() };
-        let say = |o: Options, a: &Surroundings| open(&o, a).err().unwrap().to_string();
+        let say = |o: Options, a: &Environment| open(&o, a).err().unwrap().to_string();
 
-        let text = say(with("prod-us-west-1"), &around);
+        let text = say(with("prod-us-west-1"), &environment);
         assert_eq!(text, "the kubeconfig has no context \"prod-us-west-1\"; near: prod-us-west-2");
-        let text = say(with("zzz"), &around);
+        let text = say(with("zzz"), &environment);
         assert!(text.ends_with("`khud contexts` lists the 3 it has"), "{text}");
-        let text = say(with("broken"), &around);
-        assert!(text.contains("names the cluster \"gone\", which is not there"), "{text}");
+        let text = say(with("broken"), &environment);
+        assert!(text.contains("names the cluster \"gone\", which the kubeconfig does not define"), "{text}");
 
-        let home = Surroundings { home: Some(dir.path().into()), ..Surroundings::default() };
+        let home = Environment { home: Some(dir.path().into()), ..Environment::default() };
         let text = say(Options::default(), &home);
         assert!(text.starts_with("no kubeconfig found: looked for ~/.kube/config"), "{text}");
 
         let bad = dir.path().join("bad");
         std::fs::write(&bad, "{ not yaml").unwrap();
-        let text = say(Options { kubeconfig: Some(bad), ..Options::default() }, &around);
-        assert!(text.contains("is not what it should be"), "{text}");
+        let text = say(Options { kubeconfig: Some(bad), ..Options::default() }, &environment);
+        assert!(text.contains("is not a valid kubeconfig"), "{text}");
         let half = dir.path().join("half");
         std::fs::write(&half, [0xff, 0xfe, b'a']).unwrap();
-        let text = say(Options { kubeconfig: Some(half), ..Options::default() }, &around);
-        assert!(text.contains("breaks off in the middle"), "{text}");
+        let text = say(Options { kubeconfig: Some(half), ..Options::default() }, &environment);
+        assert!(text.contains("ends in the middle"), "{text}");
         let none = dir.path().join("none");
-        for (current, why) in
-            [("''", "has no current context"), ("gone", "current-context is \"gone\", which is not")]
-        {
+        for (current, why) in [
+            ("''", "has no current context"),
+            ("gone", "current-context is \"gone\", which it does not define"),
+        ] {
             std::fs::write(
                 &none,
                 format!("current-context: {current}\ncontexts: [{{name: a, context: {{cluster: c}}}}]\n"),
             )
             .unwrap();
-            let text = say(Options { kubeconfig: Some(none.clone()), ..Options::default() }, &around);
+            let text = say(Options { kubeconfig: Some(none.clone()), ..Options::default() }, &environment);
             assert!(text.contains(why), "{text}");
         }
         let gone = dir.path().join("nowhere");
-        let text = say(Options { kubeconfig: Some(gone), ..Options::default() }, &around);
+        let text = say(Options { kubeconfig: Some(gone), ..Options::default() }, &environment);
         assert!(text.starts_with("cannot read the kubeconfig"), "{text}");
     }
 }

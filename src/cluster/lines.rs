@@ -1,4 +1,4 @@
-//! Cuts a response body into lines, with a limit on how long it may be silent and how long a line may get.
+//! Splits a response body into lines, with limits on silence and on the length of a line.
 
 use std::io::BufRead as _;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use kube::client::Body;
 
 use super::error::Failure;
 
-/// etcd holds no object above 1.5 MiB by default; nothing the API sends in one line comes near this.
+/// The longest line, in bytes. etcd stores no object above 1.5 MiB by default.
 const LONGEST: usize = 64 << 20;
 
 pub(super) struct Lines {
     body: Body,
     server: String,
     buffer: BytesMut,
-    /// How much of the buffer is known to hold no newline.
+    /// The number of leading bytes that hold no newline.
     searched: usize,
 }
 
@@ -28,7 +28,7 @@ impl Lines {
     /// Waits for more bytes. False at the end.
     ///
     /// # Errors
-    /// Where nothing came within `silence`, or the connection broke, or the body ended in the middle of a line.
+    /// Nothing came within `silence`, the connection broke, or the body ended inside a line.
     pub async fn fill(&mut self, silence: Duration) -> Result<bool, Failure> {
         loop {
             let frame = tokio::time::timeout(silence, self.body.frame())
@@ -37,7 +37,7 @@ impl Lines {
             match frame {
                 None if self.buffer.is_empty() => return Ok(false),
                 None => return Err(self.broken("its answer was cut short")),
-                Some(Err(e)) => return Err(Failure::of(e, &self.server)),
+                Some(Err(e)) => return Err(Failure::from_response(e, &self.server)),
                 Some(Ok(frame)) => {
                     let Some(data) = frame.data_ref().filter(|d| !d.is_empty()) else { continue };
                     if self.buffer.len() + data.len() > LONGEST {
@@ -50,11 +50,11 @@ impl Lines {
         }
     }
 
-    /// Hands the next whole line in the buffer to `read`; `None` where there is none yet. Empty lines are passed over.
+    /// Passes the next complete line to `read`; `None` if the buffer holds none. Empty lines are skipped.
     pub fn next<T>(&mut self, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
         loop {
             let mut rest = &self.buffer[self.searched..];
-            // Never fails: it reads from memory.
+            // Reading from memory never fails.
             let searched = rest.skip_until(b'\n').unwrap_or(0);
             let end = self.searched + searched;
             if searched == 0 || self.buffer[end - 1] != b'\n' {

@@ -21,11 +21,11 @@ mod token;
 mod transport;
 mod watch;
 
-pub use ask::{Action, Behind, Chunks, Fetched, Permission, Version};
+pub use ask::{Action, Chunks, Permission, ProxyAnswer, ProxyBackend, Version};
 pub use connect::{Connection, Options};
 pub use discovery::Resource;
 pub use error::{ConnectError, Failure};
 pub use feed::{Feed, Scope, Tuning, watch_all, watch_all_tuned, watch_tables};
 pub use identity::{Identity, Standing};
-pub use kubeconfig::{Context, Surroundings, contexts};
+pub use kubeconfig::{Context, Environment, contexts};
 pub use outbox::Counters;

@@ -1,7 +1,9 @@
-//! The channel between the watches and the main task: bounded, and merging per object while nobody reads.
+//! The bounded queue between the watches and the main task. It merges the changes of an object while nobody
+//! reads.
 //!
-//! An object waits at most once: its latest state, and before that the delete of what the reader still has. A reader
-//! that comes back after a minute finds the present, not the minute; a delete it must hear of is never merged away.
+//! Each object waits at most once: the latest state, preceded by the delete of the state the reader has. A
+//! slow reader gets the present state, not every step. A delete that the reader must see is never merged
+//! away.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,37 +12,40 @@ use tokio::sync::Notify;
 
 use crate::world::{Delta, Kind, ObjectRef, Record, StreamId, StreamState, Text, Time, Uid};
 
-/// Entries that may wait before writers do. Some 20 MB of rich pods.
-const ROOM: usize = 16 << 10;
+/// The number of entries at which writers wait; about 20 MB of large pods.
+const CAPACITY: usize = 16 << 10;
 
-/// What went through, since the start.
+/// Totals since the start.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Counters {
-    /// Objects received as added or changed, and as deleted.
+    /// Objects received as added or changed.
     pub applied: u64,
+    /// Objects received as deleted.
     pub deleted: u64,
-    /// Changes that never reached the reader because a later one of the same object overtook them.
+    /// Changes that a later change of the same object replaced before they were read.
     pub merged: u64,
-    /// Objects or events passed over because they could not be read.
+    /// Objects or events skipped because they could not be decoded.
     pub unreadable: u64,
-    /// Full lists begun, and connections lost and made again.
+    /// Full lists begun.
     pub lists: u64,
+    /// Connections lost and made again.
     pub reconnects: u64,
 }
 
 #[derive(Debug, Default)]
 pub struct Outbox {
     state: Mutex<State>,
-    /// The reader waits on this; the writers on the other.
+    /// Wakes the reader.
     ready: Notify,
+    /// Wakes the writers.
     room: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// `None` where an entry has moved further back.
+    /// `None` where the entry was taken out or moved to the back.
     queue: VecDeque<Option<Entry>>,
-    /// Absolute place of the queue's front.
+    /// The absolute index of the queue's front.
     front: u64,
     waiting: usize,
     objects: HashMap<ObjectRef, u64>,
@@ -52,7 +57,7 @@ struct State {
 
 #[derive(Debug)]
 enum Entry {
-    /// At least one of the two. The delete goes first.
+    /// A delete, an apply, or both. The delete comes first.
     Object {
         delete: Option<(ObjectRef, Uid)>,
         apply: Option<Record>,
@@ -65,7 +70,7 @@ impl Outbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes changes of one stream in, waiting while too much is unread.
+    /// Queues the changes of one stream. It waits while too many entries are unread.
     pub async fn push(&self, kind: &Kind, namespace: &Text, deltas: Vec<Delta>) {
         if deltas.is_empty() {
             return;
@@ -74,7 +79,7 @@ impl Outbox {
             let room = self.room.notified();
             {
                 let mut state = self.lock();
-                if state.waiting < ROOM {
+                if state.waiting < CAPACITY {
                     for delta in deltas {
                         state.put(kind, namespace, delta);
                     }
@@ -86,19 +91,19 @@ impl Outbox {
         self.ready.notify_one();
     }
 
-    /// Says how a stream stands. Never waits.
-    pub fn say(&self, id: &StreamId, now: StreamState, at: Time) {
-        self.lock().say(id, now, at);
+    /// Queues the new state of a stream. It never waits.
+    pub fn set_state(&self, id: &StreamId, now: StreamState, at: Time) {
+        self.lock().set_state(id, now, at);
         self.ready.notify_one();
     }
 
-    /// Turns every stream for which `change` has an answer into that.
-    pub fn say_all(&self, at: Time, change: impl Fn(&StreamState) -> Option<StreamState>) {
+    /// Sets the new state of every stream for which `change` returns one.
+    pub fn change_states(&self, at: Time, change: impl Fn(&StreamState) -> Option<StreamState>) {
         let mut state = self.lock();
         let all: Vec<(StreamId, StreamState)> =
             state.current.iter().filter_map(|(id, s)| change(s).map(|n| (id.clone(), n))).collect();
         for (id, now) in all {
-            state.say(&id, now, at);
+            state.set_state(&id, now, at);
         }
         drop(state);
         self.ready.notify_one();
@@ -112,7 +117,7 @@ impl Outbox {
         self.lock().counters
     }
 
-    /// What has come since the last time, oldest first and at most some `limit` deltas; waits for the first.
+    /// The changes since the last call, oldest first, about `limit` at most. It waits for the first one.
     pub async fn take(&self, limit: usize) -> Vec<Delta> {
         loop {
             let ready = self.ready.notified();
@@ -144,15 +149,15 @@ impl State {
             Delta::Apply(record) => {
                 self.counters.applied += 1;
                 let object = record.object().reference();
-                self.object(kind, namespace, object, |delete, apply| (delete, apply.replace(record)));
+                self.merge_object(kind, namespace, object, |delete, apply| (delete, apply.replace(record)));
             }
             Delta::Delete { object, uid } => {
                 self.counters.deleted += 1;
                 let key = object.clone();
-                self.object(kind, namespace, key, |delete, apply| {
+                self.merge_object(kind, namespace, key, |delete, apply| {
                     let unread = apply.take();
-                    // With a delete already waiting, what was applied after it is unknown to the reader: both
-                    // cancel out. Else the reader may have an earlier state of it.
+                    // If a delete already waits, the reader never saw the unread apply: apply and delete
+                    // cancel out. Otherwise the reader may have an earlier state.
                     (delete.or(Some((object, uid))), unread)
                 });
             }
@@ -170,9 +175,9 @@ impl State {
         }
     }
 
-    /// Changes what waits for an object: `change` gets the delete and the apply that wait, leaves the new apply and
-    /// returns the new delete with the apply that was overtaken.
-    fn object(
+    /// Merges a change into the entry of an object. `change` gets the waiting delete and apply, stores the
+    /// new apply, and returns the new delete and the apply it replaced.
+    fn merge_object(
         &mut self,
         kind: &Kind,
         namespace: &Text,
@@ -183,8 +188,8 @@ impl State {
         ) -> (Option<(ObjectRef, Uid)>, Option<Record>),
     ) {
         let have = self.objects.get(&object).copied();
-        // In a list, what is not named again before its end is swept away: a state that waits from before its start
-        // must move behind it. Any other stays in its place.
+        // The end of a list removes every object that the list did not name. An entry from before the start
+        // of the list must therefore move behind it. Any other entry stays in place.
         let start = self.lists.get(&(kind.clone(), namespace.clone())).copied();
         let stays = have.filter(|at| start.is_none_or(|start| *at > start));
         let (mut delete, mut apply) = match have.and_then(|at| self.remove(at)) {
@@ -210,7 +215,7 @@ impl State {
         }
     }
 
-    fn say(&mut self, id: &StreamId, now: StreamState, at: Time) {
+    fn set_state(&mut self, id: &StreamId, now: StreamState, at: Time) {
         if self.current.get(id) == Some(&now) {
             return;
         }
@@ -261,7 +266,7 @@ impl State {
             }
         }
         if self.queue.is_empty() {
-            // The tables grow with a first list; give that back.
+            // A first list grows the tables; release that memory.
             self.queue.shrink_to(1024);
             self.objects.shrink_to(1024);
         }
@@ -305,7 +310,7 @@ mod tests {
         let outbox = Outbox::default();
         put(&outbox, [pod("a", 1, 0)]);
         assert_eq!(outbox.lock().take(10), [pod("a", 1, 0)]);
-        // Deleted, recreated, changed, deleted, recreated: all while nobody reads.
+        // Deleted, recreated, changed, deleted, recreated: all before the reader reads.
         put(
             &outbox,
             [pod("a", 1, 1), gone("a", 1), pod("a", 2, 2), pod("a", 2, 3), gone("a", 2), pod("a", 3, 4)],
@@ -327,7 +332,7 @@ mod tests {
     #[tokio::test]
     async fn writers_wait_for_a_slow_reader_and_go_on_when_it_reads() {
         let outbox = std::sync::Arc::new(Outbox::default());
-        put(&outbox, (0..ROOM as u32).map(|i| pod(&i.to_string(), i, 0)));
+        put(&outbox, (0..CAPACITY as u32).map(|i| pod(&i.to_string(), i, 0)));
         let writer = tokio::spawn({
             let outbox = outbox.clone();
             async move { outbox.push(&Kind::Pod, &Text::default(), vec![pod("late", 1, 0)]).await }
@@ -336,7 +341,7 @@ mod tests {
         assert!(!writer.is_finished());
         assert_eq!(outbox.take(100).await.len(), 100);
         writer.await.unwrap();
-        assert_eq!(outbox.lock().waiting, ROOM - 100 + 1);
+        assert_eq!(outbox.lock().waiting, CAPACITY - 100 + 1);
     }
 
     #[derive(Debug, Clone)]
@@ -344,7 +349,7 @@ mod tests {
         Apply(u8),
         Recreate(u8),
         Delete(u8),
-        /// A full list under way; the flag: whether it breaks off once in the middle.
+        /// A full list; the flag says whether it breaks off once in the middle.
         Relist(bool),
         Read(usize),
     }
@@ -361,8 +366,8 @@ mod tests {
     }
 
     proptest! {
-        /// However slowly it is read and whatever is relisted in between, the World ends as the cluster is, and a
-        /// delete that the reader had to hear of was heard.
+        /// However slowly the reader reads and whatever is relisted in between, the World ends equal to the
+        /// cluster, and the reader saw every delete it had to see.
         #[test]
         fn the_world_ends_as_the_cluster_is(steps in steps()) {
             let (kind, namespace) = (Kind::Pod, Text::default());
@@ -395,7 +400,7 @@ mod tests {
                         }
                     }
                     Step::Relist(breaks) => {
-                        // Something went away unseen.
+                        // An object was deleted while no watch was open.
                         cluster.pop_first();
                         let start = || Delta::ListStart { kind: kind.clone(), namespace: namespace.clone() };
                         let all = || cluster.iter().map(|(n, (u, m))| pod(&n.to_string(), *u, *m));

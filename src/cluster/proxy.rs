@@ -1,4 +1,5 @@
-//! Which proxy leads to a server: the kubeconfig's, else the environment's by the rules of Go, hence of kubectl.
+//! Selects the proxy for a server: the kubeconfig's, else the environment's by Go's rules, which kubectl
+//! follows.
 
 use std::net::IpAddr;
 
@@ -6,33 +7,33 @@ use base64::Engine as _;
 use http::{HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
 
-use super::kubeconfig::Surroundings;
+use super::kubeconfig::Environment;
 
-/// How a proxy is spoken to.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Protocol {
     /// CONNECT over plain HTTP.
     Http,
     /// CONNECT over TLS.
     Https,
-    /// SOCKS5; the proxy resolves names, as with Go, whether the URL says socks5 or socks5h.
+    /// SOCKS5. The proxy resolves names for socks5 and socks5h alike, as with Go.
     Socks5,
 }
 
-/// A proxy's address and what it wants to know of whoever connects.
+/// The address and credentials of a proxy.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Proxy {
     pub protocol: Protocol,
-    /// Without user and password.
+    /// The URL without user and password.
     pub url: Uri,
     credentials: Option<(String, String)>,
 }
 
 impl Proxy {
     /// # Errors
-    /// A sentence's end about what the text lacks to be a proxy's URL.
+    /// The end of a sentence that says why the text is not a proxy URL.
     pub fn parse(text: &str) -> Result<Proxy, String> {
-        let uri: Uri = text.trim().parse().map_err(|e| format!("is no URL ({e})"))?;
+        let uri: Uri = text.trim().parse().map_err(|e| format!("is not a URL ({e})"))?;
         let (protocol, port) = match uri.scheme_str() {
             Some("http") => (Protocol::Http, 80),
             Some("https") => (Protocol::Https, 443),
@@ -45,7 +46,7 @@ impl Proxy {
         let Some(host) = uri.host().filter(|h| !h.is_empty()) else { return Err("names no host".to_owned()) };
         let scheme = if protocol == Protocol::Https { "https" } else { "http" };
         let port = uri.port_u16().unwrap_or(port);
-        let url = format!("{scheme}://{host}:{port}").parse().map_err(|e| format!("is no URL ({e})"))?;
+        let url = format!("{scheme}://{host}:{port}").parse().map_err(|e| format!("is not a URL ({e})"))?;
         let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
         let credentials = uri.authority().and_then(|a| a.as_str().rsplit_once('@')).map(|(user, _)| {
             let (user, password) = user.split_once(':').unwrap_or((user, ""));
@@ -54,7 +55,7 @@ impl Proxy {
         Ok(Proxy { protocol, url, credentials })
     }
 
-    /// For CONNECT's `Proxy-Authorization`.
+    /// The `Proxy-Authorization` header of a CONNECT request.
     pub fn basic(&self) -> Option<HeaderValue> {
         let (user, password) = self.credentials.as_ref()?;
         let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
@@ -63,14 +64,14 @@ impl Proxy {
         Some(value)
     }
 
-    /// For SOCKS5.
+    /// The user and password of a SOCKS5 proxy.
     pub fn credentials(&self) -> Option<(String, String)> {
         self.credentials.clone()
     }
 }
 
 impl std::fmt::Display for Proxy {
-    /// As a person would write it, without the password.
+    /// The URL without the password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let scheme = match self.protocol {
             Protocol::Http => "http",
@@ -82,17 +83,17 @@ impl std::fmt::Display for Proxy {
     }
 }
 
-/// The proxy Go's `ProxyFromEnvironment` would use for the URL.
-pub(super) fn of_environment(url: &Uri, around: &Surroundings) -> Option<String> {
+/// The proxy that Go's `ProxyFromEnvironment` uses for the URL.
+pub(super) fn of_environment(url: &Uri, environment: &Environment) -> Option<String> {
     let host = bare(url.host()?).to_ascii_lowercase();
     let https = url.scheme_str() != Some("http");
-    let proxy = if https { around.https_proxy.as_ref() } else { around.http_proxy.as_ref() }?;
+    let proxy = if https { environment.https_proxy.as_ref() } else { environment.http_proxy.as_ref() }?;
     let address: Option<IpAddr> = host.parse().ok();
     if host == "localhost" || address.is_some_and(|a| a.is_loopback()) {
         return None;
     }
     let port = url.port_u16().unwrap_or(if https { 443 } else { 80 });
-    let spared = around
+    let spared = environment
         .no_proxy
         .iter()
         .flat_map(|list| list.split(','))
@@ -104,7 +105,7 @@ pub(super) fn of_environment(url: &Uri, around: &Surroundings) -> Option<String>
     Some(if proxy.contains("://") { proxy.clone() } else { format!("http://{proxy}") })
 }
 
-/// An IPv6 address without its brackets.
+/// Removes the brackets of an IPv6 address.
 fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host)
 }
@@ -119,7 +120,7 @@ fn spares(rule: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     {
         return address.is_some_and(|a| in_network(a, net, bits));
     }
-    // A whole IPv6 address has colons, too, but no port.
+    // A bare IPv6 address has colons but no port.
     let (name, only) = match rule.rsplit_once(':') {
         Some((name, digits)) if bare(rule).parse::<IpAddr>().is_err() => match digits.parse::<u16>() {
             Ok(port) => (name, Some(port)),
@@ -174,10 +175,10 @@ mod tests {
             ("ftp://proxy", "has the scheme \"ftp\""),
             ("proxy:3128", "has"),
             ("proxy", "has no scheme"),
-            ("http://", "is no URL"),
+            ("http://", "is not a URL"),
         ] {
-            let told = Proxy::parse(text).unwrap_err();
-            assert!(told.starts_with(why), "{text}: {told}");
+            let error = Proxy::parse(text).unwrap_err();
+            assert!(error.starts_with(why), "{text}: {text}");
         }
     }
 
@@ -185,12 +186,12 @@ mod tests {
     #[test]
     fn no_proxy_is_matched_against_the_cluster() {
         let uses = |url: &str, no_proxy: &str| {
-            let around = Surroundings {
+            let environment = Environment {
                 https_proxy: Some("proxy:3128".into()),
                 no_proxy: Some(no_proxy.into()),
-                ..Surroundings::default()
+                ..Environment::default()
             };
-            let proxy = of_environment(&url.parse().unwrap(), &around);
+            let proxy = of_environment(&url.parse().unwrap(), &environment);
             assert!(proxy.is_none() || proxy.as_deref() == Some("http://proxy:3128"));
             proxy.is_some()
         };

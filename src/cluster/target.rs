@@ -1,26 +1,26 @@
-//! Where a connection leads: fixed when it is opened, compared whenever the kubeconfig is read again.
+//! The cluster and user a connection was opened for, compared with the kubeconfig at each renewal.
 
 use std::collections::BTreeSet;
 
 use kube::config::Config;
 
-/// Server, authority and user of a context.
+/// The server, certificate authority and user of a context.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Target {
     server: String,
-    /// The name the server's certificate must carry, where it is not the address.
+    /// The name the server's certificate must carry, if it differs from the address.
     server_name: Option<String>,
-    /// The certificates (DER) that may sign the server's; empty where the system's are trusted.
+    /// The certificate authorities (DER); empty if the system's are trusted.
     authority: BTreeSet<Vec<u8>>,
     /// False under `insecure-skip-tls-verify`.
     verified: bool,
     user: String,
-    /// Whom the kubeconfig or the command line acts as.
+    /// The impersonated user of the kubeconfig or of `--as`.
     acts_as: Option<String>,
 }
 
 impl Target {
-    /// The target of a configuration whose context names this user.
+    /// The target of `config`, whose context names `user`.
     pub fn of(config: &Config, user: &str) -> Target {
         Target {
             server: server(config),
@@ -32,8 +32,8 @@ impl Target {
         }
     }
 
-    /// What `now` has that this target has not, to follow "the context … now"; `None` where both lead to the same
-    /// cluster as the same user. An authority that is being rotated keeps one certificate in common.
+    /// The end of the sentence "the context … now", or `None` if both lead to the same cluster as the same
+    /// user. While an authority is rotated, one certificate stays in common.
     pub fn difference(&self, now: &Target) -> Option<String> {
         let rotated = !self.authority.is_disjoint(&now.authority);
         if now.server != self.server {
@@ -54,7 +54,7 @@ impl Target {
     }
 }
 
-/// The server's URL without a slash at its end.
+/// The server's URL without a trailing slash.
 pub(super) fn server(config: &Config) -> String {
     config.cluster_url.to_string().trim_end_matches('/').to_owned()
 }

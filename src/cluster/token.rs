@@ -1,4 +1,4 @@
-//! A bearer token in a file: whoever renews it writes the file anew.
+//! A bearer token in a file that the kubelet or another program renews.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 
-/// How long a token that was read is used before the file is looked at again, as with kubectl.
+/// How long a token is used before its file is read again; kubectl uses the same time.
 const FRESH: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
@@ -18,15 +18,15 @@ pub(super) struct TokenFile {
 
 impl TokenFile {
     /// # Errors
-    /// A sentence where the file cannot be read or holds no token.
+    /// A sentence if the file cannot be read or holds no token.
     pub fn open(path: &str) -> Result<TokenFile, String> {
         let path = PathBuf::from(path);
         let header = read(&path)?;
         Ok(TokenFile { path, read: Mutex::new((header, Instant::now())) })
     }
 
-    /// The `Authorization` header; the last one read where the file is gone by now. `None` never comes but where a
-    /// thread died while it read.
+    /// The `Authorization` header. If the file cannot be read any more, the last header is used. `None` only
+    /// after a panic in another thread.
     pub fn bearer(&self) -> Option<HeaderValue> {
         let mut held = self.read.lock().ok()?;
         if held.1.elapsed() >= FRESH {
@@ -42,13 +42,13 @@ impl TokenFile {
 fn read(path: &std::path::Path) -> Result<HeaderValue, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| format!("the tokenFile {} cannot be read ({e})", path.display()))?;
-    // Editors and `echo` end a file with a newline; a token has none.
+    // Editors and `echo` end a file with a newline.
     let token = text.trim();
     if token.is_empty() {
         return Err(format!("the tokenFile {} is empty", path.display()));
     }
     let mut header = HeaderValue::from_str(&format!("Bearer {token}"))
-        .map_err(|_| format!("the tokenFile {} holds no token: a token is one word", path.display()))?;
+        .map_err(|_| format!("the tokenFile {} holds no token: a token has no spaces", path.display()))?;
     header.set_sensitive(true);
     Ok(header)
 }

@@ -1,4 +1,4 @@
-//! kube's client over connections of khud's own making: through any proxy, each with a full TLS handshake.
+//! Builds kube's client on khud's own connections: with any proxy, and a full TLS handshake for each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,10 +24,10 @@ use super::token::TokenFile;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Makes a client. Reads certificates and trust stores from the disk.
+/// Makes a client. It reads certificates and trust stores from the disk.
 ///
 /// # Errors
-/// kube's, where a certificate, key, header or name of the configuration cannot be used.
+/// kube's error for a certificate, key, header or server name that cannot be used.
 pub(super) fn client(
     config: &Config,
     proxy: Option<&Proxy>,
@@ -41,7 +41,7 @@ pub(super) fn client(
         None => over(http, config, token, gate),
         Some(proxy) => match proxy.protocol {
             Protocol::Http => over(tunnel(proxy, http), config, token, gate),
-            // The kubeconfig's authorities vouch for the proxy, too, as with kubectl.
+            // The kubeconfig's authorities also verify the proxy, as with kubectl.
             Protocol::Https => over(tunnel(proxy, encrypted(config, http)?), config, token, gate),
             Protocol::Socks5 => {
                 let mut socks = SocksV5::new(proxy.url.clone(), http);
@@ -62,22 +62,23 @@ fn tunnel<C>(proxy: &Proxy, connector: C) -> Tunnel<C> {
     }
 }
 
-/// TLS over the connector, where the URL asks for it.
+/// Adds TLS to the connector for https URLs.
 fn encrypted<C>(config: &Config, connector: C) -> Result<hyper_rustls::HttpsConnector<C>, kube::Error> {
     let mut tls = config.rustls_client_config()?;
-    // A resumed session has lost the client certificate where several API servers stand behind one address. Go never
-    // resumes, so neither does kubectl.
+    // A resumed session loses the client certificate if several API servers share one address. Go, and so
+    // kubectl, never resumes.
     tls.resumption = Resumption::disabled();
     let mut builder = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
     if let Some(name) = &config.tls_server_name {
-        let name = rustls::pki_types::ServerName::try_from(name.clone())
-            .map_err(|e| kube::Error::Service(format!("tls-server-name {name:?} is no name ({e})").into()))?;
+        let name = rustls::pki_types::ServerName::try_from(name.clone()).map_err(|e| {
+            kube::Error::Service(format!("tls-server-name {name:?} is not a valid name ({e})").into())
+        })?;
         builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name));
     }
     Ok(builder.enable_http1().wrap_connector(connector))
 }
 
-/// The layers kube itself would put around a connector, but no retries, and the gate around them all.
+/// Adds kube's own layers to a connector, without its retries, and the gate as the outermost layer.
 fn over<C>(
     connector: C,
     config: &Config,

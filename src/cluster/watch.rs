@@ -1,4 +1,4 @@
-//! One supervised watch: lists, follows, and survives whatever the wire does, telling how fresh it is.
+//! One supervised watch: it lists, follows, recovers from every failure and reports how fresh its data is.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,16 +15,16 @@ use super::lines::Lines;
 use super::slim::{DecodeError, Decoder, Line, Refusal};
 use crate::world::{Delta, Kind, StreamId, StreamState, Text};
 
-/// How a session with the server ended.
+/// How one attempt to list and watch ended.
 #[derive(Debug)]
 enum End {
-    /// The server closed a watch in good order, as it does every few minutes.
+    /// The server closed the watch normally, as it does every few minutes.
     Closed,
-    /// The version to go on from is gone (410): list anew.
+    /// The resourceVersion expired (410): list again.
     Gone,
-    /// Someone found the connection wanting, or the machine slept: go on at once over a new one.
+    /// The user asked to reconnect, the machine slept or the connection fell silent: reconnect at once.
     Nudged,
-    /// The server does not do streaming lists: page instead.
+    /// The server does not support streaming lists: list in pages.
     NoStreaming,
     Forbidden(String),
     Unsupported(String),
@@ -46,24 +46,24 @@ fn refused(r: Refusal) -> End {
         403 => End::Forbidden(tidy(&r.message, 300)),
         404 => End::Unsupported(tidy(&r.message, 300)),
         410 => End::Gone,
-        // The server's store was set back: the version is from a future that did not happen.
+        // The server's etcd was restored from a backup: the version lies in its future.
         _ if r.message.contains("Too large resource version") => End::Gone,
-        // "resourceVersion: Invalid value": a version of another server.
+        // "resourceVersion: Invalid value": the version of another server.
         400 if r.message.contains("resource version") || r.message.contains("resourceVersion") => End::Gone,
         _ => End::Failed(Failure::Refused(r), after),
     }
 }
 
-/// How far a list in pages came.
+/// The progress of a list in pages.
 #[derive(Debug, Default)]
 struct Paging {
-    /// The server's word for what is still to come; empty before the first page.
+    /// The server's `continue` token; empty before the first page.
     next: String,
     version: String,
     objects: u64,
 }
 
-/// The watch is not allowed, the list is.
+/// The user may list the kind, but not watch it.
 #[derive(Debug)]
 struct Polling {
     why: Text,
@@ -79,19 +79,19 @@ pub(super) struct Watch {
     shared: Arc<Shared>,
     nudge: signal::Receiver<u64>,
     decoder: Decoder,
-    /// Where to go on from; `None` until a list is complete.
+    /// The resourceVersion to watch from; `None` until a list is complete.
     version: Option<String>,
     backoff: Backoff,
-    /// Events of core/v1, for a server without events.k8s.io.
+    /// Reads core/v1 events, because the server does not serve events.k8s.io.
     core_events: bool,
-    /// The server's own tables are watched, not the objects.
+    /// Watches the server's tables instead of the objects.
     tabular: bool,
-    /// A streamed list broke off: it would begin at nothing again, where pages go on.
+    /// A streaming list broke off. It cannot be continued, so the next list is read in pages.
     paged: bool,
     /// The list that broke off between two pages.
     paging: Option<Paging>,
     polling: Option<Polling>,
-    /// The last request was for a watch.
+    /// Whether the last request was a watch.
     watching: bool,
 }
 
@@ -122,34 +122,35 @@ impl Watch {
         Watch { tabular: true, decoder, ..Watch::new(conn, shared, kind, namespace) }
     }
 
-    fn say(&self, state: StreamState) {
-        self.shared.outbox.say(&self.id, state, self.conn.clock().now());
+    fn report(&self, state: StreamState) {
+        self.shared.outbox.set_state(&self.id, state, self.conn.clock().now());
     }
 
     async fn push(&self, deltas: Vec<Delta>) {
         self.shared.outbox.push(&self.kind, &self.namespace, deltas).await;
     }
 
-    /// Says that nothing of the scope may be listed.
+    /// Reports that the user may not list the kind in this namespace.
     pub fn forbidden(&self, why: &Text) {
-        self.say(StreamState::Forbidden { why: why.clone() });
+        self.report(StreamState::Forbidden { why: why.clone() });
     }
 
-    /// Runs until it is refused for lack of rights, and returns why; everything else it gets over by itself.
+    /// Runs until the list is forbidden, and returns the reason. It recovers from every other failure.
     pub async fn run(&mut self) -> Text {
-        self.say(StreamState::Connecting);
-        // A relist right after a relist is a loop; the second one waits.
+        self.report(StreamState::Connecting);
+        // A second 410 right after a relist would loop, so it waits.
         let mut last_gone: Option<Instant> = None;
         loop {
             let began = Instant::now();
             let end = match self.session().await {
                 Ok(end) | Err(end) => end,
             };
-            // Whatever ends a watch may have put another server in its place; one that only asks to be spared is there.
+            // After any other end a different server may answer at the address. A server that answers 429 or
+            // 5xx is still the same one.
             let spare = |f: &Failure| matches!(f, Failure::Refused(r) if r.code == 429 || r.code >= 500);
             match &end {
-                End::Closed | End::Nudged => self.conn.watchman().doubt(),
-                End::Failed(failure, _) if !spare(failure) => self.conn.watchman().doubt(),
+                End::Closed | End::Nudged => self.conn.identity_guard().doubt(),
+                End::Failed(failure, _) if !spare(failure) => self.conn.identity_guard().doubt(),
                 _ => {}
             }
             let tuning = &self.shared.tuning;
@@ -159,7 +160,7 @@ impl Watch {
                     self.backoff.reset();
                     continue;
                 }
-                End::Closed => (self.broken("it closes each watch at once"), None),
+                End::Closed => (self.broken("it closes every watch at once"), None),
                 End::Gone => {
                     self.version = None;
                     let looping = last_gone.is_some_and(|at| at.elapsed() < tuning.short * 2);
@@ -167,7 +168,7 @@ impl Watch {
                     if !looping {
                         continue;
                     }
-                    (self.broken("it forgets versions faster than they can be listed"), None)
+                    (self.broken("its resourceVersions expire faster than khud can list"), None)
                 }
                 End::Forbidden(why) if self.watching => {
                     let until = Instant::now() + tuning.forbidden_again;
@@ -183,7 +184,7 @@ impl Watch {
                     continue;
                 }
                 End::Unsupported(why) => {
-                    self.say(StreamState::Unsupported { why: why.into() });
+                    self.report(StreamState::Unsupported { why: why.into() });
                     self.version = None;
                     self.core_events = false;
                     let _ = tokio::time::timeout(tuning.unsupported_again, self.nudge.changed()).await;
@@ -208,8 +209,8 @@ impl Watch {
         self.shared.outbox.count(|c| c.reconnects += 1);
         let pause = self.backoff.next().max(after.unwrap_or_default());
         let at = self.conn.clock().now().plus(pause);
-        self.say(StreamState::Reconnecting { at, why: failure.to_string().into() });
-        // Refused several times over with the same version: it may be the version.
+        self.report(StreamState::Reconnecting { at, why: failure.to_string().into() });
+        // Repeated refusals of the same request: the version may be invalid.
         if self.backoff.failures() >= 5
             && matches!(failure, Failure::Refused(r) if r.code < 500 && r.code != 401 && r.code != 429)
         {
@@ -218,41 +219,41 @@ impl Watch {
         let _ = tokio::time::timeout(pause, self.nudge.changed()).await;
     }
 
-    /// One connection's worth: the list where one is due, then the watch.
+    /// Uses one connection: lists if no version is known, then watches.
     async fn session(&mut self) -> Result<End, End> {
         self.nudge.mark_unchanged();
-        self.conn.same_cluster().await?;
+        self.conn.ensure_same_cluster().await?;
         if self.polling.is_some() {
             return self.poll().await;
         }
         if self.version.is_none() {
             self.shared.outbox.count(|c| c.lists += 1);
-            // What marks the end of a streaming list is no row of a table.
+            // A table has no object to carry the annotation that marks the end of a streaming list.
             if self.shared.streaming() && !self.tabular && !self.paged {
                 let end = self.stream_list().await;
                 let broke = matches!(&end, Err(End::Failed(f, _)) if !matches!(f, Failure::Refused(_)));
                 self.paged |= broke && self.version.is_none();
                 return end;
             }
-            self.page_list().await?;
+            self.list_pages().await?;
         }
         self.follow().await
     }
 
-    /// Reads the list again and again until the watch is to be tried again.
+    /// Lists repeatedly until the watch is tried again.
     async fn poll(&mut self) -> Result<End, End> {
         loop {
             let began = Instant::now();
-            self.page_list().await?;
-            // Where to go on from means nothing to a list.
+            self.list_pages().await?;
+            // A list does not start from a version.
             self.version = None;
             let Some(Polling { why, until }) = &self.polling else { return Ok(End::Nudged) };
-            self.say(StreamState::Polled { why: why.clone() });
+            self.report(StreamState::Polled { why: why.clone() });
             if Instant::now() >= *until {
                 self.polling = None;
                 return Ok(End::Nudged);
             }
-            // A list that takes long must not be all that the server does.
+            // A slow list must not keep the server busy all the time.
             let pause = self.shared.tuning.poll.max(began.elapsed() * 10);
             let _ = tokio::time::timeout(pause, self.nudge.changed()).await;
         }
@@ -267,10 +268,10 @@ impl Watch {
         format!("{path}?{query}")
     }
 
-    /// ConfigMaps and Secrets come as metadata only: their data never leaves the server.
+    /// ConfigMaps and Secrets are requested as metadata only, so their data never leaves the server.
     fn accept(&self, watch: bool) -> &'static str {
         if self.tabular {
-            // Where the server makes no table of a kind, its objects do.
+            // A server without a table for the kind sends its objects.
             return "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
         }
         match (&self.kind, watch) {
@@ -284,12 +285,12 @@ impl Watch {
         }
     }
 
-    /// Sends a watch and checks that one began.
+    /// Sends a watch request and checks that the watch began.
     async fn open(&mut self, query: &str) -> Result<Lines, End> {
         self.watching = true;
         let request = Request::get(self.path(query))
             .header(header::ACCEPT, self.accept(true))
-            // Newer servers compress each event on its own, which the decoder below does not read.
+            // Newer servers compress each event on its own, which the decoder does not read.
             .header(header::ACCEPT_ENCODING, "identity");
         let request = self.conn.request(request, Vec::new())?;
         let response = self.conn.send(request, self.shared.tuning.headers).await?;
@@ -320,13 +321,13 @@ impl Watch {
         if start { Delta::ListStart { kind, namespace } } else { Delta::ListEnd { kind, namespace } }
     }
 
-    /// The columns of the table, where they are new.
+    /// The table's columns, if they changed.
     fn columns(&mut self) -> Option<Delta> {
         let columns = self.decoder.new_columns()?;
         Some(Delta::Columns { kind: self.kind.clone(), columns })
     }
 
-    /// The whole list as the beginning of a watch.
+    /// Lists with a watch that sends the initial objects first.
     async fn stream_list(&mut self) -> Result<End, End> {
         let query = format!(
             "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds={}",
@@ -334,7 +335,7 @@ impl Watch {
         );
         let mut lines = match self.open(&query).await {
             Ok(lines) => lines,
-            // 422 (or 400) where the feature is off.
+            // 422 or 400: the feature is off.
             Err(End::Failed(Failure::Refused(r), _)) if matches!(r.code, 400 | 422) => {
                 self.shared.no_streaming();
                 return Err(End::NoStreaming);
@@ -343,7 +344,7 @@ impl Watch {
         };
         self.push(vec![self.list_delta(true)]).await;
         let mut objects = 0u64;
-        self.say(StreamState::Listing { objects });
+        self.report(StreamState::Listing { objects });
         loop {
             let more = tokio::select! {
                 more = lines.fill(self.shared.tuning.initial_silence) => more,
@@ -356,7 +357,7 @@ impl Watch {
                     if !matches!(lives, Ok(Ok(_))) {
                         return Err(silent.into());
                     }
-                    // A server that answers, but not with the bookmark that ends a list: it is too old to know one.
+                    // The server answers, but never sends the bookmark that ends the list: it is too old.
                     self.shared.no_streaming();
                     return Err(End::NoStreaming);
                 }
@@ -369,7 +370,7 @@ impl Watch {
             self.conn.pulse().beat();
             let (mut deltas, mut end) = (Vec::new(), None);
             while let Some(line) = lines.next(|l| self.decoder.line(l)) {
-                match self.known(line)? {
+                match self.classify(line)? {
                     Some(Line::Bookmark { resource_version, initial_end: true }) => {
                         end = Some(resource_version);
                         break;
@@ -378,7 +379,7 @@ impl Watch {
                         objects += 1;
                         deltas.push(Delta::Apply(item.record));
                     }
-                    Some(Line::Delete(item)) => deltas.push(gone(&item)),
+                    Some(Line::Delete(item)) => deltas.push(deletion(&item)),
                     _ => {}
                 }
             }
@@ -388,15 +389,15 @@ impl Watch {
             self.push(deltas).await;
             if let Some(version) = end {
                 self.version = Some(version).filter(|v| !v.is_empty());
-                self.say(StreamState::Live);
-                return self.read(lines).await;
+                self.report(StreamState::Live);
+                return self.read_events(lines).await;
             }
-            self.say(StreamState::Listing { objects: objects / 500 * 500 });
+            self.report(StreamState::Listing { objects: objects / 500 * 500 });
         }
     }
 
-    /// The whole list page by page. One that broke off goes on where it was.
-    async fn page_list(&mut self) -> Result<(), End> {
+    /// Lists in pages. A list that broke off continues at its last page.
+    async fn list_pages(&mut self) -> Result<(), End> {
         self.watching = false;
         let mut paging = match self.paging.take() {
             Some(paging) => paging,
@@ -405,7 +406,7 @@ impl Watch {
                 Paging::default()
             }
         };
-        let end = self.pages(&mut paging).await;
+        let end = self.read_pages(&mut paging).await;
         let goes_on = match &end {
             Err(End::Nudged) => true,
             Err(End::Failed(Failure::Refused(r), _)) => r.code == 429 || r.code >= 500,
@@ -418,15 +419,15 @@ impl Watch {
         end
     }
 
-    /// The pages that are still to come.
-    async fn pages(&mut self, paging: &mut Paging) -> Result<(), End> {
-        let say = |watch: &Watch, objects: u64| {
-            // A list that is polled was shown before.
+    /// Reads the remaining pages.
+    async fn read_pages(&mut self, paging: &mut Paging) -> Result<(), End> {
+        let report = |watch: &Watch, objects: u64| {
+            // A polled list has been shown before.
             if watch.polling.is_none() {
-                watch.say(StreamState::Listing { objects });
+                watch.report(StreamState::Listing { objects });
             }
         };
-        say(self, paging.objects);
+        report(self, paging.objects);
         loop {
             let mut query = format!("limit={}", self.shared.tuning.page);
             if !paging.next.is_empty() {
@@ -462,7 +463,7 @@ impl Watch {
             if paging.next.is_empty() {
                 break;
             }
-            say(self, paging.objects);
+            report(self, paging.objects);
         }
         self.push(vec![self.list_delta(false)]).await;
         self.version = Some(std::mem::take(&mut paging.version)).filter(|v| !v.is_empty());
@@ -472,7 +473,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Goes on from the version.
+    /// Watches from the known version.
     async fn follow(&mut self) -> Result<End, End> {
         let query = format!(
             "watch=true&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}",
@@ -480,18 +481,18 @@ impl Watch {
             super::ask::segment(self.version.as_deref().unwrap_or_default())
         );
         let lines = self.open(&query).await?;
-        self.say(StreamState::Live);
-        self.read(lines).await
+        self.report(StreamState::Live);
+        self.read_events(lines).await
     }
 
-    async fn read(&mut self, mut lines: Lines) -> Result<End, End> {
+    async fn read_events(&mut self, mut lines: Lines) -> Result<End, End> {
         loop {
             let mut deltas = Vec::new();
             let mut end = None;
             while let Some(line) = lines.next(|l| self.decoder.line(l)) {
-                let line = match self.known(line) {
+                let line = match self.classify(line) {
                     Ok(line) => line,
-                    // What came before it on the same wire is good.
+                    // The events before the error are valid.
                     Err(e) => {
                         end = Some(e);
                         break;
@@ -504,7 +505,7 @@ impl Watch {
                         item.resource_version
                     }
                     Some(Line::Delete(item)) => {
-                        deltas.push(gone(&item));
+                        deltas.push(deletion(&item));
                         item.resource_version
                     }
                     Some(Line::Bookmark { resource_version, .. }) => resource_version,
@@ -525,15 +526,15 @@ impl Watch {
             match more {
                 Ok(true) => self.conn.pulse().beat(),
                 Ok(false) => return Ok(End::Closed),
-                // No event and no bookmark for too long: the wire may be dead. A new one costs little.
+                // Neither an event nor a bookmark came: the connection may be dead, and a new one is cheap.
                 Err(Failure::TimedOut { .. }) => return Ok(End::Nudged),
                 Err(failure) => return Err(failure.into()),
             }
         }
     }
 
-    /// Sorts out what is no change: refusals end the session, single unreadable objects are passed over.
-    fn known(&self, line: Result<Line, DecodeError>) -> Result<Option<Line>, End> {
+    /// Converts a refusal into the end of the session, and skips single objects that cannot be decoded.
+    fn classify(&self, line: Result<Line, DecodeError>) -> Result<Option<Line>, End> {
         match line {
             Ok(Line::Error(r)) => Err(refused(r)),
             Ok(Line::Unknown(kind)) => {
@@ -556,7 +557,7 @@ impl Watch {
     }
 }
 
-fn gone(item: &super::slim::Item) -> Delta {
+fn deletion(item: &super::slim::Item) -> Delta {
     Delta::Delete { object: item.reference(), uid: item.uid() }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use khud::cluster::{Action, Behind, ConnectError, Connection, Failure, Options, Surroundings};
+use khud::cluster::{Action, ConnectError, Connection, Environment, Failure, Options, ProxyBackend};
 use khud::world::ask::{Call, Exec, LogTail, Verb};
 use khud::world::{Clock, Kind};
 use khud_sim::api::machines::{
@@ -166,7 +166,7 @@ async fn logs_and_proxies_bring_what_is_behind_them() {
     let text = conn.log_tail(&absent).await.unwrap_err().to_string();
     assert_eq!(text, "pods \"absent\" not found (HTTP 404)");
 
-    let behind = |port| Behind::Pod { namespace: "prod".into(), name: "p".into(), port };
+    let behind = |port| ProxyBackend::Pod { namespace: "prod".into(), name: "p".into(), port };
     let got = conn.proxy_get(&behind(9400), "metrics", Duration::from_secs(5)).await.unwrap();
     assert!(got.ok() && got.text().contains("/metrics"), "{got:?}");
     let got = conn.proxy_get(&behind(1), "metrics", Duration::from_secs(5)).await.unwrap();
@@ -247,8 +247,8 @@ async fn in_a_pod_its_service_account_is_the_configuration() {
     std::fs::write(account.join("token"), field("token")).unwrap();
     std::fs::write(account.join("ca.crt"), ca).unwrap();
     let service = Some(rig.sim.url().to_owned());
-    let around = Surroundings { service, account: account.clone(), ..Surroundings::default() };
-    let open = async || Connection::open_in(Options::default(), around.clone(), Clock::wall()).await;
+    let environment = Environment { service, account: account.clone(), ..Environment::default() };
+    let open = async || Connection::open_in(Options::default(), environment.clone(), Clock::wall()).await;
 
     let text = open().await.unwrap_err().to_string();
     assert!(text.starts_with("the service account of this pod cannot be used: "), "{text}");

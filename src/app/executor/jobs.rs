@@ -14,7 +14,7 @@ use crate::app::executor::needs::{self, Fetched};
 use crate::app::executor::state_files::{self, Item, Keeper};
 use crate::app::views::arrange;
 use crate::app::views::log::SourceId;
-use crate::cluster::{Behind, Connection, Feed, Identity, Scope, Tuning, watch_all, watch_tables};
+use crate::cluster::{Connection, Feed, Identity, ProxyBackend, Scope, Tuning, watch_all, watch_tables};
 use crate::config::bug;
 use crate::config::files::{self, Places};
 use crate::remedy::journal::{self, Entry, Journal};
@@ -201,7 +201,7 @@ impl Jobs {
     fn bring(&mut self, mut feed: Feed) -> AbortHandle {
         let (inbox, mut nudged) = (self.inbox.clone(), self.nudge.subscribe());
         let mut wanted = self.wanted.subscribe();
-        feed.want(wanted.borrow_and_update().clone());
+        feed.select_namespaces(wanted.borrow_and_update().clone());
         self.tasks.spawn(async move {
             loop {
                 let deltas = tokio::select! {
@@ -211,7 +211,7 @@ impl Jobs {
                         continue;
                     }
                     Ok(()) = wanted.changed() => {
-                        feed.want(wanted.borrow_and_update().clone());
+                        feed.select_namespaces(wanted.borrow_and_update().clone());
                         continue;
                     }
                 };
@@ -288,7 +288,7 @@ impl Jobs {
                 self.spawn("reading a GPU exporter", async move {
                     // The semaphore is never closed; without a permit the reading would only be less orderly.
                     let _turn = turn.acquire().await;
-                    let behind = Behind::Pod {
+                    let behind = ProxyBackend::Pod {
                         namespace: target.namespace.to_string(),
                         name: target.pod.to_string(),
                         port: target.port,

@@ -1,4 +1,4 @@
-//! Nodes, events, namespaces, and what pods are reached by, stored on and limited by.
+//! Decodes nodes, events, namespaces, services, claims and quotas.
 
 use super::meta::uid;
 use super::wire::{self, time, u16_of, u32_of};
@@ -101,7 +101,7 @@ impl Decoder {
             meta: self.managed(w.metadata),
             service_type: self.t(spec.kind),
             cluster_ip: own(spec.cluster_ip),
-            // An empty selector selects nothing, as none does.
+            // The API defines that an empty selector selects nothing.
             selector: spec
                 .selector
                 .filter(|s| !s.0.is_empty())

@@ -1,4 +1,4 @@
-//! Metadata, conditions, amounts and selectors: what every kind shares.
+//! Decodes what all kinds share: metadata, conditions, resource amounts and selectors.
 
 use super::wire::{self, Pairs, S, time, u16_of};
 use super::{Decoder, own};
@@ -58,7 +58,8 @@ impl Decoder {
         (meta, m.annotations.unwrap_or_default())
     }
 
-    /// The newest write that was not one of status: the controllers' reports are not changes anyone made.
+    /// The newest write outside the status. Status writes are controllers' reports, not changes by a person
+    /// or pipeline.
     fn writer(&mut self, fields: Option<Vec<wire::ManagedFields<'_>>>) -> Option<Box<Writer>> {
         let newest = fields?
             .into_iter()
@@ -142,7 +143,7 @@ impl Decoder {
             .collect()
     }
 
-    /// A `metav1.LabelSelector`. Operators the API does not have make a requirement nothing meets.
+    /// A `metav1.LabelSelector`. An unknown operator becomes a requirement that no object meets.
     pub(super) fn selector(&mut self, s: Option<wire::LabelSelector<'_>>) -> Selector {
         let s = s.unwrap_or_default();
         let mut out = self.equals(s.match_labels);
@@ -169,7 +170,7 @@ pub(super) fn uid(s: Option<S<'_>>) -> Uid {
     s.map(|s| Uid::from(&*s)).unwrap_or_default()
 }
 
-/// A sorted set of names.
+/// Sorts names and removes duplicates.
 pub(super) fn set(mut names: Vec<Text>) -> Box<[Text]> {
     names.sort();
     names.dedup();

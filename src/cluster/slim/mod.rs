@@ -1,4 +1,4 @@
-//! From the API's JSON bytes straight to compact records: only the fields khud keeps are ever built.
+//! Decodes the API's JSON straight into compact records; fields that khud does not use are never built.
 
 mod cluster_wide;
 mod meta;
@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use crate::world::served::Column;
 use crate::world::{ContainerSpec, Interner, Kind, ObjectRef, PodSpec, Record, Template, Text, Uid};
 
-/// An object as decoded, with the version a watch may resume from.
+/// A decoded object and its resourceVersion.
 #[derive(Debug)]
 pub struct Item {
     pub record: Record,
@@ -45,11 +45,11 @@ pub enum Line {
         initial_end: bool,
     },
     Error(Refusal),
-    /// A type khud does not know; nothing is lost by passing it over.
+    /// An event type khud does not know; the watch skips it.
     Unknown(String),
 }
 
-/// What a `Status` says.
+/// The content of a `metav1.Status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Refusal {
     pub code: u16,
@@ -57,12 +57,12 @@ pub struct Refusal {
     pub message: String,
     /// Seconds.
     pub retry_after: Option<u32>,
-    /// The token a 410 of a paginated list offers to go on with.
+    /// The `continue` token that a 410 of a paginated list offers.
     pub next: Option<String>,
 }
 
 impl Refusal {
-    /// Reads a `Status` body; `None` where the bytes are something else.
+    /// Parses a `Status` body; `None` if the bytes are something else.
     pub fn parse(body: &[u8]) -> Option<Refusal> {
         #[derive(Deserialize)]
         struct Kinded<'a> {
@@ -91,20 +91,21 @@ impl From<wire::Status<'_>> for Refusal {
 pub struct Page {
     pub items: Vec<Record>,
     pub resource_version: String,
-    /// The token for the next page; empty on the last.
+    /// The `continue` token of the next page; empty on the last page.
     pub next: String,
-    /// Objects that could not be read, with the first one's reason.
+    /// The number of objects that could not be decoded.
     pub unreadable: u64,
+    /// The reason for the first one.
     pub why: Option<String>,
 }
 
-/// Why bytes could not be read.
+/// Why bytes could not be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// The bytes end early or are not JSON: the transport broke, the version they carry is not to be trusted.
+    /// The bytes end early or are not JSON. The transport broke, so their resourceVersion cannot be trusted.
     #[error("the answer is cut short or is not JSON ({0})")]
     Broken(String),
-    /// Proper JSON, but not the shape of the kind: this object is passed over, the stream goes on.
+    /// Valid JSON, but not the shape of the kind. The object is skipped and the stream continues.
     #[error("an object does not look as its kind should ({0})")]
     Shape(String),
 }
@@ -118,7 +119,7 @@ impl From<serde_json::Error> for DecodeError {
     }
 }
 
-/// Decodes objects of one kind. Owns the interners of that kind's stream.
+/// Decodes objects of one kind. It owns the interners of that stream.
 #[derive(Debug)]
 pub struct Decoder {
     kind: Kind,
@@ -127,11 +128,12 @@ pub struct Decoder {
     containers: Interner<ContainerSpec>,
     pods: Interner<PodSpec>,
     templates: Interner<Template>,
-    /// The server's own tables are read, not objects.
+    /// Decodes the server's tables instead of objects.
     tabular: bool,
-    /// The columns last told of, and whether they are new.
+    /// The columns of the last table.
     columns: Option<Arc<[Column]>>,
-    news: bool,
+    /// Whether the columns changed since `new_columns` was called.
+    columns_changed: bool,
 }
 
 impl Decoder {
@@ -145,19 +147,19 @@ impl Decoder {
             templates: Interner::default(),
             tabular: false,
             columns: None,
-            news: false,
+            columns_changed: false,
         }
     }
 
-    /// Reads the server's own tables of a kind, whichever it is.
+    /// Decodes the server's own tables, of any kind.
     pub fn of_tables(kind: Kind) -> Decoder {
         Decoder { tabular: true, ..Decoder::new(kind) }
     }
 
-    /// One object.
+    /// Decodes one object.
     ///
     /// # Errors
-    /// Where the bytes are not JSON or not an object of the kind.
+    /// The bytes are not JSON, or not an object of the kind.
     pub fn object(&mut self, bytes: &[u8]) -> Result<Item, DecodeError> {
         let mut d = serde_json::Deserializer::from_slice(bytes);
         let item = ObjectSeed(self).deserialize(&mut d)?;
@@ -165,7 +167,7 @@ impl Decoder {
         Ok(item)
     }
 
-    /// One line of a watch (without its newline).
+    /// Decodes one line of a watch, without its newline.
     ///
     /// # Errors
     /// As `object`.
@@ -184,7 +186,7 @@ impl Decoder {
         }
     }
 
-    /// The API writes `type` first; should one not, the object is kept as text until the type is known.
+    /// Decodes a line in which `object` precedes `type`. The API writes `type` first.
     fn line_in_any_order(&mut self, bytes: &[u8]) -> Result<Line, DecodeError> {
         #[derive(Deserialize)]
         struct Raw<'a> {
@@ -224,10 +226,10 @@ impl Decoder {
         }
     }
 
-    /// One page of a list.
+    /// Decodes one page of a list. Single objects that cannot be decoded are counted and skipped.
     ///
     /// # Errors
-    /// Where the bytes are not the JSON of a list. Single objects that cannot be read are counted and left out.
+    /// The bytes are not the JSON of a list.
     pub fn page(&mut self, bytes: &[u8]) -> Result<Page, DecodeError> {
         if self.tabular {
             return self.table_page(bytes);
@@ -243,7 +245,8 @@ impl Decoder {
         }
     }
 
-    /// The slow way round a page with an object of an unexpected shape in it.
+    /// Decodes a page in which one object has an unexpected shape. It is slower than decoding the page at
+    /// once.
     fn page_object_by_object(&mut self, bytes: &[u8]) -> Result<Page, DecodeError> {
         #[derive(Deserialize)]
         #[serde(bound(deserialize = "'de: 'a"))]
@@ -279,7 +282,7 @@ impl Decoder {
 
     fn sorted(&mut self, pairs: Option<wire::Pairs<'_>>) -> Vec<(Text, Text)> {
         let mut pairs = pairs.unwrap_or_default().0;
-        // Go writes maps sorted by key; others need not.
+        // Go sorts map keys; other writers may not.
         if !pairs.is_sorted_by(|a, b| a.0 < b.0) {
             pairs.sort();
             pairs.dedup_by(|a, b| a.0 == b.0);
@@ -288,7 +291,7 @@ impl Decoder {
     }
 }
 
-/// A string of its own: names, addresses and messages are seldom shared.
+/// A string that is not interned: names, addresses and messages are rarely shared.
 fn own(s: Option<wire::S<'_>>) -> Text {
     match s {
         Some(s) if !s.is_empty() => Text::from(&*s),
@@ -361,7 +364,7 @@ impl<'de> DeserializeSeed<'de> for ObjectSeed<'_> {
 struct LineSeed<'d>(&'d mut Decoder);
 
 impl<'de> DeserializeSeed<'de> for LineSeed<'_> {
-    /// `None`: the object came before its type.
+    /// `None` if `object` came before `type`.
     type Value = Option<Line>;
     fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Self::Value, D::Error> {
         d.deserialize_map(self)
@@ -438,7 +441,7 @@ struct Items<'d>(&'d mut Decoder, &'d mut Vec<Record>);
 impl<'de> DeserializeSeed<'de> for Items<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<(), D::Error> {
-        // `null` where there are none.
+        // `null` stands for an empty list.
         d.deserialize_option(self)
     }
 }
@@ -466,7 +469,7 @@ impl<'de> Visitor<'de> for Items<'_> {
     }
 }
 
-/// The one `Arc` of a value.
+/// The shared `Arc` of an equal value.
 fn shared<T: Eq + std::hash::Hash>(interner: &mut Interner<T>, value: T) -> Arc<T> {
     interner.get(value)
 }

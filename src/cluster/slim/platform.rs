@@ -1,4 +1,4 @@
-//! Volumes and their classes, ingresses, network policies, extensions of the API.
+//! Decodes volumes, storage classes, ingresses, network policies and API extensions.
 
 use super::wire::{self, u16_of, u32_of};
 use super::{Decoder, own};
@@ -9,7 +9,7 @@ use crate::world::{
 };
 
 impl Decoder {
-    /// Metadata, with the few annotations that decide something.
+    /// Metadata with the annotations that the judge reads.
     pub(super) fn annotated<'a>(&mut self, m: Option<wire::Annotated<'a>>) -> (Meta, wire::Deciding<'a>) {
         let m = m.unwrap_or_default();
         let managed = wire::Managed {
@@ -136,7 +136,7 @@ impl Decoder {
         let types: Vec<String> =
             spec.policy_types.unwrap_or_default().iter().map(|t| t.to_string()).collect();
         let has = |name: &str| types.iter().any(|t| t == name);
-        // Without policyTypes: Ingress, and Egress where there are egress rules (networking/v1).
+        // networking/v1: without policyTypes the policy is Ingress, and also Egress if it has egress rules.
         let egress = has("Egress") || (types.is_empty() && spec.egress.is_some());
         let ingress = has("Ingress") || types.is_empty();
         NetworkPolicy {
@@ -241,7 +241,7 @@ impl Decoder {
     }
 }
 
-/// `pods, deployments.apps`: each resource with its group.
+/// Formats each resource with its group: `pods, deployments.apps`.
 fn resources(rules: &[wire::WebhookRule<'_>]) -> String {
     let mut out: Vec<String> = Vec::new();
     for rule in rules {

@@ -1,4 +1,4 @@
-//! Pods, and the pod templates of workloads.
+//! Decodes pods and the pod templates of workloads.
 
 use super::meta::set;
 use super::wire::{self, i32_of, time, u32_of};
@@ -214,7 +214,7 @@ impl Decoder {
             let line = words.iter().map(|w| &**w).collect::<Vec<_>>().join(" ");
             Handler::Exec { command: self.text.get(line) }
         };
-        // The API server fills these in; the fallbacks are its defaults.
+        // The API server sets these fields; the fallbacks are its defaults.
         Some(Probe {
             handler,
             initial_delay: u32_of(p.initial_delay_seconds),

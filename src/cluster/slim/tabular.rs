@@ -1,4 +1,5 @@
-//! The server's own tables (`meta.k8s.io/v1 Table`): lists and watch events of any kind, as rows of plain cells.
+//! Decodes the server's own tables (`meta.k8s.io/v1 Table`): lists and watch events of any kind as rows of
+//! plain cells.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::{DecodeError, Decoder, Item, Line, Page};
 use crate::world::served::{Column, Datum, Row};
 use crate::world::{Record, Text};
 
-/// A cell's text beyond this many bytes is cut: it stands in a column.
+/// The longest text of a cell, in bytes.
 const LONGEST: usize = 1024;
 
 #[derive(Deserialize, Default)]
@@ -19,7 +20,7 @@ struct Table<'a> {
     metadata: Option<wire::ListMeta<'a>>,
     column_definitions: Option<Vec<Definition<'a>>>,
     rows: Option<Vec<TableRow<'a>>>,
-    /// Of a list from a server that makes no tables of the kind.
+    /// The objects of a list, if the server has no table for the kind.
     items: Option<Vec<Bare<'a>>>,
 }
 
@@ -44,7 +45,8 @@ struct Bare<'a> {
     metadata: Option<wire::Meta<'a>>,
 }
 
-/// A watch event's object: a table of one row, or the object itself where the server makes no tables.
+/// A watch event's object: a table with one row, or the object itself if the server has no table for the
+/// kind.
 #[derive(Deserialize, Default)]
 #[serde(bound(deserialize = "'de: 'a"), rename_all = "camelCase", default)]
 struct Event<'a> {
@@ -61,12 +63,12 @@ struct Typed<'a> {
 }
 
 impl Decoder {
-    /// The columns, where they are new since the last call.
+    /// The columns, if they changed since the last call.
     pub fn new_columns(&mut self) -> Option<Arc<[Column]>> {
-        std::mem::take(&mut self.news).then(|| self.columns.clone())?
+        std::mem::take(&mut self.columns_changed).then(|| self.columns.clone())?
     }
 
-    /// A page of a list asked for as a table.
+    /// Decodes one page of a list that was requested as a table.
     pub(super) fn table_page(&mut self, bytes: &[u8]) -> Result<Page, DecodeError> {
         let table: Table<'_> = serde_json::from_slice(bytes)?;
         let mut page = Page::default();
@@ -98,7 +100,7 @@ impl Decoder {
         }
     }
 
-    /// One line of a watch asked for as tables.
+    /// Decodes one line of a watch that was requested as tables.
     pub(super) fn table_line(&mut self, bytes: &[u8]) -> Result<Line, DecodeError> {
         let line: Typed<'_> = serde_json::from_slice(bytes)?;
         let object = line.object.get();
@@ -126,7 +128,7 @@ impl Decoder {
         }
     }
 
-    /// Takes the columns in where they are told: with each page, and with the first event of a watch.
+    /// Stores the columns. The server sends them with each page and with the first event of a watch.
     fn define(&mut self, definitions: Option<Vec<Definition<'_>>>) {
         let Some(definitions) = definitions else { return };
         let mut columns: Vec<Column> = definitions
@@ -143,7 +145,7 @@ impl Decoder {
         }
         if self.columns.as_deref() != Some(&*columns) {
             self.columns = Some(columns.into());
-            self.news = true;
+            self.columns_changed = true;
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the slim records keep, checked on objects as the API server writes them.
+//! Checks the slim records against objects as the API server writes them.
 use super::*;
 use crate::world::{
     ContainerState, Labels, Owner, Phase, Pod, Record, Role, Selector, Status, Time, Workload,
@@ -9,7 +9,7 @@ fn capture(file: &str) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// The page a capture of a list holds.
+/// The page in a captured list.
 fn page(kind: Kind, file: &str) -> Page {
     let body = serde_json::to_vec(&capture(file)["response"]["json"]).unwrap();
     Decoder::new(kind).page(&body).unwrap()
@@ -20,7 +20,7 @@ fn pods() -> Vec<Pod> {
     page.items.into_iter().filter_map(|r| if let Record::Pod(p) = r { Some(*p) } else { None }).collect()
 }
 
-/// Every list of the captures decodes: as many records as items, names and versions as written.
+/// Every captured list decodes: one record for each item, with its name and version.
 #[test]
 fn every_captured_list_decodes_whole() {
     let lists = [
@@ -57,7 +57,7 @@ fn every_captured_list_decodes_whole() {
     }
 }
 
-/// Read off `captures/cluster-under-capture.yaml` and the list, field by field.
+/// The expected values are read off `captures/cluster-under-capture.yaml` and the list.
 #[test]
 fn a_pod_keeps_what_is_judged() {
     let pods = pods();
@@ -130,7 +130,7 @@ fn a_workload_keeps_its_revision_owner_template_and_writer() {
             &*w.template.containers[0].image,
             item["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap()
         );
-        // The newest manager that did not write status.
+        // The newest manager that did not write the status.
         let newest = item["metadata"]["managedFields"]
             .as_array()
             .unwrap()
@@ -219,7 +219,7 @@ fn data_of_configuration_is_never_kept() {
 }
 
 proptest::proptest! {
-    /// Whatever the wire does to a captured line, reading it ends: in a line, or in a reason.
+    /// A damaged line ends in a decoded line or an error, never in a panic.
     #[test]
     fn no_bytes_make_it_panic(at in 0usize..6000, len in 0usize..40, with in proptest::collection::vec(0u8.., 0..40)) {
         let path = format!("{}/tests/captures/watch/oom-crashloop.jsonl", env!("CARGO_MANIFEST_DIR"));
@@ -256,14 +256,14 @@ fn the_servers_own_tables_are_read_as_rows_of_any_kind() {
     assert_eq!(page.resource_version, table["metadata"]["resourceVersion"].as_str().unwrap());
     let names: Vec<String> = decoder.new_columns().unwrap().iter().map(|c| c.name.to_string()).collect();
     assert_eq!(names, ["Name", "Holder", "Age"]);
-    assert!(decoder.new_columns().is_none(), "told once");
+    assert!(decoder.new_columns().is_none(), "returned once");
     let Record::Served(row) = &page.items[0] else { panic!("a row") };
     let first = &table["rows"][0];
     assert_eq!(*row.meta.name, *first["object"]["metadata"]["name"].as_str().unwrap());
     assert_eq!(row.cells[1], Datum::Text(first["cells"][1].as_str().unwrap().into()));
     assert_eq!(page.items[0].object().reference().kind, lease);
 
-    // A watch sends one row an event, the columns with the first, and bookmarks as rows too.
+    // A watch sends one row per event, the columns with the first event, and bookmarks as rows.
     let mut one = table.clone();
     one["rows"] = serde_json::json!([first]);
     one["columnDefinitions"] = serde_json::Value::Null;
@@ -280,7 +280,7 @@ fn the_servers_own_tables_are_read_as_rows_of_any_kind() {
         r#"{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}"#;
     assert!(matches!(decoder.line(gone.as_bytes()).unwrap(), Line::Error(r) if r.code == 410));
 
-    // A server that makes no table of a kind sends its objects.
+    // A server without a table for the kind sends its objects.
     let plain = r#"{"kind":"LeaseList","metadata":{"resourceVersion":"5"},"items":[{"metadata":{"name":"a","namespace":"n"}}]}"#;
     let page = decoder.page(plain.as_bytes()).unwrap();
     assert_eq!(page.items.len(), 1);

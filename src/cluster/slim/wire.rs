@@ -1,4 +1,4 @@
-//! The shapes of the API's JSON that khud reads, borrowed from the bytes; every other field is skipped unbuilt.
+//! The parts of the API's JSON that khud reads, borrowed from the input. Every other field is skipped.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,8 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use crate::world::Time;
 
-/// A string borrowed from the input where it holds no escapes. Numbers (`intstr.IntOrString`) read as their digits.
+/// A string, borrowed from the input unless it has escapes. A number (`intstr.IntOrString`) becomes its
+/// digits.
 #[derive(Debug, Default, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct S<'a>(pub Cow<'a, str>);
 
@@ -47,7 +48,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for S<'a> {
     }
 }
 
-/// A JSON object of strings, in the order written.
+/// A JSON object of strings, in the order of the input.
 #[derive(Debug, Default)]
 pub struct Pairs<'a>(pub Vec<(S<'a>, S<'a>)>);
 
@@ -62,7 +63,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
                 let mut out = Vec::with_capacity(map.size_hint().unwrap_or(8));
                 while let Some(key) = map.next_key::<S<'de>>()? {
-                    // A label or quantity that is null says nothing.
+                    // A null label or quantity has no meaning.
                     if let Some(value) = map.next_value::<Option<S<'de>>>()? {
                         out.push((key, value));
                     }
@@ -74,7 +75,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
     }
 }
 
-/// A time; text that is none reads as no time rather than losing the whole object.
+/// A time. Text that is not a time becomes `None`, so that the rest of the object survives.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct When(pub Option<Time>);
 
@@ -89,7 +90,7 @@ pub fn time(when: Option<When>) -> Option<Time> {
     when.and_then(|w| w.0)
 }
 
-/// A whole number; what is out of range is brought into it.
+/// A whole number, clamped to the range of `i64`.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct N(pub i64);
 
@@ -108,7 +109,7 @@ impl<'de> Deserialize<'de> for N {
                 Ok(N(i64::try_from(v).unwrap_or(i64::MAX)))
             }
             fn visit_f64<E: Error>(self, v: f64) -> Result<N, E> {
-                // `as` saturates; a fraction in an integer field is cut.
+                // `as` saturates and truncates.
                 Ok(N(v as i64))
             }
         }
@@ -128,7 +129,7 @@ pub fn u16_of(n: Option<N>) -> u16 {
     n.map_or(0, |n| u16::try_from(n.0.max(0)).unwrap_or(u16::MAX))
 }
 
-/// Whether a field is there at all; its value is skipped.
+/// Records that a field exists; its value is skipped.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Present;
 
@@ -141,7 +142,7 @@ impl<'de> Deserialize<'de> for Present {
 
 type O<T> = Option<T>;
 
-/// Declares wire structs: every field optional, names in camelCase, lifetimes borrowed from the input.
+/// Declares wire structs: every field optional, names in camelCase, strings borrowed from the input.
 macro_rules! wire {
     ($($name:ident $(<$l:lifetime>)? { $($(#[$a:meta])* $field:ident: $ty:ty,)* })*) => { $(
         #[derive(Deserialize, Debug, Default)]
@@ -158,20 +159,21 @@ wire! {
         owner_references: Vec<OwnerReference<'a>>, annotations: Annotations<'a>,
     }
     OwnerReference<'a> { kind: S<'a>, name: S<'a>, uid: S<'a>, controller: bool, }
-    // Only the annotations khud shows or judges; the others may hold whole manifests, Secrets' data included.
+    // Only the annotations that khud shows or judges. Others may hold whole manifests with the data of
+    // Secrets.
     Annotations<'a> {
         #[serde(rename = "deployment.kubernetes.io/revision")] revision: S<'a>,
         #[serde(rename = "kubernetes.io/change-cause")] change_cause: S<'a>,
         #[serde(rename = "kubernetes.io/config.mirror")] mirror: Present,
         #[serde(rename = "k8s.io/initial-events-end")] initial_events_end: S<'a>,
     }
-    // Metadata with the managers' times (not their fields) and without annotations.
+    // Metadata with the time of each field manager's last write, without annotations.
     Managed<'a> {
         name: S<'a>, namespace: S<'a>, uid: S<'a>, resource_version: S<'a>, generation: N,
         creation_timestamp: When, deletion_timestamp: When, labels: Pairs<'a>,
         owner_references: Vec<OwnerReference<'a>>, managed_fields: Vec<ManagedFields<'a>>,
     }
-    // The same with the annotations of workloads.
+    // `Managed` with the annotations of workloads.
     ManagedAnnotated<'a> {
         name: S<'a>, namespace: S<'a>, uid: S<'a>, resource_version: S<'a>, generation: N,
         creation_timestamp: When, deletion_timestamp: When, labels: Pairs<'a>,
@@ -249,7 +251,7 @@ wire! {
     Reference<'a> { kind: S<'a>, namespace: S<'a>, name: S<'a>, uid: S<'a>, field_path: S<'a>, }
     Series { count: N, last_observed_time: When, }
     Source<'a> { component: S<'a>, host: S<'a>, }
-    // Both of core/v1 and of events.k8s.io/v1: the same stored object under two sets of names.
+    // Covers core/v1 and events.k8s.io/v1, which name the fields of the same stored object differently.
     Event<'a> {
         metadata: Meta<'a>, #[serde(rename = "type")] kind: S<'a>, reason: S<'a>, series: Series, event_time: When,
         involved_object: Reference<'a>, regarding: Reference<'a>, message: S<'a>, note: S<'a>,
@@ -323,8 +325,8 @@ wire! {
     Namespace<'a> { metadata: Managed<'a>, status: NamespaceStatus<'a>, }
     Configuration<'a> { metadata: Managed<'a>, }
 
-    // Only the annotations that decide something: one that makes an object the default, an Ingress' class, and those by
-    // which somebody says that a node is in its hands.
+    // Annotations that the judge reads: the default class, an Ingress class, and the programs that hold a
+    // node.
     Deciding<'a> {
         #[serde(rename = "storageclass.kubernetes.io/is-default-class")] storage: S<'a>,
         #[serde(rename = "ingressclass.kubernetes.io/is-default-class")] ingress: S<'a>,
@@ -395,7 +397,7 @@ wire! {
     }
     WebhookConfiguration<'a> { metadata: Managed<'a>, webhooks: Vec<Webhook<'a>>, }
 
-    // `meta/v1.Status`, as far as a watch's ERROR or a refusal needs it.
+    // `metav1.Status`, as far as refusals and ERROR events need it.
     RetryDetails { retry_after_seconds: N, }
     Status<'a> { code: N, reason: S<'a>, message: S<'a>, details: RetryDetails, metadata: ListMeta<'a>, }
     ListMeta<'a> {

@@ -1,4 +1,4 @@
-//! What runs pods or guards them: workloads, jobs, budgets, autoscalers.
+//! Decodes workloads, jobs, disruption budgets and autoscalers.
 
 use super::Decoder;
 use super::wire::{self, time, u32_of};
