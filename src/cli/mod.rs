@@ -3,6 +3,7 @@
 mod act;
 pub mod args;
 mod bug;
+pub mod crash;
 mod diagnose;
 mod dumps;
 mod look;
@@ -18,7 +19,7 @@ mod tell;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use args::{Cli, Verb};
 
@@ -33,7 +34,9 @@ pub mod exit {
 
 /// Parses the command line and carries it out.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let typed = Cli::command().get_matches();
+    crash::install(typed.subcommand_name().unwrap_or("the cockpit"));
+    let cli = Cli::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
     let _log = match &cli.verb {
         None | Some(Verb::Demo(_) | Verb::Do(_) | Verb::Scan(_) | Verb::Diagnose(_)) => settings::log(),
         _ => None,

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use tokio::sync::mpsc;
 
 use super::args::{Cli, Common};
-use super::{exit, out, settings};
+use super::{crash, exit, out, settings};
 use crate::app::core::model::{Cluster, Model, Tone};
 use crate::app::core::preferences::{self, Preferences};
 use crate::app::core::{line, served};
@@ -158,7 +158,10 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
     for effect in effects {
         jobs.carry_out(effect);
     }
-    cockpit::run(model, jobs, messages).await.map_err(|e| format!("the terminal: {e}"))
+    cockpit::run(model, jobs, messages).await.map_err(|e| {
+        crash::unexpected("the terminal failed under the cockpit", e);
+        "the cockpit ended, because the terminal failed".to_owned()
+    })
 }
 
 /// The decision trees, read in a thread of their own; problems with the operator's files arrive as messages.

@@ -11,6 +11,9 @@ use super::log;
 use super::redact::redact;
 use crate::world::Time;
 
+/// The file in the state directory that holds the report of the last panic or unexpected error.
+pub const CRASH: &str = "crash.txt";
+
 /// How much of the log is taken, in bytes from its end.
 const TAIL: u64 = 64 * 1024;
 
@@ -53,6 +56,8 @@ pub struct Facts {
     pub capabilities: Vec<String>,
     /// Errors of this run.
     pub errors: Vec<String>,
+    /// The report of the last panic or unexpected error.
+    pub crash: String,
     /// The end of the log.
     pub log: String,
 }
@@ -66,6 +71,7 @@ impl Facts {
             at,
             environment: TELLING.iter().filter_map(|name| Some(((*name).to_owned(), env(name)?))).collect(),
             size: crossterm::terminal::size().ok(),
+            crash: state.and_then(|dir| tail(&dir.join(CRASH)).ok()).unwrap_or_default(),
             log: state.and_then(log::newest).and_then(|file| tail(&file).ok()).unwrap_or_default(),
             ..Facts::default()
         }
@@ -116,8 +122,9 @@ pub fn report(facts: &Facts) -> String {
             let _ = writeln!(out, "  {}", one_line(line));
         }
     }
-    out.push_str("\nthe log's end:\n");
-    out.push_str(if facts.log.is_empty() { "  none\n" } else { &facts.log });
+    for (title, text) in [("the last crash", &facts.crash), ("the log's end", &facts.log)] {
+        let _ = writeln!(out, "\n{title}:\n{}", if text.is_empty() { "  none" } else { text.trim_end() });
+    }
     redact(&out).chars().filter(|c| *c == '\n' || !c.is_control()).collect()
 }
 
@@ -169,6 +176,7 @@ mod tests {
     fn the_report_tells_what_is_asked_and_keeps_secrets() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("khud.2030-01-01.log"), "old\n").unwrap();
+        fs::write(dir.path().join(CRASH), "a bug in drawing, password=hunter2\n").unwrap();
         let lines = format!("{}\nWARN lost token=abcdef\nINFO back\n", "x ".repeat(TAIL as usize));
         fs::write(dir.path().join("khud.2030-01-02.log"), lines).unwrap();
         let env = |name: &str| match name {
@@ -180,7 +188,13 @@ mod tests {
         let mut facts = Facts::gather(Some(dir.path()), "2030-01-02T03:04:05Z".to_owned(), env);
         facts.errors.push("401 for Bearer abcdefghijk\u{1b}[2J".to_owned());
         let report = report(&facts);
-        for part in ["version: 0.1.0", "TERM=xterm-256color", "WARN lost token=[redacted]", "INFO back"] {
+        for part in [
+            "version: 0.1.0",
+            "TERM=xterm-256color",
+            "WARN lost token=[redacted]",
+            "INFO back",
+            "a bug in drawing",
+        ] {
             assert!(report.contains(part), "{part} is missing in:\n{report}");
         }
         for secret in ["hunter2", "abcdef", "never", "old", "\u{1b}"] {

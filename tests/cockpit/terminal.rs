@@ -63,6 +63,7 @@ fn quitting_and_signals_leave_the_terminal_as_it_was() {
 #[test]
 #[ignore = "run by a_panic_is_reported_after_the_terminal_is_restored in a terminal of its own"]
 fn child_that_panics() {
+    khud::cli::crash::install("the cockpit");
     let _entered = khud::term::Entered::enter().unwrap();
     panic!("a bug in drawing");
 }
@@ -71,7 +72,9 @@ fn child_that_panics() {
 fn a_panic_is_reported_after_the_terminal_is_restored() {
     let this = std::env::current_exe().unwrap();
     let child = ["--ignored", "--exact", "terminal::child_that_panics", "--nocapture"];
-    let mut session = Session::start(command(this, &child, &[]), 100, 30);
+    let state = tempfile::tempdir().unwrap();
+    let env = [("KHUD_STATE_DIR", state.path().to_str().unwrap())];
+    let mut session = Session::start(command(this, &child, &env), 100, 30);
     assert_ne!(session.ends(), 0);
     restored(&session);
     let raw = String::from_utf8(session.raw()).unwrap();
@@ -79,6 +82,11 @@ fn a_panic_is_reported_after_the_terminal_is_restored() {
     let left = raw.find("\u{1b}[?1049l").expect("and left");
     let told = raw.find("a bug in drawing").expect("the panic is told");
     assert!(entered < left && left < told, "told on the alternate screen, where it is lost: {raw:?}");
+    assert!(raw.contains("was asked for: the cockpit"), "the report says what was going on: {raw:?}");
+    // The bug report takes it along.
+    let at = "2030-01-02T03:04:05Z".to_owned();
+    let facts = khud::config::bug::Facts::gather(Some(state.path()), at, |_| None);
+    assert!(khud::config::bug::report(&facts).contains("a bug in drawing"));
 }
 
 #[test]
