@@ -32,6 +32,7 @@ fn pod(i: u32) -> Pod {
         liveness: None,
         readiness: None,
         startup: None,
+        ..ContainerSpec::default()
     };
     let sick = chance.is_multiple_of(50);
     let state = if sick {

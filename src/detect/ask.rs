@@ -36,6 +36,8 @@ impl Detector {
         let mut keys: Vec<&Key> = self.groups.of(object).iter().chain(self.groups.at_root(object)).collect();
         let parts = parts_of(world, object);
         keys.extend(parts.iter().flat_map(|o| self.groups.of(o)));
+        let above = speaker(world, object);
+        keys.extend(above.iter().flat_map(|o| self.groups.of(o)));
         let mut seen = BTreeSet::new();
         keys.retain(|k| seen.insert(*k));
         let mut answer = Answer {
@@ -129,6 +131,14 @@ fn pods_of<'w>(world: &'w World, object: &ObjectRef) -> Vec<&'w Pod> {
     let mut pods: Vec<&Pod> = owners.iter().flat_map(|u| world.pods_of(u)).map(|(_, p)| p).collect();
     pods.sort_by_key(|p| (p.ready, p.meta.name.clone()));
     pods
+}
+
+/// The Deployment that speaks for a ReplicaSet: what refuses the pods of the set is a finding of the Deployment.
+fn speaker(world: &World, object: &ObjectRef) -> Option<ObjectRef> {
+    let set = world.replica_sets.find(&object.namespace, &object.name);
+    let set = set.filter(|r| object.kind == Kind::ReplicaSet && r.desired > 0)?;
+    let owner = set.meta.owner.as_ref().filter(|o| o.kind == Kind::Deployment)?;
+    Some(ObjectRef::new(Kind::Deployment, object.namespace.clone(), owner.name.clone()))
 }
 
 /// The objects whose trouble is the object's own: its pods, ReplicaSets and runs.

@@ -20,17 +20,6 @@ use crate::judge::free_capacity::FreeCapacity;
 use crate::judge::limits::seconds;
 use crate::judge::{Ctx, Diagnosed, Key, Out, concerned, judge, pod};
 
-/// Kinds whose first lists must be complete before absence means anything.
-const LISTED: &[Kind] = &[
-    Kind::Pod,
-    Kind::Service,
-    Kind::EndpointSlice,
-    Kind::ReplicaSet,
-    Kind::PersistentVolume,
-    Kind::IngressClass,
-    Kind::NetworkPolicy,
-];
-
 /// Events of type Normal that say what an object waits for.
 const WAITS: &[&str] = &["JobAlreadyActive", "ExternalProvisioning", "FailedBinding"];
 
@@ -47,16 +36,18 @@ pub struct Detector {
     due: HashMap<ObjectRef, Time>,
     /// Groups to build again at a time: they fire or are let go.
     group_timers: BTreeSet<(Time, Key)>,
-    first: HashSet<ObjectRef>,
+    pub(super) first: HashSet<ObjectRef>,
     /// Judged after `first`: what sums others up.
-    second: HashSet<ObjectRef>,
+    pub(super) second: HashSet<ObjectRef>,
     /// Pods that somebody asked about.
     pub(super) asked: BTreeSet<ObjectRef>,
+    /// Pods whose logs are read once though nothing about them is odd.
+    pub(super) sampled: BTreeSet<ObjectRef>,
     /// What a question changed and nobody was told yet.
     pub(super) unreported: Vec<FindingChange>,
     /// Whether a question waits for the next `on_timer`.
     pub(super) just_asked: bool,
-    listed: HashSet<Kind>,
+    pub(super) listed: HashSet<Kind>,
     /// What was acknowledged and muted from the screen.
     quiet: HashMap<Key, Quiet>,
     ranked: Vec<Arc<Finding>>,
@@ -96,7 +87,7 @@ impl Detector {
         for change in changes {
             self.touch(world, change, now);
         }
-        self.follow_lists(world);
+        self.follow_lists(world, now);
         self.settle(world, now)
     }
 
@@ -117,7 +108,7 @@ impl Detector {
             let Some((_, key)) = self.group_timers.pop_first() else { break };
             self.groups.dirty.insert(key);
         }
-        self.follow_lists(world);
+        self.follow_lists(world, now);
         self.settle(world, now)
     }
 
@@ -277,6 +268,9 @@ impl Detector {
             Kind::Node => {
                 let turn = self.past.node(world, change, now);
                 self.queue(object.clone());
+                if turn.doors_changed && world.synced(&Kind::Node) {
+                    self.second.extend(world.daemon_sets.values().map(crate::world::Object::reference));
+                }
                 if turn.readiness_changed {
                     let pods: Vec<_> = world.pods_on(&object.name).map(|(_, p)| pod::reference(p)).collect();
                     self.first.extend(pods);
@@ -366,25 +360,6 @@ impl Detector {
         self.first.extend(waiting);
     }
 
-    /// The end of a first list: from now on what is not there is absent.
-    fn follow_lists(&mut self, world: &World) {
-        if self.listed.len() == LISTED.len() {
-            return;
-        }
-        let new: Vec<Kind> =
-            LISTED.iter().filter(|k| !self.listed.contains(k) && world.synced(k)).cloned().collect();
-        if new.is_empty() {
-            return;
-        }
-        self.listed.extend(new);
-        self.second.extend(world.services.values().map(crate::world::Object::reference));
-        for kind in Kind::JUDGED.iter().chain([&Kind::PersistentVolumeClaim]) {
-            for meta in world.metas(kind) {
-                self.queue(ObjectRef::new(kind.clone(), meta.namespace.clone(), meta.name.clone()));
-            }
-        }
-    }
-
     pub(super) fn settle(&mut self, world: &World, now: Time) -> Vec<FindingChange> {
         self.free.age(now);
         self.just_asked = false;
@@ -423,6 +398,7 @@ impl Detector {
             limits: &self.config.thresholds,
             diagnosed: &self.groups,
             asked,
+            sampled: &self.sampled,
         }
     }
 

@@ -134,6 +134,7 @@ mod tests {
             liveness: None,
             readiness: None,
             startup: None,
+            ..ContainerSpec::default()
         };
         let state = match message {
             Some(m) => ContainerState::Waiting { reason: "ErrImagePull".into(), message: m.into() },

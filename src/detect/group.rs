@@ -56,6 +56,11 @@ impl Groups {
         self.services.get(namespace).into_iter().flatten()
     }
 
+    /// Pods that have a share in a finding, whatever their namespace.
+    pub fn all_sick_pods(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.pods.values().flatten()
+    }
+
     pub fn signal(&self, key: &Key, object: &ObjectRef) -> Option<&Diagnosis> {
         self.groups.get(key)?.members.get(object)
     }

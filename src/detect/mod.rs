@@ -12,6 +12,7 @@ mod fold;
 mod group;
 pub mod incident;
 pub mod kept;
+mod lists;
 mod logs;
 mod past_states;
 pub mod quiet;

@@ -34,6 +34,7 @@ struct NodeMemory {
     kubelet: Text2,
     driver: Text2,
     labels: crate::world::Labels,
+    taints: Box<[crate::world::Taint]>,
     share: Share,
 }
 
@@ -85,6 +86,8 @@ pub struct PastStates {
 /// What a change of a node means for the pods on it.
 pub struct NodeTurn {
     pub readiness_changed: bool,
+    /// Whom it lets in: its taints or labels, or that it came or went.
+    pub doors_changed: bool,
 }
 
 impl PastStates {
@@ -120,7 +123,7 @@ impl PastStates {
             if was.is_some() {
                 self.note("node removed".into(), change.object.clone(), None, now);
             }
-            return NodeTurn { readiness_changed: was.is_some_and(|w| !w.ready) };
+            return NodeTurn { readiness_changed: was.is_some_and(|w| !w.ready), doors_changed: true };
         };
         let new = NodeMemory {
             ready: ready(node),
@@ -130,13 +133,14 @@ impl PastStates {
             kubelet: Some(node.info.kubelet.clone()),
             driver: driver(node).map(Text::from),
             labels: node.meta.labels.clone(),
+            taints: node.taints.clone(),
             share: Share::of(node),
         };
         self.fleet.replace(self.nodes.get(name).map(|o| &o.share), Some(&new.share));
         let Some(old) = self.nodes.get_mut(name) else {
             let ready = new.ready;
             self.nodes.insert(name.clone(), new);
-            return NodeTurn { readiness_changed: !ready };
+            return NodeTurn { readiness_changed: !ready, doors_changed: true };
         };
         let fewer_gpus = (new.gpus < old.gpus).then(|| old.fewer_gpus.unwrap_or(now));
         let kept = NodeMemory { gpus: old.gpus.max(new.gpus), fewer_gpus, ..new.clone() };
@@ -162,7 +166,10 @@ impl PastStates {
         for note in notes {
             self.note(note, change.object.clone(), Some(&node.meta), now);
         }
-        NodeTurn { readiness_changed: old.ready != new.ready }
+        NodeTurn {
+            readiness_changed: old.ready != new.ready,
+            doors_changed: old.taints != new.taints || old.labels != new.labels,
+        }
     }
 
     pub fn workload(&mut self, world: &World, change: &Change, now: Time) {

@@ -10,7 +10,7 @@ use super::limits::seconds;
 use super::log::{Tail, Want};
 use super::registry::{Cause, causes};
 use super::text::{bytes, nearest};
-use super::{create, log, node, roles};
+use super::{create, file_access, log, network_policy, node, roles, running, volume};
 
 const EXIT: &str = "container state and last termination; kubelet";
 const WHY_CRASH: &str =
@@ -61,6 +61,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     let mut told_by_log = false;
     let mut likely = false;
     let mut waits_for: Option<ObjectRef> = None;
+    let mut missed_line: Option<String> = None;
 
     let killed = killing(ctx, pod, object, c, end);
     if &*end.reason == "OOMKilled" {
@@ -141,6 +142,12 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
                 }
                 row = found.row.clone();
                 likely = found.sure == Sure::Likely && cause != APPLICATION;
+                if let Some(path) = found.path.as_ref().filter(|_| cause == volume::PERMISSION) {
+                    let refused = file_access::refused(pod, c, path);
+                    (cause, title, row) = (refused.cause, refused.title, refused.row);
+                    more.push(("pod spec".into(), refused.quote, object.clone(), None));
+                }
+                missed_line = Some(found.line.clone());
                 if let Some(named) = &found.host {
                     host = Some(named.clone());
                     waits_for = super::reach::service(ctx.world, &pod.meta.namespace, named);
@@ -187,6 +194,13 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     }
     if likely {
         signal = signal.likely();
+    }
+    if let Some(line) = missed_line {
+        let name = own == log::UNREACHABLE && detail.contains("resolve");
+        let service = signal.waits_for.clone();
+        if let Some(missed) = running::missed(name, own == log::UNREACHABLE, &line, service.as_ref()) {
+            signal = network_policy::explain(ctx, pod, missed, signal);
+        }
     }
     if !crash.down && c.restarts < ctx.limits.restarts {
         signal = signal.severity(super::evidence::Severity::Warning);

@@ -143,6 +143,12 @@ impl Diagnosis {
         self
     }
 
+    /// Has nothing in common with other workloads' trouble after all.
+    pub fn fold_off(mut self) -> Diagnosis {
+        self.fold = None;
+        self
+    }
+
     /// Names the object that has to be put right first.
     pub fn waits_for(mut self, object: Option<ObjectRef>) -> Diagnosis {
         self.waits_for = object;
@@ -239,6 +245,8 @@ pub struct Ctx<'a> {
     pub diagnosed: &'a dyn Diagnosed,
     /// Objects that somebody asked about: there the logs of running containers are worth a read.
     pub asked: &'a BTreeSet<ObjectRef>,
+    /// Pods of what was rolled out lately, a few of them: their logs are worth one read.
+    pub sampled: &'a BTreeSet<ObjectRef>,
 }
 
 impl Ctx<'_> {

@@ -206,8 +206,14 @@ fn disrupted(
         status(
             Diagnosis::new(POD_REJECTED, root.clone(), since)
                 .severity(Severity::Warning)
-                .title(format!("the kubelet of {} refused the pod: {}", pod.node, pod.reason))
-                .row(format!("refused: {}", pod.reason)),
+                .title(match patterns::admission(message) {
+                    Some(why) => format!("the kubelet of {} refuses the pod: {}", pod.node, why.words),
+                    None => format!("the kubelet of {} refused the pod: {}", pod.node, pod.reason),
+                })
+                .row(patterns::admission(message).map_or_else(
+                    || format!("refused: {}", pod.reason),
+                    |why| format!("refused: {}", why.words),
+                )),
         )
     })
 }

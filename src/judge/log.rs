@@ -124,6 +124,9 @@ causes! {
     LOG_PERMISSION = "log.permission" Warning Log("pods, log") tree "pod":
         "a running container keeps being refused a file, a table or an API",
         why WHY_RUNNING, source REPEATED;
+    LOG_ERROR = "log.error" Warning Log("pods, log") tree "pod":
+        "a running container keeps printing an error that no other rule knows; it is quoted, and never more than likely",
+        why WHY_RUNNING, source REPEATED;
     CONTAINER_SECURITY = "container.security" Critical Log("pods, log") tree "pod":
         "AppArmor or seccomp refuses the container or a system call of it",
         why WHY_USER, source "waiting.message, status.reason; last lines of the log";
@@ -165,6 +168,8 @@ pub struct Found {
     pub line: String,
     /// The host that cannot be reached, where the line names one; without its port.
     pub host: Option<String>,
+    /// The file or directory that it names.
+    pub path: Option<String>,
     pub sure: Sure,
 }
 
@@ -201,6 +206,8 @@ pub struct Repeated {
     pub line: String,
     /// The host that it names, without its port.
     pub host: Option<String>,
+    /// The file or directory that it names.
+    pub path: Option<String>,
     pub sure: Sure,
     pub count: usize,
     pub first: Option<Time>,
@@ -347,10 +354,18 @@ fn repeated(repeat: &Repeat) -> Repeated {
         row: bounded(&repeat.words, text::ROW),
         line: text::quoted(repeat.line, text::QUOTE),
         host,
+        path: path(&repeat.named),
         sure: if repeat.exact { Sure::Proved } else { Sure::Likely },
         count: repeat.count,
         first: repeat.first,
         last: repeat.last,
+    }
+}
+
+fn path(named: &Named) -> Option<String> {
+    match named {
+        Named::Path(path) => Some(path.clone()),
+        _ => None,
     }
 }
 
@@ -389,6 +404,7 @@ fn found(proof: &Proof) -> Found {
         row: bounded(&row, text::ROW),
         line: text::quoted(proof.line, text::QUOTE),
         host,
+        path: path(&proof.named),
         sure: proof.sure,
     }
 }

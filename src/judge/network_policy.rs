@@ -1,13 +1,18 @@
-//! NetworkPolicies that let nobody reach the pods behind a Service: computed from the objects, so never more than likely.
+//! NetworkPolicies that stand between a caller and what it needs: computed from the objects, so never more than likely.
 
-use crate::world::{Kind, NetworkPolicy, ObjectRef, Pod, PolicyPort, Port, Service, ServicePort};
+use std::net::IpAddr;
+
+use crate::world::{
+    Kind, NetworkPolicy, ObjectRef, Peer, Pod, PolicyPort, PolicyRule, Port, Service, ServicePort,
+};
 
 use super::diagnosis::{Ctx, Diagnosis};
 use super::registry::causes;
+use super::roles;
 
 causes! {
     NETWORK_POLICY = "service.network-policy" Warning Watch("services, networkpolicies, pods") tree "service":
-        "network policies select the pods behind the Service and no rule lets anybody reach its ports",
+        "no rule of the network policies lets anybody reach the Service's pods, or lets a pod reach the names or the Service that its log misses",
         why "callers time out although every pod is ready and every endpoint is there",
         source "podSelector, policyTypes and rules of the NetworkPolicies";
 }
@@ -62,10 +67,152 @@ pub fn judge(ctx: &Ctx, service: &Service, object: &ObjectRef, pods: &[&Pod]) ->
     )
 }
 
+/// What a pod's log says it cannot reach.
+#[derive(Clone, Copy, Debug)]
+pub enum Missed<'a> {
+    /// Names do not resolve.
+    Names,
+    /// A Service does not answer.
+    Service(&'a ObjectRef),
+}
+
+/// A diagnosis that rests on what a log misses, told of the policy that stands in the way; unchanged where none does.
+pub fn explain(ctx: &Ctx, pod: &Pod, missed: Missed, signal: Diagnosis) -> Diagnosis {
+    let Some((policy, way)) = in_the_way(ctx, pod, missed) else { return signal };
+    let blocked =
+        ObjectRef::new(Kind::NetworkPolicy, policy.meta.namespace.clone(), policy.meta.name.clone());
+    let what = match missed {
+        Missed::Names => "ask for names (port 53)".to_owned(),
+        Missed::Service(service) => format!("reach Service {}", service.name),
+    };
+    let rules = match way {
+        Way::Out => policy.egress.as_deref(),
+        Way::In => policy.ingress.as_deref(),
+    };
+    let says = match rules.unwrap_or_default() {
+        [] => format!("policyTypes has {} and there is no rule", way.word()),
+        rules => format!("none of its {} {} rules fits", rules.len(), way.word().to_lowercase()),
+    };
+    let said = signal.title.clone();
+    let title =
+        format!("NetworkPolicy {} does not let pod {} {what}: {said}", policy.meta.name, pod.meta.name);
+    let mut signal = signal.renamed(NETWORK_POLICY).likely().fold_off().waits_for(None);
+    signal.key.root = blocked.clone();
+    signal.title(title).row("blocked by a policy").evidence("networkpolicy spec", says, &blocked, None)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    In,
+    Out,
+}
+
+impl Way {
+    fn word(self) -> &'static str {
+        match self {
+            Way::In => "Ingress",
+            Way::Out => "Egress",
+        }
+    }
+}
+
+/// The first policy that closes the way from the pod, or to what it wants to reach.
+fn in_the_way<'w>(ctx: &Ctx<'w>, pod: &Pod, missed: Missed) -> Option<(&'w NetworkPolicy, Way)> {
+    let w = ctx.world;
+    if pod.spec.host_network || !w.synced(&Kind::NetworkPolicy) {
+        return None;
+    }
+    let (targets, ports): (Vec<&Pod>, Vec<ServicePort>) = match missed {
+        Missed::Names => {
+            let port = |protocol: &str| ServicePort {
+                port: 53,
+                target: "53".into(),
+                protocol: protocol.into(),
+                ..ServicePort::default()
+            };
+            let dns = w.pods.values().filter(|p| roles::of(p) == roles::Role::Dns).collect();
+            (dns, vec![port("UDP"), port("TCP")])
+        }
+        Missed::Service(o) => {
+            let service = w.services.find(&o.namespace, &o.name)?;
+            let selector = service.selector.as_ref().filter(|s| !s.is_empty())?;
+            let behind = w.pods.values().filter(|p| p.meta.namespace == o.namespace && p.ready);
+            (behind.filter(|p| selector.matches(&p.meta.labels)).collect(), service.ports.to_vec())
+        }
+    };
+    let from: Vec<&NetworkPolicy> = w
+        .network_policies
+        .values()
+        .filter(|p| p.meta.namespace == pod.meta.namespace && p.egress.is_some())
+        .filter(|p| p.selector.matches(&pod.meta.labels))
+        .collect();
+    let lets_out = |policy: &NetworkPolicy| {
+        policy.egress.iter().flatten().any(|rule| {
+            // Peers that cannot be seen may well be the ones that are meant.
+            let peers = rule.peers.is_empty()
+                || targets.is_empty()
+                || targets.iter().any(|t| names(ctx, rule, policy, t));
+            peers && ports.iter().any(|port| open(rule, targets.first().copied(), port))
+        })
+    };
+    if let Some(first) = from.first().filter(|_| !from.iter().any(|p| lets_out(p))) {
+        return Some((first, Way::Out));
+    }
+    let target = targets.first().filter(|_| matches!(missed, Missed::Service(_)))?;
+    let to: Vec<&NetworkPolicy> = w
+        .network_policies
+        .values()
+        .filter(|p| p.meta.namespace == target.meta.namespace && p.ingress.is_some())
+        .filter(|p| p.selector.matches(&target.meta.labels))
+        .collect();
+    let lets_in = |policy: &NetworkPolicy| {
+        policy.ingress.iter().flatten().any(|rule| {
+            let peers = rule.peers.is_empty() || names(ctx, rule, policy, pod);
+            peers && ports.iter().any(|port| open(rule, Some(target), port))
+        })
+    };
+    to.first().filter(|_| !to.iter().any(|p| lets_in(p))).map(|first| (*first, Way::In))
+}
+
+/// Whether one of the rule's peers is the pod.
+fn names(ctx: &Ctx, rule: &PolicyRule, policy: &NetworkPolicy, pod: &Pod) -> bool {
+    rule.peers.iter().any(|peer| match peer {
+        Peer::Pods(pods) => pod.meta.namespace == policy.meta.namespace && pods.matches(&pod.meta.labels),
+        Peer::Namespaces(namespaces, pods) => {
+            let of = ctx.world.namespaces.find("", &pod.meta.namespace);
+            of.is_none_or(|n| namespaces.matches(&n.meta.labels)) && pods.matches(&pod.meta.labels)
+        }
+        Peer::Addresses(range) => contains(range, &pod.ip),
+    })
+}
+
+/// Whether an address lies in a range (CIDR). What cannot be read may.
+fn contains(range: &str, address: &str) -> bool {
+    let (net, bits) = range.split_once('/').unwrap_or((range, ""));
+    let (Ok(net), Ok(address)) = (net.parse::<IpAddr>(), address.parse::<IpAddr>()) else { return true };
+    let bits: u32 = bits.parse().unwrap_or(u32::MAX);
+    match (net, address) {
+        (IpAddr::V4(net), IpAddr::V4(address)) => {
+            let shift = 32 - bits.min(32);
+            net.to_bits().checked_shr(shift) == address.to_bits().checked_shr(shift)
+        }
+        (IpAddr::V6(net), IpAddr::V6(address)) => {
+            let shift = 128 - bits.min(128);
+            net.to_bits().checked_shr(shift) == address.to_bits().checked_shr(shift)
+        }
+        _ => false,
+    }
+}
+
+/// Whether the rule is about the port of the target.
+fn open(rule: &PolicyRule, target: Option<&Pod>, port: &ServicePort) -> bool {
+    let nobody = Pod::default();
+    rule.ports.is_empty() || rule.ports.iter().any(|p| opens(p, target.unwrap_or(&nobody), port))
+}
+
 /// Whether any rule of the policy lets somebody reach the port.
 fn lets_in(policy: &NetworkPolicy, pod: &Pod, port: &ServicePort) -> bool {
-    let rules = policy.ingress.as_deref().unwrap_or_default();
-    rules.iter().any(|r| r.ports.is_empty() || r.ports.iter().any(|p| opens(p, pod, port)))
+    policy.ingress.iter().flatten().any(|rule| open(rule, Some(pod), port))
 }
 
 fn opens(open: &PolicyPort, pod: &Pod, port: &ServicePort) -> bool {
@@ -98,5 +245,25 @@ fn written(p: &PolicyPort) -> String {
         (true, _) => format!("every {} port", p.protocol),
         (false, Some(end)) => format!("{}-{end}/{}", p.port, p.protocol),
         (false, None) => format!("{}/{}", p.port, p.protocol),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::contains;
+
+    #[test]
+    fn addresses_lie_in_ranges_of_their_own_family() {
+        for (range, address, within) in [
+            ("10.244.0.0/16", "10.244.3.7", true),
+            ("10.244.0.0/16", "10.245.3.7", false),
+            ("0.0.0.0/0", "10.244.3.7", true),
+            ("10.244.3.7/32", "10.244.3.7", true),
+            ("fd00::/8", "fd00:10::7", true),
+            ("::/0", "10.244.3.7", false),
+            ("nonsense", "10.244.3.7", true),
+        ] {
+            assert_eq!(contains(range, address), within, "{range} {address}");
+        }
     }
 }

@@ -36,6 +36,9 @@ pub fn judge(ctx: &Ctx, pod: &Pod, out: &mut Out) {
     if pod.node.is_empty() {
         return schedule::judge(ctx, pod, &object, out);
     }
+    if schedule::bound_to_nowhere(ctx, pod, &object, out) {
+        return;
+    }
     running::judge(ctx, pod, &object, out);
     let before = out.signals.len();
     for c in &pod.containers {

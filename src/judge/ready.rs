@@ -25,6 +25,9 @@ causes! {
     GATE = "ready.gate" Warning Watch("pods") tree "pod":
         "its containers are ready and a readiness gate is not true",
         why WHY_READY, source "conditions";
+    DEPENDENCY = "ready.dependency" Critical Log("pods, services, endpointslices, log") tree "pod":
+        "an init container runs and waits for something that does not answer: names the Service",
+        why "the pod does not start before what it waits for is there", source "command and log of the init container, Services and EndpointSlices";
     UNKNOWN = "ready.unknown" Warning Watch("pods") tree "pod":
         "it runs, is not ready for two minutes, and nothing says why",
         why WHY_READY, source "condition Ready";

@@ -37,7 +37,6 @@ pub const IDS: &[&str] = &[
     "storage.reclaim-delete",
     "jvm.unbounded-cache",
     "jvm.lock-contention",
-    "ready.dependency",
     "latency.network",
     "latency.backend",
     "latency.replicas",

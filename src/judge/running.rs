@@ -1,4 +1,4 @@
-//! Pods that run and are odd in some way: errors that their logs repeat.
+//! Containers that run in pods that are odd in some way: errors that their logs repeat, and what they wait for.
 
 use std::time::Duration;
 
@@ -7,8 +7,9 @@ use crate::world::{Container, ContainerState, Event, ObjectRef, Phase, Pod, Role
 
 use super::diagnosis::{Ctx, Diagnosis, Out, same};
 use super::evidence::{Severity, Sure};
-use super::log::{Repeated, Tail, Want};
-use super::{crash, log, node};
+use super::log::{Repeated, RunningAnswer, Tail, Want};
+use super::network_policy::{self, Missed};
+use super::{crash, dependency, file_access, log, node, ready};
 
 /// Lines of a running container's log that are read.
 const TAIL: u32 = 200;
@@ -25,17 +26,20 @@ const FAMILY: &str = "running.log";
 
 /// Judges what the logs of a running pod repeat, where something else about the pod is odd or someone asked for it.
 pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
-    if pod.phase != Phase::Running || pod.node.is_empty() {
+    let starting = pod.phase == Phase::Pending;
+    if !(starting || pod.phase == Phase::Running) || pod.node.is_empty() {
         return;
     }
     if ctx.diagnosed.of(object).iter().any(|key| key.family.starts_with("crash.")) {
         return;
     }
     let odd = odd(ctx, pod, object);
-    if !odd && !ctx.is_asked(object) {
+    let asked = ctx.is_asked(object);
+    let sampled = ctx.sampled.contains(object);
+    if !(odd || asked || sampled) {
         return;
     }
-    for (c, since) in pod.containers.iter().filter_map(running) {
+    for (c, since) in pod.containers.iter().filter_map(|c| running(c, starting)) {
         // A container that has just started has said little, and one that keeps ending is judged by its last run.
         let settled = since.plus(SETTLING);
         if ctx.now < settled {
@@ -43,11 +47,12 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
             continue;
         }
         let answer = ctx.logs.running(object, &c.spec.name);
-        if answer.is_none_or(|a| a.at.plus(AGAIN) <= ctx.now) {
+        let due = answer.is_none_or(|a| (odd || asked) && a.at.plus(AGAIN) <= ctx.now);
+        if due {
             out.wants.push(Want {
                 root: object.clone(),
                 restarts: c.restarts,
-                kind: if ctx.is_asked(object) { Tail::Asked } else { Tail::Running },
+                kind: if asked { Tail::Asked } else { Tail::Running },
                 tail: LogTail {
                     namespace: object.namespace.clone(),
                     pod: object.name.clone(),
@@ -60,21 +65,49 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         if odd {
             out.again(ctx.now.plus(AGAIN));
         }
-        let Some(answer) = answer.filter(|a| a.restarts == c.restarts) else { continue };
-        for repeated in answer.repeated.iter().take(REPORTED) {
+        let answer = answer.filter(|a| a.restarts == c.restarts);
+        if c.spec.role == Role::Init {
+            out.push(starts(ctx, pod, object, c, since, answer));
+            continue;
+        }
+        let Some(answer) = answer else { continue };
+        // Where nothing else is odd, only what a known wording proves counts.
+        let tells = |r: &&Repeated| odd || asked || r.sure == Sure::Proved;
+        for repeated in answer.repeated.iter().filter(tells).take(REPORTED) {
             out.push(diagnosis(ctx, pod, object, c, repeated, answer.at));
         }
     }
 }
 
-/// An App or Sidecar container that runs, and since when.
-fn running(c: &Container) -> Option<(&Container, Time)> {
+/// A container that runs, and since when: App or Sidecar, and Init in a pod that is still starting.
+fn running(c: &Container, starting: bool) -> Option<(&Container, Time)> {
+    let counts = match c.spec.role {
+        Role::App | Role::Sidecar => true,
+        Role::Init => starting,
+        Role::Ephemeral => false,
+    };
     match &c.state {
-        ContainerState::Running { since } if matches!(c.spec.role, Role::App | Role::Sidecar) => {
-            Some((c, since.unwrap_or(Time(0))))
-        }
+        ContainerState::Running { since } if counts => Some((c, since.unwrap_or(Time(0)))),
         _ => None,
     }
+}
+
+/// An init container that has run for a while: what it waits for, or that it is at work.
+fn starts(
+    ctx: &Ctx,
+    pod: &Pod,
+    object: &ObjectRef,
+    c: &Container,
+    since: Time,
+    answer: Option<&RunningAnswer>,
+) -> Diagnosis {
+    dependency::waiting(ctx, pod, object, c, since, answer).unwrap_or_else(|| {
+        Diagnosis::new(ready::STARTING, ctx.root(object), since)
+            .container(&c.spec.name)
+            .title(format!("init container {} is at work", c.spec.name))
+            .row("starting")
+            .evidence("pod status", format!("init container running since {since}"), object, Some(since))
+    })
 }
 
 /// Whether something other than its log speaks against the pod.
@@ -93,7 +126,10 @@ fn odd(ctx: &Ctx, pod: &Pod, object: &ObjectRef) -> bool {
         let recent = |e: &Event| ctx.now < e.last.plus(RECENT) && pod.ready_since.is_none_or(|r| e.last > r);
         pod.ready && ctx.world.events_of(object).into_iter().any(|e| of(e) && recent(e))
     };
-    pod.containers.iter().any(|c| running(c).is_some_and(unready) || restarted(c)) || troubled() || told()
+    let starting = pod.phase == Phase::Pending;
+    pod.containers.iter().any(|c| running(c, starting).is_some_and(unready) || restarted(c))
+        || troubled()
+        || told()
 }
 
 fn diagnosis(
@@ -111,9 +147,10 @@ fn diagnosis(
         (repeated.cause, format!("container {} repeats: {}", c.spec.name, repeated.title))
     };
     let since = repeated.first.unwrap_or(at).min(at);
+    let severity = if pod.ready || cause == log::LOG_ERROR { Severity::Warning } else { Severity::Critical };
     let mut signal = Diagnosis::new(cause, ctx.root(object), since)
         .family(&format!("{FAMILY} {} {cause}", c.spec.name))
-        .severity(if pod.ready { Severity::Warning } else { Severity::Critical })
+        .severity(severity)
         .container(&c.spec.name)
         .title(title)
         .row(&repeated.row)
@@ -122,11 +159,32 @@ fn diagnosis(
     if repeated.sure == Sure::Likely {
         signal = signal.likely();
     }
+    if let Some(path) = repeated.path.as_ref().filter(|_| cause == log::LOG_PERMISSION) {
+        let refused = file_access::refused(pod, c, path);
+        signal = signal.evidence("pod spec", refused.quote, object, None);
+    }
     if let Some(host) = &repeated.host {
         signal = signal.fold(format!("{cause} {host}"));
         if let Some((source, quote, service, at)) = crash::service_for(ctx, pod, host) {
             signal = signal.evidence(source, quote, &service, at).waits_for(Some(service.clone()));
         }
     }
-    signal
+    match missed(cause == log::LOG_DNS, cause == log::LOG_REFUSED, &repeated.line, signal.waits_for.as_ref())
+    {
+        Some(missed) => network_policy::explain(ctx, pod, missed, signal.clone()),
+        None => signal,
+    }
+}
+
+/// What a line says the pod cannot reach, where a policy may be why: a server that answers "no such name" was reached.
+pub fn missed<'a>(name: bool, peer: bool, line: &str, service: Option<&'a ObjectRef>) -> Option<Missed<'a>> {
+    let answered = ["NXDOMAIN", "no such host", "ENOTFOUND", "refused", "REFUSED"];
+    if answered.iter().any(|w| line.contains(w)) {
+        return None;
+    }
+    match (name, peer, service) {
+        (true, _, _) => Some(Missed::Names),
+        (_, true, Some(service)) => Some(Missed::Service(service)),
+        _ => None,
+    }
 }

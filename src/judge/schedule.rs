@@ -2,7 +2,7 @@
 
 use crate::judge::patterns::{self, Rejection};
 use crate::world::scheduling;
-use crate::world::{Kind, ObjectRef, Pod, Status, condition};
+use crate::world::{Kind, Node, ObjectRef, Pod, Status, Time, condition};
 
 use super::diagnosis::{Ctx, Diagnosis, Out};
 use super::limits::seconds;
@@ -41,6 +41,9 @@ causes! {
     GATED = "schedule.gated" Info Watch("pods") tree "pod":
         "scheduling gates hold the pod back, as somebody asked",
         why WHY_SCHEDULE, source SCHED;
+    NO_SCHEDULER = "schedule.no-scheduler" Critical Watch("pods") tree "pod":
+        "no scheduler has looked at the pod: its schedulerName names one that does not run, or the scheduler is down",
+        why WHY_SCHEDULE, source "spec.schedulerName; no condition PodScheduled";
     UNKNOWN = "schedule.unknown" Critical Watch("pods") tree "pod":
         "the scheduler gives a reason khud does not know; it is quoted",
         why WHY_SCHEDULE, source SCHED;
@@ -81,7 +84,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     let created = pod.meta.created.unwrap_or(ctx.now);
     let Some(scheduled) = condition(&pod.conditions, "PodScheduled").filter(|c| c.status == Status::False)
     else {
-        return;
+        return unseen(ctx, pod, object, root, created, out);
     };
     let since = scheduled.since.unwrap_or(created);
     let fires = since.plus(seconds(ctx.limits.unschedulable));
@@ -104,7 +107,9 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     let found = reasons(message);
     // A cluster that scales places its pods within patience: only then is it worth looking through the nodes.
     let ripe = ctx.now >= fires;
-    let main = found.iter().max_by_key(|r| if ripe { main_rank(ctx, pod, r) } else { rank(r.cause) });
+    let several = found.len() > 1;
+    let main =
+        found.iter().max_by_key(|r| if ripe { main_rank(ctx, pod, r, several) } else { rank(r.cause) });
     let never = if ripe { never_fits(ctx, pod) } else { None };
     let cause = never.or(main.map(|r| r.cause)).unwrap_or(UNKNOWN);
     if cause == claim::CLAIM_UNBOUND && claim::pending(ctx, pod).is_some() {
@@ -138,6 +143,10 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
             }
         }
         (TAINT, Some(r)) => {
+            let taints = if ripe { untolerated(ctx, pod) } else { Vec::new() };
+            if !taints.is_empty() {
+                signal = signal.evidence("node taints", taints.join(", "), object, None);
+            }
             (format!("only nodes with taints it does not tolerate are left{}", of(r)), "taints".into())
         }
         (CORDONED, _) => ("the nodes that could take it are cordoned".into(), "nodes cordoned".into()),
@@ -190,13 +199,102 @@ fn never_fits(ctx: &Ctx, pod: &Pod) -> Option<Cause> {
     (gpus > nodes().filter_map(|n| n.allocatable.gpu).max().unwrap_or(0)).then_some(INSUFFICIENT)
 }
 
-/// Taints are tested before selectors. Where the selector matches some node, the taint is what stands in the way.
-fn main_rank(ctx: &Ctx, pod: &Pod, r: &Rejection) -> u8 {
+/// Taints are tested before selectors. Where the selector matches some node, the taint is what stands in the way; and
+/// where every tainted node is one of the control plane, what keeps the pod from the others.
+fn main_rank(ctx: &Ctx, pod: &Pod, r: &Rejection, several: bool) -> u8 {
     let rank = rank(r.cause);
+    if r.cause == TAINT && several {
+        let shut = |n: &&Node| n.taints.iter().any(|t| hard(t) && !pod.spec.tolerates(t));
+        let usual = |n: &&Node| {
+            n.taints.iter().filter(|t| hard(t) && !pod.spec.tolerates(t)).all(|t| t.key.starts_with(ROLE))
+        };
+        let nodes = ctx.world.nodes.values().filter(shut);
+        let (roles, others): (Vec<&Node>, Vec<&Node>) =
+            nodes.filter(|n| !n.unschedulable).partition(|n| usual(n));
+        return if others.is_empty() && !roles.is_empty() { 0 } else { rank };
+    }
     if r.cause != SELECTOR || pod.spec.node_selector.is_empty() {
         return rank;
     }
     if ctx.world.nodes.values().any(|n| selected(pod, &n.meta.labels)) { 0 } else { 9 }
+}
+
+/// Taints by which a node says what it is for.
+const ROLE: &str = "node-role.kubernetes.io/";
+
+/// Whether a taint keeps pods out; PreferNoSchedule only advises.
+fn hard(taint: &crate::world::Taint) -> bool {
+    matches!(&*taint.effect, "NoSchedule" | "NoExecute")
+}
+
+/// The taints that the pod does not tolerate, on nodes that its selector matches: those of roles last.
+fn untolerated(ctx: &Ctx, pod: &Pod) -> Vec<String> {
+    let mut out: Vec<(bool, String)> = Vec::new();
+    for node in ctx.world.nodes.values().filter(|n| selected(pod, &n.meta.labels)) {
+        for t in node.taints.iter().filter(|t| hard(t) && !pod.spec.tolerates(t)) {
+            let value = if t.value.is_empty() { String::new() } else { format!("={}", t.value) };
+            let said = (t.key.starts_with(ROLE), format!("{}{value}:{}", t.key, t.effect));
+            if !out.contains(&said) {
+                out.push(said);
+            }
+        }
+    }
+    out.sort();
+    out.into_iter().take(SHOWN).map(|(_, t)| t).collect()
+}
+
+/// Taints quoted.
+const SHOWN: usize = 6;
+
+/// A pod without a node of which the scheduler has said nothing: it waits for a volume to be made, or nobody looks.
+fn unseen(ctx: &Ctx, pod: &Pod, object: &ObjectRef, root: ObjectRef, created: Time, out: &mut Out) {
+    let due = created.plus(seconds(ctx.limits.unavailable));
+    if ctx.now < due {
+        return out.again(due);
+    }
+    if let Some(claim) = claim::pending(ctx, pod) {
+        let (found, reported) = claim::unbound(ctx, claim, created);
+        if ctx.now < found.fires_at {
+            out.again(found.fires_at);
+        }
+        if reported {
+            out.push(found);
+        }
+        return;
+    }
+    let scheduler = if pod.spec.scheduler.is_empty() { "default-scheduler" } else { &*pod.spec.scheduler };
+    let found = Diagnosis::new(NO_SCHEDULER, root, created)
+        .title(format!("scheduler {scheduler} has not looked at the pod: does it run?"))
+        .row(format!("not seen by {scheduler}"))
+        .evidence("pod spec", format!("schedulerName: {scheduler}"), object, None)
+        .evidence("pod status", "no node and no condition PodScheduled", object, Some(created));
+    // The default scheduler may only be slow.
+    out.push(if pod.spec.scheduler.is_empty() { found.likely() } else { found });
+}
+
+/// A pod that is bound to a node which does not exist: no kubelet will ever start it.
+pub fn bound_to_nowhere(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) -> bool {
+    let untouched = pod.started.is_none() && pod.phase == crate::world::Phase::Pending;
+    if !untouched
+        || !ctx.world.synced(&Kind::Node)
+        || ctx.world.nodes.is_empty()
+        || ctx.world.nodes.find("", &pod.node).is_some()
+    {
+        return false;
+    }
+    let created = pod.meta.created.unwrap_or(ctx.now);
+    let fires = created.plus(seconds(ctx.limits.unschedulable));
+    if ctx.now < fires {
+        out.again(fires);
+    }
+    out.push(
+        Diagnosis::new(SELECTOR, ctx.root(object), created)
+            .fires_at(fires)
+            .title(format!("the pod is bound to node {}, which does not exist", pod.node))
+            .row(format!("no node {}", pod.node))
+            .evidence("pod spec", format!("nodeName: {}", pod.node), object, None),
+    );
+    true
 }
 
 fn selected(pod: &Pod, labels: &crate::world::Labels) -> bool {

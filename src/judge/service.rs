@@ -263,8 +263,10 @@ fn by_hand(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
         );
     }
     let addresses: Vec<_> = found().flat_map(|s| s.by_hand.iter().map(move |a| (s, a))).collect();
-    let gone =
-        |address: &str| pod_address(ctx, address) && !w.pods.values().any(|p| *p.ip == *address && p.ready);
+    let gone = |address: &str| {
+        let ours = || pod_address(ctx, address) && !w.pods.values().any(|p| *p.ip == *address && p.ready);
+        nowhere(address) || ours()
+    };
     if addresses.is_empty() || !addresses.iter().all(|(_, a)| gone(a)) {
         return;
     }
@@ -273,18 +275,29 @@ fn by_hand(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
     out.push(
         Diagnosis::new(ENDPOINT_DEAD, object.clone(), created)
             .likely()
-            .title(format!("Service {name} leads to {address}, an address that no ready pod has"))
+            .title(if nowhere(address) {
+                format!("Service {name} leads to {address}, an address that is set aside for documentation")
+            } else {
+                format!("Service {name} leads to {address}, an address that no ready pod has")
+            })
             .row("endpoint is dead")
             .evidence("endpointslice", format!("addresses {address}, written by hand"), &slice, None),
     );
 }
 
-/// Whether pods of this cluster have addresses beside this one (the same first three bytes): others may be machines
+/// Whether pods of this cluster have addresses beside this one (the same first two bytes): others may be machines
 /// outside, of which khud knows nothing.
 fn pod_address(ctx: &Ctx, address: &str) -> bool {
-    let Some((net, _)) = address.rsplit_once('.') else { return false };
-    let beside = |p: &&Pod| p.ip.rsplit_once('.').is_some_and(|(n, _)| n == net);
-    ctx.world.pods.values().filter(|p| !p.spec.host_network).any(|p| beside(&p))
+    let net = |a: &str| a.match_indices('.').nth(1).map(|(at, _)| a[..at].to_owned());
+    let Some(ours) = net(address) else { return false };
+    let node = |a: &str| ctx.world.nodes.values().any(|n| *n.internal_ip == *a);
+    let beside = |p: &&Pod| net(&p.ip).is_some_and(|n| n == ours);
+    !node(address) && ctx.world.pods.values().filter(|p| !p.spec.host_network).any(|p| beside(&p))
+}
+
+/// Whether the address is one of those set aside for documentation (RFC 5737, RFC 3849): nobody has it.
+fn nowhere(address: &str) -> bool {
+    ["192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:"].iter().any(|net| address.starts_with(net))
 }
 
 /// Whether the workload's pods carry the labels the Service asks for, as far as its own selector and labels tell.

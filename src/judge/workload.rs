@@ -11,7 +11,7 @@ use super::evidence::{Key, Severity};
 use super::limits::seconds;
 use super::registry::{Cause, causes};
 use super::text::{self, Image};
-use super::{extension, ready, roles};
+use super::{daemon_set, extension, ready, revision, roles};
 
 const WHY_QUOTA: &str =
     "pods are refused before they exist, so no pod shows anything: only the controller's events do";
@@ -42,7 +42,7 @@ causes! {
         why WHY_QUOTA, source "condition ReplicaFailure, event FailedCreate";
     ROLLOUT_STUCK = "rollout.stuck" Critical Watch("workloads, pods") tree "rollout":
         "a rollout makes no progress; carries the cause of its pods",
-        why WHY_ROLLOUT, source "condition Progressing; a warning at half the deadline";
+        why WHY_ROLLOUT, source "condition Progressing; a warning at half the deadline; for StatefulSets and DaemonSets pods of two revisions of which one does not become ready";
     ROLLOUT_PAUSED = "rollout.paused" Info Watch("workloads") tree "rollout":
         "paused with a rollout unfinished",
         why WHY_ROLLOUT, source "spec.paused";
@@ -97,7 +97,11 @@ fn quota(words: &str) -> &str {
 }
 
 pub fn judge(ctx: &Ctx, w: &Workload, object: &ObjectRef, out: &mut Out) {
-    if w.meta.deleting.is_some() || w.desired == 0 {
+    if w.meta.deleting.is_some() {
+        return;
+    }
+    out.signals.extend(daemon_set::kept_away(ctx, w, object));
+    if w.desired == 0 {
         return;
     }
     if w.kind == Kind::ReplicaSet && w.meta.owner.as_ref().is_some_and(|o| o.kind == Kind::Deployment) {
@@ -109,7 +113,7 @@ pub fn judge(ctx: &Ctx, w: &Workload, object: &ObjectRef, out: &mut Out) {
         out.push(progress_evidence(w, object, signal));
         return;
     }
-    let stuck = stuck(ctx, w, out);
+    let stuck = stuck(ctx, w, out).or_else(|| stands(ctx, w, out));
     let dns = w.meta.labels.get("k8s-app") == Some("kube-dns") && w.ready == 0;
     if let Some(stuck) = stuck {
         out.push(overlay(ctx, w, object, &root, stuck));
@@ -137,7 +141,7 @@ pub fn judge(ctx: &Ctx, w: &Workload, object: &ObjectRef, out: &mut Out) {
                 .row("rollout paused")
                 .evidence("spec", "paused: true", object, None),
         );
-    } else if let Some(short) = ctx.past.short_since(object) {
+    } else if let Some(short) = short_since(ctx, w, object) {
         let (key, sick) = main_cause(ctx, w);
         let fires = short.plus(seconds(ctx.limits.unavailable));
         if key.is_some() || sick > 0 {
@@ -153,6 +157,36 @@ pub fn judge(ctx: &Ctx, w: &Workload, object: &ObjectRef, out: &mut Out) {
                 .evidence("status", format!("replicas {}, desired {}", w.current, w.desired), object, None),
         );
     }
+}
+
+/// Since when pods are missing: as khud saw it, or as the Deployment's own condition dates it.
+fn short_since(ctx: &Ctx, w: &Workload, object: &ObjectRef) -> Option<Time> {
+    let seen = ctx.past.short_since(object)?;
+    let available = condition(&w.conditions, "Available").filter(|c| c.status == Status::False);
+    Some(available.and_then(|c| c.since).map_or(seen, |at| at.min(seen)))
+}
+
+/// Whether the rollout of a StatefulSet or DaemonSet waits for a pod that does not become ready.
+fn stands(ctx: &Ctx, w: &Workload, out: &mut Out) -> Option<Stuck> {
+    let found = revision::standing(ctx, w)?;
+    let (cause, _) = main_cause(ctx, w);
+    // A pod that has trouble of its own stands sooner than one that may still be starting.
+    let patience = match cause.filter(|k| *k.family != *ready::STARTING) {
+        Some(_) => ctx.limits.unavailable,
+        None => HALF_A_DEADLINE,
+    };
+    let due = found.since.plus(seconds(patience));
+    if ctx.now < due {
+        out.again(due);
+        return None;
+    }
+    let long = ctx.now >= found.since.plus(seconds(2 * HALF_A_DEADLINE));
+    Some(Stuck {
+        since: found.since,
+        title: format!("rollout is stuck: {} of {} pods updated, {} ready", w.updated, w.desired, w.ready),
+        quote: found.quote,
+        severity: if long { Severity::Critical } else { Severity::Warning },
+    })
 }
 
 /// Pods refused at creation: by the condition that Deployments and ReplicaSets carry, else by the newest event.
@@ -196,6 +230,9 @@ pub fn failed_create<'w>(ctx: &'w Ctx, object: &ObjectRef, uid: &crate::world::U
     let created = own().find(|e| &*e.reason == "SuccessfulCreate").is_some_and(|e| e.last > failed.last);
     (!created).then_some(failed)
 }
+
+/// Half of the progress deadline that a Deployment has by default, in seconds.
+const HALF_A_DEADLINE: u64 = 300;
 
 struct Stuck {
     since: Time,
@@ -256,7 +293,12 @@ fn overlay(ctx: &Ctx, w: &Workload, object: &ObjectRef, root: &ObjectRef, stuck:
         .severity(stuck.severity)
         .title(stuck.title)
         .row("rollout stuck")
-        .evidence("condition Progressing", stuck.quote, object, Some(stuck.since));
+        .evidence(
+            if w.kind == Kind::Deployment { "condition Progressing" } else { "pods by revision" },
+            stuck.quote,
+            object,
+            Some(stuck.since),
+        );
     if let (Some(key), _) = main_cause(ctx, w) {
         if key.root != *root {
             s.part = Part::Consequence;

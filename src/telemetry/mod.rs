@@ -221,6 +221,7 @@ mod tests {
             liveness: None,
             readiness: None,
             startup: None,
+            ..ContainerSpec::default()
         };
         Delta::Apply(Record::Pod(Box::new(Pod {
             meta: Meta { namespace: "gpu".into(), name: name.into(), uid: name.into(), ..Meta::default() },

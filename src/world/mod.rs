@@ -18,6 +18,7 @@ pub mod status;
 pub mod stream;
 pub mod table;
 pub mod time;
+mod uid;
 
 pub use delta::{Delta, Record};
 pub use intern::{Interner, Text};

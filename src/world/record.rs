@@ -7,62 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Kind, ObjectRef};
+pub use super::uid::Uid;
 use super::{Selector, Text, Time};
-
-/// `metadata.uid`. A UUID takes 16 bytes; anything else is kept as text.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub enum Uid {
-    Uuid(u128),
-    Other(Text),
-}
-
-impl From<&str> for Uid {
-    fn from(text: &str) -> Uid {
-        let b = text.as_bytes();
-        let canonical = b.len() == 36
-            && b.iter().enumerate().all(|(i, c)| match i {
-                8 | 13 | 18 | 23 => *c == b'-',
-                _ => c.is_ascii_digit() || (b'a'..=b'f').contains(c),
-            });
-        if canonical {
-            let value =
-                b.iter().filter_map(|c| (*c as char).to_digit(16)).fold(0u128, |a, d| a << 4 | u128::from(d));
-            return Uid::Uuid(value);
-        }
-        Uid::Other(text.into())
-    }
-}
-
-impl From<String> for Uid {
-    fn from(text: String) -> Uid {
-        Uid::from(text.as_str())
-    }
-}
-
-impl From<Uid> for String {
-    fn from(uid: Uid) -> String {
-        uid.to_string()
-    }
-}
-
-impl std::fmt::Display for Uid {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Uid::Other(t) => f.write_str(t),
-            Uid::Uuid(v) => {
-                let h = format!("{v:032x}");
-                write!(f, "{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..])
-            }
-        }
-    }
-}
-
-impl Default for Uid {
-    fn default() -> Uid {
-        Uid::Uuid(0)
-    }
-}
 
 /// A set of labels, shared by all objects that carry the same; sorted by key.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
@@ -194,17 +140,27 @@ pub struct Port {
     pub protocol: Text,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum Role {
     Init,
     /// An init container with `restartPolicy: Always`.
     Sidecar,
+    #[default]
     App,
     Ephemeral,
 }
 
+/// Where a volume appears in a container's file system.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Mount {
+    pub path: Text,
+    /// The volume's name in the pod.
+    pub volume: Text,
+    pub read_only: bool,
+}
+
 /// What a pod template says of a container; shared by all replicas.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct ContainerSpec {
     pub name: Text,
     pub image: Text,
@@ -215,7 +171,15 @@ pub struct ContainerSpec {
     pub liveness: Option<Probe>,
     pub readiness: Option<Probe>,
     pub startup: Option<Probe>,
+    /// `command` and `args` in one line, cut to [`COMMAND`] bytes. It may hold what a user would not print.
+    pub command: Text,
+    pub mounts: Box<[Mount]>,
+    /// `securityContext.runAsUser`, the container's own or the pod's.
+    pub user: Option<i64>,
 }
+
+/// Bytes of a container's command line that are kept.
+pub const COMMAND: usize = 1024;
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Terminated {
@@ -272,6 +236,34 @@ pub struct PodSpec {
     pub readiness_gates: Box<[Text]>,
     /// Seconds.
     pub grace: u32,
+    /// `securityContext.fsGroup`.
+    pub fs_group: Option<i64>,
+    pub tolerations: Box<[Toleration]>,
+    /// Has required node affinity, which khud does not evaluate.
+    pub node_affinity: bool,
+    /// `schedulerName`; empty for the default one.
+    pub scheduler: Text,
+}
+
+/// What a pod tolerates. An empty key with `Exists` tolerates everything; an empty effect every effect.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Toleration {
+    pub key: Text,
+    /// `operator: Exists`: whatever the taint's value.
+    pub exists: bool,
+    pub value: Text,
+    pub effect: Text,
+}
+
+impl PodSpec {
+    /// Whether a toleration of the pod matches the taint.
+    pub fn tolerates(&self, taint: &Taint) -> bool {
+        self.tolerations.iter().any(|t| {
+            let key = t.key.is_empty() && t.exists || t.key == taint.key;
+            let effect = t.effect.is_empty() || t.effect == taint.effect;
+            key && effect && (t.exists || t.value == taint.value)
+        })
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -571,19 +563,5 @@ impl Object for Configuration {
     }
     fn kind(&self) -> Kind {
         self.kind.clone()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_uid_round_trips_whatever_it_is() {
-        for text in
-            ["86c329bb-fa84-4cbb-b956-cc032997174a", "0123", "86C329BB-FA84-4CBB-B956-CC032997174A", ""]
-        {
-            assert_eq!(Uid::from(text).to_string(), text);
-        }
     }
 }

@@ -463,6 +463,7 @@ mod tests {
             liveness: None,
             readiness: None,
             startup: None,
+            ..ContainerSpec::default()
         };
         let last = Terminated {
             exit_code: 137,

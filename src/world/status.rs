@@ -148,6 +148,7 @@ mod tests {
             liveness: None,
             readiness: None,
             startup: None,
+            ..ContainerSpec::default()
         };
         Container { spec: Arc::new(spec), ready: false, started: None, restarts: 0, state, last: None }
     }

@@ -159,6 +159,7 @@ pub fn cases() -> Vec<Case> {
     all.extend(workloads());
     all.extend(nodes());
     all.extend(crate::platform_cases::cases());
+    all.extend(crate::field_cases::cases());
     all
 }
 

@@ -12,6 +12,8 @@ mod support {
 
 mod cases;
 mod explained;
+mod faults;
+mod field_cases;
 mod findings;
 mod incidents;
 mod kubectl_columns;

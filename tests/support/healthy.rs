@@ -69,6 +69,7 @@ fn spec(image: &str) -> Arc<ContainerSpec> {
         liveness: Some(probe()),
         readiness: Some(probe()),
         startup: None,
+        ..ContainerSpec::default()
     })
 }
 

@@ -114,6 +114,7 @@ impl Scene {
             liveness: Some(probe("/live", "8080")),
             readiness: Some(probe("/ready", "8080")),
             startup: None,
+            ..ContainerSpec::default()
         };
         let container = Container {
             spec: Arc::new(spec.clone()),

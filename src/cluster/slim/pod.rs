@@ -4,8 +4,8 @@ use super::meta::set;
 use super::wire::{self, i32_of, time, u32_of};
 use super::{Decoder, own, shared};
 use crate::world::{
-    Container, ContainerSpec, ContainerState, Handler, Phase, Pod, PodSpec, Probe, Role, Template,
-    Terminated, Text,
+    COMMAND, Container, ContainerSpec, ContainerState, Handler, Mount, Phase, Pod, PodSpec, Probe, Role,
+    Template, Terminated, Text, Toleration,
 };
 
 impl Decoder {
@@ -157,12 +157,31 @@ impl Decoder {
             scheduling_gates: s.scheduling_gates.as_ref().is_some_and(|g| !g.is_empty()),
             readiness_gates: gates,
             grace: s.termination_grace_period_seconds.map_or(30, |n| u32_of(Some(n))),
+            fs_group: s.security_context.as_ref().and_then(|c| c.fs_group).map(|n| n.0),
+            tolerations: s.tolerations.iter().flatten().map(|t| self.toleration(t)).collect(),
+            scheduler: self.t(s.scheduler_name.clone().filter(|n| &**n != "default-scheduler")),
+            node_affinity: s
+                .affinity
+                .as_ref()
+                .and_then(|a| a.node_affinity.as_ref())
+                .is_some_and(|n| n.required_during_scheduling_ignored_during_execution.is_some()),
         };
         shared(&mut self.pods, spec)
     }
 
+    fn toleration(&mut self, t: &wire::Toleration<'_>) -> Toleration {
+        Toleration {
+            key: self.t(t.key.clone()),
+            exists: t.operator.as_deref() == Some("Exists"),
+            value: self.t(t.value.clone()),
+            effect: self.t(t.effect.clone()),
+        }
+    }
+
     fn container_specs(&mut self, s: wire::PodSpec<'_>) -> Vec<std::sync::Arc<ContainerSpec>> {
         let mut out = Vec::new();
+        let user_of = |c: &Option<wire::SecurityContext>| c.as_ref().and_then(|c| c.run_as_user).map(|n| n.0);
+        let pod_user = user_of(&s.security_context);
         let lists = [
             (s.init_containers, Role::Init),
             (s.containers, Role::App),
@@ -173,6 +192,14 @@ impl Decoder {
                 let always = c.restart_policy.as_deref() == Some("Always");
                 let role = if role == Role::Init && always { Role::Sidecar } else { role };
                 let resources = c.resources.unwrap_or_default();
+                let words = c.command.iter().flatten().chain(c.args.iter().flatten());
+                let command = line(words);
+                let mounts = c.volume_mounts.unwrap_or_default().into_iter().map(|m| Mount {
+                    path: self.t(m.mount_path),
+                    volume: self.t(m.name),
+                    read_only: m.read_only == Some(true),
+                });
+                let mounts = mounts.collect();
                 let spec = ContainerSpec {
                     name: self.t(c.name),
                     image: self.t(c.image),
@@ -183,6 +210,9 @@ impl Decoder {
                     liveness: self.probe(c.liveness_probe),
                     readiness: self.probe(c.readiness_probe),
                     startup: self.probe(c.startup_probe),
+                    command: self.text.get(command),
+                    mounts,
+                    user: user_of(&c.security_context).or(pod_user),
                 };
                 out.push(shared(&mut self.containers, spec));
             }
@@ -223,6 +253,26 @@ impl Decoder {
             failure_threshold: p.failure_threshold.map_or(3, |n| u32_of(Some(n))),
         })
     }
+}
+
+/// The words in one line, cut to what is kept of a command.
+fn line<'a>(words: impl Iterator<Item = &'a wire::S<'a>>) -> String {
+    let mut out = String::new();
+    for word in words {
+        if out.len() >= COMMAND {
+            break;
+        }
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    let mut end = out.len().min(COMMAND);
+    while !out.is_char_boundary(end) {
+        end -= 1;
+    }
+    out.truncate(end);
+    out
 }
 
 fn phase(text: Option<&str>) -> Phase {

@@ -202,7 +202,14 @@ wire! {
         name: S<'a>, image: S<'a>, resources: Requirements<'a>, ports: Vec<Port<'a>>,
         liveness_probe: Probe<'a>, readiness_probe: Probe<'a>, startup_probe: Probe<'a>,
         restart_policy: S<'a>, env: Vec<Env<'a>>, env_from: Vec<EnvFrom<'a>>,
+        command: Vec<S<'a>>, args: Vec<S<'a>>, volume_mounts: Vec<VolumeMount<'a>>,
+        security_context: SecurityContext,
     }
+    VolumeMount<'a> { name: S<'a>, mount_path: S<'a>, read_only: bool, }
+    SecurityContext { run_as_user: N, fs_group: N, }
+    Toleration<'a> { key: S<'a>, operator: S<'a>, value: S<'a>, effect: S<'a>, }
+    NodeAffinity { required_during_scheduling_ignored_during_execution: Present, }
+    Affinity { node_affinity: NodeAffinity, }
     SecretVolume<'a> { secret_name: S<'a>, }
     ClaimVolume<'a> { claim_name: S<'a>, }
     Projection<'a> { config_map: Named<'a>, secret: Named<'a>, }
@@ -218,6 +225,8 @@ wire! {
         service_account_name: S<'a>, priority: N, host_network: bool, restart_policy: S<'a>,
         scheduling_gates: Vec<Present>, readiness_gates: Vec<ReadinessGate<'a>>,
         termination_grace_period_seconds: N, image_pull_secrets: Vec<Named<'a>>,
+        security_context: SecurityContext, tolerations: Vec<Toleration<'a>>, affinity: Affinity,
+        scheduler_name: S<'a>,
     }
     Waiting<'a> { reason: S<'a>, message: S<'a>, }
     Running { started_at: When, }

@@ -12,7 +12,7 @@ mod proxy;
 mod schedule;
 pub mod status;
 
-pub use pod::{claim, create, evicted, mount, pull, sandbox, security, start};
+pub use pod::{admission, claim, create, evicted, mount, pull, sandbox, security, start};
 pub use policy::{BudgetRefusal, budget_refusal, created};
 pub use probe::{ProbeFailure, ProbeKind, ProbeOutcome, killed_for, probe};
 pub use proxy::proxy_log;

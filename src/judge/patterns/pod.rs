@@ -37,6 +37,14 @@ re!(EXEC, r#"exec: "(?P<what>[^"]+)": (?P<why>[^"]*)$"#);
 re!(PLUGIN, r#"plugin type="(?P<plugin>[^"]+)"|failed to find plugin "(?P<plugin2>[^"]+)""#);
 re!(LOW, r"The node was low on resource: (?P<resource>[^.]+)\.");
 re!(OFFENDER, r"Container (?P<name>\S+) was using (?P<used>[^,]+), request is (?P<request>[^,]+),");
+re!(
+    DEVICES,
+    r"(?P<how>cannot allocate unhealthy devices|requested number of devices unavailable for|cannot allocate unregistered device|unregistered device) (?P<resource>[\w./-]+\w)(?:\. Requested: (?P<wanted>\d+), Available: (?P<free>\d+))?"
+);
+re!(
+    ROOM,
+    r"Node didn't have enough (?:resource|capacity): (?P<resource>\S+), requested: (?P<wanted>\d+), used: (?P<used>\d+), capacity: (?P<all>\d+)"
+);
 re!(CLASS, r#"storageclass(?:\.storage\.k8s\.io)? "(?P<class>[^"]+)" not found"#);
 
 /// Why an image is not there. `reason` is the waiting reason (empty for an event's text), `image` the spec's reference.
@@ -215,6 +223,13 @@ pub fn start(message: &str) -> Option<Match> {
     if let Some(clue) = security(message) {
         return Some(clue);
     }
+    // A file of a volume over a directory of the image, or the other way round.
+    if message.contains("error mounting") && message.contains("not a directory") {
+        let at = message.split("to rootfs at \"").nth(1).and_then(|s| s.split('"').next()).unwrap_or("");
+        let words = format!("a file and a directory meet at mount {}", short(at, 40));
+        let cause = if message.contains("volume-subpath") { create::SUBPATH } else { volume::MOUNT };
+        return Some(Match::new(cause, words, at));
+    }
     if message.contains("read-only file system") {
         let words = "a mount point cannot be made: the root is read-only";
         return Some(Match::new(log::READ_ONLY_FS, words, ""));
@@ -299,6 +314,34 @@ pub fn sandbox(message: &str) -> Option<Match> {
         return None;
     }
     Some(Match::new(volume::SANDBOX_RUNTIME, "the runtime cannot make the sandbox", ""))
+}
+
+/// Why a kubelet refuses a pod that the scheduler gave it: the message of a failed pod.
+pub fn admission(message: &str) -> Option<Match> {
+    if let Some(c) = DEVICES.captures(message) {
+        let resource = group(&c, &["resource"]).unwrap_or("");
+        let words = match (group(&c, &["how"]), group(&c, &["wanted"]).zip(group(&c, &["free"]))) {
+            (Some("cannot allocate unhealthy devices"), _) => format!("no healthy {resource}"),
+            (_, Some((wanted, free))) => format!("{resource}: {wanted} wanted, {free} available"),
+            (Some(how), _) if how.contains("unregistered") => {
+                format!("no device plugin has registered {resource}")
+            }
+            _ => format!("no {resource} is available"),
+        };
+        return Some(Match::new(ended::POD_REJECTED, words, resource));
+    }
+    if let Some(c) = ROOM.captures(message) {
+        let part = |name: &'static str| group(&c, &[name]).unwrap_or("");
+        let words = format!(
+            "not enough {}: {} wanted, {} of {} in use",
+            part("resource"),
+            part("wanted"),
+            part("used"),
+            part("all")
+        );
+        return Some(Match::new(ended::POD_REJECTED, words, part("resource")));
+    }
+    None
 }
 
 /// Why a pod was thrown out: `status.reason` and `status.message`, or a DisruptionTarget condition's reason.
@@ -430,6 +473,9 @@ mod tests {
         assert_eq!(c.words, "/etc/passwd is not executable");
         assert_eq!(start(&format!("{oci}exec /app: exec format error")).unwrap().cause, "image.platform");
 
+        let c = start(&format!("{oci}error during container init: error mounting \"/var/lib/kubelet/pods/x/volume-subpaths/c/app/0\" to rootfs at \"/etc/app\": mount src=x: not a directory: unknown")).unwrap();
+        assert_eq!((c.cause.id(), &*c.subject), ("volume.subpath", "/etc/app"));
+
         let text = "MountVolume.SetUp failed for volume \"s\" : secret \"db-credentials\" not found";
         assert_eq!(mount("FailedMount", text).unwrap().cause, "config.secret-missing");
         let text = "MountVolume.SetUp failed for volume \"m\" : hostPath type check failed: /no/such/dir is not a directory";
@@ -442,6 +488,31 @@ mod tests {
         let text = "Failed to create pod sandbox: rpc error: failed to setup network for sandbox \"a\": plugin type=\"calico\" failed (add): x";
         assert_eq!(sandbox(text).unwrap().words, "network plugin calico failed");
         assert_eq!(sandbox("Failed to create pod sandbox: rpc error").unwrap().cause, "sandbox.runtime");
+    }
+
+    #[test]
+    fn refusals_of_a_kubelet_name_the_device() {
+        for (text, words) in [
+            (
+                "Pod was rejected: Allocate failed due to no healthy devices present; cannot allocate unhealthy devices nvidia.com/gpu, which is unexpected",
+                "no healthy nvidia.com/gpu",
+            ),
+            (
+                "Pod was rejected: Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. Requested: 1, Available: 0, which is unexpected",
+                "nvidia.com/gpu: 1 wanted, 0 available",
+            ),
+            (
+                "Allocate failed due to cannot allocate unregistered device nvidia.com/gpu, which is unexpected",
+                "no device plugin has registered nvidia.com/gpu",
+            ),
+            (
+                "Pod was rejected: Node didn't have enough resource: cpu, requested: 500, used: 3800, capacity: 4000",
+                "not enough cpu: 500 wanted, 3800 of 4000 in use",
+            ),
+        ] {
+            assert_eq!(admission(text).map(|m| m.words).as_deref(), Some(words), "{text}");
+        }
+        assert_eq!(admission("Pod was rejected: Resources cannot be allocated with Topology locality"), None);
     }
 
     #[test]

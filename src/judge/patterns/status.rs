@@ -99,6 +99,7 @@ mod tests {
                 liveness: None,
                 readiness: None,
                 startup: None,
+                ..ContainerSpec::default()
             }),
             ready: false,
             started: None,

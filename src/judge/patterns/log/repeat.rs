@@ -1,15 +1,23 @@
 //! Errors that a running container repeats, from the tail of its log.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use super::line::{Level, lines};
+use regex::bytes::Regex;
+
+use super::line::{Level, Line, lines};
 use super::table::Grade;
-use super::{Named, benign, said, trace};
-use crate::judge::Cause;
+use super::trace::Entry;
+use super::{Named, benign, pattern, said, short, trace};
+use crate::judge::{Cause, log};
 use crate::world::Time;
 
 /// Entries that must say the same.
 const TIMES: usize = 3;
+/// The same for a line whose logger does not call it an error.
+const UNMARKED: usize = 5;
+/// Of so many entries at least one must be an error that no table knows.
+const SHARE: usize = 20;
 /// Part of the tail (of 10) in which the last one must stand.
 const STILL: usize = 4;
 /// How long after the last one it is still happening, at least.
@@ -29,6 +37,8 @@ pub struct Repeat<'a> {
     pub last: Option<Time>,
     /// Its wording names the fault; `false` for a phrase that several faults share.
     pub exact: bool,
+    /// A table knows the line.
+    pub known: bool,
 }
 
 impl Repeat<'_> {
@@ -55,8 +65,10 @@ pub fn repeats(text: &str, now: Option<Time>) -> Vec<Repeat<'_>> {
         if entry.level <= Level::Info || entry.range.clone().any(|l| benign::handled(&lines[l].text)) {
             continue;
         }
+        let mut known = false;
         for s in said(&lines, entry) {
             let Some(cause) = s.found.row.running else { continue };
+            known = true;
             let (at, line) = (lines[s.line].at.or(first.at), lines[s.line].raw);
             match out.iter_mut().find(|(r, _, _)| r.cause == cause && same(&r.named, &s.found.named)) {
                 Some((r, last, _)) => {
@@ -77,6 +89,34 @@ pub fn repeats(text: &str, now: Option<Time>) -> Vec<Repeat<'_>> {
                         first: at,
                         last: at,
                         exact: s.found.row.grade >= Grade::Named,
+                        known: true,
+                    };
+                    out.push((repeat, i, i));
+                }
+            }
+        }
+        if let Some(at) = unknown(&lines, entry).filter(|_| !known) {
+            let (when, line) = (lines[at].at.or(first.at), lines[at].raw);
+            let shape = Named::Other(shape(&lines[at].text));
+            let marked = entry.level >= Level::Error || entry.uncaught;
+            match out.iter_mut().find(|(r, _, _)| r.cause == log::LOG_ERROR && r.named == shape) {
+                Some((r, last, _)) => {
+                    r.count += 1;
+                    (r.line, r.last, *last) = (line, when.or(r.last), i);
+                    r.exact |= marked;
+                }
+                None => {
+                    let repeat = Repeat {
+                        cause: log::LOG_ERROR,
+                        words: short(lines[at].text.trim(), 90),
+                        named: shape,
+                        line,
+                        count: 1,
+                        first: when,
+                        last: when,
+                        // Until it is counted: whether its logger calls it an error.
+                        exact: marked,
+                        known: false,
                     };
                     out.push((repeat, i, i));
                 }
@@ -89,17 +129,57 @@ pub fn repeats(text: &str, now: Option<Time>) -> Vec<Repeat<'_>> {
         .filter(|(r, last, first)| {
             let got_over = recoveries.iter().filter(|at| *at > first).count() * 2 > r.count
                 || recoveries.iter().any(|at| at > last);
-            r.count >= TIMES && !got_over && goes_on(r, *last, entries.len(), now.or(end))
+            let enough = match (r.known, r.exact) {
+                (true, _) => r.count >= TIMES,
+                (false, marked) => {
+                    r.count >= if marked { TIMES } else { UNMARKED } && r.count * SHARE >= entries.len()
+                }
+            };
+            enough && !got_over && goes_on(r, *last, entries.len(), now.or(end))
         })
-        .map(|(r, _, _)| r)
+        .map(|(r, _, _)| Repeat { exact: r.exact && r.known, ..r })
         .collect();
-    out.sort_by_key(|r| (!r.exact, std::cmp::Reverse(r.count)));
+    out.sort_by_key(|r| (!r.known, !r.exact, std::cmp::Reverse(r.count)));
+    if out.first().is_some_and(|r| r.known) {
+        // What a table knows explains what it does not.
+        out.retain(|r| r.known);
+    }
     out
 }
 
-/// Whether two entries name the same, or one of them names nothing.
+static FAULT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:errors?|failed|failure|fatal|exception|panic|unable to|cannot|can't|could not|couldn't|refused|denied|timed out)\b",
+    )
+});
+
+/// The line of an entry that tells of a fault which no table knows.
+fn unknown(lines: &[Line], entry: &Entry) -> Option<usize> {
+    let at = entry.decisive.first().copied().unwrap_or(entry.range.start);
+    let line = &lines[at];
+    if lines[entry.range.start].access || entry.level == Level::Warning {
+        return None;
+    }
+    let text = benign::without_zeros(line.text.trim());
+    if entry.level >= Level::Error || entry.uncaught {
+        return (!text.trim().is_empty()).then_some(at);
+    }
+    let found = FAULT.as_ref()?.find(text.as_bytes())?;
+    (!benign::spoken_of(&text, found.start())).then_some(at)
+}
+
+/// The line without what differs from one time to the next: words with digits in them.
+fn shape(text: &str) -> String {
+    let words = text.split_ascii_whitespace().take(16);
+    let words = words.map(|w| if w.bytes().any(|b| b.is_ascii_digit()) { "#" } else { w });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether two entries name the same, or one of them names nothing. A program that may not write meets it at one file
+/// after the other.
 fn same(a: &Named, b: &Named) -> bool {
-    a == b || *a == Named::Nothing || *b == Named::Nothing
+    let files = matches!((a, b), (Named::Path(_), Named::Path(_)));
+    a == b || files || *a == Named::Nothing || *b == Named::Nothing
 }
 
 /// Whether the error was still happening when the log was read.

@@ -1,0 +1,71 @@
+//! What the end of the first lists means: from then on what is not there is absent, and what is new can be told.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::detector::Detector;
+use crate::judge::pod;
+use crate::world::{Kind, Object, ObjectRef, Pod, Time, World};
+
+/// Kinds whose first lists must be complete before absence means anything.
+const LISTED: &[Kind] = &[
+    Kind::Pod,
+    Kind::Node,
+    Kind::Namespace,
+    Kind::Service,
+    Kind::EndpointSlice,
+    Kind::ReplicaSet,
+    Kind::PersistentVolume,
+    Kind::IngressClass,
+    Kind::NetworkPolicy,
+];
+
+/// How old a pod of something that was rolled out lately is at most.
+const YOUNG: Duration = Duration::from_secs(3600);
+/// Workloads rolled out lately of which one pod's log is read.
+const SAMPLED: usize = 20;
+
+impl Detector {
+    /// Picks pods of what was rolled out lately, one of each workload: a fault that no object shows is most likely there.
+    fn sample(&mut self, world: &World, now: Time) {
+        let young = |p: &&Pod| pod::plainly_well(p) && p.meta.created.is_some_and(|c| c.age(now) < YOUNG);
+        let mut pods: Vec<&Pod> = world.pods.values().filter(young).collect();
+        pods.sort_by_key(|p| (std::cmp::Reverse(p.meta.created), p.meta.name.clone()));
+        let mut seen = HashSet::new();
+        for pod in pods {
+            let object = pod::reference(pod);
+            if seen.insert(world.root(&object)) {
+                self.sampled.insert(object.clone());
+                self.queue(object);
+            }
+            if seen.len() == SAMPLED {
+                break;
+            }
+        }
+    }
+
+    /// The end of a first list: from now on what is not there is absent.
+    pub(super) fn follow_lists(&mut self, world: &World, now: Time) {
+        if self.listed.len() == LISTED.len() {
+            return;
+        }
+        let new: Vec<Kind> =
+            LISTED.iter().filter(|k| !self.listed.contains(k) && world.synced(k)).cloned().collect();
+        if new.is_empty() {
+            return;
+        }
+        self.listed.extend(new);
+        self.second.extend(world.services.values().map(Object::reference));
+        self.second.extend(world.daemon_sets.values().map(Object::reference));
+        // What stands in a sick pod's way may have come with this list.
+        self.first.extend(self.groups.all_sick_pods().cloned());
+        if self.listed.len() == LISTED.len() {
+            self.sample(world, now);
+        }
+        for kind in Kind::JUDGED.iter().chain([&Kind::PersistentVolumeClaim]) {
+            for meta in world.metas(kind) {
+                self.queue(ObjectRef::new(kind.clone(), meta.namespace.clone(), meta.name.clone()));
+            }
+        }
+    }
+}
