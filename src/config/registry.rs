@@ -66,7 +66,8 @@ macro_rules! commands {
             Bug             "bug"               "gather versions, errors and log in a file" [Global] [] [] {whole} => bug;
 
             ViewOverview    "view.overview"     "the overview with its panes"               [Global] [] ["overview" "home"] => overview;
-            ViewFindings    "view.findings"     "what is wrong, worst first"                [Global] [] ["findings" "f"] => navigate::zoom_on(Pane::Findings);
+            ViewIncidents   "view.incidents"    "what is wrong, by its root, worst first"   [Global] [] ["incidents" "incident"] => navigate::zoom_on(Pane::Findings);
+            ViewFindings    "view.findings"     "every single finding, worst first"         [Global] [] ["findings" "f"] => navigate::open_list(What::Findings);
             ViewPods        "view.pods"         "pods, sick first"                          [Global] [] ["pods" "pod" "po"] => navigate::open_kind(Kind::Pod);
             ViewNodes       "view.nodes"        "nodes, sick first"                         [Global] [] ["nodes" "node" "no"] => navigate::open_kind(Kind::Node);
             ViewWorkloads   "view.workloads"    "deployments, stateful and daemon sets"     [Global] [] ["workloads" "workload" "wk"] => navigate::open_workloads;

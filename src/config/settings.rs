@@ -55,7 +55,7 @@ settings! {
     "Show the header."
     "panes" "[\"findings\", \"pods\", \"nodes\", \"gpu\", \"events\", \"kube-proxy\"]" "[\"findings\", \"pods\"]" true
     "The overview's panes, in the order of tab and alt-1 to alt-6."
-    "left-width" "38" "50" true
+    "left-width" "46" "50" true
     "Percent of the width that the overview's left side has, 20 to 80."
     "namespace" "\"\"" "\"prod\"" true
     "Start in this namespace; empty starts in all."
@@ -157,7 +157,7 @@ impl Default for Settings {
             times: Times::Utc,
             header: true,
             panes: PANES.to_vec(),
-            left_width: 38,
+            left_width: 46,
             namespace: String::new(),
             namespaces: Vec::new(),
             read_only: false,

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use super::paint::Painter;
 use crate::app::core::model::Model;
 use crate::app::dialogs::runs;
+use crate::app::views::incidents;
 use crate::term::clean::{clean, fit_end, width};
 use crate::world::time::human;
 use crate::world::{Kind, StreamState};
@@ -178,7 +179,7 @@ fn parts(p: &Painter<'_>, model: &Model) -> Vec<Part> {
     let pods = v.pods_all > 0 || world.synced(&Kind::Pod);
     let nodes = v.nodes_all > 0 || world.synced(&Kind::Node);
     let seen = pods || nodes;
-    let (critical, warning) = model.finding_counts();
+    let (critical, warning) = incidents::counts(model);
     let count = |n: usize, bad: &'static str| match seen {
         true if n > 0 => (n.to_string(), bad),
         // None known of a cluster that does not answer is no good news.

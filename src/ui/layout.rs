@@ -71,7 +71,7 @@ fn grid(model: &Model, body: Rect) -> Vec<(Pane, Rect)> {
     out
 }
 
-/// Rows one above the other. Where two panes share one, the first is a little wider.
+/// Rows one above the other. Where several panes share one, the first is a little wider.
 fn stack(area: Rect, rows: &[Row]) -> Vec<(Pane, Rect)> {
     let mut y = area.y;
     let mut out = Vec::new();
@@ -82,6 +82,12 @@ fn stack(area: Rect, rows: &[Row]) -> Vec<(Pane, Rect)> {
                 let width = area.width * 11 / 20;
                 out.push((one, Rect { width: width - 1, ..place }));
                 out.push((other, Rect { x: area.x + width, width: area.width - width, ..place }));
+            }
+            [one, two, three] => {
+                let width = area.width / 3;
+                out.push((one, Rect { width: width - 1, ..place }));
+                out.push((two, Rect { x: area.x + width, width: width - 1, ..place }));
+                out.push((three, Rect { x: area.x + width * 2, width: area.width - width * 2, ..place }));
             }
             _ => out.extend(row.panes.iter().map(|pane| (*pane, place))),
         }
@@ -100,10 +106,14 @@ pub fn at(model: &Model, x: u16, y: u16) -> Option<(Option<Pane>, Option<usize>)
         None if layout.panes.is_empty() && layout.body.contains(place) => (None, layout.body),
         None => return None,
     };
-    // Below the title; tables have column titles too, findings take two lines each.
-    let (first, height) = match pane {
-        Some(Pane::Findings) => (area.y + 1, 2),
-        _ => (area.y + 2, super::sheet::row_height(model.prefs.presentation)),
+    // Below the title; tables have column titles too. Cards are told by their lines.
+    let cards = match pane {
+        Some(pane) => pane == Pane::Findings,
+        None => matches!(model.view(), View::List(l) if l.what.cards()),
+    };
+    let (first, height) = match cards {
+        true => (area.y + 1, 1),
+        false => (area.y + 2, super::sheet::row_height(model.prefs.presentation)),
     };
     Some((pane, y.checked_sub(first).map(|lines| usize::from(lines / height))))
 }
@@ -130,13 +140,20 @@ pub fn fit(model: &mut Model) {
             Pane::Events => set(&mut o.events.height, rows),
             Pane::KubeProxy => set(&mut o.proxies.height, rows),
             Pane::Gpus => set(&mut o.gpus.height, rows),
-            Pane::Findings => set(&mut o.findings.height, usize::from(area.height.saturating_sub(1)) / 2),
+            Pane::Findings => {
+                set(&mut o.findings.height, usize::from(area.height.saturating_sub(1)));
+                o.findings.width = area.width.into();
+            }
         }
     }
     let rows = table_rows(layout.body, presenting);
     match model.views.last_mut() {
         Some(View::Table(t)) => set(&mut t.height, rows),
-        Some(View::List(l)) => set(&mut l.height, rows),
+        Some(View::List(l)) => {
+            let lines = usize::from(layout.body.height.saturating_sub(1));
+            set(&mut l.height, if l.what.cards() { lines } else { rows });
+            l.width = layout.body.width.into();
+        }
         Some(View::Text(t)) => set(&mut t.height, usize::from(layout.body.height.saturating_sub(1))),
         Some(View::Logs(l)) => l.window = super::logs::window(model.prefs.times(), l, layout.body),
         Some(View::Why(_) | View::Overview) | None => {}

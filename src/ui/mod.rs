@@ -1,6 +1,7 @@
 //! Draws the model: panes, overlays, widgets, theme. Reads `&Model`, changes nothing.
 
 pub mod batch;
+pub mod cards;
 pub mod dialog;
 pub mod foot;
 pub mod header;

@@ -1,19 +1,19 @@
-//! The overview's panes and the full views of one table: title, rows, and what an empty one has to say.
+//! The overview's panes and the full views of one table or list: title, rows, and what an empty one has to say.
 
 use ratatui::layout::Rect;
 use ratatui::symbols::line;
 
+use super::cards;
 use super::layout::Layout;
 use super::paint::Painter;
 use super::sheet::{self, Mark, Memory, Sheet, SheetRow};
 use crate::app::core::model::{Model, Pane};
-use crate::app::table::cell::Value;
 use crate::app::table::columns::Column;
 use crate::app::table::shape::Shape;
 use crate::app::table::{Fence, Shown, Table};
-use crate::app::views::arrange;
 use crate::app::views::list::{self, List, Row};
 use crate::app::views::rows;
+use crate::app::views::{arrange, fold};
 use crate::config::theme::Glyphs;
 use crate::config::{Id, Scope};
 use crate::term::clean::{clean, fit, width, wrap};
@@ -37,13 +37,18 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, layout: &La
     for (pane, area) in &layout.panes {
         let focus = *pane == model.overview.focus;
         let o = &model.overview;
+        if area.height == 1 {
+            let words = fold::summary(model, *pane).map_or(String::new(), |s| s.text);
+            title_line(p, *area, pane.title(), &words, focus);
+            continue;
+        }
         match pane {
             Pane::Pods => table(p, memory, model, &o.pods, *area, pane.title(), focus),
             Pane::Nodes => table(p, memory, model, &o.nodes, *area, pane.title(), focus),
             Pane::Events => table(p, memory, model, &o.events, *area, pane.title(), focus),
             Pane::KubeProxy => table(p, memory, model, &o.proxies, *area, pane.title(), focus),
             Pane::Gpus => short(p, memory, model, &o.gpus, *area, pane.title(), focus),
-            Pane::Findings => findings(p, memory, model, &o.findings, *area, focus),
+            Pane::Findings => cards::draw(p, memory, model, &o.findings, *area, pane.title(), focus),
         }
     }
     seams(p, layout);
@@ -98,7 +103,7 @@ pub fn pattern(filter: &str, area: Rect) -> String {
 }
 
 /// How fresh a kind's rows are, where they are not live.
-fn freshness(model: &Model, kind: &Kind) -> Option<String> {
+pub fn freshness(model: &Model, kind: &Kind) -> Option<String> {
     let now = model.data.now;
     let states = model.data.world.streams.iter().filter(|(id, _)| match id {
         StreamId::Watch { kind: k, .. } => k == kind,
@@ -137,6 +142,15 @@ fn emptiness(model: &Model, table: &Table) -> String {
             Some(format!("{} has no value in any row", name.to_uppercase()))
         };
         let note = table.filter.note.clone().or_else(valueless);
+        if table.faults && table.filter.is_empty() {
+            let key = match table.source.kind {
+                Kind::Event => model.keymap.shown(Scope::Global, Id::Warnings),
+                _ => model.keymap.shown(Scope::Rows, Id::Sick),
+            };
+            let what = if table.source.kind == Kind::Event { "warning" } else { "fault" };
+            let all = key.map_or(String::new(), |key| format!(" {key} shows all."));
+            return format!("No {what} among {} {plural}.{all}", table.total);
+        }
         let note = note.map_or(String::new(), |note| format!(" ({note})"));
         return format!("None of {} {plural} matches{note}. esc clears the filter.", table.total);
     }
@@ -206,7 +220,13 @@ fn table(
         return;
     }
     let columns = picked(table);
-    let lines = table.lines();
+    let mut lines = table.lines();
+    // Beside an incident the healthy rows of a pane that nobody works in are one line.
+    let sick = table.leading_faults(&cx, table.height);
+    let fold = !focus && sick > 0 && sick < table.len() && sick < lines.len();
+    if fold {
+        lines.truncate(sick);
+    }
     let rows = lines
         .iter()
         .map(|line| match line {
@@ -234,10 +254,15 @@ fn table(
             .sorted_by()
             .and_then(|(c, down)| Some((columns.iter().position(|(i, _)| *i == c)?, down))),
         focus,
-        total: table.len(),
+        total: if fold { sick } else { table.len() },
         offset: table.offset,
     };
     sheet::draw(p, memory, inner, &sheet, model.data.now);
+    if fold {
+        let y = inner.y + 1 + sick as u16 * sheet::row_height(p.presenting);
+        let text = format!("··· {} more without a fault", table.len() - sick);
+        p.put(inner.x + 1, y, inner.width.saturating_sub(1), &text, "text.dim");
+    }
 }
 
 /// How much is marked, and how much of that is not among the rows: it counts all the same.
@@ -300,7 +325,10 @@ pub fn full_table(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, t: &T
 
 pub fn full_list(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, l: &List, area: Rect) {
     let title = list::title(&l.what);
-    short(p, memory, model, l, area, &title, true);
+    match l.what.cards() {
+        true => cards::draw(p, memory, model, l, area, &title, true),
+        false => short(p, memory, model, l, area, &title, true),
+    }
 }
 
 fn short(
@@ -356,52 +384,4 @@ fn short(
         offset: list.offset,
     };
     sheet::draw(p, memory, inner, &sheet, model.data.now);
-}
-
-/// Findings take two lines: what and where, then the sentence.
-fn findings(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, list: &List, area: Rect, focus: bool) {
-    let (rows, total) = model.rows_in_sight(list);
-    let muted = match model.muted() {
-        0 => String::new(),
-        n => format!("  {n} muted"),
-    };
-    let old = freshness(model, &Kind::Pod).map_or(String::new(), |words| format!("{words}  "));
-    let filter = match list.filter.is_empty() {
-        true => String::new(),
-        false => format!("{}  ", pattern(&list.filter, area)),
-    };
-    title_line(p, area, Pane::Findings.title(), &format!("{filter}{old}{total}{muted}"), focus);
-    let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-    if rows.is_empty() {
-        notice(p, inner, &model.empty_list(list));
-        return;
-    }
-    let selected = list.index(&rows);
-    for (n, row) in rows.iter().enumerate().skip(list.offset).take(list.height) {
-        let y = inner.y + (n - list.offset) as u16 * 2;
-        finding(p, memory, model, row, Rect::new(inner.x, y, inner.width, 2), focus && n == selected);
-    }
-}
-
-fn finding(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, row: &Row, area: Rect, selected: bool) {
-    let [sign, age, place, title, ..] = row.cells.as_slice() else { return };
-    let now = model.data.now;
-    memory.age(&age.value, now);
-    let wide = area.width.saturating_sub(9);
-    if let Value::Sign(glyph, _) = sign.value {
-        p.put(area.x + 1, area.y, 1, p.theme.glyph(glyph), sign.scope);
-    }
-    p.put_right(area.x + 3, area.y, 5, &age.value.show(now), age.scope);
-    p.put(area.x + 9, area.y, wide, &place.value.show(now), place.scope);
-    p.put(area.x + 9, area.y + 1, wide, &title.value.show(now), title.scope);
-    if let Value::Num(n) = row.cells.get(4).map_or(Value::None, |c| c.value.clone())
-        && n > 1
-    {
-        p.put_right(area.x + 3, area.y + 1, 5, &format!("×{n}"), "text.dim");
-    }
-    if selected {
-        p.tint(area, "row.selected");
-        p.put(area.x, area.y, 1, p.glyph("selected"), "row.selected");
-        p.put(area.x, area.y + 1, 1, p.glyph("selected"), "row.selected");
-    }
 }

@@ -287,12 +287,12 @@ fn any_size_at_any_moment_is_survived_in_every_view() {
     }
     k.send("\x15overview\r");
     k.until("the overview, whole", |s| {
-        ["FINDINGS", "PODS", "EVENTS", "KUBE-PROXY"].iter().all(|w| s.contents().contains(w))
+        ["INCIDENTS", "PODS", "EVENTS", "KUBE-PROXY"].iter().all(|w| s.contents().contains(w))
     });
     k.resize(39, 9);
     k.until_text("khud needs 40×10");
     k.resize(80, 24);
-    k.until_text("1 FINDINGS");
+    k.until_text("1 INCIDENTS");
     // As a window manager does it: no frame fits the size it arrives at.
     for (columns, rows) in [(3, 1), (200, 4), (40, 10), (300, 80), (1, 60)].repeat(20) {
         k.resize(columns, rows);

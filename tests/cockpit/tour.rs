@@ -69,9 +69,9 @@ impl Cockpit {
     }
 }
 
-/// The rows of the findings pane, on the left above the events.
+/// The rows of the incidents' pane, on the left above the events.
 fn findings(screen: &str) -> Vec<String> {
-    let lines = screen.lines().skip_while(|l| !l.contains("FINDINGS")).take_while(|l| !l.contains("EVENTS"));
+    let lines = screen.lines().skip_while(|l| !l.contains("INCIDENTS")).take_while(|l| !l.contains("EVENTS"));
     lines.map(|l| l.split('│').next().unwrap_or(l).to_owned()).collect()
 }
 
@@ -79,10 +79,14 @@ fn findings(screen: &str) -> Vec<String> {
 fn the_tour_is_played_by_keys_from_start_to_quit() {
     let mut c = Cockpit::start(&["demo", "--speed", "3"], 140, 40);
 
-    // 1. A bad rollout comes by itself: causes on the rows, one line among the findings, the header turned.
-    c.see(&["live", "nodes 40/40", "FINDINGS", "KUBE-PROXY", "GPU MEMORY"]);
+    // 1. A bad rollout comes by itself: causes on the rows, one incident, the header turned.
+    c.see(&["live", "nodes 40/40", "INCIDENTS", "KUBE-PROXY", "GPU MEMORY"]);
     let screen = c.see(&["tag v2.0.1 not found", "does not exist"]);
-    assert_eq!(findings(&screen).iter().filter(|l| l.contains("api-server")).count(), 1, "{screen}");
+    assert_eq!(
+        findings(&screen).iter().filter(|l| l.contains("rollout production/api-server")).count(),
+        1,
+        "{screen}"
+    );
     assert!(screen.contains("sick") && screen.contains("Failed"), "{screen}");
 
     // 2. Why.
@@ -104,7 +108,7 @@ fn the_tour_is_played_by_keys_from_start_to_quit() {
     c.see(&["Done and verified."]);
     c.close();
     c.press(":overview\r");
-    c.see(&["FINDINGS"]);
+    c.see(&["INCIDENTS"]);
     c.gone("tag v2.0.1 not found");
 
     // 4. A node in trouble is cordoned, and uncordoned.
@@ -182,11 +186,11 @@ fn hex(bytes: &[u8]) -> String {
 #[test]
 fn any_size_is_survived_and_too_small_a_terminal_is_told() {
     let mut c = Cockpit::start(&["demo", "healthy"], 80, 24);
-    c.see(&["live", "1 FINDINGS", "Nothing found wrong."]);
+    c.see(&["live", "1 INCIDENTS", "No incident."]);
     c.terminal.resize(30, 5);
     c.see(&["khud needs 40×10"]);
     c.terminal.resize(200, 60);
-    c.see(&["FINDINGS", "KUBE-PROXY", "GPU MEMORY", "nodes 40/40"]);
+    c.see(&["INCIDENTS", "KUBE-PROXY", "GPU MEMORY", "nodes 40/40"]);
     c.press("\x1b2z");
     c.gone("KUBE-PROXY ─");
     c.press(":frobnicate\r");
@@ -232,7 +236,7 @@ fn the_cluster_goes_away_and_comes_back_and_khud_says_so_and_stays() {
     let port: String = address.chars().take_while(char::is_ascii_digit).collect();
 
     let mut c = Cockpit::start(&["--kubeconfig", kubeconfig.to_str().unwrap()], 140, 40);
-    c.see(&["● live", "nodes 40/40", "Nothing found wrong."]);
+    c.see(&["● live", "nodes 40/40", "No incident."]);
     c.press("\x1b2/checkout\r");
     let rows = |s: &str| s.lines().filter(|l| l.contains("checkout-") && l.contains("Running")).count();
     // The pane's title has the filter once the line it was typed in is gone.
@@ -245,7 +249,7 @@ fn the_cluster_goes_away_and_comes_back_and_khud_says_so_and_stays() {
         s.contains("/checkout") && s.lines().all(|l| l.chars().count() <= 80)
     });
     c.terminal.resize(140, 40);
-    c.see(&["FINDINGS", "/checkout"]);
+    c.see(&["INCIDENTS", "/checkout"]);
 
     // Frozen: connections stay open and nothing comes. The rows stay; that they are old is said.
     server.signal(Signal::SIGSTOP);

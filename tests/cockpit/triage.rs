@@ -36,7 +36,7 @@ fn a_finding_is_proved_acknowledged_muted_and_noted_and_a_killed_cockpit_loses_n
     k.then("\r", "─ pods ─");
     k.until("the pod under the cursor", |s| s.contents().contains("api-server"));
     k.then("\x1b", "WHAT IT SAYS");
-    k.then("\x1b", "FINDINGS");
+    k.then("\x1b", "─ findings ─");
 
     // Somebody has it. Without a reason nothing is done.
     k.then("!", "acknowledge image.not-found, why");
@@ -92,7 +92,7 @@ fn a_finding_is_proved_acknowledged_muted_and_noted_and_a_killed_cockpit_loses_n
     k.until("both sessions", |s| count(&s.contents(), "session ") == 2);
 
     // A mute written into the file holds while khud runs, and its key says where it is.
-    k.then(":findings\r", "FINDINGS");
+    k.then(":findings\r/api-server\r", "/api-server");
     let mute = "[[findings.mute]]\nname = 'api-server'\nreason = 'from the file'\n";
     std::fs::write(lab.dir.path().join("config/config.toml"), mute).unwrap();
     k.until_text("1 muted");

@@ -19,6 +19,7 @@ const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 /// Every view, and the keys that lead there from the overview.
 const VIEWS: &[(&str, &str)] = &[
     ("overview", ""),
+    ("incident", ":incidents\r\r"),
     ("findings", ":findings\r"),
     ("evidence", ":findings\rv"),
     ("pods", ":pods\r"),

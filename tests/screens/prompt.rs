@@ -243,8 +243,8 @@ fn a_line_runs_a_name_an_alias_or_the_beginning_of_one_thing() {
     ] {
         assert_eq!(opened(&mut s, line), plural, "{line}");
     }
-    s.press(":findi\r");
-    assert!(s.model.prompt.is_none() && s.model.views.is_empty() && s.model.overview.zoom, "findings");
+    s.press(":incid\r");
+    assert!(s.model.prompt.is_none() && s.model.views.is_empty() && s.model.overview.zoom, "incidents");
     s.press(":themes\r");
     assert!(offered(&s).contains(&"light"), "a command by its other word: {}", s.screen());
     s.press("\x1b");
@@ -327,7 +327,7 @@ fn a_filter_by_a_field_that_is_not_there_or_has_no_data_says_so() {
         s.press(&format!("{view}/{filter}\r"));
         let screen = s.screen();
         assert!(screen.contains(says), "{filter}: {says}\n{screen}");
-        assert!(!screen.contains("Nothing found wrong"), "{screen}");
+        assert!(!screen.contains("No incident"), "{screen}");
         s.press("\x1b\x1b");
     }
     // A column that is there and in which nothing stands.

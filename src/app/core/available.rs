@@ -4,7 +4,6 @@ use crate::app::core::model::{Model, View};
 use crate::app::core::preferences;
 use crate::app::table::usage;
 use crate::app::views::document;
-use crate::app::views::list::What;
 use crate::app::views::logs;
 use crate::app::views::text::Of;
 use crate::detect::Finding;
@@ -142,7 +141,7 @@ impl<'m> Here<'m> {
             return None;
         }
         let text = match self.model.list().map(|l| &l.what) {
-            Some(What::Findings) => "Findings stand worst first.",
+            Some(what) if what.cards() => "Incidents and findings stand worst first.",
             _ => "This is not a table.",
         };
         Some(text.to_owned())

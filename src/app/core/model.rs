@@ -4,34 +4,31 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use tui_input::Input;
-
+pub use crate::app::core::cluster::Cluster;
+pub use crate::app::core::overview::{Overview, Pane};
 use crate::app::core::preferences::Preferences;
 use crate::app::core::served::Catalogue;
+pub use crate::app::core::typed::{Asks, Prompt, PromptKind, Suggestion};
 use crate::app::dialogs::batch::Batch;
 use crate::app::dialogs::leave::Leave;
 use crate::app::dialogs::menu::Menu;
 use crate::app::dialogs::runs::{self, ActiveRun};
-use crate::app::dialogs::targets::Targets;
+use crate::app::table::Table;
 use crate::app::table::cx::{Cause, Cx};
 use crate::app::table::events::Aggregates;
 use crate::app::table::vitals::Vitals;
-use crate::app::table::{Fence, Source, Table};
-use crate::app::views::arrange::{self, Arrangement};
+use crate::app::views::arrange;
 use crate::app::views::gpus;
+use crate::app::views::incidents;
 use crate::app::views::list::{self, List};
 use crate::app::views::logs::{self, LogView};
 use crate::app::views::text::TextView;
 use crate::app::views::why::WhyView;
-use crate::cluster::{Identity, Standing};
 use crate::config::commands::Scope;
 use crate::config::{Keymap, Theme};
 use crate::detect::timeline::{Entry, Timeline};
 use crate::detect::{Detector, Finding, Key};
 use crate::playbook::library::{Library, Shelf};
-use crate::remedy::Action;
-use crate::remedy::run::Params;
 use crate::telemetry::Telemetry;
 use crate::world::{Clock, Kind, ObjectRef, Text, Time, World};
 
@@ -67,110 +64,6 @@ impl Data {
     }
 }
 
-/// The overview's panes, in the order of `tab` and `alt-1…6`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "&str")]
-pub enum Pane {
-    Findings,
-    Pods,
-    Nodes,
-    Gpus,
-    Events,
-    KubeProxy,
-}
-
-impl Pane {
-    pub const ALL: [Pane; 6] =
-        [Pane::Findings, Pane::Pods, Pane::Nodes, Pane::Gpus, Pane::Events, Pane::KubeProxy];
-
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Pane::Findings => "findings",
-            Pane::Pods => "pods",
-            Pane::Nodes => "nodes",
-            Pane::Gpus => "gpu",
-            Pane::Events => "events",
-            Pane::KubeProxy => "kube-proxy",
-        }
-    }
-
-    /// The pane of a name in the configuration.
-    pub fn named(name: &str) -> Option<Pane> {
-        Pane::ALL.into_iter().find(|pane| pane.name() == name)
-    }
-
-    pub fn title(self) -> &'static str {
-        match self {
-            Pane::Findings => "FINDINGS",
-            Pane::Pods => "PODS",
-            Pane::Nodes => "NODES",
-            Pane::Gpus => "GPU MEMORY",
-            Pane::Events => "EVENTS",
-            Pane::KubeProxy => "KUBE-PROXY",
-        }
-    }
-}
-
-impl From<Pane> for &'static str {
-    fn from(pane: Pane) -> &'static str {
-        pane.name()
-    }
-}
-
-impl TryFrom<String> for Pane {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Pane, String> {
-        Pane::named(&name).ok_or_else(|| format!("there is no pane {name:?}"))
-    }
-}
-
-#[derive(Debug)]
-pub struct Overview {
-    pub focus: Pane,
-    pub zoom: bool,
-    pub arrangement: Arrangement,
-    /// When the arrangement last changed, until that is kept.
-    pub rearranged: Option<Time>,
-    /// Rows that the panes share on the screen; `None` where one is shown alone.
-    pub rows: Option<u16>,
-    pub findings: List,
-    pub pods: Table,
-    pub nodes: Table,
-    pub gpus: List,
-    pub events: Table,
-    pub proxies: Table,
-}
-
-impl Default for Overview {
-    fn default() -> Overview {
-        Overview {
-            focus: Pane::Findings,
-            zoom: false,
-            arrangement: Arrangement::default(),
-            rearranged: None,
-            rows: None,
-            findings: List::new(list::What::Findings),
-            pods: Table::new(Source::all(Kind::Pod)),
-            nodes: Table::new(Source::all(Kind::Node)),
-            gpus: List::new(list::What::Gpus),
-            events: Table::new(Source::all(Kind::Event)),
-            proxies: Table::new(Source { kind: Kind::Pod, fence: Fence::KubeProxy }),
-        }
-    }
-}
-
-impl Overview {
-    fn all(&self) -> [&Table; 4] {
-        [&self.pods, &self.nodes, &self.events, &self.proxies]
-    }
-
-    pub fn tables(&mut self) -> [&mut Table; 4] {
-        [&mut self.pods, &mut self.nodes, &mut self.events, &mut self.proxies]
-    }
-}
-
 /// A screen. They stack: `esc` goes back to the one below.
 #[derive(Debug)]
 pub enum View {
@@ -180,55 +73,6 @@ pub enum View {
     Text(Box<TextView>),
     Why(Box<WhyView>),
     Logs(Box<LogView>),
-}
-
-/// A line being typed.
-#[derive(Clone, Debug, Default)]
-pub struct Prompt {
-    pub kind: PromptKind,
-    /// What is typed, and where the cursor stands in it.
-    pub input: Input,
-    /// Where in the text, in bytes, a suggestion goes.
-    pub from: usize,
-    /// What could be meant, best first.
-    pub suggestions: Vec<Suggestion>,
-    pub chosen: Option<usize>,
-    /// Why the line did not run.
-    pub note: Option<String>,
-    /// The filter to go back to when the prompt is left.
-    pub before: String,
-    /// The objects suggested, where objects are.
-    pub objects: Vec<ObjectRef>,
-    /// The option of an action it asks for.
-    pub asks: Option<Asks>,
-    /// What a line that answers a question is about.
-    pub what: String,
-    /// The findings that are acknowledged or muted by it.
-    pub findings: Vec<Key>,
-    /// The object that a note is about.
-    pub object: Option<ObjectRef>,
-}
-
-impl Prompt {
-    pub fn text(&self) -> &str {
-        self.input.value()
-    }
-
-    /// The line with that suggestion in it.
-    pub fn with(&self, suggestion: usize) -> Option<String> {
-        Some(format!("{}{}", self.text().get(..self.from)?, self.suggestions.get(suggestion)?.word))
-    }
-}
-
-/// An option an action needs before it can be planned.
-#[derive(Clone, Debug)]
-pub struct Asks {
-    pub action: &'static Action,
-    pub targets: Targets,
-    pub params: Params,
-    pub option: &'static str,
-    /// The question.
-    pub what: String,
 }
 
 /// A box over the view that takes the keys.
@@ -253,35 +97,6 @@ impl PartialEq for Dialog {
             (Dialog::Plan(a), Dialog::Plan(b)) | (Dialog::Batch(a), Dialog::Batch(b)) if a == b
         )
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum PromptKind {
-    #[default]
-    Command,
-    Filter,
-    Option,
-    Theme,
-    /// An object by a part of its name.
-    Jump,
-    /// Which of a Secret's values to show.
-    Reveal,
-    /// Words for the timeline.
-    Note,
-    /// Why a finding is acknowledged.
-    Acknowledge,
-    /// For how long and why a finding is muted.
-    Mute,
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Suggestion {
-    pub word: String,
-    /// Other words for the same, found too.
-    pub also: &'static [&'static str],
-    pub description: String,
-    /// Why it would do nothing now.
-    pub refused: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -315,47 +130,6 @@ pub enum Dirty {
     Data,
     /// The operator did something.
     Input,
-}
-
-/// Which cluster this is, as the header says it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Cluster {
-    pub context: String,
-    pub server: String,
-    pub version: String,
-    pub user: String,
-    pub read_only: bool,
-    /// The flags that lead kubectl to the same cluster.
-    pub kubectl: Vec<String>,
-    pub standing: Standing,
-}
-
-impl Cluster {
-    /// Why nobody can say which cluster this is, where that is so.
-    pub fn unverified(&self) -> Option<&str> {
-        match &self.standing.identity {
-            Identity::Unverified(why) => Some(why),
-            _ => None,
-        }
-    }
-
-    /// The UIDs of the cluster khud knows and of the other one that answers in its place.
-    pub fn other(&self) -> Option<(&str, &str)> {
-        match &self.standing.identity {
-            Identity::Other { known, found } => Some((known, found)),
-            _ => None,
-        }
-    }
-
-    /// In a few words, why the cluster cannot be relied on to be reached; `None` where all is as it was at the start.
-    pub fn astray(&self) -> Option<&'static str> {
-        match &self.standing {
-            Standing { identity: Identity::Other { .. }, .. } => Some("another cluster answers"),
-            Standing { moved: Some(_), .. } => Some("context changed, no changes sent"),
-            Standing { plugin: Some(_), .. } => Some("login needed"),
-            _ => None,
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -515,22 +289,11 @@ impl Model {
         }
     }
 
-    /// The finding under the cursor: the line's own in the findings and their proof, else that of the row's object.
+    /// The finding under the cursor: a card's own, that of a proof, else that of the row's object.
     pub fn finding(&self) -> Option<&Arc<Finding>> {
         let detector = &self.data.detector;
         match self.list() {
-            // Asked with every frame.
-            Some(l) if l.what == list::What::Findings && l.filter.is_empty() => {
-                let findings = detector.findings();
-                let find =
-                    |id: &Text| findings.iter().position(|f| crate::app::views::rows::finding_id(f) == *id);
-                findings.get(l.index_among(findings.len(), find))
-            }
-            Some(l) if l.what == list::What::Findings => {
-                let rows = self.rows(&l.what, &l.filter);
-                let id = &rows.get(l.index(&rows))?.id;
-                detector.findings().iter().find(|f| crate::app::views::rows::finding_id(f) == *id)
-            }
+            Some(l) if l.what.cards() => incidents::here(self)?.finding(self),
             Some(List { what: list::What::Evidence(key), .. }) => {
                 detector.findings().iter().find(|f| f.key == **key).or_else(|| detector.finding(key))
             }
@@ -544,8 +307,8 @@ impl Model {
             return t.selected(&self.data.cx());
         }
         if let Some(l) = self.list() {
-            if l.what == list::What::Findings {
-                return self.finding().map(|f| f.fix().clone());
+            if l.what.cards() {
+                return incidents::object(self);
             }
             let rows = self.rows(&l.what, &l.filter);
             return rows.get(l.index(&rows)).and_then(|r| r.object.clone());
@@ -588,7 +351,8 @@ impl Model {
         }
         if let Some(l) = self.list() {
             return match l.what {
-                list::What::Findings | list::What::Evidence(_) => Scope::Findings,
+                _ if l.what.cards() => Scope::Findings,
+                list::What::Evidence(_) => Scope::Findings,
                 list::What::Timeline => Scope::Timeline,
                 list::What::Containers(_) => Scope::Containers,
                 _ => Scope::Rows,

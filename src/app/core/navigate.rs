@@ -9,12 +9,15 @@ use crate::app::table::filter::Filter;
 use crate::app::table::{Fence, Source, Table};
 use crate::app::views::arrange;
 use crate::app::views::evidence;
+use crate::app::views::incidents;
 use crate::app::views::list::{self, List};
 use crate::app::views::logs;
 use crate::app::views::why;
 use crate::config::document::nearest;
 use crate::world::{Kind, ObjectRef, Text};
 
+/// Lines that a card takes, about.
+const CARD: usize = 4;
 /// Views kept to go back to.
 const DEEPEST: usize = 50;
 
@@ -93,7 +96,8 @@ pub fn point(model: &mut Model, pane: Option<Pane>, row: Option<usize>) {
         table.point(row);
     } else if let Some(list) = model.list() {
         let rows = model.rows(&list.what, &list.filter);
-        let target = list.offset + row;
+        let card = list.what.cards().then(|| incidents::at_line(model, list, row));
+        let Some(target) = card.unwrap_or(Some(list.offset + row)) else { return };
         if target < rows.len()
             && let Some(list) = model.list_mut()
         {
@@ -153,7 +157,7 @@ pub fn page(model: &mut Model, by: isize) {
     let height = model
         .table()
         .map(|t| t.height)
-        .or(model.list().map(|l| l.height))
+        .or(model.list().map(|l| if l.what.cards() { l.height / CARD } else { l.height }))
         .or(match model.view() {
             View::Text(t) => Some(t.height),
             _ => None,
@@ -342,6 +346,10 @@ pub fn drill(model: &mut Model) -> Vec<Effect> {
             return Vec::new();
         }
         _ => {}
+    }
+    if matches!(row, Some((list::What::Incidents, _))) {
+        incidents::open(model);
+        return Vec::new();
     }
     if let Some((list::What::Evidence(key), id)) = row {
         return evidence::jump(model, &key, &id);

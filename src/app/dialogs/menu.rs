@@ -4,6 +4,7 @@ use crate::app::core::model::{Dialog, Dirty, Model, Tone};
 use crate::app::core::msg::Effect;
 use crate::app::dialogs::runs;
 use crate::app::dialogs::targets::Targets;
+use crate::app::views::incidents;
 use crate::config::commands::{self, Id};
 use crate::remedy::run::Params;
 use crate::remedy::{self, Action};
@@ -66,7 +67,7 @@ fn actions(model: &Model, object: &ObjectRef) -> Vec<(&'static Action, ObjectRef
     let data = &model.data;
     // Of several findings on it the one under the cursor is meant.
     let meant = model.finding().filter(|f| *f.fix() == *object).or_else(|| data.detector.of(object));
-    let cause = meant.map(|f| f.cause.clone()).unwrap_or_default();
+    let cause = incidents::cause_of(model, object).or(meant.map(|f| &f.cause)).cloned().unwrap_or_default();
     let fitting = remedy::for_cause(&data.world, &cause, object).into_iter();
     let all = remedy::for_object(&data.world, object).into_iter();
     let mut out: Vec<(&'static Action, ObjectRef, bool)> = Vec::new();

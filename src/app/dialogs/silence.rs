@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::app::core::causes;
 use crate::app::core::model::{Model, Prompt, PromptKind, Tone};
 use crate::app::core::msg::Effect;
+use crate::app::views::incidents;
 use crate::app::views::timeline;
 use crate::detect::quiet::{How, Quiet, SHIFT};
 use crate::detect::timeline::{Entry, What, lasting};
@@ -20,31 +21,35 @@ const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 /// The keys: asks for the reason; on a finding that is acknowledged or muted already, takes that back.
 pub fn ask(model: &mut Model, how: How) -> Vec<Effect> {
     let Some(finding) = model.finding().cloned() else { return Vec::new() };
+    let keys = keys(model);
     if finding.is(how) {
-        return take_back(model, &finding);
+        return take_back(model, &finding, &keys);
     }
     let (kind, what) = match how {
         How::Acknowledged => (PromptKind::Acknowledge, format!("acknowledge {}, why", finding.cause)),
         How::Muted => (PromptKind::Mute, format!("mute {} for how long (1h) and why", finding.cause)),
     };
-    model.prompt = Some(Prompt { kind, findings: keys(&finding), what, ..Prompt::default() });
+    model.prompt = Some(Prompt { kind, findings: keys, what, ..Prompt::default() });
     Vec::new()
 }
 
 /// The same with the reason typed after the command's word.
 pub fn line(model: &mut Model, how: How, text: &str) -> Vec<Effect> {
-    match model.finding().map(|f| keys(f)) {
-        Some(keys) => said(model, how, &keys, text),
-        None => {
-            model.say(Tone::Info, "There is no finding under the cursor.");
-            Vec::new()
-        }
+    let keys = keys(model);
+    if keys.is_empty() {
+        model.say(Tone::Info, "There is no finding under the cursor.");
+        return Vec::new();
     }
+    said(model, how, &keys, text)
 }
 
-/// The finding's own key and those of the findings it stands for.
-fn keys(finding: &Finding) -> Vec<Key> {
-    std::iter::once(&finding.key).chain(&finding.with).cloned().collect()
+/// The keys of all findings that the line under the cursor stands for: of an incident, of each in it.
+fn keys(model: &Model) -> Vec<Key> {
+    match (incidents::here(model), model.finding()) {
+        (Some(entry), _) => entry.keys(model),
+        (None, Some(f)) => std::iter::once(&f.key).chain(&f.with).cloned().collect(),
+        (None, None) => Vec::new(),
+    }
 }
 
 /// The reason was given; for a mute after the time, where that is not an hour.
@@ -91,10 +96,10 @@ pub fn said(model: &mut Model, how: How, keys: &[Key], text: &str) -> Vec<Effect
 }
 
 /// Nobody has it any more, or it is told of again.
-fn take_back(model: &mut Model, finding: &Finding) -> Vec<Effect> {
+fn take_back(model: &mut Model, finding: &Finding, keys: &[Key]) -> Vec<Effect> {
     let now = model.data.now;
     let data = &mut model.data;
-    let found = data.detector.unquiet(&keys(finding), &data.world, now);
+    let found = data.detector.unquiet(keys, &data.world, now);
     if found.is_empty() {
         let text =
             "config.toml mutes it ([[findings.mute]]): it is told of again when that is taken out there.";

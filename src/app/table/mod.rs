@@ -104,6 +104,12 @@ impl Table {
         }
     }
 
+    /// The same table, with rows of a fault only.
+    pub fn with_faults_only(mut self) -> Table {
+        self.faults = true;
+        self
+    }
+
     /// What the view is of, for its title.
     pub fn title(&self) -> String {
         self.source.title(&self.namespaces)
@@ -382,6 +388,17 @@ impl Table {
         }
         lines.truncate(self.height);
         lines
+    }
+
+    /// Rows with a fault at the top, counted up to `most`, in a table in its kind's own order that nothing narrows; 0 in
+    /// others.
+    pub fn leading_faults(&self, cx: &Cx<'_>, most: usize) -> usize {
+        let plain = self.sort.is_none() && self.filter.is_empty() && !self.faults && self.marks.is_empty();
+        if !plain || self.offset > 0 || !matches!(self.source.kind, Kind::Pod) {
+            return 0;
+        }
+        let faulty = |slot: &Slot| self.source.faulty(cx, &self.columns, *slot);
+        self.order.range(0).take(most).take_while(faulty).count()
     }
 
     /// Puts the cursor on the row of a line of the window.

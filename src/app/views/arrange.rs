@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::app::core::model::{Dirty, Model, Pane, Tone};
 use crate::app::core::msg::Effect;
 use crate::app::core::preferences;
+use crate::app::views::fold;
 use crate::config::{Id, Scope};
 use crate::world::Time;
 
@@ -186,19 +187,32 @@ pub fn later(model: &mut Model) {
 }
 
 /// Panes side by side, one of them in most rows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Row {
     pub panes: Vec<Pane>,
     pub height: u16,
 }
 
-/// What stands on the left and on the right of a screen with so many rows for panes, from the top: findings and
-/// events on the left, the others on the right. One side is empty where the other has all there is.
+/// What stands on the left and on the right of a screen with so many rows for panes, from the top: incidents and
+/// events on the left, the others on the right. One side is empty where the other has all there is. A side whose seams
+/// were moved keeps its shares; else incidents get the rows they need, and panes without news fold to one line.
 pub fn sides(model: &Model, height: u16) -> [Vec<Row>; 2] {
     let wanted = panes(model);
-    let mut sides = if wanted == Pane::ALL { as_they_come(height) } else { shared_evenly(&wanted, height) };
-    for side in &mut sides {
-        share(side, &model.overview.arrangement.heights, height);
+    let heights = &model.overview.arrangement.heights;
+    if wanted != Pane::ALL {
+        let mut sides = shared_evenly(&wanted, height);
+        for side in &mut sides {
+            share(side, heights, height);
+        }
+        return sides;
+    }
+    let mut sides = as_they_come(height);
+    let [left, right] = &mut sides;
+    if !share(left, heights, height) {
+        left_as_needed(model, left, height);
+    }
+    if !share(right, heights, height) {
+        right_as_needed(model, right, height);
     }
     sides
 }
@@ -219,6 +233,53 @@ fn as_they_come(height: u16) -> [Vec<Row>; 2] {
     ]
 }
 
+/// Incidents get the rows that their cards take; the events keep a few.
+fn left_as_needed(model: &Model, side: &mut [Row], height: u16) {
+    /// Rows that the events keep: titles and four warnings.
+    const EVENTS: u16 = 6;
+    let [incidents, events] = side else { return };
+    if height < EVENTS + LEAST_ROWS {
+        return;
+    }
+    let most = height - EVENTS;
+    let columns = usize::from(left(model, model.size.0)).saturating_sub(1);
+    let cards = crate::app::views::incidents::wanted(model, columns, usize::from(most));
+    incidents.height = (cards as u16 + 1).clamp(LEAST_ROWS, most);
+    events.height = height - incidents.height;
+}
+
+/// Panes without news share the last line. The pods get what they had, as far as they are sick; nodes and GPUs the rest.
+fn right_as_needed(model: &Model, side: &mut Vec<Row>, height: u16) {
+    /// Rows around the sick ones of the pods' pane: titles, and the line that counts the others.
+    const AROUND: u16 = 4;
+    let folded = fold::folded(model, side.first().map_or(0, |row| row.height));
+    if !folded.is_empty() {
+        for row in side.iter_mut() {
+            row.panes.retain(|pane| !folded.contains(pane));
+        }
+        side.retain(|row| !row.panes.is_empty());
+        side.push(Row { panes: folded, height: 1 });
+    }
+    let below: u16 = side.iter().skip(1).map(|row| row.height).sum();
+    let o = &model.overview;
+    let sick = o.pods.leading_faults(&model.data.cx(), height.into()) as u16;
+    // Rows that the nodes and GPUs could fill.
+    let rows = o.nodes.total.max(model.rows_in_sight(&o.gpus).1) as u16 + 2;
+    let mut pods = height.saturating_sub(below);
+    if let Some(middle) =
+        side.iter_mut().find(|row| row.panes.contains(&Pane::Nodes) || row.panes.contains(&Pane::Gpus))
+        && sick > 0
+        && o.focus != Pane::Pods
+    {
+        let more = pods.saturating_sub(sick + AROUND).min(rows.saturating_sub(middle.height));
+        middle.height += more;
+        pods -= more;
+    }
+    if let Some(first) = side.first_mut() {
+        first.height = pods;
+    }
+}
+
 /// Each side shared evenly among its panes; what is left over goes to the first.
 fn shared_evenly(wanted: &[Pane], height: u16) -> [Vec<Row>; 2] {
     let (left, right): (Vec<Pane>, Vec<Pane>) =
@@ -235,17 +296,17 @@ fn shared_evenly(wanted: &[Pane], height: u16) -> [Vec<Row>; 2] {
     }
 }
 
-/// Shares the height of a side whose seams were moved as it was shared then.
-fn share(side: &mut [Row], arranged: &BTreeMap<Pane, u16>, height: u16) {
+/// Shares the height of a side whose seams were moved as it was shared then; whether they were.
+fn share(side: &mut [Row], arranged: &BTreeMap<Pane, u16>, height: u16) -> bool {
     let Some(weights) =
         side.iter().map(|row| arranged.get(row.panes.first()?)).collect::<Option<Vec<&u16>>>()
     else {
-        return;
+        return false;
     };
     let total: u32 = weights.iter().map(|w| u32::from(**w)).sum();
     let rows = side.len() as u16;
     if total == 0 || height < rows * LEAST_ROWS {
-        return;
+        return false;
     }
     let (mut above, mut top) = (0, 0);
     for (i, (row, weight)) in side.iter_mut().zip(weights).enumerate() {
@@ -256,6 +317,7 @@ fn share(side: &mut [Row], arranged: &BTreeMap<Pane, u16>, height: u16) {
         let seam = (seam as u16).clamp(top + LEAST_ROWS, height - below);
         (row.height, top) = (seam - top, seam);
     }
+    true
 }
 
 /// Takes in what was kept, where the panes are still configured as they were then.

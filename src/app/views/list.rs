@@ -1,4 +1,4 @@
-//! Short lists whose rows are made when needed: findings, GPUs, containers, contexts, the timeline.
+//! Short lists whose rows are made when needed: incidents, findings, GPUs, containers, contexts, the timeline.
 
 use crate::app::table::GHOST;
 use crate::app::table::cell::Cell;
@@ -8,6 +8,9 @@ use crate::world::{Kind, ObjectRef, Text, Time};
 /// What a list's rows are.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
+    Incidents,
+    /// The findings of the incident that has this one.
+    Incident(Box<Key>),
     Findings,
     /// What proves a finding.
     Evidence(Box<Key>),
@@ -36,6 +39,8 @@ pub fn title(what: &What) -> String {
     match what {
         What::Namespaces => "namespaces".into(),
         What::Streams => "streams".into(),
+        What::Incidents => "incidents".into(),
+        What::Incident(key) => format!("incident of {}", key.root),
         What::Findings => "findings".into(),
         What::Gpus => "gpu memory".into(),
         What::Evidence(_) => "evidence: enter goes to where it was read".into(),
@@ -48,10 +53,17 @@ pub fn title(what: &What) -> String {
 }
 
 impl What {
+    /// Whether its rows are cards.
+    pub fn cards(&self) -> bool {
+        matches!(self, What::Incidents | What::Incident(_) | What::Findings)
+    }
+
     /// The kind whose changes it follows, and with which it grows old.
     pub fn follows(&self) -> Option<Kind> {
         match self {
-            What::Findings | What::Containers(_) | What::Rollout(_) => Some(Kind::Pod),
+            What::Incidents | What::Incident(_) | What::Findings | What::Containers(_) | What::Rollout(_) => {
+                Some(Kind::Pod)
+            }
             What::Gpus => Some(Kind::Node),
             What::Namespaces => Some(Kind::Namespace),
             What::Evidence(_) | What::Timeline | What::Journal | What::Contexts | What::Streams => None,
@@ -67,7 +79,10 @@ pub struct List {
     pub offset: usize,
     /// Columns scrolled out on the left.
     pub left: usize,
+    /// Rows that show; of a list of cards, lines.
     pub height: usize,
+    /// Columns that show, where rows are wrapped.
+    pub width: usize,
     /// What is typed after `/`.
     pub filter: String,
     /// Rows whose objects are gone, where they last stood.
@@ -91,6 +106,7 @@ impl List {
             offset: 0,
             left: 0,
             height: 1,
+            width: 80,
             filter: String::new(),
             ghosts: Vec::new(),
         }
@@ -150,7 +166,11 @@ impl List {
         self.cursor = Some(id);
     }
 
+    /// Puts the window on the cursor. The window of a list of cards is moved with their heights, in `Model::settle`.
     pub fn settle(&mut self, rows: &[Row]) {
+        if self.what.cards() {
+            return;
+        }
         let (at, height) = (self.index(rows), self.height.max(1));
         if at < self.offset {
             self.offset = at;

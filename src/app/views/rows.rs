@@ -5,9 +5,10 @@ use crate::app::dialogs::batch::{Fate, Phase};
 use crate::app::table::cell::{Cell, Value};
 use crate::app::table::filter::Filter;
 use crate::app::table::shape::{Shape, number, shape};
+use crate::app::views::incidents;
 use crate::app::views::list::{List, Row, What};
 use crate::app::views::trees;
-use crate::detect::{Finding, How, Severity, State};
+use crate::detect::{Finding, How};
 use crate::world::{Kind, Object, StreamId, StreamState, Text};
 
 static NAMESPACES: &[Shape] =
@@ -33,15 +34,18 @@ pub fn shapes(what: &What) -> &'static [Shape] {
         What::Journal => RUNS,
         What::Namespaces => NAMESPACES,
         What::Streams => STREAMS,
-        // Two lines each, drawn in their own way.
-        What::Findings => &[],
+        // Cards have no columns on the screen.
+        What::Incidents | What::Incident(_) | What::Findings => &[],
     }
 }
 
 /// The names of a list's columns, for its file and for a filter that compares one.
 pub fn names(what: &What) -> Vec<&'static str> {
     match what {
-        What::Findings => vec!["SEVERITY", "SINCE", "OBJECT", "FINDING", "COUNT"],
+        What::Incidents => vec!["SEVERITY", "SINCE", "OBJECT", "INCIDENT", "FINDINGS", "CAUSE"],
+        What::Incident(_) | What::Findings => {
+            vec!["SEVERITY", "SINCE", "OBJECT", "FINDING", "COUNT", "CAUSE"]
+        }
         what => shapes(what).iter().map(|s| &*s.name).collect(),
     }
 }
@@ -54,16 +58,10 @@ pub fn filter(what: &What, text: &str) -> Filter {
 
 impl Model {
     /// The rows of a list from its first to the last that shows, and how many there are. The panes of the overview
-    /// are drawn at each change: of thousands of findings or GPUs only those on the screen are made.
+    /// are drawn at each change: of thousands of GPUs only those on the screen are made.
     pub fn rows_in_sight(&self, list: &List) -> (Vec<Row>, usize) {
-        if list.at_rest() && list.filter.is_empty() {
-            match list.what {
-                What::Findings => {
-                    return (self.finding_rows(list.height), self.data.detector.findings().len());
-                }
-                What::Gpus => return crate::app::views::gpus::rows(self, list.height),
-                _ => {}
-            }
+        if list.what == What::Gpus && list.at_rest() && list.filter.is_empty() {
+            return crate::app::views::gpus::rows(self, list.height);
         }
         let rows = self.rows(&list.what, &list.filter);
         let total = rows.len();
@@ -73,7 +71,9 @@ impl Model {
     /// The rows of a list, filtered by what was typed.
     pub fn rows(&self, what: &What, filter: &str) -> Vec<Row> {
         let mut rows = match what {
-            What::Findings => self.finding_rows(usize::MAX),
+            What::Incidents | What::Incident(_) | What::Findings => {
+                return incidents::entries(self, what, filter).into_iter().map(|e| e.row(self)).collect();
+            }
             What::Gpus => crate::app::views::gpus::rows(self, usize::MAX).0,
             What::Containers(pod) => trees::containers(self, pod),
             What::Rollout(workload) => trees::rollout(self, workload),
@@ -110,7 +110,8 @@ impl Model {
         };
         let note = note.map_or(String::new(), |note| format!(" ({note})"));
         let rows = match what {
-            What::Findings => "findings",
+            What::Incidents => "incidents",
+            What::Findings | What::Incident(_) => "findings",
             What::Gpus => "GPUs",
             _ => "rows",
         };
@@ -119,11 +120,12 @@ impl Model {
 
     fn emptiness(&self, what: &What) -> &'static str {
         match what {
-            What::Findings if self.data.world.synced(&Kind::Pod) && self.unheard(&Kind::Pod) => {
+            What::Incidents | What::Findings if self.data.world.synced(&Kind::Pod) && self.unheard(&Kind::Pod) => {
                 "Nothing was found wrong while the cluster still answered. It does not now."
             }
-            What::Findings if self.data.world.synced(&Kind::Pod) => "Nothing found wrong.",
-            What::Findings => self.unlisted(
+            What::Incidents | What::Findings if self.data.world.synced(&Kind::Pod) => "No incident.",
+            What::Incident(_) => "It is over. The timeline has it, and `:report` writes it down.",
+            What::Incidents | What::Findings => self.unlisted(
                 &Kind::Pod,
                 "khud may not list pods here, so it finds little. Where a namespace may be listed, `:ns NAME` does.",
             ),
@@ -164,13 +166,6 @@ impl Model {
         crate::app::views::gpus::memory_percent(&self.data.telemetry)
     }
 
-    /// Critical findings and warnings.
-    pub fn finding_counts(&self) -> (usize, usize) {
-        let counted =
-            |s| self.data.detector.findings().iter().filter(|f| f.counts() && f.severity == s).count();
-        (counted(Severity::Critical), counted(Severity::Warning))
-    }
-
     /// Keeps every cursor in its window, after sizes or rows changed.
     pub fn settle(&mut self) {
         for table in self.overview.tables() {
@@ -182,53 +177,26 @@ impl Model {
             _ => {}
         }
         if let View::List(l) = self.view() {
-            let rows = self.rows(&l.what, &l.filter);
-            if let Some(View::List(l)) = self.views.last_mut() {
-                l.settle(&rows);
-            }
-        }
-        for pane in [What::Findings, What::Gpus] {
-            let list = if pane == What::Gpus { &self.overview.gpus } else { &self.overview.findings };
-            // Rows are made for it only where they can move it.
-            if list.at_rest() {
-                continue;
-            }
-            let rows = self.rows(&pane, "");
-            let list = if pane == What::Gpus { &mut self.overview.gpus } else { &mut self.overview.findings };
-            list.settle(&rows);
-        }
-    }
-
-    fn finding_rows(&self, most: usize) -> Vec<Row> {
-        let findings = self.data.detector.findings().iter().take(most);
-        findings
-            .map(|f| {
-                let (sign, scope) = match (f.state, f.severity) {
-                    _ if f.is(How::Muted) => (Value::Sign("muted", "muted"), "text.dim"),
-                    (State::Pending, _) => (Value::Sign("pending", "pending"), "finding.pending"),
-                    (State::Resolving, _) => (Value::Sign("resolving", "resolving"), "finding.resolving"),
-                    _ if f.is(How::Acknowledged) => {
-                        (Value::Sign("acknowledged", "acknowledged"), "finding.acknowledged")
-                    }
-                    (_, Severity::Critical) => (Value::Sign("critical", "critical"), "finding.critical"),
-                    (_, Severity::Warning) => (Value::Sign("warning", "warning"), "finding.warning"),
-                    (_, Severity::Info) => (Value::Sign("info", "info"), "finding.info"),
-                };
-                let fix = f.fix();
-                Row {
-                    id: finding_id(f),
-                    object: Some(fix.clone()),
-                    cells: vec![
-                        Cell::new(sign, scope),
-                        Cell::dim(Value::Age(f.since)),
-                        Cell::new(Value::Text(place(f).into()), scope),
-                        Cell::plain(Value::Text(sentence(f).into())),
-                        Cell::dim(Value::Num(f.count.into())),
-                    ],
-                    indent: 0,
+            if l.what.cards() {
+                let offset = incidents::settle(self, l);
+                if let Some(View::List(l)) = self.views.last_mut() {
+                    l.offset = offset;
                 }
-            })
-            .collect()
+            } else {
+                let rows = self.rows(&l.what, &l.filter);
+                if let Some(View::List(l)) = self.views.last_mut() {
+                    l.settle(&rows);
+                }
+            }
+        }
+        // Rows are made for the panes only where they can move them.
+        if !self.overview.findings.at_rest() {
+            self.overview.findings.offset = incidents::settle(self, &self.overview.findings);
+        }
+        if !self.overview.gpus.at_rest() {
+            let rows = self.rows(&What::Gpus, "");
+            self.overview.gpus.settle(&rows);
+        }
     }
 
     /// Findings that are muted.
@@ -357,24 +325,4 @@ impl Model {
 /// The same line as long as the trouble is the same, whichever rule tells of it.
 pub fn finding_id(f: &Finding) -> Text {
     format!("{} {}", f.key.family, f.key.root).into()
-}
-
-/// The finding's sentence; who has it and why it is quiet come first.
-fn sentence(f: &Finding) -> String {
-    match &f.quiet {
-        None => f.title.clone(),
-        Some(q) if q.who.is_empty() => format!("{} · {}", q.reason, f.title),
-        Some(q) => format!("{}: {} · {}", q.who, q.reason, f.title),
-    }
-}
-
-/// What to fix, as operators say it: a Deployment with a stuck rollout is `rollout prod/api`.
-fn place(f: &Finding) -> String {
-    let o = f.fix();
-    match o.kind {
-        Kind::Deployment if f.cause.starts_with("rollout.") || f.cause.starts_with("image.") => {
-            format!("rollout {}/{}", o.namespace, o.name)
-        }
-        _ => o.to_string(),
-    }
 }

@@ -79,7 +79,7 @@ impl WhyView {
 /// kind; else its worst pod's.
 pub fn open(model: &mut Model, asked: ObjectRef) -> Vec<Effect> {
     let finding = match model.list().map(|l| &l.what) {
-        Some(What::Findings | What::Evidence(_)) => model.finding(),
+        Some(what) if what.cards() || matches!(what, What::Evidence(_)) => model.finding(),
         _ => model.data.detector.of(&asked),
     };
     let mut affected: Vec<ObjectRef> =

@@ -1,0 +1,112 @@
+//! The overview: its panes, and the tables and lists in them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::table::{Fence, Source, Table};
+use crate::app::views::arrange::Arrangement;
+use crate::app::views::list::{self, List};
+use crate::world::{Kind, Time};
+
+/// The overview's panes, in the order of `tab` and `alt-1…6`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&str")]
+pub enum Pane {
+    Findings,
+    Pods,
+    Nodes,
+    Gpus,
+    Events,
+    KubeProxy,
+}
+
+impl Pane {
+    pub const ALL: [Pane; 6] =
+        [Pane::Findings, Pane::Pods, Pane::Nodes, Pane::Gpus, Pane::Events, Pane::KubeProxy];
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pane::Findings => "findings",
+            Pane::Pods => "pods",
+            Pane::Nodes => "nodes",
+            Pane::Gpus => "gpu",
+            Pane::Events => "events",
+            Pane::KubeProxy => "kube-proxy",
+        }
+    }
+
+    /// The pane of a name in the configuration.
+    pub fn named(name: &str) -> Option<Pane> {
+        Pane::ALL.into_iter().find(|pane| pane.name() == name)
+    }
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Pane::Findings => "INCIDENTS",
+            Pane::Pods => "PODS",
+            Pane::Nodes => "NODES",
+            Pane::Gpus => "GPU MEMORY",
+            Pane::Events => "EVENTS",
+            Pane::KubeProxy => "KUBE-PROXY",
+        }
+    }
+}
+
+impl From<Pane> for &'static str {
+    fn from(pane: Pane) -> &'static str {
+        pane.name()
+    }
+}
+
+impl TryFrom<String> for Pane {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Pane, String> {
+        Pane::named(&name).ok_or_else(|| format!("there is no pane {name:?}"))
+    }
+}
+
+#[derive(Debug)]
+pub struct Overview {
+    pub focus: Pane,
+    pub zoom: bool,
+    pub arrangement: Arrangement,
+    /// When the arrangement last changed, until that is kept.
+    pub rearranged: Option<Time>,
+    /// Rows that the panes share on the screen; `None` where one is shown alone.
+    pub rows: Option<u16>,
+    pub findings: List,
+    pub pods: Table,
+    pub nodes: Table,
+    pub gpus: List,
+    pub events: Table,
+    pub proxies: Table,
+}
+
+impl Default for Overview {
+    fn default() -> Overview {
+        Overview {
+            focus: Pane::Findings,
+            zoom: false,
+            arrangement: Arrangement::default(),
+            rearranged: None,
+            rows: None,
+            findings: List::new(list::What::Incidents),
+            pods: Table::new(Source::all(Kind::Pod)),
+            nodes: Table::new(Source::all(Kind::Node)),
+            gpus: List::new(list::What::Gpus),
+            events: Table::new(Source::all(Kind::Event)).with_faults_only(),
+            proxies: Table::new(Source { kind: Kind::Pod, fence: Fence::KubeProxy }),
+        }
+    }
+}
+
+impl Overview {
+    pub(super) fn all(&self) -> [&Table; 4] {
+        [&self.pods, &self.nodes, &self.events, &self.proxies]
+    }
+
+    pub fn tables(&mut self) -> [&mut Table; 4] {
+        [&mut self.pods, &mut self.nodes, &mut self.events, &mut self.proxies]
+    }
+}

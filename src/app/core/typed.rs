@@ -1,0 +1,87 @@
+//! A line being typed: what it is for, its text, and what could be meant by it.
+
+use tui_input::Input;
+
+use crate::app::dialogs::targets::Targets;
+use crate::detect::Key;
+use crate::remedy::Action;
+use crate::remedy::run::Params;
+use crate::world::ObjectRef;
+
+/// A line being typed.
+#[derive(Clone, Debug, Default)]
+pub struct Prompt {
+    pub kind: PromptKind,
+    /// What is typed, and where the cursor stands in it.
+    pub input: Input,
+    /// Where in the text, in bytes, a suggestion goes.
+    pub from: usize,
+    /// What could be meant, best first.
+    pub suggestions: Vec<Suggestion>,
+    pub chosen: Option<usize>,
+    /// Why the line did not run.
+    pub note: Option<String>,
+    /// The filter to go back to when the prompt is left.
+    pub before: String,
+    /// The objects suggested, where objects are.
+    pub objects: Vec<ObjectRef>,
+    /// The option of an action it asks for.
+    pub asks: Option<Asks>,
+    /// What a line that answers a question is about.
+    pub what: String,
+    /// The findings that are acknowledged or muted by it.
+    pub findings: Vec<Key>,
+    /// The object that a note is about.
+    pub object: Option<ObjectRef>,
+}
+
+impl Prompt {
+    pub fn text(&self) -> &str {
+        self.input.value()
+    }
+
+    /// The line with that suggestion in it.
+    pub fn with(&self, suggestion: usize) -> Option<String> {
+        Some(format!("{}{}", self.text().get(..self.from)?, self.suggestions.get(suggestion)?.word))
+    }
+}
+
+/// An option an action needs before it can be planned.
+#[derive(Clone, Debug)]
+pub struct Asks {
+    pub action: &'static Action,
+    pub targets: Targets,
+    pub params: Params,
+    pub option: &'static str,
+    /// The question.
+    pub what: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum PromptKind {
+    #[default]
+    Command,
+    Filter,
+    Option,
+    Theme,
+    /// An object by a part of its name.
+    Jump,
+    /// Which of a Secret's values to show.
+    Reveal,
+    /// Words for the timeline.
+    Note,
+    /// Why a finding is acknowledged.
+    Acknowledge,
+    /// For how long and why a finding is muted.
+    Mute,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Suggestion {
+    pub word: String,
+    /// Other words for the same, found too.
+    pub also: &'static [&'static str],
+    pub description: String,
+    /// Why it would do nothing now.
+    pub refused: Option<String>,
+}
