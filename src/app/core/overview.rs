@@ -1,9 +1,11 @@
 //! The overview: its panes, and the tables and lists in them.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::app::table::{Fence, Source, Table};
-use crate::app::views::arrange::Arrangement;
 use crate::app::views::list::{self, List};
 use crate::world::{Kind, Time};
 
@@ -63,6 +65,28 @@ impl TryFrom<String> for Pane {
 
     fn try_from(name: String) -> Result<Pane, String> {
         Pane::named(&name).ok_or_else(|| format!("there is no pane {name:?}"))
+    }
+}
+
+/// What keys changed; the rest is as configured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Arrangement {
+    /// Those that show, in their order.
+    #[serde(deserialize_with = "some_and_none_twice")]
+    pub(in crate::app) panes: Option<Vec<Pane>>,
+    /// Percent of the screen's width that the left side has.
+    pub(in crate::app) left: Option<u16>,
+    /// The rows each pane of a side had when a seam of it was moved: its share of the height on any screen.
+    pub(in crate::app) heights: BTreeMap<Pane, u16>,
+}
+
+fn some_and_none_twice<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Pane>>, D::Error> {
+    let panes = Option::<Vec<Pane>>::deserialize(from)?;
+    let all = panes.as_deref().unwrap_or(&[Pane::Pods]);
+    match !all.is_empty() && all.iter().enumerate().all(|(i, pane)| !all[..i].contains(pane)) {
+        true => Ok(panes),
+        false => Err(D::Error::custom("it has no pane, or one twice")),
     }
 }
 

@@ -88,7 +88,7 @@ pub fn of(model: &mut Model, object: ObjectRef) {
 
 /// Opens the menu for all that is marked; without marks for what is under the cursor.
 pub fn here(model: &mut Model) {
-    match Targets::marked(model) {
+    match Targets::marked(model.table(), &model.data.cx()) {
         Some(Ok((of, targets))) => open(model, of, targets),
         Some(Err(why)) => model.say(Tone::Info, why),
         None => {

@@ -234,7 +234,7 @@ pub fn begin(
         return Vec::new();
     }
     // While the menu was open, or an option was typed, time went on.
-    targets.part(model);
+    targets.part(model.table(), &model.data.cx());
     let begun = match targets.alone() {
         Some(target) => ActiveRun::new(model, action, target.clone(), params).map(|active| {
             model.dialog = Some(Dialog::Plan(active.id));

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::app::core::model::Model;
-use crate::app::table;
+use crate::app::table::cx::Cx;
+use crate::app::table::{self, Table};
 use crate::world::ObjectRef;
 
 /// Marked objects an action takes at once. More is work for a script that somebody has read.
@@ -37,14 +37,14 @@ impl Targets {
     ///
     /// # Errors
     /// Why nothing can be done to it.
-    pub fn marked(model: &Model) -> Option<Result<(String, Targets), String>> {
-        let table = model.table().filter(|t| !t.marks.is_empty())?;
+    pub fn marked(table: Option<&Table>, cx: &Cx<'_>) -> Option<Result<(String, Targets), String>> {
+        let table = table.filter(|t| !t.marks.is_empty())?;
         let mut targets = Targets { objects: table.marks.keys().cloned().collect(), gone: Vec::new() };
         let marked = counted(&targets.objects);
         if targets.objects.len() > MOST {
             return Some(Err(format!("{marked} are marked; an action takes {MOST} at once. Mark fewer.")));
         }
-        targets.part(model);
+        targets.part(Some(table), cx);
         if targets.objects.is_empty() {
             return Some(Err(format!("{marked} marked, and none of it is there any more.")));
         }
@@ -52,7 +52,7 @@ impl Targets {
             Some(object) => format!("{object}, marked"),
             None => format!("{marked} marked"),
         };
-        let (hidden, gone) = table.unseen_marks(&model.data.cx());
+        let (hidden, gone) = table.unseen_marks(cx);
         for (n, what) in [(hidden, "hidden"), (gone, "gone")] {
             if n > 0 {
                 of.push_str(&format!(", {n} {what}"));
@@ -62,10 +62,9 @@ impl Targets {
     }
 
     /// Sets apart what vanished since it was marked, though another object may have its name.
-    pub fn part(&mut self, model: &Model) {
-        let Some(table) = model.table() else { return };
-        let cx = model.data.cx();
-        let is_gone = |o: &ObjectRef| table.marks.get(o).is_some_and(|uid| table::vanished(&cx, o, uid));
+    pub fn part(&mut self, table: Option<&Table>, cx: &Cx<'_>) {
+        let Some(table) = table else { return };
+        let is_gone = |o: &ObjectRef| table.marks.get(o).is_some_and(|uid| table::vanished(cx, o, uid));
         for object in self.objects.extract_if(.., |o| is_gone(o)) {
             let why = match cx.world.meta(&object) {
                 Some(_) => "gone: another has its name by now",

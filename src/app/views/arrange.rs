@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::app::core::model::{Dirty, Model, Pane, Tone};
 use crate::app::core::msg::Effect;
+use crate::app::core::overview::Arrangement;
 use crate::app::core::preferences;
 use crate::app::views::fold;
 use crate::config::{Id, Scope};
@@ -22,19 +23,6 @@ const LEAST_ROWS: u16 = 3;
 const LEAST_COLUMNS: u16 = 30;
 /// A hand on the keys is still arranging; after so long without one it is kept.
 const SETTLED: Duration = Duration::from_millis(500);
-
-/// What keys changed; the rest is as configured.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Arrangement {
-    /// Those that show, in their order.
-    #[serde(deserialize_with = "some_and_none_twice")]
-    panes: Option<Vec<Pane>>,
-    /// Percent of the screen's width that the left side has.
-    left: Option<u16>,
-    /// The rows each pane of a side had when a seam of it was moved: its share of the height on any screen.
-    heights: BTreeMap<Pane, u16>,
-}
 
 /// An arrangement as it is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,15 +42,6 @@ fn known<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     match u32::deserialize(from)? {
         FORMAT => Ok(FORMAT),
         other => Err(D::Error::custom(format!("it is of format {other}, this khud reads {FORMAT}"))),
-    }
-}
-
-fn some_and_none_twice<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Pane>>, D::Error> {
-    let panes = Option::<Vec<Pane>>::deserialize(from)?;
-    let all = panes.as_deref().unwrap_or(&[Pane::Pods]);
-    match !all.is_empty() && all.iter().enumerate().all(|(i, pane)| !all[..i].contains(pane)) {
-        true => Ok(panes),
-        false => Err(D::Error::custom("it has no pane, or one twice")),
     }
 }
 

@@ -1,26 +1,13 @@
 //! `y`: the whole object as YAML, fetched when asked for; Secrets stay masked until one key is revealed by name.
 
-use std::collections::BTreeSet;
-
-use serde_json::Value;
-
 use crate::app::core::model::{Model, Prompt, PromptKind, Suggestion, Tone, View};
 use crate::app::core::msg::Effect;
 use crate::app::core::navigate;
 use crate::app::views::describe;
-use crate::app::views::text::{Line, Of, TextView};
+use crate::app::views::text::{Line, Of, Source, TextView};
 use crate::app::views::yaml::{self, Part};
 use crate::world::ObjectRef;
 use crate::world::ask::{Answer, Call};
-
-/// The object behind an open YAML view and how it is shown.
-#[derive(Debug, Default)]
-pub struct Source {
-    pub token: u64,
-    pub object: Option<Value>,
-    pub managed: bool,
-    pub revealed: BTreeSet<String>,
-}
 
 /// The same of what is under the cursor.
 pub fn here(model: &mut Model) -> Vec<Effect> {

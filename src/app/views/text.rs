@@ -1,6 +1,9 @@
 //! Scrolled text with search: help, describe, YAML.
 
-use crate::app::views::document::Source;
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::world::{ObjectRef, Text};
 
 /// One line in pieces, each with the scope of its style.
@@ -28,6 +31,15 @@ pub enum Of {
     Describe,
     Yaml,
     Evidence,
+}
+
+/// The object behind an open YAML view and how it is shown.
+#[derive(Debug, Default)]
+pub struct Source {
+    pub token: u64,
+    pub object: Option<Value>,
+    pub managed: bool,
+    pub revealed: BTreeSet<String>,
 }
 
 #[derive(Debug)]
