@@ -14,11 +14,11 @@ use super::{exit, out};
 use crate::app::executor::needs;
 use crate::app::executor::probe::Session;
 use crate::cluster::feed::Scope;
-use crate::remedy;
 use crate::remedy::journal::{Journal, run_id};
 use crate::remedy::plan::Stage;
 use crate::remedy::render;
-use crate::remedy::run::{Confirm, Need, NeedId, Options, Reply, Run};
+use crate::remedy::run::{Confirm, Need, NeedId, Options, Params, Reply, Run};
+use crate::remedy::{self, Action};
 use crate::term::clean;
 use crate::world::{Clock, Kind, ObjectRef, Time};
 
@@ -47,9 +47,12 @@ pub fn run(common: &Common, args: &Do) -> u8 {
     if args.list {
         return out::result(&render::list());
     }
-    let (Some(action), Some(target)) = (&args.action, &args.target) else {
-        out::complain("khud do needs an action and a target; `khud do --list` names the actions");
-        return exit::USAGE;
+    let asked = match asked(args) {
+        Ok(asked) => asked,
+        Err((why, code)) => {
+            out::complain(&clean(&why));
+            return code;
+        }
     };
     let rt = match runtime() {
         Ok(rt) => rt,
@@ -58,9 +61,67 @@ pub fn run(common: &Common, args: &Do) -> u8 {
             return exit::FAILED;
         }
     };
-    let code = rt.block_on(carry_out(common, args, action, target));
+    let code = rt.block_on(carry_out(common, args, asked));
     rt.shutdown_timeout(Duration::from_millis(200));
     code
+}
+
+/// What is to be done: an action, or a run to go on with.
+struct Asked {
+    action: &'static Action,
+    /// As typed; `None` for an action on the cluster.
+    target: Option<String>,
+    params: Params,
+    journal: Journal,
+    /// The run to go on with, and the context it was begun in.
+    resumed: Option<(String, String)>,
+}
+
+/// # Errors
+/// A sentence and the exit code: no such action or run, a target too many or too few.
+fn asked(args: &Do) -> Result<Asked, (String, u8)> {
+    let usage = |why: String| (why, exit::USAGE);
+    let journal = Journal::at(Journal::default_path().map_err(|why| (why, exit::FAILED))?);
+    let find = |name: &str| {
+        remedy::action(name)
+            .ok_or_else(|| usage(format!("there is no action {name:?}; `khud do --list` names them")))
+    };
+    if let Some(run) = &args.resume {
+        let (entries, _) = journal.read().map_err(|why| (why, exit::FAILED))?;
+        let begun = entries.into_iter().find(|e| e.event == "begun" && e.id == *run);
+        let begun = begun.ok_or_else(|| {
+            usage(format!("the journal of this machine has no run {run:?}; `khud journal` names them"))
+        })?;
+        let action = find(&begun.action)?;
+        if !action.is_cluster_wide() {
+            return Err(usage(format!("{} cannot be resumed; plan it again", begun.action)));
+        }
+        let mut params = begun.params;
+        params.extend(args.options.0.clone());
+        return Ok(Asked {
+            action,
+            target: None,
+            params,
+            journal,
+            resumed: Some((run.clone(), begun.context)),
+        });
+    }
+    let Some(name) = &args.action else {
+        return Err(usage("khud do needs an action; `khud do --list` names them".to_owned()));
+    };
+    let action = find(name)?;
+    match (&args.target, action.is_cluster_wide()) {
+        (None, false) => {
+            Err(usage(format!("khud do {name} needs a target: KIND/NAME, for example deploy/api")))
+        }
+        (Some(target), true) => {
+            Err(usage(format!("khud do {name} takes no target, not {target:?}: it acts on the cluster")))
+        }
+        (target, _) => {
+            let (target, params) = (target.clone(), args.options.0.clone());
+            Ok(Asked { action, target, params, journal, resumed: None })
+        }
+    }
 }
 
 /// `KIND/NAME` with the namespace it lies in.
@@ -88,11 +149,12 @@ pub fn target(text: &str, namespace: &str) -> Result<ObjectRef, String> {
     Ok(ObjectRef::new(known, namespace, name))
 }
 
-async fn carry_out(common: &Common, args: &Do, action: &str, text: &str) -> u8 {
+async fn carry_out(common: &Common, args: &Do, asked: Asked) -> u8 {
     let usage = |why: String| {
         out::complain(&clean(&why));
         exit::USAGE
     };
+    let Asked { action, target: text, mut params, journal, resumed } = asked;
     let clock = Clock::wall();
     let connection =
         match settings::connect(common, io::stdin().is_terminal(), clock, &settings::told()).await {
@@ -103,32 +165,30 @@ async fn carry_out(common: &Common, args: &Do, action: &str, text: &str) -> u8 {
             }
         };
     let namespace = common.namespace.first().cloned().unwrap_or_else(|| connection.namespace().to_owned());
-    let object = match target(text, &namespace) {
-        Ok(object) => object,
-        Err(why) => return usage(why),
+    let object = match text.map(|text| target(&text, &namespace)) {
+        None => remedy::the_cluster(),
+        Some(Ok(object)) => object,
+        Some(Err(why)) => return usage(why),
     };
+    if let Some((run, context)) = resumed.as_ref().filter(|(_, context)| context != connection.context()) {
+        return usage(format!("run {run} was begun in the context {context}; add --context {context}"));
+    }
+    let id = resumed.map_or_else(|| run_id(connection.clock().now()), |(run, _)| run);
+    if action.is_cluster_wide() && !params.contains_key("state") {
+        params.insert("state".to_owned(), journal.state_file(&id).display().to_string());
+    }
     let options = Options {
         dry_run: args.dry_run,
         read_only: connection.read_only(),
         timeout: args.timeout,
         context: connection.context().to_owned(),
         kubectl: connection.kubectl().to_vec(),
-        id: run_id(connection.clock().now()),
+        id,
         uid: None,
     };
-    let Some(action) = remedy::action(action) else {
-        return usage(format!("there is no action {action:?}; `khud do --list` names them"));
-    };
-    let mut run = match Run::new(action, object, args.options.0.clone(), options) {
+    let mut run = match Run::new(action, object, params, options) {
         Ok(run) => run,
         Err(why) => return usage(why),
-    };
-    let journal = match Journal::default_path() {
-        Ok(path) => Journal::at(path),
-        Err(why) => {
-            out::complain(&why);
-            return exit::FAILED;
-        }
     };
     if let Err(e) = connection.check().await {
         out::complain(&clean(&e.to_string()));
@@ -224,7 +284,8 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
         let mut answered = false;
         for (id, need) in run.poll(&session.world, now) {
             match need {
-                Need::Confirm(_) if args.yes => {
+                // `--yes` agrees to a plan. A question in the middle of a run asks what only a person knows.
+                Need::Confirm(_) if args.yes && run.stage() <= Stage::Confirming => {
                     told.plan(&run);
                     run.answer(id, Reply::Confirm(true));
                     answered = true;
@@ -233,6 +294,11 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
                     told.plan(&run);
                     if io::stdin().is_terminal() && io::stderr().is_terminal() {
                         asking.ask(&mut work, id, question);
+                    } else if run.stage() > Stage::Confirming {
+                        out::complain(&format!(
+                            "{} Nobody can be asked without a terminal: go on with khud do --resume in one",
+                            clean(&question.question)
+                        ));
                     } else {
                         unconfirmed = true;
                         answered = true;

@@ -222,16 +222,19 @@ pub struct Diagnose {
 #[derive(Args, Debug)]
 pub struct Do {
     /// The action, as `khud do --list` names it
-    #[arg(value_name = "ACTION", required_unless_present = "list")]
+    #[arg(value_name = "ACTION", required_unless_present_any = ["list", "resume"])]
     pub action: Option<String>,
-    /// What to act on: deploy/api, node/gpu-7, pod/api-0
-    #[arg(value_name = "TARGET", required_unless_present = "list")]
+    /// What to act on: deploy/api, node/gpu-7, pod/api-0; nothing for an action on the cluster (waves)
+    #[arg(value_name = "TARGET")]
     pub target: Option<String>,
+    /// Go on with a run that was stopped: the id that `khud journal` prints
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["action", "target"])]
+    pub resume: Option<String>,
     /// List the actions, what each does, to what, and its options
     #[arg(long)]
     pub list: bool,
     /// Show the plan, with the server's dry run, and stop
-    #[arg(long)]
+    #[arg(long, visible_alias = "plan")]
     pub dry_run: bool,
     /// Do not ask
     #[arg(long)]
@@ -256,7 +259,7 @@ impl ActionOptions {
     /// Each option with the actions that have it.
     fn declared() -> Vec<(&'static Spec, Vec<&'static str>)> {
         let mut out: Vec<(&'static Spec, Vec<&'static str>)> = Vec::new();
-        for action in remedy::catalogue() {
+        for action in remedy::catalogue().iter().chain(remedy::cluster_wide()) {
             for option in action.options {
                 match out.iter_mut().find(|(o, _)| o.name == option.name) {
                     Some((_, actions)) => actions.push(action.name),
@@ -276,8 +279,8 @@ impl clap::FromArgMatches for ActionOptions {
                 if matches.get_flag(option.name) {
                     params.insert(option.name.to_owned(), String::new());
                 }
-            } else if let Some(value) = matches.get_one::<String>(option.name) {
-                params.insert(option.name.to_owned(), value.clone());
+            } else if let Some(values) = matches.get_many::<String>(option.name) {
+                params.insert(option.name.to_owned(), values.cloned().collect::<Vec<_>>().join("\n"));
             }
         }
         Ok(ActionOptions(params))
@@ -301,10 +304,14 @@ impl Args for ActionOptions {
             }
             command = command.arg(match option.value {
                 "" => arg.action(ArgAction::SetTrue),
-                value => arg.value_name(value).value_hint(match value {
-                    "DIR" => ValueHint::DirPath,
-                    _ => ValueHint::Unknown,
-                }),
+                value => arg
+                    .action(if option.many { ArgAction::Append } else { ArgAction::Set })
+                    .value_name(value)
+                    .value_hint(match value {
+                        "DIR" => ValueHint::DirPath,
+                        "FILE" => ValueHint::FilePath,
+                        _ => ValueHint::Unknown,
+                    }),
             });
         }
         command
@@ -423,6 +430,9 @@ mod tests {
             "khud do heap-dump pod/x -c app --out DIR --yes",
             "khud do set-image deploy/api app=api:2",
             "khud do cordon node/n1 --accept-cluster 6b1f0c3e-4d0c-4f1e-9a55-0a1b2c3d4e5f --yes",
+            "khud do waves --nodes pool=gpu --size 5 --gate ready=300s --gate gpus --replace-cmd 'x {node}' --max-job-age 24h --state FILE --dry-run",
+            "khud do waves --terraform-plan F --plan -o json",
+            "khud do --resume RUN --yes",
             "khud do --list",
             "khud journal",
             "khud contexts -o json",

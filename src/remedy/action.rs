@@ -17,21 +17,27 @@ pub struct Spec {
     pub value: &'static str,
     pub about: &'static str,
     pub required: bool,
+    /// May be given several times; the values are lines.
+    pub many: bool,
 }
 
 impl Spec {
     /// A flag.
     pub const fn flag(name: &'static str, about: &'static str) -> Spec {
-        Spec { name, short: None, value: "", about, required: false }
+        Spec { name, short: None, value: "", about, required: false, many: false }
     }
 
     /// An option with a value.
     pub const fn value(name: &'static str, value: &'static str, about: &'static str) -> Spec {
-        Spec { name, short: None, value, about, required: false }
+        Spec { name, short: None, value, about, required: false, many: false }
     }
 
     pub const fn required(self) -> Spec {
         Spec { required: true, ..self }
+    }
+
+    pub const fn many(self) -> Spec {
+        Spec { many: true, ..self }
     }
 
     pub const fn short(self, short: char) -> Spec {
@@ -119,11 +125,26 @@ pub fn catalogue() -> &'static [&'static Action] {
     actions::ALL
 }
 
+/// Actions on the cluster as a whole: they take no target, and no menu of an object has them.
+pub fn cluster_wide() -> &'static [&'static Action] {
+    actions::CLUSTER_WIDE
+}
+
 pub fn action(name: &str) -> Option<&'static Action> {
-    actions::ALL.iter().copied().find(|a| a.name == name)
+    actions::ALL.iter().chain(actions::CLUSTER_WIDE).copied().find(|a| a.name == name)
+}
+
+/// What stands for the cluster where an action takes no target: the namespace whose UID is the cluster's.
+pub fn the_cluster() -> ObjectRef {
+    ObjectRef::new(Kind::Namespace, "", "kube-system")
 }
 
 impl Action {
+    /// Whether it works on the cluster as a whole and takes no target.
+    pub fn is_cluster_wide(&self) -> bool {
+        actions::CLUSTER_WIDE.contains(&self)
+    }
+
     /// Whether target and options fit.
     ///
     /// # Errors
@@ -250,10 +271,10 @@ mod tests {
     /// One option has one meaning, whichever action takes it: the command line knows it once.
     #[test]
     fn an_option_of_several_actions_is_written_the_same() {
-        let options = || catalogue().iter().flat_map(|a| a.options);
+        let options = || catalogue().iter().chain(cluster_wide()).flat_map(|a| a.options);
         for a in options() {
             for b in options().filter(|b| b.name == a.name) {
-                assert_eq!((a.value, a.short), (b.value, b.short), "--{}", a.name);
+                assert_eq!((a.value, a.short, a.many), (b.value, b.short, b.many), "--{}", a.name);
             }
         }
     }

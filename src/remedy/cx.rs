@@ -8,9 +8,12 @@ use std::time::Duration;
 use super::action::Right;
 use super::files::{FileDone, FileOp};
 use super::journal::Entry;
-use super::plan::{ChangedObject, Choice, Guard, Impact, LocalFile, NextStep, RequestLine, Severity, Stage};
+use super::plan::{
+    ChangedObject, Choice, Guard, Impact, LocalFile, NextStep, RequestLine, Severity, Shown, Stage,
+};
 use super::run::{
-    Confirm, Halt, Look, Need, NeedId, Options, Params, Progress, Reply, Shared, Stop, lock, wrong,
+    Command, Confirm, Halt, Look, Need, NeedId, Options, Params, Progress, Ran, Reply, Shared, Stop, lock,
+    wrong,
 };
 use super::stale::{self, Planned};
 use crate::world::ask::{Answer, Call, Exec, ExecOutput, Verb};
@@ -65,6 +68,11 @@ impl Cx {
         s.report.plan.changes.push(ChangedObject { object, diff });
     }
 
+    /// Shows the plan in a form of its own.
+    pub fn shown(&self, text: String, json: serde_json::Value) {
+        self.s().report.shown = Some(Box::new(Shown { text, json }));
+    }
+
     pub fn kubectl(&self, command: String) {
         let mut s = self.s();
         s.report.plan.kubectl = super::kubectl::aimed(&command, &s.options.kubectl);
@@ -111,7 +119,7 @@ impl Cx {
     async fn need(&self, need: Need) -> Result<Reply, Stop> {
         // What may change something, here or in the cluster, is a step: a stop waits for its answer.
         let least = match &need {
-            Need::Exec(_) | Need::File(_) | Need::Journal(_) => Halt::Now,
+            Need::Exec(_) | Need::File(_) | Need::Command(_) | Need::Journal(_) => Halt::Now,
             Need::Call(call) if call.verb != Verb::Get => Halt::Now,
             Need::Call(_) | Need::Confirm(_) => Halt::AfterStep,
         };
@@ -381,6 +389,18 @@ impl Cx {
         }
     }
 
+    /// Asks the operator in the middle of a run, until `seen` finds the answer in the World. `None`: it did.
+    pub async fn ask_or_see<F>(&self, question: Confirm, seen: F) -> Result<Option<bool>, Stop>
+    where
+        F: FnMut(&World, Time) -> Option<()> + Send + 'static,
+    {
+        match self.ask(question, seen).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(Stop::Stale) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
     /// Asks the operator; [`Stop::Stale`] where `stale` finds something before the answer.
     async fn ask<F>(&self, question: Confirm, mut stale: F) -> Result<bool, Stop>
     where
@@ -487,6 +507,14 @@ impl Cx {
         s.report.requests.push(RequestLine { verb: "GET".into(), path, dry_run: false, status, times: 1 });
         if status == 101 {
             s.applied = true;
+        }
+    }
+
+    /// Runs a program on this machine. `Err` where it could not be started.
+    pub async fn command(&self, command: Command) -> Result<Result<Ran, String>, Stop> {
+        match self.need(Need::Command(command)).await? {
+            Reply::Command(result) => Ok(result),
+            other => Err(wrong("the program", &other)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The local files a capture writes: a `.part` that grows chunk by chunk, made durable and renamed when it is whole.
 
 use std::fs;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// One step on a local file. Plain data; [`FileOp::perform`] carries it out (blocking).
@@ -17,15 +17,31 @@ pub enum FileOp {
     Finish { part: PathBuf, final_path: PathBuf },
     /// Writes a small file in one go, then makes it durable.
     Save { path: PathBuf, bytes: Vec<u8> },
+    /// Writes a small file beside `path`, makes it durable and puts it in the place of the old one: whoever reads sees
+    /// the old file or the new one, whole.
+    Replace { path: PathBuf, bytes: Vec<u8> },
+    /// Reads a file of at most [`LARGEST`] bytes.
+    Read { path: PathBuf },
     /// Removes a part that holds nothing.
     Discard { part: PathBuf },
 }
 
+/// The largest file that [`FileOp::Read`] reads, bytes: a Terraform plan of some thousand machines fits.
+pub const LARGEST: u64 = 256 << 20;
+
 /// What a step left behind.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct FileDone {
     /// Bytes in the file now.
     pub length: u64,
+    /// What was read; `None` where there is no such file, and after every other step.
+    pub read: Option<Vec<u8>>,
+}
+
+impl FileDone {
+    fn length(length: u64) -> FileDone {
+        FileDone { length, read: None }
+    }
 }
 
 impl FileOp {
@@ -40,7 +56,7 @@ impl FileOp {
                 let there = dir.ancestors().find(|d| d.is_dir()).unwrap_or(Path::new("."));
                 let stat = rustix::fs::statvfs(there)
                     .map_err(|e| tell(there, "ask for the free space of", e.into()))?;
-                Ok(FileDone { length: stat.f_bavail.saturating_mul(stat.f_frsize) })
+                Ok(FileDone::length(stat.f_bavail.saturating_mul(stat.f_frsize)))
             }
             FileOp::Create { part, final_path } => {
                 if let Some(dir) = part.parent().filter(|d| !d.as_os_str().is_empty()) {
@@ -50,7 +66,7 @@ impl FileOp {
                     return Err(format!("{} is there already; name another directory", final_path.display()));
                 }
                 private(part).map_err(|e| tell(part, "create", e))?;
-                Ok(FileDone { length: 0 })
+                Ok(FileDone::length(0))
             }
             FileOp::Write { part, offset, bytes } => {
                 let write = || -> std::io::Result<()> {
@@ -60,7 +76,7 @@ impl FileOp {
                     file.write_all(bytes)
                 };
                 write().map_err(|e| tell(part, "write", e))?;
-                Ok(FileDone { length: offset + bytes.len() as u64 })
+                Ok(FileDone::length(offset + bytes.len() as u64))
             }
             FileOp::Finish { part, final_path } => {
                 let finish = || -> std::io::Result<u64> {
@@ -73,7 +89,7 @@ impl FileOp {
                     }
                     Ok(length)
                 };
-                finish().map(|length| FileDone { length }).map_err(|e| tell(final_path, "finish", e))
+                finish().map(FileDone::length).map_err(|e| tell(final_path, "finish", e))
             }
             FileOp::Save { path, bytes } => {
                 if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
@@ -88,11 +104,46 @@ impl FileOp {
                     file.sync_all()
                 };
                 save().map_err(|e| tell(path, "write", e))?;
-                Ok(FileDone { length: bytes.len() as u64 })
+                Ok(FileDone::length(bytes.len() as u64))
+            }
+            FileOp::Replace { path, bytes } => {
+                let dir = path.parent().filter(|d| !d.as_os_str().is_empty());
+                if let Some(dir) = dir {
+                    fs::create_dir_all(dir).map_err(|e| tell(dir, "make the directory", e))?;
+                }
+                let mut name = path.file_name().unwrap_or_default().to_owned();
+                name.push(".new");
+                let new = path.with_file_name(name);
+                let replace = || -> std::io::Result<()> {
+                    let mut file = private(&new)?;
+                    file.write_all(bytes)?;
+                    file.sync_all()?;
+                    fs::rename(&new, path)?;
+                    fs::File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+                };
+                replace().map_err(|e| tell(path, "write", e))?;
+                Ok(FileDone::length(bytes.len() as u64))
+            }
+            FileOp::Read { path } => {
+                let read = || -> std::io::Result<Option<Vec<u8>>> {
+                    let file = match fs::File::open(path) {
+                        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+                        file => file?,
+                    };
+                    let mut bytes = Vec::new();
+                    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+                    Ok(Some(bytes))
+                };
+                let read = read().map_err(|e| tell(path, "read", e))?;
+                let length = read.as_ref().map_or(0, |b| b.len() as u64);
+                if length > LARGEST {
+                    return Err(format!("cannot read {}: it has more than {LARGEST} bytes", path.display()));
+                }
+                Ok(FileDone { length, read })
             }
             FileOp::Discard { part } => {
                 fs::remove_file(part).map_err(|e| tell(part, "remove", e))?;
-                Ok(FileDone { length: 0 })
+                Ok(FileDone::length(0))
             }
         }
     }
@@ -143,7 +194,7 @@ mod tests {
         );
         assert_eq!(
             FileOp::Finish { part: part.clone(), final_path: whole.clone() }.perform(),
-            Ok(FileDone { length: 5 })
+            Ok(FileDone::length(5))
         );
         assert_eq!(fs::read(&whole).unwrap(), b"abXYZ");
         assert!(!part.exists());

@@ -20,7 +20,7 @@ pub(super) struct Victim {
 }
 
 /// What was asked for beyond a plain drain.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Allowed {
     /// Pods that no controller replaces.
     pub force: bool,
@@ -67,8 +67,22 @@ fn counted(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
-/// Follows `kubectl drain` (pkg/drain/filters.go) in what is evicted and what refuses the drain; finished pods always go.
+/// What a drain evicts, what holds it up and where the pods can go.
 pub(super) fn forecast(world: &World, node: &str, allowed: Allowed) -> Forecast {
+    let (mut f, alive) = evicted(world, node, allowed);
+    budgets(world, &alive, &mut f);
+    destination(world, node, &alive, &mut f);
+    f
+}
+
+/// What a drain evicts and what refuses it, without budgets and free capacity: cheap enough for thousands of nodes.
+pub(super) fn evictions(world: &World, node: &str, allowed: Allowed) -> Forecast {
+    evicted(world, node, allowed).0
+}
+
+/// Follows `kubectl drain` (pkg/drain/filters.go) in what is evicted and what refuses the drain; finished pods always go.
+/// The pods are those that have not ended and belong to no DaemonSet and no file of the kubelet.
+fn evicted<'w>(world: &'w World, node: &str, allowed: Allowed) -> (Forecast, Vec<&'w Pod>) {
     let mut f = Forecast::default();
     let mut pods: Vec<&Pod> = world.pods_on(node).map(|(_, p)| p).collect();
     pods.sort_by(|a, b| (&a.meta.namespace, &a.meta.name).cmp(&(&b.meta.namespace, &b.meta.name)));
@@ -138,9 +152,30 @@ pub(super) fn forecast(world: &World, node: &str, allowed: Allowed) -> Forecast 
             listed(&names(&bare))
         )),
     }
-    budgets(world, &alive, &mut f);
-    destination(world, node, &alive, &mut f);
-    f
+    (f, alive)
+}
+
+/// Pods of the nodes that no other node has room for now; `None` where no other node takes pods at all.
+pub(super) fn homeless(world: &World, leaving: &[&str]) -> Option<Vec<String>> {
+    let mut moving = Vec::new();
+    let mut takers: Vec<&Node> = Vec::new();
+    for name in leaving {
+        let Some(from) = world.nodes.find("", name) else { continue };
+        let allowed = Allowed { force: true, local: true };
+        moving.extend(evicted(world, name, allowed).1.into_iter().filter(|p| p.meta.owner.is_some()));
+        for n in world.nodes.values() {
+            if takes_pods_of(n, from)
+                && !leaving.contains(&&*n.meta.name)
+                && !takers.iter().any(|t| t.meta.name == n.meta.name)
+            {
+                takers.push(n);
+            }
+        }
+    }
+    if takers.is_empty() && !moving.is_empty() {
+        return None;
+    }
+    Some(without_room(world, &takers, &moving))
 }
 
 /// Why the budgets of the cluster are not all known; `None` where they are.

@@ -107,7 +107,7 @@ impl Entry {
 }
 
 /// This process, as `host:pid`.
-fn process() -> String {
+pub(super) fn process() -> String {
     let host = rustix::system::uname();
     format!("{}:{}", host.nodename().to_string_lossy(), std::process::id())
 }
@@ -190,6 +190,11 @@ impl Journal {
             .map_err(|e| format!("cannot find where to keep the journal: {e}; set XDG_STATE_HOME"))?;
         let state = dirs.state_dir().ok_or("cannot find where to keep the journal; set XDG_STATE_HOME")?;
         Ok(state.join("khud").join("journal.jsonl"))
+    }
+
+    /// Where a long run keeps its state: beside the journal.
+    pub fn state_file(&self, run: &str) -> PathBuf {
+        self.path.with_file_name("runs").join(format!("{run}.json"))
     }
 
     pub fn path(&self) -> &Path {

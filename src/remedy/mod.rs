@@ -25,11 +25,12 @@ mod schedulable;
 mod stale;
 mod together;
 mod transfer;
+pub mod waves;
 
-pub use action::{Action, Right, Spec, action, catalogue, for_cause, for_object};
+pub use action::{Action, Right, Spec, action, catalogue, cluster_wide, for_cause, for_object, the_cluster};
 pub use files::{FileDone, FileOp};
 pub use journal::{Entry, Journal};
 pub use plan::{
     ChangedObject, Guard, Impact, LocalFile, Outcome, Plan, Report, RequestLine, Severity, Stage,
 };
-pub use run::{Confirm, Need, NeedId, Options, Params, Progress, Reply, Run};
+pub use run::{Command, Confirm, Need, NeedId, Options, Params, Progress, Ran, Reply, Run};

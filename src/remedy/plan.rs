@@ -153,6 +153,17 @@ pub struct Report {
     /// What should follow, where something should.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<NextStep>,
+    /// A plan that has a form of its own.
+    #[serde(skip)]
+    pub shown: Option<Box<Shown>>,
+}
+
+/// A plan in the form that its action prints.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Shown {
+    pub text: String,
+    /// What `--dry-run -o json` prints instead of the report.
+    pub json: serde_json::Value,
 }
 
 /// An action that should follow the one that ended.
@@ -178,6 +189,7 @@ impl Report {
             took_ms: 0,
             files: Vec::new(),
             next: Vec::new(),
+            shown: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! `khud do`, `khud do --list` and `khud journal` as text. Pure; cluster text is made harmless.
 
-use super::action::catalogue;
+use super::action::{Action, action, catalogue, cluster_wide};
 use super::journal::{self, Entry};
 use super::plan::{Outcome, Report, Severity};
 
@@ -16,16 +16,25 @@ pub fn plain(text: &str, lines: bool) -> String {
         .collect()
 }
 
-/// `khud do -o json`: the report, indented, one trailing newline.
+/// `khud do -o json`: the report, or a plan that has a form of its own, indented, one trailing newline.
 pub fn json(report: &Report) -> String {
-    let mut out = serde_json::to_string_pretty(report).unwrap_or_else(|_| "null".to_owned());
+    let plan = report.shown.as_ref().filter(|_| report.outcome.is_none());
+    let text = match plan {
+        Some(shown) => serde_json::to_string_pretty(&shown.json),
+        None => serde_json::to_string_pretty(report),
+    };
+    let mut out = text.unwrap_or_else(|_| "null".to_owned());
     out.push('\n');
     out
 }
 
 /// The plan as text: what changes, whom it hurts, what guards say, the kubectl equivalent.
 pub fn plan(report: &Report) -> String {
-    let mut out = format!("{} {}\n", report.action, plain(&report.target.to_string(), false));
+    let target = match action(&report.action).is_some_and(Action::is_cluster_wide) {
+        true => String::new(),
+        false => format!(" {}", plain(&report.target.to_string(), false)),
+    };
+    let mut out = format!("{}{target}\n", report.action);
     for change in &report.plan.changes {
         if !change.diff.is_empty() {
             out.push_str(&format!("\n  {}\n", plain(&change.object.to_string(), false)));
@@ -33,6 +42,9 @@ pub fn plan(report: &Report) -> String {
                 out.push_str(&format!("    {line}\n"));
             }
         }
+    }
+    if let Some(shown) = &report.shown {
+        out.push_str(&plain(&shown.text, true));
     }
     if !report.plan.impact.is_empty() {
         out.push_str("\nImpact\n");
@@ -97,8 +109,11 @@ fn seconds(ms: u64) -> f64 {
 /// `khud do --list`.
 pub fn list() -> String {
     let mut out = String::new();
-    for a in catalogue() {
-        let kinds: Vec<String> = a.kinds.iter().map(|k| k.name().to_ascii_lowercase()).collect();
+    for a in catalogue().iter().chain(cluster_wide()) {
+        let kinds: Vec<String> = match a.is_cluster_wide() {
+            true => vec!["no target".to_owned()],
+            false => a.kinds.iter().map(|k| k.name().to_ascii_lowercase()).collect(),
+        };
         let danger = if a.dangerous { "  (asks for the name)" } else { "" };
         out.push_str(&format!("{:<16} {:<36} {}{danger}\n", a.name, kinds.join(", "), a.about));
         for o in a.options {

@@ -32,6 +32,8 @@ pub enum Need {
     Call(Call),
     Exec(Exec),
     File(FileOp),
+    /// Run a program on this machine.
+    Command(Command),
     /// Ask the operator. The default answer is no.
     Confirm(Confirm),
     /// Append to the journal before going on.
@@ -46,12 +48,33 @@ pub struct Confirm {
     pub typed: Option<Text>,
 }
 
+/// A program on this machine, run without a shell. What it prints goes to `log`, which grows.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Command {
+    /// The program and its arguments.
+    pub words: Vec<String>,
+    /// Added to khud's own environment.
+    pub env: Vec<(String, String)>,
+    pub log: std::path::PathBuf,
+    pub timeout: Duration,
+}
+
+/// How a program ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ran {
+    /// `None`: a signal ended it, or it ran past its time and was ended.
+    pub code: Option<i32>,
+    /// The last lines that it printed, at most 2 KiB.
+    pub tail: String,
+}
+
 /// The answer to a [`Need`]. An error is a sentence: no connection, no permission to write, …
 #[derive(Clone, PartialEq, Debug)]
 pub enum Reply {
     Call(Result<Answer, String>),
     Exec(Result<ExecOutput, String>),
     File(Result<FileDone, String>),
+    Command(Result<Ran, String>),
     Confirm(bool),
     Journal(Result<(), String>),
 }
@@ -431,6 +454,7 @@ pub(super) fn wrong(what: &str, reply: &Reply) -> Stop {
         Reply::Call(_) => "a response",
         Reply::Exec(_) => "a command's output",
         Reply::File(_) => "a file's length",
+        Reply::Command(_) => "a program's end",
         Reply::Confirm(_) => "a confirmation",
         Reply::Journal(_) => "a journal's answer",
     };

@@ -24,3 +24,4 @@ mod platform_cases;
 mod playbooks;
 mod remedies;
 mod silence;
+mod waves;

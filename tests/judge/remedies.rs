@@ -96,6 +96,7 @@ impl<'a> Everybody<'a> {
                     Reply::Exec((self.execs)(&e))
                 }
                 Need::File(op) => Reply::File(op.perform()),
+                Need::Command(command) => panic!("no remedy here runs {command:?}"),
                 Need::Confirm(c) => {
                     self.asked.push(c.typed.map(|t| t.to_string()));
                     Reply::Confirm(self.yes)

@@ -255,6 +255,7 @@ impl Jobs {
                         (Err(why), Need::Call(_)) => Reply::Call(Err(why)),
                         (Err(why), Need::Exec(_)) => Reply::Exec(Err(why)),
                         (Err(why), Need::File(_)) => Reply::File(Err(why)),
+                        (Err(why), Need::Command(_)) => Reply::Command(Err(why)),
                         (Err(_), Need::Confirm(_)) => Reply::Confirm(false),
                     };
                     Msg::Replied { run, id, reply }

@@ -1,5 +1,6 @@
 //! Carries effects out: requests, what remedies need, state files. What comes back is a message.
 
+pub mod commands;
 pub mod jobs;
 pub mod known;
 pub mod needs;

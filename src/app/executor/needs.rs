@@ -22,6 +22,7 @@ pub async fn carry_out(connection: &Connection, journal: &Journal, need: Need) -
         Need::Call(call) => Reply::Call(connection.call(call).await.map_err(|e| e.to_string())),
         Need::Exec(exec) => Reply::Exec(connection.exec(&exec, OUTPUT).await.map_err(|e| e.to_string())),
         Need::File(op) => Reply::File(blocking("writing a file", move || op.perform()).await),
+        Need::Command(command) => Reply::Command(super::commands::run(command).await),
         Need::Journal(entry) => {
             let journal = journal.clone();
             Reply::Journal(blocking("writing the journal", move || journal.append(&entry)).await)

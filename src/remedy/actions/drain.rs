@@ -112,14 +112,49 @@ async fn evict_all(
 ) -> Result<Done, Stop> {
     cx.stage(Stage::Watching);
     let wait = cx.options().timeout.unwrap_or(LIMIT);
-    let until = cx.now().plus(wait);
+    let total = victims.len() as u64;
+    let ended = evict(cx, victims, grace, cx.now().plus(wait), |gone, items| {
+        cx.progress(Progress { line: format!("{gone} of {total} pods gone"), done: gone, total, items });
+    })
+    .await;
+    let gone = ended.gone;
+    if gone == total {
+        return Ok(Done::Verified(format!("{target} is drained: {total} pods gone")));
+    }
+    let summary = format!("{gone} of {total} pods gone, {target} stays cordoned; {}", left(&ended.states));
+    if ended.cancelled {
+        return Ok(Done::Applied(format!("stopped by the operator: {summary}")));
+    }
+    if ended.failed {
+        return Err(Stop::Failed(summary));
+    }
+    Ok(Done::Applied(format!("after {} s {summary}", wait.as_secs())))
+}
+
+/// How the eviction of a node's pods ended.
+pub(in crate::remedy) struct Evicted {
+    pub gone: u64,
+    /// Each pod and what became of it.
+    pub states: Vec<(String, String)>,
+    pub cancelled: bool,
+    pub failed: bool,
+}
+
+/// Evicts pods, all at once as kubectl does, until they are gone or the time is. `seen` hears how many are gone and how
+/// each pod stands.
+pub(in crate::remedy) async fn evict(
+    cx: &Cx,
+    victims: Vec<Victim>,
+    grace: Option<u32>,
+    until: Time,
+    seen: impl Fn(u64, Vec<(String, String)>) + Send + Sync,
+) -> Evicted {
     let states: States = Arc::new(Mutex::new(
         victims
             .iter()
             .map(|v| (format!("{}/{}", v.pod.namespace, v.pod.name), "waiting".to_owned()))
             .collect(),
     ));
-    let total = victims.len() as u64;
     type One = Pin<Box<dyn Future<Output = Result<bool, Stop>> + Send>>;
     let mut jobs: Vec<Option<One>> = victims
         .into_iter()
@@ -133,7 +168,7 @@ async fn evict_all(
     let mut gone = 0u64;
     let mut failed = false;
     let mut cancelled = false;
-    // All at once, as kubectl does; polled by hand because nothing here has a waker.
+    // Polled by hand because nothing here has a waker.
     poll_fn(|context| {
         for slot in &mut jobs {
             let Some(job) = slot else { continue };
@@ -149,27 +184,16 @@ async fn evict_all(
                 }
             }
         }
-        let items = states.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        cx.progress(Progress { line: format!("{gone} of {total} pods gone"), done: gone, total, items });
+        seen(gone, states.lock().unwrap_or_else(PoisonError::into_inner).clone());
         if jobs.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-    let all = states.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if gone == total {
-        return Ok(Done::Verified(format!("{target} is drained: {total} pods gone")));
-    }
-    let summary = format!("{gone} of {total} pods gone, {target} stays cordoned; {}", left(&all));
-    if cancelled {
-        return Ok(Done::Applied(format!("stopped by the operator: {summary}")));
-    }
-    if failed {
-        return Err(Stop::Failed(summary));
-    }
-    Ok(Done::Applied(format!("after {} s {summary}", wait.as_secs())))
+    let states = states.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Evicted { gone, states, cancelled, failed }
 }
 
 /// What became of the pods that are not gone: each state with how many are in it and which.
-fn left(all: &[(String, String)]) -> String {
+pub(in crate::remedy) fn left(all: &[(String, String)]) -> String {
     let mut by_state: Vec<(&str, Vec<&str>)> = Vec::new();
     for (name, state) in all.iter().filter(|(_, state)| state != "gone") {
         match by_state.iter_mut().find(|(s, _)| s == state) {

@@ -5,7 +5,7 @@ use super::action::Action;
 mod class_histogram;
 mod cordon;
 mod delete;
-mod drain;
+pub(super) mod drain;
 mod evict;
 mod heap_dump;
 mod pause;
@@ -16,6 +16,7 @@ mod scale;
 mod set_image;
 mod thread_dump;
 mod uncordon;
+mod waves;
 
 /// Every action, in the order of menus and lists. Menus, `do --list` and the command line follow it.
 pub(super) static ALL: &[&Action] = &[
@@ -34,3 +35,6 @@ pub(super) static ALL: &[&Action] = &[
     &thread_dump::ACTION,
     &class_histogram::ACTION,
 ];
+
+/// Actions on the cluster as a whole.
+pub(super) static CLUSTER_WIDE: &[&Action] = &[&waves::ACTION];
