@@ -1,19 +1,23 @@
 //! Waves: change many nodes a few at a time, with gates between the waves and a state file that survives the process.
 //!
-//! `select` looks at the nodes, `order` puts them into waves, `plan` says what is at stake, `run` carries the waves out
-//! and writes `state` before every step, `gates` decides whether a wave is done, `report` says afterwards what was done.
+//! `select` looks at the nodes, `order` puts them into waves, `plan` says what is at stake. `run` carries the waves out in
+//! `steps`, with `replace` and `waits` among them, and writes `state` before every step; `gates` decides whether a wave is
+//! done, `hold` keeps other runs off, `report` says afterwards what was done.
 
 mod gates;
 mod hold;
 mod options;
 mod order;
 mod plan;
+mod replace;
 mod report;
 mod run;
 mod select;
+mod side_by_side;
 mod state;
 mod steps;
 mod terraform;
+mod waits;
 
 pub use hold::{LABEL, LEASES};
 pub(super) use options::{Asked, SPECS};
@@ -30,5 +34,5 @@ use crate::world::{Time, World};
 pub fn plan(world: &World, now: Time, params: &super::Params) -> Result<WavePlan, String> {
     let asked = Asked::parse(params)?;
     let found = select::select(world, now, &asked, None)?;
-    Ok(WavePlan::new(world, now, &asked, found))
+    Ok(WavePlan::new(world, &asked, found))
 }

@@ -10,8 +10,8 @@ use super::options::{Asked, Gate, Mode};
 use super::order;
 use super::select::{Candidate, Found};
 use crate::remedy::forecast::homeless;
+use crate::world::World;
 use crate::world::time::human;
-use crate::world::{Time, World};
 
 /// Seconds a machine needs at least to come back.
 const BOOT: u64 = 60;
@@ -93,7 +93,7 @@ pub struct Choice {
 }
 
 impl WavePlan {
-    pub(super) fn new(world: &World, now: Time, asked: &Asked, found: Found) -> WavePlan {
+    pub(super) fn new(world: &World, asked: &Asked, found: Found) -> WavePlan {
         let Found { nodes: candidates, skipped } = found;
         let waves = order::waves(&candidates, asked.size);
         let jobs_of = |which: &[usize]| {
@@ -137,7 +137,7 @@ impl WavePlan {
             choices: Vec::new(),
             candidates,
         };
-        plan.choices = plan.choices(asked, now);
+        plan.choices = plan.choices(asked);
         plan
     }
 
@@ -146,7 +146,7 @@ impl WavePlan {
         self.candidates.iter().find(|c| *c.name == *name)
     }
 
-    fn choices(&self, asked: &Asked, _: Time) -> Vec<Choice> {
+    fn choices(&self, asked: &Asked) -> Vec<Choice> {
         let s = &self.stake;
         #[allow(clippy::cast_precision_loss, reason = "counts of nodes and GPUs")]
         let lost = |nodes: usize, gpus: u64| {

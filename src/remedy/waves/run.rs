@@ -70,7 +70,7 @@ async fn begin(cx: Cx, asked: Asked, path: PathBuf, cluster: String) -> Result<D
     let plan = cx
         .look(move |world, now| -> Result<WavePlan, String> {
             let Found { nodes, skipped } = select::select(world, now, &planning, named.as_ref())?;
-            Ok(WavePlan::new(world, now, &planning, Found { nodes, skipped }))
+            Ok(WavePlan::new(world, &planning, Found { nodes, skipped }))
         })
         .await?
         .map_err(Stop::Refused)?;
