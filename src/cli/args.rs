@@ -94,6 +94,10 @@ pub enum Verb {
     Diagnose(Diagnose),
     /// Carry out one action: exit 0 done and verified, 1 refused or failed, 2 usage, 3 applied, not verified
     Do(Do),
+    /// This machine's GPUs and the pods that hold them; needs no cluster
+    Gpu(Gpu),
+    /// Serve this machine's GPUs on /metrics in dcgm-exporter's names
+    Agent(Agent),
     /// The kubeconfig's contexts
     Contexts {
         #[arg(short, long, value_enum, default_value_t = TableOrJson::Table)]
@@ -202,6 +206,22 @@ pub struct Scan {
     /// Exit 2 when anything at all could not be looked at
     #[arg(long)]
     pub strict: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Gpu {
+    #[arg(short, long, value_enum, default_value_t = TableOrJson::Table)]
+    pub output: TableOrJson,
+    /// Look again every 2 seconds until stopped; JSON then is one document a line
+    #[arg(long)]
+    pub watch: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Agent {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9400")]
+    pub listen: SocketAddr,
 }
 
 #[derive(Args, Debug)]
@@ -434,6 +454,8 @@ mod tests {
             "khud do waves --terraform-plan F --plan -o json",
             "khud do --resume RUN --yes",
             "khud do --list",
+            "khud gpu -o json --watch",
+            "khud agent --listen 0.0.0.0:9400",
             "khud journal",
             "khud contexts -o json",
             "khud playbook lint F",

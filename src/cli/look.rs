@@ -1,10 +1,11 @@
-//! One look at a cluster: its lists, the logs that rules ask for, and what the judge makes of both.
+//! One look at a cluster: its lists, what is measured, the logs that rules ask for, and what the judge makes of them.
 
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::app::executor::meter::Meter;
 use crate::app::executor::needs;
 use crate::app::executor::probe::{PATIENCE, Session};
 use crate::cluster::Connection;
@@ -17,26 +18,33 @@ use crate::world::{Kind, ObjectRef};
 /// How long a look waits for every source's answer.
 pub const LOOK: Duration = Duration::from_secs(10);
 
+/// How often telemetry is read by a look that lasts: it is there to see what moves.
+const PACE: Duration = Duration::from_secs(2);
+
 pub struct Look {
     pub session: Session,
     pub detector: Detector,
     /// Log tails on their way, for the rules that asked.
     logs: JoinSet<(LogTail, Result<String, String>)>,
+    meter: Meter,
 }
 
 impl Look {
     pub fn start(connection: Connection, scope: &Scope, config: DetectConfig) -> Look {
         let session = Session::start(connection, scope, &Kind::followed());
-        Look { session, detector: Detector::new(config), logs: JoinSet::new() }
+        Look { session, detector: Detector::new(config), logs: JoinSet::new(), meter: Meter::new(None) }
     }
 
     /// Looks until every source has answered and every log that a rule wanted was read, or for as long as asked.
     pub async fn run(&mut self, watch: Option<Duration>) {
         let began = Instant::now();
         let deadline = began + watch.unwrap_or(LOOK);
+        self.meter = Meter::new(watch.map(|_| PACE));
         while Instant::now() < deadline {
             self.fetch_logs();
-            if watch.is_none() && self.session.settled() && self.logs.is_empty() {
+            self.meter.start(&self.session);
+            let idle = self.logs.is_empty() && self.meter.is_idle();
+            if watch.is_none() && self.session.settled() && idle {
                 return;
             }
             if watch.is_none() && self.session.hopeless() && began.elapsed() > PATIENCE {
@@ -74,7 +82,8 @@ impl Look {
     /// Waits for the next thing that happens and takes it in; breaks on ctrl-c.
     async fn turn(&mut self, deadline: Instant) -> std::ops::ControlFlow<()> {
         let now = self.session.now();
-        let timer = self.detector.next_timer().map(|t| (t.0 - now.0).max(10));
+        let timers = self.detector.next_timer().into_iter().chain(self.meter.next_start());
+        let timer = timers.min().map(|t| (t.0 - now.0).max(10));
         let wait = Duration::from_millis(timer.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(60_000));
         let wake = deadline.min(Instant::now() + wait);
         tokio::select! {
@@ -86,6 +95,11 @@ impl Look {
                 let now = self.session.now();
                 let answer = result.as_deref().map_err(String::as_str);
                 self.detector.on_log(&self.session.world, &tail, answer, now);
+            }
+            readings = self.meter.next() => {
+                let now = self.session.now();
+                let touched = self.meter.take(&mut self.session.world, readings);
+                self.detector.on_readings(&self.session.world, &touched, now);
             }
             () = tokio::time::sleep_until(wake) => {
                 let now = self.session.now();

@@ -1,11 +1,13 @@
 //! The command line: what was asked for, who carries it out, and the exit code.
 
 mod act;
+mod agent;
 pub mod args;
 mod bug;
 pub mod crash;
 mod diagnose;
 mod dumps;
+mod gpu;
 mod look;
 mod open;
 mod out;
@@ -66,6 +68,8 @@ pub fn main() -> ExitCode {
         Some(Verb::Threads { files, output }) => dumps::threads(files, *output),
         Some(Verb::Histogram { files, output }) => dumps::histogram(files, *output),
         Some(Verb::Playbook(asked)) => playbook::run(asked),
+        Some(Verb::Gpu(args)) => gpu::run(args),
+        Some(Verb::Agent(args)) => agent::run(args),
         Some(Verb::Journal { output }) => tell::journal(*output),
     };
     ExitCode::from(code)

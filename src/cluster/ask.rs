@@ -40,6 +40,8 @@ pub enum ProxyBackend {
         name: String,
         port: Option<u16>,
     },
+    /// The API server's own paths.
+    Server,
 }
 
 impl ProxyBackend {
@@ -58,6 +60,7 @@ impl ProxyBackend {
                 let port = port.map(|p| format!(":{p}")).unwrap_or_default();
                 format!("/api/v1/nodes/{}{port}/proxy/{rest}", segment(name))
             }
+            ProxyBackend::Server => format!("/{rest}"),
         }
     }
 }

@@ -18,7 +18,7 @@ use super::user::UserRules;
 use crate::judge::fields::KINDS;
 use crate::judge::free_capacity::FreeCapacity;
 use crate::judge::limits::seconds;
-use crate::judge::{Ctx, Diagnosed, Key, Out, concerned, judge, pod};
+use crate::judge::{Ctx, Diagnosed, Key, Out, concerned, is_notable, judge, pod};
 
 /// Events of type Normal that say what an object waits for.
 const WAITS: &[&str] = &["JobAlreadyActive", "ExternalProvisioning", "FailedBinding"];
@@ -88,6 +88,16 @@ impl Detector {
             self.touch(world, change, now);
         }
         self.follow_lists(world, now);
+        self.settle(world, now)
+    }
+
+    /// Judges again the nodes and pods that were measured.
+    pub fn on_readings(&mut self, world: &World, touched: &[ObjectRef], now: Time) -> Vec<FindingChange> {
+        for object in touched {
+            if is_notable(world, object) || self.groups.is_sick(object) {
+                self.queue(object.clone());
+            }
+        }
         self.settle(world, now)
     }
 

@@ -52,7 +52,7 @@ impl Scan {
             rank(a).cmp(&rank(b)).then_with(|| (&a.cause, a.fix()).cmp(&(&b.cause, b.fix())))
         });
         let incidents = incident::group(world, &findings, |key| detector.affected(key));
-        Scan { cluster: cluster.into(), at, coverage: coverage(world), findings, incidents }
+        Scan { cluster: cluster.into(), at, coverage: coverage(world, at), findings, incidents }
     }
 
     /// Whether any firing finding is at or above the level.
@@ -61,32 +61,37 @@ impl Scan {
     }
 }
 
-/// The state of every stream of the world.
-pub fn coverage(world: &World) -> Vec<Coverage> {
+/// The state of every stream and of every telemetry source of the world.
+pub fn coverage(world: &World, now: Time) -> Vec<Coverage> {
     use crate::world::StreamId;
-    world
-        .streams
-        .iter()
-        .map(|(id, stream)| {
-            let source = match id {
-                StreamId::Watch { kind, namespace } if namespace.is_empty() => kind.plural().to_owned(),
-                StreamId::Watch { kind, namespace } => format!("{} in {namespace}", kind.plural()),
-                StreamId::Telemetry(name) => name.to_string(),
-            };
-            let reason = match &stream.state {
-                StreamState::Forbidden { why }
-                | StreamState::Polled { why }
-                | StreamState::Unsupported { why }
-                | StreamState::Reconnecting { why, .. } => Some(why.to_string()),
-                _ => None,
-            };
-            let state = match &stream.state {
-                StreamState::Listing { .. } => "listing".to_owned(),
-                s => s.to_string(),
-            };
-            Coverage { source, state, reason }
-        })
-        .collect()
+    let measured = world.readings.states(now).into_iter().map(|(name, state)| (name.to_string(), state));
+    let watched = world.streams.iter().map(|(id, stream)| {
+        let source = match id {
+            StreamId::Watch { kind, namespace } if namespace.is_empty() => kind.plural().to_owned(),
+            StreamId::Watch { kind, namespace } => format!("{} in {namespace}", kind.plural()),
+            StreamId::Telemetry(name) => name.to_string(),
+        };
+        (source, stream.state.clone())
+    });
+    let all = watched.chain(measured);
+    all.map(|(source, state)| {
+        let reason = match &state {
+            StreamState::Forbidden { why }
+            | StreamState::Polled { why }
+            | StreamState::Unsupported { why }
+            | StreamState::Reconnecting { why, .. } => Some(why.to_string()),
+            StreamState::Stale { since } => {
+                Some(format!("no new values for {}", time::human(since.age(now))))
+            }
+            _ => None,
+        };
+        let state = match &state {
+            StreamState::Listing { .. } => "listing".to_owned(),
+            s => s.to_string(),
+        };
+        Coverage { source, state, reason }
+    })
+    .collect()
 }
 
 /// One pretty-printed JSON document.

@@ -19,9 +19,12 @@ pub mod fields;
 mod file_access;
 pub mod fleet;
 pub mod free_capacity;
+mod gpu;
+mod growth;
 mod image;
 mod ingress;
 mod job;
+mod latency;
 pub mod limits;
 pub mod log;
 mod namespace;
@@ -41,6 +44,7 @@ mod running;
 mod schedule;
 mod service;
 pub mod text;
+mod usage;
 mod volume;
 pub mod workload;
 
@@ -51,7 +55,7 @@ pub use evidence::{Evidence, Key, Severity, Sure};
 pub use limits::Thresholds;
 pub use registry::{Cause, Needs, Rule, known, rule, rules};
 
-use crate::world::{Kind, ObjectRef};
+use crate::world::{Kind, ObjectRef, Phase, Pod, World};
 
 /// The subjects that declare causes, in the order in which rules are listed.
 static SUBJECTS: &[&[Rule]] = &[
@@ -77,6 +81,9 @@ static SUBJECTS: &[&[Rule]] = &[
     node_held::RULES,
     fleet::RULES,
     roles::RULES,
+    gpu::RULES,
+    usage::RULES,
+    latency::RULES,
 ];
 
 /// A pattern of this room's own: every one of them is compiled in a test.
@@ -100,9 +107,13 @@ pub fn judge(ctx: &Ctx, object: &ObjectRef, out: &mut Out) {
         Kind::Pod => {
             if let Some(p) = w.pods.find(ns, name) {
                 pod::judge(ctx, p, out);
+                measured(ctx, p, object, out);
             }
         }
-        Kind::Node => found!(nodes, node::judge),
+        Kind::Node => {
+            found!(nodes, node::judge);
+            found!(nodes, gpu::of_node);
+        }
         Kind::PersistentVolumeClaim => found!(claims, claim::judge),
         Kind::ResourceQuota => found!(quotas, quota::judge),
         Kind::Job => found!(jobs, job::judge),
@@ -121,4 +132,30 @@ pub fn judge(ctx: &Ctx, object: &ObjectRef, out: &mut Out) {
         Kind::MutatingWebhookConfiguration => found!(mutating_webhooks, extension::webhooks),
         _ => {}
     }
+}
+
+/// What is wrong with a pod that runs, by what is measured of it.
+fn measured(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
+    if pod.phase != Phase::Running || pod.meta.deleting.is_some() {
+        return;
+    }
+    gpu::of_pod(ctx, pod, object, out);
+    usage::judge(ctx, pod, object, out);
+    latency::judge(ctx, pod, object, out);
+}
+
+/// Whether new readings of an object are worth judging it again.
+pub fn is_notable(world: &World, object: &ObjectRef) -> bool {
+    if object.kind != Kind::Pod {
+        return true;
+    }
+    let Some(pod) = world.pods.find(&object.namespace, &object.name) else { return false };
+    let (namespace, name) = (&pod.meta.namespace, &pod.meta.name);
+    let readings = &world.readings;
+    readings.engine(namespace, name).is_some()
+        || readings.gpus_of(&pod.node, namespace, name).next().is_some()
+        || readings
+            .pod(namespace, name)
+            .and_then(|h| h.usage.memory())
+            .is_some_and(|used| usage::is_notable(pod, used))
 }

@@ -154,6 +154,13 @@ fn text_of(p: &Painter<'_>, cell: &Cell, now: Time) -> String {
         Value::Sign(glyph, _) => p.glyph(glyph).to_owned(),
         Value::Clock(t) => p.times.clock(*t),
         Value::Bar(thousandths) => bar(p, *thousandths),
+        Value::Spark(cells) => {
+            let spark = p.theme.spark();
+            cells
+                .iter()
+                .map(|level| usize::from(*level).checked_sub(1).map_or(" ", |i| spark[i.min(7)]))
+                .collect()
+        }
         value => clean(&value.show(now)).into_owned(),
     }
 }

@@ -68,6 +68,8 @@ pub struct World {
     /// The server's own tables of the kinds that are open.
     pub served: BTreeMap<Kind, Rows>,
     pub restarts: Restarts,
+    /// What telemetry sources measured last.
+    pub readings: super::Readings,
     pub streams: BTreeMap<StreamId, Stream>,
     /// Kinds (and namespaces) whose first list is complete.
     synced: HashSet<(Kind, Text)>,
@@ -88,6 +90,14 @@ impl World {
 
     /// Takes one delta in and appends what it changed. An apply that changes nothing reports nothing.
     pub fn apply(&mut self, delta: Delta, changes: &mut Vec<Change>) {
+        let before = changes.len();
+        self.take(delta, changes);
+        for change in changes[before..].iter().filter(|c| matches!(c.what, What::Removed(_))) {
+            self.readings.forget(&change.object);
+        }
+    }
+
+    fn take(&mut self, delta: Delta, changes: &mut Vec<Change>) {
         match delta {
             Delta::ListStart { kind, namespace } => {
                 self.pass += 1;

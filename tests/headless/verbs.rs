@@ -543,3 +543,24 @@ fn bad_input_gets_a_sentence() {
         assert!(stderr.lines().count() <= 3, "{args:?}: {stderr}");
     }
 }
+
+/// Memory that grows and a queue that grows show to whoever looks for some time, and every source says how it stands.
+#[test]
+fn what_grows_is_found_by_a_look_that_lasts() {
+    let scan = |scenario: &'static str| {
+        std::thread::spawn(move || {
+            let lab = Lab::start(scenario, 6.0);
+            lab.json(&["scan", "--for", "25s", "-o", "json", "--fail-on", "warning"])
+        })
+    };
+    let (leak, slow) = (scan("gpu-memory-leak"), scan("inference-slow"));
+    for (look, cause, source) in [(leak, "gpu.memory-leak", "dcgm"), (slow, "latency.kv-cache", "engines")] {
+        let (code, scan) = look.join().unwrap();
+        let findings = scan["findings"].as_array().unwrap();
+        let found = findings.iter().find(|f| f["cause"] == cause && f["state"] == "firing");
+        let found = found.unwrap_or_else(|| panic!("no {cause}: {findings:#?}"));
+        assert_eq!((code, &found["root"]["name"]), (1, &json!("llm-server")), "{found}");
+        let coverage = scan["coverage"].as_array().unwrap();
+        assert!(coverage.iter().any(|c| c["source"] == source && c["state"] == "live"), "{coverage:#?}");
+    }
+}

@@ -30,6 +30,21 @@ fn scheduled(s: &mut Scene) {
     s.pod.conditions[0].status = Status::True;
 }
 
+fn xid(code: u32) -> gpu::Xid {
+    gpu::Xid { code, ..gpu::Xid::default() }
+}
+
+fn slowed(g: &mut gpu::Gpu, thermal: bool) {
+    g.temperature = Some(88.0);
+    g.slowdown = Some(gpu::Slowdown { thermal, hardware: false, power_cap: !thermal });
+}
+
+fn same_answer(reading: &mut readings::Reading, hash: u64) {
+    if let readings::Outcome::Measured { print, .. } = &mut reading.outcome {
+        *print = hash;
+    }
+}
+
 fn no_events(s: &mut Scene) {
     s.events.clear();
 }
@@ -1030,6 +1045,93 @@ fn ends() -> Vec<Case> {
                 (s.slice.ready, s.slice.not_ready) = (1, 0);
             },
             |s| s.pod.meta.labels = labels(&[("app.kubernetes.io/name", "web")]),
+        ),
+        c(
+            "gpu.memory-leak",
+            "GiB/h over",
+            // 12 to 22 of 32 GiB in half an hour.
+            |s| s.gpu(60, 30, |i| 12.0 + i as f64 / 6.0, |_, _| {}),
+            // A server that takes 90 % of the GPU, and is on its way there.
+            |s| s.engine(|_, _| {}),
+        ),
+        c(
+            "gpu.memory-full",
+            "31.9 GiB of 32.0 GiB",
+            |s| s.gpu(40, 15, |i| if i < 20 { 20.0 } else { 31.9 }, |_, _| {}),
+            // Full from the start: taken on purpose.
+            |s| {
+                s.readings.clear();
+                s.gpu(40, 15, |_| 31.9, |_, _| {});
+            },
+        ),
+        c(
+            "gpu.idle-reserved",
+            "20.0 GiB of 32.0 GiB used, 0 % busy",
+            |s| s.gpu(40, 15, |_| 20.0, |_, g| g.busy = Some(0.0)),
+            |s| s.gpu(1, 15, |_| 20.0, |_, g| g.busy = Some(3.0)),
+        ),
+        c(
+            "gpu.xid",
+            "XID 79",
+            |s| s.gpu(20, 15, |_| 20.0, |i, g| g.xid = (i > 10).then(|| xid(79))),
+            // The gauge had it before anybody looked.
+            |s| {
+                s.readings.clear();
+                s.gpu(20, 15, |_| 20.0, |_, g| g.xid = Some(xid(79)));
+            },
+        ),
+        c(
+            "gpu.ecc",
+            "2 uncorrectable memory errors",
+            |s| s.gpu(20, 15, |_| 20.0, |_, g| g.ecc.uncorrected = Some(2)),
+            |s| s.gpu(1, 15, |_| 20.0, |_, g| g.ecc.uncorrected = Some(0)),
+        ),
+        c(
+            "gpu.thermal",
+            "thermal at 88 °C",
+            |s| s.gpu(20, 15, |_| 20.0, |_, g| slowed(g, true)),
+            // The power limit is reached under any full load.
+            |s| s.gpu(1, 15, |_| 20.0, |_, g| slowed(g, false)),
+        ),
+        c(
+            "gpu.exporter-stale",
+            "the same answer for",
+            |s| {
+                s.gpu(30, 10, |_| 20.0, |_, _| {});
+                s.readings.iter_mut().for_each(|r| same_answer(r, 7));
+            },
+            |s| same_answer(s.readings.last_mut().unwrap(), 8),
+        ),
+        c(
+            "memory.near-limit",
+            "1.9 GiB of 2.0 GiB",
+            |s| s.usage(20, 15, |_| 1940.0),
+            |s| s.usage(1, 15, |_| 1500.0),
+        ),
+        c(
+            "memory.leak",
+            "MiB/h over",
+            |s| s.usage(60, 30, |i| 600.0 + i as f64 * 15.0),
+            // Collected every five minutes.
+            |s| {
+                s.readings.clear();
+                s.usage(60, 30, |i| 600.0 + (i % 10) as f64 * 90.0);
+            },
+        ),
+        c(
+            "latency.queue",
+            "50 waiting, 40 running",
+            |s| s.engine(|_, e| e.waiting = Some(50.0)),
+            |s| s.engine(|_, e| e.waiting = Some(3.0)),
+        ),
+        c(
+            "latency.kv-cache",
+            "KV cache 99 %",
+            |s| s.engine(|_, e| (e.waiting, e.kv_cache) = (Some(50.0), Some(0.99))),
+            |s| {
+                s.readings.clear();
+                s.engine(|_, e| (e.waiting, e.kv_cache) = (Some(50.0), Some(0.6)));
+            },
         ),
         c(
             "dns.coredns",

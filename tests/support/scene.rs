@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use khud::detect::{DetectConfig, Detector, Finding, State};
+use khud::world::gpu::{Gpu, Holder};
+use khud::world::measured::{ContainerUsage, Engine, Measured, PodUsage};
+use khud::world::readings::{Outcome, Place, Reading, Target};
 use khud::world::selector::Requirement;
 use khud::world::*;
 
@@ -55,6 +58,8 @@ pub struct Scene {
     pub sets: Vec<Workload>,
     /// What comes after all of it was first seen.
     pub then: Vec<Record>,
+    /// What telemetry sources said, oldest first.
+    pub readings: Vec<Reading>,
 }
 
 pub fn ago(scene: &Scene, seconds: u64) -> Time {
@@ -183,6 +188,7 @@ impl Scene {
             standing: Vec::new(),
             sets: Vec::new(),
             then: Vec::new(),
+            readings: Vec::new(),
         }
     }
 
@@ -320,6 +326,93 @@ impl Scene {
         })
     }
 
+    /// A source was read `count` times, every so many seconds, last now.
+    pub fn measure(
+        &mut self,
+        source: &str,
+        node: &str,
+        count: usize,
+        every: u64,
+        make: impl Fn(usize, Time) -> Measured,
+    ) {
+        let place = match source {
+            "metrics.k8s.io" => Place::Server,
+            "dcgm" => Place::Pod { namespace: "gpu".into(), name: "dcgm-exporter-x".into(), port: 9400 },
+            _ => Place::Pod {
+                namespace: self.pod.meta.namespace.clone(),
+                name: self.pod.meta.name.clone(),
+                port: 8000,
+            },
+        };
+        let target =
+            Target { source: source.into(), place, path: "metrics".into(), node: node.into(), sure: true };
+        for i in 0..count {
+            let at = ago(self, (count - 1 - i) as u64 * every);
+            let measured = Box::new(make(i, at));
+            let outcome = Outcome::Measured { measured, print: i as u64, bytes: 100 };
+            self.readings.push(Reading { target: target.clone(), at, outcome });
+        }
+    }
+
+    /// The pod holds a GPU with 32 GiB, of which it uses this much (GiB) at each reading of the exporter.
+    pub fn gpu(
+        &mut self,
+        count: usize,
+        every: u64,
+        used: impl Fn(usize) -> f64,
+        edit: impl Fn(usize, &mut Gpu),
+    ) {
+        let holder = Holder {
+            namespace: self.pod.meta.namespace.clone(),
+            pod: self.pod.meta.name.clone(),
+            container: "app".into(),
+            ..Holder::default()
+        };
+        self.measure("dcgm", "n1", count, every, |i, at| {
+            let bytes = (used(i) * 1_073_741_824.0) as u64;
+            let mut gpu = Gpu {
+                node: "n1".into(),
+                source: "dcgm".into(),
+                busy: Some(60.0),
+                holders: vec![holder.clone()],
+                read_at: at,
+                ..Gpu::default()
+            };
+            (gpu.memory.used, gpu.memory.free) = (Some(bytes), Some((32 << 30) - bytes));
+            edit(i, &mut gpu);
+            Measured { gpus: vec![gpu], ..Measured::default() }
+        });
+    }
+
+    /// The pod is an inference server, read every 10 s.
+    pub fn engine(&mut self, edit: impl Fn(usize, &mut Engine)) {
+        self.measure("engines", "n1", 12, 10, |i, at| {
+            let mut engine = Engine {
+                kind: "vLLM".into(),
+                running: Some(40.0),
+                waiting: Some(0.0),
+                kv_cache: Some(0.5),
+                preallocates: true,
+                memory_share: Some(0.9),
+                read_at: at,
+                ..Engine::default()
+            };
+            edit(i, &mut engine);
+            Measured { engine: Some(engine), ..Measured::default() }
+        });
+    }
+
+    /// What the container uses of memory (MiB) at each reading.
+    pub fn usage(&mut self, count: usize, every: u64, mebibytes: impl Fn(usize) -> f64) {
+        let (namespace, pod) = (self.pod.meta.namespace.clone(), self.pod.meta.name.clone());
+        self.measure("metrics.k8s.io", "", count, every, |i, at| {
+            let memory = Some((mebibytes(i) * 1_048_576.0) as u64);
+            let containers = Box::new([ContainerUsage { name: "app".into(), cpu: Some(100), memory }]);
+            let usage = PodUsage { namespace: namespace.clone(), pod: pod.clone(), containers, at };
+            Measured { pods: vec![usage], ..Measured::default() }
+        });
+    }
+
     /// What fires, in a test's words.
     pub fn look(self) -> Vec<Seen> {
         let seen = self.see();
@@ -385,6 +478,12 @@ impl Scene {
             world.apply(Delta::Apply(record), &mut changes);
             detector.on_changes(&world, &changes, self.now);
         }
+        // Numbers that are not renewed prove nothing any more.
+        let patience = if self.readings.is_empty() { 90 } else { 40 };
+        for reading in self.readings {
+            let touched = world.readings.apply(reading);
+            detector.on_readings(&world, &touched, self.now);
+        }
         loop {
             let wanted = detector.wanted_logs(self.now);
             if wanted.is_empty() {
@@ -395,7 +494,7 @@ impl Scene {
             }
         }
         // A little later: what waits out its time fires.
-        let later = self.now.plus(Duration::from_secs(90));
+        let later = self.now.plus(Duration::from_secs(patience));
         while let Some(at) = detector.next_timer().filter(|at| *at <= later) {
             detector.on_timer(&world, at);
         }

@@ -43,6 +43,19 @@ pub fn on_changes(model: &mut Model, changes: &[Change]) -> Vec<Effect> {
     wanted(model)
 }
 
+/// Tells the detector whose numbers changed.
+pub fn on_readings(model: &mut Model, touched: &[ObjectRef]) -> Vec<Effect> {
+    let data = &mut model.data;
+    let found = data.detector.on_readings(&data.world, touched, data.now);
+    follow(model, found);
+    for object in touched {
+        if let Some(slot) = model.data.world.slot(object) {
+            touch(model, &object.kind, slot);
+        }
+    }
+    wanted(model)
+}
+
 /// What the rules say before all lists are there may be half of the truth: a pod without its ReplicaSet, a claim that
 /// is still to come. It shows, and goes on the timeline once it holds with all of them.
 fn settle(model: &mut Model) {

@@ -5,6 +5,7 @@ pub mod causes;
 pub mod cluster;
 pub mod command;
 pub mod line;
+pub mod measure;
 pub mod model;
 pub mod msg;
 pub mod navigate;

@@ -18,7 +18,6 @@ use crate::app::table::cx::{Cause, Cx};
 use crate::app::table::events::Aggregates;
 use crate::app::table::vitals::Vitals;
 use crate::app::views::arrange;
-use crate::app::views::gpus;
 use crate::app::views::incidents;
 use crate::app::views::list::{self, List};
 use crate::app::views::logs::{self, LogView};
@@ -29,7 +28,7 @@ use crate::config::{Keymap, Theme};
 use crate::detect::timeline::{Entry, Timeline};
 use crate::detect::{Detector, Finding, Key};
 use crate::playbook::library::{Library, Shelf};
-use crate::telemetry::Telemetry;
+use crate::telemetry::Schedule;
 use crate::world::{Clock, Kind, ObjectRef, Text, Time, World};
 
 /// How long a message stays on the foot line.
@@ -40,7 +39,8 @@ const MESSAGE: Duration = Duration::from_secs(8);
 pub struct Data {
     pub world: World,
     pub detector: Detector,
-    pub telemetry: Telemetry,
+    /// When each telemetry source is read.
+    pub telemetry: Schedule,
     pub timeline: Timeline,
     /// The rows each finding put its cause on.
     pub carried: HashMap<Key, BTreeSet<ObjectRef>>,
@@ -149,8 +149,6 @@ pub struct Model {
     pub runs: Vec<ActiveRun>,
     /// Actions on many objects, each with its own runs.
     pub batches: Vec<Batch>,
-    /// When the GPU exporters were last asked.
-    pub scraped: Option<Time>,
     pub next_id: u64,
     /// Entries of the timeline not yet handed to its file.
     pub keep: Vec<Entry>,
@@ -198,7 +196,6 @@ impl Model {
             dialog: None,
             runs: Vec::new(),
             batches: Vec::new(),
-            scraped: None,
             next_id: 0,
             keep: Vec::new(),
             open: HashSet::new(),
@@ -379,7 +376,7 @@ impl Model {
             self.data.detector.next_timer(),
             arrange::next_timer(self),
             runs::next_timer(self),
-            gpus::next_timer(self),
+            self.data.telemetry.next(),
             logs::next_timer(self),
         ];
         timers.into_iter().flatten().min()

@@ -14,8 +14,8 @@ use crate::detect::timeline::Entry;
 use crate::playbook::walk::{Read, Reading};
 use crate::remedy::Action;
 use crate::remedy::run::{Need, NeedId, Reply};
-use crate::telemetry::{self, Target};
 use crate::world::ask::{Answer, Call, LogTail};
+use crate::world::readings::{self, Target};
 use crate::world::{Delta, Kind, ObjectRef, Offer, Text};
 
 /// Everything that can happen.
@@ -70,8 +70,8 @@ pub enum Msg {
         source: SourceId,
         why: Option<String>,
     },
-    /// A GPU exporter was read.
-    Read(telemetry::Reading),
+    /// A telemetry source was read.
+    Measured(Vec<readings::Reading>),
     /// A log's tail, for the rule or tree that asked.
     Log {
         tail: LogTail,
@@ -179,6 +179,6 @@ pub enum Effect {
     },
     /// Nobody looks at the logs of this view any more.
     HangUp(u64),
-    /// Read a GPU exporter.
+    /// Read a telemetry source.
     Scrape(Target),
 }

@@ -5,7 +5,8 @@ use crossterm::event::{KeyCode, KeyEvent};
 use crate::app::core::causes;
 use crate::app::core::command;
 use crate::app::core::line;
-use crate::app::core::model::{Dialog, Dirty, Model, Tone, View};
+use crate::app::core::measure;
+use crate::app::core::model::{Data, Dialog, Dirty, Model, Tone, View};
 use crate::app::core::msg::{Effect, Msg};
 use crate::app::core::navigate;
 use crate::app::core::preferences;
@@ -18,7 +19,6 @@ use crate::app::table::Table;
 use crate::app::views::arrange;
 use crate::app::views::describe;
 use crate::app::views::document;
-use crate::app::views::gpus;
 use crate::app::views::list::What;
 use crate::app::views::logs;
 use crate::app::views::timeline;
@@ -80,9 +80,11 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Given { walk, read, result, took_ms } => why::given(model, walk, &read, result, took_ms),
         Msg::Chunk { view, source, bytes } => logs::chunk(model, view, source, &bytes),
         Msg::LogEnd { view, source, why } => logs::ended(model, view, source, why),
-        Msg::Read(reading) => {
-            gpus::apply(model, reading);
-            Vec::new()
+        Msg::Measured(readings) => {
+            let Data { telemetry, world, .. } = &mut model.data;
+            let touched = measure::take(telemetry, world, readings);
+            model.dirty = model.dirty.max(Dirty::Data);
+            causes::on_readings(model, &touched)
         }
         Msg::Log { tail, result } => causes::on_log(model, &tail, &result),
         Msg::Configured(loaded) => preferences::reload(model, *loaded),
@@ -192,11 +194,17 @@ fn tick(model: &mut Model) -> Vec<Effect> {
         model.dirty = model.dirty.max(Dirty::Data);
     }
     let mut effects = causes::timers(model);
-    effects.extend(gpus::scrape(model));
+    effects.extend(scrape(model));
     effects.extend(runs::drive(model));
     effects.extend(why::drive(model));
     effects.extend(logs::drive(model));
     effects
+}
+
+/// Asks for the telemetry that is due.
+fn scrape(model: &mut Model) -> Vec<Effect> {
+    let Data { telemetry, world, vitals, now, .. } = &mut model.data;
+    measure::due(telemetry, world, vitals, *now).into_iter().map(Effect::Scrape).collect()
 }
 
 /// A portion of each large table that is being made.
@@ -246,7 +254,7 @@ fn absorb(model: &mut Model, deltas: Vec<Delta>) -> Vec<Effect> {
     if describe::refresh(model) {
         model.dirty = model.dirty.max(Dirty::Data);
     }
-    effects.extend(gpus::scrape(model));
+    effects.extend(scrape(model));
     effects.extend(runs::drive(model));
     effects.extend(why::drive(model));
     effects.extend(logs::drive(model));

@@ -14,12 +14,12 @@ use crate::app::executor::needs::{self, Fetched};
 use crate::app::executor::state_files::{self, Item, Keeper};
 use crate::app::views::arrange;
 use crate::app::views::log::SourceId;
-use crate::cluster::{Connection, Feed, Identity, ProxyBackend, Scope, Tuning, watch_all, watch_tables};
+use crate::cluster::{Connection, Feed, Identity, Scope, Tuning, watch_all, watch_tables};
 use crate::config::bug;
 use crate::config::files::{self, Places};
 use crate::remedy::journal::{self, Entry, Journal};
 use crate::remedy::run::{Need, Reply};
-use crate::telemetry::{Outcome, Reading};
+use crate::telemetry;
 use crate::world::ask::LogTail;
 use crate::world::{Kind, Text, Time};
 
@@ -40,16 +40,13 @@ pub struct Jobs {
     followed: HashMap<u64, Vec<AbortHandle>>,
     /// The server's tables that are watched, by kind.
     tables: HashMap<Kind, AbortHandle>,
-    /// How many exporters are read at once.
+    /// How many telemetry targets are read at once.
     scrapes: Arc<Semaphore>,
     journal: Result<Journal, String>,
     keeper: Keeper,
     /// The cluster's folder in the state directory.
     folder: Result<PathBuf, String>,
 }
-
-/// Patience with one exporter.
-const SCRAPE: Duration = Duration::from_secs(5);
 
 /// An action that never ended is told of for so long after it was begun; `khud journal` shows it for ever.
 const REMEMBERED: Duration = Duration::from_secs(3 * 24 * 3600);
@@ -79,7 +76,7 @@ impl Jobs {
             wanted: watch::Sender::new(Vec::new()),
             followed: HashMap::new(),
             tables: HashMap::new(),
-            scrapes: Arc::new(Semaphore::new(8)),
+            scrapes: Arc::new(Semaphore::new(telemetry::PARALLEL)),
             journal: journal.map(Journal::at),
             keeper,
             folder,
@@ -285,22 +282,11 @@ impl Jobs {
                 }
             }
             Effect::Scrape(target) => {
-                let (clock, turn) = (connection.clock().clone(), self.scrapes.clone());
-                self.spawn("reading a GPU exporter", async move {
+                let turn = self.scrapes.clone();
+                self.spawn("reading a telemetry source", async move {
                     // The semaphore is never closed; without a permit the reading would only be less orderly.
                     let _turn = turn.acquire().await;
-                    let behind = ProxyBackend::Pod {
-                        namespace: target.namespace.to_string(),
-                        name: target.pod.to_string(),
-                        port: target.port,
-                    };
-                    let outcome = match connection.proxy_get(&behind, &target.path, SCRAPE).await {
-                        Ok(f) if f.ok() => Outcome::Text(f.text()),
-                        Ok(f) if f.status == 403 => Outcome::Forbidden(f.why().into()),
-                        Ok(f) => Outcome::Failed(f.why().into()),
-                        Err(e) => Outcome::Failed(e.to_string().into()),
-                    };
-                    Msg::Read(Reading { target, at: clock.now(), outcome })
+                    Msg::Measured(needs::scrape(&connection, target).await)
                 });
             }
             Effect::Bug(capabilities) => self.spawn("writing the bug report", async move {

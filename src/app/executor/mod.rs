@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod jobs;
 pub mod known;
+pub mod meter;
 pub mod needs;
 pub mod probe;
 pub mod state_files;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cluster::{Action, Connection};
+use crate::cluster::{Action, Connection, ProxyBackend};
 use crate::config::files::Places;
 use crate::playbook::render::Standing;
 use crate::playbook::walk::{Proposal, Read, Reading};
@@ -10,8 +10,10 @@ use crate::remedy::files::{FileOp, safe_name};
 use crate::remedy::journal::Journal;
 use crate::remedy::run::{Need, Reply};
 use crate::remedy::{self, Right, kubectl};
+use crate::telemetry;
 use crate::world::ObjectRef;
 use crate::world::ask::LogTail;
+use crate::world::readings::{Place, Target};
 
 /// Output of one command kept for a remedy, bytes. Captures ask for chunks far below it.
 const OUTPUT: usize = 16 << 20;
@@ -39,6 +41,24 @@ pub async fn carry_out(connection: &Connection, journal: &Journal, need: Need) -
 pub async fn read_log(connection: &Connection, tail: &LogTail) -> Result<String, String> {
     let bytes = connection.log_tail(tail).await.map_err(|e| e.to_string())?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Reads a telemetry target. Large answers come back in portions, so that taking them in never holds up a key.
+pub async fn scrape(connection: &Connection, target: Target) -> Vec<telemetry::Reading> {
+    let behind = match &target.place {
+        Place::Pod { namespace, name, port } => {
+            ProxyBackend::Pod { namespace: namespace.to_string(), name: name.to_string(), port: *port }
+        }
+        Place::Node { name, port } => ProxyBackend::Node { name: name.to_string(), port: *port },
+        Place::Server => ProxyBackend::Server,
+    };
+    let answer = connection.proxy_get(&behind, &target.path, telemetry::TIMEOUT).await;
+    let at = connection.clock().now();
+    let outcome = match answer {
+        Ok(fetched) => telemetry::outcome(&target, fetched.status, &fetched.text(), || fetched.why(), at),
+        Err(e) => target.failed(e.to_string()),
+    };
+    telemetry::Reading { target, at, outcome }.portions()
 }
 
 /// Writes a file among the saved ones, readable by its owner alone; where it is.

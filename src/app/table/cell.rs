@@ -25,6 +25,8 @@ pub enum Value {
     Millicores(u64),
     /// A bar that is so many thousandths full.
     Bar(u16),
+    /// A line of eight cells, each 1 (lowest) to 8, or 0 where nothing is known.
+    Spark([u8; 8]),
     /// Text with a number to sort by.
     Ranked(i64, Text),
 }
@@ -40,7 +42,7 @@ impl Value {
 
     fn rank(&self) -> u8 {
         match self {
-            Value::Num(_) | Value::Bytes(_) | Value::Millicores(_) | Value::Bar(_) => 0,
+            Value::Num(_) | Value::Bytes(_) | Value::Millicores(_) | Value::Bar(_) | Value::Spark(_) => 0,
             Value::Age(_) | Value::Clock(_) => 1,
             Value::Of(..) => 2,
             Value::Ranked(..) => 3,
@@ -54,6 +56,7 @@ impl Value {
             Value::Num(n) | Value::Ranked(n, _) => *n,
             Value::Bytes(n) | Value::Millicores(n) => i64::try_from(*n).unwrap_or(i64::MAX),
             Value::Bar(n) => i64::from(*n),
+            Value::Spark(cells) => i64::from(cells[7]) - i64::from(cells[0]),
             // The younger, the smaller its age.
             Value::Age(t) | Value::Clock(t) => -t.0,
             Value::Of(have, want) => {
@@ -109,6 +112,8 @@ impl Value {
             Value::Bytes(n) => Cow::Owned(bytes(*n)),
             Value::Millicores(n) => Cow::Owned(format!("{n}m")),
             Value::Bar(n) => Cow::Owned(format!("{}%", n / 10)),
+            // As digits: who saves or copies the row has no glyphs of a theme.
+            Value::Spark(cells) => Cow::Owned(cells.iter().map(u8::to_string).collect()),
         }
     }
 

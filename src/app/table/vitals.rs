@@ -60,7 +60,7 @@ impl Vitals {
         self.by_node.get(node).copied().unwrap_or_default()
     }
 
-    /// Pods that tell of GPUs.
+    /// Pods that a telemetry source reads.
     pub fn exporters(&self) -> impl Iterator<Item = Slot> {
         self.exporters.iter().copied()
     }
@@ -82,7 +82,7 @@ impl Vitals {
         } else {
             self.proxies.remove(&slot);
         }
-        if pod.is_some_and(telemetry::is_exporter) {
+        if pod.is_some_and(telemetry::concerns) {
             self.exporters.insert(slot);
         } else {
             self.exporters.remove(&slot);

@@ -1,87 +1,79 @@
-//! Reads the GPU exporters on time and makes the rows of the GPU pane.
+//! The rows of the GPU pane: memory, its trend and time to full, load, errors, who holds it, and how old that is.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::app::core::model::{Dirty, Model};
-use crate::app::core::msg::Effect;
+use crate::app::core::model::Model;
 use crate::app::table::cell::{Cell, Value};
 use crate::app::table::shape::{Shape, number, shape, tail};
 use crate::app::views::list::Row;
-use crate::telemetry::{self, Gpu, Reading, Telemetry};
-use crate::world::{Kind, Node, ObjectRef, Text, Time};
+use crate::world::gpu::Gpu;
+use crate::world::series::Trend;
+use crate::world::time::human;
+use crate::world::{Kind, Node, ObjectRef, Readings, Series, Text, Time};
 
 pub static SHAPES: &[Shape] = &[
     tail("GPU", 5, 24, 100),
     shape("MEMORY", 8, 10, 80),
     number("USED", 6, 9, 90),
     number("TREND", 5, 9, 85),
+    number("FULL IN", 4, 7, 65),
     number("BUSY", 4, 4, 60),
     number("°C", 2, 4, 40),
+    number("W", 2, 5, 20),
     number("XID", 3, 4, 50),
+    shape("STATE", 4, 30, 55),
     tail("POD", 8, 50, 70),
+    shape("LINE", 8, 8, 30),
+    shape("SOURCE", 4, 10, 15),
+    number("AGE", 2, 5, 25),
 ];
 
 /// Places among the columns.
 const USED: usize = 2;
-const POD: usize = 7;
+const POD: usize = 10;
 
 /// The span a trend is taken over.
 const TREND: Duration = Duration::from_secs(1800);
-
-/// Asks for what is due now.
-pub fn scrape(model: &mut Model) -> Vec<Effect> {
-    let now = model.data.now;
-    if model.scraped.is_some_and(|t| t.plus(telemetry::EVERY) > now) || !model.data.world.synced(&Kind::Pod) {
-        return Vec::new();
-    }
-    model.scraped = Some(now);
-    let data = &model.data;
-    let targets = telemetry::targets(data.vitals.exporters().filter_map(|slot| data.world.pods.get(slot)));
-    model.data.telemetry.keep(&targets);
-    targets.into_iter().map(Effect::Scrape).collect()
-}
-
-pub fn next_timer(model: &Model) -> Option<Time> {
-    model.scraped.map(|t| t.plus(telemetry::EVERY))
-}
-
-pub fn apply(model: &mut Model, reading: Reading) {
-    model.data.telemetry.apply(reading);
-    model.dirty = model.dirty.max(Dirty::Data);
-}
+/// The longest span a line shows.
+const LINE: Duration = Duration::from_secs(3600);
+/// Changes of less than this in an hour are noise, bytes.
+const NOISE: f64 = 100.0 * 1_048_576.0;
+/// A time to full beyond this helps nobody tonight.
+const FORECAST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Memory in use on all GPUs that report it, in percent.
-pub fn memory_percent(telemetry: &Telemetry) -> Option<u64> {
-    let (used, all) = telemetry.gpus().fold((0, 0), |(u, a), g| match (g.used, g.total()) {
-        (Some(used), Some(total)) => (u + used, a + total),
+pub fn memory_percent(readings: &Readings) -> Option<u64> {
+    let (used, all) = readings.gpus().fold((0u128, 0u128), |(u, a), g| match (g.memory.used, g.total()) {
+        (Some(used), Some(total)) => (u + u128::from(used), a + u128::from(total)),
         _ => (u, a),
     });
-    (all > 0).then(|| used * 100 / all)
+    (all > 0).then(|| u64::try_from(used * 100 / all).unwrap_or(u64::MAX))
 }
 
-/// The first of the GPUs, fullest first, and after them of the nodes of whose GPUs no exporter tells; and how many
-/// there are of both.
+/// The first of the GPUs, fullest first, and after them of the nodes whose GPUs nobody measures; and how many there are of
+/// both.
 pub fn rows(model: &Model, most: usize) -> (Vec<Row>, usize) {
     let now = model.data.now;
-    let mut gpus: Vec<&Gpu> = model.data.telemetry.gpus().collect();
-    let told: HashSet<&Text> = gpus.iter().map(|g| &g.node).collect();
+    let readings = &model.data.world.readings;
+    let mut gpus: Vec<&Gpu> = readings.gpus().collect();
+    let measured: HashSet<&Text> = gpus.iter().map(|g| &g.node).collect();
     let has_gpus = |n: &&Node| n.capacity.gpu.is_some_and(|n| n > 0);
     let nodes = model.data.world.nodes.values().filter(has_gpus);
-    let mut untold: Vec<&Node> = nodes.filter(|n| !told.contains(&n.meta.name)).collect();
+    let mut others: Vec<&Node> = nodes.filter(|n| !measured.contains(&n.meta.name)).collect();
     if gpus.len() < most {
-        untold.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
+        others.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
     }
     gpus.sort_by(|a, b| {
         let full = |g: &Gpu| g.fullness().unwrap_or(-1.0);
         full(b).total_cmp(&full(a)).then_with(|| (&a.node, a.index).cmp(&(&b.node, b.index)))
     });
-    let total = gpus.len() + untold.len();
-    let told = gpus.into_iter().map(|g| row(model, g, now));
-    (told.chain(untold.into_iter().map(|n| unmeasured(model, n))).take(most).collect(), total)
+    let total = gpus.len() + others.len();
+    let rows = gpus.into_iter().map(|g| row(readings, g, now));
+    (rows.chain(others.into_iter().map(|n| unmeasured(model, n))).take(most).collect(), total)
 }
 
-/// What the scheduler knows of a node whose GPUs nobody measures: requested of allocatable.
+/// What the scheduler knows of a node whose GPUs nobody measures: requested of allocatable; and why nobody does.
 fn unmeasured(model: &Model, node: &Node) -> Row {
     let name = &node.meta.name;
     let allocatable = node.allocatable.gpu.unwrap_or(0);
@@ -96,58 +88,119 @@ fn unmeasured(model: &Model, node: &Node) -> Row {
         ),
         scope,
     );
-    cells[POD] = Cell::new(Value::Word("no metrics"), "text.dim");
+    let exporter = model
+        .data
+        .world
+        .readings
+        .scrapes()
+        .filter(|(t, _)| t.node == *name && matches!(&*t.source, "dcgm" | "amd" | "intel"))
+        .find_map(|(t, s)| Some((t, s.failing.as_ref()?)));
+    cells[POD] = match exporter {
+        Some((target, (since, why))) => {
+            let age = human(since.age(model.data.now));
+            Cell::new(
+                Value::Text(format!("no answer of {} for {age}: {why}", target.source).into()),
+                "status.pending",
+            )
+        }
+        None => Cell::new(Value::Word("no metrics"), "text.dim"),
+    };
     let object = Some(ObjectRef::new(Kind::Node, "", name.clone()));
     Row { id: name.clone(), object, cells, indent: 0 }
 }
 
-fn row(model: &Model, g: &Gpu, now: Time) -> Row {
-    let stale = Telemetry::is_stale(g, now);
+fn row(readings: &Readings, g: &Gpu, now: Time) -> Row {
+    let stale = Readings::is_stale(g, now);
     let full = g.fullness();
+    let dim = if stale { "text.dim" } else { "text" };
     let scope = match full {
         _ if stale => "text.dim",
         Some(f) if f >= 0.9 => "gauge.high",
         Some(f) if f >= 0.75 => "gauge.mid",
         _ => "gauge.low",
     };
-    let gib = |mib: u64| format!("{}", (mib as f64 / 1024.0).round());
-    let used = match (g.used, g.total()) {
+    let gib = |bytes: u64| (bytes as f64 / 1_073_741_824.0).round();
+    let used = match (g.memory.used, g.total()) {
         (Some(u), Some(t)) => Value::Ranked(u as i64, format!("{}/{}G", gib(u), gib(t)).into()),
+        (Some(u), None) => Value::Ranked(u as i64, format!("{}G", gib(u)).into()),
+        // Its number is the node's.
+        _ if g.memory.unified => Value::Word("unified"),
         _ => Value::None,
     };
-    let slope = model.data.telemetry.memory(g).and_then(|s| s.slope_per_hour(now, TREND));
-    let trend = match slope {
-        // MiB an hour; below a hundred it is noise.
-        Some(s) if s.abs() >= 100.0 => {
-            let sign = if s > 0.0 { "+" } else { "-" };
-            Value::Ranked(s as i64, format!("{sign}{:.1}G/h", s.abs() / 1024.0).into())
-        }
-        _ => Value::None,
-    };
-    let instance = if g.instance.is_empty() { String::new() } else { format!(".{}", g.instance) };
-    let dim = if stale { "text.dim" } else { "text" };
+    let memory = readings.history(g).map(|h| &h.memory);
+    let trend = memory.and_then(|s| s.trend(now.minus(TREND))).filter(moves);
+    let rate = trend.map_or(Value::None, |t| {
+        let sign = if t.per_hour > 0.0 { "+" } else { "-" };
+        Value::Ranked(t.per_hour as i64, format!("{sign}{:.1}G/h", t.per_hour.abs() / 1_073_741_824.0).into())
+    });
+    let left =
+        trend.zip(g.usable()).and_then(|(t, usable)| t.time_to(usable as f64)).filter(|d| *d < FORECAST);
     let whole = |v: Option<f64>, unit: &str| {
         v.map_or(Value::None, |n| Value::Ranked(n as i64, format!("{n:.0}{unit}").into()))
     };
-    let pod = if g.pod.is_empty() { Value::Word("free") } else { Value::Text(g.pod.clone()) };
-    let object = if g.pod.is_empty() {
-        ObjectRef::new(Kind::Node, "", g.node.clone())
+    let hot = g.slowdown.is_some_and(|s| s.thermal);
+    let state = if !g.trouble.is_empty() {
+        Cell::new(Value::Text(g.trouble.clone()), "status.bad")
+    } else if stale {
+        Cell::new(Value::Word("stale"), "status.pending")
+    } else if hot {
+        Cell::new(Value::Word("slowed by heat"), "status.pending")
     } else {
-        ObjectRef::new(Kind::Pod, g.namespace.clone(), g.pod.clone())
+        Cell::plain(Value::None)
     };
+    let main = g.holders.iter().max_by_key(|h| h.memory);
+    let pod = match (main, g.holders.len()) {
+        (None, _) => Value::Word("free"),
+        (Some(h), 1) => Value::Text(h.pod.clone()),
+        (Some(h), n) => Value::Text(format!("{} and {} more", h.pod, n - 1).into()),
+    };
+    let object = match main {
+        None => ObjectRef::new(Kind::Node, "", g.node.clone()),
+        Some(h) => ObjectRef::new(Kind::Pod, h.namespace.clone(), h.pod.clone()),
+    };
+    let label: Text = g.label().into();
+    let rising = trend.is_some_and(|t| t.per_hour > 0.0);
     Row {
-        id: format!("{}/{}{instance}", g.node, g.index).into(),
+        id: label.clone(),
         object: Some(object),
         cells: vec![
-            Cell::new(Value::Text(format!("{}/{}{instance}", g.node, g.index).into()), dim),
+            Cell::new(Value::Text(label), dim),
             Cell::new(full.map_or(Value::None, |f| Value::Bar((f * 1000.0) as u16)), scope),
             Cell::new(used, scope),
-            Cell::new(trend, if slope.is_some_and(|s| s > 0.0) { "gauge.mid" } else { "text.dim" }),
+            Cell::new(rate, if rising { "gauge.mid" } else { "text.dim" }),
+            Cell::new(
+                left.map_or(Value::None, |d| Value::Ranked(d.as_secs() as i64, human(d).into())),
+                if left.is_some_and(|d| d < Duration::from_secs(3600)) { "gauge.high" } else { "gauge.mid" },
+            ),
             Cell::new(whole(g.busy, "%"), dim),
-            Cell::new(whole(g.temperature, ""), dim),
-            Cell::new(g.xid.filter(|x| *x > 0).map_or(Value::None, |x| Value::Num(x.into())), "status.bad"),
-            Cell::new(pod, if g.pod.is_empty() { "text.dim" } else { dim }),
+            Cell::new(whole(g.temperature, ""), if hot { "status.pending" } else { dim }),
+            Cell::new(whole(g.power, ""), dim),
+            Cell::new(g.xid.as_ref().map_or(Value::None, |x| Value::Num(x.code.into())), "status.bad"),
+            state,
+            Cell::new(pod, if g.holders.is_empty() { "text.dim" } else { dim }),
+            Cell::new(memory.map_or(Value::None, |s| line(s, now)), "text.dim"),
+            Cell::dim(Value::Text(g.source.clone())),
+            Cell::new(Value::Age(g.read_at), if stale { "status.pending" } else { "text.dim" }),
         ],
         indent: 0,
     }
+}
+
+/// Whether a trend is more than noise.
+fn moves(t: &Trend) -> bool {
+    t.per_hour.abs() >= NOISE && t.growth().abs() > 2.0 * t.scatter && t.steadiness.abs() >= 0.5
+}
+
+/// The series as a line, from nothing to the most it reached: the span known, at most an hour.
+pub fn line(series: &Series, now: Time) -> Value {
+    let known = series.points().next().map_or(Duration::ZERO, |(at, _)| at.age(now)).min(LINE);
+    let cells = series.cells(now, known.max(Duration::from_secs(80)), 8);
+    let most = cells.iter().flatten().copied().fold(0.0, f64::max);
+    let level =
+        |v: Option<f64>| v.map_or(0, |v| if most > 0.0 { 1 + (v / most * 7.0).round() as u8 } else { 1 });
+    let mut out = [0; 8];
+    for (to, v) in out.iter_mut().zip(cells) {
+        *to = level(v);
+    }
+    Value::Spark(out)
 }

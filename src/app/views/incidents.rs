@@ -468,7 +468,7 @@ pub fn counts(model: &Model) -> (usize, usize) {
 
 /// What an overview without incidents says: what was looked at, and what was not.
 pub fn clean_state(model: &Model) -> Vec<(String, &'static str)> {
-    let sources = report::coverage(&model.data.world);
+    let sources = report::coverage(&model.data.world, model.data.now);
     let (mut seen, mut not, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
     for source in &sources {
         match source.state.as_str() {

@@ -9,7 +9,7 @@ use crate::app::views::incidents;
 use crate::app::views::list::{List, Row, What};
 use crate::app::views::trees;
 use crate::detect::{Finding, How};
-use crate::world::{Kind, Object, StreamId, StreamState, Text};
+use crate::world::{Kind, Object, StreamId, StreamState, Text, Time};
 
 static NAMESPACES: &[Shape] =
     &[shape("NAMESPACE", 10, 60, 100), number("PODS", 4, 7, 90), shape("STATUS", 6, 12, 50)];
@@ -163,7 +163,7 @@ impl Model {
 
     /// Memory in use on all GPUs that report it, in percent.
     pub fn gpu_memory_percent(&self) -> Option<u64> {
-        crate::app::views::gpus::memory_percent(&self.data.telemetry)
+        crate::app::views::gpus::memory_percent(&self.data.world.readings)
     }
 
     /// Keeps every cursor in its window, after sizes or rows changed.
@@ -288,37 +288,44 @@ impl Model {
     }
 
     fn stream_rows(&self) -> Vec<Row> {
-        self.data
-            .world
-            .streams
-            .iter()
-            .map(|(id, s)| {
-                let name = match id {
-                    StreamId::Watch { kind, namespace } if namespace.is_empty() => kind.plural().to_owned(),
-                    StreamId::Watch { kind, namespace } => format!("{} in {namespace}", kind.plural()),
-                    StreamId::Telemetry(name) => name.to_string(),
-                };
-                let why = match &s.state {
-                    StreamState::Reconnecting { why, .. }
-                    | StreamState::Polled { why }
-                    | StreamState::Forbidden { why }
-                    | StreamState::Unsupported { why } => why.clone(),
-                    _ => "".into(),
-                };
-                let scope = if s.state.is_live() { "status.ok" } else { "status.pending" };
-                Row {
-                    id: name.as_str().into(),
-                    object: None,
-                    cells: vec![
-                        Cell::plain(Value::Text(name.into())),
-                        Cell::new(Value::Text(s.state.to_string().into()), scope),
-                        Cell::dim(Value::Age(s.since)),
-                        Cell::plain(Value::text(&why)),
-                    ],
-                    indent: 0,
-                }
-            })
-            .collect()
+        let now = self.data.now;
+        let watched = self.data.world.streams.iter().map(|(id, s)| {
+            let name = match id {
+                StreamId::Watch { kind, namespace } if namespace.is_empty() => kind.plural().to_owned(),
+                StreamId::Watch { kind, namespace } => format!("{} in {namespace}", kind.plural()),
+                StreamId::Telemetry(name) => name.to_string(),
+            };
+            (name, s.state.clone(), Some(s.since))
+        });
+        let measured = self.data.world.readings.states(now).into_iter().map(|(name, state)| {
+            let since = match &state {
+                StreamState::Stale { since } | StreamState::Reconnecting { at: since, .. } => Some(*since),
+                _ => None,
+            };
+            (name.to_string(), state, since)
+        });
+        let row = |(name, state, since): (String, StreamState, Option<Time>)| {
+            let why = match &state {
+                StreamState::Reconnecting { why, .. }
+                | StreamState::Polled { why }
+                | StreamState::Forbidden { why }
+                | StreamState::Unsupported { why } => why.clone(),
+                _ => "".into(),
+            };
+            let scope = if state.is_live() { "status.ok" } else { "status.pending" };
+            Row {
+                id: name.as_str().into(),
+                object: None,
+                cells: vec![
+                    Cell::plain(Value::Text(name.into())),
+                    Cell::new(Value::Text(state.to_string().into()), scope),
+                    Cell::dim(Value::age(since)),
+                    Cell::plain(Value::text(&why)),
+                ],
+                indent: 0,
+            }
+        };
+        watched.chain(measured).map(row).collect()
     }
 }
 

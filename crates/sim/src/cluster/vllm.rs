@@ -22,6 +22,14 @@ pub fn metrics(v: &Vllm, elapsed: Duration) -> String {
     row("vllm:num_preemptions_total", "counter", v.preemptions.at(elapsed).round());
     row("vllm:prompt_tokens_total", "counter", (done * 812.0).round());
     row("vllm:generation_tokens_total", "counter", (done * 233.0).round());
+    let share = v.memory_share.unwrap_or(0.9);
+    let _ = writeln!(
+        out,
+        "# TYPE vllm:cache_config_info gauge\nvllm:cache_config_info{{block_size=\"16\",engine=\"0\",gpu_memory_utilization=\"{share}\",kv_cache_memory_bytes=\"None\"}} 1"
+    );
+    let mut row = |name: &str, kind: &str, value: f64| {
+        let _ = writeln!(out, "# TYPE {name} {kind}\n{name}{labels} {value}");
+    };
     let histograms: [(&str, &Curve); 2] = [
         ("vllm:e2e_request_latency_seconds", &v.latency),
         ("vllm:time_to_first_token_seconds", &v.first_token),

@@ -377,6 +377,8 @@ pub struct Vllm {
     /// Requests a second.
     pub rate: Curve,
     pub preemptions: Curve,
+    /// Which share of each GPU's memory the server takes at its start, 0..1; vLLM's default is 0.9.
+    pub memory_share: Option<f64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

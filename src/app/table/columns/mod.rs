@@ -4,7 +4,9 @@ use crate::app::table::cell::{Cell, Value};
 use crate::app::table::cx::Cx;
 use crate::app::table::health::{self, Health};
 use crate::app::table::shape::{self, Shape, number, shape};
-use crate::world::{Kind, Meta, Object, ObjectRef, Slot};
+use crate::world::measured::NodeUsage;
+use crate::world::readings::NodeHistory;
+use crate::world::{Kind, Meta, Object, ObjectRef, Pod, Role, Slot};
 
 /// One column of a table of objects.
 #[derive(Debug, Clone)]
@@ -150,6 +152,27 @@ pub static PODS: &[Column] = &[
         }),
     ),
     col("CAUSE", 8, 48, 95, of!(pods, |cx, p| why(cx, p))),
+    num(
+        "CPU USED",
+        4,
+        8,
+        24,
+        of!(pods, |cx, p| {
+            let usage = cx.world.readings.pod(&p.meta.namespace, &p.meta.name);
+            Cell::dim(usage.and_then(|h| h.usage.cpu()).map_or(Value::None, Value::Millicores))
+        }),
+    ),
+    num(
+        "MEM USED",
+        4,
+        8,
+        26,
+        of!(pods, |cx, p| {
+            let usage = cx.world.readings.pod(&p.meta.namespace, &p.meta.name);
+            Cell::dim(usage.and_then(|h| h.usage.memory()).map_or(Value::None, Value::Bytes))
+        }),
+    ),
+    num("MEM LIM%", 4, 8, 25, of!(pods, |cx, p| of_limit(cx, p))),
     tail("NODE", 8, 30, 30, of!(pods, |_cx, p| Cell::dim(Value::text(&p.node)))),
     col("IP", 7, 15, 10, of!(pods, |_cx, p| Cell::dim(Value::text(&p.ip)))),
     age!(pods),
@@ -194,16 +217,32 @@ pub static NODES: &[Column] = &[
         }),
     ),
     num(
-        "CPU%",
+        "CPU USED%",
         4,
+        9,
+        42,
+        of!(nodes, |cx, n| used_percent(cx.world.readings.node(&n.meta.name), |u| u.cpu, n.allocatable.cpu)),
+    ),
+    num(
+        "MEM USED%",
         4,
+        9,
+        47,
+        of!(nodes, |cx, n| {
+            used_percent(cx.world.readings.node(&n.meta.name), |u| u.memory, n.allocatable.memory)
+        }),
+    ),
+    num(
+        "CPU REQ%",
+        4,
+        8,
         40,
         of!(nodes, |cx, n| percent(cx.vitals.requested(&n.meta.name).cpu, n.allocatable.cpu)),
     ),
     num(
-        "MEM%",
+        "MEM REQ%",
         4,
-        4,
+        8,
         45,
         of!(nodes, |cx, n| percent(cx.vitals.requested(&n.meta.name).memory, n.allocatable.memory)),
     ),
@@ -212,6 +251,23 @@ pub static NODES: &[Column] = &[
     col("IP", 7, 15, 10, of!(nodes, |_cx, n| Cell::dim(Value::text(&n.internal_ip)))),
     age!(nodes),
 ];
+
+/// What is used of what can be, in percent; nothing where nobody measures it.
+fn used_percent(
+    history: Option<&NodeHistory>,
+    amount: impl Fn(&NodeUsage) -> Option<u64>,
+    of: Option<u64>,
+) -> Cell {
+    history.and_then(|h| amount(&h.usage)).map_or(Cell::plain(Value::None), |used| percent(used, of))
+}
+
+/// What a pod uses of the limits of all its containers, in percent; nothing where one of them has none.
+fn of_limit(cx: &Cx<'_>, pod: &Pod) -> Cell {
+    let counted = pod.containers.iter().filter(|c| matches!(c.spec.role, Role::App | Role::Sidecar));
+    let limit = counted.map(|c| c.spec.limits.memory).sum::<Option<u64>>();
+    let used = cx.world.readings.pod(&pod.meta.namespace, &pod.meta.name).and_then(|h| h.usage.memory());
+    used.map_or(Cell::plain(Value::None), |used| percent(used, limit))
+}
 
 /// What is requested of what can be, in percent.
 fn percent(used: u64, of: Option<u64>) -> Cell {

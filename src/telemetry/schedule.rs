@@ -1,0 +1,194 @@
+//! Which targets are to be read now: each at its source's pace, slower where there are many or where reading fails.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use super::source::{SOURCES, at_pod, named};
+use crate::world::readings::{Outcome, Place, Reading, Target};
+use crate::world::{Kind, Pod, StreamId, Text, Time, World};
+
+/// How many targets are read at once.
+pub const PARALLEL: usize = 8;
+/// Patience with one target.
+pub const TIMEOUT: Duration = Duration::from_secs(5);
+/// Readings a second at most, of all sources together: with more targets each is read less often.
+const PER_SECOND: u32 = 70;
+/// Bytes a second at most of one target: a large answer is asked for less often.
+const BYTES_PER_SECOND: usize = 100_000;
+/// A target that is refused or that has no such page is asked again this much later.
+const REFUSED: Duration = Duration::from_secs(300);
+/// One that fails is asked less and less often, down to this.
+const SLOWEST: Duration = Duration::from_secs(60);
+/// How often pods and nodes are looked through for targets.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// When each target is due.
+#[derive(Debug, Default)]
+pub struct Schedule {
+    due: HashMap<Target, Due>,
+    /// Sources that are absent or refused.
+    missing: HashMap<Text, bool>,
+    /// When targets were last looked for.
+    looked: Option<Time>,
+    next: Option<Time>,
+    /// Read this often instead of at the sources' pace.
+    every: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Due {
+    at: Time,
+    failures: u32,
+    under_way: bool,
+}
+
+impl Schedule {
+    /// Reads every source this often: for one short look.
+    pub fn with_pace(every: Duration) -> Schedule {
+        Schedule { every: Some(every), ..Schedule::default() }
+    }
+
+    /// Whether it is time to look for targets again.
+    pub fn looks(&self, now: Time) -> bool {
+        self.looked.is_none_or(|at| at.plus(LOOK) <= now)
+    }
+
+    /// Goes by these targets from now on.
+    pub fn follow(&mut self, targets: &[Target], now: Time) {
+        self.looked = Some(now);
+        let wanted: HashSet<&Target> = targets.iter().collect();
+        self.due.retain(|t, _| wanted.contains(t));
+        for target in targets {
+            self.due.entry(target.clone()).or_insert(Due { at: now, failures: 0, under_way: false });
+        }
+        self.next = self.earliest();
+    }
+
+    /// Those targets that are to be read now, in a steady order. Each must be answered with [`Schedule::done`].
+    pub fn due(&mut self, now: Time) -> Vec<Target> {
+        if self.next.is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        for (target, due) in &mut self.due {
+            if due.at <= now && !due.under_way {
+                due.under_way = true;
+                out.push(target.clone());
+            }
+        }
+        self.next = self.earliest();
+        out.sort();
+        out
+    }
+
+    /// Takes note of how a reading went.
+    pub fn done(&mut self, reading: &Reading) {
+        let crowd = Duration::from_secs(1) * u32::try_from(self.due.len()).unwrap_or(u32::MAX) / PER_SECOND;
+        let usual =
+            self.every.unwrap_or_else(|| named(&reading.target.source).map_or(SLOWEST, |s| s.every()));
+        let missing = matches!(reading.outcome, Outcome::Absent(_) | Outcome::Forbidden(_));
+        let was = self.missing.insert(reading.target.source.clone(), missing).unwrap_or(false);
+        if was != missing && reading.target.place == Place::Server {
+            // Another source stands in for it, or no longer does.
+            self.looked = None;
+        }
+        let Some(due) = self.due.get_mut(&reading.target) else { return };
+        due.under_way = false;
+        let wait = match &reading.outcome {
+            Outcome::Measured { bytes, .. } => {
+                due.failures = 0;
+                let weight = Duration::from_secs((bytes / BYTES_PER_SECOND) as u64);
+                usual.max(crowd).max(weight)
+            }
+            Outcome::Failed(_) => {
+                due.failures += 1;
+                (usual * 2u32.saturating_pow(due.failures.min(6) - 1)).clamp(crowd, SLOWEST.max(crowd))
+            }
+            Outcome::Forbidden(_) | Outcome::Absent(_) => REFUSED,
+        };
+        // Up to a tenth later, the same for a target each time: what began together does not stay together.
+        let mut hasher = DefaultHasher::new();
+        reading.target.hash(&mut hasher);
+        let share = wait / 1000 * u32::try_from(hasher.finish() % 100).unwrap_or(0);
+        due.at = reading.at.plus(wait + share);
+        self.next = Some(self.next.map_or(due.at, |next| next.min(due.at)));
+    }
+
+    /// When there is something to do.
+    pub fn next(&self) -> Option<Time> {
+        self.looked.map(|at| at.plus(LOOK)).into_iter().chain(self.next).min()
+    }
+
+    fn earliest(&self) -> Option<Time> {
+        self.due.values().filter(|d| !d.under_way).map(|d| d.at).min()
+    }
+
+    fn is_missing(&self, source: &str) -> bool {
+        self.missing.get(source).copied().unwrap_or(false)
+    }
+
+    /// All targets of the cluster, in a steady order: at most one a node of each exporter. `pods` are those that any
+    /// source [`super::concerns`].
+    pub fn targets<'w>(&self, world: &'w World, pods: impl Iterator<Item = &'w Pod>) -> Vec<Target> {
+        let mut out: BTreeMap<(Text, Text, Text), (bool, Target)> = BTreeMap::new();
+        for pod in pods {
+            for source in SOURCES {
+                let Some(target) = at_pod(*source, pod) else { continue };
+                // A node has one exporter of a kind, and as many inference servers as it likes.
+                let own = if source.name() == "engines" {
+                    format!("{}/{}", pod.meta.namespace, pod.meta.name).into()
+                } else {
+                    Text::default()
+                };
+                let place = (target.source.clone(), pod.node.clone(), own);
+                // While one pod replaces another the ready one is asked.
+                if pod.ready || !out.contains_key(&place) {
+                    out.insert(place, (pod.ready, target));
+                }
+            }
+        }
+        let stands_in = |of: Option<&str>| of.is_none_or(|of| self.is_missing(of));
+        let of_nodes: Vec<_> = SOURCES.iter().filter(|s| stands_in(s.instead_of())).collect();
+        for node in world.nodes.values() {
+            for source in &of_nodes {
+                let Some((port, path)) = source.of_node(node) else { continue };
+                let name = node.meta.name.clone();
+                let place = Place::Node { name: name.clone(), port };
+                let target = Target {
+                    source: source.name().into(),
+                    place,
+                    path: path.into(),
+                    node: name.clone(),
+                    sure: true,
+                };
+                out.entry((target.source.clone(), name, Text::default())).or_insert((true, target));
+            }
+        }
+        let mut targets: Vec<Target> = out.into_values().map(|(_, t)| t).collect();
+        let namespaces = namespaces(world);
+        for source in SOURCES {
+            targets.extend(source.of_server(&namespaces).into_iter().map(|path| Target {
+                source: source.name().into(),
+                place: Place::Server,
+                path: path.into(),
+                node: Text::default(),
+                sure: true,
+            }));
+        }
+        targets
+    }
+}
+
+/// The namespaces whose pods are watched; none: those of all.
+fn namespaces(world: &World) -> Vec<Text> {
+    let watched = world.streams.keys().filter_map(|id| match id {
+        StreamId::Watch { kind: Kind::Pod, namespace } => Some(namespace.clone()),
+        _ => None,
+    });
+    let all: Vec<Text> = watched.collect();
+    if all.iter().any(|ns| ns.is_empty() && world.synced_in(&Kind::Pod, ns)) {
+        return Vec::new();
+    }
+    all.into_iter().filter(|ns| !ns.is_empty()).collect()
+}

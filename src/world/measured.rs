@@ -1,0 +1,131 @@
+//! What a reading of a telemetry source brought: GPUs, inference engines, kube-proxies, usage of pods and nodes.
+
+use std::collections::BTreeMap;
+
+use super::gpu::Gpu;
+use super::{Text, Time};
+
+/// Everything one answer held.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Measured {
+    pub gpus: Vec<Gpu>,
+    pub engine: Option<Engine>,
+    pub proxy: Option<Proxy>,
+    pub pods: Vec<PodUsage>,
+    pub nodes: Vec<NodeUsage>,
+}
+
+/// Sum and count of a histogram since its process began.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Total {
+    pub sum: f64,
+    pub count: f64,
+}
+
+impl Total {
+    /// The mean of what came after `before`. A counter that went down began again: then all it has is new.
+    pub fn mean_since(&self, before: &Total) -> Option<f64> {
+        let reset = self.count < before.count || self.sum < before.sum;
+        let from = if reset { Total::default() } else { *before };
+        let count = self.count - from.count;
+        (count > 0.0).then(|| (self.sum - from.sum) / count)
+    }
+
+    /// The mean since the process began.
+    pub fn mean(&self) -> Option<f64> {
+        self.mean_since(&Total::default())
+    }
+}
+
+/// An inference server as its own `/metrics` describes it. What its kind does not report is `None`.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Engine {
+    /// `vLLM`, `SGLang`, `TGI`, `Triton`.
+    pub kind: Text,
+    pub namespace: Text,
+    pub pod: Text,
+    /// Models served, comma-separated.
+    pub model: Text,
+    /// Requests being worked on, and those that wait for their turn.
+    pub running: Option<f64>,
+    pub waiting: Option<f64>,
+    /// Share of the KV cache in use, 0 to 1.
+    pub kv_cache: Option<f64>,
+    /// Requests whose cache was taken away for others, since its start.
+    pub preemptions: Option<f64>,
+    /// Requests that failed and that were answered, since its start.
+    pub failed: Option<f64>,
+    pub answered: Option<f64>,
+    /// Seconds until the first token, between tokens, and for the whole request.
+    pub first_token: Option<Total>,
+    pub next_token: Option<Total>,
+    pub request: Option<Total>,
+    /// Whether the server takes its GPU memory once, at its start.
+    pub preallocates: bool,
+    /// Which share of each GPU's memory it takes then (0 to 1), where it says so.
+    pub memory_share: Option<f64>,
+    pub read_at: Time,
+}
+
+/// kube-proxy as its own pages describe it.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Proxy {
+    pub node: Text,
+    /// `iptables`, `ipvs`, `nftables`; empty where it does not say.
+    pub mode: Text,
+    /// Whether `/healthz` says so.
+    pub healthy: Option<bool>,
+    /// When rules were last written, and when a change last asked for it: the older of both IP families.
+    pub last_sync: Option<Time>,
+    pub last_queued: Option<Time>,
+    /// Rules by table, both IP families together.
+    pub rules: BTreeMap<Text, u64>,
+    /// Attempts to write rules that failed, since its start.
+    pub failures: Option<u64>,
+    pub read_at: Time,
+}
+
+impl Proxy {
+    pub fn all_rules(&self) -> u64 {
+        self.rules.values().sum()
+    }
+}
+
+/// What a container uses.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ContainerUsage {
+    pub name: Text,
+    /// Millicores.
+    pub cpu: Option<u64>,
+    /// The working set in bytes.
+    pub memory: Option<u64>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PodUsage {
+    pub namespace: Text,
+    pub pod: Text,
+    pub containers: Box<[ContainerUsage]>,
+    /// When it was measured.
+    pub at: Time,
+}
+
+impl PodUsage {
+    /// All containers together, in millicores; `None` where none was measured.
+    pub fn cpu(&self) -> Option<u64> {
+        self.containers.iter().filter_map(|c| c.cpu).reduce(|a, b| a + b)
+    }
+
+    /// All containers together, in bytes.
+    pub fn memory(&self) -> Option<u64> {
+        self.containers.iter().filter_map(|c| c.memory).reduce(|a, b| a + b)
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct NodeUsage {
+    pub node: Text,
+    pub cpu: Option<u64>,
+    pub memory: Option<u64>,
+    pub at: Time,
+}

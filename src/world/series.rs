@@ -1,0 +1,283 @@
+//! A bounded series of readings of one number, finer for the recent past than for the distant one.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::Time;
+
+/// Points kept of each resolution. Three of them at 8 bytes a point bound a series to 1.5 KiB.
+const KEPT: usize = 64;
+/// Width of the two coarser resolutions' points: 64 of them reach back one hour and 21 hours.
+const COARSE: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(1200)];
+/// Points a trend looks at: it compares each pair.
+const COMPARED: usize = 48;
+/// Fewer readings than this are no trend.
+pub const FEWEST: usize = 6;
+
+/// A reading: tenths of a second since the series began, and the value.
+type Point = (u32, f32);
+
+/// Readings of one number, oldest first. Every reading of the recent past is kept; older ones become means.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Series {
+    /// The moment that points count from.
+    began: Time,
+    fine: VecDeque<Point>,
+    coarse: [Means; 2],
+}
+
+/// Means over buckets of one width.
+#[derive(Clone, PartialEq, Debug, Default)]
+struct Means {
+    points: VecDeque<Point>,
+    /// The bucket that still fills: its number, sum and count.
+    open: (u32, f64, u32),
+}
+
+impl Means {
+    fn push(&mut self, width: Duration, at: u32, value: f64) {
+        let width = u32::try_from(width.as_millis() / 100).unwrap_or(u32::MAX);
+        let bucket = at / width;
+        if bucket != self.open.0 && self.open.2 > 0 {
+            let (number, sum, n) = self.open;
+            append(&mut self.points, (number * width + width / 2, (sum / f64::from(n)) as f32));
+            self.open = (bucket, 0.0, 0);
+        }
+        self.open = (bucket, self.open.1 + value, self.open.2 + 1);
+    }
+}
+
+fn append(points: &mut VecDeque<Point>, point: Point) {
+    if points.len() == KEPT {
+        points.pop_front();
+    }
+    points.push_back(point);
+}
+
+/// How a number moved over a span, from the median of the slopes between its readings (Theil–Sen): a few readings that
+/// stand apart do not change it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Trend {
+    /// Change of the value in an hour.
+    pub per_hour: f64,
+    /// Readings it was taken from.
+    pub samples: usize,
+    /// From the first of them to the last.
+    pub span: Duration,
+    /// Pairs of readings that rise, less those that fall, of all pairs: 1 only rises, 0 goes nowhere, -1 only falls.
+    pub steadiness: f64,
+    /// Half of the readings lie closer than this to the line.
+    pub scatter: f64,
+    pub last: f64,
+}
+
+impl Trend {
+    /// What the line rises over the span.
+    pub fn growth(&self) -> f64 {
+        self.per_hour * self.span.as_secs_f64() / 3600.0
+    }
+
+    /// How long until the value reaches `full` at this rate; `None` where it does not rise or the time has no end.
+    pub fn time_to(&self, full: f64) -> Option<Duration> {
+        let hours = (full - self.last).max(0.0) / self.per_hour;
+        // A year and more is no forecast.
+        (self.per_hour > 0.0 && hours < 8760.0).then(|| Duration::from_secs_f64(hours * 3600.0))
+    }
+}
+
+impl Series {
+    pub fn new() -> Series {
+        Series::default()
+    }
+
+    /// Takes a reading in. One no younger than the last, or that is no number, is ignored.
+    pub fn push(&mut self, at: Time, value: f64) {
+        if !value.is_finite() || self.last().is_some_and(|(last, _)| last >= at) {
+            return;
+        }
+        if self.fine.is_empty() {
+            self.began = at;
+        }
+        let Ok(tenths) = u32::try_from((at.0 - self.began.0) / 100) else { return };
+        append(&mut self.fine, (tenths, value as f32));
+        for (means, width) in self.coarse.iter_mut().zip(COARSE) {
+            means.push(width, tenths, value);
+        }
+    }
+
+    pub fn last(&self) -> Option<(Time, f64)> {
+        self.fine.back().map(|p| self.moment(*p))
+    }
+
+    /// Readings and means that are kept, oldest first and each span once.
+    pub fn points(&self) -> impl Iterator<Item = (Time, f64)> + '_ {
+        let first = |points: &VecDeque<Point>| points.front().map_or(u32::MAX, |p| p.0);
+        let (fine, middle) = (first(&self.fine), first(&self.coarse[0].points));
+        let old = self.coarse[1].points.iter().take_while(move |p| p.0 < middle.min(fine));
+        let recent = self.coarse[0].points.iter().take_while(move |p| p.0 < fine);
+        old.chain(recent).chain(&self.fine).map(|p| self.moment(*p))
+    }
+
+    pub fn len(&self) -> usize {
+        self.points().count()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.fine.is_empty()
+    }
+
+    /// The highest reading before `at`.
+    pub fn peak_before(&self, at: Time) -> Option<f64> {
+        self.points().take_while(|(t, _)| *t < at).map(|(_, v)| v).max_by(f64::total_cmp)
+    }
+
+    fn moment(&self, (tenths, value): Point) -> (Time, f64) {
+        (Time(self.began.0 + i64::from(tenths) * 100), f64::from(value))
+    }
+
+    /// The time before `now` cut into `cells`, each with the mean of its readings; `None` where there was none: a gap
+    /// is shown as a gap.
+    pub fn cells(&self, now: Time, span: Duration, cells: usize) -> Vec<Option<f64>> {
+        let mut sums = vec![(0.0, 0u32); cells];
+        let (from, span) = (now.minus(span).0, i128::try_from(span.as_millis()).unwrap_or(i128::MAX).max(1));
+        for (at, value) in self.points() {
+            let passed = i128::from(at.0 - from);
+            // A reading at the very end belongs to the last cell.
+            if passed < 0 || passed > span || cells == 0 {
+                continue;
+            }
+            let i = usize::try_from(passed * cells as i128 / span).unwrap_or(0).min(cells - 1);
+            sums[i].0 += value;
+            sums[i].1 += 1;
+        }
+        sums.into_iter().map(|(sum, n)| (n > 0).then(|| sum / f64::from(n))).collect()
+    }
+
+    /// How the number moved since `from`; `None` with fewer than [`FEWEST`] readings. A reading that repeats the one
+    /// before it counts as none: exporters repeat a value until they measure again.
+    pub fn trend(&self, from: Time) -> Option<Trend> {
+        let mut points: Vec<(f64, f64)> = Vec::new();
+        let mut same = 0;
+        for (at, value) in self.points().filter(|(at, _)| *at >= from) {
+            same += usize::from(points.last().is_some_and(|(_, last)| *last == value));
+            points.push(((at.0 - from.0) as f64 / 3_600_000.0, value));
+        }
+        let flat = same + 1 >= points.len();
+        let samples = if flat { points.len() } else { points.len() - same };
+        if samples < FEWEST {
+            return None;
+        }
+        let (first, last) = (points[0], points[points.len() - 1]);
+        let every = points.len().div_ceil(COMPARED);
+        let compared: Vec<(f64, f64)> = points.iter().rev().step_by(every).rev().copied().collect();
+        let (mut slopes, mut rises, mut falls) = (Vec::new(), 0usize, 0usize);
+        for (i, (x, y)) in compared.iter().enumerate() {
+            for (later, other) in &compared[i + 1..] {
+                rises += usize::from(other > y);
+                falls += usize::from(other < y);
+                slopes.push((other - y) / (later - x));
+            }
+        }
+        let pairs = slopes.len() as f64;
+        let per_hour = median(&mut slopes)?;
+        let mut levels: Vec<f64> = compared.iter().map(|(x, y)| y - per_hour * x).collect();
+        let level = median(&mut levels)?;
+        let mut apart: Vec<f64> = compared.iter().map(|(x, y)| (y - per_hour * x - level).abs()).collect();
+        Some(Trend {
+            per_hour,
+            samples,
+            span: Duration::from_secs_f64((last.0 - first.0) * 3600.0),
+            steadiness: (rises as f64 - falls as f64) / pairs,
+            scatter: median(&mut apart)?,
+            last: last.1,
+        })
+    }
+}
+
+fn median(values: &mut [f64]) -> Option<f64> {
+    let middle = values.len() / 2;
+    (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f64::total_cmp).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Time {
+        Time(1_700_000_000_000 + seconds * 1000)
+    }
+
+    fn series(values: impl IntoIterator<Item = (i64, f64)>) -> Series {
+        let mut out = Series::new();
+        values.into_iter().for_each(|(t, v)| out.push(at(t), v));
+        out
+    }
+
+    /// A number between -1 and 1 that looks like noise and is the same in every run.
+    fn noise(i: i64) -> f64 {
+        let mixed = (i as u64)
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .rotate_left(31)
+            .wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        (mixed >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    }
+
+    #[test]
+    fn gaps_stay_gaps_and_old_readings_become_means() {
+        let hours = Duration::from_secs(3600);
+        // Every 10 s for three hours, with half an hour of silence in the second.
+        let s = series((0..1080).filter(|i| !(360..540).contains(i)).map(|i| (i * 10, i as f64)));
+        let cells = s.cells(at(10_800), hours * 3, 6);
+        let filled: Vec<bool> = cells.iter().map(Option::is_some).collect();
+        assert_eq!(filled, [true, true, false, true, true, true], "{cells:?}");
+        // The first half hour is there as means of 20 minutes, the last as it was read.
+        assert!(
+            (cells[0].unwrap() - 60.0).abs() < 31.0 && (cells[5].unwrap() - 990.0).abs() < 60.0,
+            "{cells:?}"
+        );
+        assert_eq!(s.last(), Some((at(10_790), 1079.0)));
+        assert!(s.points().zip(s.points().skip(1)).all(|((a, _), (b, _))| a < b), "in order, each span once");
+        assert_eq!(s.cells(at(3600), hours, 0), []);
+    }
+
+    #[test]
+    fn a_year_of_readings_is_no_larger_than_a_day() {
+        let s = series((0..100_000).map(|i| (i * 300, i as f64)));
+        assert!(s.len() <= 3 * KEPT, "{}", s.len());
+        let mut s = series([(10, 1.0)]);
+        s.push(at(10), 2.0);
+        s.push(at(9), 2.0);
+        s.push(at(20), f64::NAN);
+        s.push(at(20), f64::INFINITY);
+        assert_eq!((s.len(), s.last()), (1, Some((at(10), 1.0))));
+    }
+
+    #[test]
+    fn a_trend_is_the_line_and_outliers_do_not_bend_it() {
+        // 6 an hour with noise of ±0.2, and two readings far off.
+        let mut s = Series::new();
+        for i in 0..60 {
+            let value = if i == 20 || i == 41 { 500.0 } else { 10.0 + i as f64 / 10.0 + noise(i) / 5.0 };
+            s.push(at(i * 60), value);
+        }
+        let t = s.trend(at(0)).unwrap();
+        assert!((t.per_hour - 6.0).abs() < 0.3, "{t:?}");
+        assert!(t.steadiness > 0.9 && t.samples == 60 && t.scatter < 0.3, "{t:?}");
+        let left = t.time_to(t.last + 3.0).unwrap().as_secs_f64();
+        assert!((left - 1800.0).abs() < 100.0, "3 more at 6 an hour is half an hour, not {left} s");
+
+        let flat = series((0..60).map(|i| (i * 60, 10.0 + noise(i)))).trend(at(0)).unwrap();
+        assert!(flat.steadiness.abs() < 0.3 && flat.growth().abs() < 1.0, "{flat:?}");
+        assert_eq!(series((0..60).map(|i| (i * 60, 10.0))).trend(at(0)).unwrap().time_to(20.0), None);
+    }
+
+    #[test]
+    fn a_value_the_exporter_repeats_is_one_reading() {
+        // Measured every 30 s, read every 5 s: 25 readings, five measurements.
+        let s = series((0..25).map(|i| (i * 5, 100.0 + (i / 6) as f64)));
+        assert_eq!(s.trend(at(0)), None);
+        let s = series((0..40).map(|i| (i * 5, 100.0 + (i / 6) as f64)));
+        assert_eq!(s.trend(at(0)).unwrap().samples, 7);
+        assert_eq!(series((0..5).map(|i| (i, i as f64))).trend(at(0)), None, "five are too few");
+    }
+}
