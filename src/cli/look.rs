@@ -13,7 +13,7 @@ use crate::cluster::feed::Scope;
 use crate::detect::{DetectConfig, Detector};
 use crate::judge::Answer;
 use crate::world::ask::LogTail;
-use crate::world::{Kind, ObjectRef};
+use crate::world::{Kind, ObjectRef, TlsSecret};
 
 /// How long a look waits for every source's answer.
 pub const LOOK: Duration = Duration::from_secs(10);
@@ -27,12 +27,20 @@ pub struct Look {
     /// Log tails on their way, for the rules that asked.
     logs: JoinSet<(LogTail, Result<String, String>)>,
     meter: Meter,
+    /// Certificates of Ingresses on their way.
+    secrets: JoinSet<(ObjectRef, Result<TlsSecret, String>)>,
 }
 
 impl Look {
     pub fn start(connection: Connection, scope: &Scope, config: DetectConfig) -> Look {
         let session = Session::start(connection, scope, &Kind::followed());
-        Look { session, detector: Detector::new(config), logs: JoinSet::new(), meter: Meter::new(None) }
+        Look {
+            session,
+            detector: Detector::new(config),
+            logs: JoinSet::new(),
+            secrets: JoinSet::new(),
+            meter: Meter::new(None),
+        }
     }
 
     /// Looks until every source has answered and every log that a rule wanted was read, or for as long as asked.
@@ -41,9 +49,9 @@ impl Look {
         let deadline = began + watch.unwrap_or(LOOK);
         self.meter = Meter::new(watch.map(|_| PACE));
         while Instant::now() < deadline {
-            self.fetch_logs();
+            self.fetch();
             self.meter.start(&self.session);
-            let idle = self.logs.is_empty() && self.meter.is_idle();
+            let idle = self.logs.is_empty() && self.secrets.is_empty() && self.meter.is_idle();
             if watch.is_none() && self.session.settled() && idle {
                 return;
             }
@@ -61,7 +69,7 @@ impl Look {
         let deadline = Instant::now() + LOOK;
         self.detector.ask(&self.session.world, object, self.session.now());
         loop {
-            self.fetch_logs();
+            self.fetch();
             let answer = self.answer(object);
             let over = Instant::now() >= deadline;
             if !answer.waiting || over || self.turn(deadline).await.is_break() {
@@ -101,6 +109,10 @@ impl Look {
                 let touched = self.meter.take(&mut self.session.world, readings);
                 self.detector.on_readings(&self.session.world, &touched, now);
             }
+            Some(Ok((secret, result))) = self.secrets.join_next() => {
+                let now = self.session.now();
+                self.detector.on_secret(&self.session.world, &secret, result, now);
+            }
             () = tokio::time::sleep_until(wake) => {
                 let now = self.session.now();
                 self.detector.on_timer(&self.session.world, now);
@@ -110,13 +122,20 @@ impl Look {
         std::ops::ControlFlow::Continue(())
     }
 
-    fn fetch_logs(&mut self) {
+    fn fetch(&mut self) {
         let now = self.session.now();
         for tail in self.detector.wanted_logs(now) {
             let connection = self.session.connection.clone();
             self.logs.spawn(async move {
                 let result = needs::read_log(&connection, &tail).await;
                 (tail, result)
+            });
+        }
+        for secret in self.detector.wanted_secrets() {
+            let connection = self.session.connection.clone();
+            self.secrets.spawn(async move {
+                let result = connection.tls_secret(&secret.namespace, &secret.name).await;
+                (secret, result)
             });
         }
     }

@@ -17,6 +17,7 @@ mod outbox;
 mod proxy;
 pub mod slim;
 mod target;
+mod tls_secret;
 mod token;
 mod transport;
 mod watch;

@@ -42,8 +42,8 @@ impl Detector {
         keys.retain(|k| seen.insert(*k));
         let mut answer = Answer {
             causes: keys.into_iter().filter_map(|k| self.found(k, object)).collect(),
-            waiting: self.waits_for_logs(world, object),
-            unseen: answer::unseen(world, object),
+            waiting: self.waits_for_logs(world, object) || self.waits_for_secrets(world, object),
+            unseen: [answer::unseen(world, object), self.unread_secrets(world, object)].concat(),
             ruled: answer::ruled(&object.kind),
         };
         if answer.causes.is_empty() {

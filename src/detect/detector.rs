@@ -14,7 +14,9 @@ use super::incident::Incident;
 use super::logs::LogBook;
 use super::past_states::{PastStates, is_configuration};
 use super::quiet::{How, Quiet};
+use super::secrets::SecretBook;
 use super::user::UserRules;
+use crate::judge::certificate::Secrets;
 use crate::judge::fields::KINDS;
 use crate::judge::free_capacity::FreeCapacity;
 use crate::judge::limits::seconds;
@@ -30,6 +32,8 @@ pub struct Detector {
     pub(super) groups: Groups,
     past: PastStates,
     pub(super) logs: LogBook,
+    pub(super) secrets: SecretBook,
+    pub(super) certificates: Secrets,
     free: FreeCapacity,
     /// Objects to judge again at a time, and that time by object.
     timers: BTreeSet<(Time, ObjectRef)>,
@@ -404,6 +408,7 @@ impl Detector {
             now,
             past: &self.past,
             logs: &self.logs.answers,
+            secrets: &self.certificates,
             free: &self.free,
             limits: &self.config.thresholds,
             diagnosed: &self.groups,
@@ -427,6 +432,7 @@ impl Detector {
 
     fn judge_and_fold(&mut self, world: &World, object: &ObjectRef, now: Time) {
         let mut out = self.say(world, object, now);
+        out.secrets.drain(..).for_each(|secret| self.secrets.want(secret));
         let mut adopted = false;
         for want in std::mem::take(&mut out.wants) {
             adopted |= self.logs.want(want);

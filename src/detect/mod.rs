@@ -17,6 +17,7 @@ mod logs;
 mod past_states;
 pub mod quiet;
 pub mod report;
+mod secrets;
 pub mod timeline;
 mod traits;
 pub mod user;

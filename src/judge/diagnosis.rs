@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::world::{Event, Kind, ObjectRef, Pod, Text, Time, Uid, World};
 
+use super::certificate::Secrets;
 use super::evidence::{Evidence, Key, Severity, Sure};
 use super::fleet::Fleet;
 use super::log::{Answers, Want};
@@ -194,6 +195,8 @@ pub struct Out {
     pub signals: Vec<Diagnosis>,
     pub again: Option<Time>,
     pub wants: Vec<Want>,
+    /// Secrets whose certificate would be worth a look.
+    pub secrets: Vec<ObjectRef>,
 }
 
 impl Out {
@@ -240,6 +243,8 @@ pub struct Ctx<'a> {
     pub now: Time,
     pub past: &'a dyn Past,
     pub logs: &'a Answers,
+    /// The certificates that Ingresses name.
+    pub secrets: &'a Secrets,
     pub free: &'a super::free_capacity::FreeCapacity,
     pub limits: &'a super::limits::Thresholds,
     pub diagnosed: &'a dyn Diagnosed,

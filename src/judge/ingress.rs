@@ -2,6 +2,7 @@
 
 use crate::world::{Ingress, IngressBackend, Kind, ObjectRef, Service};
 
+use super::certificate;
 use super::diagnosis::{Ctx, Diagnosis, Out, Part};
 use super::limits::seconds;
 use super::registry::causes;
@@ -21,6 +22,7 @@ pub fn judge(ctx: &Ctx, ingress: &Ingress, object: &ObjectRef, out: &mut Out) {
     if ingress.meta.deleting.is_some() {
         return;
     }
+    certificate::judge(ctx, ingress, object, out);
     let w = ctx.world;
     let created = ingress.meta.created.unwrap_or(ctx.now);
     // The objects of one `kubectl apply` come one after the other.

@@ -5,6 +5,7 @@
 
 pub mod answer;
 mod autoscaler;
+pub mod certificate;
 mod claim;
 mod concerned;
 mod crash;
@@ -74,6 +75,7 @@ static SUBJECTS: &[&[Rule]] = &[
     service::RULES,
     network_policy::RULES,
     ingress::RULES,
+    certificate::RULES,
     extension::RULES,
     namespace::RULES,
     quota::RULES,

@@ -10,7 +10,6 @@ pub const IDS: &[&str] = &[
     "cpu.saturated",
     "namespace.unbounded",
     "api.deprecated",
-    "cert.expiring",
     "ingress.route",
     "ingress.controller",
     "ingress.rewrite",

@@ -5,6 +5,7 @@
 //! takes their answers, and shows every step with its evidence. `docs/playbooks.md` is the author's manual.
 
 mod around;
+mod conclude;
 pub mod docs;
 mod evidence;
 pub mod expr;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::record::{Condition, Meta, Object};
-use super::{Kind, Selector, Text};
+use super::{Kind, Selector, Text, Time};
 
 /// PersistentVolumeClaim.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -74,6 +74,29 @@ pub struct IngressBackend {
     pub port: Text,
 }
 
+/// A certificate that an Ingress wants, by the Secret that holds it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct IngressTls {
+    pub secret: Text,
+    /// The hosts it is for; empty: those of the rules.
+    pub hosts: Box<[Text]>,
+}
+
+/// What is known of the certificate in a Secret. Its key is never read, and of the certificate only this is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TlsSecret {
+    /// There is no such Secret.
+    Missing,
+    /// The Secret has no `tls.crt`, or one that is no certificate: which.
+    Unusable(String),
+    Certificate {
+        from: Time,
+        until: Time,
+        /// The DNS names it is for, `*.example.com` included.
+        names: Vec<String>,
+    },
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Ingress {
     pub meta: Meta,
@@ -82,8 +105,7 @@ pub struct Ingress {
     /// The class comes from the annotation, which needs no IngressClass object.
     pub class_annotated: bool,
     pub backends: Box<[IngressBackend]>,
-    /// Names of the Secrets that hold its certificates.
-    pub tls: Box<[Text]>,
+    pub tls: Box<[IngressTls]>,
     /// Addresses in `status.loadBalancer`.
     pub addresses: u32,
 }

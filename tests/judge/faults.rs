@@ -12,7 +12,7 @@ use khud::cluster::slim::Decoder;
 use khud::detect::report::Scan;
 use khud::detect::{DetectConfig, Detector};
 use khud::playbook::{Library, State, Walk, WalkOptions};
-use khud::world::{Delta, Kind, ObjectRef, Time, World};
+use khud::world::{Delta, Kind, ObjectRef, Time, TlsSecret, World};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -25,6 +25,9 @@ struct Fault {
     /// By `POD/CONTAINER`.
     #[serde(default)]
     logs: BTreeMap<String, String>,
+    /// What the certificate in a Secret says, by the Secret's name; the others do not exist.
+    #[serde(default)]
+    certificates: BTreeMap<String, Value>,
     /// Causes by `kind/name`, each with the words its title must have.
     #[serde(default)]
     scan: BTreeMap<String, Vec<String>>,
@@ -46,7 +49,8 @@ fn now() -> Time {
 fn dated(value: &mut Value) {
     match value {
         Value::String(s) => {
-            if let Some(ago) = s.strip_prefix("@-") {
+            let (ago, ahead) = (s.strip_prefix("@-"), s.strip_prefix("@+"));
+            if let Some(ago) = ago.or(ahead) {
                 let (n, unit) = ago.split_at(ago.len() - 1);
                 let each = match unit {
                     "s" => 1,
@@ -55,8 +59,8 @@ fn dated(value: &mut Value) {
                     "d" => 86_400,
                     _ => panic!("{s}: no unit"),
                 };
-                let ago = n.parse::<u64>().unwrap() * each;
-                *s = now().minus(Duration::from_secs(ago)).to_string();
+                let by = Duration::from_secs(n.parse::<u64>().unwrap() * each);
+                *s = if ahead.is_some() { now().plus(by) } else { now().minus(by) }.to_string();
             }
         }
         Value::Array(all) => all.iter_mut().for_each(dated),
@@ -253,6 +257,7 @@ struct Case {
     world: World,
     detector: Detector,
     logs: BTreeMap<String, String>,
+    certificates: BTreeMap<String, Value>,
 }
 
 impl Case {
@@ -295,7 +300,9 @@ impl Case {
             world: World::new(),
             detector: Detector::new(DetectConfig::default()),
             logs: fault.logs.clone(),
+            certificates: fault.certificates.clone(),
         };
+        case.certificates.values_mut().for_each(dated);
         for (kind, objects) in by_kind {
             let mut changes = Vec::new();
             case.world.apply(Delta::ListStart { kind: kind.clone(), namespace: "".into() }, &mut changes);
@@ -313,8 +320,20 @@ impl Case {
         case
     }
 
-    /// Answers every log that is asked for, as a one-shot look does.
+    /// Answers every log and Secret that is asked for, as a one-shot look does.
     fn read_logs(&mut self) {
+        for secret in self.detector.wanted_secrets() {
+            let found = self.certificates.get(&*secret.name).map_or(TlsSecret::Missing, |c| {
+                let at = |key: &str| Time::parse(c[key].as_str().unwrap()).unwrap();
+                let names = c["names"].as_array().into_iter().flatten();
+                TlsSecret::Certificate {
+                    from: at("from"),
+                    until: at("until"),
+                    names: names.map(|n| n.as_str().unwrap().to_owned()).collect(),
+                }
+            });
+            self.detector.on_secret(&self.world, &secret, Ok(found), now());
+        }
         loop {
             let wanted = self.detector.wanted_logs(now());
             if wanted.is_empty() {

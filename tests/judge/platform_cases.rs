@@ -54,6 +54,22 @@ fn ingress(s: &mut Scene, class: &str, service: &str, port: &str) {
     })));
 }
 
+/// An Ingress that wants a certificate for its host, and what is found in the Secret.
+fn tls(s: &mut Scene, found: TlsSecret) {
+    ingress(s, "nginx", "web", "80");
+    ingress_mut(s).tls = [IngressTls { secret: "shop-tls".into(), hosts: [].into() }].into();
+    s.certificate = found;
+}
+
+/// A certificate for the host that is valid for so many seconds more.
+fn certificate(s: &Scene, left: u64) -> TlsSecret {
+    TlsSecret::Certificate {
+        from: ago(s, 86_400),
+        until: s.now.plus(std::time::Duration::from_secs(left)),
+        names: vec!["shop.example.com".into()],
+    }
+}
+
 fn ingress_mut(s: &mut Scene) -> &mut Ingress {
     match s.standing.last_mut() {
         Some(Record::Ingress(i)) => i,
@@ -248,6 +264,21 @@ pub fn cases() -> Vec<Case> {
             "ingress classes: nginx",
             |s| ingress(s, "traefik", "web", "80"),
             |s| ingress_mut(s).class = Some("nginx".into()),
+        ),
+        c(
+            "ingress.tls-missing",
+            "tls.secretName: shop-tls",
+            |s| tls(s, TlsSecret::Missing),
+            |s| s.certificate = certificate(s, 86_400 * 60),
+        ),
+        c(
+            "cert.expiring",
+            "for shop.example.com",
+            |s| {
+                let soon = certificate(s, 86_400 * 5);
+                tls(s, soon);
+            },
+            |s| s.certificate = certificate(s, 86_400 * 60),
         ),
         c(
             "ingress.backend",

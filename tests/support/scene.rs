@@ -51,6 +51,8 @@ pub struct Scene {
     pub events: Vec<Event>,
     /// The log every container answers with.
     pub log: String,
+    /// What the certificate in every Secret says that is read.
+    pub certificate: TlsSecret,
     pub config_maps: Vec<Configuration>,
     /// Objects of the kinds the scene has no field for.
     pub standing: Vec<Record>,
@@ -184,6 +186,7 @@ impl Scene {
             cron_job: None,
             events: Vec::new(),
             log: String::new(),
+            certificate: TlsSecret::Missing,
             config_maps: Vec::new(),
             standing: Vec::new(),
             sets: Vec::new(),
@@ -492,6 +495,9 @@ impl Scene {
             for tail in wanted {
                 detector.on_log(&world, &tail, Ok(&self.log), self.now);
             }
+        }
+        for secret in detector.wanted_secrets() {
+            detector.on_secret(&world, &secret, Ok(self.certificate.clone()), self.now);
         }
         // A little later: what waits out its time fires.
         let later = self.now.plus(Duration::from_secs(patience));

@@ -12,7 +12,7 @@ use crate::detect::timeline::Entry;
 use crate::detect::{Finding, FindingChange, Severity, State, Turn};
 use crate::world::StreamState::{Connecting, Listing};
 use crate::world::ask::LogTail;
-use crate::world::{Change, Kind, ObjectRef, StreamId, StreamState, World};
+use crate::world::{Change, Kind, ObjectRef, StreamId, StreamState, TlsSecret, World};
 
 /// What explains the pods' trouble is among these.
 const NEEDED: &[Kind] = &[
@@ -104,10 +104,23 @@ pub fn on_log(model: &mut Model, tail: &LogTail, result: &Result<String, String>
     wanted(model)
 }
 
+/// What the certificate of an Ingress says has come.
+pub fn on_certificate(
+    model: &mut Model,
+    secret: &ObjectRef,
+    result: Result<TlsSecret, String>,
+) -> Vec<Effect> {
+    let data = &mut model.data;
+    let found = data.detector.on_secret(&data.world, secret, result, data.now);
+    follow(model, found);
+    wanted(model)
+}
+
 fn wanted(model: &mut Model) -> Vec<Effect> {
     let now = model.data.now;
     let logs = model.data.detector.wanted_logs(now).into_iter().map(Effect::Log);
     let mut effects: Vec<Effect> = logs.collect();
+    effects.extend(model.data.detector.wanted_secrets().into_iter().map(Effect::Certificate));
     effects.extend(preferences::announcement(model));
     effects
 }

@@ -16,7 +16,7 @@ use crate::remedy::Action;
 use crate::remedy::run::{Need, NeedId, Reply};
 use crate::world::ask::{Answer, Call, LogTail};
 use crate::world::readings::{self, Target};
-use crate::world::{Delta, Kind, ObjectRef, Offer, Text};
+use crate::world::{Delta, Kind, ObjectRef, Offer, Text, TlsSecret};
 
 /// Everything that can happen.
 #[derive(Debug)]
@@ -76,6 +76,11 @@ pub enum Msg {
     Log {
         tail: LogTail,
         result: Result<String, String>,
+    },
+    /// What the certificate in a Secret says that an Ingress names.
+    Certificate {
+        secret: ObjectRef,
+        result: Result<TlsSecret, String>,
     },
     /// The configuration's files changed and were read again.
     Configured(Box<Loaded>),
@@ -147,6 +152,8 @@ pub enum Effect {
         call: Call,
     },
     Log(LogTail),
+    /// Read the certificate in a Secret, and nothing else of it.
+    Certificate(ObjectRef),
     /// Ask which of these actions the operator may do, for a menu.
     AskRights {
         menu: u64,

@@ -87,6 +87,7 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             causes::on_readings(model, &touched)
         }
         Msg::Log { tail, result } => causes::on_log(model, &tail, &result),
+        Msg::Certificate { secret, result } => causes::on_certificate(model, &secret, result),
         Msg::Configured(loaded) => preferences::reload(model, *loaded),
         Msg::Called { token, result } => {
             document::called(model, token, result);

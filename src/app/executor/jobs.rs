@@ -242,6 +242,10 @@ impl Jobs {
                 let result = needs::read_log(&connection, &tail).await;
                 Msg::Log { tail, result }
             }),
+            Effect::Certificate(secret) => self.spawn("reading a certificate", async move {
+                let result = connection.tls_secret(&secret.namespace, &secret.name).await;
+                Msg::Certificate { secret, result }
+            }),
             Effect::Need { run, id, need } => {
                 let journal = self.journal.clone();
                 self.spawn("carrying out an action", async move {

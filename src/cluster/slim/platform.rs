@@ -4,8 +4,9 @@ use super::wire::{self, u16_of, u32_of};
 use super::{Decoder, own};
 use crate::world::quantity;
 use crate::world::{
-    ApiService, CustomResource, Ingress, IngressBackend, IngressClass, Meta, NetworkPolicy, Peer, PolicyPort,
-    PolicyRule, ResourceSlice, ServiceRef, StorageClass, Text, Volume, Webhook, WebhookConfiguration,
+    ApiService, CustomResource, Ingress, IngressBackend, IngressClass, IngressTls, Meta, NetworkPolicy, Peer,
+    PolicyPort, PolicyRule, ResourceSlice, ServiceRef, StorageClass, Text, Volume, Webhook,
+    WebhookConfiguration,
 };
 
 impl Decoder {
@@ -91,8 +92,11 @@ impl Decoder {
                 .tls
                 .unwrap_or_default()
                 .into_iter()
-                .map(|t| self.t(t.secret_name))
-                .filter(|s| !s.is_empty())
+                .filter(|t| t.secret_name.as_ref().is_some_and(|n| !n.is_empty()))
+                .map(|t| IngressTls {
+                    secret: self.t(t.secret_name),
+                    hosts: t.hosts.unwrap_or_default().into_iter().map(|h| self.t(Some(h))).collect(),
+                })
                 .collect(),
             addresses: w
                 .status

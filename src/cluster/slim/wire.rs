@@ -367,7 +367,7 @@ wire! {
     IngressPath<'a> { path: S<'a>, backend: Backend<'a>, }
     IngressHttp<'a> { paths: Vec<IngressPath<'a>>, }
     IngressRule<'a> { host: S<'a>, http: IngressHttp<'a>, }
-    IngressTls<'a> { secret_name: S<'a>, }
+    IngressTls<'a> { secret_name: S<'a>, hosts: Vec<S<'a>>, }
     IngressSpec<'a> {
         ingress_class_name: S<'a>, default_backend: Backend<'a>, rules: Vec<IngressRule<'a>>,
         tls: Vec<IngressTls<'a>>,

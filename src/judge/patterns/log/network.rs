@@ -55,6 +55,13 @@ pub const ROWS: &[Row] = &[
         "[{host} does not resolve]",
     )
     .running(causes::LOG_DNS),
+    exact(
+        causes::UNREACHABLE,
+        &["no servers could be reached"],
+        r"connection timed out; no servers could be reached|;; communications error to \S+: timed out",
+        "the name server does not answer",
+    )
+    .running(causes::LOG_DNS),
     plain(
         causes::UNREACHABLE,
         &[
@@ -133,6 +140,13 @@ pub const ROWS: &[Row] = &[
         "{host}{addr}[:{port}] not reachable",
     )
     .running(causes::LOG_REFUSED),
+    exact(
+        causes::UNREACHABLE,
+        &["no response", "rejecting connections"],
+        r"^%addr% - (?:no response|rejecting connections)\s*$",
+        "{addr} not reachable",
+    )
+    .running(causes::LOG_REFUSED),
     named(
         causes::UNREACHABLE,
         &["no servers available", "serverselection", "server selection", "communications link failure", "brokers are down", "nohostavailable"],
@@ -154,8 +168,9 @@ pub const ROWS: &[Row] = &[
             "connect timed out",
             "connectexception",
             "sockettimeoutexception",
+            "download timed out",
         ],
-        r"(?i:connection refused)|ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|(?i:no route to host)|(?i:network is unreachable)|could not connect to server|(?i:connect(?:ion)? timed out)|ConnectException|SocketTimeoutException",
+        r"download timed out|(?i:connection refused)|ECONNREFUSED|ETIMEDOUT|EHOSTUNREACH|(?i:no route to host)|(?i:network is unreachable)|could not connect to server|(?i:connect(?:ion)? timed out)|ConnectException|SocketTimeoutException",
         "a connection is refused or times out",
     )
     .running(causes::LOG_REFUSED),

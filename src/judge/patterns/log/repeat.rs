@@ -153,18 +153,26 @@ static FAULT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
+static SCARCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r"(?i)\b(?:rejected|rejecting|exceeded|exhausted|dropped|dropping|overloaded|not enough|insufficient|out of memory|memory usage:? \d+ ?%)",
+    )
+});
+
 /// The line of an entry that tells of a fault which no table knows.
 fn unknown(lines: &[Line], entry: &Entry) -> Option<usize> {
     let at = entry.decisive.first().copied().unwrap_or(entry.range.start);
     let line = &lines[at];
-    if lines[entry.range.start].access || entry.level == Level::Warning {
+    if lines[entry.range.start].access {
         return None;
     }
     let text = benign::without_zeros(line.text.trim());
     if entry.level >= Level::Error || entry.uncaught {
         return (!text.trim().is_empty()).then_some(at);
     }
-    let found = FAULT.as_ref()?.find(text.as_bytes())?;
+    // A warning is a programmer's opinion; it counts where it says that something is used up.
+    let words = if entry.level == Level::Warning { &SCARCE } else { &FAULT };
+    let found = words.as_ref()?.find(text.as_bytes())?;
     (!benign::spoken_of(&text, found.start())).then_some(at)
 }
 

@@ -97,8 +97,8 @@ pub const ROWS: &[Row] = &[
     .running(causes::LOG_PERMISSION),
     plain(
         causes::CONFIG,
-        &["403 forbidden", "401 unauthorized", "status code 403", "status code 401", "status=403", "status: 403"],
-        r"\b403 Forbidden\b|\b401 Unauthorized\b|[Ss]tatus(?: code|=|:)? ?40[13]\b",
+        &["403 forbidden", "unauthorized", "to provide credentials", "status code 403", "status code 401", "status=403", "status: 403"],
+        r"\b403 Forbidden\b|\b[Uu]nauthorized\b|asked for the client to provide credentials|[Ss]tatus(?: code|=|:)? ?40[13]\b",
         "a service answers that it is not allowed",
     )
     .running(causes::LOG_PERMISSION),

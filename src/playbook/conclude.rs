@@ -1,0 +1,159 @@
+//! How a walk ends: the judge's verdict explained by a leaf, the leaf's remedies, and what could not be found out.
+
+use serde_json::Value;
+
+use super::facts;
+use super::tree::{Leaf, Need, Playbook};
+use super::walk::{Proposal, State, Unknown, Verdict, Walk};
+use crate::judge::{self, Found, Sure};
+use crate::world::{Time, World};
+
+impl Walk {
+    /// The verdict. Where the judge names a cause, it is that cause, explained by the leaf of it; only an operator who
+    /// overruled an answer goes another way.
+    pub(super) fn conclude(&mut self, world: &World, now: Time, reached: Option<&Leaf>) {
+        self.state = State::Done;
+        let first = self.judged.causes.first().cloned();
+        if self.overruled() {
+            match (reached, first) {
+                (Some(leaf), _) => self.of_leaf(leaf),
+                (None, Some(first)) => self.unknown.push(Unknown {
+                    what: "nothing else is proved".to_owned(),
+                    why: format!("you overruled an answer; the judge says {}: {}", first.cause, first.title),
+                }),
+                (None, None) => {}
+            }
+            return;
+        }
+        let Some(first) = first else {
+            match reached {
+                Some(leaf) => self.of_leaf(leaf),
+                None => {
+                    self.unseen();
+                    if self.unknown.is_empty() {
+                        let why = "the questions end here, and no rule names a cause";
+                        self.unknown
+                            .push(Unknown { what: "nothing is proved".to_owned(), why: why.to_owned() });
+                    }
+                }
+            }
+            return;
+        };
+        if &*first.cause == "unknown" {
+            let quote = first.evidence.first().map_or("", |e| e.quote.as_str());
+            self.unknown.push(Unknown { what: first.title.clone(), why: quote.to_owned() });
+            return;
+        }
+        let leaf = reached.filter(|l| l.cause == *first.cause).cloned();
+        match leaf.or_else(|| self.leaf_of(&first.cause)) {
+            Some(leaf) => {
+                self.at.object = first.shown_by.clone();
+                self.bind_for(world, now, &leaf);
+                self.verdict = Some(verdict(&first, leaf.explain.render(&self.bindings)));
+                if let Some(v) = &mut self.verdict {
+                    v.verify = leaf.verify.as_ref().map_or_else(String::new, |t| t.render(&self.bindings));
+                }
+                self.propose(&leaf);
+            }
+            None => {
+                let why = judge::rule(&first.rule)
+                    .map_or_else(String::new, |r| format!("\nWhy it matters: {}.", r.why));
+                let quote = first.evidence.first().map_or("", |e| e.quote.as_str());
+                self.verdict = Some(verdict(&first, format!("{quote}{why}")));
+            }
+        }
+    }
+
+    /// What the tree itself says, where the judge has no cause.
+    fn of_leaf(&mut self, leaf: &Leaf) {
+        if leaf.cause == "unknown" {
+            let why = leaf.explain.render(&self.bindings);
+            self.unknown.push(Unknown { what: leaf.title.render(&self.bindings), why });
+        } else {
+            if leaf.cause == "none" {
+                self.unseen();
+                if !self.unknown.is_empty() {
+                    // Nothing speaks against it in what could be seen; that proves nothing of the rest.
+                    return;
+                }
+            }
+            self.verdict = Some(Verdict {
+                cause: leaf.cause.clone(),
+                title: leaf.title.render(&self.bindings),
+                explanation: leaf.explain.render(&self.bindings),
+                sure: Sure::Proved,
+                object: self.object.clone(),
+                container: None,
+                verify: leaf.verify.as_ref().map_or_else(String::new, |t| t.render(&self.bindings)),
+            });
+        }
+        self.propose(leaf);
+    }
+
+    fn propose(&mut self, leaf: &Leaf) {
+        for r in &leaf.remedies {
+            let wanted = r.when.as_ref().is_none_or(|w| w.eval(&self.bindings) == Ok(Value::Bool(true)));
+            let target = r.target.eval(&self.bindings).ok().and_then(|v| facts::reference(&v));
+            if let (true, Some(target)) = (wanted, target) {
+                let params = r.params.iter().map(|(k, v)| (k.clone(), v.render(&self.bindings))).collect();
+                self.proposals.push(Proposal { action: r.action.clone(), target, params });
+            }
+        }
+    }
+
+    /// The leaf that explains a cause: of this tree, else of another.
+    fn leaf_of(&self, cause: &str) -> Option<Leaf> {
+        let of = |book: &Playbook| book.verdicts.values().find(|l| l.cause == cause).cloned();
+        of(&self.at.playbook).or_else(|| self.library.books().find_map(|b| of(b)))
+    }
+
+    /// Binds what a leaf reads and no question on the way needed, as far as the World answers it.
+    fn bind_for(&mut self, world: &World, now: Time, leaf: &Leaf) {
+        let templates = [Some(&leaf.title), Some(&leaf.explain), leaf.verify.as_ref()];
+        let holes = templates.into_iter().flatten().flat_map(|t| t.holes());
+        let remedies = leaf
+            .remedies
+            .iter()
+            .flat_map(|r| r.when.iter().chain([&r.target]).chain(r.params.values().flat_map(|t| t.holes())));
+        let mut needs: Vec<&Need> =
+            holes.chain(remedies).flat_map(|e| e.variables()).filter_map(|v| Need::of_variable(&v)).collect();
+        needs.sort();
+        needs.dedup();
+        for need in needs {
+            let fetched = matches!(need, Need::Logs | Need::Classes | Need::Plugin | Need::Exec(_));
+            if !fetched {
+                // What is not there renders as `?`, as in every template.
+                let _ = self.bind(world, now, need);
+            }
+        }
+    }
+
+    fn unseen(&mut self) {
+        for (what, why) in &self.judged.unseen {
+            self.unknown.push(Unknown { what: format!("could not look at {what}"), why: why.clone() });
+        }
+    }
+
+    /// The tree has no more to say: what the judge proved still holds.
+    pub(super) fn nothing(&mut self, world: &World, now: Time, why: &str) {
+        if !why.is_empty() {
+            self.unknown.push(Unknown {
+                what: "the playbook ended without a verdict".to_owned(),
+                why: why.to_owned(),
+            });
+        }
+        self.conclude(world, now, None);
+    }
+}
+
+fn verdict(found: &Found, explanation: String) -> Verdict {
+    Verdict {
+        cause: found.cause.to_string(),
+        title: found.title.clone(),
+        explanation,
+        sure: found.sure,
+        object: found.blamed.clone(),
+        container: found.container.clone(),
+        verify: String::new(),
+    }
+}
