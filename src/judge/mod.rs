@@ -3,6 +3,7 @@
 //! One file a subject. A subject declares its causes, each with its rule, beside the code that finds it. [`judge`]
 //! answers for one object with [`Diagnosis`]es; findings, row causes, verdicts and reports show these and nothing else.
 
+mod alone;
 pub mod answer;
 mod autoscaler;
 pub mod certificate;
@@ -49,6 +50,7 @@ mod usage;
 mod volume;
 pub mod workload;
 
+pub use alone::alone;
 pub use answer::{Answer, Found};
 pub use concerned::concerned;
 pub use diagnosis::{Ctx, Diagnosed, Diagnosis, Out, Part, Past};

@@ -181,8 +181,20 @@ const NO_JVM: &[&str] = &[
     "fluent-bit",
 ];
 
-/// Whether the program in the image may run in a JVM, as far as its name tells.
-fn may_be_jvm(image: &str) -> bool {
+/// Programs that are no JVM, by the beginning of their name.
+const OTHERS: &[&str] = &[
+    "python", "node", "ruby", "php", "nginx", "gunicorn", "uvicorn", "vllm", "torchrun", "redis", "postgres",
+    "mysqld",
+];
+
+/// Whether the program may run in a JVM, as far as its command and the name of its image tell.
+fn may_be_jvm(command: &str, image: &str) -> bool {
+    let program = command.split_ascii_whitespace().next().unwrap_or("");
+    match program.rsplit('/').next().unwrap_or(program) {
+        "java" => return true,
+        p if OTHERS.iter().any(|o| p.starts_with(o)) => return false,
+        _ => {}
+    }
     let name = image.rsplit('/').next().unwrap_or(image).to_ascii_lowercase();
     !NO_JVM.iter().any(|word| name.contains(word))
 }
@@ -206,7 +218,7 @@ fn container(c: &Container, now: Time) -> Value {
     };
     let limit = c.spec.limits.memory.map_or(-1, |m| i64::try_from(m).unwrap_or(i64::MAX));
     json!({
-        "name": &*c.spec.name, "image": &*c.spec.image, "may_be_jvm": may_be_jvm(&c.spec.image), "role": role, "ready": c.ready, "restarts": c.restarts,
+        "name": &*c.spec.name, "image": &*c.spec.image, "may_be_jvm": may_be_jvm(&c.spec.command, &c.spec.image), "role": role, "ready": c.ready, "restarts": c.restarts,
         "started": c.started.unwrap_or(c.spec.startup.is_none()),
         "state": state, "reason": reason, "message": message, "since_s": ago(since, now),
         "last": exit(ended, now),

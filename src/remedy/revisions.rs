@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::cx::Cx;
 use super::plan::{Choice, Severity};
 use super::run::Stop;
-use crate::judge::patterns::status;
+use crate::judge::{self, alone, pod};
 use crate::world::{Kind, ObjectRef, Pod, Time, World};
 
 /// One revision: a ReplicaSet of a Deployment, or a ControllerRevision.
@@ -76,7 +76,7 @@ pub(super) async fn list(cx: &Cx, target: &ObjectRef, object: &Value) -> Result<
         }
     }
     let owner = target.clone();
-    let pods = cx.look(move |world, _| pods(world, &owner)).await?;
+    let pods = cx.look(move |world, now| pods(world, &owner, now)).await?;
     for r in &mut all {
         // A StatefulSet's pods carry the name of their revision, a DaemonSet's the hash at its end.
         let own = pods.iter().filter(|(of, _)| *r.name == **of || r.name.ends_with(&format!("-{of}")));
@@ -133,12 +133,14 @@ fn of_any(object: &Value) -> Revision {
 /// Whether each pod is ready, and why it fails, by the revision it is of.
 type Pods = HashMap<String, Vec<(bool, Option<String>)>>;
 
-fn pods(world: &World, target: &ObjectRef) -> Pods {
+fn pods(world: &World, target: &ObjectRef, now: Time) -> Pods {
     let mut out = Pods::new();
     let Some(w) = world.workload(target) else { return out };
     let mut note = |of: &str, p: &Pod| {
         if p.meta.deleting.is_none() {
-            let why = status::pod(p).map(|(_, clue)| format!("{}: {}", p.meta.name, clue.words));
+            let found = alone(world, &pod::reference(p), now);
+            let why = found.into_iter().find(|d| d.severity >= judge::Severity::Warning);
+            let why = why.map(|d| format!("{}: {}", p.meta.name, d.row));
             out.entry(of.to_owned()).or_default().push((p.ready, why));
         }
     };

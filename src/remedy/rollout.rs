@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::cx::Cx;
 use super::plan::Stage;
 use super::run::{Done, Progress, Stop};
-use crate::judge::patterns::{Match, status};
+use crate::judge::{Diagnosis, Severity, alone, pod};
 use crate::world::{Condition, Kind, ObjectRef, Pod, Status, Time, Uid, Workload, World, condition};
 
 /// A pod that keeps failing this long is taken for proof: one slow pull or restart is not.
@@ -83,7 +83,7 @@ pub(super) async fn watch(
             if done {
                 return Some(Seen::Complete(line));
             }
-            let trouble = trouble(world, w, &baseline);
+            let trouble = trouble(world, w, &baseline, now);
             if let Some(c) = exceeded(w)
                 && baseline.exceeded != Some(c.updated.or(c.since))
             {
@@ -147,8 +147,8 @@ fn unwanted<'w>(world: &'w World, w: &Workload) -> Option<&'w Pod> {
     })
 }
 
-fn sentence(pod: &str, clue: &Match) -> String {
-    format!("{pod}: {} ({})", clue.words, clue.cause)
+fn sentence(pod: &str, found: &Diagnosis) -> String {
+    format!("{pod}: {} ({})", found.row, found.cause)
 }
 
 /// Whether the rollout is complete, and a line on where it stands.
@@ -207,12 +207,19 @@ fn new_pods<'a>(world: &'a World, w: &Workload, baseline: &Baseline) -> Vec<&'a 
     newest.map_or_else(Vec::new, |rs| world.pods_of(&rs.meta.uid).map(|(_, p)| p).collect())
 }
 
-/// A pod that was made since, of the new revision, and fails for a reason its status proves.
-fn trouble(world: &World, w: &Workload, baseline: &Baseline) -> Option<(String, Match)> {
+/// A pod that was made since, of the new revision, and what the judge says of it. A pod that waits for a node or for its
+/// first successful check may still get there.
+fn trouble(world: &World, w: &Workload, baseline: &Baseline, now: Time) -> Option<(String, Diagnosis)> {
+    let fails = |d: &Diagnosis| {
+        d.severity >= Severity::Warning && !["schedule.", "ready."].iter().any(|f| d.cause.starts_with(f))
+    };
     new_pods(world, w, baseline)
         .into_iter()
         .filter(|p| p.meta.deleting.is_none() && !baseline.pods.contains(&p.meta.uid))
-        .find_map(|p| status::pod(p).map(|(_, clue)| (p.meta.name.to_string(), clue)))
+        .find_map(|p| {
+            let found = alone(world, &pod::reference(p), now).into_iter().find(fails)?;
+            Some((p.meta.name.to_string(), found))
+        })
 }
 
 #[cfg(test)]

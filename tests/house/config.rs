@@ -18,7 +18,7 @@ fn root() -> PathBuf {
 }
 
 /// The file must hold exactly this. `KHUD_WRITE=1` writes it instead, to be looked at and committed.
-fn same(path: &str, made: &str) {
+pub fn same(path: &str, made: &str) {
     let path = root().join(path);
     if std::env::var_os("KHUD_WRITE").is_some() {
         fs::write(&path, made).unwrap();

@@ -10,9 +10,9 @@ use khud::cluster::slim::Decoder;
 use khud::detect::report::Scan;
 use khud::detect::{DetectConfig, Detector, Finding};
 use khud::judge::Found;
-use khud::playbook::{Library, State, Walk, WalkOptions};
+use khud::playbook::{Library, Proposal, State, Walk, WalkOptions};
 use khud::world::ask::LogTail;
-use khud::world::{Delta, Kind, ObjectRef, Time, World};
+use khud::world::{ContainerState, Delta, Kind, ObjectRef, Time, World};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
@@ -79,6 +79,35 @@ impl Look {
         walk
     }
 
+    /// Why a proposal cannot help, as far as the World shows it.
+    fn unfit(&self, p: &Proposal) -> Option<String> {
+        let Some(action) = khud::remedy::action(&p.action) else {
+            return Some(format!("there is no action {}", p.action));
+        };
+        if !action.kinds.contains(&p.target.kind) {
+            return Some(format!("{} does not work on {}", p.action, p.target));
+        }
+        if self.world.meta(&p.target).is_none() {
+            return Some(format!("{} of {}, which is not there", p.action, p.target));
+        }
+        let node = self.world.nodes.find("", &p.target.name).filter(|_| p.target.kind == Kind::Node);
+        let pod = self.world.pods.find(&p.target.namespace, &p.target.name);
+        match p.action.as_str() {
+            "uncordon" if node.is_some_and(|n| !n.unschedulable) => Some("it is not cordoned".into()),
+            "cordon" if node.is_some_and(|n| n.unschedulable) => Some("it is cordoned already".into()),
+            "drain" if node.is_some_and(|n| !khud::judge::node::ready(n)) => {
+                Some("its kubelet cannot evict".into())
+            }
+            "heap-dump" | "class-histogram" | "thread-dump" => {
+                let runs = pod.is_some_and(|p| {
+                    p.containers.iter().any(|c| matches!(c.state, ContainerState::Running { .. }))
+                });
+                (!runs).then(|| format!("{} of a pod in which nothing runs", p.action))
+            }
+            _ => None,
+        }
+    }
+
     /// Compares both answers about every object that a finding is about; how many were compared.
     fn compare(&self, name: &str, wrong: &mut Vec<String>) -> usize {
         let findings = self.scan();
@@ -108,6 +137,12 @@ impl Look {
                     walk.steps().iter().map(|s| format!("{}={}", s.id, s.answer)).collect();
                 wrong.push(format!("{name}: {object}: verdict {verdict:?} is not {:?}: {path:?}", of(first)));
             }
+            wrong.extend(
+                walk.proposals()
+                    .iter()
+                    .filter_map(|p| self.unfit(p))
+                    .map(|why| format!("{name}: {object}: {}: {why}", first.cause)),
+            );
             let quoted = |q: &str| walk.steps().iter().flat_map(|s| &s.evidence).any(|e| e.quote == q);
             if let Some(e) = first.evidence.first().filter(|e| !quoted(&e.quote)) {
                 wrong.push(format!("{name}: {object}: no question shows the proof {:?}", e.quote));

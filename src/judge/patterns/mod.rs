@@ -10,7 +10,6 @@ mod policy;
 mod probe;
 mod proxy;
 mod schedule;
-pub mod status;
 
 pub use pod::{admission, claim, create, evicted, mount, pull, sandbox, security, start};
 pub use policy::{BudgetRefusal, budget_refusal, created};
