@@ -1,4 +1,4 @@
-//! Parse, run, exit code.
+//! The entry point: see `cli`.
 
 use std::process::ExitCode;
 

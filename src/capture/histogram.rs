@@ -1,4 +1,4 @@
-//! Class histograms (`jcmd GC.class_histogram`, `jmap -histo`), and what grew between two.
+//! Reads class histograms (`jcmd GC.class_histogram`, `jmap -histo`) and compares two of them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,52 +8,65 @@ use serde::Serialize;
 
 use super::size;
 
-/// The largest file that is read as a histogram, in bytes: a JVM with a million classes prints less.
+/// The largest file that is read as a histogram, in bytes. A JVM with a million classes prints less.
 const LIMIT: u64 = 256 << 20;
-/// Rows of the table. JSON has all.
+/// The most rows of the text table; JSON has all rows.
 const ROWS: usize = 30;
 
-/// One histogram: instances and shallow bytes of each class.
+/// A histogram: instances and shallow bytes of each class.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
+    /// Counts by class name, as Java writes it.
     pub classes: BTreeMap<String, Count>,
-    /// What is missing of it, as a sentence.
+    /// A sentence about missing rows, if any are missing.
     pub incomplete: Option<String>,
 }
 
+/// Instances and bytes.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Count {
+    /// The number of instances.
     pub instances: u64,
-    /// Shallow: without what the instances refer to.
+    /// Shallow bytes: without the objects that the instances refer to.
     pub bytes: u64,
 }
 
-/// What one histogram, or two of one process, say.
+/// The result of one histogram, or of two of the same process.
 #[derive(Debug, Serialize)]
 pub struct Report {
+    /// The number of classes.
     pub classes: usize,
-    /// Of the newest histogram.
+    /// The totals of the newest histogram.
     pub total: Count,
-    /// How much more (or less) the newest has; none with one histogram.
+    /// The growth from the older histogram; none with one histogram.
     pub growth: Option<Growth>,
+    /// What stands out, one sentence each.
     pub summary: Vec<String>,
-    /// Largest growth in bytes first; with one histogram most bytes first.
+    /// Sorted by growth in bytes, or by bytes if there is one histogram.
     pub rows: Vec<Row>,
+    /// What the histograms do not tell, one sentence each.
     pub unknown: Vec<String>,
 }
 
+/// The difference between two histograms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Growth {
+    /// More (or fewer) instances.
     pub instances: i64,
+    /// More (or fewer) shallow bytes.
     pub bytes: i64,
 }
 
+/// One class.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
     /// The name as Java writes it: `byte[]`, `java.util.HashMap$Node[]`.
     pub class: String,
+    /// The number of instances.
     pub instances: u64,
+    /// The shallow bytes of the instances.
     pub bytes: u64,
+    /// The growth from the older histogram; none with one histogram.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
 }
@@ -61,14 +74,14 @@ pub struct Row {
 /// Reads a file with one histogram.
 ///
 /// # Errors
-/// A sentence with the file's name and the line that made no sense.
+/// A sentence with the file's name, and the first row that could not be parsed.
 pub fn read(path: &Path) -> Result<Histogram, String> {
     let name = path.display();
     let fail = |e: std::io::Error| format!("{name} could not be read: {e}");
     let length = std::fs::metadata(path).map_err(fail)?.len();
     if length > LIMIT {
         return Err(format!(
-            "{name} was not read: it has {length} bytes, and histograms are read up to {LIMIT}"
+            "{name} was not read: it has {length} bytes, and khud reads histograms of up to {LIMIT} bytes"
         ));
     }
     let bytes = std::fs::read(path).map_err(fail)?;
@@ -76,13 +89,14 @@ pub fn read(path: &Path) -> Result<Histogram, String> {
         return Err(format!("{name} is a JVM heap dump: open it with `khud heap`"));
     }
     parse(&String::from_utf8_lossy(&bytes))
-        .map_err(|e| format!("{name} is no class histogram khud can read: {e}"))
+        .map_err(|e| format!("{name} is not a class histogram that khud can read: {e}"))
 }
 
-/// `   1:          2922       27398832  [B (java.base@17.0.15)`, between a head and a total.
+/// Parses rows like `   1:          2922       27398832  [B (java.base@17.0.15)` between a header and a
+/// total.
 ///
 /// # Errors
-/// A sentence: no row was found, or a row is cut off in the middle of the list.
+/// A sentence: there is no row, or a row is cut off.
 pub fn parse(text: &str) -> Result<Histogram, String> {
     let mut histogram = Histogram::default();
     let mut total = None;
@@ -113,13 +127,13 @@ pub fn parse(text: &str) -> Result<Histogram, String> {
                 histogram.classes.len()
             ));
         };
-        // Several loaders can load a class of one name: it has a row for each.
+        // Several class loaders can load classes of the same name. Each has its own row.
         let count = histogram.classes.entry(java_name(class)).or_default();
         count.instances = count.instances.saturating_add(instances);
         count.bytes = count.bytes.saturating_add(bytes);
     }
     if histogram.classes.is_empty() {
-        return Err("no row like `1: 2922 27398832 [B` is in it".to_owned());
+        return Err("it has no row like `1: 2922 27398832 [B`".to_owned());
     }
     let read = histogram.total();
     match total {
@@ -138,6 +152,7 @@ pub fn parse(text: &str) -> Result<Histogram, String> {
 }
 
 impl Histogram {
+    /// The sum over all classes.
     pub fn total(&self) -> Count {
         self.classes.values().fold(Count::default(), |sum, c| Count {
             instances: sum.instances.saturating_add(c.instances),
@@ -146,7 +161,8 @@ impl Histogram {
     }
 }
 
-/// `[[B` as `byte[][]`, `[Ljava.lang.Object;` as `java.lang.Object[]`; other names stay, with `/` as `.`.
+/// Converts JVM names to Java's: `[[B` to `byte[][]`, `[Ljava.lang.Object;` to `java.lang.Object[]`. Other
+/// names keep their form, with `/` as `.`.
 pub fn java_name(class: &str) -> String {
     let element = class.trim_start_matches('[');
     let depth = class.len() - element.len();
@@ -173,7 +189,7 @@ fn difference(newer: u64, older: u64) -> i64 {
     })
 }
 
-/// Compares two histograms, the older first, or reports one.
+/// Compares two histograms, or reports one.
 pub fn report(older: Option<&Histogram>, newest: &Histogram) -> Report {
     let zero = Count::default();
     let names = older.into_iter().flat_map(|h| h.classes.keys()).chain(newest.classes.keys());
@@ -209,10 +225,14 @@ fn summary(report: &Report) -> Vec<String> {
     let Some(growth) = report.growth else {
         let Some(first) = report.rows.first() else { return Vec::new() };
         let percent = share(first.bytes, report.total.bytes);
-        return vec![format!("{} has most bytes: {} ({percent} % of all).", first.class, size(first.bytes))];
+        return vec![format!(
+            "{} has the most bytes: {} ({percent} % of the heap).",
+            first.class,
+            size(first.bytes)
+        )];
     };
     let mut out = vec![match growth.bytes {
-        0 => "The heap has the same size in both.".to_owned(),
+        0 => "The heap has the same size in both histograms.".to_owned(),
         more @ 1.. => {
             format!("The heap grew by {} to {}.", size(more.unsigned_abs()), size(report.total.bytes))
         }
@@ -227,7 +247,7 @@ fn summary(report: &Report) -> Vec<String> {
             more.instances
         ));
     }
-    // Arrays and the JDK's own classes carry the bytes; the application's class says what for.
+    // Arrays and the JDK's classes hold most bytes. The application's class tells their purpose.
     let own = |r: &&&Row| {
         !r.class.ends_with("[]")
             && !["java.", "jdk.", "sun.", "javax."].iter().any(|p| r.class.starts_with(p))
@@ -235,10 +255,7 @@ fn summary(report: &Report) -> Vec<String> {
     if let Some((own, more)) = grown.iter().find(own).and_then(|r| Some((r, r.growth?)))
         && grown.first().is_some_and(|first| first.class != own.class)
     {
-        out.push(format!(
-            "Of classes outside the JDK {} grew most: {} instances more.",
-            own.class, more.instances
-        ));
+        out.push(format!("Outside the JDK, {} grew most: {} instances more.", own.class, more.instances));
     }
     out
 }
@@ -247,7 +264,7 @@ fn share(part: u64, whole: u64) -> u64 {
     u64::try_from(u128::from(part) * 100 / u128::from(whole.max(1))).unwrap_or(100)
 }
 
-/// The report as text of several lines.
+/// The report as lines of text.
 pub fn table(report: &Report) -> String {
     let mut out = String::new();
     for sentence in &report.summary {

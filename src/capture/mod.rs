@@ -1,10 +1,13 @@
-//! Dumps brought home, read: thread dumps, class histograms and heap dumps. Readers only: no cluster, no terminal.
+//! Readers of fetched dumps: thread dumps, class histograms and heap dumps. They use neither the cluster nor
+//! the terminal.
+
+#![warn(missing_docs)]
 
 pub mod heap;
 pub mod histogram;
 pub mod threads;
 
-/// `1.2 GB`, `340 KB`, `12 B`: decimal units, one decimal below ten. What a sentence has room for.
+/// Formats bytes for a sentence: `1.2 GB`, `340 KB`, `12 B`. Units are decimal, with one decimal below ten.
 pub(crate) fn size(bytes: u64) -> String {
     for (unit, one) in [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1000u64)]
     {

@@ -1,4 +1,4 @@
-//! `khud do`: one remedy from plan to journal, without a screen.
+//! `khud do`: runs one remedy from plan to journal, without a screen.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::remedy::{self, Action};
 use crate::term::clean;
 use crate::world::{Clock, Kind, ObjectRef, Time};
 
-/// What a plan looks at: the object, its pods, and what would be in the way.
+/// The kinds a plan reads: the object, its pods, and objects that may block the action.
 const KINDS: &[Kind] = &[
     Kind::Pod,
     Kind::Node,
@@ -36,11 +36,10 @@ const KINDS: &[Kind] = &[
     Kind::Service,
 ];
 
-/// What the plan for an object in a namespace looks at besides, as the cockpit does: who else owns its size, and what it
-/// is configured with.
+/// The kinds a plan also reads in the object's namespace, as the cockpit does: autoscalers and configuration.
 const IN_NAMESPACE: &[Kind] = &[Kind::HorizontalPodAutoscaler, Kind::ConfigMap, Kind::Secret];
 
-/// How long the first look at the cluster may take before the plan is made from what there is.
+/// The longest wait for the first lists. After it, the plan uses the data that has arrived.
 const LOOK: Duration = Duration::from_secs(10);
 
 pub fn run(common: &Common, args: &Do) -> u8 {
@@ -66,19 +65,19 @@ pub fn run(common: &Common, args: &Do) -> u8 {
     code
 }
 
-/// What is to be done: an action, or a run to go on with.
+/// The request: an action, or a run to resume.
 struct Asked {
     action: &'static Action,
     /// As typed; `None` for an action on the cluster.
     target: Option<String>,
     params: Params,
     journal: Journal,
-    /// The run to go on with, and the context it was begun in.
+    /// The run to resume, and the context it was started in.
     resumed: Option<(String, String)>,
 }
 
 /// # Errors
-/// A sentence and the exit code: no such action or run, a target too many or too few.
+/// A sentence and the exit code: there is no such action or run, or the target is missing or not allowed.
 fn asked(args: &Do) -> Result<Asked, (String, u8)> {
     let usage = |why: String| (why, exit::USAGE);
     let journal = Journal::at(Journal::default_path().map_err(|why| (why, exit::FAILED))?);
@@ -90,7 +89,7 @@ fn asked(args: &Do) -> Result<Asked, (String, u8)> {
         let (entries, _) = journal.read().map_err(|why| (why, exit::FAILED))?;
         let begun = entries.into_iter().find(|e| e.event == "begun" && e.id == *run);
         let begun = begun.ok_or_else(|| {
-            usage(format!("the journal of this machine has no run {run:?}; `khud journal` names them"))
+            usage(format!("the journal of this machine has no run {run:?}; `khud journal` lists the runs"))
         })?;
         let action = find(&begun.action)?;
         if !action.is_cluster_wide() {
@@ -107,7 +106,7 @@ fn asked(args: &Do) -> Result<Asked, (String, u8)> {
         });
     }
     let Some(name) = &args.action else {
-        return Err(usage("khud do needs an action; `khud do --list` names them".to_owned()));
+        return Err(usage("khud do needs an action; `khud do --list` lists the actions".to_owned()));
     };
     let action = find(name)?;
     match (&args.target, action.is_cluster_wide()) {
@@ -124,16 +123,16 @@ fn asked(args: &Do) -> Result<Asked, (String, u8)> {
     }
 }
 
-/// `KIND/NAME` with the namespace it lies in.
+/// Parses `KIND/NAME` in a namespace.
 ///
 /// # Errors
-/// A sentence that says how an object is named.
+/// A sentence that says how to name an object.
 pub fn target(text: &str, namespace: &str) -> Result<ObjectRef, String> {
     let (kind, name) =
         text.split_once('/').filter(|(k, n)| !k.is_empty() && !n.is_empty()).ok_or_else(|| {
-            format!("{text:?} names no object; write KIND/NAME, for example deploy/api or node/gpu-7")
+            format!("{text:?} is not KIND/NAME; write KIND/NAME, for example deploy/api or node/gpu-7")
         })?;
-    // `kubectl -o name` writes the group behind the kind: replicaset.apps/NAME.
+    // `kubectl -o name` appends the group to the kind: replicaset.apps/NAME.
     let grouped = |k: &Kind| {
         kind.split_once('.').is_some_and(|(plain, group)| {
             group == k.group()
@@ -157,7 +156,7 @@ async fn carry_out(common: &Common, args: &Do, asked: Asked) -> u8 {
     let Asked { action, target: text, mut params, journal, resumed } = asked;
     let clock = Clock::wall();
     let connection =
-        match settings::connect(common, io::stdin().is_terminal(), clock, &settings::told()).await {
+        match settings::connect(common, io::stdin().is_terminal(), clock, &settings::loaded_with_complaints()).await {
             Ok(connection) => connection,
             Err(e) => {
                 out::complain(&clean(&e.to_string()));
@@ -202,7 +201,7 @@ async fn carry_out(common: &Common, args: &Do, asked: Asked) -> u8 {
             return exit::FAILED;
         }
     }
-    // A node's pods are in all namespaces; anything else is looked at where it lies.
+    // A node's pods are in all namespaces. Any other object needs only its own.
     let (scope, more) = match run.report().target.namespace.as_ref() {
         "" => (Scope::Cluster, &[][..]),
         namespace => (Scope::Namespaces(vec![namespace.into()]), IN_NAMESPACE),
@@ -240,9 +239,9 @@ impl Signals {
 /// The question on the terminal.
 #[derive(Default)]
 struct Asking {
-    /// A line is being read: for this question.
+    /// The question whose answer is being read.
     open: Option<NeedId>,
-    /// Asked next: the plan changed, so that the line being read answers nothing any more.
+    /// The next question. The plan changed, so the line being read does not answer it.
     queued: Option<(NeedId, Confirm)>,
 }
 
@@ -277,7 +276,7 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
     };
     let mut asking = Asking::default();
     let mut work: JoinSet<(NeedId, Reply)> = JoinSet::new();
-    let mut told = Told { quiet: args.output == TextOrJson::Json, ..Told::default() };
+    let mut output = Output { silent: args.output == TextOrJson::Json, ..Output::default() };
     let mut unconfirmed = false;
     while !run.done() {
         let now = session.now();
@@ -286,12 +285,12 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
             match need {
                 // `--yes` agrees to a plan. A question in the middle of a run asks what only a person knows.
                 Need::Confirm(_) if args.yes && run.stage() <= Stage::Confirming => {
-                    told.plan(&run);
+                    output.plan(&run);
                     run.answer(id, Reply::Confirm(true));
                     answered = true;
                 }
                 Need::Confirm(question) => {
-                    told.plan(&run);
+                    output.plan(&run);
                     if io::stdin().is_terminal() && io::stderr().is_terminal() {
                         asking.ask(&mut work, id, question);
                     } else if run.stage() > Stage::Confirming {
@@ -314,7 +313,7 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
         if answered || run.done() {
             continue;
         }
-        told.progress(&run);
+        output.progress(&run);
         let wake = until(run.wake(), session.now());
         tokio::select! {
             Some(done) = work.join_next() => match done {
@@ -322,23 +321,23 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
                     run.answer(id, reply);
                     asking.answered(&mut work, id);
                 }
-                // A task that died answers nothing; the run ends by its own deadline or by Ctrl-C.
+                // A task that panicked gives no answer. The run ends by its deadline or by Ctrl-C.
                 Err(e) => out::complain(&format!("a request stopped: {e}")),
             },
             _ = session.next() => {}
             () = tokio::time::sleep_until(wake) => {}
             name = signals.next() => {
                 if run.stopping() {
-                    out::complain(&format!("{name} again: not waiting for the step; it is cleaned up first"));
+                    out::complain(&format!("{name} again: cancelling the current step; khud cleans up first"));
                     run.cancel();
                 } else {
-                    out::complain(&format!("{name}: stopping after the step under way"));
+                    out::complain(&format!("{name}: stopping after the current step"));
                     run.stop();
                 }
             }
         }
     }
-    told.end(&run, args, unconfirmed)
+    output.end(&run, args, unconfirmed)
 }
 
 fn until(wake: Option<Time>, now: Time) -> Instant {
@@ -346,7 +345,7 @@ fn until(wake: Option<Time>, now: Time) -> Instant {
     Instant::now() + Duration::from_millis(u64::try_from(wait).unwrap_or(0))
 }
 
-/// Asks on the terminal; anything but the expected answer is a no.
+/// Asks on the terminal. Only the expected answer counts as yes.
 fn ask(question: &Confirm) -> bool {
     let mut err = io::stderr().lock();
     let hint = match &question.typed {
@@ -365,27 +364,27 @@ fn ask(question: &Confirm) -> bool {
     }
 }
 
-/// What has been said so far, so that nothing is said twice.
+/// The output so far, so that nothing is printed twice.
 #[derive(Default)]
-struct Told {
-    quiet: bool,
+struct Output {
+    silent: bool,
     plan: bool,
     stage: Option<Stage>,
     line: String,
 }
 
-impl Told {
-    /// The plan goes before the question, on stderr: stdout is for the result.
+impl Output {
+    /// Prints the plan before the question, on stderr, because stdout is for the result.
     fn plan(&mut self, run: &Run) {
-        if self.quiet {
+        if self.silent {
             return;
         }
         let report = run.report();
         let mut err = io::stderr().lock();
-        // Nobody is left to tell when stderr is closed.
+        // A closed stderr is no reason to stop.
         let _ = match &report.refreshed {
             Some(difference) if self.plan => {
-                write!(err, "\nThe plan changed while you read it:\n{}", render::plain(difference, true))
+                write!(err, "\nThe plan changed while you were reading it:\n{}", render::plain(difference, true))
             }
             None if self.plan => Ok(()),
             _ => write!(err, "{}", render::plan(&report)),
@@ -394,7 +393,7 @@ impl Told {
     }
 
     fn progress(&mut self, run: &Run) {
-        if self.quiet || !io::stderr().is_terminal() {
+        if self.silent || !io::stderr().is_terminal() {
             return;
         }
         let line = run.progress().line;
@@ -415,7 +414,7 @@ impl Told {
             TextOrJson::Text => format!("{}{}", render::plan(&report), render::outcome(&report)),
         };
         if unconfirmed {
-            out::complain("nothing was done: there is no terminal to ask on; add --yes to go ahead");
+            out::complain("nothing was done: there is no terminal for the question; add --yes to run it");
         }
         match out::result(&text) {
             exit::DONE => run.exit_code(),

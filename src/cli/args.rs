@@ -1,4 +1,5 @@
-//! What can be typed: every command, flag and default, for clap, the completions and the man page.
+//! The grammar of the command line: every command, flag and default, for clap, the completions and the man
+//! page.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,7 +40,7 @@ pub struct Cli {
     pub verb: Option<Verb>,
 }
 
-/// Which cluster, as whom, and how carefully.
+/// Cluster, user and safety options.
 #[derive(Args, Debug, Clone, Default)]
 pub struct Common {
     /// The kubeconfig file to use instead of $KUBECONFIG or ~/.kube/config
@@ -61,7 +62,7 @@ pub struct Common {
     )]
     pub namespace: Vec<String>,
 
-    /// All namespaces (what the cockpit and scan do unless one is named)
+    /// All namespaces (the default of the cockpit and of scan)
     #[arg(short = 'A', long, global = true)]
     pub all_namespaces: bool,
 
@@ -73,50 +74,50 @@ pub struct Common {
     #[arg(long, global = true, value_name = "GROUP", requires = "as_user")]
     pub as_group: Vec<String>,
 
-    /// Refuse every request that could change something, under every client
+    /// Refuse every request that could change something, in the HTTP layer of every client
     #[arg(long, global = true)]
     pub read_only: bool,
 
-    /// Give up on a single request after this long (30s, 2m)
+    /// Give up a single request after this time (30s, 2m)
     #[arg(long, global = true, value_name = "TIME", value_parser = duration)]
     pub request_timeout: Option<Duration>,
 }
 
 #[derive(Subcommand, Debug)]
 pub enum Verb {
-    /// An embedded cluster, a scenario, and the cockpit on it
+    /// Start an embedded cluster with a scenario, and the cockpit on it
     Demo(Demo),
     /// Serve an embedded cluster until stopped
     Sim(Sim),
-    /// Look once and tell what is wrong: exit 0 clean, 1 findings, 2 could not look
+    /// Check once what is wrong: exit 0 clean, 1 findings, 2 could not look
     Scan(Scan),
-    /// Walk a decision tree on one object: exit 0 verdict, 1 none proved, 2 could not look
+    /// Run a decision tree on one object: exit 0 verdict, 1 none proved, 2 could not look
     Diagnose(Diagnose),
-    /// Carry out one action: exit 0 done and verified, 1 refused or failed, 2 usage, 3 applied, not verified
+    /// Run one action: exit 0 done and verified, 1 refused or failed, 2 usage, 3 applied but not verified
     Do(Do),
     /// This machine's GPUs and the pods that hold them; needs no cluster
     Gpu(Gpu),
     /// Serve this machine's GPUs on /metrics in dcgm-exporter's names
     Agent(Agent),
-    /// The kubeconfig's contexts
+    /// List the kubeconfig's contexts
     Contexts {
         #[arg(short, long, value_enum, default_value_t = TableOrJson::Table)]
         output: TableOrJson,
     },
-    /// What khud did, from its journal
+    /// List khud's past actions from its journal
     Journal {
         #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
         output: TextOrJson,
     },
-    /// Read a JVM heap dump: what fills the heap, and who keeps it alive
+    /// Read a JVM heap dump: what fills the heap, and what keeps it alive
     Heap {
-        /// The dump, in HPROF format; its index goes to unnamed files beside it, of about its size
+        /// The dump, in HPROF format. Index files of about its size are created beside it and removed
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
         #[arg(short, long, value_enum, default_value_t = TableOrJson::Table)]
         output: TableOrJson,
     },
-    /// Read thread dumps: who waits for whom, deadlocks, equal stacks, what changed between several
+    /// Read thread dumps: lock waits, deadlocks, equal stacks, changes between dumps
     Threads {
         /// Dumps of one process, oldest first: jstack, jcmd, py-spy or Go
         #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
@@ -124,7 +125,7 @@ pub enum Verb {
         #[arg(short, long, value_enum, default_value_t = TableOrJson::Table)]
         output: TableOrJson,
     },
-    /// Read a JVM class histogram, or what grew between two
+    /// Read a JVM class histogram, or compare two
     Histogram {
         /// The histogram, or the older and the newer one: jcmd GC.class_histogram or jmap -histo
         #[arg(value_name = "FILE", required = true, num_args = 1..=2, value_hint = ValueHint::FilePath)]
@@ -132,15 +133,15 @@ pub enum Verb {
         #[arg(short, long, value_enum, default_value_t = TableOrJson::Table)]
         output: TableOrJson,
     },
-    /// Work with decision trees
+    /// Check or document decision trees
     #[command(subcommand)]
     Playbook(Playbook),
     /// Print configuration, keys, themes, rules, completions or the man page
     #[command(subcommand)]
     Print(Print),
-    /// Gather versions, capabilities and the log's tail, redacted, into one file
+    /// Write versions, capabilities and the tail of the log, redacted, to one file
     Bug {
-        /// Where to write it
+        /// The file to write
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         out: Option<PathBuf>,
     },
@@ -154,7 +155,7 @@ pub struct Demo {
     /// List the scenarios and what each shows
     #[arg(long)]
     pub list: bool,
-    /// Let the embedded cluster's time run this much faster
+    /// Run the embedded cluster's time this many times faster
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
     pub speed: f64,
 }
@@ -173,29 +174,29 @@ pub struct Sim {
     /// Change this many generated objects a second
     #[arg(long, value_name = "PER_S", default_value_t = 0.0)]
     pub churn: f64,
-    /// The seed of everything random
+    /// The seed of all random choices
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
     /// Faults to inject, each at a time or from the start: drop-watches@30s,slow
     #[arg(long, value_name = "NAME[@TIME]", value_delimiter = ',')]
     pub faults: Vec<String>,
-    /// Let its time run this much faster
+    /// Run its time this many times faster
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
     pub speed: f64,
-    /// Where to listen
+    /// The address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
     /// Serve HTTPS; the kubeconfig carries the CA
     #[arg(long)]
     pub tls: bool,
-    /// Check a scenario file and stop
+    /// Check a scenario file and exit
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub check: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 pub struct Scan {
-    /// Keep looking this long instead of stopping when every source has answered
+    /// Watch for this long instead of exiting when every source has answered
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub watch: Option<Duration>,
     #[arg(short, long, value_enum, default_value_t = ScanOutput::Table)]
@@ -203,7 +204,7 @@ pub struct Scan {
     /// The severity at which the exit code is 1
     #[arg(long, value_enum, default_value_t = Level::Critical)]
     pub fail_on: Level,
-    /// Exit 2 when anything at all could not be looked at
+    /// Exit 2 if any source could not be read
     #[arg(long)]
     pub strict: bool,
 }
@@ -229,7 +230,7 @@ pub struct Diagnose {
     /// What to diagnose: pod/api-0, deploy/api, node/gpu-7
     #[arg(value_name = "KIND/NAME")]
     pub object: String,
-    /// The decision tree: a shipped one's id or a file
+    /// The decision tree: the id of a built-in one or a file
     #[arg(long, value_name = "PLAYBOOK")]
     pub playbook: Option<String>,
     /// Allow evidence that runs something in the cluster
@@ -250,33 +251,33 @@ pub struct Do {
     /// Go on with a run that was stopped: the id that `khud journal` prints
     #[arg(long, value_name = "RUN", conflicts_with_all = ["action", "target"])]
     pub resume: Option<String>,
-    /// List the actions, what each does, to what, and its options
+    /// List the actions with their kinds and options
     #[arg(long)]
     pub list: bool,
-    /// Show the plan, with the server's dry run, and stop
+    /// Show the plan with the server's dry run, and exit
     #[arg(long, visible_alias = "plan")]
     pub dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub yes: bool,
     #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
     pub output: TextOrJson,
-    /// Go on although another cluster answers than the one khud knew: the UID of its namespace kube-system
+    /// Continue although another cluster answers than before: the UID of its namespace kube-system
     #[arg(long, value_name = "UID")]
     pub accept_cluster: Option<String>,
-    /// Watch for the result this long
+    /// Watch for the result for this long
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
     #[command(flatten)]
     pub options: ActionOptions,
 }
 
-/// The options of the actions, as these declare them. One that several actions have is there once.
+/// The options that the actions declare. An option of several actions appears once.
 #[derive(Debug, Clone, Default)]
 pub struct ActionOptions(pub Params);
 
 impl ActionOptions {
-    /// Each option with the actions that have it.
+    /// Each option with its actions.
     fn declared() -> Vec<(&'static Spec, Vec<&'static str>)> {
         let mut out: Vec<(&'static Spec, Vec<&'static str>)> = Vec::new();
         for action in remedy::catalogue().iter().chain(remedy::cluster_wide()) {
@@ -367,7 +368,7 @@ pub enum Print {
         #[arg(value_name = "NAME")]
         name: String,
     },
-    /// Every rule: what it proves, from what, why, and which are not here yet
+    /// Every rule: its cause, evidence and reason, and the causes without a rule
     Rules,
     /// Shell completions
     Completions {
@@ -405,11 +406,11 @@ pub enum Level {
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allow {
-    /// Commands run in containers to read from them
+    /// Commands in containers that only read
     Intrusive,
 }
 
-/// `30s`, `2m`, `1h30m`.
+/// Parses `30s`, `2m`, `1h30m`.
 fn duration(text: &str) -> Result<Duration, String> {
     let say = || format!("{text:?} is not a time; write 30s, 2m or 1h30m");
     let span: jiff::SignedDuration = text.parse().map_err(|_| say())?;
@@ -418,7 +419,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn speed(text: &str) -> Result<f64, String> {
     let x: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
-    if (0.1..=1000.0).contains(&x) { Ok(x) } else { Err("the speed lies between 0.1 and 1000".to_owned()) }
+    if (0.1..=1000.0).contains(&x) { Ok(x) } else { Err("the speed must be from 0.1 to 1000".to_owned()) }
 }
 
 #[cfg(test)]

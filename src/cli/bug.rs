@@ -1,4 +1,4 @@
-//! `khud bug`: versions, capabilities, errors and the log's tail in one file.
+//! `khud bug`: writes versions, capabilities, errors and the tail of the log to one file.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::{exit, open, out, settings};
 use crate::config::bug::{self, Facts};
 use crate::world::Clock;
 
-/// A cluster that does not answer by then is a fact for the report.
+/// The longest wait for the cluster. Silence is reported as a fact.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub fn run(common: &Common, to: Option<&Path>) -> u8 {
@@ -25,7 +25,7 @@ pub fn run(common: &Common, to: Option<&Path>) -> u8 {
     }
 }
 
-/// What the cluster of the command line says of itself.
+/// Adds the version and rights on the cluster of the command line.
 async fn ask(common: &Common, facts: &mut Facts) {
     let loaded = settings::loaded();
     let answer = tokio::time::timeout(PATIENCE, async {

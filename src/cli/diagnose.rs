@@ -1,4 +1,4 @@
-//! `khud diagnose`: a decision tree walked by the cluster, for scripts and for those who are not at the cockpit.
+//! `khud diagnose`: lets the cluster answer a decision tree, for scripts and terminals without the cockpit.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
@@ -37,7 +37,7 @@ pub fn run(common: &Common, args: &Diagnose) -> u8 {
 }
 
 /// # Errors
-/// A sentence: what could not be looked at.
+/// A sentence that says what could not be read.
 async fn diagnose(common: &Common, args: &Diagnose) -> Result<u8, String> {
     let (mut library, problems) = super::playbook::library();
     problems.iter().for_each(|p| out::complain(&clean_lines(p)));
@@ -45,7 +45,7 @@ async fn diagnose(common: &Common, args: &Diagnose) -> Result<u8, String> {
         Some(name) => Some(find(&mut library, name)?),
         None => None,
     };
-    let loaded = settings::told();
+    let loaded = settings::loaded_with_complaints();
     let connection =
         settings::connect(common, false, Clock::wall(), &loaded).await.map_err(|e| e.to_string())?;
     let namespace = common.namespace.first().cloned().unwrap_or_else(|| connection.namespace().to_owned());
@@ -61,7 +61,7 @@ async fn diagnose(common: &Common, args: &Diagnose) -> Result<u8, String> {
     let mut look = Look::start(connection, &Scope::Cluster, settings::detect(&loaded));
     look.run(None).await;
     if !look.session.saw_something() {
-        return Err("nothing could be looked at; `khud scan` says what was refused".to_owned());
+        return Err("no source could be read; `khud scan` names the missing rights".to_owned());
     }
     if !exists(&look.session, &object).await? {
         return Err(absent(&look.session, &object));
@@ -98,10 +98,10 @@ fn find(library: &mut Library, name: &str) -> Result<Arc<Playbook>, String> {
     Err(format!("there is no playbook {name:?}; there is {}, or name a file", ids.join(", ")))
 }
 
-/// The object that was named: of a kind khud knows, else of one that the server serves.
+/// Finds the named object, of a kind that khud knows or that the server serves.
 ///
 /// # Errors
-/// A sentence that says how an object is named, or which kinds there are.
+/// A sentence that says how to name an object, or lists the kinds.
 async fn find_object(connection: &Connection, text: &str, namespace: &str) -> Result<ObjectRef, String> {
     let unknown = match target(text, namespace) {
         Ok(object) => return Ok(object),
@@ -116,10 +116,10 @@ async fn find_object(connection: &Connection, text: &str, namespace: &str) -> Re
     Ok(ObjectRef::new(offer.kind, namespace, name))
 }
 
-/// Whether the object is there: by the list of its kind, else by asking for it.
+/// Whether the object exists: by the list of its kind, else by a GET.
 ///
 /// # Errors
-/// A sentence: the object could not be asked for.
+/// A sentence: the GET failed.
 async fn exists(session: &Session, object: &ObjectRef) -> Result<bool, String> {
     if session.world.meta(object).is_some() {
         return Ok(true);
@@ -131,13 +131,13 @@ async fn exists(session: &Session, object: &ObjectRef) -> Result<bool, String> {
     match answer.status {
         404 => Ok(false),
         200 => Ok(true),
-        // It may be there: what khud cannot read is said in the answer.
+        // The object may exist. The answer will say what khud may not read.
         403 => Ok(true),
-        _ => Err(format!("asked for {object} and the server said: {}", answer.message())),
+        _ => Err(format!("cannot read {object}: {}", answer.message())),
     }
 }
 
-/// Names what is like it, as a mistyped name deserves.
+/// The error for a missing object, with similar names.
 fn absent(session: &Session, object: &ObjectRef) -> String {
     let pods = session.world.pods.values().map(|p| (&p.meta, Kind::Pod));
     let workloads = session.world.deployments.values().map(|w| (&w.meta, Kind::Deployment));
@@ -180,14 +180,14 @@ async fn walk_to_the_end(session: &mut Session, walk: &mut Walk, answer: &Answer
         }
         match reads.join_next().await {
             Some(Ok(fetched)) => walk.give(&fetched.read, fetched.result, fetched.took_ms),
-            Some(Err(e)) => out::complain(&format!("a read stopped: {e}")),
-            // Nothing is wanted and nothing is under way: the tree has no next step.
+            Some(Err(e)) => out::complain(&format!("a read failed: {e}")),
+            // Nothing is running and nothing is needed: the tree has no next step.
             None => return,
         }
     }
 }
 
-/// Asks the operator on the terminal; an empty line says that they do not know.
+/// Asks the user on the terminal. An empty line means unknown.
 fn ask(question: &str, why: &str, choices: &[String]) -> String {
     let mut err = io::stderr().lock();
     let choices_text = choices.join(", ");

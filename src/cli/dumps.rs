@@ -1,4 +1,4 @@
-//! `khud heap`, `khud threads` and `khud histogram`: what a dump on this machine says, without a cluster.
+//! `khud heap`, `khud threads` and `khud histogram`: analyse a local dump, without a cluster.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub fn heap(file: &Path, output: TableOrJson) -> u8 {
     answer(read, output, heap::table)
 }
 
-/// One line on a terminal's stderr that says how far reading is. Elsewhere nothing is written.
+/// A progress line on stderr, if stderr is a terminal.
 struct Bar {
     length: u64,
     last: Option<Instant>,
@@ -28,7 +28,7 @@ struct Bar {
 
 impl Bar {
     fn new(length: u64) -> Bar {
-        // A short file is read before anybody could read the line.
+        // A short file is read faster than the line could be.
         let shown = length > 32 << 20 && io::stderr().is_terminal();
         Bar { length, last: shown.then(Instant::now), shown: false }
     }
@@ -42,10 +42,10 @@ impl Bar {
         let (number, what, percent) = match step {
             heap::Step::Index => (1, "reading objects", at * 100 / self.length.max(1)),
             heap::Step::Graph => (2, "reading references", at * 100 / self.length.max(1)),
-            heap::Step::Tree => (3, "who keeps whom alive", at / 10),
+            heap::Step::Tree => (3, "retained sizes", at / 10),
         };
         self.shown = true;
-        // Nobody is left to tell when stderr is closed.
+        // A closed stderr is no reason to stop.
         let _ = write!(io::stderr(), "\r{number}/3 {what}: {:>3} %\x1b[K", percent.min(100));
         let _ = io::stderr().flush();
     }
@@ -78,13 +78,13 @@ pub fn histogram(files: &[PathBuf], output: TableOrJson) -> u8 {
         match read.as_slice() {
             [older, newest] => Ok(histogram::report(Some(older), newest)),
             [only] => Ok(histogram::report(None, only)),
-            _ => Err("name one histogram, or the older and the newer one".to_owned()),
+            _ => Err("name one histogram, or an older and a newer one".to_owned()),
         }
     };
     answer(read(), output, histogram::table)
 }
 
-/// Prints the report, or why there is none.
+/// Prints the report or the error.
 fn answer<T: Serialize>(read: Result<T, String>, output: TableOrJson, table: fn(&T) -> String) -> u8 {
     let report = match read {
         Ok(report) => report,

@@ -1,4 +1,4 @@
-//! One look at a cluster: its lists, what is measured, the logs that rules ask for, and what the judge makes of them.
+//! One look at a cluster: its lists, telemetry, the logs that rules need, and the judge's findings.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use crate::judge::Answer;
 use crate::world::ask::LogTail;
 use crate::world::{Kind, ObjectRef, TlsSecret};
 
-/// How long a look waits for every source's answer.
+/// The longest wait for the answers of all sources.
 pub const LOOK: Duration = Duration::from_secs(10);
 
-/// How often telemetry is read by a look that lasts: it is there to see what moves.
+/// How often a longer look reads telemetry, to see changes.
 const PACE: Duration = Duration::from_secs(2);
 
 pub struct Look {
     pub session: Session,
     pub detector: Detector,
-    /// Log tails on their way, for the rules that asked.
+    /// The log tails that rules asked for and that are being read.
     logs: JoinSet<(LogTail, Result<String, String>)>,
     meter: Meter,
     /// Certificates of Ingresses on their way.
@@ -43,7 +43,7 @@ impl Look {
         }
     }
 
-    /// Looks until every source has answered and every log that a rule wanted was read, or for as long as asked.
+    /// Runs until every source has answered and every needed log is read, or for `watch`.
     pub async fn run(&mut self, watch: Option<Duration>) {
         let began = Instant::now();
         let deadline = began + watch.unwrap_or(LOOK);
@@ -64,7 +64,7 @@ impl Look {
         }
     }
 
-    /// What the judge answers about an object, with the logs it wants for that read within the time of a look.
+    /// The judge's answer about an object. The logs it needs are read within the time of a look.
     pub async fn ask(&mut self, object: &ObjectRef) -> Answer {
         let deadline = Instant::now() + LOOK;
         self.detector.ask(&self.session.world, object, self.session.now());
@@ -73,10 +73,10 @@ impl Look {
             let answer = self.answer(object);
             let over = Instant::now() >= deadline;
             if !answer.waiting || over || self.turn(deadline).await.is_break() {
-                // What did not come in time is no longer waited for; the answer says which log it lacks.
+                // A log that did not arrive in time is given up; the answer names it.
                 let mut answer = self.answer(object);
                 if std::mem::take(&mut answer.waiting) {
-                    answer.unseen.push(("a log".to_owned(), "it did not come in time".to_owned()));
+                    answer.unseen.push(("a log".to_owned(), "it did not arrive in time".to_owned()));
                 }
                 return answer;
             }
@@ -87,7 +87,7 @@ impl Look {
         self.detector.answer(&self.session.world, object, self.session.now())
     }
 
-    /// Waits for the next thing that happens and takes it in; breaks on ctrl-c.
+    /// Waits for the next delta or log and applies it. Ctrl-C breaks.
     async fn turn(&mut self, deadline: Instant) -> std::ops::ControlFlow<()> {
         let now = self.session.now();
         let timers = self.detector.next_timer().into_iter().chain(self.meter.next_start());

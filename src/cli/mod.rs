@@ -1,4 +1,4 @@
-//! The command line: what was asked for, who carries it out, and the exit code.
+//! The command line: parses it, runs the command, returns the exit code.
 
 mod act;
 mod agent;
@@ -25,16 +25,16 @@ use clap::{CommandFactory, FromArgMatches};
 
 use args::{Cli, Verb};
 
-/// Exit codes as the contract states them.
+/// The exit codes of the contract.
 pub mod exit {
     pub const DONE: u8 = 0;
-    /// Findings, nothing proved, refused or failed.
+    /// Findings, no proof, refused or failed.
     pub const FAILED: u8 = 1;
-    /// Usage, or could not look.
+    /// Wrong usage, or the cluster could not be read.
     pub const USAGE: u8 = 2;
 }
 
-/// Parses the command line and carries it out.
+/// Parses the command line and runs it.
 pub fn main() -> ExitCode {
     let typed = Cli::command().get_matches();
     crash::install(typed.subcommand_name().unwrap_or("the cockpit"));
@@ -52,7 +52,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Demo(args)) => sim::demo(&cli, args),
         #[cfg(feature = "demo")]
         Some(Verb::Sim(args)) => sim::serve(&cli.common, args),
-        // The grammar is the same in every build, so that a script gets a reason and not a usage error.
+        // The grammar is the same in every build, so that a script gets a reason instead of a usage error.
         #[cfg(not(feature = "demo"))]
         Some(Verb::Demo(_) | Verb::Sim(_)) => {
             out::complain(

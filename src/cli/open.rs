@@ -1,4 +1,4 @@
-//! From the command line to a running cockpit: connect, watch, enter the terminal.
+//! Opens the cockpit: connects, watches, enters the terminal.
 
 use std::sync::{Arc, LazyLock};
 
@@ -21,7 +21,7 @@ use crate::playbook::library::Shelf;
 use crate::term;
 use crate::world::Clock;
 
-/// What the common flags say about the cluster.
+/// The connection options of the common flags.
 pub fn options(common: &Common, interactive: bool) -> Options {
     Options {
         kubeconfig: common.kubeconfig.clone(),
@@ -35,19 +35,19 @@ pub fn options(common: &Common, interactive: bool) -> Options {
     }
 }
 
-/// The runtime everything runs on. The main task stays on this thread, which alone draws.
+/// The tokio runtime. The main task stays on this thread, which alone draws.
 ///
 /// # Errors
-/// A sentence where the system gives no threads.
+/// A sentence if the system gives no threads.
 pub fn runtime() -> Result<tokio::runtime::Runtime, String> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|e| format!("the system gives khud no threads to run on: {e}"))
+        .map_err(|e| format!("the system gives khud no threads: {e}"))
 }
 
-/// The cockpit on the cluster of the command line.
+/// Runs the cockpit on the cluster of the command line.
 pub fn run(cli: &Cli) -> u8 {
     if let Some(why) = term::unusable() {
         out::complain(&why);
@@ -55,7 +55,7 @@ pub fn run(cli: &Cli) -> u8 {
     }
     let result = runtime().and_then(|rt| {
         let result = rt.block_on(open(cli, &cli.common));
-        // Tasks that still wait for a server that does not answer must not hold up the way out.
+        // Tasks that wait for a dead server must not delay the exit.
         rt.shutdown_timeout(std::time::Duration::from_millis(200));
         result
     });
@@ -68,22 +68,22 @@ pub fn run(cli: &Cli) -> u8 {
     }
 }
 
-/// The cockpit, on one context after the other.
+/// Runs the cockpit on one context after another.
 ///
 /// # Errors
-/// A sentence: no configuration, no terminal.
+/// A sentence: no configuration, or no terminal.
 pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
-    let (mut common, mut before, mut told) = (common.clone(), None, None);
+    let (mut common, mut before, mut notice) = (common.clone(), None, None);
     let mut first = true;
     loop {
-        let visited = visit(cli, &common, told.take(), first).await;
+        let visited = visit(cli, &common, notice.take(), first).await;
         first = false;
         let end = match visited {
             Ok(end) => end,
-            // The context that was left is known to work.
+            // The previous context is known to work.
             Err(why) if before.is_some() => {
                 common.context = before.take();
-                told = Some(why);
+                notice = Some(why);
                 continue;
             }
             Err(why) => return Err(why),
@@ -93,7 +93,7 @@ pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
             End::Switch { from, to } => {
                 (before, common.context) = (Some(from), Some(to));
                 if before != common.context {
-                    // Namespaces of the one cluster mean nothing in the other.
+                    // Namespaces of one cluster have no meaning in another.
                     common.namespace.clear();
                 }
             }
@@ -101,14 +101,15 @@ pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
                 out::complain(&format!("ended by {name}"));
                 return Ok(exit::FAILED);
             }
-            // The cockpit carries a login out by itself.
+            // The cockpit handles a login itself.
             End::TerminalGone | End::Login => return Ok(exit::FAILED),
         }
     }
 }
 
-/// One context, from connecting to leaving it. `told` is said first; `first` runs what the command line asked for.
-async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) -> Result<End, String> {
+/// Runs one context, from the connection to the end. `notice` is shown first; `first` runs the command line's
+/// object and command.
+async fn visit(cli: &Cli, common: &Common, notice: Option<String>, first: bool) -> Result<End, String> {
     let clock = Clock::wall();
     let places = Places::find();
     let loaded = settings::loaded();
@@ -121,13 +122,13 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
         server: connection.server().to_owned(),
         read_only: connection.read_only(),
         kubectl: connection.kubectl().to_vec(),
-        // Until the cluster says who that is there.
+        // Until the cluster has reported the user name.
         user: std::env::var("USER").unwrap_or_default(),
         ..Cluster::default()
     };
     let (listed, shadowed) = crate::cluster::contexts(&options(common, false)).unwrap_or_default();
-    // The cockpit says it in its log; `khud contexts` on the terminal.
-    shadowed.iter().for_each(|told| tracing::warn!("{told}"));
+    // The cockpit logs them; `khud contexts` prints them.
+    shadowed.iter().for_each(|notice| tracing::warn!("{notice}"));
     model.contexts = listed.into_iter().map(|c| (c.name, c.server)).collect();
     model.namespaces = common.namespace.iter().map(|n| n.as_str().into()).collect();
     preferences::install(&mut model, Preferences::new(&loaded, settings::terminal(), chosen), &loaded);
@@ -145,7 +146,7 @@ async fn visit(cli: &Cli, common: &Common, told: Option<String>, first: bool) ->
     if let Some(places) = places {
         jobs.watch_files(places);
     }
-    if let Some(why) = told {
+    if let Some(why) = notice {
         model.say(Tone::Bad, why);
     }
     if let Some(object) = cli.object.as_ref().filter(|_| first) {
@@ -181,7 +182,7 @@ fn trees(inbox: mpsc::Sender<Msg>) -> Arc<Shelf> {
     shelf
 }
 
-/// The theme of `--theme`: a name, or a file.
+/// The theme of `--theme`: a name or a file.
 fn theme(places: Option<&Places>, name: &str) -> Result<Sheet, String> {
     files::theme(places, name)
         .map(|(sheet, _)| sheet)

@@ -1,10 +1,10 @@
-//! Results go to stdout, everything else to stderr; a reader that went away is no error.
+//! Results go to stdout, messages to stderr. A closed pipe is no error.
 
 use std::io::{self, Write};
 
 use super::exit;
 
-/// Writes a result. A closed pipe (`khud … | head`) ends quietly; a full disk is told.
+/// Writes a result. A closed pipe (`khud … | head`) ends without a message; a full disk is reported.
 pub fn result(text: &str) -> u8 {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -17,8 +17,8 @@ pub fn result(text: &str) -> u8 {
     }
 }
 
-/// One sentence on stderr. Text from the cluster in it has been cleaned by the caller.
+/// Prints one sentence to stderr. The caller has cleaned text from the cluster.
 pub fn complain(sentence: &str) {
-    // Nobody is left to tell when stderr is closed too.
+    // There is no other place to report a closed stderr.
     let _ = writeln!(io::stderr().lock(), "khud: {sentence}");
 }

@@ -1,4 +1,5 @@
-//! `khud playbook`: check decision trees, write them as Markdown; and the operator's own trees for everybody else.
+//! `khud playbook`: checks decision trees and writes them as Markdown. It also loads the user's trees for
+//! other commands.
 
 use std::path::PathBuf;
 
@@ -17,8 +18,8 @@ pub fn run(asked: &Asked) -> u8 {
     }
 }
 
-/// The built-in trees and the operator's own (`playbooks/` in khud's configuration directory), which win by id.
-/// Files that cannot be read are returned as sentences; the others still load.
+/// The built-in trees and the user's own (`playbooks/` in khud's configuration directory), which win by id.
+/// Each unreadable file becomes a sentence; the others still load.
 pub fn library() -> (Library, Vec<String>) {
     let mut problems = Vec::new();
     let mut library = Library::embedded().unwrap_or_else(|e| {
@@ -35,7 +36,7 @@ pub fn library() -> (Library, Vec<String>) {
 fn check(files: &[PathBuf]) -> u8 {
     let (mut library, _) = library();
     let actions: Vec<&str> = remedy::catalogue().iter().map(|a| a.name).collect();
-    // All of them first: one may lead to another.
+    // Load all files first: one tree may lead to another.
     let books: Vec<_> = files.iter().map(|file| (file, library.add_file(file))).collect();
     let (mut text, mut faults) = (String::new(), 0);
     for (file, book) in books {

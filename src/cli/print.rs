@@ -1,4 +1,4 @@
-//! `khud print`: what the program knows about itself, as text.
+//! `khud print`: prints khud's configuration, keys, themes, rules, completions and man page.
 
 use clap::CommandFactory;
 
@@ -47,7 +47,7 @@ pub fn run(what: &Print) -> u8 {
             }
         },
         Print::Rules => {
-            let own = UserRules::new(settings::detect(&settings::told()).rules);
+            let own = UserRules::new(settings::detect(&settings::loaded_with_complaints()).rules);
             out::result(&format!("{}{}", registry::document(), own.document()))
         }
     }

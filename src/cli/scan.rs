@@ -1,4 +1,4 @@
-//! `khud scan`: the findings of the cockpit, once, for scripts and alerts.
+//! `khud scan`: prints the findings once, for scripts and alerts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,7 +30,7 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
         out::complain(&clean_lines(&why));
         exit::USAGE
     };
-    let loaded = settings::told();
+    let loaded = settings::loaded_with_complaints();
     let connection = match settings::connect(common, false, Clock::wall(), &loaded).await {
         Ok(connection) => connection,
         Err(e) => return could_not(e.to_string()),
@@ -49,13 +49,13 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
 
     let Look { session, detector, .. } = look;
     let result = report::Scan::new(cluster, session.now(), &session.world, &detector);
-    let blind = tell_what_was_not_seen(&result.coverage);
-    // Without findings a look at little of the cluster says nothing.
+    let blind = report_unseen(&result.coverage);
+    // An empty result proves little if most of the cluster could not be read.
     let refused = session.refused().count();
     let little = !session.world.synced(&Kind::Pod) || refused * 2 > session.sources();
     let little = result.findings.is_empty() && little;
     let text = match args.output {
-        // A clean bill from somebody who saw nothing would be a lie.
+        // "No findings" would be a false answer if nothing could be read.
         ScanOutput::Table | ScanOutput::Markdown if !session.saw_something() => return exit::USAGE,
         ScanOutput::Table => clean_lines(&report::table(&result)),
         ScanOutput::Markdown => clean_lines(&report::markdown(&result)),
@@ -80,8 +80,9 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
     }
 }
 
-/// One sentence on stderr for all that may not be looked at, and one for each other reason. Whether there was any.
-fn tell_what_was_not_seen(coverage: &[report::Coverage]) -> bool {
+/// Prints one sentence for all sources that are forbidden, and one for each other reason. Returns whether
+/// there was any.
+fn report_unseen(coverage: &[report::Coverage]) -> bool {
     let mut reasons: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let unseen = |c: &&report::Coverage| !c.seen();
     let (forbidden, others): (Vec<_>, Vec<_>) =
@@ -98,13 +99,13 @@ fn tell_what_was_not_seen(coverage: &[report::Coverage]) -> bool {
         let mut sentences = Vec::new();
         if !not.is_empty() {
             let (n, all) = (not.len(), coverage.len());
-            sentences.push(format!("not allowed to look at {n} of {all} sources: {}", names(&not)));
+            sentences.push(format!("not allowed to read {n} of {all} sources: {}", names(&not)));
         }
         if !partly.is_empty() {
-            sentences.push(format!("only some namespaces may be looked at: {}", names(&partly)));
+            sentences.push(format!("only some namespaces are allowed for: {}", names(&partly)));
         }
-        let told = format!("{} (`-o json` names the missing rights)", sentences.join("; "));
-        out::complain(&clean_lines(&told));
+        let sentence = format!("{} (`-o json` names the missing rights)", sentences.join("; "));
+        out::complain(&clean_lines(&sentence));
         reasons.insert(String::new(), Vec::new());
     }
     for source in others {
@@ -112,7 +113,7 @@ fn tell_what_was_not_seen(coverage: &[report::Coverage]) -> bool {
         reasons.entry(format!("{} ({reason})", source.state)).or_default().push(&source.source);
     }
     for (reason, sources) in reasons.iter().filter(|(_, sources)| !sources.is_empty()) {
-        out::complain(&clean_lines(&format!("could not look at {}: {reason}", sources.join(", "))));
+        out::complain(&clean_lines(&format!("could not read {}: {reason}", sources.join(", "))));
     }
     !reasons.is_empty()
 }

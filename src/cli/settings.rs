@@ -1,4 +1,4 @@
-//! The user's files, for every command: what they say of the cluster, of findings, and of the terminal.
+//! Loads the user's configuration for every command, and connects by it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::detect::DetectConfig;
 use crate::term::clean;
 use crate::world::Clock;
 
-/// How long connecting may take before khud says what it waits for.
+/// The longest silent wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The configuration, with what is wrong in it told on stderr: for commands that have no message line.
-pub fn told() -> Loaded {
+/// The configuration. Its problems go to stderr, for commands without a message line.
+pub fn loaded_with_complaints() -> Loaded {
     let loaded = loaded();
     for problem in &loaded.problems {
         out::complain(&problem.to_string());
@@ -32,7 +32,7 @@ pub fn loaded() -> Loaded {
     Places::find().map(|places| files::load(&places)).unwrap_or_default()
 }
 
-/// Connects as the flags say, and read-only where the configuration says so for that context.
+/// Connects by the flags. The connection is read-only if the configuration says so for that context.
 ///
 /// # Errors
 /// As [`Connection::open`].
@@ -47,7 +47,7 @@ pub async fn connect(
     let connection = tokio::select! {
         opened = &mut opening => opened?,
         () = tokio::time::sleep(PATIENCE) => {
-            out::complain("still waiting for the kubeconfig's credential plugin; ctrl-c gives up");
+            out::complain("still waiting for the kubeconfig's credential plugin; ctrl-c cancels");
             tokio::select! {
                 opened = opening => opened?,
                 _ = tokio::signal::ctrl_c() => return Err(ConnectError::GivenUp),
@@ -61,15 +61,15 @@ pub async fn connect(
     Ok(connection)
 }
 
-/// Makes sure that the cluster is the one khud knows at this address, or the one named by `--accept-cluster`, and keeps
-/// it where none is known. `Some`: why the cluster does not say which it is.
+/// Checks that the cluster is the one recorded for this address, or the one of `--accept-cluster`, and
+/// records it if none is. `Some` says why the cluster's identity cannot be read.
 ///
 /// # Errors
 /// A sentence: no answer came, or another cluster answered.
 pub async fn same_cluster(connection: &Connection, accept: Option<&str>) -> Result<Option<String>, String> {
     let folder = folder(connection)?;
     let known = known::load(&folder)?;
-    // A yes to one cluster is no yes to any other, be it the known one.
+    // Accepting one cluster means refusing every other, including the recorded one.
     connection.expect(accept.map(str::to_owned).or_else(|| known.clone()));
     match (connection.identify().await.map_err(|e| e.to_string())?, known) {
         (Identity::Verified(found), Some(known)) if found != known => {
@@ -82,8 +82,8 @@ pub async fn same_cluster(connection: &Connection, accept: Option<&str>) -> Resu
             connection.server(),
         )),
         (Identity::Other { known, found }, _) => Err(format!(
-            "another cluster answers for {} at {}: its kube-system has the UID {found}, the one khud knows has {known}. \
-             Nothing was done. If that is right, repeat it with --accept-cluster {found}",
+            "another cluster answers for {} at {}: its kube-system has the UID {found}, khud recorded {known}. \
+             Nothing was done. If the new cluster is right, add --accept-cluster {found}",
             connection.context(),
             connection.server(),
         )),
@@ -95,15 +95,15 @@ pub async fn same_cluster(connection: &Connection, accept: Option<&str>) -> Resu
     }
 }
 
-/// Says on stderr where another cluster answers than the one khud knows: for commands that only read.
+/// Warns on stderr if another cluster answers than the recorded one, for commands that only read.
 pub async fn tell_of_another_cluster(connection: &Connection) {
     let Ok(Some(known)) = folder(connection).and_then(|folder| known::load(&folder)) else { return };
     if let Ok(Identity::Verified(found)) = connection.identify().await
         && found != known
     {
         out::complain(&clean(&format!(
-            "another cluster answers for {} at {}: its kube-system has the UID {found}, the one khud knows has {known}. \
-             What follows is about the one that answers",
+            "another cluster answers for {} at {}: its kube-system has the UID {found}, khud recorded {known}. \
+             The output is about the cluster that answers",
             connection.context(),
             connection.server(),
         )));
@@ -116,23 +116,23 @@ fn folder(connection: &Connection) -> Result<PathBuf, String> {
     Ok(state_files::folder(&places.state, connection.context(), connection.server()))
 }
 
-/// Thresholds, severities, mutes and the user's own rules; a complaint for each that is left out.
+/// Thresholds, severities, mutes and the user's own rules. Each part that is left out is reported.
 pub fn detect(loaded: &Loaded) -> DetectConfig {
     let (found, problems) = Preferences::new(loaded, Terminal::default(), None).detect();
     problems.iter().for_each(|problem| out::complain(problem));
     found
 }
 
-/// What the environment says of the terminal.
+/// The terminal's properties, from the environment.
 pub fn terminal() -> Terminal {
     let env = |name: &str| std::env::var(name).ok();
     let palette = Palette::detect(env);
-    // The theme says what to do without colours; the terminal library's own way loses bold and reverse.
+    // The theme handles terminals without colours; crossterm's own handling loses bold and reverse.
     crossterm::style::force_color_output(true);
     Terminal { palette, glyphs: Glyphs::detect(env) }
 }
 
-/// Starts khud's own log. Without one khud works all the same, so a failure is only told.
+/// Starts khud's own log. khud works without one, so a failure is only reported.
 pub fn log() -> Option<log::Log> {
     let state = Places::find()?.state;
     match log::start(&state, std::env::var("KHUD_LOG").ok().as_deref()) {

@@ -1,4 +1,4 @@
-//! `khud sim` and `khud demo`: the embedded cluster, and the cockpit on it by its address alone.
+//! `khud sim` and `khud demo`: serves the embedded cluster, and opens the cockpit on its address.
 
 use std::path::Path;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub fn serve(common: &Common, args: &Args) -> u8 {
                 load: generated.then_some(load),
                 faults: parse_schedule(&args.faults.join(","), args.seed).map_err(|e| e.to_string())?,
             };
-            // A generated cluster stands alone unless a scenario is asked for by name.
+            // A generated cluster has no scenario unless one is named.
             if let (None, true) = (&args.scenario, generated) {
                 let sim = Sim::start(options).await.map_err(|e| e.to_string())?;
                 until_stopped(common, &sim.kubeconfig(), &format!("{}\n", sim.url())).await?;
@@ -59,7 +59,7 @@ pub fn serve(common: &Common, args: &Args) -> u8 {
     }))
 }
 
-/// The embedded cluster with the cockpit on it.
+/// Runs the embedded cluster with the cockpit on it.
 pub fn demo(cli: &Cli, args: &Demo) -> u8 {
     if args.list {
         let lines = scenario::built_in_names();
@@ -83,7 +83,7 @@ pub fn demo(cli: &Cli, args: &Demo) -> u8 {
             let common = Common { kubeconfig: Some(file), context: None, ..cli.common.clone() };
             let result = open::open(cli, &common).await;
             fleet.sims().for_each(|(context, sim)| forget(context, sim.url()));
-            // Left behind in the temporary directory where it cannot be removed.
+            // If it cannot be removed, it stays in the temporary directory.
             let _ = std::fs::remove_dir_all(&dir);
             fleet.stop().await;
             result
@@ -93,11 +93,11 @@ pub fn demo(cli: &Cli, args: &Demo) -> u8 {
     }))
 }
 
-/// What the cockpit kept of the embedded cluster goes with it: the next one is another.
+/// Removes the cockpit's saved state of the embedded cluster, because the next one is a different cluster.
 fn forget(context: &str, url: &str) {
     let Some(places) = Places::find() else { return };
     for server in [url.to_owned(), format!("{url}/")] {
-        // Where it cannot be removed it is a small folder that nothing reads again.
+        // If it cannot be removed, a small unused folder stays.
         let _ = std::fs::remove_dir_all(state_files::folder(&places.state, context, &server));
     }
 }
@@ -114,7 +114,7 @@ async fn start(name: &str, options: SimOptions) -> Result<Fleet, String> {
     Fleet::start(&loaded, options).await.map_err(|e| e.to_string())
 }
 
-/// Says where it is served and waits for ctrl-c.
+/// Prints the address and waits for ctrl-c.
 async fn until_stopped(common: &Common, kubeconfig: &str, urls: &str) -> Result<(), String> {
     if let Some(file) = &common.kubeconfig {
         write_private(file, kubeconfig)?;
@@ -124,10 +124,10 @@ async fn until_stopped(common: &Common, kubeconfig: &str, urls: &str) -> Result<
     }
     tokio::signal::ctrl_c()
         .await
-        .map_err(|_| "signals cannot be heard, so nothing could stop this".to_owned())
+        .map_err(|_| "cannot listen for ctrl-c, so nothing could stop the server".to_owned())
 }
 
-/// A new directory only this user may read.
+/// Creates a directory that only this user can read.
 fn private_dir() -> Result<std::path::PathBuf, String> {
     use std::os::unix::fs::DirBuilderExt;
     let base = std::env::temp_dir();
@@ -142,8 +142,8 @@ fn private_dir() -> Result<std::path::PathBuf, String> {
     Err(format!("cannot make a directory in {}: too many khud-demo-* are there", base.display()))
 }
 
-/// A file only this user may read: it holds the token. Replaces what was there in one step, so that who waits for
-/// it never reads half of it.
+/// Writes a file that only this user can read, because it holds the token. An existing file is replaced
+/// atomically, so that a reader never sees half of it.
 fn write_private(path: &Path, text: &str) -> Result<(), String> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;

@@ -1,4 +1,4 @@
-//! `khud contexts` and `khud journal`: what this machine knows, without asking a cluster.
+//! `khud contexts` and `khud journal`: print local information, without a cluster.
 
 use super::args::{Common, TableOrJson, TextOrJson};
 use super::{exit, open, out};
@@ -10,7 +10,7 @@ use crate::term::clean;
 pub fn contexts_of(common: &Common, output: TableOrJson) -> u8 {
     let found = match contexts(&open::options(common, false)) {
         Ok((found, shadowed)) => {
-            shadowed.iter().for_each(|told| out::complain(&clean(told)));
+            shadowed.iter().for_each(|sentence| out::complain(&clean(sentence)));
             found
         }
         Err(e) => {
@@ -40,7 +40,7 @@ pub fn contexts_of(common: &Common, output: TableOrJson) -> u8 {
     out::result(&table(&["CURRENT", "NAME", "CLUSTER", "NAMESPACE", "SERVER"], &rows))
 }
 
-/// Columns as wide as their widest cell, as kubectl prints them.
+/// Formats columns as wide as their widest cell, as kubectl does.
 fn table<const N: usize>(head: &[&str; N], rows: &[[String; N]]) -> String {
     use unicode_width::UnicodeWidthStr;
     let wide = |i: usize| rows.iter().map(|r| r[i].width()).chain([head[i].width()]).max().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! `khud bug`: one file with what a maintainer asks for first, and nothing that must not leave the house.
+//! `khud bug`: writes one file with the facts a maintainer needs, and without secrets.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,10 +14,10 @@ use crate::world::Time;
 /// The file in the state directory that holds the report of the last panic or unexpected error.
 pub const CRASH: &str = "crash.txt";
 
-/// How much of the log is taken, in bytes from its end.
+/// The length of the log's tail, in bytes.
 const TAIL: u64 = 64 * 1024;
 
-/// Names of environment variables that say something of the terminal, and nothing secret.
+/// Environment variables that describe the terminal and hold no secrets.
 const TELLING: &[&str] = &[
     "TERM",
     "COLORTERM",
@@ -38,32 +38,32 @@ const TELLING: &[&str] = &[
     "NO_PROXY",
 ];
 
-/// What the report is made of.
+/// The facts in the report.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// khud's version.
     pub version: String,
     /// Operating system and architecture.
     pub system: String,
-    /// When, RFC 3339.
+    /// The time of the report, RFC 3339.
     pub at: String,
     pub environment: Vec<(String, String)>,
-    /// Columns and rows, where there is a terminal.
+    /// Columns and rows, if there is a terminal.
     pub size: Option<(u16, u16)>,
-    /// What is wrong in the configuration.
+    /// Problems in the configuration.
     pub problems: Vec<Problem>,
-    /// What the cluster said of itself and what khud may do there; empty when none was asked.
+    /// The server's version and khud's rights; empty if no cluster was asked.
     pub capabilities: Vec<String>,
-    /// Errors of this run.
+    /// The errors of this run.
     pub errors: Vec<String>,
     /// The report of the last panic or unexpected error.
     pub crash: String,
-    /// The end of the log.
+    /// The tail of the log.
     pub log: String,
 }
 
 impl Facts {
-    /// What can be known without asking a cluster.
+    /// Collects the facts that need no cluster.
     pub fn gather(state: Option<&Path>, at: String, env: impl Fn(&str) -> Option<String>) -> Facts {
         Facts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -78,7 +78,7 @@ impl Facts {
     }
 }
 
-/// The last of a file, from the beginning of a line.
+/// The end of a file, from the start of a line.
 fn tail(file: &Path) -> io::Result<String> {
     let mut file = fs::File::open(file)?;
     let length = file.metadata()?.len();
@@ -92,10 +92,10 @@ fn tail(file: &Path) -> io::Result<String> {
     })
 }
 
-/// The report, redacted as a whole, so that no part of it can be forgotten.
+/// Formats the report. The whole text is redacted at once, so that no fact can escape it.
 pub fn report(facts: &Facts) -> String {
     let mut out = String::from(
-        "khud bug report\nLook through it before you send it: names of your cluster may be in it.\n\n",
+        "khud bug report\nCheck it before you send it: it may contain names from your cluster.\n\n",
     );
     // Writing to a String cannot fail.
     let _ = writeln!(out, "version: {}\nsystem: {}\nat: {}", facts.version, facts.system, facts.at);
@@ -122,17 +122,17 @@ pub fn report(facts: &Facts) -> String {
             let _ = writeln!(out, "  {}", one_line(line));
         }
     }
-    for (title, text) in [("the last crash", &facts.crash), ("the log's end", &facts.log)] {
+    for (title, text) in [("the last crash", &facts.crash), ("the end of the log", &facts.log)] {
         let _ = writeln!(out, "\n{title}:\n{}", if text.is_empty() { "  none" } else { text.trim_end() });
     }
     redact(&out).chars().filter(|c| *c == '\n' || !c.is_control()).collect()
 }
 
-/// Gathers what is known here, lets `add` complete it, and writes the report to `to` or a file of its own in this
-/// directory; returns the path.
+/// Collects the local facts, lets `add` complete them, and writes the report to `to` or to a new file in the
+/// current directory. Returns the path.
 ///
 /// # Errors
-/// A sentence saying why it could not be written.
+/// A sentence that says why the report could not be written.
 pub fn gather_and_write(
     to: Option<&Path>,
     now: Time,
@@ -156,10 +156,10 @@ fn one_line(text: &str) -> String {
     text.split(['\n', '\r']).collect::<Vec<_>>().join(" ")
 }
 
-/// Writes a report where nobody else can read it. An existing file is not overwritten.
+/// Writes a report that only its owner can read. An existing file is not overwritten.
 ///
 /// # Errors
-/// A sentence saying why it could not be written.
+/// A sentence that says why the report could not be written.
 pub fn write(path: &Path, report: &str) -> Result<(), String> {
     use std::os::unix::fs::OpenOptionsExt;
     let sentence = |e: io::Error| format!("the report could not be written to {}: {e}", path.display());

@@ -1,4 +1,4 @@
-//! Colours as numbers: contrast, and the nearest of 256 or 16 that can still be read.
+//! Colours: contrast, and the nearest readable colour of a 16- or 256-colour palette.
 
 use std::sync::LazyLock;
 
@@ -8,10 +8,10 @@ use ratatui::style::Color;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rgb(pub u8, pub u8, pub u8);
 
-/// How many colours the terminal shows.
+/// The number of colours the terminal shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Palette {
-    /// Bold, underlined and reversed text only: `NO_COLOR`, or a terminal that knows no colours.
+    /// No colours, only bold, underlined and reversed text: `NO_COLOR`, or a terminal without colours.
     None,
     Ansi16,
     Indexed256,
@@ -19,8 +19,8 @@ pub enum Palette {
 }
 
 impl Palette {
-    /// What the environment says of the terminal. `NO_COLOR` counts when not empty (no-color.org); crossterm's own
-    /// handling of it garbles other attributes, so the terminal room must turn that off and draw what we give it.
+    /// Detects the palette from the environment. `NO_COLOR` counts if it is not empty (no-color.org).
+    /// crossterm's own handling of it also drops other attributes, so the terminal code turns that off.
     pub fn detect(env: impl Fn(&str) -> Option<String>) -> Palette {
         let get = |name| env(name).unwrap_or_default();
         let term = get("TERM");
@@ -41,7 +41,7 @@ impl Palette {
 }
 
 impl Rgb {
-    /// Reads `#rrggbb` or `#rgb`.
+    /// Parses `#rrggbb` or `#rgb`.
     pub fn parse(text: &str) -> Option<Rgb> {
         let digits = text.strip_prefix('#')?;
         let value =
@@ -69,7 +69,7 @@ impl Rgb {
         })
     }
 
-    /// Lightness and two colour axes in which distance is what the eye sees (Oklab, Ottosson 2020).
+    /// The colour in Oklab (Ottosson 2020), where distance matches perception.
     fn oklab(self) -> [f64; 3] {
         let [r, g, b] = self.linear();
         let l = (0.412_221_470_8 * r + 0.536_332_536_3 * g + 0.051_445_992_9 * b).cbrt();
@@ -92,7 +92,8 @@ fn ratio(a: f64, b: f64) -> f64 {
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
 
-/// The 16 colours as xterm shows them; other terminals differ, so nothing may hang on the exact shade.
+/// The 16 ANSI colours as xterm shows them. Other terminals show other shades, so no meaning may depend on
+/// the exact shade.
 const ANSI: [(Color, Rgb); 16] = [
     (Color::Black, Rgb(0x00, 0x00, 0x00)),
     (Color::Red, Rgb(0xcd, 0x00, 0x00)),
@@ -112,7 +113,7 @@ const ANSI: [(Color, Rgb); 16] = [
     (Color::White, Rgb(0xff, 0xff, 0xff)),
 ];
 
-/// The RGB of an indexed colour from 16: the 6×6×6 cube and the grey ramp every 256-colour terminal has.
+/// The RGB of an indexed colour from 16 on: the 6×6×6 cube and the grey ramp of every 256-colour terminal.
 pub(crate) fn indexed(index: u8) -> Rgb {
     const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     if index >= 232 {
@@ -123,7 +124,7 @@ pub(crate) fn indexed(index: u8) -> Rgb {
     Rgb(STEPS[cube / 36 % 6], STEPS[cube / 6 % 6], STEPS[cube % 6])
 }
 
-/// A colour the terminal can show, with what choosing it needs.
+/// A colour the terminal can show, with the values needed to choose it.
 struct Shade {
     colour: Color,
     rgb: Rgb,
@@ -137,7 +138,7 @@ impl Shade {
     }
 }
 
-/// What can be chosen from; nothing where colours are shown as they are, or not at all.
+/// The colours to choose from; empty if the terminal shows exact colours or none.
 fn shades(palette: Palette) -> &'static [Shade] {
     static INDEXED: LazyLock<Vec<Shade>> =
         LazyLock::new(|| (16..=255).map(|i| Shade::new(Color::Indexed(i), indexed(i))).collect());
@@ -154,7 +155,7 @@ fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
     a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
 }
 
-/// What a colour becomes on the terminal, and its RGB there.
+/// The terminal's colour for a background, and its RGB.
 pub fn background(colour: Rgb, palette: Palette) -> Option<(Color, Rgb)> {
     if palette == Palette::Rgb {
         return Some((Color::Rgb(colour.0, colour.1, colour.2), colour));
@@ -166,10 +167,10 @@ pub fn background(colour: Rgb, palette: Palette) -> Option<(Color, Rgb)> {
         .map(|shade| (shade.colour, shade.rgb))
 }
 
-/// A text colour on a background already chosen: the nearest with as much contrast as the original had, or 4.5.
+/// The text colour for a chosen background: the nearest colour with the original's contrast, or at least 4.5.
 ///
-/// With 16 colours a hue that cannot be read on that background gives way to black or white: a wrong hue would
-/// lie, and a glyph carries the meaning too.
+/// With 16 colours, a hue that is unreadable on that background becomes black or white: a wrong hue would
+/// mislead, and a glyph carries the meaning too.
 pub fn foreground(colour: Rgb, on: Rgb, shown_on: Rgb, palette: Palette) -> Option<Color> {
     let lab = colour.oklab();
     let wanted = contrast(colour, on).min(4.5);
@@ -183,7 +184,7 @@ pub fn foreground(colour: Rgb, on: Rgb, shown_on: Rgb, palette: Palette) -> Opti
             .map(|shade| shade.colour),
         Palette::Ansi16 => {
             let grey = |lab: [f64; 3]| lab[1].hypot(lab[2]) < 0.045;
-            // Hue before lightness: what was green must not come out yellow for being pale.
+            // The hue comes before the lightness, so that a pale green does not become yellow.
             let far = |other: [f64; 3]| {
                 distance(lab, other) + if grey(lab) { 0.0 } else { 4.0 * (1.0 - hue_likeness(lab, other)) }
             };
@@ -197,7 +198,7 @@ pub fn foreground(colour: Rgb, on: Rgb, shown_on: Rgb, palette: Palette) -> Opti
     }
 }
 
-/// The cosine of the angle between two hues: 1 the same, 0.766 for 40° apart.
+/// The cosine of the angle between two hues: 1 for equal hues, 0.766 for 40°.
 fn hue_likeness(a: [f64; 3], b: [f64; 3]) -> f64 {
     let lengths = a[1].hypot(a[2]) * b[1].hypot(b[2]);
     if lengths == 0.0 { 0.0 } else { (a[1] * b[1] + a[2] * b[2]) / lengths }
@@ -211,7 +212,7 @@ mod tests {
     fn contrast_is_the_one_of_the_standard() {
         let (black, white) = (Rgb(0, 0, 0), Rgb(255, 255, 255));
         assert!((contrast(black, white) - 21.0).abs() < 1e-9);
-        // #767676 is the well-known lightest grey that passes 4.5 on white.
+        // #767676 is the lightest grey with contrast 4.5 on white.
         assert!(contrast(Rgb(0x76, 0x76, 0x76), white) >= 4.5);
         assert!(contrast(Rgb(0x77, 0x77, 0x77), white) < 4.5);
     }
@@ -242,7 +243,7 @@ mod tests {
         assert_eq!(on(Rgb(0xff, 0x6b, 0x6b), black), Some(Color::LightRed));
         let green = on(Rgb(0x7e, 0xe0, 0x8a), black);
         assert!(matches!(green, Some(Color::Green | Color::LightGreen)), "{green:?}");
-        // No green of the sixteen can be read on white.
+        // None of the 16 colours is a green that is readable on white.
         assert_eq!(on(Rgb(0x00, 0x66, 0x22), white), Some(Color::Black));
     }
 

@@ -1,14 +1,14 @@
-//! What a command is for keys, help and docs; the rows are in [`registry`](super::registry), what they run in `app`.
+//! The type of a command. Its rows are in [`registry`](super::registry); `app` runs them.
 
 use super::Key;
 use super::registry::commands;
 
-/// Where keys are listened to. A key is looked up along [`Scope::chain`], the most particular first.
+/// Where a key works. [`Scope::chain`] gives the lookup order, the most specific scope first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
-    /// Everywhere, dialogs and prompts included.
+    /// Everywhere, including dialogs and prompts.
     Always,
-    /// Everywhere but in dialogs, menus and prompts.
+    /// Everywhere except in dialogs, menus and prompts.
     Global,
     /// Any list of rows.
     Rows,
@@ -24,11 +24,11 @@ pub enum Scope {
     Logs,
     /// The decision tree.
     Tree,
-    /// The menu of actions on an object, or on all that is marked.
+    /// The menu of actions on an object or on all marked rows.
     Actions,
-    /// A plan or a question with buttons, perhaps with a field to type in.
+    /// A plan or a question with buttons, with an input field for some.
     Dialog,
-    /// A line being typed: `:`, `/` and the pickers.
+    /// A line of input: `:`, `/` and the pickers.
     Prompt,
 }
 
@@ -52,7 +52,7 @@ impl Scope {
         Scope::Prompt,
     ];
 
-    /// The scopes a key is looked up in, the most particular first.
+    /// The scopes in which a key is looked up, the most specific first.
     pub fn chain(self) -> &'static [Scope] {
         use Scope::*;
         match self {
@@ -99,12 +99,12 @@ impl Scope {
 }
 
 impl Scope {
-    /// Where it is, in a sentence.
+    /// The scope as a sentence for the docs.
     pub fn about(self) -> &'static str {
         match self {
-            Scope::Always => "Even while a line is typed or a dialog waits.",
+            Scope::Always => "Everywhere, including prompts and dialogs.",
             Scope::Global => {
-                "But not in dialogs, menus and prompts, and only where nothing below has the key."
+                "Everywhere except in dialogs, menus and prompts. A scope below that binds the same key wins."
             }
             Scope::Rows => "In every pane and table.",
             Scope::Findings => "On a finding.",
@@ -118,10 +118,10 @@ impl Scope {
             Scope::Logs => "In logs.",
             Scope::Tree => "In the tree that `w` opens.",
             Scope::Actions => {
-                "In the menu that `a` opens, on the object or on all that is marked. Each leads to a plan, never at once to a change."
+                "In the menu that `a` opens for the object or for all marked rows. Each action shows a plan before it changes anything."
             }
             Scope::Dialog => {
-                "In plans and questions. Cancel is the default; letters go to the field, where there is one."
+                "In plans and questions. Cancel is the default. Letters go to the input field if there is one."
             }
             Scope::Prompt => {
                 "While a line is typed after `:` or `/`, or in a picker. Suggestions stand above the line: commands and \
@@ -133,21 +133,21 @@ impl Scope {
     }
 }
 
-/// Something the user can do. Whether it can be done here and now, and if not why, `app::available` says.
+/// A command of the user. `app::available` says whether it can run now, and if not, why.
 #[derive(Debug)]
 pub struct Command {
     pub id: Id,
     /// The name in keymap files and the palette, such as `move.down`.
     pub name: &'static str,
-    /// A few words, as the key bar's tooltip and help show them.
+    /// A short text for the key bar and help.
     pub description: &'static str,
     pub scopes: &'static [Scope],
-    /// Default keys, each a sequence; the first is the one shown.
+    /// Default key sequences. The first one is shown.
     pub keys: &'static [&'static str],
-    /// Other words the palette takes, k9s's among them.
+    /// Other words for the palette, including those of k9s.
     pub words: &'static [&'static str],
-    /// True for what leaves khud or a cluster, writes a file or lifts a protection: the beginning of its name does
-    /// not run it.
+    /// The palette runs this command only by its whole name, because it leaves khud or a cluster, writes a
+    /// file or allows changes.
     pub whole_name_only: bool,
 }
 
@@ -160,13 +160,13 @@ impl PartialEq for Command {
 impl Eq for Command {}
 
 impl Command {
-    /// True for what changes the cluster or intrudes on it: never bound to a single key outside the actions menu,
-    /// and always behind a plan.
+    /// Whether the command changes the cluster or runs something in it. Such a command has a single key only
+    /// in the actions menu, and always shows a plan first.
     pub fn dangerous(&self) -> bool {
         self.name.starts_with("action.")
     }
 
-    /// Whether it is run by its name after `:` from anywhere.
+    /// Whether `:` runs the command by name from everywhere.
     pub fn typed(&self) -> bool {
         self.scopes.contains(&Scope::Global) || self.id == Id::Quit
     }
@@ -174,25 +174,25 @@ impl Command {
     /// The default keys, parsed.
     ///
     /// # Errors
-    /// A sentence on the key that cannot be read; a test keeps the registry free of such.
+    /// A sentence about a key that cannot be parsed; a test keeps the registry free of them.
     pub fn default_keys(&self) -> Result<Vec<Vec<Key>>, String> {
         self.keys.iter().map(|text| Key::sequence(text)).collect()
     }
 }
 
-/// The command of this name.
+/// The command with this name.
 pub fn by_name(name: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|c| c.name == name)
 }
 
-/// The command the palette means by a word: its name, or one of its other words.
+/// The command with this name or palette word.
 pub fn by_word(word: &str) -> Option<&'static Command> {
     by_name(word).or_else(|| COMMANDS.iter().find(|c| c.words.contains(&word)))
 }
 
 impl Id {
     pub fn command(self) -> &'static Command {
-        // The table is made in the order of the enum, by one macro.
+        // One macro makes the table and the enum, in the same order.
         &COMMANDS[self as usize]
     }
 }
@@ -207,7 +207,7 @@ macro_rules! described {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Id { $($id,)* }
 
-        /// The registry, in the order in which help shows it.
+        /// The registry, in the order of help.
         pub static COMMANDS: &[Command] = &[$(Command {
             id: Id::$id,
             name: $name,

@@ -1,4 +1,4 @@
-//! A TOML file read with its line numbers: what is wrong is said with the file, the line and the nearest name.
+//! Reads TOML with line numbers. A problem names the file, the line and the nearest valid name.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,29 +7,29 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A value and where in the text it stands.
+/// A value and its position in the text.
 pub(crate) type Node<'t> = Spanned<DeValue<'t>>;
-/// A key and where in the text it stands.
+/// A key and its position in the text.
 pub(crate) type Name<'t> = Spanned<Cow<'t, str>>;
 
-/// Larger files are refused: no hand-written configuration comes near it, in bytes.
+/// The largest configuration file, in bytes. No hand-written file comes near it.
 pub const LARGEST: usize = 1024 * 1024;
 
-/// How bad a problem is.
+/// The severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// The rest of the file is used.
     Warning,
-    /// The file is refused.
+    /// The file is rejected.
     Error,
 }
 
-/// Something wrong in a file the user wrote.
+/// A problem in a file of the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The file's path, as given.
     pub file: String,
-    /// Line in the file, from 1.
+    /// The line in the file, from 1.
     pub line: usize,
     pub level: Level,
     /// One sentence: what is wrong and what to write instead.
@@ -46,12 +46,12 @@ impl fmt::Display for Problem {
     }
 }
 
-/// True when any of these refuses its file.
+/// Whether one of the problems rejects the file.
 pub fn refused(problems: &[Problem]) -> bool {
     problems.iter().any(|p| p.level == Level::Error)
 }
 
-/// The name closest to `word`, where one is close enough to be a slip of the fingers.
+/// The name closest to `word`, if it is close enough to be a typo.
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = word.to_lowercase();
     names
@@ -62,12 +62,12 @@ pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, name)| name)
 }
 
-/// ` (did you mean X?)`, or nothing.
+/// `; did you mean "X"?`, or an empty text.
 pub(crate) fn hint<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, names).map(|name| format!("; did you mean \"{name}\"?")).unwrap_or_default()
 }
 
-/// Quotes user text for a message: control characters made visible, length bounded.
+/// Quotes user text for a message: bounded length, control characters escaped.
 pub(crate) fn quote(text: &str) -> String {
     const LONGEST: usize = 60;
     let mut shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
@@ -77,7 +77,7 @@ pub(crate) fn quote(text: &str) -> String {
     format!("\"{shown}\"")
 }
 
-/// One file being read: its text and what was found wrong so far.
+/// A file being read: its text and the problems so far.
 pub(crate) struct Document<'t> {
     file: String,
     text: &'t str,
@@ -89,7 +89,7 @@ impl<'t> Document<'t> {
         Document { file: file.to_owned(), text, problems: Vec::new() }
     }
 
-    /// The file's tables, or `None` with the reason noted when it is no TOML at all.
+    /// Parses the file; `None` if it is not TOML, with the problem recorded.
     pub fn parse(&mut self) -> Option<DeTable<'t>> {
         if self.text.len() > LARGEST {
             self.error(&(0..0), format!("the file is larger than {LARGEST} bytes and was not read"));
@@ -99,13 +99,13 @@ impl<'t> Document<'t> {
             Ok(table) => Some(table.into_inner()),
             Err(e) => {
                 let at = e.span().unwrap_or(0..0);
-                self.error(&at, format!("this is not TOML: {}", e.message()));
+                self.error(&at, format!("not valid TOML: {}", e.message()));
                 None
             }
         }
     }
 
-    /// The line of a place in the text, from 1.
+    /// The line of a position in the text, from 1.
     pub fn line(&self, at: &Range<usize>) -> usize {
         let end = at.start.min(self.text.len());
         1 + self.text.as_bytes()[..end].iter().filter(|b| **b == b'\n').count()
@@ -124,7 +124,7 @@ impl<'t> Document<'t> {
         self.note(at, Level::Warning, text);
     }
 
-    /// A key nobody knows: a warning, so that a file written for a newer khud still works.
+    /// An unknown key is only a warning, so that a file for a newer khud still works.
     pub fn unknown<'a>(&mut self, name: &Name<'_>, what: &str, known: impl IntoIterator<Item = &'a str>) {
         let hint = hint(name.get_ref(), known);
         self.warn(&name.span(), format!("unknown {what} {}{hint}", quote(name.get_ref())));
@@ -133,7 +133,7 @@ impl<'t> Document<'t> {
     fn expected(&mut self, node: &Node<'_>, key: &str, what: &str) {
         let found = node.get_ref().type_str();
         let article = if found.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
-        self.error(&node.span(), format!("{} wants {what}, not {article} {found}", quote(key)));
+        self.error(&node.span(), format!("{} must be {what}, not {article} {found}", quote(key)));
     }
 
     pub fn table<'n>(&mut self, key: &str, node: &'n Node<'t>) -> Option<&'n DeTable<'t>> {
@@ -175,7 +175,7 @@ impl<'t> Document<'t> {
         value
     }
 
-    /// One string or a list of strings.
+    /// A string or a list of strings.
     pub fn strings<'n>(&mut self, key: &str, node: &'n Node<'t>) -> Option<Vec<(Range<usize>, &'n str)>> {
         if let Some(one) = node.get_ref().as_str() {
             return Some(vec![(node.span(), one)]);
@@ -191,7 +191,7 @@ impl<'t> Document<'t> {
         Some(strings)
     }
 
-    /// One of a few words.
+    /// One of several words.
     pub fn choice<T: Copy>(&mut self, key: &str, node: &Node<'t>, choices: &[(&str, T)]) -> Option<T> {
         let word = self.string(key, node)?;
         if let Some((_, value)) = choices.iter().find(|(name, _)| *name == word) {
@@ -199,7 +199,7 @@ impl<'t> Document<'t> {
         }
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         let hint = hint(word, names.iter().copied());
-        let text = format!("{} is one of {}, not {}{hint}", quote(key), names.join(", "), quote(word));
+        let text = format!("{} must be one of {}, not {}{hint}", quote(key), names.join(", "), quote(word));
         self.error(&node.span(), text);
         None
     }

@@ -1,4 +1,4 @@
-//! Where the files are, reading them all, and noticing that one changed.
+//! Finds khud's directories, reads all configuration files, and notices when one changes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use super::keymap::Keymap;
 use super::settings::Config;
 use super::sheet::{BUILT_IN, Sheet};
 
-/// The directories khud reads from and writes to.
+/// The directories khud reads and writes.
 #[derive(Debug, Clone)]
 pub struct Places {
     /// config.toml, keymap.toml, rules.yaml, themes/, playbooks/.
@@ -23,8 +23,8 @@ pub struct Places {
 }
 
 impl Places {
-    /// `$KHUD_CONFIG_DIR` and `$KHUD_STATE_DIR`, else khud's directories under the XDG ones; `None` where there is
-    /// no home directory to look in.
+    /// `$KHUD_CONFIG_DIR` and `$KHUD_STATE_DIR`, else khud's directories in the XDG directories; `None`
+    /// without a home directory.
     pub fn find() -> Option<Places> {
         let named = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let xdg = etcetera::choose_base_strategy().ok();
@@ -53,23 +53,23 @@ impl Places {
     }
 }
 
-/// All the user may configure, read. What was refused is `None`, with the reason in `problems`: at the start its
-/// default holds, later what held before.
+/// The configuration. A rejected file is `None`, with the reason in `problems`. At the start its default
+/// applies, after a reload its last valid content.
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
     pub config: Option<Config>,
     pub keymap: Option<Keymap>,
     /// The user's own themes, by name.
     pub themes: BTreeMap<String, Sheet>,
-    /// The text of the user's own rules, empty where there are none: the findings room reads it.
+    /// The text of the user's own rules; empty without a file. `detect` parses it.
     pub rules: Option<String>,
     pub problems: Vec<Problem>,
 }
 
-/// More themes than anyone chooses from are not read.
+/// The most themes of the user that are read.
 const THEMES: usize = 64;
 
-/// Reads config.toml, keymap.toml, rules.yaml and the themes. A file that is not there is no problem.
+/// Reads config.toml, keymap.toml, rules.yaml and the themes. A missing file is not a problem.
 pub fn load(places: &Places) -> Loaded {
     let mut loaded = Loaded::default();
     let path = places.config_file();
@@ -126,10 +126,10 @@ pub fn load(places: &Places) -> Loaded {
     loaded
 }
 
-/// A theme by name: the user's file of that name, else one khud carries, else a path to a file.
+/// Finds a theme by name: the user's file, else a built-in theme, else a path.
 ///
 /// # Errors
-/// Why there is none, or everything wrong in its file.
+/// The reason why there is none, or all problems in its file.
 pub fn theme(places: Option<&Places>, name: &str) -> Result<(Sheet, Vec<Problem>), Vec<Problem>> {
     let plain = !name.contains(['/', '\\']) && !name.starts_with('.');
     let own = places.filter(|_| plain).map(|p| p.theme_file(name));
@@ -140,14 +140,14 @@ pub fn theme(places: Option<&Places>, name: &str) -> Result<(Sheet, Vec<Problem>
         Ok(None) => Sheet::built_in(name).map(|sheet| (sheet, Vec::new())).ok_or_else(|| {
             let hint = hint(name, BUILT_IN.iter().map(|(n, _)| *n));
             let names: Vec<&str> = BUILT_IN.iter().map(|(n, _)| *n).collect();
-            let text = format!("there is no theme {}; khud carries {}{hint}", quote(name), names.join(", "));
+            let text = format!("there is no theme {}; khud has {}{hint}", quote(name), names.join(", "));
             vec![problem(&path, text)]
         }),
         Err(problem) => Err(vec![problem]),
     }
 }
 
-/// Names of the themes in the user's directory.
+/// The names of the themes in the user's directory.
 fn own_themes(places: &Places) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(places.config.join("themes"))
         .into_iter()
@@ -164,7 +164,7 @@ fn problem(path: &Path, text: String) -> Problem {
     Problem { file: path.to_string_lossy().into_owned(), line: 1, level: Level::Error, text }
 }
 
-/// The file's text; `None` where there is no file.
+/// The file's text; `None` if the file does not exist.
 fn read(path: &Path) -> Result<Option<String>, Problem> {
     let file = match fs::File::open(path) {
         Ok(file) => file,
@@ -172,7 +172,7 @@ fn read(path: &Path) -> Result<Option<String>, Problem> {
         Err(e) => return Err(problem(path, format!("the file could not be opened: {e}"))),
     };
     let mut bytes = Vec::new();
-    // One byte more than is taken, so that a larger file is seen to be larger.
+    // Read one byte more than allowed, to detect a larger file.
     file.take(LARGEST as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|e| problem(path, format!("the file could not be read: {e}")))?;
@@ -183,7 +183,7 @@ fn read(path: &Path) -> Result<Option<String>, Problem> {
     })
 }
 
-/// Remembers when files last changed, so that asking again costs one `stat` each.
+/// Remembers when files last changed, so that each check costs one `stat` per file.
 #[derive(Debug)]
 pub struct Watch {
     places: Places,
@@ -202,7 +202,7 @@ impl Watch {
         files.into_iter().chain(own).map(|f| modified(&f)).collect()
     }
 
-    /// True once after a file changed, appeared or went away.
+    /// True once after a file changed, appeared or disappeared.
     pub fn changed(&mut self) -> bool {
         let now = Watch::look(&self.places);
         let changed = now != self.seen;

@@ -1,4 +1,4 @@
-//! `[findings]`: thresholds, severities and mutes, checked here, meant for the findings room.
+//! `[findings]`: checks thresholds, severities and mutes for the `detect` room.
 
 use std::ops::RangeInclusive;
 
@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::document::{Document, Node, quote};
 use crate::world::Time;
 
-/// A number the rules go by.
+/// A number that the rules use.
 #[derive(Debug)]
 pub struct Threshold {
     pub name: &'static str,
@@ -21,32 +21,32 @@ const fn seconds(name: &'static str, default: i64, about: &'static str) -> Thres
     Threshold { name, default, range: 0..=604_800, about }
 }
 
-/// Every threshold, with the findings room's own defaults; a test keeps the two together.
+/// Every threshold with `detect`'s default; a test keeps the two equal.
 pub const THRESHOLDS: &[Threshold] = &[
-    seconds("unschedulable", 30, "seconds a pod may be unschedulable, while the cluster scales"),
-    seconds("starting_volume", 30, "seconds volumes and sandboxes may take"),
-    seconds("unavailable", 60, "seconds a workload may lack pods with none of them saying why"),
+    seconds("unschedulable", 30, "seconds a pod may be unschedulable while the cluster scales up"),
+    seconds("starting_volume", 30, "seconds that volumes and pod sandboxes may take"),
+    seconds("unavailable", 60, "seconds a workload may lack pods without a known cause"),
     Threshold {
         name: "restarts",
         default: 3,
         range: 1..=1000,
-        about: "restarts within restart_window that make a loop",
+        about: "restarts within restart_window that count as a crash loop",
     },
     seconds("restart_window", 600, "seconds"),
-    seconds("stable", 600, "seconds a container must run after a crash to be well"),
-    seconds("resolving", 30, "seconds a finding that is no longer true is still shown"),
-    seconds("proxy_window", 900, "seconds within which restarts of kube-proxy are told of"),
+    seconds("stable", 600, "seconds a container must run after a crash to count as healthy"),
+    seconds("resolving", 30, "seconds a finding stays after it is no longer true"),
+    seconds("proxy_window", 900, "seconds in which restarts of kube-proxy are reported"),
     Threshold { name: "quota", default: 90, range: 1..=100, about: "percent of a quota in use" },
-    seconds("young_node", 300, "seconds a new node may lack readiness and GPUs"),
-    seconds("serviced_node", 1800, "seconds a cordoned node may be away"),
-    seconds("deleting", 60, "seconds a deleted object may outstay its grace period"),
-    seconds("evicted", 1800, "seconds an evicted and replaced pod is told of"),
-    seconds("changes", 7200, "seconds before a finding in which changes are looked for"),
+    seconds("young_node", 300, "seconds a new node may be not ready or without GPUs"),
+    seconds("serviced_node", 1800, "seconds a cordoned node may be not ready"),
+    seconds("deleting", 60, "seconds a deleted object may exist after its grace period"),
+    seconds("evicted", 1800, "seconds an evicted pod is reported after it was replaced"),
+    seconds("changes", 7200, "seconds before a finding in which khud looks for changes"),
 ];
 
 const SEVERITIES: [(&str, &str); 3] = [("critical", "critical"), ("warning", "warning"), ("info", "info")];
 
-/// Checks the section and gives it back as plain TOML; what was wrong is noted and left out.
+/// Checks the section and returns it as plain TOML. Invalid entries are recorded and left out.
 pub(crate) fn read<'t>(document: &mut Document<'t>, table: &DeTable<'t>) -> Table {
     let mut out = Table::new();
     for (name, node) in table.iter() {
@@ -74,7 +74,7 @@ pub(crate) fn read<'t>(document: &mut Document<'t>, table: &DeTable<'t>) -> Tabl
     out
 }
 
-/// Rule ids have dots, which TOML reads as nested tables where they are not quoted.
+/// Rule ids contain dots. TOML reads unquoted ones as nested tables.
 fn leaves<'n, 't>(name: &str, node: &'n Node<'t>) -> Vec<(String, &'n Node<'t>)> {
     match node.get_ref().as_table() {
         Some(inner) => {
@@ -101,7 +101,7 @@ fn thresholds<'t>(document: &mut Document<'t>, node: &Node<'t>) -> Table {
 
 fn mutes<'t>(document: &mut Document<'t>, node: &Node<'t>) -> Vec<Value> {
     let Some(list) = node.get_ref().as_array() else {
-        document.error(&node.span(), "mutes are written as [[findings.mute]] sections");
+        document.error(&node.span(), "write mutes as [[findings.mute]] sections");
         return Vec::new();
     };
     let mut out = Vec::new();
@@ -122,27 +122,27 @@ fn mutes<'t>(document: &mut Document<'t>, node: &Node<'t>) -> Vec<Value> {
                     }
                     None => document.error(
                         &node.span(),
-                        "\"until\" wants a time with its zone, such as 2030-01-31T18:00:00Z",
+                        "\"until\" must be a time with a zone, such as 2030-01-31T18:00:00Z",
                     ),
                 },
                 _ => document.unknown(name, "key", ["rule", "namespace", "name", "reason", "until"]),
             }
         }
         if !["rule", "namespace", "name"].iter().any(|key| mute.contains_key(*key)) {
-            document.error(&item.span(), "a mute needs a rule, a namespace or a name, or it would mute all");
-        }
-        if !mute.contains_key("reason") {
             document.error(
                 &item.span(),
-                format!("a mute needs a {}, for whoever reads it next", quote("reason")),
+                "a mute needs a rule, a namespace or a name; without one it would mute every finding",
             );
+        }
+        if !mute.contains_key("reason") {
+            document.error(&item.span(), format!("a mute needs a {} for the next reader", quote("reason")));
         }
         out.push(Value::Table(mute));
     }
     out
 }
 
-/// A time as RFC 3339, from a string or from TOML's own kind of time.
+/// A time as RFC 3339, from a string or a TOML time.
 fn moment(node: &Node<'_>) -> Option<String> {
     let text = match node.get_ref().as_datetime() {
         Some(time) => time.to_string(),

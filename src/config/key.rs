@@ -1,4 +1,4 @@
-//! One key as people write it (`ctrl-d`, `alt-1`, `T`, `space`) and as terminals send it.
+//! A key as people write it (`ctrl-d`, `alt-1`, `T`, `space`) and as terminals send it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,10 +7,10 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::document::{hint, quote};
 
-/// A key in the one form in which keys are compared.
+/// A key in normal form.
 ///
-/// Letters carry their case in the character and no shift; `ctrl` letters are lower case, as terminals send no
-/// case with them.
+/// A letter carries its case in the character and has no shift. `ctrl` letters are lower case, because
+/// terminals send no case with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
     pub code: KeyCode,
@@ -36,7 +36,7 @@ const NAMED: &[(&str, KeyCode)] = &[
     ("minus", KeyCode::Char('-')),
 ];
 
-/// Other names people use for the same keys.
+/// Other names of the same keys.
 const ALIASES: &[(&str, &str)] = &[
     ("return", "enter"),
     ("escape", "esc"),
@@ -48,7 +48,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("page-down", "pagedown"),
 ];
 
-/// Keys that reach a program as another key, so that binding them would never work.
+/// `ctrl` keys that terminals send as another key, so that a binding would never work.
 const SENT_AS: &[(char, &str)] = &[('i', "tab"), ('m', "enter"), ('[', "esc")];
 
 impl Key {
@@ -56,10 +56,10 @@ impl Key {
         Key { code, modifiers }
     }
 
-    /// Key sequences are written with spaces: `g g`.
+    /// Parses a key sequence, written with spaces: `g g`.
     ///
     /// # Errors
-    /// A sentence naming the key that cannot be read.
+    /// A sentence about the key that cannot be parsed.
     pub fn sequence(text: &str) -> Result<Vec<Key>, String> {
         let keys: Vec<Key> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
         if keys.is_empty() {
@@ -99,7 +99,7 @@ fn upper(c: char) -> char {
     let mut letters = c.to_uppercase();
     match (letters.next(), letters.next()) {
         (Some(one), None) => one,
-        // Letters like ß have no single capital.
+        // A letter like ß has no single capital.
         _ => c,
     }
 }
@@ -138,7 +138,10 @@ impl FromStr for Key {
                 "page" => break,
                 other => {
                     let hint = hint(other, ["ctrl", "alt", "shift"]);
-                    return Err(format!("{} starts with no modifier (ctrl, alt, shift){hint}", quote(text)));
+                    return Err(format!(
+                        "{} does not start with a modifier (ctrl, alt, shift){hint}",
+                        quote(text)
+                    ));
                 }
             };
             rest = tail;
@@ -165,7 +168,7 @@ fn code(whole: &str, text: &str) -> Result<KeyCode, String> {
     let mut characters = text.chars();
     if let (Some(c), None) = (characters.next(), characters.next()) {
         if c.is_control() || c.is_whitespace() {
-            return Err(format!("{} is no key that can be bound", quote(whole)));
+            return Err(format!("{} is not a key that can be bound", quote(whole)));
         }
         return Ok(KeyCode::Char(c));
     }
@@ -180,7 +183,7 @@ fn code(whole: &str, text: &str) -> Result<KeyCode, String> {
         return Ok(KeyCode::F(number));
     }
     let hint = hint(word, NAMED.iter().map(|(name, _)| *name));
-    Err(format!("{} is no key{hint}", quote(whole)))
+    Err(format!("{} is not a key{hint}", quote(whole)))
 }
 
 impl fmt::Display for Key {
@@ -193,13 +196,13 @@ impl fmt::Display for Key {
             }
         }
         if let Some((name, _)) = NAMED.iter().find(|(_, code)| *code == self.code) {
-            // A lone minus reads well as itself; after a modifier its name is clearer.
+            // A single minus is clear as `-`; after a modifier, its name is clearer.
             return f.write_str(if *name == "minus" && self.modifiers.is_empty() { "-" } else { name });
         }
         match self.code {
             KeyCode::Char(c) => write!(f, "{c}"),
             KeyCode::F(n) => write!(f, "f{n}"),
-            // Only keyboards with extra protocols send these; they have no name to bind.
+            // Only keyboards with extra protocols send these keys; they have no name for bindings.
             other => write!(f, "{}", other.to_string().to_lowercase().replace(' ', "")),
         }
     }

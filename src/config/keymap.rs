@@ -1,4 +1,4 @@
-//! Keys to commands: a trie a scope, sequences, and the user's remaps with their conflicts named.
+//! Maps keys to commands: one trie for each scope, sequences, and the user's bindings with their conflicts.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,19 +10,19 @@ use super::commands::{COMMANDS, Command, Id, Scope, by_name};
 use super::document::{Document, Problem, hint, quote, refused};
 use super::key::Key;
 
-/// What a key came to.
+/// The result of a key.
 #[derive(Debug, PartialEq)]
 pub enum KeymapResult {
     Matched(&'static Command),
-    /// The keys so far begin longer sequences: what may follow, for a which-key box.
+    /// The keys so far start longer sequences. The next keys, for a which-key box.
     Pending(Vec<Choice>),
-    /// A begun sequence that leads nowhere, or was left with `esc`; nothing happened.
+    /// The sequence leads nowhere, or `esc` left it. Nothing happened.
     Cancelled,
-    /// No command here has this key.
+    /// No command in this scope has the key.
     NotFound,
 }
 
-/// A key that may follow, and what it does.
+/// A key that may follow, and its command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     pub key: Key,
@@ -30,7 +30,7 @@ pub struct Choice {
     pub description: &'static str,
 }
 
-/// A key sequence and where the user wrote it: `None` for defaults.
+/// A key sequence and its position in the user's file; `None` for defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Binding {
     keys: Vec<Key>,
@@ -40,11 +40,11 @@ struct Binding {
 #[derive(Debug, Clone)]
 enum Node {
     Leaf(Id),
-    /// In the order of binding, which is the registry's.
+    /// In the order of the registry.
     Branch(Vec<(Key, Node)>),
 }
 
-/// The bindings in force and the keys typed so far.
+/// The active bindings and the keys typed so far.
 #[derive(Debug, Clone)]
 pub struct Keymap {
     layers: HashMap<Scope, Vec<(Key, Node)>>,
@@ -53,26 +53,26 @@ pub struct Keymap {
     scope: Scope,
 }
 
-/// Without a key for these the user could not leave.
+/// Commands that need a key: without one the user could not leave.
 const ESSENTIAL: [Id; 5] = [Id::Quit, Id::DialogPress, Id::DialogCancel, Id::PromptAccept, Id::PromptCancel];
 
-/// In these scopes letters are typed, so no command may take one.
+/// Scopes in which letters are typed, so that no command may use one.
 const TYPING: [Scope; 3] = [Scope::Always, Scope::Dialog, Scope::Prompt];
 
 impl Default for Keymap {
-    /// The defaults of the registry, which a test keeps free of conflicts.
+    /// The defaults of the registry; a test keeps them free of conflicts.
     fn default() -> Keymap {
         build(HashMap::new(), &mut Document::new("defaults", ""))
     }
 }
 
 impl Keymap {
-    /// The defaults with a user's file over them: `"command" = "key"` or a list of keys; an empty list unbinds.
-    /// A remapped command loses its default keys; a default key that another command of the same scope was given
-    /// is lost too, with a warning.
+    /// The defaults with the user's file on top: `"command" = "key"` or a list of keys; an empty list
+    /// unbinds. A rebound command loses its default keys. A default key that the user gave to another command
+    /// of the same scope is removed with a warning.
     ///
     /// # Errors
-    /// Everything wrong, warnings included, when one problem refuses the file.
+    /// All problems and warnings, if a problem rejects the file.
     pub fn from_toml(file: &str, text: &str) -> Result<(Keymap, Vec<Problem>), Vec<Problem>> {
         let mut document = Document::new(file, text);
         let mut remaps = HashMap::new();
@@ -84,7 +84,7 @@ impl Keymap {
         if refused(&document.problems) { Err(document.problems) } else { Ok((keymap, document.problems)) }
     }
 
-    /// Takes one key in the scope that has the focus. A sequence begun in another scope is forgotten.
+    /// Handles one key in the focused scope. A sequence that was started in another scope is dropped.
     pub fn push(&mut self, scope: Scope, key: impl Into<Key>) -> KeymapResult {
         if self.scope != scope {
             self.pending.clear();
@@ -110,7 +110,7 @@ impl Keymap {
         }
     }
 
-    /// What `push` would say of a whole key event's worth; releases of keys are no keys.
+    /// `push` for a key event; key releases do nothing.
     pub fn push_event(&mut self, scope: Scope, event: KeyEvent) -> KeymapResult {
         if event.is_release() { KeymapResult::NotFound } else { self.push(scope, event) }
     }
@@ -120,7 +120,7 @@ impl Keymap {
         &self.pending
     }
 
-    /// The most particular layer that knows the keys decides.
+    /// The most specific scope that binds the keys decides.
     fn look_up(&self, scope: Scope, keys: &[Key]) -> KeymapResult {
         let mut choices: Vec<Choice> = Vec::new();
         for layer in scope.chain() {
@@ -139,12 +139,12 @@ impl Keymap {
         if choices.is_empty() { KeymapResult::NotFound } else { KeymapResult::Pending(choices) }
     }
 
-    /// Every sequence bound to a command.
+    /// Every sequence of a command.
     pub fn keys_of(&self, id: Id) -> &[Vec<Key>] {
         self.bound.get(&id).map_or(&[], Vec::as_slice)
     }
 
-    /// The key to show for a command: the shortest sequence that means it in this scope, the first bound of those.
+    /// The key to show for a command: its shortest sequence that works in this scope, the first one of those.
     pub fn shown(&self, scope: Scope, id: Id) -> Option<String> {
         self.keys_of(id)
             .iter()
@@ -153,7 +153,8 @@ impl Keymap {
             .map(|keys| Key::print_sequence(keys))
     }
 
-    /// What works in a scope, for `?`: a heading a layer, each command with the keys that reach it.
+    /// The commands of a scope for `?`: one heading for each scope of the chain, and each command with its
+    /// keys.
     pub fn help(&self, scope: Scope) -> Vec<(Scope, Vec<(&'static Command, String)>)> {
         let mut seen = Vec::new();
         let mut parts = Vec::new();
@@ -196,7 +197,7 @@ fn walk<'n>(nodes: &'n [(Key, Node)], keys: &[Key]) -> Option<&'n Node> {
     }
 }
 
-/// Reads `"move.down" = …`, quoted or as nested tables, which is what TOML makes of a bare `move.down`.
+/// Reads `"move.down" = …`, quoted or as nested tables, because TOML nests a bare `move.down`.
 fn read<'t>(
     document: &mut Document<'t>,
     prefix: &str,
@@ -219,7 +220,10 @@ fn read<'t>(
         };
         let Some(texts) = document.strings(&full, node) else { continue };
         if texts.is_empty() && ESSENTIAL.contains(&command.id) {
-            document.error(&name.span(), format!("{} needs a key, or there is no way out", quote(&full)));
+            document.error(
+                &name.span(),
+                format!("{} needs a key; without one you could not leave", quote(&full)),
+            );
         }
         let mut bindings = Vec::new();
         for (at, text) in texts {
@@ -227,7 +231,7 @@ fn read<'t>(
                 Err(reason) => document.error(&at, reason),
                 Ok(keys) if keys.iter().any(typed) && command.scopes.iter().any(|s| TYPING.contains(s)) => {
                     let text = format!(
-                        "{} cannot take {}: it is typed where {} works",
+                        "{} cannot use {}: it types a character where {} works",
                         quote(&full),
                         quote(text),
                         quote(&full)
@@ -238,18 +242,18 @@ fn read<'t>(
             }
         }
         if remaps.insert(command.id, bindings).is_some() {
-            document.error(&name.span(), format!("{} stands here twice", quote(&full)));
+            document.error(&name.span(), format!("{} is set twice", quote(&full)));
         }
     }
 }
 
-/// A key that puts a character into a field.
+/// Whether the key types a character into a field.
 fn typed(key: &Key) -> bool {
     matches!(key.code, KeyCode::Char(_))
         && !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
 }
 
-/// The user's bindings first, then the defaults that do not collide with them.
+/// Adds the user's bindings first, then the defaults that do not conflict with them.
 fn build(mut remaps: HashMap<Id, Vec<Binding>>, document: &mut Document<'_>) -> Keymap {
     let mut table: Vec<(&'static Command, Binding)> = Vec::new();
     let mut users: Vec<&Command> = COMMANDS.iter().filter(|c| remaps.contains_key(&c.id)).collect();
@@ -287,7 +291,7 @@ fn plant(nodes: &mut Vec<(Key, Node)>, keys: &[Key], id: Id) {
         nodes.push((*first, if rest.is_empty() { Node::Leaf(id) } else { Node::Branch(Vec::new()) }));
         nodes.len() - 1
     });
-    // `add` let no sequence in that begins with a whole other one.
+    // `add` rejects a sequence that starts with another whole sequence.
     if let Node::Branch(next) = &mut nodes[index].1 {
         plant(next, rest, id);
     }
@@ -301,7 +305,8 @@ fn share_scope(a: &Command, b: &Command) -> bool {
     a.scopes.iter().any(|s| b.scopes.contains(s))
 }
 
-/// Adds a binding unless the same scope already has it, or one that begins it or that it begins.
+/// Adds a binding unless the same scope already has it, a prefix of it, or a longer sequence that starts with
+/// it.
 fn add(
     table: &mut Vec<(&'static Command, Binding)>,
     command: &'static Command,
@@ -322,14 +327,14 @@ fn add(
         (Some(at), Some(theirs_at)) => {
             let line = document.line(&theirs_at);
             let text = format!(
-                "\"{ours}\" for \"{}\" collides with \"{their_keys}\" for \"{}\" on line {line}",
+                "\"{ours}\" for \"{}\" conflicts with \"{their_keys}\" for \"{}\" on line {line}",
                 command.name, other.name
             );
             document.error(at, text);
         }
         (None, Some(theirs_at)) if ESSENTIAL.contains(&command.id) => {
             let text = format!(
-                "\"{their_keys}\" is the way out for \"{}\"; bind that to another key too",
+                "\"{their_keys}\" is the only key of \"{}\"; bind that to another key too",
                 command.name
             );
             document.error(&theirs_at, text);
@@ -341,14 +346,14 @@ fn add(
             );
             document.warn(&theirs_at, text);
         }
-        // The registry's own: a test finds it.
+        // Two defaults conflict; a test finds this.
         (_, None) => {
             document.error(&(0..0), format!("\"{ours}\" is bound to {} and {}", command.name, other.name))
         }
     }
 }
 
-/// A user's key for a wide scope may already mean something in a narrower one: say where it will not work.
+/// Warns if a user's key for a wide scope has another meaning in a narrower scope, and names that scope.
 fn warn_of_shadows(table: &[(&'static Command, Binding)], document: &mut Document<'_>) {
     let mut warnings = Vec::new();
     for (command, binding) in table {
@@ -366,7 +371,7 @@ fn warn_of_shadows(table: &[(&'static Command, Binding)], document: &mut Documen
             if let Some(scope) = hidden {
                 let keys = Key::print_sequence(&binding.keys);
                 let title = scope.title();
-                warnings.push((at.clone(), format!("in {title}, \"{keys}\" stays \"{}\"", other.name)));
+                warnings.push((at.clone(), format!("in {title}, \"{keys}\" remains \"{}\"", other.name)));
             }
         }
     }
@@ -429,7 +434,7 @@ mod tests {
         map.push(Scope::Pods, key("g"));
         assert_eq!(map.push(Scope::Pods, key("x")), KeymapResult::Cancelled);
         map.push(Scope::Pods, key("g"));
-        // The focus moved: what was begun there is forgotten.
+        // The focus moved, so the sequence is dropped.
         assert_eq!(matched(&mut map, Scope::Logs, "w"), Some("logs.wrap"));
         assert_eq!(map.shown(Scope::Pods, Id::MoveTop).as_deref(), Some("home"));
         assert_eq!(map.shown(Scope::Pods, Id::MoveBottom).as_deref(), Some("g e"));

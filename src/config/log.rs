@@ -1,4 +1,4 @@
-//! khud's own log: one file a day in the state directory, a week of them, without secrets.
+//! khud's own log: one file a day in the state directory, for a week, without secrets.
 
 use std::fs;
 use std::io::{self, Write};
@@ -12,32 +12,33 @@ use tracing_subscriber::EnvFilter;
 
 use super::redact::redact;
 
-/// Days kept.
+/// The number of days that are stored.
 const DAYS: usize = 7;
-/// The longest line, in bytes; what is longer is cut.
+/// The longest line, in bytes; longer lines are cut.
 const LINE: usize = 4096;
-/// What one run may write, in bytes, so that an error repeated for ever fills no disk.
+/// The most bytes one run writes, so that a repeated error cannot fill the disk.
 const RUN: u64 = 32 * 1024 * 1024;
 
-/// What is logged unless `KHUD_LOG` says otherwise, as tracing's directives.
+/// The default for `KHUD_LOG`, as tracing directives.
 const DEFAULT: &str = "warn,khud=info";
-/// On a body it cannot decode, this client logs the whole of it as a warning, Secrets included: only its errors are
-/// taken, whatever is asked for.
+/// kube's client logs a body that it cannot decode as a warning, with the data of Secrets. Only its errors
+/// are logged, whatever `KHUD_LOG` says.
 const CLIENT: &str = "kube_client";
 
-/// Keeps the log going; what was written is on disk when this is dropped.
+/// The running log. Dropping it flushes the file.
 #[derive(Debug)]
 pub struct Log {
     _worker: WorkerGuard,
 }
 
-/// Starts the log of this process. `directives` is what `KHUD_LOG` says.
+/// Starts the log of this process. `directives` is the value of `KHUD_LOG`.
 ///
 /// # Errors
-/// A sentence: the directory cannot be made, a directive cannot be read, or a log runs already.
+/// A sentence: the directory cannot be created, a directive cannot be parsed, or a log is already running.
 pub fn start(state: &Path, directives: Option<&str>) -> Result<Log, String> {
     let filter = filter(directives)?;
-    private_dir(state).map_err(|e| format!("the log directory {} cannot be made: {e}", state.display()))?;
+    private_dir(state)
+        .map_err(|e| format!("the log directory {} cannot be created: {e}", state.display()))?;
     let file = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("khud")
@@ -60,30 +61,30 @@ fn filter(directives: Option<&str>) -> Result<EnvFilter, String> {
     let wanted = directives.filter(|d| !d.is_empty()).unwrap_or(DEFAULT);
     let others: Vec<&str> = wanted.split(',').filter(|d| !d.trim().starts_with(CLIENT)).collect();
     EnvFilter::try_new(format!("{},{CLIENT}=error", others.join(",")))
-        .map_err(|e| format!("KHUD_LOG={wanted:?} cannot be read ({e}); write for example khud=debug"))
+        .map_err(|e| format!("KHUD_LOG={wanted:?} is not a log filter ({e}); write for example khud=debug"))
 }
 
-/// Makes a directory only its owner can look into.
+/// Creates a directory that only its owner can read.
 pub fn private_dir(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-/// Writes lines without secrets and control characters, none too long, and not without end.
+/// Redacts lines, removes control characters, and limits the length of a line and the size of the log.
 struct Clean<W> {
     to: W,
     written: Arc<AtomicU64>,
 }
 
 impl<W: Write> Write for Clean<W> {
-    /// Takes one whole formatted line, as the formatter hands it over.
+    /// Writes one formatted line. The formatter passes whole lines.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let clean = clean(&String::from_utf8_lossy(line));
         let before = self.written.fetch_add(clean.len() as u64, Ordering::Relaxed);
         if before < RUN {
             self.to.write_all(clean.as_bytes())?;
             if before + clean.len() as u64 >= RUN {
-                self.to.write_all(b"this run has logged enough; no more is written\n")?;
+                self.to.write_all(b"this run reached its log limit; nothing more is logged\n")?;
             }
         }
         Ok(line.len())
@@ -116,7 +117,7 @@ pub fn newest(state: &Path) -> Option<PathBuf> {
             name.starts_with("khud.") && name.ends_with(".log")
         })
         .collect();
-    // Their names are their days.
+    // The names contain the day, so the last name is the newest.
     files.sort();
     files.pop()
 }

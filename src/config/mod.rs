@@ -1,7 +1,7 @@
-//! Files, defaults, keymap and themes the user can change.
+//! The files a user can change, with their defaults: configuration, keymap, themes.
 //!
-//! Every file goes through [`document`], so each complaint names its file and line; every name a user may type
-//! (commands, scopes, glyphs) comes from one table that also makes the documentation.
+//! [`document`] reads every file, so that each problem names its file and line. Every name a user can type
+//! (commands, scopes, glyphs) comes from one table, which also generates the documentation.
 
 pub mod bug;
 pub mod colour;

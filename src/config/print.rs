@@ -1,4 +1,4 @@
-//! What `khud print` shows of the configuration, and the documentation made of the same tables.
+//! Prints the configuration for `khud print`, and generates documentation from the same tables.
 
 use std::fmt::Write;
 
@@ -12,14 +12,14 @@ use super::settings::{Config, Notifications, SETTINGS, Settings, Times};
 use super::sheet::{BUILT_IN, Sheet};
 use super::theme::Glyphs;
 
-/// A configuration file with every key, what it does and the value that holds. Lines whose `#` touches the text
-/// are examples to uncomment.
+/// A configuration file with every key, its purpose and its current value. Lines with `#` directly before the
+/// text are examples.
 pub fn config(config: &Config) -> String {
     let settings = config.top();
     let mut out = String::from(
         "# khud's configuration: $XDG_CONFIG_HOME/khud/config.toml, usually ~/.config/khud/config.toml.\n\
-         # Every key is here with the value that holds. Changes are taken while khud runs; a file with a fault\n\
-         # is refused with its line, and what held before still holds.\n",
+         # Every key with its current value. khud reloads the file when it changes. A file with an error is rejected\n\
+         # with the line of the error, and the previous values stay.\n",
     );
     for setting in SETTINGS {
         let value = match setting.name {
@@ -34,9 +34,9 @@ pub fn config(config: &Config) -> String {
         let _ = writeln!(out, "{} = {value}", setting.name);
     }
     out.push_str(
-        "\n# What differs in contexts whose names match: * and ? stand for anything. Later sections win.\n\
+        "\n# Other values for contexts whose names match; * and ? are wildcards. Later sections win.\n\
          #[contexts.\"prod-*\"]\n#read-only = true\n#namespaces = [\"production\", \"monitoring\"]\n\
-         \n# Numbers the rules go by.\n[findings.thresholds]\n",
+         \n# Thresholds of the rules.\n[findings.thresholds]\n",
     );
     for threshold in THRESHOLDS {
         let set = config.findings.get("thresholds").and_then(|t| t.get(threshold.name));
@@ -52,7 +52,7 @@ pub fn config(config: &Config) -> String {
         }),
         None => out.push_str("#\"image.not-found\" = \"warning\"\n"),
     }
-    out.push_str("\n# What is known and not to be told of. Give a rule (image.* for several), a namespace or a name.\n");
+    out.push_str("\n# Mutes: findings that are not reported. Give a rule (image.* for several), a namespace or a name.\n");
     match config.findings.get("mute").and_then(toml::Value::as_array).filter(|all| !all.is_empty()) {
         Some(mutes) => {
             for mute in mutes.iter().filter_map(toml::Value::as_table) {
@@ -117,12 +117,12 @@ fn value(settings: &Settings, name: &str) -> String {
     }
 }
 
-/// A keymap file with every command and the keys bound to it.
+/// A keymap file with every command and its keys.
 pub fn keymap(keymap: &Keymap) -> String {
     let mut out = String::from(
         "# khud's keys: $XDG_CONFIG_HOME/khud/keymap.toml, usually ~/.config/khud/keymap.toml.\n\
          # Keep only the lines you change. A key is written ctrl-d, alt-1, T, space, f5; a sequence \"g g\"; several\n\
-         # in a list; none as []. Conflicts are told with their line.\n",
+         # in a list; none as []. Conflicts are reported with their line.\n",
     );
     for scope in Scope::ALL {
         let commands: Vec<_> = COMMANDS.iter().filter(|c| c.scopes.first() == Some(&scope)).collect();
@@ -145,13 +145,13 @@ pub fn keymap(keymap: &Keymap) -> String {
     out
 }
 
-/// docs/keys.md: every command with its default keys and palette words, by where it works.
+/// docs/keys.md: every command with its default keys and palette words, by scope.
 pub fn keys_page() -> String {
     let mut out = String::from(
-        "# Keys\n\nMade from the registry of commands; a test fails when this page differs from it.\n\n\
-         Reading keys are those of k9s. `w` (why), `a` (actions) and `T` (timeline) are not, nor is anything that\n\
-         changes the cluster: that is never one keystroke, and always shows its plan first. Every key can be bound\n\
-         anew in `keymap.toml`; `khud print keys` writes one to start from. Names and words work after `:` too.\n",
+        "# Keys\n\nGenerated from the registry of commands; a test fails if this page differs from it.\n\n\
+         Keys that read are those of k9s. `w` (why), `a` (actions) and `T` (timeline) differ. No single key changes the\n\
+         cluster: every change shows its plan first. You can bind every key in `keymap.toml`; `khud print keys` writes\n\
+         one to start from. Names and words also work after `:`.\n",
     );
     for scope in Scope::ALL {
         let commands: Vec<_> = COMMANDS.iter().filter(|c| c.scopes.contains(&scope)).collect();
@@ -185,16 +185,16 @@ fn code(words: &[&str]) -> String {
 /// docs/config.md: every setting, threshold, theme, style scope and glyph.
 pub fn config_page() -> String {
     let mut out = String::from(
-        "# Configuration\n\nMade from the tables the program reads with; a test fails when this page differs from them.\n\n\
+        "# Configuration\n\nGenerated from khud's own tables; a test fails if this page differs from them.\n\n\
          | file | what |\n|---|---|\n\
          | `$XDG_CONFIG_HOME/khud/config.toml` | settings; `khud print config` writes one |\n\
          | `$XDG_CONFIG_HOME/khud/keymap.toml` | keys, see [keys.md](keys.md); `khud print keys` writes one |\n\
          | `$XDG_CONFIG_HOME/khud/themes/NAME.toml` | themes; `khud print theme NAME` writes one |\n\
          | `$XDG_CONFIG_HOME/khud/rules.yaml` | rules of your own, see [findings.md](findings.md) |\n\
-         | `$XDG_STATE_HOME/khud/` | khud's own log and journal; in `clusters/` what is kept of each cluster: its timeline, what is acknowledged and muted, how the panes are arranged |\n\n\
-         `KHUD_CONFIG_DIR` and `KHUD_STATE_DIR` name other directories. Files are read again when they change. One with\n\
-         a fault is refused with its line, and what held before still holds; an unknown key is only warned of, with\n\
-         the nearest one there is.\n\n## Settings\n\n| key | default | by context | what it does |\n|---|---|---|---|\n",
+         | `$XDG_STATE_HOME/khud/` | khud's log and journal; `clusters/` has for each cluster the timeline, the silences and the arrangement of the panes |\n\n\
+         `KHUD_CONFIG_DIR` and `KHUD_STATE_DIR` name other directories. khud reloads files when they change. It rejects a\n\
+         file with an error, names the line and keeps the previous values. An unknown key is a warning with the nearest\n\
+         valid key.\n\n## Settings\n\n| key | default | by context | what it does |\n|---|---|---|---|\n",
     );
     for setting in SETTINGS {
         let by_context = if setting.by_context { "yes" } else { "" };
@@ -207,17 +207,17 @@ pub fn config_page() -> String {
     out.push_str(
         "\nA section `[contexts.\"prod-*\"]` holds in the contexts whose names match; later sections win.\n\n\
          ```toml\n[contexts.\"prod-*\"]\nread-only = true\n```\n\n\
-         How keys arrange the overview's panes (`alt` and the arrows, `alt-x`, `alt-m`) is kept for each context, in shares of\n\
-         the screen, and comes before `panes` and `left-width`. Once one of these says something else than it did then, it\n\
-         holds, and what was kept counts no more. `alt-a` goes back to what is configured and forgets the rest.\n\n\
+         Keys arrange the overview's panes (`alt` and the arrows, `alt-x`, `alt-m`). khud saves the arrangement for each\n\
+         context, in shares of the screen. It overrides `panes` and `left-width` until one of them changes. `alt-a` resets it\n\
+         to the configured one.\n\n\
          ## Findings\n\n`[findings.thresholds]`:\n\n| key | default | what it is |\n|---|---|---|\n",
     );
     for threshold in THRESHOLDS {
         let _ = writeln!(out, "| `{}` | {} | {} |", threshold.name, threshold.default, threshold.about);
     }
     out.push_str(
-        "\n`[findings.severity]` gives a rule another severity: `\"image.not-found\" = \"warning\"`. A mute says what is\n\
-         known: rule, namespace or name, a reason, and perhaps an end.\n\n\
+        "\n`[findings.severity]` gives a rule another severity: `\"image.not-found\" = \"warning\"`. A mute names\n\
+         a rule, a namespace or a name, a reason, and optionally an end.\n\n\
          ```toml\n[[findings.mute]]\nrule = \"image.*\"\nnamespace = \"dev\"\nreason = \"the registry is moving\"\n\
          until = 2030-01-31T18:00:00Z\n```\n\n## Themes\n\n| name | |\n|---|---|\n",
     );
@@ -228,16 +228,16 @@ pub fn config_page() -> String {
     out.push_str(
         "\nA theme has a `[palette]` of names and `[styles]` of scopes. It may say `inherits = \"dark\"` and change only\n\
          the palette. A scope's style is a colour, or `{ fg, bg, modifiers }`; colours are palette names, `#rrggbb` or\n\
-         `default`, the terminal's own; modifiers are bold, dim, italic, underlined, reversed, crossed-out. What a scope\n\
-         does not say it takes from the scope its name begins with, and then from `text`, but for the background.\n\n\
-         With 256 or 16 colours the nearest readable ones are taken; with `NO_COLOR` every theme looks like `mono`.\n\n\
+         `default`, the terminal's own; modifiers are bold, dim, italic, underlined, reversed, crossed-out. A scope\n\
+         inherits from the scope its name begins with, and then from `text`, except for the background.\n\n\
+         With 256 or 16 colours khud uses the nearest readable ones. With `NO_COLOR` every theme looks like `mono`.\n\n\
          ### Scopes\n\n| scope | what it colours |\n|---|---|\n",
     );
     for scope in SCOPES {
         let _ = writeln!(out, "| `{}` | {} |", scope.name, scope.about);
     }
     out.push_str(
-        "\n### Glyphs\n\nWhat colour says, a sign says too.\n\n| name | sign | ASCII |\n|---|---|---|\n",
+        "\n### Glyphs\n\nEach sign repeats the meaning of a colour.\n\n| name | sign | ASCII |\n|---|---|---|\n",
     );
     for glyph in GLYPHS {
         let _ = writeln!(out, "| {} | {} | {} |", glyph.name, cell(glyph.unicode), cell(glyph.ascii));
@@ -245,7 +245,7 @@ pub fn config_page() -> String {
     out
 }
 
-/// Signs that Markdown would take for its own.
+/// Escapes characters that Markdown would interpret.
 fn cell(sign: &str) -> String {
     match sign {
         "|" => "\\|".to_owned(),

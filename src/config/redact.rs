@@ -1,33 +1,33 @@
-//! Takes out of text what must not be kept or shown: tokens, passwords, keys.
+//! Removes secrets from text: tokens, passwords, keys.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-/// What stands where a secret stood.
+/// The replacement for a secret.
 pub const MASK: &str = "[redacted]";
 
-/// Each with what is kept before the secret as group 1 and after it as group 2.
+/// Patterns of secrets. Group 1 is the text before the secret, group 2 the text after it.
 const SECRETS: &[&str] = &[
     r"(?s)()-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|$)",
     r"(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{6,}",
-    // A JSON web token: what service accounts and OpenID Connect use.
+    // A JSON web token, as service accounts and OpenID Connect use.
     r"()\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?",
-    // name=value and "name": "value" where the name says what it is.
+    // name=value and "name": "value", where the name denotes a secret.
     r#"(?i)(\b[a-z0-9_.-]*(?:token|passw(?:or)?d|passphrase|secret|api[-_]?key|private[-_]?key|access[-_]?key|key-data|certificate-data|authorization|cookie)["']?\s*[:=]\s*)(?:"[^"]*"?|'[^']*'?|[^\s,;}"']+)"#,
-    // user:password@ in addresses.
+    // user:password@ in URLs.
     r"(://)[^\s/@]+(@)",
     r"()\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
     r"()\b(?:ghp|gho|ghs|glpat|xox[abp])[-_][A-Za-z0-9_-]{12,}",
-    // Anything this long without a break is no prose: keys, certificates, encoded data.
+    // A run of this length without a space is not prose, but a key, a certificate or encoded data.
     r"()[A-Za-z0-9+/_=-]{100,}",
 ];
 
 static PATTERNS: LazyLock<Vec<Regex>> =
     LazyLock::new(|| SECRETS.iter().filter_map(|pattern| Regex::new(pattern).ok()).collect());
 
-/// The text with every secret that can be told by its looks replaced by [`MASK`].
+/// Replaces every recognisable secret by [`MASK`].
 pub fn redact(text: &str) -> Cow<'_, str> {
     let mut out = Cow::Borrowed(text);
     for pattern in PATTERNS.iter() {
@@ -40,11 +40,11 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     out
 }
 
-/// What of a text may be shown to strangers: no secrets, and no names of Secrets either.
+/// Masks text for shared screens: secrets, and the names of Secrets.
 pub fn present(text: &str) -> Cow<'_, str> {
     static QUOTED: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r#"(?i)(\bsecrets?\s*[/"'“:]\s*["'“]?)([a-z0-9][a-z0-9./-]*)"#).ok());
-    // As khud writes it: the kind, a space, the name.
+    // As khud writes it: kind, space, name.
     static PLAIN: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"(\bSecrets? )([a-z0-9][a-z0-9.-]*)").ok());
     const WORDS: [&str; 10] = ["is", "not", "was", "has", "of", "in", "for", "and", "are", "named"];

@@ -1,9 +1,9 @@
-//! Every command, one row each; a command is added here, and nowhere else, beside the function that it names.
+//! All commands, one row each. To add a command, add its row here and the function it names.
 //!
-//! A row: id, name, description, scopes, default keys, other words for the palette, `{whole}` for what the beginning of
-//! its name does not run, `if` the check that says when it can do something (a method of `app`'s `Here`), and the
-//! function that it runs, with what that takes beside the model. The keymap, help and docs are made of the first seven;
-//! `app` makes the calls of the rest, and only there the functions' names mean something.
+//! A row has: id, name, description, scopes, default keys, other words for the palette, `{whole}` if only its
+//! whole name runs it, `if` with the check that says when it is available (a method of `app`'s `Here`), and
+//! the function it runs with its arguments after the model. The first seven make the keymap, help and docs.
+//! `app` expands the rest into calls; the function names have meaning only there.
 
 macro_rules! commands {
     ($each:ident) => {
@@ -13,7 +13,7 @@ macro_rules! commands {
             Suspend         "suspend"           "back to the shell; `fg` returns"           [Always] ["alt-z"] ["sh" "bg"] {whole} => suspend;
 
             Why             "why"               "why is it broken: walk the decision tree"  [Global] ["w"] ["diagnose"] if object => why::here;
-            Act             "act"               "actions on it, or on all marked rows"      [Global] ["a"] ["actions" "do"] if targets => act;
+            Act             "act"               "actions on the object or on all marked rows"      [Global] ["a"] ["actions" "do"] if targets => act;
             Timeline        "timeline"          "what happened, and when"                   [Global] ["T"] ["tl"] => navigate::open_list(What::Timeline);
             Help            "help"              "every key that works here"                 [Global] ["?"] ["h" "?"] => help::open;
             Palette         "command"           "run a command or open a view by name"      [Global] [":"  "ctrl-a"] ["aliases" "alias" "a"] => palette;
@@ -27,18 +27,18 @@ macro_rules! commands {
             Focus4          "focus.4"           "fourth pane"                               [Global] ["alt-4"] [] => navigate::focus_number(3);
             Focus5          "focus.5"           "fifth pane"                                [Global] ["alt-5"] [] => navigate::focus_number(4);
             Focus6          "focus.6"           "sixth pane"                                [Global] ["alt-6"] [] => navigate::focus_number(5);
-            PaneWider       "pane.wider"        "more room for the left side"               [Global] ["alt-right"] [] {whole} if arrangement => arrange::widen(true);
-            PaneNarrower    "pane.narrower"     "more room for the right side"              [Global] ["alt-left"] [] {whole} if arrangement => arrange::widen(false);
-            PaneTaller      "pane.taller"       "more rows for this pane"                   [Global] ["alt-down"] [] {whole} if arrangement => arrange::taller;
-            PaneShorter     "pane.shorter"      "fewer rows for this pane"                  [Global] ["alt-up"] [] {whole} if arrangement => arrange::shorter;
+            PaneWider       "pane.wider"        "widen the left side"               [Global] ["alt-right"] [] {whole} if arrangement => arrange::widen(true);
+            PaneNarrower    "pane.narrower"     "widen the right side"              [Global] ["alt-left"] [] {whole} if arrangement => arrange::widen(false);
+            PaneTaller      "pane.taller"       "make this pane taller"                   [Global] ["alt-down"] [] {whole} if arrangement => arrange::taller;
+            PaneShorter     "pane.shorter"      "make this pane shorter"                  [Global] ["alt-up"] [] {whole} if arrangement => arrange::shorter;
             PaneHide        "pane.hide"         "hide this pane"                            [Global] ["alt-x"] [] {whole} if arrangement => arrange::hide;
-            PaneLater       "pane.later"        "change places with the next pane"          [Global] ["alt-m"] [] {whole} if arrangement => arrange::later;
-            PaneAll         "pane.all"          "all panes, as configured"                  [Global] ["alt-a"] ["panes"] {whole} if arrangement => arrange::reset;
-            Zoom            "zoom"              "this pane alone, and back"                 [Global] ["z"] [] if panes => zoom;
-            FullScreen      "full-screen"       "nothing but the text, and back"            [Text] ["f"] [] => full_screen;
-            HistoryBack     "history.back"      "the view before"                           [Global] ["["] [] if earlier_view => navigate::pop;
-            HistoryForward  "history.forward"   "the view after"                            [Global] ["]"] [] if later_view => navigate::forward;
-            HistoryLast     "history.last"      "the view before, and back again"           [Global] ["-"] [] if other_view => navigate::last;
+            PaneLater       "pane.later"        "swap with the next pane"          [Global] ["alt-m"] [] {whole} if arrangement => arrange::later;
+            PaneAll         "pane.all"          "show all panes, as configured"                  [Global] ["alt-a"] ["panes"] {whole} if arrangement => arrange::reset;
+            Zoom            "zoom"              "this pane only, and back"                 [Global] ["z"] [] if panes => zoom;
+            FullScreen      "full-screen"       "the text only, and back"            [Text] ["f"] [] => full_screen;
+            HistoryBack     "history.back"      "the previous view"                          [Global] ["["] [] if earlier_view => navigate::pop;
+            HistoryForward  "history.forward"   "the next view"                              [Global] ["]"] [] if later_view => navigate::forward;
+            HistoryLast     "history.last"      "the last view, and back again"              [Global] ["-"] [] if other_view => navigate::last;
             Jump            "jump"              "to any object by a part of its name"       [Global] ["ctrl-p"] ["find"] => prompt::open(PromptKind::Jump);
             Save            "save"              "save this table, text or log to a file"    [Global] ["ctrl-s"] [] {whole} => save::view;
             SaveScreen      "save.screen"       "save the screen as it is drawn"            [Global] ["alt-s"] ["screenshot"] {whole} => save::screen;
@@ -63,7 +63,7 @@ macro_rules! commands {
             ReadOnly        "read-only"         "refuse every change; off only if allowed"  [Global] [] ["readonly" "ro"] {whole} if unlocked => preferences::toggle_read_only;
             Times           "times"             "times in UTC or local"                     [Global] ["alt-u"] ["utc"] => preferences::toggle_times;
             Note            "note"              "put a note on the timeline"                [Global] ["alt-n"] [] {whole} => timeline::ask;
-            Bug             "bug"               "gather versions, errors and log in a file" [Global] [] [] {whole} => bug;
+            Bug             "bug"               "write a bug report to a file" [Global] [] [] {whole} => bug;
 
             ViewOverview    "view.overview"     "the overview with its panes"               [Global] [] ["overview" "home"] => overview;
             ViewIncidents   "view.incidents"    "what is wrong, by its root, worst first"   [Global] [] ["incidents" "incident"] => navigate::zoom_on(Pane::Findings);
@@ -71,10 +71,10 @@ macro_rules! commands {
             ViewPods        "view.pods"         "pods, sick first"                          [Global] [] ["pods" "pod" "po"] => navigate::open_kind(Kind::Pod);
             ViewNodes       "view.nodes"        "nodes, sick first"                         [Global] [] ["nodes" "node" "no"] => navigate::open_kind(Kind::Node);
             ViewWorkloads   "view.workloads"    "deployments, stateful and daemon sets"     [Global] [] ["workloads" "workload" "wk"] => navigate::open_workloads;
-            ViewEvents      "view.events"       "events as they come"                       [Global] [] ["events" "event" "ev"] => navigate::open_kind(Kind::Event);
+            ViewEvents      "view.events"       "events, newest first"                       [Global] [] ["events" "event" "ev"] => navigate::open_kind(Kind::Event);
             ViewGpu         "view.gpu"          "memory and load of every GPU"              [Global] [] ["gpu" "gpus"] => navigate::zoom_on(Pane::Gpus);
             ViewKubeProxy   "view.kube-proxy"   "kube-proxy on every node"                  [Global] [] ["kube-proxy" "kp"] => navigate::zoom_on(Pane::KubeProxy);
-            ViewJournal     "view.journal"      "what was done, and how it ended"           [Global] [] ["journal"] => navigate::open_list(What::Journal);
+            ViewJournal     "view.journal"      "past actions and their results"           [Global] [] ["journal"] => navigate::open_list(What::Journal);
 
             MoveDown        "move.down"         "down"                                      [Rows Text Tree Actions] ["j" "down"] [] => navigate::step(1);
             MoveUp          "move.up"           "up"                                        [Rows Text Tree Actions] ["k" "up"] [] => navigate::step(-1);
@@ -86,10 +86,10 @@ macro_rules! commands {
             ScrollRight     "scroll.right"      "columns to the right"                      [Rows Text] ["right"] [] => navigate::sideways(1);
 
             Drill           "drill"             "open what is inside"                       [Rows] ["enter"] [] => navigate::drill;
-            Describe        "describe"          "all about it, with events"                 [Rows] ["d"] [] if object => describe::here;
+            Describe        "describe"          "details and events"                 [Rows] ["d"] [] if object => describe::here;
             Yaml            "yaml"              "the whole object as YAML"                  [Rows] ["y"] [] if object => document::here;
             Logs            "logs"              "logs"                                      [Rows] ["l"] [] if logged => logs::here(false);
-            LogsPrevious    "logs.previous"     "logs of the run before"                    [Rows] ["p"] [] if logged => logs::here(true);
+            LogsPrevious    "logs.previous"     "logs of the previous run"                   [Rows] ["p"] [] if logged => logs::here(true);
             Owner           "owner"             "to its owner"                              [Rows] ["J"] [] if owned => navigate::owner;
             UsedBy          "used-by"           "the pods that use it"                      [Rows] ["u"] [] if usable => navigate::used_by;
             ShowNode        "show.node"         "to its node"                               [Pods Containers] ["o"] [] if placed => navigate::node;
@@ -99,20 +99,20 @@ macro_rules! commands {
             Sick            "sick"              "only what is sick"                         [Rows] ["ctrl-z"] ["faults"] if table => sick;
             FilterClear     "filter.clear"      "clear the filter"                          [Rows Text] ["ctrl-u"] [] => navigate::filter("");
             Mark            "mark"              "mark it, to act on or copy"                [Rows] ["space"] [] if object => mark;
-            MarkRange       "mark.range"        "mark all from the last mark on"            [Rows] ["ctrl-space"] [] if object => mark_range;
+            MarkRange       "mark.range"        "mark from the last mark to here"            [Rows] ["ctrl-space"] [] if object => mark_range;
             MarkClear       "mark.clear"        "clear marks"                               [Rows] ["ctrl-\\"] [] if marks => clear_marks;
             SortName        "sort.name"         "sort by name"                              [Rows] ["N"] [] if column("NAME") => sort_by("NAME");
             SortAge         "sort.age"          "sort by age"                               [Rows] ["A"] [] if column("AGE") => sort_by("AGE");
             SortStatus      "sort.status"       "sort by status"                            [Rows] ["S"] [] if column("STATUS") => sort_by("STATUS");
             SortNamespace   "sort.namespace"    "sort by namespace"                         [Rows] ["P"] [] if column("NAMESPACE") => sort_by("NAMESPACE");
-            SortLeft        "sort.left"         "choose the column before"                  [Rows] ["shift-left"] [] if table => sort_step(-1);
-            SortRight       "sort.right"        "choose the column after"                   [Rows] ["shift-right"] [] if table => sort_step(1);
+            SortLeft        "sort.left"         "choose the previous column"                  [Rows] ["shift-left"] [] if table => sort_step(-1);
+            SortRight       "sort.right"        "choose the next column"                   [Rows] ["shift-right"] [] if table => sort_step(1);
             SortColumn      "sort.column"       "sort by the chosen column"                 [Rows] ["O"] [] if chosen_column => sort_again;
-            Evidence        "evidence"          "what proves what is wrong"                 [Rows] ["v"] ["proof"] if proof => evidence::open;
+            Evidence        "evidence"          "the evidence of the finding"                 [Rows] ["v"] ["proof"] if proof => evidence::open;
             Wide            "wide"              "more columns, or fewer"                    [Rows] ["ctrl-w"] [] if table => wide;
 
-            Acknowledge     "acknowledge"       "somebody has it; say why"                  [Findings] ["!"] ["ack"] if finding => silence::ask(How::Acknowledged);
-            Mute            "mute"              "mute for a while; say why"                 [Findings] ["m"] [] if finding => silence::ask(How::Muted);
+            Acknowledge     "acknowledge"       "acknowledge, with a reason"                  [Findings] ["!"] ["ack"] if finding => silence::ask(How::Acknowledged);
+            Mute            "mute"              "mute for a time, with a reason"                 [Findings] ["m"] [] if finding => silence::ask(How::Muted);
 
             TimelineAll     "timeline.all"      "all of the time"                           [Timeline] ["0"] [] => timeline::only_since("");
             Timeline5m      "timeline.5m"       "the last 5 minutes"                        [Timeline] ["3"] [] => timeline::only_since("5m");
@@ -141,16 +141,16 @@ macro_rules! commands {
             LogsWrap        "logs.wrap"         "wrap long lines"                           [Logs] ["w"] [] => logs::toggle_wrap;
             LogsTimes       "logs.times"        "show or hide times"                        [Logs] ["t"] [] => logs::toggle_times;
             LogsContainers  "logs.containers"   "one or all containers"                     [Logs] ["a"] [] => logs::next_container;
-            LogsRunBefore   "logs.run-before"   "the run before, or this"                   [Logs] ["p"] [] => logs::toggle_previous;
+            LogsRunBefore   "logs.run-before"   "the previous run, or this"                   [Logs] ["p"] [] => logs::toggle_previous;
             LogsFields      "logs.fields"       "fields of JSON lines"                      [Logs] ["x"] [] => logs::toggle_fields;
-            LogsMark        "logs.mark"         "put a mark"                                [Logs] ["m"] [] => logs::mark;
+            LogsMark        "logs.mark"         "insert a mark line"                         [Logs] ["m"] [] => logs::mark;
             LogsClear       "logs.clear"        "clear what is shown"                       [Logs] ["C"] [] => logs::clear;
 
             TreeOpen        "tree.open"         "open the question"                         [Tree] ["right" "l" "enter"] [] => why::open_item;
             TreeClose       "tree.close"        "close the question"                        [Tree] ["left" "h"] [] => why::close_item;
             AnswerYes       "answer.yes"        "overrule: yes"                             [Tree] ["y"] [] => why::answer_word("yes");
             AnswerNo        "answer.no"         "overrule: no"                              [Tree] ["n"] [] => why::answer_word("no");
-            AnswerCluster   "answer.cluster"    "let the cluster answer"                    [Tree] ["u"] [] => why::answer_word("unknown");
+            AnswerUnknown   "answer.unknown"    "answer: unknown"                           [Tree] ["u"] [] => why::answer_word("unknown");
             TreeAgain       "tree.again"        "ask the cluster again"                     [Tree] ["r"] [] => why::again;
 
             Choose          "choose"            "plan the chosen action"                    [Actions] ["enter"] [] => dialogs::key(Id::Choose);
@@ -163,8 +163,8 @@ macro_rules! commands {
             SetImage        "action.set-image"  "change an image"                           [Actions] ["i"] [] => dialogs::key(Id::SetImage);
             Cordon          "action.cordon"     "no new pods on the node"                   [Actions] ["c"] [] => dialogs::key(Id::Cordon);
             Uncordon        "action.uncordon"   "new pods on the node again"                [Actions] ["u"] [] => dialogs::key(Id::Uncordon);
-            Drain           "action.drain"      "evict all from the node"                   [Actions] ["d"] [] => dialogs::key(Id::Drain);
-            Evict           "action.evict"      "evict, minding budgets"                    [Actions] ["e"] [] => dialogs::key(Id::Evict);
+            Drain           "action.drain"      "evict all pods from the node"                   [Actions] ["d"] [] => dialogs::key(Id::Drain);
+            Evict           "action.evict"      "evict within the disruption budgets"                    [Actions] ["e"] [] => dialogs::key(Id::Evict);
             Delete          "action.delete"     "delete"                                    [Actions] ["x"] [] => dialogs::key(Id::Delete);
             HeapDump        "action.heap-dump"  "take a heap dump"                          [Actions] ["h"] [] => dialogs::key(Id::HeapDump);
             ThreadDump      "action.thread-dump" "take a thread dump"                        [Actions] ["H"] [] => dialogs::key(Id::ThreadDump);
@@ -173,7 +173,7 @@ macro_rules! commands {
             DialogPress     "dialog.press"      "press the button"                          [Dialog] ["enter"] [] => dialogs::key(Id::DialogPress);
             DialogCancel    "dialog.cancel"     "cancel"                                    [Dialog] ["esc"] [] => dialogs::key(Id::DialogCancel);
             DialogNext      "dialog.next"       "next button or field"                      [Dialog] ["tab" "right"] [] => dialogs::key(Id::DialogNext);
-            DialogPrevious  "dialog.previous"   "button or field before"                    [Dialog] ["shift-tab" "left"] [] => dialogs::key(Id::DialogPrevious);
+            DialogPrevious  "dialog.previous"   "previous button or field"                    [Dialog] ["shift-tab" "left"] [] => dialogs::key(Id::DialogPrevious);
             DialogDown      "dialog.down"       "scroll down"                               [Dialog] ["down"] [] => dialogs::key(Id::DialogDown);
             DialogUp        "dialog.up"         "scroll up"                                 [Dialog] ["up"] [] => dialogs::key(Id::DialogUp);
             DialogPageDown  "dialog.page-down"  "a page down"                               [Dialog] ["pagedown"] [] => dialogs::key(Id::DialogPageDown);

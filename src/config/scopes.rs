@@ -1,17 +1,17 @@
-//! The names a theme can style, and the glyphs that say the same without colour.
+//! The style scopes of a theme, and the glyphs that carry the same meaning without colour.
 
-/// What a scope colours, and so what its contrast is held to.
+/// What a scope styles. It decides which contrast is required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// Text: readable on its background, and on a dialog's where it has none of its own.
+    /// Text: readable on its own background or on a dialog's.
     Text,
-    /// Text inside rows: readable on the selected and the marked row as well.
+    /// Text inside rows: readable also on the selected and the marked row.
     Row,
-    /// Lines and fillings that carry no text.
+    /// Lines and fills without text.
     Line,
 }
 
-/// One name a theme can style.
+/// One scope that a theme can style.
 #[derive(Debug, Clone, Copy)]
 pub struct StyleScope {
     pub name: &'static str,
@@ -31,11 +31,11 @@ const fn line(name: &'static str, about: &'static str) -> StyleScope {
     StyleScope { name, usage: Use::Line, about }
 }
 
-/// Every scope. `a.b` takes what it does not say itself from `a`, and all from `text`, but for the background.
+/// Every scope. `a.b` inherits from `a` and then from `text`, except for the background.
 pub const SCOPES: &[StyleScope] = &[
-    row("text", "plain text, and the ground everything stands on"),
-    row("text.dim", "what matters less: ages, units, hints"),
-    row("text.strong", "what matters more"),
+    row("text", "plain text, and the background of the screen"),
+    row("text.dim", "secondary text: ages, units, hints"),
+    row("text.strong", "emphasised text"),
     line("frame", "borders"),
     line("frame.focus", "the border of the focused pane"),
     line("frame.production", "the border in a production context"),
@@ -44,29 +44,29 @@ pub const SCOPES: &[StyleScope] = &[
     text("title.focus", "the title of the focused pane"),
     text("header", "the top line"),
     text("header.ok", "connected, nothing wrong"),
-    text("header.warn", "something to look at"),
+    text("header.warn", "connected, with warnings"),
     text("header.bad", "something broken"),
-    text("header.stale", "old data: the cluster does not answer"),
+    text("header.stale", "stale data: the cluster does not answer"),
     text("header.production", "the context's name, in production"),
     text("header.read-only", "the read-only badge"),
     text("row.header", "column titles"),
     text("row.selected", "the row under the cursor"),
     text("row.marked", "marked rows"),
-    row("row.tombstone", "objects that are gone"),
+    row("row.tombstone", "deleted objects"),
     row("row.changed", "a cell that just changed"),
-    row("row.match", "what a filter or search found"),
-    row("stale", "a pane's age when it is old"),
-    row("finding.critical", "findings that need hands now"),
-    row("finding.warning", "findings that need eyes"),
-    row("finding.info", "findings worth knowing"),
-    row("finding.pending", "not yet sure"),
+    row("row.match", "matches of a filter or search"),
+    row("stale", "the age of stale data in a pane"),
+    row("finding.critical", "findings that need action now"),
+    row("finding.warning", "findings to watch"),
+    row("finding.info", "findings for information"),
+    row("finding.pending", "findings that are not confirmed yet"),
     row("finding.resolving", "going away"),
-    row("finding.acknowledged", "someone has it"),
-    row("status.ok", "as it should be"),
-    row("status.pending", "on its way"),
+    row("finding.acknowledged", "acknowledged findings"),
+    row("status.ok", "healthy"),
+    row("status.pending", "pending"),
     row("status.bad", "broken"),
     row("status.done", "finished"),
-    row("status.unknown", "nobody can tell"),
+    row("status.unknown", "unknown"),
     row("event.normal", "events of type Normal"),
     row("event.warning", "events of type Warning"),
     row("gauge.low", "bars and numbers: plenty left"),
@@ -76,40 +76,40 @@ pub const SCOPES: &[StyleScope] = &[
     text("diff.add", "added lines"),
     text("diff.remove", "removed lines"),
     text("diff.context", "unchanged lines"),
-    text("diff.header", "what the diff is of"),
+    text("diff.header", "the headers of a diff"),
     row("tree.yes", "answered yes"),
     row("tree.no", "answered no"),
     row("tree.unknown", "not answered"),
-    row("tree.current", "being asked now"),
+    row("tree.current", "the current question"),
     row("tree.skipped", "branches not taken"),
-    row("tree.verdict", "what it came to"),
+    row("tree.verdict", "the verdict"),
     row("tree.evidence", "quoted evidence"),
     line("tree.line", "the lines between questions"),
     text("key", "keys in the key bar"),
-    text("key.description", "what they do"),
-    text("key.disabled", "keys that do nothing now"),
-    text("prompt", "the line being typed"),
-    text("prompt.suggestion", "what it could become"),
-    text("prompt.error", "why it cannot be"),
-    text("error", "what went wrong"),
-    text("notice", "what khud did"),
-    text("success", "done and verified"),
+    text("key.description", "descriptions of keys"),
+    text("key.disabled", "keys without effect here"),
+    text("prompt", "the input line"),
+    text("prompt.suggestion", "suggestions"),
+    text("prompt.error", "the error of the input"),
+    text("error", "error messages"),
+    text("notice", "notices"),
+    text("success", "success messages"),
     text("dialog", "dialogs, menus and boxes"),
     text("dialog.title", "their titles"),
-    text("dialog.danger", "what cannot be undone"),
+    text("dialog.danger", "warnings about actions that cannot be undone"),
     text("dialog.button", "buttons"),
-    text("dialog.button.focus", "the button enter presses"),
+    text("dialog.button.focus", "the focused button"),
     text("dialog.selected", "the entry under the cursor"),
     text("dialog.disabled", "entries that cannot be chosen"),
     line("dialog.frame", "the border of dialogs"),
     text("log.error", "log lines of level error and worse"),
-    text("log.warn", "of level warning"),
-    text("log.info", "of level info"),
-    text("log.debug", "of level debug and trace"),
+    text("log.warn", "log lines of level warning"),
+    text("log.info", "log lines of level info"),
+    text("log.debug", "log lines of level debug and trace"),
     text("log.time", "times"),
     text("log.field", "names of JSON fields"),
-    text("log.source", "which pod and container"),
-    text("log.skipped", "lines that were dropped, and marks"),
+    text("log.source", "pod and container of a log line"),
+    text("log.skipped", "dropped lines and marks"),
     text("yaml.key", "keys"),
     text("yaml.value", "plain values"),
     text("yaml.string", "strings"),
@@ -117,13 +117,13 @@ pub const SCOPES: &[StyleScope] = &[
     text("yaml.comment", "comments"),
     text("yaml.secret", "masked values"),
     row("timeline.change", "what changed"),
-    row("timeline.finding", "findings beginning and ending"),
-    row("timeline.action", "what was done"),
+    row("timeline.finding", "findings that started and ended"),
+    row("timeline.action", "actions"),
     row("timeline.note", "notes"),
     line("scrollbar", "scroll bars"),
 ];
 
-/// A sign that says what a colour says, for eyes and terminals that see none. Each is one cell wide.
+/// A sign with the meaning of a colour, for people and terminals that see none. It is one cell wide.
 #[derive(Debug, Clone, Copy)]
 pub struct Glyph {
     pub name: &'static str,
@@ -188,7 +188,7 @@ pub const GLYPHS: &[Glyph] = &[
     glyph("cursor", "▏", "_"),
 ];
 
-/// Heights of a sparkline, from nothing to full.
+/// The steps of a sparkline, from empty to full.
 pub const SPARK: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
-/// The same in ASCII.
+/// The sparkline in ASCII.
 pub const SPARK_ASCII: [&str; 9] = [" ", ".", ".", ":", "-", "=", "+", "*", "#"];

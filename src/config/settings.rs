@@ -12,22 +12,22 @@ use super::findings;
 use super::theme::Glyphs;
 use crate::world::Time;
 
-/// One key of the file, as the documentation and the sample show it.
+/// A key of the file, for the documentation and the printed file.
 #[derive(Debug)]
 pub struct Setting {
     pub name: &'static str,
     /// The default, as TOML.
     pub default: &'static str,
-    /// Another value, as TOML, which a test reads.
+    /// Another value, as TOML; a test reads it.
     pub example: &'static str,
-    /// May also stand in `[contexts."…"]`.
+    /// May also be set in `[contexts."…"]`.
     pub by_context: bool,
     pub about: &'static str,
 }
 
 macro_rules! settings {
     ($($name:literal $default:literal $example:literal $by_context:literal $about:literal)*) => {
-        /// The keys at the top of the file.
+        /// The keys at the top level of the file.
         pub const SETTINGS: &[Setting] = &[$(Setting {
             name: $name,
             default: $default,
@@ -40,17 +40,17 @@ macro_rules! settings {
 
 settings! {
     "theme" "\"dark\"" "\"nord\"" true
-    "A theme khud carries, or NAME for themes/NAME.toml beside this file."
+    "A built-in theme, or NAME for themes/NAME.toml beside this file."
     "colours" "\"auto\"" "\"256\"" false
-    "How many colours: auto, 24bit, 256, 16 or none. NO_COLOR means none."
+    "The number of colours: auto, 24bit, 256, 16 or none. NO_COLOR means none."
     "glyphs" "\"auto\"" "\"ascii\"" false
-    "Signs beyond ASCII: auto, unicode or ascii."
+    "Which signs to draw: auto, unicode or ascii."
     "background" "true" "false" false
     "Paint the theme's background; false keeps the terminal's own."
     "mouse" "false" "true" false
-    "Let the mouse choose rows and scroll. The terminal's own selection then needs shift."
+    "The mouse selects rows and scrolls. The terminal's own selection then needs shift."
     "times" "\"utc\"" "\"local\"" false
-    "Times of day in utc or local. Files and JSON are always UTC."
+    "Show times in utc or local. Files and JSON are always UTC."
     "header" "true" "false" false
     "Show the header."
     "panes" "[\"findings\", \"pods\", \"nodes\", \"gpu\", \"events\", \"kube-proxy\"]" "[\"findings\", \"pods\"]" true
@@ -58,28 +58,28 @@ settings! {
     "left-width" "46" "50" true
     "Percent of the width that the overview's left side has, 20 to 80."
     "namespace" "\"\"" "\"prod\"" true
-    "Start in this namespace; empty starts in all."
+    "Start in this namespace; empty means all."
     "namespaces" "[]" "[\"prod\", \"staging\"]" true
-    "Favourite namespaces for the keys 1 to 9; those chosen follow."
+    "Favourite namespaces for the keys 1 to 9. Recently chosen ones fill the rest."
     "read-only" "false" "true" true
-    "Refuse every change, under every client."
+    "Refuse every change, in the HTTP layer of every client."
     "unlock" "false" "true" true
-    "Let a read-only asked for here or by --read-only be switched off while khud runs."
+    "Allow to switch off read-only while khud runs, if it was set here or by --read-only."
     "production" "false" "true" true
-    "Red frame: this is production. See also production-contexts."
+    "Draw a red frame: this is production. See also production-contexts."
     "production-contexts" "[\"*prod*\", \"!*non*prod*\", \"!*pre*prod*\"]" "[\"live-*\"]" false
     "Contexts that are production: * and ? match, a leading ! excludes."
     "notifications" "\"off\"" "\"bell\"" true
-    "On a new critical finding: off, bell, osc9 or osc777."
+    "Notify of a new critical finding: off, bell, osc9 or osc777."
     "presentation" "false" "true" true
-    "For shared screens: larger spacing, secrets' names masked, the last keys shown."
+    "For shared screens: larger spacing, names of Secrets masked, last keys shown."
     "log-lines" "10000" "50000" false
-    "Lines of a log view kept, 100 to 1000000; older ones are dropped and counted."
+    "Lines in a log view, 100 to 1000000. Older lines are dropped and counted."
     "log-tail" "200" "500" false
-    "Lines of a log read at first, 0 to 100000."
+    "Lines of a log to load first, 0 to 100000."
 }
 
-/// Panes of the overview.
+/// The panes of the overview.
 pub const PANES: [&str; 6] = ["findings", "pods", "nodes", "gpu", "events", "kube-proxy"];
 
 /// How times of day are shown.
@@ -103,7 +103,7 @@ impl Times {
     }
 }
 
-/// How a new critical finding is announced beyond the screen.
+/// How a new critical finding is announced outside the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notifications {
     Off,
@@ -114,35 +114,35 @@ pub enum Notifications {
     Osc777,
 }
 
-/// What holds in one context.
+/// The settings of one context.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub theme: String,
-    /// `None` asks the environment.
+    /// `None`: detected from the environment.
     pub colours: Option<Palette>,
-    /// `None` asks the environment.
+    /// `None`: detected from the environment.
     pub glyphs: Option<Glyphs>,
     pub background: bool,
     pub mouse: bool,
     pub times: Times,
     pub header: bool,
-    /// Names from [`PANES`], each once.
+    /// Names from [`PANES`], without duplicates.
     pub panes: Vec<&'static str>,
     /// Percent of the overview's width.
     pub left_width: usize,
-    /// Empty: all.
+    /// Empty: all namespaces.
     pub namespace: String,
     /// At most nine.
     pub namespaces: Vec<String>,
     pub read_only: bool,
-    /// A read-only asked for by the file or a flag may be switched off while running.
+    /// Whether read-only from the file or a flag can be switched off while khud runs.
     pub unlock: bool,
     pub production: bool,
     pub notifications: Notifications,
     pub presentation: bool,
-    /// Lines a log view keeps.
+    /// The most lines of a log view.
     pub log_lines: usize,
-    /// Lines read at first.
+    /// The lines that a log view loads first.
     pub log_tail: usize,
 }
 
@@ -171,7 +171,7 @@ impl Default for Settings {
     }
 }
 
-/// One key's new value.
+/// The new value of a key.
 #[derive(Debug, Clone)]
 enum Change {
     Theme(String),
@@ -219,7 +219,7 @@ impl Settings {
     }
 }
 
-/// A name with `*` and `?`, in any case.
+/// A name pattern with `*` and `?`, in any case.
 #[derive(Debug, Clone)]
 struct Pattern {
     text: String,
@@ -242,13 +242,13 @@ impl Pattern {
 pub struct Config {
     base: Settings,
     production: Vec<Pattern>,
-    /// In the order of the file; later ones win.
+    /// In file order; later sections win.
     contexts: Vec<(Pattern, Vec<Change>)>,
-    /// `[findings]`, checked: thresholds, severities and mutes as the findings room reads them.
+    /// `[findings]`, checked: thresholds, severities and mutes for `detect`.
     pub findings: toml::Table,
-    /// What was odd in the file but did not refuse it.
+    /// Problems that did not reject the file.
     pub warnings: Vec<Problem>,
-    /// The line each top key stands on, for complaints that come later.
+    /// The line of each top-level key, for later problems.
     lines: HashMap<String, usize>,
 }
 
@@ -266,11 +266,11 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the file's text. Unknown keys are warnings; everything else wrong refuses it, so that a live reload
-    /// keeps the configuration it had.
+    /// Parses the file. Unknown keys are warnings. Any other problem rejects the file, so that a live reload
+    /// keeps the last valid configuration.
     ///
     /// # Errors
-    /// Everything wrong, warnings included, with file and line.
+    /// All problems and warnings, with file and line.
     pub fn from_toml(file: &str, text: &str) -> Result<Config, Vec<Problem>> {
         let mut document = Document::new(file, text);
         let mut config = Config::default();
@@ -327,7 +327,7 @@ impl Config {
                     Some(setting) if setting.by_context => changes.extend(change(document, key, node)),
                     Some(_) => document.error(
                         &name.span(),
-                        format!("{} is the same in every context; put it at the top of the file", quote(key)),
+                        format!("{} cannot differ by context; write it at the top of the file", quote(key)),
                     ),
                     None => document.unknown(
                         name,
@@ -340,7 +340,7 @@ impl Config {
         }
     }
 
-    /// What holds in a context: the top of the file, then each section whose pattern matches, in order.
+    /// The settings of a context: the top of the file, then each section with a matching pattern, in order.
     pub fn for_context(&self, context: &str) -> Settings {
         let mut settings = self.base.clone();
         settings.production |= self.is_production(context);
@@ -362,17 +362,17 @@ impl Config {
         named
     }
 
-    /// The settings at the top of the file, whatever the context.
+    /// The settings at the top of the file.
     pub fn top(&self) -> &Settings {
         &self.base
     }
 
-    /// Which contexts are production, as written.
+    /// The patterns of production contexts, as written.
     pub fn production_patterns(&self) -> impl Iterator<Item = &str> {
         self.production.iter().map(|p| p.text.as_str())
     }
 
-    /// The line a top key stands on, or 1.
+    /// The line of a top-level key, or 1.
     pub fn line_of(&self, key: &str) -> usize {
         self.lines.get(key).copied().unwrap_or(1)
     }
@@ -430,17 +430,17 @@ fn change<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option
     })
 }
 
-/// The range was checked: what is left is not negative.
+/// The range was checked before, so the value is not negative.
 fn count(value: i64) -> usize {
     usize::try_from(value).unwrap_or_default()
 }
 
-/// A name that may become a file's: no path, no control characters.
+/// A name that may become a file name: no path, no control characters.
 fn file_name<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option<String> {
     let name = document.string(key, node)?;
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
     if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-        let text = format!("{} wants a name of letters, digits, - and _, not {}", quote(key), quote(name));
+        let text = format!("{} must be a name of letters, digits, - and _, not {}", quote(key), quote(name));
         document.error(&node.span(), text);
         return None;
     }
@@ -458,7 +458,8 @@ fn panes<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option<
             Some(pane) => panes.push(pane),
             None => {
                 let hint = hint(word, PANES);
-                let text = format!("there is no pane {}, only {}{hint}", quote(word), PANES.join(", "));
+                let text =
+                    format!("there is no pane {}; the panes are {}{hint}", quote(word), PANES.join(", "));
                 document.error(&at, text);
                 return None;
             }
@@ -471,7 +472,7 @@ fn panes<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option<
     Some(panes)
 }
 
-/// Namespaces as Kubernetes allows them (RFC 1123 labels), at most nine, as there are nine keys.
+/// Namespaces as Kubernetes allows them (RFC 1123 labels), at most nine because there are nine keys.
 fn namespaces<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option<Vec<String>> {
     let mut names = Vec::new();
     for (at, name) in document.strings(key, node)? {
@@ -482,7 +483,7 @@ fn namespaces<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Op
             && !name.starts_with('-')
             && !name.ends_with('-');
         if !sound {
-            document.error(&at, format!("{} cannot be a namespace's name", quote(name)));
+            document.error(&at, format!("{} is not a valid namespace name", quote(name)));
             return None;
         }
         names.push(name.to_owned());

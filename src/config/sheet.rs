@@ -1,4 +1,4 @@
-//! Theme files: a palette and what each scope takes from it, read, checked and written.
+//! Theme files: a palette and a style for each scope, parsed, checked and printed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,7 +10,7 @@ use super::colour::Rgb;
 use super::document::{Document, Node, Problem, hint, quote, refused};
 use super::scopes::SCOPES;
 
-/// The themes khud carries, by name, the default first.
+/// The built-in themes by name, the default first.
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("dark", include_str!("../../themes/dark.toml")),
     ("light", include_str!("../../themes/light.toml")),
@@ -26,12 +26,12 @@ pub const BUILT_IN: &[(&str, &str)] = &[
 /// A colour in a theme file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ink {
-    /// The terminal's own.
+    /// The terminal's own colour.
     Default,
     Rgb(Rgb),
 }
 
-/// What a theme says of one scope; what it does not say comes from the scope's parents.
+/// The style of one scope. Missing parts come from the parent scopes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Spec {
     foreground: Option<String>,
@@ -39,7 +39,7 @@ pub(crate) struct Spec {
     pub modifiers: Option<Modifier>,
 }
 
-/// A theme file, read and checked, not yet fitted to a terminal.
+/// A parsed and checked theme file, not yet adapted to a terminal.
 #[derive(Debug, Clone)]
 pub struct Sheet {
     pub name: String,
@@ -66,7 +66,7 @@ const MODIFIERS: &[(&str, Modifier)] = &[
 
 const FIELDS: [&str; 3] = ["fg", "bg", "modifiers"];
 
-/// Deeper inheritance is taken for a circle.
+/// The deepest inheritance; deeper means a cycle.
 const DEEPEST: usize = 8;
 
 impl Sheet {
@@ -79,17 +79,17 @@ impl Sheet {
         }
     }
 
-    /// One of the themes khud carries.
+    /// One of the built-in themes.
     pub fn built_in(name: &str) -> Option<Sheet> {
         let (name, text) = BUILT_IN.iter().find(|(n, _)| *n == name)?;
-        // A test reads every one of them.
+        // A test parses every built-in theme.
         Sheet::from_toml(name, &format!("{name}.toml"), text, &|_| None).ok().map(|(sheet, _)| sheet)
     }
 
-    /// Reads a theme. `inherits` names a theme khud carries or one that `find` gives the text of.
+    /// Parses a theme. `inherits` names a built-in theme, or one whose text `find` returns.
     ///
     /// # Errors
-    /// Everything wrong, warnings included, when one problem refuses the file.
+    /// All problems and warnings, if a problem rejects the file.
     pub fn from_toml(
         name: &str,
         file: &str,
@@ -141,7 +141,9 @@ impl Sheet {
 
     fn parent(name: &str, find: &dyn Fn(&str) -> Option<String>, depth: usize) -> Result<Sheet, String> {
         if depth >= DEEPEST {
-            return Err(format!("themes inherit from each other in a circle, or more than {DEEPEST} deep"));
+            return Err(format!(
+                "themes inherit from each other in a cycle, or more than {DEEPEST} levels deep"
+            ));
         }
         let carried = BUILT_IN.iter().find(|(n, _)| *n == name).map(|(_, text)| (*text).to_owned());
         let Some(text) = find(name).or(carried) else {
@@ -166,7 +168,8 @@ impl Sheet {
         }
     }
 
-    /// `"finding.critical" = "red"`, or `{ fg, bg, modifiers }`; bare dots make nested tables and mean the same.
+    /// Reads `"finding.critical" = "red"`, or `{ fg, bg, modifiers }`. Bare dots make nested tables, which
+    /// mean the same.
     fn read_styles<'t>(&mut self, document: &mut Document<'t>, prefix: &str, table: &DeTable<'t>) {
         for (name, node) in table.iter() {
             let own = name.get_ref().as_ref();
@@ -191,7 +194,8 @@ impl Sheet {
         }
     }
 
-    /// Every colour a style names must be in the palette: looked at when the whole file, parents too, is read.
+    /// Checks that the palette defines every colour of a style. It runs after the whole file and its parents
+    /// are read.
     fn check_colours<'t>(&self, document: &mut Document<'t>, table: &DeTable<'t>) {
         fn visit<'t>(sheet: &Sheet, document: &mut Document<'t>, table: &DeTable<'t>) {
             for (name, node) in table.iter() {
@@ -215,7 +219,7 @@ impl Sheet {
         self.palette.get(word).copied().or_else(|| ink(word))
     }
 
-    /// The scope's own word, or its parents', the nearest first.
+    /// The value of the scope, else of the nearest parent that has one.
     pub(crate) fn inherited<T>(
         &self,
         scope: &str,
@@ -235,7 +239,7 @@ impl Sheet {
         )
     }
 
-    /// A scope's text colour and the background it stands on, where both are the theme's own.
+    /// A scope's text colour and background, if the theme sets both.
     pub fn pair(&self, scope: &str) -> (Option<Rgb>, Option<Rgb>) {
         let rgb = |ink: Option<Ink>| match ink {
             Some(Ink::Rgb(rgb)) => Some(rgb),
@@ -245,9 +249,9 @@ impl Sheet {
         (rgb(foreground), rgb(background.or(self.colours("text").1)))
     }
 
-    /// The whole sheet as a file of its own, parents taken in, each scope with what it is for.
+    /// The complete theme as a file, with parents merged in and the purpose of each scope.
     pub fn to_toml(&self) -> String {
-        let mut out = format!("# The theme {}, whole.\nabout = {}\n", self.name, toml_string(&self.about));
+        let mut out = format!("# The complete theme {}.\nabout = {}\n", self.name, toml_string(&self.about));
         if !self.palette.is_empty() {
             out.push_str("\n[palette]\n");
         }
@@ -272,19 +276,19 @@ impl Sheet {
     }
 }
 
-/// A string as TOML writes it.
+/// A string as TOML.
 fn toml_string(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-/// How a file writes a list of modifiers.
+/// A list of modifiers as TOML.
 fn modifiers_toml(modifiers: Modifier) -> String {
     let names: Vec<String> =
         MODIFIERS.iter().filter(|(_, m)| modifiers.contains(*m)).map(|(n, _)| format!("\"{n}\"")).collect();
     format!("[{}]", names.join(", "))
 }
 
-/// `default`, or a colour in hex.
+/// `default` or a hex colour.
 fn ink(word: &str) -> Option<Ink> {
     if word == "default" { Some(Ink::Default) } else { Rgb::parse(word).map(Ink::Rgb) }
 }
@@ -307,14 +311,14 @@ fn read_spec<'t>(document: &mut Document<'t>, table: &DeTable<'t>) -> Spec {
                         None => {
                             let names: Vec<&str> = MODIFIERS.iter().map(|(n, _)| *n).collect();
                             let hint = hint(word, names.iter().copied());
-                            let text = format!("{} is none of {}{hint}", quote(word), names.join(", "));
+                            let text = format!("{} is not one of {}{hint}", quote(word), names.join(", "));
                             document.error(&at, text);
                         }
                     }
                 }
                 spec.modifiers = Some(all);
             }
-            // Scopes below this one; read by the caller.
+            // Scopes below this one; the caller reads them.
             _ => {}
         }
     }
@@ -332,7 +336,7 @@ mod tests {
             let (sheet, warnings) = Sheet::from_toml(name, name, text, &|_| None).unwrap();
             assert_eq!(warnings, [], "{name}");
             assert!(!sheet.about.is_empty(), "{name}");
-            // A scope nobody styles would look like plain text: fine in mono, a hole in a theme of colours.
+            // An unstyled scope would look like plain text. Only `mono` may do that.
             for scope in SCOPES.iter().filter(|_| *name != "mono") {
                 assert!(sheet.specs.contains_key(scope.name), "{name}: {}", scope.name);
             }

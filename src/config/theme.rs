@@ -1,4 +1,4 @@
-//! A theme as drawn with: a sheet of scopes resolved once to the styles and signs the terminal can show.
+//! A theme ready for drawing: the scopes of a sheet resolved to styles and signs that the terminal can show.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use super::scopes::{GLYPHS, SCOPES, SPARK, SPARK_ASCII};
 use super::sheet::Ink;
 pub use super::sheet::{BUILT_IN, Sheet};
 
-/// Which signs the terminal can show.
+/// The signs that the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Glyphs {
     Unicode,
@@ -18,7 +18,8 @@ pub enum Glyphs {
 }
 
 impl Glyphs {
-    /// What the environment says: Unicode where the locale is UTF-8 and the terminal is no bare console.
+    /// Detects the signs from the environment: Unicode if the locale is UTF-8 and the terminal is not a Linux
+    /// console.
     pub fn detect(env: impl Fn(&str) -> Option<String>) -> Glyphs {
         let locale =
             ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env(name).filter(|v| !v.is_empty()));
@@ -34,7 +35,7 @@ impl Glyphs {
     }
 }
 
-/// Styles and signs, ready to draw with.
+/// Styles and signs, ready for drawing.
 #[derive(Debug, Clone)]
 pub struct Theme {
     pub name: String,
@@ -51,11 +52,11 @@ impl Default for Theme {
     }
 }
 
-/// Scopes that only their background tells from others.
+/// Scopes that are distinguished only by their background.
 const STAND_OUT: [&str; 2] = ["row.selected", "dialog.selected"];
 
 impl Theme {
-    /// Fits a sheet to what the terminal shows. Without colours every theme looks like `mono`.
+    /// Adapts a sheet to the terminal. Without colours every theme looks like `mono`.
     pub fn new(sheet: &Sheet, palette: Palette, glyphs: Glyphs) -> Theme {
         let mono = (palette == Palette::None).then(|| Sheet::built_in("mono")).flatten();
         let source = mono.as_ref().unwrap_or(sheet);
@@ -71,7 +72,7 @@ impl Theme {
         }
     }
 
-    /// Leaves the ground to the terminal: its own background, and text only where a theme colours it.
+    /// Keeps the terminal's own background, and sets text colours only where the theme does.
     pub fn on_own_ground(mut self) -> Theme {
         if self.palette != Palette::None
             && let Some(text) = self.styles.get_mut("text")
@@ -81,7 +82,7 @@ impl Theme {
         self
     }
 
-    /// Draws frames as those of a production context, or of one in which every change is refused.
+    /// Draws frames in the colour of a production context, or of read-only mode.
     pub fn framed(mut self, production: bool, read_only: bool) -> Theme {
         let scope = match (production, read_only) {
             (true, _) => "frame.production",
@@ -94,20 +95,20 @@ impl Theme {
         self
     }
 
-    /// The style of a scope, or of its nearest known parent. The background is set only where the scope has one
-    /// of its own, so that text keeps the row or dialog it is drawn on; `text` has the ground's.
+    /// The style of a scope, or of its nearest known parent. It has a background only if the scope sets one,
+    /// so that text keeps the background of its row or dialog; `text` has the screen's.
     pub fn style(&self, scope: &str) -> Style {
         std::iter::successors(Some(scope), |s| Some(s.rsplit_once('.')?.0))
             .find_map(|s| self.styles.get(s).copied())
             .unwrap_or_default()
     }
 
-    /// A sign by its name in [`GLYPHS`], one cell wide; `?` for a name there is none of.
+    /// A sign by its name in [`GLYPHS`], one cell wide; `?` for an unknown name.
     pub fn glyph(&self, name: &str) -> &'static str {
         self.signs.get(name).copied().unwrap_or("?")
     }
 
-    /// Line drawing for frames.
+    /// Line drawing characters for frames.
     pub fn borders(&self) -> border::Set<'static> {
         match self.glyphs {
             Glyphs::Unicode => border::PLAIN,
@@ -141,7 +142,7 @@ fn resolve(sheet: &Sheet, scope: &str, palette: Palette) -> Style {
     }
     match fg {
         Some(Ink::Rgb(colour)) => {
-            // On the terminal's own ground nothing is known of the contrast: take black for it.
+            // The terminal's own background is unknown; assume black.
             let on = ground.unwrap_or(Rgb(0, 0, 0));
             let shown_on = background(on, palette).map_or(on, |(_, shown)| shown);
             style.fg = foreground(colour, on, shown_on, palette);
@@ -150,7 +151,7 @@ fn resolve(sheet: &Sheet, scope: &str, palette: Palette) -> Style {
         _ => {}
     }
     let mut modifiers = sheet.inherited(scope, |s| s.modifiers, true).unwrap_or_default();
-    // With few colours a background may come out as the ground's own; the cursor must not vanish with it.
+    // With few colours, a background may become equal to the screen's. The cursor must stay visible.
     let shown_ground = sheet.pair("text").1.and_then(|ground| background(ground, palette)).map(|(c, _)| c);
     if STAND_OUT.contains(&scope) && style.bg.is_some() && style.bg == shown_ground {
         modifiers |= Modifier::REVERSED;
@@ -186,7 +187,7 @@ mod tests {
                     _ => &["text", "dialog"],
                 };
                 for ground in grounds {
-                    // Only plain text takes its own ground; on rows and in dialogs it is drawn without.
+                    // Only plain text sets its own background; in rows and dialogs it is drawn without.
                     let mut style = theme.style(scope.name);
                     if scope.name == "text" {
                         style.bg = None;
@@ -274,7 +275,7 @@ mod tests {
         let text = "[palette]\nred = '#f00'\n[styles]\ntext = { fg = '#ddd', bg = '#000' }\n\
                     finding = { fg = 'red', modifiers = ['bold'] }\nfinding.warning.fg = '#ff0'\n\
                     dialog = { bg = '#222' }\n";
-        // `finding` twice is not TOML, so nest it.
+        // TOML allows `finding` only once, so nest it.
         let text = text.replace("finding.warning.fg = '#ff0'\n", "\"finding.warning\" = '#ff0'\n");
         let (sheet, _) = Sheet::from_toml("t", "t.toml", &text, &|_| None).unwrap();
         let theme = Theme::new(&sheet, Palette::Rgb, Glyphs::Unicode);

@@ -1,14 +1,14 @@
-//! Makes any text safe to put in a terminal cell: no control, no override, nothing that breaks a column.
+//! Makes any text safe for a terminal cell: no control characters, no reordering, a countable width.
 
 use std::borrow::Cow;
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// Combining marks kept on one base character; stacks beyond that paint over other rows.
+/// The most combining marks on one base character. Larger stacks paint over other rows.
 const MARKS: usize = 2;
 
-/// `clean` for text of several lines: each line is made safe, the line ends stay.
+/// `clean` for several lines: the line ends stay.
 pub fn clean_lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -19,10 +19,10 @@ pub fn clean_lines(text: &str) -> String {
     out
 }
 
-/// The text with everything a terminal could take as a command, or that hides or reorders other text, made visible
-/// or dropped. Control characters become their pictures (`␛`), line ends and tabs one space, bidirectional
-/// controls and other invisible characters `�`; joiners and variation selectors, on whose width terminals
-/// disagree, go. The result has a width that can be counted.
+/// Replaces or drops everything a terminal could interpret as a command, and everything that hides or
+/// reorders text. Control characters become their pictures (`␛`), line ends and tabs one space, bidirectional
+/// controls and other invisible characters `�`. Joiners and variation selectors are dropped, because
+/// terminals disagree on their width.
 pub fn clean(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|b| (0x20..0x7f).contains(&b)) {
         return Cow::Borrowed(text);
@@ -38,7 +38,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
             _ if deceives(c) => out.push('\u{fffd}'),
             _ => {
                 if unicode_width::UnicodeWidthChar::width(c) == Some(0) {
-                    // A mark needs a base, and only so many fit on one.
+                    // A mark needs a base, and the number of marks is limited.
                     if out.is_empty() || marks == MARKS {
                         continue;
                     }
@@ -64,12 +64,12 @@ fn deceives(c: char) -> bool {
         | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{10ffff}')
 }
 
-/// How many columns cleaned text takes.
+/// The width of cleaned text, in columns.
 pub fn width(cleaned: &str) -> usize {
     if cleaned.is_ascii() { cleaned.len() } else { UnicodeWidthStr::width(cleaned) }
 }
 
-/// The start of cleaned text that fits `columns`, ending in `…` where something was cut.
+/// The start of cleaned text that fits into `columns`, with `…` for the cut end.
 pub fn fit(cleaned: &str, columns: usize) -> Cow<'_, str> {
     if width(cleaned) <= columns {
         return Cow::Borrowed(cleaned);
@@ -90,7 +90,7 @@ pub fn fit(cleaned: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The end of cleaned text that fits `columns`, starting with `…` where something was cut: what is being typed.
+/// The end of cleaned text that fits into `columns`, with `…` for the cut start; for input lines.
 pub fn fit_end(cleaned: &str, columns: usize) -> Cow<'_, str> {
     if width(cleaned) <= columns {
         return Cow::Borrowed(cleaned);
@@ -101,7 +101,7 @@ pub fn fit_end(cleaned: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(format!("…{}", last(cleaned, columns - 1)))
 }
 
-/// The longest end of cleaned text that takes at most `columns`.
+/// The longest end of cleaned text that fits into `columns`.
 fn last(cleaned: &str, columns: usize) -> &str {
     let (mut used, mut from) = (0, cleaned.len());
     for (i, g) in cleaned.grapheme_indices(true).rev() {
@@ -115,10 +115,10 @@ fn last(cleaned: &str, columns: usize) -> &str {
     &cleaned[from..]
 }
 
-/// Both ends of cleaned text in `columns`, with `…` for what was cut between them: generated names tell what they
-/// are at their start and which one at their end.
+/// Both ends of cleaned text in `columns`, with `…` for the cut middle. A generated name starts with its
+/// workload and ends with its own suffix.
 pub fn fit_middle(cleaned: &str, columns: usize) -> Cow<'_, str> {
-    /// What Kubernetes appends to a generated name, with its dash.
+    /// The length of the suffix that Kubernetes appends to a generated name, with its dash.
     const SUFFIX: usize = 6;
     if width(cleaned) <= columns {
         return Cow::Borrowed(cleaned);
@@ -141,8 +141,8 @@ pub fn fit_middle(cleaned: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{head}…{end}"))
 }
 
-/// Cleaned text cut into lines of at most `columns`: between words, so that names and images stay whole where a line
-/// can hold them.
+/// Wraps cleaned text into lines of at most `columns`, between words, so that names and images stay whole if
+/// they fit.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
@@ -150,7 +150,7 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
         let (mut line, mut used) = (String::new(), 0);
         let clean = clean(paragraph);
         let whole = |word: &&str| width(word.trim_end()) <= columns;
-        // What no line can hold is cut where it may be, at any sign if it must.
+        // A word longer than a line is cut at a separator, else at any character.
         let pieces = clean.split_inclusive(' ').flat_map(|word| match whole(&word) {
             true => vec![word],
             false => word.split_word_bounds().collect(),
@@ -205,7 +205,7 @@ mod tests {
     }
 
     proptest! {
-        /// Any bytes at all: what reaches the screen holds no control character, and cutting keeps to its width.
+        /// Whatever the bytes are, the screen gets no control character, and a cut text fits its width.
         #[test]
         fn nothing_raw_gets_through(bytes in prop::collection::vec(any::<u8>(), 0..200), columns in 0usize..30) {
             let raw = String::from_utf8_lossy(&bytes);

@@ -1,13 +1,13 @@
-//! When to draw: a redraw is a request, and requests closer together than a frame become one.
+//! Schedules frames: requests that come closer together than a frame are merged.
 
 use std::time::{Duration, Instant};
 
-/// Shortest time between two frames.
+/// The shortest time between two frames.
 pub const FRAME: Duration = Duration::from_millis(16);
-/// Shortest time between two frames that only new data asked for.
+/// The shortest time between two frames that show only new data.
 pub const DATA_FRAME: Duration = Duration::from_millis(66);
 
-/// Decides when the next frame is due. Pure: every method is told the time.
+/// Decides when the next frame is due. It reads no clock: every method gets the time.
 #[derive(Debug, Default)]
 pub struct Frames {
     last: Option<Instant>,
@@ -15,28 +15,28 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Asks for a frame as soon as the rate allows: for what an operator did.
+    /// Requests a frame as soon as the rate allows, after an input of the user.
     pub fn request(&mut self, now: Instant) {
         self.at(self.last.map_or(now, |l| now.max(l + FRAME)));
     }
 
-    /// Asks for a frame because data changed: these come a little slower, so that a storm costs little.
+    /// Requests a frame for new data. These frames are slower, so that many changes cost little.
     pub fn request_data(&mut self, now: Instant) {
         self.at(self.last.map_or(now, |l| now.max(l + DATA_FRAME)));
     }
 
-    /// Asks for a frame not before `then`: for ages that will read differently.
+    /// Requests a frame at `then` or later, for ages that change.
     pub fn at(&mut self, then: Instant) {
         let then = self.last.map_or(then, |l| then.max(l + FRAME));
         self.due = Some(self.due.map_or(then, |d| d.min(then)));
     }
 
-    /// When the next frame is due, if any is.
+    /// The time of the next frame, if one is due.
     pub fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// A frame was drawn.
+    /// Records that a frame was drawn.
     pub fn drawn(&mut self, now: Instant) {
         self.last = Some(now);
         self.due = None;

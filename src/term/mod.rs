@@ -1,4 +1,4 @@
-//! The terminal: enter, leave, suspend, panic; frames and the bytes they cost; text made safe for cells.
+//! The terminal: entering, leaving, suspending and panics; frames and their bytes; text made safe for cells.
 
 pub mod clean;
 pub mod frame;
@@ -21,12 +21,12 @@ pub use frame::Frames;
 pub use screen::Screen;
 pub use writer::Writer;
 
-/// Smallest terminal the cockpit draws in, columns and rows.
+/// The smallest terminal the cockpit draws in: columns and rows.
 pub const SMALLEST: (u16, u16) = (40, 10);
 
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
-/// Why the cockpit cannot use this terminal, as a sentence; `None` where it can.
+/// Why the cockpit cannot use this terminal, as a sentence; `None` if it can.
 pub fn unusable() -> Option<String> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Some(
@@ -45,7 +45,7 @@ pub fn unusable() -> Option<String> {
     None
 }
 
-/// The terminal in the cockpit's mode, as long as this lives: raw, alternate screen, bracketed paste.
+/// The terminal in the cockpit's mode while this value lives: raw, alternate screen, bracketed paste.
 #[derive(Debug)]
 pub struct Entered(());
 
@@ -58,7 +58,7 @@ impl Entered {
         Ok(Entered(()))
     }
 
-    /// Gives the terminal back for a while (ctrl-z, an editor).
+    /// Gives the terminal back for a time (ctrl-z, an editor).
     pub fn suspend(&self) {
         leave();
     }
@@ -82,7 +82,7 @@ fn enter() -> io::Result<()> {
     execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
 }
 
-/// What switches the reporting of the mouse on or off; `leave` always switches it off.
+/// The bytes that switch mouse reporting on or off. `leave` always switches it off.
 pub fn mouse(on: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     // Writing to a Vec cannot fail.
@@ -90,13 +90,13 @@ pub fn mouse(on: bool) -> Vec<u8> {
     bytes
 }
 
-/// Puts the terminal back as it was. Harmless when it already is.
+/// Restores the terminal. Calling it again has no effect.
 pub fn leave() {
     if !ENTERED.swap(false, Ordering::SeqCst) {
         return;
     }
     let mut out = io::stdout();
-    // Each on its own: one that fails must not keep the others from happening.
+    // Each step runs even if another one fails.
     let _ = out.write_all(b"\x1b[?2026l\x1b[0m");
     let _ = execute!(out, DisableMouseCapture);
     let _ = execute!(out, DisableBracketedPaste);
@@ -105,8 +105,8 @@ pub fn leave() {
     let _ = disable_raw_mode();
 }
 
-/// A panic of the thread that draws restores the terminal before it is reported. A panic in a task does not: the
-/// cockpit lives on and says so on its message line.
+/// Restores the terminal before the panic message if the drawing thread panics. After a panic in a background
+/// task the cockpit continues and shows a message.
 fn hook(ui: ThreadId) {
     static SET: AtomicBool = AtomicBool::new(false);
     if SET.swap(true, Ordering::SeqCst) {
@@ -125,7 +125,7 @@ fn hook(ui: ThreadId) {
     }));
 }
 
-/// The bytes that put text on the clipboard through the terminal (OSC 52), wrapped for tmux where asked.
+/// The bytes that copy text to the clipboard through the terminal (OSC 52), wrapped for tmux if `tmux`.
 pub fn clipboard(text: &str, tmux: bool) -> Vec<u8> {
     use base64::Engine;
     let data = base64::engine::general_purpose::STANDARD.encode(text);

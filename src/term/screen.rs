@@ -1,4 +1,4 @@
-//! Two buffers and what differs between them: the bytes of a frame, inside a synchronised update.
+//! Compares two buffers and returns the bytes of a frame, inside a synchronised update.
 
 use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
@@ -7,13 +7,14 @@ use ratatui::layout::{Position, Rect};
 const SYNC_BEGIN: &[u8] = b"\x1b[?2026h";
 const SYNC_END: &[u8] = b"\x1b[?2026l";
 
-/// What the terminal shows and what it should show next.
+/// The current and the next content of the terminal.
 #[derive(Debug)]
 pub struct Screen {
     shown: Buffer,
     next: Buffer,
     cursor: Option<Position>,
-    /// The terminal's content is not known (start, resize, resume): clear and draw everything.
+    /// The terminal's content is unknown (start, resize, resume), so the next frame clears and draws
+    /// everything.
     unknown: bool,
     pub frames: u64,
     pub bytes: u64,
@@ -36,7 +37,7 @@ impl Screen {
         self.shown.area
     }
 
-    /// The terminal has another size, or shows something we did not draw.
+    /// Call it after a resize, or after another program wrote to the terminal.
     pub fn resize(&mut self, width: u16, height: u16) {
         let area = Rect::new(0, 0, width, height);
         self.shown = Buffer::empty(area);
@@ -44,8 +45,8 @@ impl Screen {
         self.unknown = true;
     }
 
-    /// Draws a frame with `paint` (which returns where the cursor stands, if it shows) and returns the bytes that
-    /// bring the terminal there; `None` where nothing differs.
+    /// Draws a frame with `paint`, which returns the position of a visible cursor. Returns the bytes that
+    /// update the terminal; `None` if nothing differs.
     pub fn draw(&mut self, paint: impl FnOnce(&mut Buffer) -> Option<Position>) -> Option<Vec<u8>> {
         self.next.reset();
         let cursor = paint(&mut self.next);
@@ -55,7 +56,7 @@ impl Screen {
         }
         let mut bytes = SYNC_BEGIN.to_vec();
         let mut backend = CrosstermBackend::new(&mut bytes);
-        // Writing into a Vec cannot fail.
+        // Writing to a Vec cannot fail.
         if self.unknown {
             let _ = backend.clear();
         }

@@ -1,4 +1,5 @@
-//! Writes frames to the terminal from a thread of its own: a terminal that stops reading never stops khud.
+//! Writes frames to the terminal from a separate thread, so that a terminal that stops reading cannot block
+//! khud.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -8,7 +9,8 @@ use std::thread::JoinHandle;
 
 use tokio::sync::Notify;
 
-/// Takes one frame at a time. While the terminal is busy with one, none is drawn; the next shows what is current.
+/// Takes one frame at a time. While the terminal is busy, no frame is drawn; the next one shows the current
+/// state.
 #[derive(Debug)]
 pub struct Writer {
     frames: Option<mpsc::SyncSender<Vec<u8>>>,
@@ -46,16 +48,16 @@ impl Writer {
         self.free.notified().await;
     }
 
-    /// Hands a frame over. Call only when `ready`.
+    /// Queues a frame. Call it only if `ready`.
     pub fn send(&self, frame: Vec<u8>) {
         self.busy.store(true, Ordering::Release);
         if self.frames.as_ref().is_none_or(|f| f.try_send(frame).is_err()) {
-            // The terminal is gone; the input side hears of it and ends the program.
+            // The terminal is gone. The input side notices it too and ends the program.
             self.busy.store(false, Ordering::Release);
         }
     }
 
-    /// Waits until the last frame is out; gives up when the terminal does not read.
+    /// Waits for the last frame, but not for a terminal that does not read.
     pub fn finish(&mut self) {
         self.frames = None;
         let Some(thread) = self.thread.take() else { return };

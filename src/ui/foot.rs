@@ -31,7 +31,7 @@ const TREE: &[(Id, &str)] = &[
     (Id::TreeOpen, "plan or open"),
     (Id::AnswerYes, "overrule: yes"),
     (Id::AnswerNo, "no"),
-    (Id::AnswerCluster, "unknown"),
+    (Id::AnswerUnknown, "unknown"),
     (Id::TreeAgain, "ask again"),
     (Id::Act, "act"),
     (Id::Back, "back"),

@@ -1,19 +1,26 @@
-//! What khud can ask of a cluster, as plain values: remedies and playbooks say it, `cluster` carries it out.
+//! Requests to a cluster as plain values: remedies and playbooks create them, `cluster` sends them.
 
 use serde::{Deserialize, Serialize};
 
 use super::Text;
 
+/// The HTTP method of a [`Call`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Verb {
+    /// Reads an object or a list.
     Get,
+    /// Creates an object or a review.
     Post,
+    /// Replaces an object.
     Put,
+    /// Changes parts of an object.
     Patch,
+    /// Deletes an object.
     Delete,
 }
 
 impl Verb {
+    /// The method's name, in upper case.
     pub fn as_str(self) -> &'static str {
         match self {
             Verb::Get => "GET",
@@ -28,33 +35,39 @@ impl Verb {
 /// One HTTP request to the API server.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Call {
+    /// The HTTP method.
     pub verb: Verb,
-    /// Path and query, e.g. `/api/v1/nodes/n1?dryRun=All`. Names in it are already percent-encoded where needed.
+    /// Path and query, such as `/api/v1/nodes/n1?dryRun=All`. Names in it are percent-encoded already.
     pub path: String,
-    /// `application/json`, `application/json-patch+json`, … ; empty without a body.
+    /// `application/json`, `application/json-patch+json`, …; empty without a body.
     pub content_type: Text,
+    /// The JSON body, if the request has one.
     pub body: Option<serde_json::Value>,
 }
 
 impl Call {
+    /// A GET of `path`.
     pub fn get(path: impl Into<String>) -> Call {
         Call { verb: Verb::Get, path: path.into(), content_type: "".into(), body: None }
     }
 }
 
-/// What came back: any HTTP status with its body (JSON where it was, else a string).
+/// The API server's answer: any HTTP status, with its body as JSON, or as a string if it was not JSON.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Answer {
+    /// The HTTP status.
     pub status: u16,
+    /// The body: JSON, or a string if it was not JSON.
     pub body: serde_json::Value,
 }
 
 impl Answer {
+    /// Whether the status is 2xx.
     pub fn ok(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
-    /// The message of a `Status` body, or the start of whatever else came back.
+    /// The message of a `Status` body, else the start of the body.
     pub fn message(&self) -> String {
         match self.body.get("message").and_then(|m| m.as_str()).or(self.body.as_str()) {
             Some(text) => text.chars().take(500).collect(),
@@ -63,31 +76,43 @@ impl Answer {
     }
 }
 
-/// A log to read: `tail` lines from the end.
+/// The last `tail` lines of a container's log.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct LogTail {
+    /// The pod's namespace.
     pub namespace: Text,
+    /// The pod's name.
     pub pod: Text,
+    /// The container's name.
     pub container: Text,
+    /// Whether to read the log of the previous run.
     pub previous: bool,
+    /// The number of lines.
     pub tail: u32,
 }
 
-/// A command to run in a container. No shell unless `command` names one.
+/// A command to run in a container, without a shell unless `command` names one.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Exec {
+    /// The pod's namespace.
     pub namespace: Text,
+    /// The pod's name.
     pub pod: Text,
+    /// The container's name.
     pub container: Text,
+    /// The program and its arguments.
     pub command: Vec<String>,
 }
 
-/// What a command printed. Output over the reader's limit is cut and `truncated` says so.
+/// The output of a command. `truncated` says that output over the reader's limit was dropped.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ExecOutput {
+    /// The bytes of stdout.
     pub stdout: Vec<u8>,
+    /// The bytes of stderr.
     pub stderr: Vec<u8>,
     /// The command's exit status.
     pub exit_code: i32,
+    /// Whether output was dropped.
     pub truncated: bool,
 }

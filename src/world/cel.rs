@@ -1,11 +1,11 @@
-//! JSON as the Common Expression Language sees it: for playbooks and for the user's own rules.
+//! Converts JSON to values of the Common Expression Language, for playbooks and for the user's own rules.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-/// Every whole number is an int, so that `restarts > 3` compares like with like.
+/// Every whole number becomes an int, because CEL compares only numbers of the same type (`restarts > 3`).
 pub fn as_cel(value: &Value) -> cel::Value {
     match value {
         Value::Null => cel::Value::Null,

@@ -1,4 +1,5 @@
-//! Strings that many records share (namespaces, nodes, images, reasons) are kept once.
+//! Interning: one shared copy of each string that many records hold, such as namespaces, nodes, images and
+//! reasons.
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
@@ -8,11 +9,11 @@ use std::sync::Arc;
 /// A shared, immutable string.
 pub type Text = Arc<str>;
 
-/// Keeps one `Arc` of each value. Each decoder owns one, so none is locked.
+/// Holds one `Arc` for each distinct value. Each decoder owns one, so no lock is needed.
 #[derive(Debug)]
 pub struct Interner<T: ?Sized = str> {
     seen: HashSet<Arc<T>>,
-    /// Values kept when last pruned; the next prune is at twice that.
+    /// The number of values after the last prune; the next prune comes at twice that.
     floor: usize,
 }
 
@@ -23,7 +24,7 @@ impl<T: ?Sized> Default for Interner<T> {
 }
 
 impl<T: ?Sized + Eq + Hash> Interner<T> {
-    /// The one `Arc` equal to `value`; makes it where it is new.
+    /// The `Arc` that equals `value`; created on first use.
     pub fn get<Q>(&mut self, value: Q) -> Arc<T>
     where
         Q: Borrow<T> + Into<Arc<T>>,
@@ -39,16 +40,18 @@ impl<T: ?Sized + Eq + Hash> Interner<T> {
         new
     }
 
-    /// Forgets values that no record holds any more.
+    /// Drops values that no record uses any more.
     pub fn prune(&mut self) {
         self.seen.retain(|v| Arc::strong_count(v) > 1);
         self.floor = self.seen.len().max(1024);
     }
 
+    /// The number of stored values.
     pub fn len(&self) -> usize {
         self.seen.len()
     }
 
+    /// Whether no value is stored.
     pub fn is_empty(&self) -> bool {
         self.seen.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The kinds khud watches, and a reference to one object.
+//! The kinds khud follows, and references to objects.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,30 +10,38 @@ use super::served::Resource;
 
 macro_rules! kinds {
     ($($name:ident $plural:literal $group:literal $version:literal $scope:ident $($short:literal)*;)*) => {
-        /// A kind khud knows by name; one that the server says it serves; or `Other`, a kind of which only the API's
-        /// word is known.
+        /// A kind of object: one that khud knows by name, one that the server serves (`Served`), or a kind of
+        /// which only the name is known (`Other`).
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-        pub enum Kind { $($name,)* Served(Arc<Resource>), Other(Text) }
+        pub enum Kind {
+            $(#[doc = concat!("`", stringify!($name), "`, a kind that khud knows by name.")] $name,)*
+            /// A kind that the server serves and khud has no records for.
+            Served(Arc<Resource>),
+            /// A kind of which only the name is known, such as that of an unknown owner.
+            Other(Text),
+        }
 
         impl Kind {
-            /// Every kind known by name.
+            /// Every kind that khud knows by name.
             pub const ALL: &'static [Kind] = &[$(Kind::$name),*];
 
-            /// The API's word (`Pod`).
+            /// The API's name (`Pod`).
             pub fn name(&self) -> &str {
                 match self { $(Kind::$name => stringify!($name),)* Kind::Served(r) => &r.kind, Kind::Other(n) => n }
             }
-            /// The word in URLs (`pods`); empty for kinds khud does not know.
+            /// The plural in URLs (`pods`); empty for `Other`.
             pub fn plural(&self) -> &str {
                 match self { $(Kind::$name => $plural,)* Kind::Served(r) => &r.plural, Kind::Other(_) => "" }
             }
-            /// The API group, empty for core.
+            /// The API group; empty for core.
             pub fn group(&self) -> &str {
                 match self { $(Kind::$name => $group,)* Kind::Served(r) => &r.group, Kind::Other(_) => "" }
             }
+            /// The API version (`v1`); empty for `Other`.
             pub fn version(&self) -> &str {
                 match self { $(Kind::$name => $version,)* Kind::Served(r) => &r.version, Kind::Other(_) => "" }
             }
+            /// Whether objects of the kind live in a namespace.
             pub fn namespaced(&self) -> bool {
                 match self {
                     $(Kind::$name => kinds!(@scope $scope),)*
@@ -41,11 +49,11 @@ macro_rules! kinds {
                     Kind::Other(_) => true,
                 }
             }
-            /// kubectl's short names (`po`); those of a kind the server serves are in its [`Offer`](super::Offer).
+            /// kubectl's short names (`po`). Those of a `Served` kind are in its [`Offer`](super::Offer).
             pub fn short(&self) -> &'static [&'static str] {
                 match self { $(Kind::$name => &[$($short),*],)* Kind::Served(_) | Kind::Other(_) => &[] }
             }
-            /// The kind an operator's word names: kind, plural, singular or kubectl's short name, in any case.
+            /// Parses the name a user types: kind, plural, singular or kubectl's short name, in any case.
             pub fn parse(word: &str) -> Option<Kind> {
                 let w = word.to_ascii_lowercase();
                 $(if w == $plural || w == stringify!($name).to_ascii_lowercase() $(|| w == $short)* {
@@ -91,7 +99,7 @@ kinds! {
 }
 
 impl Kind {
-    /// What khud watches unless told otherwise. Secrets only where they are switched on.
+    /// The kinds watched by default. Secrets are watched only if the user enables them.
     pub const WATCHED: &'static [Kind] = &[
         Kind::Pod,
         Kind::Node,
@@ -112,7 +120,8 @@ impl Kind {
         Kind::ConfigMap,
     ];
 
-    /// What the judge reads besides: khud keeps a few fields of each, and shows them as the server's tables.
+    /// The other kinds the judge reads. khud stores a few fields of each; views show them as the server's
+    /// tables.
     pub const JUDGED: &'static [Kind] = &[
         Kind::PersistentVolume,
         Kind::StorageClass,
@@ -126,18 +135,18 @@ impl Kind {
         Kind::MutatingWebhookConfiguration,
     ];
 
-    /// Every kind that is followed from the start.
+    /// Every kind that is watched from the start.
     pub fn followed() -> Vec<Kind> {
         [Kind::WATCHED, Kind::JUDGED].concat()
     }
 
-    /// The kind an API object's `kind` field names.
+    /// The kind in an API object's `kind` field.
     pub fn of(name: &str) -> Kind {
         Kind::ALL.iter().find(|k| k.name() == name).cloned().unwrap_or_else(|| Kind::Other(name.into()))
     }
 
-    /// The kind of this group and plural: by name where a table is made from khud's own records, else as it is served.
-    /// A judged kind has both, records and a table of the server's, so each is a kind of its own.
+    /// The kind with this group and plural: the named kind if khud has its own table for it, else `Served`. A
+    /// judged kind has records and a server's table, so `Served` keeps the two apart.
     pub fn served(resource: Resource) -> Kind {
         let known = Kind::ALL
             .iter()
@@ -146,18 +155,18 @@ impl Kind {
         known.cloned().unwrap_or_else(|| Kind::Served(Arc::new(resource)))
     }
 
-    /// Deployment, ReplicaSet, StatefulSet or DaemonSet.
+    /// Whether the kind is Deployment, ReplicaSet, StatefulSet or DaemonSet.
     pub fn workload(&self) -> bool {
         matches!(self, Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet | Kind::DaemonSet)
     }
 
-    /// Whether khud watches it from the start and keeps records of its own; all others are watched as the server's
-    /// tables while a view shows them.
+    /// Whether khud watches the kind from the start into its own records. Other kinds are watched as the
+    /// server's tables, while a view shows them.
     pub fn watched(&self) -> bool {
         Kind::WATCHED.contains(self)
     }
 
-    /// `/api/v1` or `/apis/GROUP/VERSION`.
+    /// The path of the group and version: `/api/v1` or `/apis/GROUP/VERSION`.
     pub fn root(&self) -> String {
         if self.group().is_empty() {
             format!("/api/{}", self.version())
@@ -166,7 +175,8 @@ impl Kind {
         }
     }
 
-    /// The URL path of the collection (`namespace` empty: all of them), e.g. `/api/v1/namespaces/prod/pods`.
+    /// The URL path of the collection, such as `/api/v1/namespaces/prod/pods`. An empty `namespace` stands
+    /// for all.
     pub fn collection_path(&self, namespace: &str) -> String {
         if namespace.is_empty() || !self.namespaced() {
             format!("{}/{}", self.root(), self.plural())
@@ -182,20 +192,24 @@ impl fmt::Display for Kind {
     }
 }
 
-/// One object by kind, namespace (empty for cluster-scoped ones) and name.
+/// A reference to one object. The namespace is empty for cluster-scoped objects.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ObjectRef {
+    /// The kind.
     pub kind: Kind,
+    /// The namespace; empty for cluster-scoped objects.
     pub namespace: Text,
+    /// The name.
     pub name: Text,
 }
 
 impl ObjectRef {
+    /// A reference from its parts.
     pub fn new(kind: Kind, namespace: impl Into<Text>, name: impl Into<Text>) -> ObjectRef {
         ObjectRef { kind, namespace: namespace.into(), name: name.into() }
     }
 
-    /// As other objects refer to it: by the API's word for its kind alone.
+    /// The reference as other objects write it, with only the name of the kind.
     pub fn by_word(&self) -> ObjectRef {
         let kind = match &self.kind {
             Kind::Served(r)
@@ -209,13 +223,13 @@ impl ObjectRef {
         ObjectRef { kind, namespace: self.namespace.clone(), name: self.name.clone() }
     }
 
-    /// The URL path of the object, e.g. `/apis/apps/v1/namespaces/prod/deployments/api-server`.
+    /// The URL path of the object, such as `/apis/apps/v1/namespaces/prod/deployments/api-server`.
     pub fn path(&self) -> String {
         format!("{}/{}", self.kind.collection_path(&self.namespace), self.name)
     }
 }
 
-/// `deployment prod/api-server`, `node gpu-worker-042`.
+/// Shown as `deployment prod/api-server` or `node gpu-worker-042`.
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.kind.name().to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! Finding records by kind: the one place that says which table holds which kind.
+//! Finds records by kind: the only place that maps kinds to tables.
 
 use super::delta::Delta;
 use super::record::{Meta, Object, Uid};
@@ -6,7 +6,7 @@ use super::state::World;
 use super::table::Slot;
 use super::{Kind, ObjectRef};
 
-/// Evaluates `$with` for the table of a kind, `$none` for a kind of which nothing is held.
+/// Evaluates `$with` for the table of a kind, or `$none` for a kind without a table.
 macro_rules! of_kind {
     ($world:expr, $kind:expr, |$table:ident| $with:expr, $none:expr) => {
         of_kind!(@match $world, $kind, $table, $with, $none;
@@ -22,7 +22,7 @@ macro_rules! of_kind {
     (@match $world:expr, $kind:expr, $table:ident, $with:expr, $none:expr; $($name:ident $field:ident;)*) => {
         match $kind {
             $(Kind::$name => { let $table = &$world.$field; $with })*
-            // A Secret is watched where that is switched on, and shown as the server's table elsewhere.
+            // Secrets have records if the user enabled them, else the server's table.
             Kind::Secret if !$world.served.contains_key(&Kind::Secret) => { let $table = &$world.secrets; $with }
             kind => match $world.served.get(kind) {
                 Some(served) => { let $table = &served.rows; $with }
@@ -33,7 +33,7 @@ macro_rules! of_kind {
 }
 
 impl World {
-    /// The metadata of any object we hold.
+    /// The metadata of an object; `None` if the World does not hold it.
     pub fn meta(&self, object: &ObjectRef) -> Option<&Meta> {
         let (ns, name) = (&*object.namespace, &*object.name);
         of_kind!(self, &object.kind, |table| table.find(ns, name).map(|r| &r.meta), None)
@@ -44,18 +44,18 @@ impl World {
         of_kind!(self, kind, |table| table.get(slot).map(|r| &r.meta), None)
     }
 
-    /// Where an object is held.
+    /// The slot of an object.
     pub fn slot(&self, object: &ObjectRef) -> Option<Slot> {
         let (ns, name) = (&*object.namespace, &*object.name);
         of_kind!(self, &object.kind, |table| table.slot(ns, name), None)
     }
 
-    /// Every slot of a kind that holds a record, in slot order.
+    /// The slots of all records of a kind, in slot order.
     pub fn slots(&self, kind: &Kind) -> Vec<Slot> {
         of_kind!(self, kind, |table| table.iter().map(|(slot, _)| slot).collect(), Vec::new())
     }
 
-    /// The metadata of every record of a kind.
+    /// The metadata of all records of a kind.
     pub fn metas(&self, kind: &Kind) -> Box<dyn Iterator<Item = &Meta> + '_> {
         of_kind!(self, kind, |table| Box::new(table.values().map(Object::meta)), Box::new(std::iter::empty()))
     }
@@ -69,7 +69,7 @@ impl World {
         Some((slot, self.meta_at(&object.kind, slot)?.uid.clone()))
     }
 
-    /// The records a delta is about to take away: a delete's object, or all that a list did not name.
+    /// The records that a delta will remove: the object of a delete, or all that a list did not name.
     pub fn leaving(&self, delta: &Delta) -> Vec<Slot> {
         match delta {
             Delta::Delete { object, uid } => self

@@ -1,4 +1,7 @@
-//! What we know of the cluster: records, indexes, and the changes a delta made. Knows neither kube nor terminals.
+//! The known state of the cluster: records, indexes and the changes of each delta. It depends on neither kube
+//! nor the terminal.
+
+#![warn(missing_docs)]
 
 pub mod ask;
 pub mod cel;

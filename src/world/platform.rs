@@ -1,63 +1,76 @@
-//! Records of what workloads stand on: volumes and their classes, ingresses, network policies, extensions of the API.
+//! Records of the objects workloads depend on: volumes, storage classes, ingresses, network policies, API
+//! extensions.
 
 use serde::{Deserialize, Serialize};
 
 use super::record::{Condition, Meta, Object};
 use super::{Kind, Selector, Text, Time};
 
-/// PersistentVolumeClaim.
+/// A PersistentVolumeClaim.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Claim {
+    /// `metadata`.
     pub meta: Meta,
-    /// Pending, Bound, Lost.
+    /// Pending, Bound or Lost.
     pub phase: Text,
-    /// `None`: not named, the default class is used. Empty: no class asked for.
+    /// `None`: the default class. Empty: no class.
     pub class: Option<Text>,
+    /// `spec.volumeName`: the bound PersistentVolume; empty if unbound.
     pub volume: Text,
-    /// Bytes.
+    /// `spec.resources.requests.storage`, in bytes.
     pub requested: u64,
-    /// Bytes.
+    /// `status.capacity.storage`, in bytes.
     pub capacity: u64,
+    /// `spec.accessModes`.
     pub access_modes: Box<[Text]>,
+    /// `status.conditions`.
     pub conditions: Box<[Condition]>,
 }
 
-/// PersistentVolume.
+/// A PersistentVolume.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Volume {
+    /// `metadata`.
     pub meta: Meta,
-    /// Available, Bound, Released, Failed, Pending.
+    /// Available, Bound, Released, Failed or Pending.
     pub phase: Text,
-    /// `status.message`: why it is Failed.
+    /// `status.message`: the reason for Failed.
     pub message: Text,
     /// Empty: no class.
     pub class: Text,
-    /// Bytes.
+    /// In bytes.
     pub capacity: u64,
+    /// `spec.accessModes`.
     pub access_modes: Box<[Text]>,
-    /// Namespace and name of the claim it is reserved for; empty where it is free.
+    /// Namespace and name of the claim in `spec.claimRef`; both empty if unclaimed.
     pub claim: (Text, Text),
 }
 
+/// A StorageClass.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct StorageClass {
+    /// `metadata`.
     pub meta: Meta,
+    /// The name of the provisioner.
     pub provisioner: Text,
     /// `volumeBindingMode: WaitForFirstConsumer`.
     pub waits_for_consumer: bool,
     /// Annotation `storageclass.kubernetes.io/is-default-class`.
     pub default: bool,
+    /// `allowVolumeExpansion`.
     pub expandable: bool,
 }
 
-/// Devices that a dynamic resource allocation driver offers.
+/// A ResourceSlice: the devices that a dynamic resource allocation driver offers.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ResourceSlice {
+    /// `metadata`.
     pub meta: Meta,
-    /// Empty where the devices belong to no single node.
+    /// Empty if the devices are not bound to one node.
     pub node: Text,
-    /// e.g. `gpu.nvidia.com`.
+    /// Such as `gpu.nvidia.com`.
     pub driver: Text,
+    /// The number of devices.
     pub devices: u32,
 }
 
@@ -68,15 +81,16 @@ pub struct IngressBackend {
     pub host: Text,
     /// Empty: the default backend.
     pub path: Text,
-    /// Empty where the backend is another resource than a Service.
+    /// Empty if the backend is not a Service.
     pub service: Text,
-    /// A number or a Service port's name.
+    /// A number or the name of a Service port.
     pub port: Text,
 }
 
 /// A certificate that an Ingress wants, by the Secret that holds it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct IngressTls {
+    /// `secretName`, in the Ingress's namespace.
     pub secret: Text,
     /// The hosts it is for; empty: those of the rules.
     pub hosts: Box<[Text]>,
@@ -89,128 +103,157 @@ pub enum TlsSecret {
     Missing,
     /// The Secret has no `tls.crt`, or one that is no certificate: which.
     Unusable(String),
+    /// The leaf certificate of `tls.crt`.
     Certificate {
+        /// Not valid before.
         from: Time,
+        /// Not valid after.
         until: Time,
         /// The DNS names it is for, `*.example.com` included.
         names: Vec<String>,
     },
 }
 
+/// An Ingress.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Ingress {
+    /// `metadata`.
     pub meta: Meta,
-    /// `spec.ingressClassName`, else the annotation `kubernetes.io/ingress.class`; `None`: the default class is used.
+    /// `spec.ingressClassName`, else the annotation `kubernetes.io/ingress.class`; `None`: the default class.
     pub class: Option<Text>,
     /// The class comes from the annotation, which needs no IngressClass object.
     pub class_annotated: bool,
+    /// The default backend and the backends of all rules.
     pub backends: Box<[IngressBackend]>,
+    /// `spec.tls`: the certificates it wants.
     pub tls: Box<[IngressTls]>,
-    /// Addresses in `status.loadBalancer`.
+    /// The number of addresses in `status.loadBalancer`.
     pub addresses: u32,
 }
 
+/// An IngressClass.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct IngressClass {
+    /// `metadata`.
     pub meta: Meta,
+    /// `spec.controller`.
     pub controller: Text,
     /// Annotation `ingressclass.kubernetes.io/is-default-class`.
     pub default: bool,
 }
 
-/// Whom a NetworkPolicy rule lets through.
+/// A peer that a NetworkPolicy rule allows.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Peer {
-    /// Pods of the policy's own namespace.
+    /// Pods in the policy's own namespace.
     Pods(Selector),
-    /// Pods of the namespaces with these labels.
+    /// Pods (second selector) in the namespaces with these labels (first selector).
     Namespaces(Selector, Selector),
     /// An address range (CIDR).
     Addresses(Text),
 }
 
-/// A port, or a range of ports, that a NetworkPolicy rule is about.
+/// A port or port range of a NetworkPolicy rule.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct PolicyPort {
+    /// `TCP`, `UDP` or `SCTP`.
     pub protocol: Text,
-    /// A number or a container port's name; empty: every port of the protocol.
+    /// A number or the name of a container port; empty: every port of the protocol.
     pub port: Text,
-    /// The last number of a range.
+    /// The last port of a range.
     pub end: Option<u16>,
 }
 
+/// A rule of a NetworkPolicy: traffic from (or to) these peers on these ports is allowed.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct PolicyRule {
-    /// Empty: everybody.
+    /// Empty: every peer.
     pub peers: Box<[Peer]>,
     /// Empty: every port.
     pub ports: Box<[PolicyPort]>,
 }
 
+/// A NetworkPolicy.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct NetworkPolicy {
+    /// `metadata`.
     pub meta: Meta,
-    /// The pods it is about; empty: all of its namespace.
+    /// The pods it selects; empty: all pods of its namespace.
     pub selector: Selector,
-    /// `None`: it says nothing of incoming traffic. No rule: nothing comes in.
+    /// `None`: incoming traffic is not restricted. Empty: all incoming traffic is denied.
     pub ingress: Option<Box<[PolicyRule]>>,
-    /// The same of outgoing traffic.
+    /// `None`: outgoing traffic is not restricted. Empty: all outgoing traffic is denied.
     pub egress: Option<Box<[PolicyRule]>>,
 }
 
-/// The Service behind an extension of the API server.
+/// The Service behind an API extension.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct ServiceRef {
+    /// The namespace of the Service.
     pub namespace: Text,
+    /// The name of the Service.
     pub name: Text,
 }
 
+/// An APIService: one group and version of the API.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ApiService {
+    /// `metadata`.
     pub meta: Meta,
+    /// `spec.group`.
     pub group: Text,
+    /// `spec.version`.
     pub version: Text,
-    /// `None`: the API server itself serves it.
+    /// `None`: the API server serves the group itself.
     pub service: Option<ServiceRef>,
+    /// `status.conditions`.
     pub conditions: Box<[Condition]>,
 }
 
-/// CustomResourceDefinition.
+/// A CustomResourceDefinition.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct CustomResource {
+    /// `metadata`.
     pub meta: Meta,
+    /// `spec.group`.
     pub group: Text,
+    /// `spec.names.kind`.
     pub kind: Text,
-    /// The versions the server serves.
+    /// The served versions.
     pub served: Box<[Text]>,
-    /// Every version of the spec.
+    /// All versions of the spec.
     pub versions: Box<[Text]>,
-    /// `status.storedVersions`: objects may be stored in each of them.
+    /// `status.storedVersions`: the versions in which etcd may hold objects.
     pub stored: Box<[Text]>,
-    /// The Service of a conversion webhook.
+    /// The Service of the conversion webhook.
     pub converter: Option<ServiceRef>,
+    /// `status.conditions`.
     pub conditions: Box<[Condition]>,
 }
 
-/// One webhook of a configuration.
+/// One webhook of a webhook configuration.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Webhook {
+    /// The name of the webhook.
     pub name: Text,
-    /// `None`: it is called by URL.
+    /// `None`: the webhook is called by URL.
     pub service: Option<ServiceRef>,
-    /// `failurePolicy: Fail`, the default: what it cannot judge is refused.
+    /// `failurePolicy: Fail`, the default: requests are rejected while the webhook does not answer.
     pub fails_closed: bool,
-    /// The resources it is called for, e.g. `pods, deployments.apps`.
+    /// The resources it is called for, such as `pods, deployments.apps`.
     pub resources: Text,
-    /// It is called for some namespaces only.
+    /// A namespace selector limits the webhook to some namespaces.
     pub some_namespaces: bool,
 }
 
-/// ValidatingWebhookConfiguration or MutatingWebhookConfiguration.
+/// A ValidatingWebhookConfiguration or MutatingWebhookConfiguration.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct WebhookConfiguration {
+    /// Which of the two kinds it is.
     pub kind: Kind,
+    /// `metadata`.
     pub meta: Meta,
+    /// `webhooks`.
     pub webhooks: Box<[Webhook]>,
 }
 

@@ -1,19 +1,21 @@
-//! Kubernetes quantities (`500m`, `1.5Gi`, `1e3`) as plain whole numbers.
+//! Parses Kubernetes quantities (`500m`, `1.5Gi`, `1e3`) into whole numbers.
 
-/// A billionth, the finest unit the API has (`n`).
+/// Nanos per unit. The nano (`n`) is the API's smallest unit.
 const NANO: i128 = 1_000_000_000;
 
-/// In whole units, rounded up as the API's `Quantity.Value()` does. `None` where the text is no quantity or is negative.
+/// The quantity in whole units, rounded up like the API's `Quantity.Value()`. `None` if the text is not a
+/// quantity or is negative.
 pub fn value(text: &str) -> Option<u64> {
     u64::try_from(ceil(nanos(text)?, NANO)).ok()
 }
 
-/// In thousandths, rounded up: millicores of a CPU quantity.
+/// The quantity in thousandths, rounded up: the millicores of a CPU quantity.
 pub fn milli(text: &str) -> Option<u64> {
     u64::try_from(ceil(nanos(text)?, NANO / 1000)).ok()
 }
 
-/// Whether an extended resource counts whole GPUs: NVIDIA's (shared and MIG slices too), AMD's and Intel's.
+/// Whether an extended resource counts whole GPUs: NVIDIA's (including shared GPUs and MIG slices), AMD's or
+/// Intel's.
 pub fn is_gpu(resource: &str) -> bool {
     matches!(
         resource,
@@ -76,7 +78,8 @@ fn nanos(text: &str) -> Option<i128> {
     Some(if negative { -n } else { n })
 }
 
-/// `2Gi`, `512Mi`, `1500Ki`: the largest binary unit that divides it, else one decimal.
+/// Formats bytes: `2Gi`, `512Mi`, `1500Ki`. It uses the largest binary unit that divides `n`, else one
+/// decimal.
 pub fn bytes(n: u64) -> String {
     for (unit, size) in [("Ti", 1u64 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)] {
         if n >= size {

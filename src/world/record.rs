@@ -1,4 +1,4 @@
-//! One compact record per object: the fields khud shows, judges or acts on, and no others.
+//! One compact record for each object: only the fields that khud shows, judges or acts on.
 //!
 //! Field names are the API's. Quantities are plain numbers: CPU in millicores, memory and storage in bytes.
 
@@ -10,14 +10,16 @@ use super::kind::{Kind, ObjectRef};
 pub use super::uid::Uid;
 use super::{Selector, Text, Time};
 
-/// A set of labels, shared by all objects that carry the same; sorted by key.
+/// A set of labels, sorted by key and shared by all objects with the same labels.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Labels(pub Arc<[(Text, Text)]>);
 
 impl Labels {
+    /// The value of a label.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.binary_search_by(|(k, _)| (**k).cmp(key)).ok().map(|i| &*self.0[i].1)
     }
+    /// All labels as key and value, sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(k, v)| (&**k, &**v))
     }
@@ -26,47 +28,69 @@ impl Labels {
 /// The controller in `metadata.ownerReferences`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Owner {
+    /// The kind of the controller.
     pub kind: Kind,
+    /// The name of the controller.
     pub name: Text,
+    /// The uid of the controller.
     pub uid: Uid,
 }
 
-/// Who wrote the object last and when: the newest `managedFields` entry that is not a status write.
+/// The last writer of an object: the newest `managedFields` entry that is not a status write.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Writer {
+    /// `manager`, such as `kubectl-edit` or `argocd-controller`.
     pub manager: Text,
+    /// The time of the write.
     pub at: Time,
 }
 
+/// The fields of `metadata` that khud reads.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Meta {
     /// Empty for cluster-scoped objects.
     pub namespace: Text,
+    /// `name`.
     pub name: Text,
+    /// `uid`.
     pub uid: Uid,
+    /// `generation`; 0 if the kind has none.
     pub generation: i64,
+    /// `creationTimestamp`.
     pub created: Option<Time>,
-    /// `deletionTimestamp`: set while the object is terminating.
+    /// `deletionTimestamp`: set while the object terminates.
     pub deleting: Option<Time>,
+    /// The controller that owns the object.
     pub owner: Option<Owner>,
+    /// `labels`.
     pub labels: Labels,
-    /// Only decoded where "what changed" needs it: workloads, nodes, ConfigMaps, Secrets, quotas.
+    /// Decoded only for the kinds whose changes khud reports, such as workloads, nodes, ConfigMaps, Secrets
+    /// and quotas.
     pub writer: Option<Box<Writer>>,
 }
 
+/// The status of a condition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum Status {
+    /// `True`.
     True,
+    /// `False`.
     False,
+    /// `Unknown`, or any other text.
     #[default]
     Unknown,
 }
 
+/// An entry of `status.conditions`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Condition {
+    /// `type`.
     pub kind: Text,
+    /// `status`.
     pub status: Status,
+    /// `reason`.
     pub reason: Text,
+    /// `message`.
     pub message: Text,
     /// `lastTransitionTime`.
     pub since: Option<Time>,
@@ -74,46 +98,76 @@ pub struct Condition {
     pub updated: Option<Time>,
 }
 
-/// The condition of that type, where there is one.
+/// The condition of type `kind`.
 pub fn condition<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
     conditions.iter().find(|c| &*c.kind == kind)
 }
 
-/// Amounts of resources. `other` holds extended resources except GPUs, by name.
+/// Amounts of resources. `other` holds the extended resources except GPUs, by name.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Resources {
-    /// Millicores.
+    /// In millicores.
     pub cpu: Option<u64>,
-    /// Bytes.
+    /// In bytes.
     pub memory: Option<u64>,
-    /// Bytes.
+    /// In bytes.
     pub ephemeral_storage: Option<u64>,
+    /// The number of pods.
     pub pods: Option<u64>,
-    /// Whole GPUs of any vendor: `nvidia.com/gpu`, `nvidia.com/gpu.shared`, `amd.com/gpu`, `gpu.intel.com/*`, MIG slices.
+    /// Whole GPUs of all vendors: `nvidia.com/gpu`, `nvidia.com/gpu.shared`, `amd.com/gpu`, `gpu.intel.com/*`
+    /// and MIG slices.
     pub gpu: Option<u64>,
+    /// Extended resources by name, except GPUs: counts.
     pub other: Box<[(Text, u64)]>,
 }
 
+/// `status.phase` of a pod.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum Phase {
+    /// Not all containers have started.
     Pending,
+    /// At least one container is running or starting.
     Running,
+    /// All containers have succeeded.
     Succeeded,
+    /// A container has failed and none restarts.
     Failed,
+    /// The kubelet does not report, or the phase is not known to khud.
     #[default]
     Unknown,
 }
 
+/// What a probe does.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Handler {
-    Http { path: Text, port: Text, https: bool },
-    Tcp { port: Text },
-    Grpc { port: Text },
-    Exec { command: Text },
+    /// An HTTP GET.
+    Http {
+        /// The path, such as `/healthz`.
+        path: Text,
+        /// The port: a number or the name of a container port.
+        port: Text,
+        /// Whether the scheme is HTTPS.
+        https: bool,
+    },
+    /// A TCP connection.
+    Tcp {
+        /// The port: a number or the name of a container port.
+        port: Text,
+    },
+    /// A gRPC health check.
+    Grpc {
+        /// The port: a number or the name of a container port.
+        port: Text,
+    },
+    /// A command in the container.
+    Exec {
+        /// The command's words, joined by spaces.
+        command: Text,
+    },
 }
 
 impl Handler {
-    /// The port it asks, a number or a container port's name; `None` where it runs a command.
+    /// The probed port, a number or the name of a container port; `None` for a command.
     pub fn port(&self) -> Option<&Text> {
         match self {
             Handler::Http { port, .. } | Handler::Tcp { port } | Handler::Grpc { port } => Some(port),
@@ -122,136 +176,192 @@ impl Handler {
     }
 }
 
-/// A probe with the API's defaults filled in. Seconds.
+/// A probe with the API's defaults filled in. Times are in seconds.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Probe {
+    /// What the probe does.
     pub handler: Handler,
+    /// `initialDelaySeconds`.
     pub initial_delay: u32,
+    /// `periodSeconds`.
     pub period: u32,
+    /// `timeoutSeconds`.
     pub timeout: u32,
+    /// `failureThreshold`: failures in a row until the probe counts as failed.
     pub failure_threshold: u32,
 }
 
+/// A port of a container or of an EndpointSlice.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Port {
+    /// The port's name; may be empty.
     pub name: Text,
+    /// The port's number.
     pub number: u16,
     /// `TCP`, `UDP` or `SCTP`.
     pub protocol: Text,
 }
 
+/// The role of a container in its pod.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum Role {
+    /// A plain init container.
     Init,
     /// An init container with `restartPolicy: Always`.
     Sidecar,
+    /// A container of `spec.containers`.
     #[default]
     App,
+    /// An ephemeral container, as `kubectl debug` adds.
     Ephemeral,
 }
 
-/// Where a volume appears in a container's file system.
+/// An entry of `volumeMounts`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Mount {
+    /// The mount path.
     pub path: Text,
-    /// The volume's name in the pod.
+    /// The name of the volume in the pod.
     pub volume: Text,
+    /// `readOnly`.
     pub read_only: bool,
 }
 
-/// What a pod template says of a container; shared by all replicas.
+/// A container of a pod template; shared by all replicas.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct ContainerSpec {
+    /// The name.
     pub name: Text,
+    /// The image as written.
     pub image: Text,
+    /// The role.
     pub role: Role,
+    /// `resources.requests`.
     pub requests: Resources,
+    /// `resources.limits`.
     pub limits: Resources,
+    /// `ports`.
     pub ports: Box<[Port]>,
+    /// `livenessProbe`.
     pub liveness: Option<Probe>,
+    /// `readinessProbe`.
     pub readiness: Option<Probe>,
+    /// `startupProbe`.
     pub startup: Option<Probe>,
-    /// `command` and `args` in one line, cut to [`COMMAND`] bytes. It may hold what a user would not print.
+    /// `command` and `args` in one line, cut to [`COMMAND`] bytes. It may contain secrets.
     pub command: Text,
+    /// `volumeMounts`.
     pub mounts: Box<[Mount]>,
     /// `securityContext.runAsUser`, the container's own or the pod's.
     pub user: Option<i64>,
 }
 
-/// Bytes of a container's command line that are kept.
+/// The longest stored command line, in bytes.
 pub const COMMAND: usize = 1024;
 
+/// The end of a container's run.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Terminated {
+    /// The exit code.
     pub exit_code: i32,
+    /// The signal; 0 for none.
     pub signal: i32,
+    /// `reason`, such as `OOMKilled`.
     pub reason: Text,
+    /// `message`.
     pub message: Text,
+    /// When the run started.
     pub started: Option<Time>,
+    /// When the run ended.
     pub finished: Option<Time>,
 }
 
+/// The current state of a container.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum ContainerState {
-    /// No status yet.
+    /// The kubelet has not reported a state yet.
     #[default]
     None,
+    /// Not running yet, or waiting for a restart.
     Waiting {
+        /// `reason`, such as `CrashLoopBackOff`.
         reason: Text,
+        /// `message`.
         message: Text,
     },
+    /// Running.
     Running {
+        /// `startedAt`.
         since: Option<Time>,
     },
+    /// Ended.
     Terminated(Box<Terminated>),
 }
 
+/// A container of a pod: its spec and status.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Container {
+    /// The container's spec.
     pub spec: Arc<ContainerSpec>,
+    /// `ready`.
     pub ready: bool,
+    /// `started`: whether the startup probe has passed; `None` if the kubelet has not said.
     pub started: Option<bool>,
+    /// `restartCount`.
     pub restarts: u32,
+    /// `state`.
     pub state: ContainerState,
+    /// `lastState.terminated`: the end of the previous run.
     pub last: Option<Box<Terminated>>,
 }
 
-/// What a pod's spec refers to and asks of its node; shared by all replicas.
+/// The parts of a pod's spec that khud reads; shared by all replicas.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct PodSpec {
-    /// ConfigMaps named in volumes, env and envFrom.
+    /// ConfigMaps in volumes, env and envFrom.
     pub config_maps: Box<[Text]>,
+    /// Secrets in volumes, env, envFrom and imagePullSecrets.
     pub secrets: Box<[Text]>,
-    /// PersistentVolumeClaims.
+    /// PersistentVolumeClaims in volumes.
     pub claims: Box<[Text]>,
+    /// `nodeSelector`, as key and value.
     pub node_selector: Box<[(Text, Text)]>,
+    /// `serviceAccountName`.
     pub service_account: Text,
+    /// `priority`.
     pub priority: i32,
+    /// `hostNetwork`.
     pub host_network: bool,
+    /// `restartPolicy: Always`, the default.
     pub restart_always: bool,
-    /// Has an emptyDir volume (what kubectl drain calls local storage).
+    /// Has an emptyDir volume, which kubectl drain calls local storage.
     pub empty_dir: bool,
+    /// The pod has scheduling gates, so the scheduler does not consider it.
     pub scheduling_gates: bool,
-    /// Readiness gates (condition types).
+    /// Readiness gates, as condition types.
     pub readiness_gates: Box<[Text]>,
-    /// Seconds.
+    /// `terminationGracePeriodSeconds`, in seconds.
     pub grace: u32,
     /// `securityContext.fsGroup`.
     pub fs_group: Option<i64>,
+    /// `tolerations`.
     pub tolerations: Box<[Toleration]>,
-    /// Has required node affinity, which khud does not evaluate.
+    /// Whether the pod has required node affinity, which khud does not evaluate.
     pub node_affinity: bool,
     /// `schedulerName`; empty for the default one.
     pub scheduler: Text,
 }
 
-/// What a pod tolerates. An empty key with `Exists` tolerates everything; an empty effect every effect.
+/// A toleration of a pod. An empty key with `Exists` tolerates every taint.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Toleration {
+    /// `key`; empty for every key.
     pub key: Text,
-    /// `operator: Exists`: whatever the taint's value.
+    /// `operator: Exists`, which ignores the taint's value.
     pub exists: bool,
+    /// `value`.
     pub value: Text,
+    /// `effect`; empty for every effect.
     pub effect: Text,
 }
 
@@ -266,62 +376,91 @@ impl PodSpec {
     }
 }
 
+/// A pod.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Pod {
+    /// `metadata`.
     pub meta: Meta,
+    /// The shared part of the spec.
     pub spec: Arc<PodSpec>,
-    /// Empty until scheduled.
+    /// Empty until the pod is scheduled.
     pub node: Text,
+    /// `status.phase`.
     pub phase: Phase,
+    /// `status.reason`, such as `Evicted`.
     pub reason: Text,
+    /// `status.message`.
     pub message: Text,
+    /// `status.podIP`; empty until assigned.
     pub ip: Text,
+    /// `status.startTime`.
     pub started: Option<Time>,
+    /// Whether the Ready condition is True.
     pub ready: bool,
     /// When the Ready condition last changed.
     pub ready_since: Option<Time>,
-    /// Conditions that say something: all but those that are True without a reason.
+    /// The conditions, without those that are True and give no reason.
     pub conditions: Box<[Condition]>,
-    /// In the order of the spec: init containers, containers, ephemeral ones.
+    /// In spec order: init containers, containers, ephemeral containers.
     pub containers: Box<[Container]>,
-    /// Made from a file on the node (`kubernetes.io/config.mirror`).
+    /// A mirror of a static pod (`kubernetes.io/config.mirror`).
     pub mirror: bool,
 }
 
+/// A taint of a node.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Taint {
+    /// `key`.
     pub key: Text,
+    /// `value`; may be empty.
     pub value: Text,
+    /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
     pub effect: Text,
+    /// `timeAdded`.
     pub added: Option<Time>,
 }
 
+/// `status.nodeInfo`.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct NodeInfo {
+    /// `kubeletVersion`.
     pub kubelet: Text,
+    /// `containerRuntimeVersion`.
     pub runtime: Text,
+    /// `kernelVersion`.
     pub kernel: Text,
+    /// `osImage`.
     pub os_image: Text,
+    /// `architecture`.
     pub architecture: Text,
 }
 
+/// A node.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Node {
+    /// `metadata`.
     pub meta: Meta,
+    /// `status.conditions`.
     pub conditions: Box<[Condition]>,
+    /// `spec.unschedulable`: the node is cordoned.
     pub unschedulable: bool,
-    /// Annotations by which somebody says that the node is in its hands: key and value.
+    /// Annotations of programs that hold the node for maintenance: key and value.
     pub holds: Box<[(Text, Text)]>,
+    /// `spec.taints`.
     pub taints: Box<[Taint]>,
+    /// `status.capacity`.
     pub capacity: Resources,
+    /// `status.allocatable`.
     pub allocatable: Resources,
+    /// `status.nodeInfo`.
     pub info: NodeInfo,
+    /// The address of type InternalIP.
     pub internal_ip: Text,
 }
 
 impl Node {
-    /// The GPUs its labels say it has; 0 where they say nothing, or not as the scheduler counts: sharing and MIG make
-    /// the number of devices differ from the number of cards.
+    /// The number of GPUs in the node's labels. It is 0 without such labels, and with GPU sharing or MIG,
+    /// where the scheduler counts slices instead of cards.
     pub fn labelled_gpus(&self) -> u64 {
         let labels = &self.meta.labels;
         let shared = ["nvidia.com/gpu.sharing-strategy", "nvidia.com/mig.strategy"]
@@ -332,200 +471,293 @@ impl Node {
     }
 }
 
-/// An event: core/v1 and events.k8s.io are the same stored object.
+/// An event. core/v1 and events.k8s.io/v1 serve the same stored object.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Event {
+    /// `metadata`.
     pub meta: Meta,
+    /// The object the event is about.
     pub regarding: ObjectRef,
+    /// The uid of that object.
     pub regarding_uid: Uid,
-    /// e.g. `spec.containers{app}`.
+    /// Such as `spec.containers{app}`.
     pub field_path: Text,
+    /// Whether `type` is Warning.
     pub warning: bool,
+    /// `reason`.
     pub reason: Text,
+    /// `note`, or `message` in core/v1.
     pub note: Text,
+    /// How often the event occurred; at least 1.
     pub count: u32,
+    /// The first occurrence.
     pub first: Time,
+    /// The last occurrence.
     pub last: Time,
-    /// The component that reported it (`kubelet`, `deployment-controller`).
+    /// The reporting component (`kubelet`, `deployment-controller`).
     pub source: Text,
+    /// The host that reported the event.
     pub host: Text,
 }
 
-/// What a workload's pod template says, as far as it is compared and shown.
+/// The parts of a pod template that khud compares and shows.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Template {
+    /// The containers, in the order of [`Pod::containers`].
     pub containers: Box<[Arc<ContainerSpec>]>,
+    /// The shared part of the pod's spec.
     pub pod: Arc<PodSpec>,
 }
 
-/// Deployment, ReplicaSet, StatefulSet or DaemonSet. Counts a kind does not have are zero.
+/// A Deployment, ReplicaSet, StatefulSet or DaemonSet. Counts that a kind does not have are zero.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Workload {
+    /// Which of the four kinds it is.
     pub kind: Kind,
+    /// `metadata`.
     pub meta: Meta,
+    /// `spec.replicas`, or `status.desiredNumberScheduled` of a DaemonSet.
     pub desired: u32,
-    /// `status.replicas` / `currentNumberScheduled`.
+    /// `status.replicas` or `currentNumberScheduled`.
     pub current: u32,
+    /// Pods of the current template.
     pub updated: u32,
+    /// Ready pods.
     pub ready: u32,
+    /// Available pods: ready for `minReadySeconds`.
     pub available: u32,
+    /// `status.observedGeneration`.
     pub observed_generation: i64,
+    /// `spec.paused`.
     pub paused: bool,
+    /// `spec.selector`.
     pub selector: Selector,
+    /// `spec.template`.
     pub template: Arc<Template>,
+    /// `status.conditions`.
     pub conditions: Box<[Condition]>,
-    /// Annotation `deployment.kubernetes.io/revision` (Deployments and their ReplicaSets).
+    /// Annotation `deployment.kubernetes.io/revision` of Deployments and their ReplicaSets.
     pub revision: Option<u64>,
     /// Annotation `kubernetes.io/change-cause`.
     pub change_cause: Text,
-    /// StatefulSet: `status.currentRevision`, `status.updateRevision`.
+    /// `status.currentRevision` of a StatefulSet.
     pub current_revision: Text,
+    /// `status.updateRevision` of a StatefulSet.
     pub update_revision: Text,
-    /// RollingUpdate, Recreate, OnDelete.
+    /// RollingUpdate, Recreate or OnDelete.
     pub strategy: Text,
-    /// As written: a number or a percentage.
+    /// A number or a percentage, as written.
     pub max_unavailable: Text,
+    /// `maxSurge`: a number or a percentage, as written.
     pub max_surge: Text,
-    /// Seconds. Default 600.
+    /// In seconds; 600 by default.
     pub progress_deadline: u32,
-    /// `spec.revisionHistoryLimit`. Default 10.
+    /// `spec.revisionHistoryLimit`; 10 by default.
     pub history_limit: u32,
+    /// `spec.serviceName` of a StatefulSet.
     pub service_name: Text,
 }
 
+/// A Job.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Job {
+    /// `metadata`.
     pub meta: Meta,
+    /// `status.active`: running pods.
     pub active: u32,
+    /// `status.succeeded`: succeeded pods.
     pub succeeded: u32,
+    /// `status.failed`: failed pods.
     pub failed: u32,
+    /// `spec.completions`; 1 by default.
     pub completions: u32,
+    /// `spec.parallelism`; 1 by default.
     pub parallelism: u32,
+    /// `spec.backoffLimit`; 6 by default.
     pub backoff_limit: u32,
-    /// Seconds.
+    /// `activeDeadlineSeconds`, in seconds.
     pub deadline: Option<u32>,
+    /// `spec.suspend`.
     pub suspended: bool,
+    /// `status.startTime`.
     pub started: Option<Time>,
+    /// `status.completionTime`.
     pub completed: Option<Time>,
+    /// `status.conditions`.
     pub conditions: Box<[Condition]>,
+    /// `spec.template`.
     pub template: Arc<Template>,
 }
 
+/// A CronJob.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct CronJob {
+    /// `metadata`.
     pub meta: Meta,
+    /// `spec.schedule`, in cron notation.
     pub schedule: Text,
+    /// `spec.timeZone`; empty for the controller's zone.
     pub time_zone: Text,
+    /// `spec.suspend`.
     pub suspended: bool,
+    /// The number of running Jobs.
     pub active: u32,
+    /// `status.lastScheduleTime`.
     pub last_schedule: Option<Time>,
+    /// `status.lastSuccessfulTime`.
     pub last_success: Option<Time>,
-    /// Seconds.
+    /// `startingDeadlineSeconds`, in seconds.
     pub starting_deadline: Option<u32>,
 }
 
+/// A port of a Service.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ServicePort {
+    /// `name`; may be empty.
     pub name: Text,
+    /// `port`.
     pub port: u16,
-    /// A number or a container port's name.
+    /// A number or the name of a container port.
     pub target: Text,
+    /// `TCP`, `UDP` or `SCTP`.
     pub protocol: Text,
+    /// `nodePort`, if one is assigned.
     pub node_port: Option<u16>,
 }
 
+/// A Service.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Service {
+    /// `metadata`.
     pub meta: Meta,
-    /// ClusterIP, NodePort, LoadBalancer, ExternalName.
+    /// ClusterIP, NodePort, LoadBalancer or ExternalName.
     pub service_type: Text,
+    /// `spec.clusterIP`; `None` (as text) for a headless Service.
     pub cluster_ip: Text,
-    /// `None` for a service without a selector.
+    /// `None` for a Service without a selector.
     pub selector: Option<Selector>,
+    /// `spec.ports`.
     pub ports: Box<[ServicePort]>,
+    /// `spec.publishNotReadyAddresses`.
     pub publish_not_ready: bool,
-    /// The name an ExternalName Service stands for.
+    /// The DNS name of an ExternalName Service.
     pub external_name: Text,
 }
 
+/// An EndpointSlice.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct EndpointSlice {
+    /// `metadata`.
     pub meta: Meta,
     /// Label `kubernetes.io/service-name`.
     pub service: Text,
+    /// Ready endpoints. The API counts an unset `ready` as true.
     pub ready: u32,
+    /// Endpoints that are not ready.
     pub not_ready: u32,
+    /// `ports`.
     pub ports: Box<[Port]>,
-    /// Addresses, where somebody else than the endpoint controller wrote them.
+    /// The addresses, if the slice is not written by the endpoint slice controller.
     pub by_hand: Box<[Text]>,
 }
 
-/// ResourceQuota: for each resource name, used and hard as plain numbers (millicores, bytes, counts).
+/// A ResourceQuota: used and hard amounts of each resource name.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Quota {
+    /// `metadata`.
     pub meta: Meta,
+    /// One entry for each name in `status.hard`.
     pub amounts: Box<[QuotaAmount]>,
 }
 
+/// One resource of a ResourceQuota.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct QuotaAmount {
+    /// The resource name, such as `requests.cpu`.
     pub resource: Text,
-    /// As the API writes them.
+    /// The used amount as the API writes it.
     pub used: Text,
+    /// The hard limit as the API writes it.
     pub hard: Text,
-    /// Parsed, for comparison only: millicores for cpu, bytes for memory and storage, counts.
+    /// The used amount as a number: millicores for CPU, bytes for memory and storage, else a count.
     pub used_value: u64,
+    /// The hard limit as a number, in the unit of `used_value`.
     pub hard_value: u64,
 }
 
-/// PodDisruptionBudget.
+/// A PodDisruptionBudget.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Budget {
+    /// `metadata`.
     pub meta: Meta,
+    /// `spec.selector`.
     pub selector: Selector,
+    /// `spec.minAvailable`: a number or a percentage; empty if unset.
     pub min_available: Text,
+    /// `spec.maxUnavailable`: a number or a percentage; empty if unset.
     pub max_unavailable: Text,
+    /// `status.currentHealthy`.
     pub current_healthy: u32,
+    /// `status.desiredHealthy`.
     pub desired_healthy: u32,
+    /// `status.disruptionsAllowed`.
     pub disruptions_allowed: u32,
+    /// `status.expectedPods`.
     pub expected_pods: u32,
     /// `unhealthyPodEvictionPolicy: AlwaysAllow`.
     pub always_evict_unhealthy: bool,
+    /// `status.observedGeneration`.
     pub observed_generation: i64,
 }
 
-/// HorizontalPodAutoscaler.
+/// A HorizontalPodAutoscaler.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Autoscaler {
+    /// `metadata`.
     pub meta: Meta,
+    /// `spec.scaleTargetRef.kind`.
     pub target_kind: Text,
+    /// `spec.scaleTargetRef.name`.
     pub target_name: Text,
+    /// `spec.minReplicas`; 1 by default.
     pub min: u32,
+    /// `spec.maxReplicas`.
     pub max: u32,
+    /// `status.currentReplicas`.
     pub current: u32,
+    /// `status.desiredReplicas`.
     pub desired: u32,
+    /// `status.conditions`.
     pub conditions: Box<[Condition]>,
 }
 
+/// A Namespace.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Namespace {
+    /// `metadata`.
     pub meta: Meta,
     /// Active or Terminating.
     pub phase: Text,
+    /// `status.conditions`.
     pub conditions: Box<[Condition]>,
 }
 
-/// A ConfigMap or Secret as metadata only: never its data.
+/// The metadata of a ConfigMap or Secret. Its data is never stored.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Configuration {
+    /// ConfigMap or Secret.
     pub kind: Kind,
+    /// `metadata`.
     pub meta: Meta,
 }
 
-/// Every record has metadata and a kind.
+/// What all records have in common.
 pub trait Object {
+    /// The object's metadata.
     fn meta(&self) -> &Meta;
+    /// The object's kind.
     fn kind(&self) -> Kind;
+    /// A reference to the object.
     fn reference(&self) -> ObjectRef {
         ObjectRef {
             kind: self.kind(),

@@ -1,4 +1,4 @@
-//! When containers restarted: the API only keeps a count and the last exit, so the times are remembered here.
+//! Remembers when containers restarted. The API keeps only a count and the last exit.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -6,18 +6,22 @@ use std::time::Duration;
 use super::record::*;
 use super::{Text, Time};
 
-/// How far back restarts are remembered.
+/// How long restarts are remembered.
 const KEPT: Duration = Duration::from_secs(3600);
 
-/// Restarts of the last hour, by pod. Restarts from before khud looked are known only where the last exit tells.
+/// The restarts of the last hour, by pod. Of the restarts before khud started, only the last one's time is
+/// known.
 #[derive(Debug, Default)]
 pub struct Restarts(HashMap<Uid, VecDeque<Restart>>);
 
-/// `count` restarts of a container that ended at `at`.
+/// `count` restarts of a container whose last run ended at `at`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Restart {
+    /// When the previous run ended.
     pub at: Time,
+    /// The container's name.
     pub container: Text,
+    /// The number of restarts.
     pub count: u32,
 }
 
@@ -27,7 +31,7 @@ impl Restarts {
             let before = old.and_then(|p| p.containers.iter().find(|c| c.spec.name == container.spec.name));
             let count = match before {
                 Some(before) => container.restarts.saturating_sub(before.restarts),
-                // Seen for the first time: of all its restarts only the last one's time is known.
+                // The first sight of the pod: only the time of the last restart is known.
                 None => 1,
             };
             let Some(at) = container.last.as_ref().and_then(|t| t.finished) else { continue };
@@ -45,7 +49,7 @@ impl Restarts {
         self.0.remove(pod);
     }
 
-    /// How often the pod's containers restarted since then; at most an hour back.
+    /// How often the pod's containers restarted since `then`; at most one hour back.
     pub fn since(&self, pod: &Uid, then: Time) -> u32 {
         self.of(pod).filter(|r| r.at >= then).map(|r| r.count).sum()
     }

@@ -1,10 +1,10 @@
-//! What a pod asks of a node, and what a node has left.
+//! What a pod requests from a node, and what a node has left.
 
 use super::World;
 use super::quantity::is_gpu;
 use super::record::*;
 
-/// A resource by its API name: millicores, bytes or a count.
+/// The amount of a resource by its API name: millicores, bytes or a count.
 pub fn amount(r: &Resources, name: &str) -> u64 {
     match name {
         "cpu" => r.cpu,
@@ -17,9 +17,9 @@ pub fn amount(r: &Resources, name: &str) -> u64 {
     .unwrap_or(0)
 }
 
-/// What a pod asks of one node: its app containers together, or its largest init container.
+/// The pod's effective request: the sum of its app containers or its largest init container.
 pub fn requests(pod: &Pod, name: &str) -> u64 {
-    // An extended resource may be written as a limit only: the API copies it into the requests.
+    // An extended resource may have only a limit; the API copies it into the requests.
     let of = |c: &Container| {
         amount(&c.spec.requests, name).max(if name.contains('/') { amount(&c.spec.limits, name) } else { 0 })
     };
@@ -29,7 +29,7 @@ pub fn requests(pod: &Pod, name: &str) -> u64 {
     sum.max(init)
 }
 
-/// Allocatable less what the pods on the node ask for.
+/// The node's allocatable amount minus the requests of its pods.
 pub fn free_on(world: &World, node: &Node, name: &str) -> u64 {
     let live = |p: &&Pod| !matches!(p.phase, Phase::Succeeded | Phase::Failed);
     let used: u64 =

@@ -1,22 +1,28 @@
-//! Label selectors: what a workload, Service or budget says its pods look like, and what an operator types.
+//! Label selectors of workloads, Services and budgets, and those that a user types.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Labels, Text};
 
+/// One requirement of a selector: a label key and its allowed values.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Requirement {
+    /// The label exists with one of these values.
     In(Text, Box<[Text]>),
+    /// The label is missing or has none of these values.
     NotIn(Text, Box<[Text]>),
+    /// The label exists.
     Exists(Text),
+    /// The label is missing.
     DoesNotExist(Text),
 }
 
-/// All requirements must hold. The empty selector matches everything, as in the API.
+/// A list of requirements that must all hold. As in the API, the empty selector matches everything.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct Selector(pub Box<[Requirement]>);
 
 impl Selector {
+    /// Whether the labels meet all requirements.
     pub fn matches(&self, labels: &Labels) -> bool {
         self.0.iter().all(|r| match r {
             Requirement::In(k, vs) => labels.get(k).is_some_and(|v| vs.iter().any(|x| &**x == v)),
@@ -26,6 +32,7 @@ impl Selector {
         })
     }
 
+    /// Whether there are no requirements.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -33,7 +40,7 @@ impl Selector {
     /// Parses kubectl's notation: `a=b,c!=d,e in (f,g),h notin (i),j,!k`.
     ///
     /// # Errors
-    /// A sentence naming the part that could not be read.
+    /// A sentence that names the part that could not be parsed.
     pub fn parse(text: &str) -> Result<Selector, String> {
         let mut out = Vec::new();
         for part in split(text) {
@@ -49,7 +56,7 @@ impl Selector {
     }
 }
 
-/// Splits at commas outside brackets.
+/// Splits at commas outside parentheses.
 fn split(text: &str) -> Vec<&str> {
     let (mut depth, mut from, mut out) = (0usize, 0, Vec::new());
     for (i, c) in text.char_indices() {

@@ -1,4 +1,4 @@
-//! Kinds khud has no record for: what the server says it serves, and its own tables of them, bounded.
+//! Kinds without a record of khud's own: the kinds the server serves, and bounded tables of their objects.
 
 use std::sync::Arc;
 
@@ -8,31 +8,35 @@ use super::record::{Meta, Object};
 use super::table::Table;
 use super::{Kind, Text};
 
-/// Rows of one kind held at most; what comes after is left out and `Rows::full` says so.
+/// The most rows of one kind. Further rows are dropped and `Rows::full` is set.
 pub const MOST_ROWS: usize = 100_000;
 
-/// A kind as discovery names it: where it is served and under which words.
+/// A kind as API discovery names it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Resource {
     /// Empty for core.
     pub group: Text,
+    /// The API version (`v1alpha1`).
     pub version: Text,
-    /// The word in URLs (`widgets`).
+    /// The plural in URLs (`widgets`).
     pub plural: Text,
-    /// The API's word (`Widget`).
+    /// The API's name (`Widget`).
     pub kind: Text,
+    /// Whether objects of the kind live in a namespace.
     pub namespaced: bool,
 }
 
-/// One kind that can be listed and watched, with the short words it also answers to.
+/// A kind that can be listed and watched, with its short names.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Offer {
+    /// The kind.
     pub kind: Kind,
+    /// kubectl's short names.
     pub short: Box<[Text]>,
 }
 
 impl Offer {
-    /// Whether the word an operator typed means this kind: plural, kind, short name or `plural.group`, in any case.
+    /// Whether a typed word names this kind: plural, kind, short name or `plural.group`, in any case.
     pub fn answers_to(&self, word: &str) -> bool {
         let is = |name: &str| word.eq_ignore_ascii_case(name);
         is(self.kind.plural())
@@ -48,27 +52,35 @@ impl Offer {
 /// A column of the server's table.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Column {
+    /// The column's heading.
     pub name: Text,
-    /// The API's type: `string`, `integer`, `number`, `boolean`, `date`.
+    /// The API's type: `string`, `integer`, `number`, `boolean` or `date`.
     pub of: Text,
-    /// Only wanted where there is room (`priority` above 0).
+    /// Shown only in wide output (`priority` above 0).
     pub wide: bool,
 }
 
-/// What stands in a cell.
+/// The content of a cell.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Datum {
+    /// No value.
     None,
+    /// Text, cut at a limit.
     Text(Text),
+    /// A whole number.
     Number(i64),
+    /// A boolean.
     Flag(bool),
 }
 
-/// One object as the server's table shows it.
+/// A row of the server's table, with the metadata of its object.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Row {
+    /// The kind of the object.
     pub kind: Kind,
+    /// The metadata of the object.
     pub meta: Meta,
+    /// The cells, in the order of the columns.
     pub cells: Box<[Datum]>,
 }
 
@@ -81,11 +93,13 @@ impl Object for Row {
     }
 }
 
-/// All objects of one kind, as the server's table shows them.
+/// The rows of one kind.
 #[derive(Debug, Default)]
 pub struct Rows {
+    /// The columns of the table.
     pub columns: Arc<[Column]>,
+    /// The rows.
     pub rows: Table<Row>,
-    /// There are more than khud holds.
+    /// The server has more rows than khud stores.
     pub full: bool,
 }

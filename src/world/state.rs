@@ -1,4 +1,4 @@
-//! The World: every record we hold, its indexes, and what each delta changed. Owned by one task.
+//! The World: all records, their indexes, and the changes of each delta. One task owns it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,83 +12,123 @@ use super::served::{MOST_ROWS, Rows};
 use super::table::{Slot, Table};
 use super::{Kind, ObjectRef, StreamId, StreamState, Text, Time};
 
-/// What happened to one object.
+/// How an object changed.
 #[derive(Clone, PartialEq, Debug)]
 pub enum What {
+    /// The object is new.
     Added,
+    /// The object's record differs from before.
     Updated,
-    /// Gone, with the uid it had. The slot may be reused by the next delta.
+    /// Deleted; holds the uid. The next delta may reuse the slot.
     Removed(Uid),
 }
 
-/// One object changed. Rules and views follow these and never walk the whole world.
+/// A change to one object. Rules and views follow these and never walk the whole World.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Change {
+    /// The object.
     pub object: ObjectRef,
+    /// The slot of its record.
     pub slot: Slot,
+    /// How it changed.
     pub what: What,
 }
 
+/// The state of a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stream {
+    /// The state.
     pub state: StreamState,
+    /// The time since which the stream is in it.
     pub since: Time,
 }
 
+/// All known records by kind, with the indexes that rules and views need.
 #[derive(Debug, Default)]
 pub struct World {
+    /// Pods.
     pub pods: Table<Pod>,
+    /// Nodes.
     pub nodes: Table<Node>,
+    /// Events.
     pub events: Table<Event>,
+    /// Deployments.
     pub deployments: Table<Workload>,
+    /// ReplicaSets.
     pub replica_sets: Table<Workload>,
+    /// StatefulSets.
     pub stateful_sets: Table<Workload>,
+    /// DaemonSets.
     pub daemon_sets: Table<Workload>,
+    /// Jobs.
     pub jobs: Table<Job>,
+    /// CronJobs.
     pub cron_jobs: Table<CronJob>,
+    /// Services.
     pub services: Table<Service>,
+    /// EndpointSlices.
     pub endpoint_slices: Table<EndpointSlice>,
+    /// PersistentVolumeClaims.
     pub claims: Table<Claim>,
+    /// ResourceQuotas.
     pub quotas: Table<Quota>,
+    /// PodDisruptionBudgets.
     pub budgets: Table<Budget>,
+    /// HorizontalPodAutoscalers.
     pub autoscalers: Table<Autoscaler>,
+    /// Namespaces.
     pub namespaces: Table<Namespace>,
+    /// ConfigMaps, without their data.
     pub config_maps: Table<Configuration>,
+    /// Secrets, without their data.
     pub secrets: Table<Configuration>,
+    /// PersistentVolumes.
     pub volumes: Table<Volume>,
+    /// StorageClasses.
     pub storage_classes: Table<StorageClass>,
+    /// ResourceSlices.
     pub resource_slices: Table<ResourceSlice>,
+    /// Ingresses.
     pub ingresses: Table<Ingress>,
+    /// IngressClasses.
     pub ingress_classes: Table<IngressClass>,
+    /// NetworkPolicies.
     pub network_policies: Table<NetworkPolicy>,
+    /// APIServices.
     pub api_services: Table<ApiService>,
+    /// CustomResourceDefinitions.
     pub custom_resources: Table<CustomResource>,
+    /// ValidatingWebhookConfigurations.
     pub validating_webhooks: Table<WebhookConfiguration>,
+    /// MutatingWebhookConfigurations.
     pub mutating_webhooks: Table<WebhookConfiguration>,
-    /// The server's own tables of the kinds that are open.
+    /// The server's tables of the kinds that a view shows.
     pub served: BTreeMap<Kind, Rows>,
+    /// The restarts of the last hour.
     pub restarts: Restarts,
-    /// What telemetry sources measured last.
+    /// The last readings of telemetry sources.
     pub readings: super::Readings,
+    /// The state of each stream.
     pub streams: BTreeMap<StreamId, Stream>,
     /// Kinds (and namespaces) whose first list is complete.
     synced: HashSet<(Kind, Text)>,
-    /// List passes under way, by kind and namespace.
+    /// The running list passes, by kind and namespace.
     pub(super) passes: HashMap<(Kind, Text), u32>,
     pass: u32,
     pods_by_node: HashMap<Text, HashSet<Slot>>,
-    /// Pods and ReplicaSets by their controller's uid.
+    /// Pods by the uid of their controller.
     pods_by_owner: HashMap<Uid, HashSet<Slot>>,
     replica_sets_by_owner: HashMap<Uid, HashSet<Slot>>,
     events_by_object: HashMap<ObjectRef, HashSet<Slot>>,
 }
 
 impl World {
+    /// An empty World.
     pub fn new() -> World {
         World::default()
     }
 
-    /// Takes one delta in and appends what it changed. An apply that changes nothing reports nothing.
+    /// Applies one delta and appends its changes. An apply of an unchanged object appends nothing.
     pub fn apply(&mut self, delta: Delta, changes: &mut Vec<Change>) {
         let before = changes.len();
         self.take(delta, changes);
@@ -134,12 +174,12 @@ impl World {
         }
     }
 
-    /// Holds the server's table of a kind from now on, until `close`.
+    /// Stores the server's table of a kind until `close`.
     pub fn open(&mut self, kind: Kind) {
         self.served.entry(kind).or_default();
     }
 
-    /// Forgets the server's table of a kind and how its streams stood.
+    /// Drops the server's table of a kind and the states of its streams.
     pub fn close(&mut self, kind: &Kind) {
         self.served.remove(kind);
         self.synced.retain(|(k, _)| k != kind);
@@ -147,32 +187,33 @@ impl World {
         self.streams.retain(|id, _| !matches!(id, StreamId::Watch { kind: k, .. } if k == kind));
     }
 
-    /// Whether the first complete list of the kind has arrived (for any scope).
+    /// Whether a first list of the kind is complete, in any scope.
     pub fn synced(&self, kind: &Kind) -> bool {
         self.synced.iter().any(|(k, _)| k == kind)
     }
 
-    /// The same of one scope: a namespace, or all of them (empty).
+    /// Whether the first list of one scope is complete: a namespace, or the whole cluster (empty).
     pub fn synced_in(&self, kind: &Kind, namespace: &Text) -> bool {
-        // Asked rarely, and never on a path that is hot.
+        // The clones are cheap enough: no hot path calls this.
         self.synced.contains(&(kind.clone(), namespace.clone()))
     }
 
+    /// The pods on a node.
     pub fn pods_on(&self, node: &str) -> impl Iterator<Item = (Slot, &Pod)> {
         slots(self.pods_by_node.get(node), &self.pods)
     }
 
-    /// Pods whose controller has this uid.
+    /// The pods whose controller has this uid.
     pub fn pods_of(&self, owner: &Uid) -> impl Iterator<Item = (Slot, &Pod)> {
         slots(self.pods_by_owner.get(owner), &self.pods)
     }
 
-    /// ReplicaSets of a Deployment.
+    /// The ReplicaSets of a Deployment.
     pub fn replica_sets_of(&self, owner: &Uid) -> impl Iterator<Item = (Slot, &Workload)> {
         slots(self.replica_sets_by_owner.get(owner), &self.replica_sets)
     }
 
-    /// Events about an object, newest first.
+    /// The events about an object, newest first.
     pub fn events_of(&self, object: &ObjectRef) -> Vec<&Event> {
         let mut out: Vec<&Event> =
             slots(self.events_by_object.get(&object.by_word()), &self.events).map(|(_, e)| e).collect();
@@ -180,7 +221,7 @@ impl World {
         out
     }
 
-    /// The workload tables by kind; `None` for kinds that are no workload.
+    /// The table of a workload kind; `None` for other kinds.
     pub fn workloads(&self, kind: &Kind) -> Option<&Table<Workload>> {
         match kind {
             Kind::Deployment => Some(&self.deployments),
@@ -191,15 +232,17 @@ impl World {
         }
     }
 
+    /// The record of a workload.
     pub fn workload(&self, object: &ObjectRef) -> Option<&Workload> {
         self.workloads(&object.kind)?.find(&object.namespace, &object.name)
     }
 
-    /// The object at the top of the owner chain: the Deployment above a pod's ReplicaSet, the CronJob above its Job.
-    /// The object itself where nothing known owns it.
+    /// The top of the owner chain, such as the Deployment above a pod's ReplicaSet or the CronJob above its
+    /// Job. It is the object itself if the World holds no owner.
     pub fn root(&self, object: &ObjectRef) -> ObjectRef {
         let mut at = object.clone();
-        // Owner chains in the field are at most pod → ReplicaSet → Deployment → custom resource; a cycle must end too.
+        // Owner chains are at most pod → ReplicaSet → Deployment → custom resource. The limit also ends a
+        // cycle.
         for _ in 0..8 {
             let Some(owner) = self.meta(&at).and_then(|m| m.owner.clone()) else { return at };
             at = ObjectRef { kind: owner.kind, namespace: at.namespace, name: owner.name };
@@ -213,7 +256,7 @@ impl World {
             ($table:ident, $record:expr) => {{
                 let object = $record.reference();
                 let (slot, old) = self.$table.put(*$record, pass);
-                if !told(&self.$table, object, slot, &old, changes) {
+                if !append_change(&self.$table, object, slot, &old, changes) {
                     return;
                 }
                 (slot, old)
@@ -223,7 +266,7 @@ impl World {
             Record::Pod(r) => {
                 let (slot, old) = put!(pods, r);
                 let Some(new) = self.pods.get(slot) else { return };
-                // A pod recreated under its name is another pod.
+                // A pod recreated under the same name is a different pod.
                 let same = old.as_ref().filter(|o| o.meta.uid == new.meta.uid);
                 if let (None, Some(gone)) = (same, &old) {
                     self.restarts.forget(&gone.meta.uid);
@@ -288,7 +331,7 @@ impl World {
                     return;
                 }
                 let (slot, old) = served.rows.put(*r, pass);
-                told(&served.rows, object, slot, &old, changes);
+                append_change(&served.rows, object, slot, &old, changes);
             }
         }
     }
@@ -355,8 +398,8 @@ impl World {
     }
 }
 
-/// Says what putting a record in its table changed; false where that was nothing.
-fn told<T: Object + PartialEq>(
+/// Appends the change of a stored record; false if nothing changed.
+fn append_change<T: Object + PartialEq>(
     table: &Table<T>,
     object: ObjectRef,
     slot: Slot,
@@ -367,7 +410,7 @@ fn told<T: Object + PartialEq>(
     let what = match old {
         None => What::Added,
         Some(_) if new == old.as_ref() => return false,
-        // Recreated under its name while we did not look.
+        // The object was recreated under the same name while the watch was down.
         Some(old) if new.is_some_and(|n| n.meta().uid != old.meta().uid) => {
             let what = What::Removed(old.meta().uid.clone());
             changes.push(Change { object: object.clone(), slot, what });

@@ -1,4 +1,4 @@
-//! A pod's READY, STATUS and RESTARTS exactly as kubectl prints them.
+//! A pod's READY, STATUS and RESTARTS columns exactly as kubectl prints them.
 //!
 //! Source: `pkg/printers/internalversion/printers.go`, `printPod`, Kubernetes 1.36.
 
@@ -7,24 +7,27 @@ use std::sync::LazyLock;
 use super::record::*;
 use super::{Text, Time};
 
-/// The phases in their order, made once: a status is asked for with every row that is drawn, sorted or filtered.
+/// The names of the phases, allocated once: every drawn, sorted or filtered row needs one.
 static PHASES: LazyLock<[Text; 5]> =
     LazyLock::new(|| ["Pending", "Running", "Succeeded", "Failed", "Unknown"].map(Text::from));
 
-/// The three columns everybody knows.
+/// The columns of `kubectl get pod`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PodStatus {
+    /// Ready containers and sidecars.
     pub ready: u32,
     /// Containers and sidecars.
     pub total: u32,
+    /// The STATUS column, such as `CrashLoopBackOff`.
     pub status: Text,
+    /// The RESTARTS column.
     pub restarts: u32,
-    /// When the last of those restarts ended; kubectl prints its age behind the count.
+    /// When the run before the last restart ended. kubectl prints its age after the count.
     pub last_restart: Option<Time>,
 }
 
 impl Pod {
-    /// What `kubectl get pod` says of it.
+    /// The status as `kubectl get pod` computes it.
     pub fn status(&self) -> PodStatus {
         let of = |role: Role| self.containers.iter().filter(move |c| c.spec.role == role);
         let is_init = |c: &&Container| matches!(c.spec.role, Role::Init | Role::Sidecar);
@@ -72,7 +75,7 @@ impl Pod {
         if !initializing || initialized {
             all = sidecars;
             let mut running = false;
-            // The kubelet reports containers sorted by name, and the first by name has the last word.
+            // The kubelet reports containers sorted by name; the first one by name decides.
             let mut first: Option<&str> = None;
             for c in of(Role::App) {
                 all.add(c);
@@ -199,7 +202,7 @@ mod tests {
         format!("{}/{} {}", s.ready, s.total, s.status)
     }
 
-    /// The cases of `printPod` that its own branches name, read from that source.
+    /// The branches of `printPod`, read from its source.
     #[test]
     fn every_branch_prints_what_kubectl_prints() {
         use Role::*;

@@ -1,4 +1,4 @@
-//! A table of records of one kind: stable slots, lookup by namespace and name.
+//! A table of the records of one kind, with stable slots and lookup by namespace and name.
 
 use std::hash::BuildHasher;
 
@@ -6,22 +6,23 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::record::Object;
 
-/// The place of a record in its table: stable while the record lives, reused after it is gone.
+/// The index of a record in its table. It is stable while the record exists and may be reused afterwards.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Slot(pub u32);
 
 #[derive(Debug)]
 struct Entry<T> {
     record: T,
-    /// The list pass in which it was last seen.
+    /// The list pass that last named the record.
     seen: u32,
 }
 
+/// The records of one kind.
 #[derive(Debug)]
 pub struct Table<T> {
     entries: Vec<Option<Entry<T>>>,
     free: Vec<Slot>,
-    /// Slots by (namespace, name); the keys live in the records alone.
+    /// Slots by namespace and name. The records hold the keys.
     names: HashTable<Slot>,
     hasher: DefaultHashBuilder,
     len: usize,
@@ -40,32 +41,38 @@ impl<T> Default for Table<T> {
 }
 
 impl<T: Object> Table<T> {
+    /// The number of records.
     pub fn len(&self) -> usize {
         self.len
     }
 
+    /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
+    /// The record in a slot.
     pub fn get(&self, slot: Slot) -> Option<&T> {
         self.entries.get(slot.0 as usize)?.as_ref().map(|e| &e.record)
     }
 
+    /// The slot of the record with this namespace and name.
     pub fn slot(&self, namespace: &str, name: &str) -> Option<Slot> {
         let hash = self.hasher.hash_one((namespace, name));
         self.names.find(hash, |s| self.is(*s, namespace, name)).copied()
     }
 
+    /// The record with this namespace and name.
     pub fn find(&self, namespace: &str, name: &str) -> Option<&T> {
         self.get(self.slot(namespace, name)?)
     }
 
-    /// Records with their slots, in slot order.
+    /// The records with their slots, in slot order.
     pub fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
         (0u32..).zip(&self.entries).filter_map(|(i, e)| e.as_ref().map(|e| (Slot(i), &e.record)))
     }
 
+    /// The records, in slot order.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.iter().map(|(_, r)| r)
     }
@@ -74,7 +81,7 @@ impl<T: Object> Table<T> {
         self.get(slot).is_some_and(|r| &*r.meta().namespace == namespace && &*r.meta().name == name)
     }
 
-    /// Puts the record in and returns its slot with the record it replaced.
+    /// Stores the record. Returns its slot and the record it replaced.
     pub(super) fn put(&mut self, record: T, pass: u32) -> (Slot, Option<T>) {
         let (namespace, name) = (record.meta().namespace.clone(), record.meta().name.clone());
         if let Some(slot) = self.slot(&namespace, &name)
@@ -91,7 +98,7 @@ impl<T: Object> Table<T> {
             }
             None => {
                 self.entries.push(entry);
-                // 4 billion live objects of one kind do not fit in memory long before this wraps.
+                // Memory ends long before 4 billion objects of one kind.
                 Slot((self.entries.len() - 1) as u32)
             }
         };
@@ -117,7 +124,7 @@ impl<T: Object> Table<T> {
         Some(entry.record)
     }
 
-    /// Slots last seen before `pass`, in `namespace` (empty: everywhere).
+    /// The slots of `namespace` (empty: all) that were last named before `pass`.
     pub(super) fn unseen(&self, pass: u32, namespace: &str) -> Vec<Slot> {
         (0u32..)
             .zip(&self.entries)

@@ -1,4 +1,4 @@
-//! Points in time as the API writes them, and the clock everything asks instead of the machine's.
+//! Points in time as the API writes them, and the clock that all code uses instead of the machine's.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Milliseconds since the Unix epoch, UTC. Reads `metav1.Time` and `metav1.MicroTime`; writes RFC 3339.
+/// Milliseconds since the Unix epoch, UTC. It parses `metav1.Time` and `metav1.MicroTime` and prints RFC
+/// 3339.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time(pub i64);
 
 impl Time {
-    /// Parses RFC 3339 (`2026-11-21T01:05:53Z`, fractions allowed); `None` where the text is not a time.
+    /// Parses RFC 3339, with or without fractions (`2026-11-21T01:05:53Z`); `None` if the text is not a time.
     pub fn parse(text: &str) -> Option<Time> {
         text.parse::<jiff::Timestamp>().ok().map(|t| Time(t.as_millisecond()))
     }
@@ -22,25 +23,28 @@ impl Time {
         self.0.div_euclid(1000)
     }
 
-    /// How long before `now` this was; zero for a time that lies in the future.
+    /// The time from `self` to `now`; zero if `self` lies in the future.
     pub fn age(self, now: Time) -> Duration {
         Duration::from_millis(u64::try_from(now.0 - self.0).unwrap_or(0))
     }
 
+    /// The time `d` later.
     pub fn plus(self, d: Duration) -> Time {
         Time(self.0.saturating_add(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// The time `d` earlier.
     pub fn minus(self, d: Duration) -> Time {
         Time(self.0.saturating_sub(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// The time as a [`jiff::Timestamp`].
     pub fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
     }
 }
 
-/// RFC 3339 in UTC; whole seconds where there are no milliseconds, as the API writes it.
+/// Prints RFC 3339 in UTC like the API: whole seconds, with a fraction only if there are milliseconds.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.to_jiff(), f)
@@ -75,7 +79,7 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// An age as kubectl prints it (`47s`, `5m12s`, `3h4m`, `2d5h`, `41d`).
+/// Formats an age as kubectl prints it (`47s`, `5m12s`, `3h4m`, `2d5h`, `41d`).
 /// Source: `k8s.io/apimachinery/pkg/util/duration.HumanDuration`.
 pub fn human(d: Duration) -> String {
     let s = d.as_secs();
@@ -104,26 +108,30 @@ pub fn human(d: Duration) -> String {
     }
 }
 
-/// Where "now" comes from: the wall (corrected by the server's `Date`), or a hand-moved one in tests and replays.
+/// The source of "now": the machine's clock, corrected by the server's `Date` header, or a manual clock for
+/// tests and replays.
 #[derive(Clone, Debug)]
 pub struct Clock(Inner);
 
 #[derive(Clone, Debug)]
 enum Inner {
-    /// Offset in milliseconds added to this machine's clock to get the server's.
+    /// The milliseconds that the server's clock is ahead of this machine's.
     Wall(Arc<AtomicI64>),
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
+    /// The machine's clock, without an offset.
     pub fn wall() -> Clock {
         Clock(Inner::Wall(Arc::new(AtomicI64::new(0))))
     }
 
+    /// A clock that stands at `at` until `advance`.
     pub fn manual(at: Time) -> Clock {
         Clock(Inner::Manual(Arc::new(AtomicI64::new(at.0))))
     }
 
+    /// The current time.
     pub fn now(&self) -> Time {
         match &self.0 {
             Inner::Wall(offset) => {
@@ -133,13 +141,15 @@ impl Clock {
         }
     }
 
-    /// Tells the wall clock how far the server's is ahead of this machine's. A manual clock ignores it.
+    /// Sets how far the server's clock is ahead of this machine's, in milliseconds. A manual clock ignores
+    /// it.
     pub fn set_offset_ms(&self, ms: i64) {
         if let Inner::Wall(offset) = &self.0 {
             offset.store(ms, Ordering::Relaxed);
         }
     }
 
+    /// How far the server's clock is ahead of this machine's, in milliseconds; 0 for a manual clock.
     pub fn offset_ms(&self) -> i64 {
         match &self.0 {
             Inner::Wall(offset) => offset.load(Ordering::Relaxed),
@@ -147,7 +157,7 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock forward. The wall clock moves by itself.
+    /// Moves a manual clock forward. It has no effect on the wall clock.
     pub fn advance(&self, d: Duration) {
         if let Inner::Manual(at) = &self.0 {
             at.fetch_add(i64::try_from(d.as_millis()).unwrap_or(0), Ordering::Relaxed);
@@ -159,7 +169,7 @@ impl Clock {
 mod tests {
     use super::*;
 
-    /// The table of `HumanDuration`'s own boundaries.
+    /// The boundaries of `HumanDuration`.
     #[test]
     fn ages_read_as_kubectl_prints_them() {
         let cases: &[(u64, &str)] = &[

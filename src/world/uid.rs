@@ -1,14 +1,16 @@
-//! The identity the API server gives an object for its lifetime.
+//! The uid of an object, which the API server assigns for the object's lifetime.
 
 use serde::{Deserialize, Serialize};
 
 use super::Text;
 
-/// `metadata.uid`. A UUID takes 16 bytes; anything else is kept as text.
+/// `metadata.uid`. A UUID takes 16 bytes; any other uid is stored as text.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Uid {
+    /// A UUID, as the API server assigns it.
     Uuid(u128),
+    /// Any other text.
     Other(Text),
 }
 

@@ -66,10 +66,7 @@ async fn a_scan_that_saw_little_says_so_in_one_line_and_is_no_clean_bill() {
     let (code, out, err) = scan(&["scan"]).await;
     assert_eq!(code, Some(2), "{out}{err}");
     assert_eq!(err.lines().count(), 1, "{err}");
-    assert!(
-        err.contains("not allowed to look at") && err.contains("pods") && !err.contains("nodes"),
-        "{err}"
-    );
+    assert!(err.contains("not allowed to read") && err.contains("pods") && !err.contains("nodes"), "{err}");
     assert!(out.starts_with("x: nothing wrong found in the 1 of"), "{out}");
     let (code, out, _) = scan(&["scan", "-o", "json"]).await;
     let scanned: Value = serde_json::from_str(&out).unwrap();

@@ -377,7 +377,7 @@ fn somebody_without_rights_is_told_so() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(output.stdout.is_empty());
-    assert!(stderr.contains("not allowed to look at") && stderr.contains("pods, nodes"), "{stderr}");
+    assert!(stderr.contains("not allowed to read") && stderr.contains("pods, nodes"), "{stderr}");
 }
 
 #[test]

@@ -1,26 +1,26 @@
-//! Classes: names, fields in the order of an instance's bytes, and the sizes of instances as the JVM lays them out.
+//! Classes: names, field layout, and instance sizes as the JVM lays them out.
 //!
-//! Sizes follow Eclipse MAT's rules, so that numbers can be compared: the dump does not say them.
+//! The dump has no sizes on the heap. They follow Eclipse MAT's rules, so that the numbers can be compared.
 
 use std::collections::HashMap;
 
 use super::hprof::{ClassDump, Type};
 use crate::capture::histogram::java_name;
 
-/// How the JVM lays objects out.
+/// The memory layout of the JVM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Bytes of an id in the file, which is the JVM's word.
+    /// The size of an id in the file, in bytes: the JVM's word size.
     pub id_size: u32,
-    /// Bytes of a reference on the heap: 4 with compressed references.
+    /// The size of a reference on the heap, in bytes: 4 with compressed references.
     pub reference: u32,
 }
 
-/// Objects begin at multiples of this.
+/// The alignment of objects, in bytes.
 const ALIGN: u64 = 8;
-/// Superclasses of a class. Real ones have some tens; a circle, which only a hostile file has, ends here.
+/// The most superclasses of a class. Real classes have a few dozen; the limit ends a cycle in a crafted file.
 const DEPTH: usize = 200;
-/// References that instances of all classes have, inherited ones counted for each class: 64 MiB of them.
+/// The most reference fields of all classes, with inherited ones counted for each class: 64 MiB.
 const REFERENCES: usize = 1 << 22;
 
 impl Layout {
@@ -40,27 +40,27 @@ impl Layout {
     }
 }
 
-/// A reference in an instance's bytes.
+/// A reference field in the bytes of an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     pub offset: u32,
     pub name: u64,
-    /// The class that declares it, as a place in the table.
+    /// The declaring class, as an index into the class table.
     pub class: u32,
 }
 
 #[derive(Debug, Default)]
 pub struct Class {
     pub dump: ClassDump,
-    /// As Java writes it: `java.lang.Object[]`.
+    /// The name as Java writes it: `java.lang.Object[]`.
     pub name: String,
     /// Shallow bytes of an instance.
     pub instance: u64,
     /// Bytes of an instance in the file.
     pub in_file: u32,
-    /// Where an instance has references, superclasses' included.
+    /// The reference fields of an instance, inherited ones included.
     pub references: Vec<Reference>,
-    /// Whether the dump has the class itself; only a primitive array's can be missing.
+    /// Whether the dump contains the class; only the class of a primitive array can be missing.
     pub dumped: bool,
 }
 
@@ -74,22 +74,22 @@ impl Class {
     }
 }
 
-/// All classes, and where instances of some of them have what khud looks at.
+/// All classes, and the fields of some classes that khud reads.
 pub struct Classes {
     pub all: Vec<Class>,
     by_id: HashMap<u64, u32>,
     pub layout: Layout,
-    /// Names by the ids that refer to them: classes' fields only.
+    /// The names of fields, by name id.
     pub names: HashMap<u64, String>,
     primitive: [u32; 12],
     pub class_class: Option<u32>,
 }
 
 impl Classes {
-    /// `names` are the texts of the ids that `dumps` and `loaded` mention.
+    /// `names` are the texts of the ids in `dumps` and `loaded`.
     ///
     /// # Errors
-    /// A sentence when the classes declare more fields than any JVM's.
+    /// A sentence if the classes declare more fields than any JVM's.
     pub fn new(
         dumps: Vec<ClassDump>,
         loaded: &HashMap<u64, u64>,
@@ -138,7 +138,8 @@ impl Classes {
                     offset += of.bytes;
                 }
             }
-            // From java.lang.Object down: each class's fields begin where its superclass's end, at a reference's step.
+            // Like the JVM, start at java.lang.Object: a class's fields begin where its superclass's end,
+            // aligned to a reference.
             let layout = self.layout;
             let mut size = layout.header();
             for class in chain.iter().rev().skip(1) {
@@ -150,7 +151,7 @@ impl Classes {
             all += references.len();
             if all > REFERENCES {
                 return Err(format!(
-                    "the classes have more than {REFERENCES} fields that are references: no JVM has"
+                    "the classes have more than {REFERENCES} reference fields, which no JVM has"
                 ));
             }
             let class = &mut self.all[i];
@@ -191,7 +192,7 @@ impl Classes {
         self.all.get(class as usize).map_or("?", |c| c.name.as_str())
     }
 
-    /// Offset and type of a field in an instance's bytes; the nearest declaration counts.
+    /// Offset and type of a field in the bytes of an instance. The declaration of the nearest class counts.
     pub fn field(&self, class: u32, name: &str) -> Option<(u32, Type)> {
         let mut offset = 0;
         for class in self.ancestry(class) {

@@ -1,4 +1,4 @@
-//! Collections: how many elements maps, lists and queues have, as their own fields say.
+//! The number of elements in maps, lists and queues, read from their own fields.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,12 +6,12 @@ use std::collections::BinaryHeap;
 use super::classes::Classes;
 use super::hprof::Type;
 
-/// How many of the fullest are remembered.
+/// The number of collections that are remembered.
 const FULLEST: usize = 10_000;
-/// Smaller ones are never worth naming.
+/// Smaller collections are not remembered.
 const ELEMENTS: u64 = 100;
 
-/// Classes, and the field that counts their elements. Subclasses have it too.
+/// Classes, and the field that counts their elements. Subclasses inherit it.
 const KNOWN: [(&str, &str); 14] = [
     ("java.util.HashMap", "size"),
     ("java.util.TreeMap", "size"),
@@ -35,13 +35,13 @@ pub struct Found {
     pub elements: u64,
     pub number: u32,
     pub class: u32,
-    /// Elements of an array are its places, used or not.
+    /// For an array, `elements` is its length, null elements included.
     pub is_array: bool,
 }
 
-/// The fullest collections that were seen.
+/// The largest collections.
 pub struct Collections {
-    /// By class: where the count is.
+    /// Offset and type of the count, by class.
     counts: Vec<Option<(u32, Type)>>,
     fullest: BinaryHeap<Reverse<Found>>,
 }
@@ -65,7 +65,7 @@ impl Collections {
         if let Some((offset, of)) = self.counts[class as usize] {
             let bytes = &fields[offset as usize..(offset + of.bytes) as usize];
             let elements = bytes.iter().fold(0, |sum, b| (sum << 8) | u64::from(*b));
-            // A negative count is no count.
+            // A negative count is invalid.
             if elements < 1 << 31 {
                 self.remember(Found { elements, number, class, is_array: false });
             }
@@ -85,7 +85,7 @@ impl Collections {
         }
     }
 
-    /// The fullest, in no order.
+    /// The largest collections, unsorted.
     pub fn found(&self) -> impl Iterator<Item = Found> + '_ {
         self.fullest.iter().map(|f| f.0)
     }

@@ -1,7 +1,8 @@
-//! Who keeps whom alive: the dominator tree, by Semi-NCA (Georgiadis and Tarjan), in memory of 9 bytes an object.
+//! Builds the dominator tree by Semi-NCA (Georgiadis and Tarjan), with 9 bytes of memory per object.
 //!
-//! Objects are numbered anew in the order a depth-first walk from the roots meets them, from 1; 0 stands above all
-//! roots. The references to each object are sorted on disk by that number, so that both phases read them in a row.
+//! A depth-first walk from the roots numbers the objects from 1 in the order it meets them; 0 is a node above
+//! all roots. The references to each object are sorted on disk by that number, so that both phases read them
+//! sequentially.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -10,23 +11,23 @@ use std::os::unix::fs::FileExt;
 use super::graph::{self, Graph, target};
 use super::spill::{Buckets, Deep, Packed, Paged, Scratch, finish, read_u32s, write_u32s};
 
-/// Pairs of a bucket: 16 MiB.
+/// The most pairs of a bucket: 16 MiB.
 const PAIRS: u64 = 2 << 20;
 
-/// The walk's order and the tree, in files of one number of 4 bytes each.
+/// The order of the walk and the tree, as files of 4-byte numbers.
 pub struct Tree {
-    /// By object: its place in the walk, 0 for one that no root reaches.
+    /// The place of each object in the walk; 0 if no root reaches it.
     pub places: File,
-    /// By place, from 0: who dominates it. 0's own is 0.
+    /// The dominator of each place. Place 0 dominates itself.
     pub dominators: File,
-    /// Objects that roots reach.
+    /// The number of reachable objects.
     pub reached: u32,
 }
 
 /// Builds the tree. The cache of the graph has `cache` bytes.
 ///
 /// # Errors
-/// When the index cannot be read or written.
+/// The index cannot be read or written.
 pub fn build(
     graph: &mut Graph,
     objects: u32,
@@ -52,7 +53,7 @@ pub fn build(
     Ok(Tree { places, dominators, reached })
 }
 
-/// The depth-first walk. What it leaves: each object's place, and by place the place it was reached from.
+/// The depth-first walk. It produces each object's place, and the place from which it was reached.
 struct Walk<'a> {
     places: Vec<u32>,
     last: u32,
@@ -92,7 +93,7 @@ impl Walk<'_> {
         Ok((self.places, finish(self.parents)?, self.last))
     }
 
-    /// The object's number, its place, and where its references begin.
+    /// The object's number, its place, and the start of its references.
     fn enter(&mut self, number: u32, from: u32) -> io::Result<[u64; 3]> {
         self.last += 1;
         if self.last.is_multiple_of(1 << 16) {
@@ -105,8 +106,8 @@ impl Walk<'_> {
     }
 }
 
-/// All references between reached objects as pairs (to, from) of places, in buckets of ranges of `to`. The result's
-/// second part is where each range begins; one more than the last place ends it.
+/// All references between reachable objects as pairs (to, from) of places, in buckets of ranges of `to`. The
+/// second part of the result holds the start of each range, and the end of the last one.
 fn sort_references(
     graph: &Graph,
     places: &[u32],
@@ -154,7 +155,7 @@ fn sort_references(
     Ok((buckets, begins))
 }
 
-/// By place, the smallest place from which a path through larger ones leads to it.
+/// The semidominator of each place: the smallest place with a path to it through larger places.
 fn semidominators(
     parents: &mut File,
     reached: u32,
@@ -174,7 +175,7 @@ fn semidominators(
             found[(place - begin) as usize] = semi;
         };
         if end - begin == 1 {
-            // One object with so many references to it that they fill a bucket, and perhaps more than one.
+            // The references to one object fill at least one bucket.
             let mut semi = forest.ancestor[begin as usize];
             buckets.read(bucket, |pairs| {
                 for [.., a, b, c, d] in pairs {
@@ -187,7 +188,7 @@ fn semidominators(
             buckets.read(bucket, |piece| {
                 pairs.extend(piece.iter().map(|p| u64::from_le_bytes(*p).rotate_left(32)))
             })?;
-            // Rotated, the place that is referred to is the high half.
+            // After the rotation, the target is the high half.
             pairs.sort_unstable();
             for place in (begin..end).rev() {
                 let mut semi = forest.ancestor[place as usize];
@@ -203,22 +204,22 @@ fn semidominators(
     Ok(semis)
 }
 
-/// Objects whose semidominator is known hang below their parents; paths are shortened when they are walked.
+/// Objects with a known semidominator, linked to their parents. Paths are compressed when they are walked.
 struct Forest {
-    /// At first the parent.
+    /// Initially the parent.
     ancestor: Vec<u32>,
-    /// The smallest semidominator on the way to the ancestor, the ancestor's left out.
+    /// The smallest semidominator on the path to the ancestor, without the ancestor.
     label: Vec<u32>,
 }
 
 impl Forest {
-    /// The smallest semidominator on the way up from `from`, through places above `now` only.
+    /// The smallest semidominator on the path up from `from`, through places above `now` only.
     fn smallest(&mut self, from: u32, now: u32) -> u32 {
         const NONE: u32 = u32::MAX;
         if from <= now {
             return from;
         }
-        // A path can be as long as a linked list: it is reversed on the way up, instead of a stack.
+        // A path can be as long as a linked list, so it is reversed on the way up instead of kept on a stack.
         let (mut below, mut at) = (NONE, from);
         while self.ancestor[at as usize] > now {
             let next = self.ancestor[at as usize];
@@ -238,13 +239,13 @@ impl Forest {
     }
 }
 
-/// The dominator of each place: the nearest above its parent, in the tree so far, that is no larger than its
-/// semidominator. Jumps over powers of two keep that search short on any input.
+/// The dominator of each place: its nearest ancestor in the tree that is not larger than its semidominator.
+/// Jumps over powers of two bound the search for every input.
 fn nearest(parents: &mut File, semis: &mut File, reached: u32, scratch: &Scratch) -> io::Result<File> {
     let count = reached as usize + 1;
     let mut dominator = vec![0_u32; count];
     let mut jump = vec![0_u32; count];
-    // The length of a jump is 2^k - 1 steps: k is enough.
+    // A jump has 2^k - 1 steps, so k is enough.
     let mut length = vec![0_u8; count];
     let mut parents = Numbers::new(parents, count)?;
     let mut semis = Numbers::new(semis, count)?;
@@ -272,7 +273,7 @@ fn nearest(parents: &mut File, semis: &mut File, reached: u32, scratch: &Scratch
     write_u32s(scratch, dominator)
 }
 
-/// Numbers of a file, one by one.
+/// Reads the numbers of a file one by one.
 struct Numbers {
     file: File,
     held: Vec<u32>,

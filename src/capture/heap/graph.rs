@@ -1,7 +1,9 @@
-//! The second pass: each object's class, size and references, written to an index on disk in file order.
+//! The second pass over the file: writes each object's class, size and references to an index on disk, in
+//! file order.
 //!
-//! An entry of the graph file, all numbers by `spill::put`: the object's number, its class, its size in units of 8
-//! bytes, its offset in the dump, then for each reference the distance to the other object, zigzag, plus one; then 0.
+//! An entry of the graph file consists of numbers written by `spill::put`: the object's number, its class,
+//! its size in units of 8 bytes and its offset in the dump; then, for each reference, the distance to the
+//! other object, zigzag-coded, plus one; then 0.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,34 +18,34 @@ use super::index::Index;
 use super::spill::{Packed, Paged, Scratch, Stream, finish, put};
 use super::{Progress, Step};
 
-/// Bytes of the longest array whose content is compared with others'.
+/// The longest array whose content is hashed, in bytes.
 const HASHED: u32 = 1 << 16;
 
-/// What the second pass leaves.
+/// The results of the second pass.
 pub struct Graph {
     pub file: File,
-    /// Where each object's entry begins, by number.
+    /// The start of each object's entry, by number.
     pub offsets: Packed,
     saved_offsets: Option<File>,
-    /// Numbers of the objects that are roots, and of those that threads hold, with what they are.
+    /// The root objects and the objects that threads hold.
     pub roots: Roots,
     /// Arrays of bytes and chars: number, length in bytes, hash of the content.
     pub arrays: File,
     pub arrays_count: u64,
-    /// Which objects are the value of a String.
+    /// Marks the objects that are the value of a String.
     pub is_text: Bits,
     pub collections: Collections,
-    /// References to objects that the file does not have.
+    /// References to objects that the file does not contain.
     pub dangling: u64,
-    /// Objects whose id another had before.
+    /// Objects whose id occurred before.
     pub twice: u64,
 }
 
 impl Graph {
-    /// Moves the offsets to a file: the next stage needs the memory.
+    /// Moves the offsets to a file, because the next stage needs the memory.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// The file cannot be written.
     pub fn put_offsets_away(&mut self, scratch: &Scratch) -> io::Result<()> {
         self.saved_offsets = Some(self.offsets.save(scratch)?);
         self.offsets = Packed::new(0);
@@ -51,7 +53,7 @@ impl Graph {
     }
 
     /// # Errors
-    /// When the file cannot be read.
+    /// The file cannot be read.
     pub fn take_offsets_back(&mut self, objects: u32) -> io::Result<()> {
         if let Some(file) = &mut self.saved_offsets {
             self.offsets = Packed::load(file, objects as usize)?;
@@ -59,10 +61,10 @@ impl Graph {
         Ok(())
     }
 
-    /// Where an object's entry begins, wherever the offsets are.
+    /// The start of an object's entry.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// The file cannot be read.
     pub fn offset(&self, number: u32) -> io::Result<u64> {
         match &self.saved_offsets {
             Some(file) => Packed::at(file, u64::from(number)),
@@ -71,7 +73,7 @@ impl Graph {
     }
 }
 
-/// One bit for each object.
+/// One bit per object.
 pub struct Bits(Vec<u64>);
 
 impl Bits {
@@ -88,13 +90,13 @@ impl Bits {
     }
 }
 
-/// Roots as numbers of objects.
+/// Roots as object numbers.
 pub struct Roots {
-    /// Objects alive by themselves, without doubles, in order.
+    /// The roots, sorted and without duplicates.
     pub list: Vec<u32>,
     pub is_root: Bits,
     pub kinds: HashMap<u32, Root>,
-    /// What each thread's stack holds, by the thread's object.
+    /// The objects on each thread's stack, by thread object.
     pub locals: HashMap<u32, Vec<u32>>,
 }
 
@@ -110,7 +112,7 @@ impl Roots {
             let Some(number) = index.ids.find(root.id) else { continue };
             let thread = index.threads.get(&root.thread).and_then(|id| index.ids.find(*id));
             match thread.filter(|t| root.kind.is_local() && *t != number) {
-                // A thread holds its local variables, as MAT counts them.
+                // Eclipse MAT attributes local variables to their thread.
                 Some(thread) => roots.locals.entry(thread).or_default().push(number),
                 None => {
                     roots.is_root.set(number);
@@ -138,9 +140,9 @@ pub struct Grapher<'a> {
     arrays: BufWriter<File>,
     arrays_count: u64,
     is_text: Bits,
-    /// The class String, and where its instances have their value.
+    /// The class String, and the offset of its `value` field.
     text_value: Option<(u32, u32)>,
-    /// Fields that keep nothing alive, by declaring class and name: what a weak reference refers to.
+    /// The referent fields of weak references, by declaring class and name. They retain nothing.
     weak: Vec<(u32, u64)>,
     hasher: DefaultHashBuilder,
     content: Vec<u8>,
@@ -157,7 +159,7 @@ enum Array {
 
 impl<'a> Grapher<'a> {
     /// # Errors
-    /// When the index cannot be written.
+    /// The index cannot be written.
     pub fn new(index: &'a Index, scratch: &Scratch, progress: Progress<'a>) -> io::Result<Grapher<'a>> {
         let classes = &index.classes;
         let count = index.ids.count as usize;
@@ -195,7 +197,7 @@ impl<'a> Grapher<'a> {
     }
 
     /// # Errors
-    /// When the index cannot be written.
+    /// The index cannot be written.
     pub fn finish(self) -> io::Result<Graph> {
         Ok(Graph {
             file: finish(self.writer)?,
@@ -211,7 +213,7 @@ impl<'a> Grapher<'a> {
         })
     }
 
-    /// Begins an object's entry. None if it had one before.
+    /// Starts an object's entry; none if the object has one already.
     fn begin(&mut self, id: u64, class: u32, size: u64, at: u64) -> Option<u32> {
         let number = self.index.ids.find(id)?;
         if self.seen.get(number) {
@@ -238,7 +240,8 @@ impl<'a> Grapher<'a> {
         }
     }
 
-    /// A root is alive by itself: who refers to it too changes nothing, and leaving it out keeps the index small.
+    /// References to a root change nothing, because it is reachable anyway. Leaving them out keeps the index
+    /// small.
     fn refer_to(&mut self, from: u32, to: u32) {
         if !self.roots.is_root.get(to) && from != to {
             let distance = i64::from(to) - i64::from(from);
@@ -280,12 +283,12 @@ impl Visitor for Grapher<'_> {
     fn instance(&mut self, id: u64, class: u64, fields: &[u8], at: u64) -> Result<(), String> {
         let index = self.index;
         let Some(place) = index.classes.find(class) else {
-            return Err(format!("an instance is of class {class:#x}, which the file does not have,"));
+            return Err(format!("an instance has the class {class:#x}, which is not in the file,"));
         };
         let known = &index.classes.all[place as usize];
         if fields.len() as u64 != u64::from(known.in_file) {
             return Err(format!(
-                "an instance of {} has {} bytes of fields, and its class declares {},",
+                "an instance of {} has {} bytes of fields, but its class declares {},",
                 known.name,
                 fields.len(),
                 known.in_file
@@ -314,7 +317,7 @@ impl Visitor for Grapher<'_> {
     fn object_array(&mut self, id: u64, class: u64, length: u32, at: u64) -> Result<bool, String> {
         let classes = &self.index.classes;
         let Some(place) = classes.find(class) else {
-            return Err(format!("an array is of class {class:#x}, which the file does not have,"));
+            return Err(format!("an array has the class {class:#x}, which is not in the file,"));
         };
         let size = classes.layout.array(length);
         let Some(number) = self.begin(id, place, size, at) else { return Ok(false) };
@@ -382,7 +385,7 @@ impl Visitor for Grapher<'_> {
     }
 
     fn readable(&self) -> String {
-        format!("{} objects were readable before it", self.index.objects)
+        format!("{} objects could be read before that", self.index.objects)
     }
 }
 
@@ -393,7 +396,7 @@ pub struct Entry {
     pub size: u64,
 }
 
-/// Hands every entry and its references on, in file order.
+/// Passes every entry and its references to the callbacks, in file order.
 pub fn each(
     file: &File,
     mut entry: impl FnMut(&Entry),
@@ -416,23 +419,23 @@ pub fn each(
     Ok(())
 }
 
-/// The object a coded distance leads to.
+/// The object at a coded distance.
 pub fn target(from: u32, coded: u64) -> u32 {
     let zigzag = coded - 1;
     let distance = (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
     (i64::from(from) + distance) as u32
 }
 
-/// Where the references of the entry at `at` begin.
+/// The start of the references of the entry at `at`.
 pub fn references(graph: &mut Paged, mut at: u64) -> io::Result<u64> {
-    // Number, class, size and offset stand before them.
+    // Skips number, class, size and offset.
     for _ in 0..4 {
         at = graph.number(at)?.1;
     }
     Ok(at)
 }
 
-/// Number, class, size and offset in the dump of the entry at `at`.
+/// Number, class, size and dump offset of the entry at `at`.
 pub fn head(graph: &mut Paged, mut at: u64) -> io::Result<[u64; 4]> {
     let mut head = [0; 4];
     for value in &mut head {

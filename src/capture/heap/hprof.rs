@@ -1,17 +1,18 @@
-//! The HPROF format, read as a stream: records and sub-records in file order, each handed to a visitor.
+//! Reads the HPROF format as a stream and passes each record to a visitor, in file order.
 //!
-//! The format is described in the JDK's `heapDumper.cpp`. Numbers are big-endian; an id has the size the header names.
+//! The JDK's `heapDumper.cpp` describes the format. Numbers are big-endian; the header gives the size of an
+//! id.
 
 use std::io::{Read, Seek, SeekFrom};
 
 use super::Broken;
 
-/// Bytes held of the file at a time. An instance must fit; arrays are handed on in pieces.
+/// The buffer size, in bytes. An instance must fit; arrays are passed on in pieces.
 const BUFFER: usize = 1 << 20;
-/// The largest instance: the JVM's limit of 65,535 fields of 8 bytes, and a superclass's as many.
+/// The largest instance, in bytes: the JVM's limit of 65,535 fields of 8 bytes, and as many for a superclass.
 const INSTANCE: u64 = 8 << 20;
 
-/// A type of a field or an array's elements, with its bytes in the file.
+/// The type of a field or array element, with its size in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Type {
     pub code: u8,
@@ -41,7 +42,7 @@ impl Type {
         self.code == Type::OBJECT
     }
 
-    /// The class of an array of it, as the JVM names it.
+    /// The JVM's name for the class of an array of this type.
     pub fn array_class(self) -> &'static str {
         match self.code {
             4 => "[Z",
@@ -56,7 +57,7 @@ impl Type {
     }
 }
 
-/// Why an object is alive without any other object that refers to it.
+/// Why an object is reachable without a reference from another object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Root {
     pub id: u64,
@@ -93,7 +94,7 @@ impl RootKind {
         }
     }
 
-    /// Whether the reference stands on a thread's stack, so that the thread holds the object.
+    /// Whether the root is on a thread's stack, so that the thread retains the object.
     pub fn is_local(self) -> bool {
         matches!(
             self,
@@ -102,7 +103,7 @@ impl RootKind {
     }
 }
 
-/// A class as the dump describes it. References are ids, 0 for null.
+/// A class as the dump describes it. References are ids; 0 is null.
 #[derive(Debug, Default)]
 pub struct ClassDump {
     pub id: u64,
@@ -110,16 +111,16 @@ pub struct ClassDump {
     pub loader: u64,
     /// Signers and protection domain.
     pub others: [u64; 2],
-    /// Name and value of each static reference, and of the constant pool's (name 0).
+    /// Name and value of each static reference. References of the constant pool have the name 0.
     pub statics: Vec<(u64, u64)>,
-    /// Static references and the bytes of static primitives: what the class object's size is made of.
+    /// The number of static references, which count towards the size of the class object.
     pub static_references: u32,
     pub static_bytes: u32,
-    /// Name and type of each field the class itself declares, in file order.
+    /// Name and type of each field that the class itself declares, in file order.
     pub fields: Vec<(u64, Type)>,
 }
 
-/// What a pass over the file wants of it. `at` is the offset of the sub-record's tag.
+/// Receives the records of a pass over the file. `at` is the offset of the sub-record's tag.
 pub trait Visitor {
     fn name(&mut self, _id: u64, _at: u64, _length: u32) -> Result<(), String> {
         Ok(())
@@ -136,28 +137,28 @@ pub trait Visitor {
     fn instance(&mut self, _id: u64, _class: u64, _fields: &[u8], _at: u64) -> Result<(), String> {
         Ok(())
     }
-    /// An array of references. True if `piece` shall be called with its elements, and `array_end` after them.
+    /// An array of references. Return true to get its elements through `piece`, followed by `array_end`.
     fn object_array(&mut self, _id: u64, _class: u64, _length: u32, _at: u64) -> Result<bool, String> {
         Ok(false)
     }
-    /// An array of primitives; the result is as `object_array`'s.
+    /// An array of primitives. The result is that of `object_array`.
     fn primitive_array(&mut self, _id: u64, _of: Type, _length: u32, _at: u64) -> Result<bool, String> {
         Ok(false)
     }
-    /// Whole elements of the array before.
+    /// Elements of the current array; never a part of one.
     fn piece(&mut self, _bytes: &[u8]) -> Result<(), String> {
         Ok(())
     }
     fn array_end(&mut self) -> Result<(), String> {
         Ok(())
     }
-    /// Called now and then with the bytes read.
+    /// Called regularly with the number of bytes read.
     fn progress(&mut self, _at: u64) {}
-    /// What was readable, when the rest is not.
+    /// What was readable, for the error about the rest.
     fn readable(&self) -> String;
 }
 
-/// A big-endian id at the begin of the bytes, which hold one at least.
+/// The big-endian id at the start of `bytes`.
 pub fn id_at(bytes: &[u8], id_size: u32) -> u64 {
     if id_size == 8 {
         bytes.first_chunk::<8>().map_or(0, |b| u64::from_be_bytes(*b))
@@ -169,23 +170,23 @@ pub fn id_at(bytes: &[u8], id_size: u32) -> u64 {
 pub struct Reader<R> {
     inner: R,
     buffer: Vec<u8>,
-    /// Of the buffer, what is not consumed.
+    /// The start of the unread part of the buffer.
     from: usize,
     to: usize,
-    /// The file's offset of `buffer[from]`.
+    /// The file offset of `buffer[from]`.
     at: u64,
     length: u64,
     pub id_size: u32,
 }
 
-/// Where reading failed, and why; the visitor adds what was readable.
+/// The offset and reason of a failure. The visitor adds what was readable.
 struct Stop(u64, String);
 
 impl<R: Read + Seek> Reader<R> {
     /// Reads the header.
     ///
     /// # Errors
-    /// [`Broken`] if it is no HPROF file or cannot be read.
+    /// [`Broken`] if the file is not HPROF or cannot be read.
     pub fn new(mut inner: R) -> Result<Reader<R>, Broken> {
         let nothing =
             |Stop(offset, what)| Broken { offset, what, readable: "nothing was readable".to_owned() };
@@ -204,7 +205,7 @@ impl<R: Read + Seek> Reader<R> {
         if head != b"JAVA PROFILE" {
             return Err(Stop(
                 0,
-                "the file does not begin with JAVA PROFILE: it is no heap dump of a JVM,".to_owned(),
+                "the file does not begin with JAVA PROFILE: it is not a JVM heap dump,".to_owned(),
             ));
         }
         for _ in 0..20 {
@@ -220,13 +221,13 @@ impl<R: Read + Seek> Reader<R> {
                 return self.skip(8);
             }
         }
-        Err(Stop(12, "the version in the header has no end,".to_owned()))
+        Err(Stop(12, "the version in the header does not end,".to_owned()))
     }
 
-    /// Hands every record to the visitor.
+    /// Passes every record to the visitor.
     ///
     /// # Errors
-    /// [`Broken`] with the offset of what makes no sense, or what the visitor refused.
+    /// [`Broken`] with the offset of the first record that is invalid or that the visitor refused.
     pub fn visit(mut self, visitor: &mut dyn Visitor) -> Result<R, Broken> {
         match self.records(visitor) {
             Ok(()) => Ok(self.inner),
@@ -245,7 +246,8 @@ impl<R: Read + Seek> Reader<R> {
             if end > self.length {
                 let what =
                     format!("the record of {length} bytes goes beyond the end of the file: it is cut off,");
-                // Segments are written before their length is known to be right: their begin is still readable.
+                // The JVM writes a segment before it knows its length, so the start of a cut segment is
+                // readable.
                 if !matches!(tag, 0x0c | 0x1c) {
                     return Err(Stop(start, what));
                 }
@@ -268,7 +270,7 @@ impl<R: Read + Seek> Reader<R> {
                     while self.at < end {
                         self.sub_record(end, visitor)?;
                     }
-                    // A dump of one record, as the format's first versions have it, has no end record.
+                    // The first versions of the format have one dump record and no end record.
                     ended |= tag == 0x0c;
                 }
                 0x2c => ended = true,
@@ -284,7 +286,7 @@ impl<R: Read + Seek> Reader<R> {
             self.skip(rest)?;
             visitor.progress(self.at);
         }
-        // 1.0.2 writes segments and an end; a dump that was cut between two segments lacks it.
+        // Version 1.0.2 has segments and an end record. A dump that was cut between two segments has none.
         if ended {
             Ok(())
         } else {
@@ -360,12 +362,12 @@ impl<R: Read + Seek> Reader<R> {
                 };
                 self.elements(at, u64::from(length) * width, wanted, visitor)?;
             }
-            _ => return Err(Stop(at, format!("{tag:#04x} begins no kind of record of a heap,"))),
+            _ => return Err(Stop(at, format!("{tag:#04x} is not a heap record type,"))),
         }
         Ok(())
     }
 
-    /// An array's elements cannot go beyond their segment: a length that does is not believed.
+    /// Checks an array's length: its elements cannot exceed their segment.
     fn inside(&self, at: u64, bytes: u64, end: u64) -> Result<(), Stop> {
         if self.at + bytes > end.min(self.length) {
             let of = if end > self.length { "the file: it is cut off" } else { "its segment" };
@@ -382,7 +384,7 @@ impl<R: Read + Seek> Reader<R> {
         }
         let mut rest = bytes;
         while rest > 0 {
-            // Half a buffer is a multiple of every element's width.
+            // Half a buffer is a multiple of every element size.
             let now = rest.min(BUFFER as u64 / 2);
             let piece = self.take(now)?;
             refused(at, visitor.piece(piece))?;
@@ -427,7 +429,7 @@ impl<R: Read + Seek> Reader<R> {
     fn type_of(&mut self) -> Result<Type, Stop> {
         let at = self.at;
         let code = self.u1()?;
-        Type::of(code, self.id_size).ok_or_else(|| Stop(at, format!("{code} is no type of the JVM,")))
+        Type::of(code, self.id_size).ok_or_else(|| Stop(at, format!("{code} is not a JVM type,")))
     }
 
     fn value(&mut self, of: Type) -> Result<u64, Stop> {
@@ -452,12 +454,12 @@ impl<R: Read + Seek> Reader<R> {
         Ok(self.take(4)?.iter().fold(0, |sum, b| (sum << 8) | u32::from(*b)))
     }
 
-    /// The next bytes, at most [`INSTANCE`] or half the buffer of them.
+    /// The next bytes: at most [`INSTANCE`] or half the buffer.
     fn take(&mut self, bytes: u64) -> Result<&[u8], Stop> {
         if self.at + bytes > self.length {
             return Err(Stop(self.at, format!("the file ends after {} bytes: it is cut off,", self.length)));
         }
-        // At most INSTANCE, which fits.
+        // At most INSTANCE, which fits into the buffer.
         let wanted = bytes as usize;
         if self.to - self.from < wanted {
             self.buffer.copy_within(self.from..self.to, 0);

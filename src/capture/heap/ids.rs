@@ -1,4 +1,4 @@
-//! From an object's id to its number: ids sorted, and numbered in that order.
+//! Maps object ids to object numbers: the index in the sorted list of ids.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -6,10 +6,10 @@ use std::io::{self, Write};
 
 use super::spill::{Scratch, finish, stream_u32s};
 
-/// Groups of 4 GiB of addresses. A heap is one range of at most some TiB; ids all over the 64 bits are no heap's.
+/// The most groups of 4 GiB of addresses. A heap is one range of a few TiB at most.
 const GROUPS: usize = 1 << 16;
 
-/// Ids while they are collected, in any order.
+/// The collected ids, unsorted.
 #[derive(Default)]
 pub struct Collected {
     groups: BTreeMap<u32, Vec<u32>>,
@@ -19,26 +19,26 @@ pub struct Collected {
 
 impl Collected {
     /// # Errors
-    /// A sentence when ids are scattered as no heap's are, or there are more than 2^32 - 2.
+    /// A sentence if the ids are scattered more than those of any heap, or if there are more than 2^32 - 2.
     pub fn push(&mut self, id: u64) -> Result<(), String> {
         let high = (id >> 32) as u32;
         if self.last != Some(high) {
             self.last = Some(high);
             if self.groups.len() >= GROUPS && !self.groups.contains_key(&high) {
-                return Err(
-                    "the ids of the objects are scattered over more than 256 TiB: it is no heap,".to_owned()
-                );
+                return Err("the object ids span more than 256 TiB, which no heap does,".to_owned());
             }
         }
         self.count += 1;
         if self.count >= u64::from(u32::MAX) {
-            return Err("the heap has more than 4,294,967,293 objects: khud reads up to that,".to_owned());
+            return Err(
+                "the heap has more than 4,294,967,293 objects, which is the most khud can read,".to_owned()
+            );
         }
         self.groups.entry(high).or_default().push(id as u32);
         Ok(())
     }
 
-    /// Sorts and numbers them. An id that came twice has one number.
+    /// Sorts and numbers the ids. Duplicates get one number.
     pub fn number(self) -> Ids {
         let mut groups = Vec::with_capacity(self.groups.len());
         let mut first = 0;
@@ -59,14 +59,14 @@ struct Group {
     /// The number of its first id.
     first: u32,
     lows: Vec<u32>,
-    /// For each step of `lows`' range, the first place in it: a search looks at a few ids only.
+    /// The first position of each step of the range of `lows`, so that a search reads only a few ids.
     steps: Vec<u32>,
     shift: u32,
 }
 
 impl Group {
     fn new(high: u32, first: u32, lows: Vec<u32>) -> Group {
-        // About one step for each 4 ids of a group without gaps.
+        // About one step for every 4 ids in a group without gaps.
         let steps = (lows.len() / 4).next_power_of_two().max(1);
         let shift = 32 - steps.trailing_zeros();
         let mut starts = vec![0; steps + 1];
@@ -88,7 +88,7 @@ impl Group {
     }
 }
 
-/// The numbers of a heap's objects, 0 to `count` - 1 in the order of their ids.
+/// The numbers of the heap's objects: 0 to `count` - 1 in the order of their ids.
 #[derive(Default)]
 pub struct Ids {
     groups: Vec<Group>,
@@ -96,10 +96,10 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Moves the ids to a file: later stages need the memory.
+    /// Moves the ids to a file, because later stages need the memory.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// The file cannot be written.
     pub fn save(self, scratch: &Scratch) -> io::Result<Saved> {
         let mut writer = scratch.writer()?;
         let mut groups = Vec::with_capacity(self.groups.len());
@@ -130,7 +130,7 @@ impl Ids {
     }
 }
 
-/// Ids on disk.
+/// Ids in a file.
 pub struct Saved {
     groups: Vec<(u32, usize)>,
     file: File,
@@ -139,7 +139,7 @@ pub struct Saved {
 
 impl Saved {
     /// # Errors
-    /// When the file cannot be read.
+    /// The file cannot be read.
     pub fn load(mut self) -> io::Result<Ids> {
         let mut lows: Vec<Vec<u32>> = self.groups.iter().map(|g| Vec::with_capacity(g.1)).collect();
         let mut group = 0;

@@ -1,4 +1,4 @@
-//! The first pass: classes, roots, and the ids of all objects.
+//! The first pass over the file: classes, roots and the ids of all objects.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,28 +10,28 @@ use super::ids::{Collected, Ids};
 use super::retained::Known;
 use super::{Progress, Step};
 
-/// Most of each that a heap of 64 GiB has; a file with more of them was made to fill memory.
+/// Limits well above the needs of a 64 GiB heap. They protect the memory from a crafted file.
 const NAMES: usize = 1 << 22;
 const CLASSES: usize = 1 << 20;
 const ROOTS: usize = 1 << 22;
 const FIELDS: usize = 1 << 22;
-/// Longer names are cut, in bytes. The JVM's own limit is 65,535.
+/// The longest stored name, in bytes. The JVM's own limit is 65,535.
 const NAME: u32 = 1 << 12;
-/// Bytes of all names of classes and fields.
+/// The most bytes of all names of classes and fields.
 const TEXT: usize = 64 << 20;
 
 pub struct Index {
     pub classes: Classes,
     pub ids: Ids,
     pub roots: Vec<Root>,
-    /// The object of each thread, by its serial.
+    /// The object of each thread, by thread serial.
     pub threads: HashMap<u32, u64>,
-    /// Objects as the file has them.
+    /// The number of objects in the file.
     pub objects: u64,
 }
 
 impl Index {
-    /// The numbers of class objects and loaders, while the ids are in memory.
+    /// The object numbers of class objects and loaders. Call it while the ids are in memory.
     pub fn known(&self) -> Known {
         let classes = &self.classes.all;
         let mut ids: Vec<u64> = classes.iter().filter(|c| c.dumped).map(|c| c.dump.loader).collect();
@@ -54,12 +54,12 @@ pub struct Indexer<'a> {
     names: Vec<(u64, u64, u32)>,
     loaded: HashMap<u64, u64>,
     dumps: Vec<ClassDump>,
-    /// Fields and statics of all of them.
+    /// The number of fields and statics of all classes.
     fields: usize,
     roots: Vec<Root>,
     threads: HashMap<u32, u64>,
     ids: Collected,
-    /// Begin of the last array of references, and where it would end if references had 8 bytes.
+    /// The start of the last array of references, and its end if references had 8 bytes.
     last_array: (u64, u64),
     compressed: bool,
     progress: Progress<'a>,
@@ -84,15 +84,15 @@ impl<'a> Indexer<'a> {
 
     fn object(&mut self, id: u64) -> Result<(), String> {
         let (begin, end) = self.last_array;
-        // What lies where an array of 8-byte references would still go on proves that they have 4.
+        // An object inside the range of an array of 8-byte references proves that references have 4 bytes.
         self.compressed |= id > begin && id < end;
         self.ids.push(id)
     }
 
-    /// Reads the names that classes and fields need, and numbers the objects.
+    /// Reads the names of classes and fields, and numbers the objects.
     ///
     /// # Errors
-    /// A sentence when the file cannot be read again.
+    /// A sentence if the file cannot be read again.
     pub fn finish(mut self, file: &File) -> Result<Index, String> {
         let objects = self.ids.count;
         let mut names = HashMap::new();
@@ -110,7 +110,7 @@ impl<'a> Indexer<'a> {
                 bytes += text.len();
                 if bytes > TEXT {
                     return Err(format!(
-                        "the names of classes and fields have more than {TEXT} bytes: no JVM has"
+                        "the names of classes and fields have more than {TEXT} bytes, which no JVM has"
                     ));
                 }
                 file.read_exact_at(&mut text, at)
@@ -122,7 +122,8 @@ impl<'a> Indexer<'a> {
         let layout = Layout { id_size: self.id_size, reference };
         let ids = self.ids.number();
         let classes = Classes::new(self.dumps, &self.loaded, names, layout)?;
-        // Without marked system classes, those of the boot loader are what the JVM never unloads.
+        // If no class is marked as a system class, the boot loader's classes are the ones the JVM never
+        // unloads.
         if !self.roots.iter().any(|r| r.kind == RootKind::SystemClass) {
             let boot = classes.all.iter().filter(|c| c.dumped && c.dump.loader == 0);
             self.roots.extend(boot.map(|c| Root { id: c.dump.id, kind: RootKind::SystemClass, thread: 0 }));
@@ -134,7 +135,7 @@ impl<'a> Indexer<'a> {
 impl Visitor for Indexer<'_> {
     fn name(&mut self, id: u64, at: u64, length: u32) -> Result<(), String> {
         if self.names.len() >= NAMES {
-            return Err(format!("the file has more than {NAMES} names: no JVM has,"));
+            return Err(format!("the file has more than {NAMES} names, which no JVM has,"));
         }
         self.names.push((id, at, length));
         Ok(())
@@ -142,7 +143,7 @@ impl Visitor for Indexer<'_> {
 
     fn load_class(&mut self, class: u64, name: u64) -> Result<(), String> {
         if self.loaded.len() >= CLASSES {
-            return Err(format!("the file has more than {CLASSES} classes: no JVM has,"));
+            return Err(format!("the file has more than {CLASSES} classes, which no JVM has,"));
         }
         self.loaded.insert(class, name);
         Ok(())
@@ -150,7 +151,7 @@ impl Visitor for Indexer<'_> {
 
     fn root(&mut self, root: Root) -> Result<(), String> {
         if self.roots.len() >= ROOTS {
-            return Err(format!("the file has more than {ROOTS} roots: no JVM has,"));
+            return Err(format!("the file has more than {ROOTS} roots, which no JVM has,"));
         }
         if root.kind == RootKind::Thread {
             self.threads.insert(root.thread, root.id);
@@ -161,11 +162,11 @@ impl Visitor for Indexer<'_> {
 
     fn class(&mut self, class: ClassDump, _at: u64) -> Result<(), String> {
         if self.dumps.len() >= CLASSES {
-            return Err(format!("the file has more than {CLASSES} classes: no JVM has,"));
+            return Err(format!("the file has more than {CLASSES} classes, which no JVM has,"));
         }
         self.fields += class.fields.len() + class.statics.len();
         if self.fields > FIELDS {
-            return Err(format!("the classes have more than {FIELDS} fields: no JVM has,"));
+            return Err(format!("the classes have more than {FIELDS} fields, which no JVM has,"));
         }
         self.ids.push(class.id)?;
         self.dumps.push(class);
@@ -192,6 +193,6 @@ impl Visitor for Indexer<'_> {
     }
 
     fn readable(&self) -> String {
-        format!("{} classes and {} objects were readable before it", self.dumps.len(), self.ids.count)
+        format!("{} classes and {} objects could be read before that", self.dumps.len(), self.ids.count)
     }
 }

@@ -1,13 +1,12 @@
-//! JVM heap dumps: what fills the heap, and who keeps it alive.
+//! Reads JVM heap dumps: what fills the heap, and what keeps it reachable.
 //!
-//! Two passes over the file build an index in unnamed files on disk; then the dominator tree gives retained sizes by
-//! Eclipse MAT's rules (`Reference.referent` keeps nothing alive, a thread keeps its local variables, a class counts
-//! with its class object). Memory stays below 64 MiB and 0.4 of the file for objects of 25 bytes in the file and
-//! more, which is the smallest that a 64-bit JVM writes.
+//! Two passes over the file build an index in unnamed files on disk. The dominator tree then gives retained
+//! sizes by Eclipse MAT's rules: `Reference.referent` retains nothing, a thread retains its local variables,
+//! a class counts with its class object. Memory stays below 64 MiB plus 0.4 of the file size, for objects of
+//! at least 25 bytes in the file, which is the smallest that a 64-bit JVM writes.
 //!
-//! No kept crate does this: `jvm-hprof` (2021) parses a whole file in memory or mapped, which needs `unsafe`, and
-//! stops there; `hprof-analyzer` keeps the graph in memory (about half of the file) and brings a query language, a
-//! web page and a changing interface.
+//! No maintained crate fits: `jvm-hprof` (2021) needs the whole file in memory or mapped with `unsafe`, and
+//! stops at parsing; `hprof-analyzer` keeps the graph in memory (about half of the file).
 
 mod classes;
 mod collections;
@@ -33,37 +32,38 @@ use std::path::Path;
 pub use render::table;
 pub use report::{ClassRow, CollectionRow, LoaderRow, Report, StringRow, Strings, Suspect};
 
-/// What the reader does now.
+/// The current step of the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// First pass over the file.
+    /// The first pass over the file.
     Index,
-    /// Second pass.
+    /// The second pass over the file.
     Graph,
-    /// The dominator tree and what comes after it.
+    /// The dominator tree and the report.
     Tree,
 }
 
-/// Called now and then with the step and, in a pass, the bytes of the file read; else thousandths done.
+/// Called regularly with the step, and with the bytes read so far (in a pass) or the thousandths done (else).
 pub type Progress<'a> = &'a mut dyn FnMut(Step, u64);
 
-/// A file that makes no sense at an offset.
+/// A file that cannot be parsed beyond an offset.
 #[derive(Debug, thiserror::Error)]
 #[error("{what} at byte {offset}; {readable}")]
 pub struct Broken {
-    /// Bytes from the file's begin.
+    /// The byte offset in the file.
     pub offset: u64,
+    /// What cannot be parsed, as the start of a sentence.
     pub what: String,
-    /// What was understood before, as a part of a sentence.
+    /// The part of a sentence that says what was readable before.
     pub readable: String,
 }
 
-/// Reads a heap dump. Index files go beside the dump, or to the temporary directory where that cannot be written;
-/// they need about as much space as the dump has.
+/// Reads a heap dump. Index files are created beside the dump, or in the temporary directory if that is not
+/// writable. They need about as much space as the dump.
 ///
 /// # Errors
-/// A sentence with the file's name: it cannot be read, is no heap dump, is cut off or broken (with the offset and
-/// what was readable), or the index cannot be written.
+/// A sentence with the file's name: it cannot be read, is not a heap dump, is cut off or broken (with the
+/// offset and what was readable), or the index cannot be written.
 pub fn read(path: &Path, progress: Progress<'_>) -> Result<Report, String> {
     let name = path.display();
     let unreadable = |e: std::io::Error| format!("{name} could not be read: {e}");
@@ -86,20 +86,20 @@ enum Error {
     Refused(String),
 }
 
-/// Bytes that the program itself, its buffers and small tables need.
+/// The memory of the program itself, its buffers and small tables, in bytes.
 const BASE: u64 = 24 << 20;
 
-/// What is left for the cache of a stage that needs 9 bytes an object.
+/// The bytes left for the cache of a stage that needs 9 bytes per object.
 fn cache(file: u64, objects: u64) -> u64 {
     let budget = (64 << 20) + file / 5 * 2;
     budget.saturating_sub(BASE + objects * 9).clamp(8 << 20, 1 << 30)
 }
 
-/// What both passes and the tree gave.
+/// The results of both passes and the dominator tree.
 struct Measured {
     file: File,
     length: u64,
-    /// Without its ids, which are in `ids`.
+    /// Its ids have moved to `ids`.
     index: index::Index,
     ids: ids::Saved,
     graph: graph::Graph,
@@ -166,7 +166,7 @@ fn analyse(
     Ok(Report::new(name, length, &file, &parts)?)
 }
 
-/// Whether a file begins as a heap dump does.
+/// Whether a file starts like a heap dump.
 pub fn is_dump(path: &Path) -> bool {
     let mut head = [0; 12];
     File::open(path).and_then(|mut f| f.read_exact(&mut head)).is_ok() && &head == b"JAVA PROFILE"

@@ -1,4 +1,4 @@
-//! Single objects, read again from the dump: the name of a field that refers to another object, the text of a String.
+//! Reads single objects from the dump again: the field that refers to another object, the text of a String.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +9,7 @@ use super::hprof::id_at;
 use super::index::Index;
 use super::spill::Paged;
 
-/// Bytes of a text that is shown.
+/// The longest text that is shown, in bytes.
 const TEXT: usize = 160;
 
 pub struct Objects<'a> {
@@ -25,7 +25,7 @@ pub enum Link {
     Field(String),
     Static(String),
     Element(u64),
-    /// A thread's stack.
+    /// A local variable on a thread's stack.
     Local,
     Class,
     Superclass,
@@ -35,12 +35,12 @@ pub enum Link {
 
 impl<'a> Objects<'a> {
     /// # Errors
-    /// When the index cannot be read.
+    /// The index cannot be read.
     pub fn new(dump: &'a File, index: &'a Index, graph: &'a Graph) -> io::Result<Objects<'a>> {
         Ok(Objects { dump, index, graph, entries: Paged::new(graph.file.try_clone()?, 1 << 20)? })
     }
 
-    /// The class of an object as a place in the table, and where the dump has it.
+    /// The class of an object as an index into the class table, and the object's offset in the dump.
     fn head(&mut self, number: u32) -> io::Result<(u32, u64)> {
         let [_, class, _, at] = graph::head(&mut self.entries, self.graph.offset(number)?)?;
         Ok((class as u32, at))
@@ -53,7 +53,7 @@ impl<'a> Objects<'a> {
         Ok(self.index.classes.name(self.head(number)?.0))
     }
 
-    /// Whether the object is a class.
+    /// The class, if the object is a class object.
     pub fn class_object(&self, number: u32) -> Option<u32> {
         self.index.classes.find(self.index.ids.id(number)?)
     }
@@ -66,10 +66,10 @@ impl<'a> Objects<'a> {
         Ok((class, bytes))
     }
 
-    /// What in `from` refers to `to`.
+    /// The field, element or variable of `from` that refers to `to`.
     ///
     /// # Errors
-    /// When the dump cannot be read again.
+    /// The dump cannot be read again.
     pub fn link(&mut self, from: u32, to: u32) -> io::Result<Link> {
         let index = self.index;
         let classes = &index.classes;
@@ -124,10 +124,10 @@ impl<'a> Objects<'a> {
         Ok(Link::Other)
     }
 
-    /// The begin of the text that an array of bytes or chars has.
+    /// The start of the text in an array of bytes or chars.
     ///
     /// # Errors
-    /// When the dump cannot be read again.
+    /// The dump cannot be read again.
     pub fn text(&mut self, array: u32) -> io::Result<String> {
         let (class, at) = self.head(array)?;
         let id_size = u64::from(self.index.classes.layout.id_size);
@@ -137,7 +137,7 @@ impl<'a> Objects<'a> {
         let length = u32::from_be_bytes(four) as usize * if chars { 2 } else { 1 };
         let mut bytes = vec![0; length.min(TEXT)];
         self.dump.read_exact_at(&mut bytes, at + 1 + id_size + 9)?;
-        // Compact strings are Latin-1 or, with any other character, UTF-16 in the machine's order.
+        // Compact strings are Latin-1, or UTF-16 in native byte order.
         let wide = |f: fn([u8; 2]) -> u16| {
             String::from_utf16_lossy(&bytes.as_chunks::<2>().0.iter().map(|b| f(*b)).collect::<Vec<_>>())
         };
@@ -154,10 +154,10 @@ impl<'a> Objects<'a> {
         Ok(text)
     }
 
-    /// The text of a field that is a String.
+    /// The text of a String field.
     ///
     /// # Errors
-    /// When the dump cannot be read again.
+    /// The dump cannot be read again.
     pub fn string_field(&mut self, number: u32, field: &str) -> io::Result<Option<String>> {
         let Some(text) = self.reference_field(number, field)? else { return Ok(None) };
         match self.reference_field(text, "value")? {

@@ -1,4 +1,4 @@
-//! Shortest paths from the roots: why an object is reachable at all.
+//! Shortest paths from the roots to an object: the reason why it is reachable.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
@@ -8,41 +8,41 @@ use super::graph::{self, Graph, target};
 use super::objects::{Link, Objects};
 use super::spill::{Paged, Scratch, finish};
 
-/// Steps of a path that are told at each end; a linked list's middle is counted.
+/// The most steps shown at each end of a path. The middle of a long linked list is only counted.
 const ENDS: usize = 12;
-/// Marks a root. Objects are numbered below it.
+/// Marks a root. Object numbers are smaller.
 const ROOT: u32 = u32::MAX;
 
-/// Chains of objects, the root first, for the objects that were asked for.
+/// The chains of the requested objects, root first.
 pub struct Paths(HashMap<u32, Chain>);
 
-/// The ends of a chain, and how many objects its middle has.
+/// The two ends of a chain, and the number of objects between them.
 struct Chain {
     begin: Vec<u32>,
     left_out: u64,
     end: Vec<u32>,
 }
 
-/// A path in words, and what a sentence needs of it.
+/// A path in words.
 #[derive(Clone, Debug, Default)]
 pub struct Path {
-    /// The root first, the object last.
+    /// From the root to the object.
     pub steps: Vec<String>,
-    /// The static field that is nearest to the object: class and field.
+    /// The static field nearest to the object: class and field.
     pub static_field: Option<(String, String)>,
-    /// The thread at the begin, where a thread holds it.
+    /// The thread at the root, if a thread holds the object.
     pub thread: Option<String>,
-    /// What the root is.
+    /// The description of the root.
     pub root: String,
-    /// The nearest class outside the JDK on the way, the object's own left out.
+    /// The nearest class outside the JDK on the path, without the object's own class.
     pub owner: Option<String>,
 }
 
 impl Paths {
-    /// Walks from the roots, level by level, until all wanted objects are met.
+    /// Searches from the roots, level by level, until all requested objects are found.
     ///
     /// # Errors
-    /// When the index cannot be read or written.
+    /// The index cannot be read or written.
     pub fn new(
         graph: &Graph,
         objects: u32,
@@ -88,7 +88,7 @@ impl Paths {
     /// The path to an object, in words.
     ///
     /// # Errors
-    /// When the dump cannot be read again.
+    /// The dump cannot be read again.
     pub fn describe(&self, number: u32, objects: &mut Objects<'_>, graph: &Graph) -> io::Result<Path> {
         let mut path = Path::default();
         let Some(chain) = self.0.get(&number) else { return Ok(path) };
@@ -107,7 +107,7 @@ impl Paths {
             step(&mut path, pair, objects)?;
         }
         if chain.left_out > 0 {
-            path.steps.push(format!("… {} objects more …", chain.left_out));
+            path.steps.push(format!("… {} more objects …", chain.left_out));
         } else if let (Some(last), Some(first)) = (chain.begin.last(), chain.end.first()) {
             step(&mut path, &[*last, *first], objects)?;
         }
@@ -118,9 +118,9 @@ impl Paths {
     }
 }
 
-/// The way back from an object to its root. None when the walk did not meet it.
+/// The chain from an object back to its root; none if the search did not find the object.
 fn chain(from: &[u32], number: u32) -> Option<Chain> {
-    // The object stands at the end, and the walk goes backwards.
+    // The search goes backwards, so it starts at the end of the chain.
     let (mut end, mut begin) = (VecDeque::new(), VecDeque::new());
     let mut left_out = 0;
     let mut at = number;
@@ -171,13 +171,13 @@ fn step(path: &mut Path, pair: &[u32], objects: &mut Objects<'_>) -> io::Result<
     Ok(())
 }
 
-/// Whether the class is the JDK's own.
+/// Whether the class belongs to the JDK.
 pub fn of_the_jdk(class: &str) -> bool {
     ["java.", "javax.", "jdk.", "sun.", "com.sun."].iter().any(|p| class.starts_with(p))
         || !class.contains(['.', '$']) && class.ends_with("[]")
 }
 
-/// Objects of a level of the walk: in memory, or in a file when they are many.
+/// The objects of one level of the search: in memory, or in a file if there are many.
 enum Level {
     Held(Vec<u32>),
     Spilled(File),
@@ -213,13 +213,13 @@ impl Level {
     }
 }
 
-/// The next level, while it is filled.
+/// A level that is being filled.
 struct Levels {
     held: Vec<u32>,
     spilled: Option<std::io::BufWriter<File>>,
 }
 
-/// Objects of a level in memory.
+/// The most objects of a level in memory.
 const HELD: usize = 1 << 20;
 
 impl Levels {

@@ -1,4 +1,4 @@
-//! The report as lines of text, for the command line and a view of plain content.
+//! Renders the report as lines of text, for the command line and for text views.
 
 use std::fmt::Write;
 
@@ -8,10 +8,10 @@ use crate::capture::size;
 
 const CLASSES: usize = 25;
 const ROWS: usize = 10;
-/// Steps of a path that are printed.
+/// The most steps of a path that are printed.
 const STEPS: usize = 16;
 
-/// The report as text of several lines. Names and texts out of the dump are not made safe for a terminal here.
+/// The report as lines of text. Names and texts from the dump are not escaped for a terminal.
 pub fn table(r: &Report) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
@@ -57,7 +57,7 @@ pub fn table(r: &Report) -> String {
     let strings = &r.duplicate_strings;
     let _ = writeln!(
         out,
-        "\nStrings: {} with {} different texts; equal ones take {} more than needed",
+        "\nStrings: {} with {} different texts; duplicates waste {}",
         grouped(strings.compared),
         grouped(strings.different),
         size(strings.wasted)
@@ -86,7 +86,7 @@ fn steps(out: &mut String, path: &[String]) {
     let hidden = path.len().saturating_sub(STEPS);
     for (i, step) in path.iter().enumerate() {
         if hidden > 0 && i == STEPS / 2 {
-            let _ = writeln!(out, "      … {hidden} steps more; `-o json` lists them");
+            let _ = writeln!(out, "      … {hidden} more steps; `-o json` lists them");
         }
         if i < STEPS / 2 || i >= STEPS / 2 + hidden {
             let _ = writeln!(out, "      {step}");
@@ -96,6 +96,6 @@ fn steps(out: &mut String, path: &[String]) {
 
 fn more(out: &mut String, all: usize, shown: usize, what: &str) {
     if all > shown {
-        let _ = writeln!(out, "{} {what} more; `-o json` lists them", grouped((all - shown) as u64));
+        let _ = writeln!(out, "{} more {what}; `-o json` lists them", grouped((all - shown) as u64));
     }
 }

@@ -1,4 +1,4 @@
-//! What a heap dump says: classes, suspects, collections, strings and loaders, in the form that is printed.
+//! Builds the report on a heap dump: classes, suspects, collections, strings and loaders.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
@@ -17,130 +17,160 @@ use super::spill::{stream_u32s, u32_at};
 use super::strings::Duplicates;
 use crate::capture::size;
 
-/// An object or a class with this share of the heap is a suspect, in percent (MAT's).
+/// The smallest share of the heap, in percent, that makes an object or class a suspect; the same as MAT's.
 const SUSPECT: u64 = 10;
-/// The way from a suspect to where its bytes pile up goes on while one object keeps this share, in percent (MAT's).
+/// The walk from a suspect downwards continues while one child has this share of its parent, in percent; the
+/// same as MAT's.
 const DROP: u64 = 70;
-/// Steps on that way.
+/// The most steps of that walk.
 const DEPTH: usize = 1000;
-/// Bytes from which on a class without instances is listed.
+/// A class without instances is listed if it retains at least this many bytes.
 const HOLDS: u64 = 1 << 10;
-/// Collections and loaders that are listed.
+/// The most collections and loaders that are listed.
 const LISTED: usize = 20;
-/// So many loaders with a class of the same name are a leak, or a framework that makes classes on purpose.
+/// This many loaders with a class of the same name are a leak, or a framework that generates classes.
 const LOADERS: usize = 5;
 
+/// The report on a heap dump, in the form that is printed as JSON.
 #[derive(Debug, Serialize)]
 pub struct Report {
+    /// The path of the dump, as given.
     pub file: String,
+    /// The size of the dump, in bytes.
     pub file_bytes: u64,
-    /// Shallow bytes of the objects that roots reach: what the heap would have after a collection.
+    /// Shallow bytes of the reachable objects: the heap after a garbage collection.
     pub bytes: u64,
-    /// Objects that roots reach.
+    /// The number of reachable objects.
     pub objects: u64,
+    /// The number of objects that no root reaches.
     pub unreachable_objects: u64,
+    /// The shallow bytes of those objects.
     pub unreachable_bytes: u64,
-    /// References to objects that the file does not have.
+    /// References to objects that the file does not contain.
     pub dangling_references: u64,
-    /// Bytes of a reference on the heap: 4 with compressed references.
+    /// The size of a reference on the heap, in bytes: 4 with compressed references.
     pub reference_bytes: u32,
-    /// Largest retained first. Classes without instances are left out, unless their static fields hold much.
+    /// Sorted by retained bytes. A class without instances is listed only if its static fields retain much.
     pub classes: Vec<ClassRow>,
+    /// Objects and classes that retain a large share of the heap, the largest first.
     pub suspects: Vec<Suspect>,
-    /// Those that retain most.
+    /// The collections that retain the most.
     pub collections: Vec<CollectionRow>,
+    /// Equal strings.
     pub duplicate_strings: Strings,
+    /// Class loaders, by retained bytes.
     pub class_loaders: Vec<LoaderRow>,
-    /// What the file does not say, as sentences.
+    /// What the file does not tell, one sentence each.
     pub unknown: Vec<String>,
 }
 
+/// One class, with all its instances.
 #[derive(Debug, Serialize)]
 pub struct ClassRow {
+    /// The name as Java writes it.
     pub class: String,
+    /// The number of reachable instances.
     pub instances: u64,
+    /// The shallow bytes of the instances.
     pub shallow: u64,
-    /// What would be freed with all instances, the class and its static fields.
+    /// The bytes freed with all instances, the class object and its static fields.
     pub retained: u64,
 }
 
+/// An object or class that retains a large share of the heap.
 #[derive(Debug, Serialize)]
 pub struct Suspect {
+    /// The suspicion, as a sentence.
     pub sentence: String,
+    /// The class of the object.
     pub class: String,
+    /// The retained bytes.
     pub retained: u64,
-    /// From a root to the object, a step each.
+    /// One step for each object from a root to the suspect.
     pub path: Vec<String>,
 }
 
+/// A collection with many elements.
 #[derive(Debug, Serialize)]
 pub struct CollectionRow {
+    /// The class of the collection.
     pub class: String,
-    /// Elements; of an array its length.
+    /// The number of elements, or the length of an array.
     pub elements: u64,
+    /// The retained bytes.
     pub retained: u64,
-    /// Who has it: a static field, else the nearest class outside the JDK on the path.
+    /// The static field that holds the collection, else the nearest class outside the JDK on the path.
     pub owner: Option<String>,
+    /// One step for each object from a root to the collection.
     pub path: Vec<String>,
 }
 
+/// Equal String values.
 #[derive(Debug, Serialize)]
 pub struct Strings {
-    /// Values of Strings that were compared: those of up to 64 KiB.
+    /// The number of String values compared: those of up to 64 KiB.
     pub compared: u64,
+    /// The number of distinct values.
     pub different: u64,
-    /// Bytes of the values beyond one for each text.
+    /// The bytes of all values beyond the first of each text.
     pub wasted: u64,
+    /// The values that waste the most.
     pub top: Vec<StringRow>,
 }
 
+/// A String value that occurs more than once.
 #[derive(Debug, Serialize)]
 pub struct StringRow {
-    /// The begin of the text; none where it looks like a secret.
+    /// The start of the text; none if it looks like a secret.
     pub text: Option<String>,
+    /// The number of its copies.
     pub count: u64,
+    /// The bytes of the copies beyond the first.
     pub wasted: u64,
 }
 
+/// A class loader.
 #[derive(Debug, Serialize)]
 pub struct LoaderRow {
-    /// Its class, and its address; the boot loader has none.
+    /// Class and address of the loader; the boot loader has no address.
     pub loader: String,
+    /// The number of its classes.
     pub classes: u64,
+    /// The number of instances of its classes.
     pub instances: u64,
-    /// What would be freed with the loader and its classes; none for the boot loader.
+    /// The bytes freed with the loader and its classes; none for the boot loader.
     pub retained: Option<u64>,
 }
 
-/// The objects that the report speaks of, by number, so that their paths can be looked for.
+/// The objects in the report, by number. Their paths are searched for.
 pub struct Numbers {
     suspects: Vec<Trail>,
-    /// The fullest collections with their places.
+    /// The largest collections and their nodes.
     collections: Vec<(Found, Node)>,
     loaders: Vec<Loader>,
     number: HashMap<u32, u32>,
     pub wanted: HashSet<u32>,
 }
 
-/// A suspect, and the way down to where its bytes are.
+/// A suspect and the path down to the object that accumulates its bytes.
 struct Trail {
     nodes: Vec<Node>,
-    /// How many objects hang below the last.
+    /// The number of children of the last object.
     spread: u64,
-    /// How many of its class stand right below the roots, and what all of them retain; of a single one nothing.
+    /// For a suspect class: the number of its instances directly below the roots, and the bytes they retain.
     group: Option<(u64, u64)>,
 }
 
 struct Loader {
     id: u64,
     number: u32,
-    /// What would be freed with it and its classes.
+    /// The bytes freed with the loader and its classes.
     retained: u64,
 }
 
 impl Numbers {
     /// # Errors
-    /// When the index cannot be read.
+    /// The index cannot be read.
     pub fn find(
         loaders: &[(u64, u32)],
         objects: u32,
@@ -180,7 +210,7 @@ impl Numbers {
             .collect();
         listed.sort_by_key(|l| (std::cmp::Reverse(l.retained), l.number));
 
-        // From places back to numbers, for the few that are spoken of.
+        // Maps places back to object numbers, for the few objects in the report.
         let mut number: HashMap<u32, u32> =
             suspects.iter().flat_map(|t| &t.nodes).map(|n| (n.place, u32::MAX)).collect();
         stream_u32s(&mut tree.places, objects as usize, |object, place| {
@@ -215,7 +245,7 @@ fn trail(top: Node, retained: &Retained) -> io::Result<Trail> {
     }
 }
 
-/// What the report is made of.
+/// The inputs of the report.
 pub struct Parts<'a> {
     pub index: &'a Index,
     pub graph: &'a Graph,
@@ -226,10 +256,10 @@ pub struct Parts<'a> {
 }
 
 impl Report {
-    /// Puts the parts into words. `dump` is the heap dump itself.
+    /// Builds the report. `dump` is the heap dump.
     ///
     /// # Errors
-    /// When the index or the dump cannot be read again.
+    /// The index or the dump cannot be read again.
     pub fn new(name: &str, length: u64, dump: &File, parts: &Parts<'_>) -> io::Result<Report> {
         let Parts { index, graph, retained, strings, .. } = parts;
         let mut objects = Objects::new(dump, index, graph)?;
@@ -237,13 +267,13 @@ impl Report {
         suspects.extend(parts.loader_leaks(&mut objects)?);
         suspects.sort_by_key(|s| std::cmp::Reverse(s.retained));
         let mut unknown = Vec::new();
-        // HotSpot leaves some classes out that it makes for itself. One in a hundred objects is more than that.
+        // HotSpot omits some classes that it generates for itself, but far fewer than one object in a
+        // hundred.
         if graph.dangling > index.objects / 100 {
-            unknown
-                .push(format!("{} references lead to objects that the file does not have", graph.dangling));
+            unknown.push(format!("{} references lead to objects that are not in the file", graph.dangling));
         }
         if graph.twice > 0 {
-            unknown.push(format!("{} objects are in the file twice: their first counts", graph.twice));
+            unknown.push(format!("{} objects are in the file twice: the first copy counts", graph.twice));
         }
         Ok(Report {
             file: name.to_owned(),
@@ -276,7 +306,7 @@ impl Report {
     }
 }
 
-/// Classes of one name, by different loaders, are one row each.
+/// Classes with the same name but different loaders become one row.
 fn classes(index: &Index, sums: &[Sums]) -> Vec<ClassRow> {
     let mut rows: Vec<ClassRow> = (sums.iter().enumerate())
         .filter(|(_, s)| s.instances > 0 || s.retained >= HOLDS)
@@ -302,7 +332,7 @@ impl Parts<'_> {
         let mut out = Vec::new();
         for trail in &self.numbers.suspects {
             let last = trail.nodes[trail.nodes.len() - 1];
-            // The map says more than its table, the list more than its array.
+            // A map tells more than its table, and a list more than its array.
             let collection = |n: &&Node| self.numbers.collection(n.place).is_some_and(|f| !f.is_array);
             let target = *trail.nodes.iter().rev().find(collection).unwrap_or(&last);
             let Some(number) = self.numbers.number.get(&target.place) else { continue };
@@ -357,7 +387,7 @@ impl Parts<'_> {
             let path = self.path(found.number, objects)?;
             let owner =
                 path.static_field.as_ref().map(|(class, field)| format!("{class}.{field}")).or(path.owner);
-            // The array inside a collection is no second one.
+            // Skips the array inside a listed collection.
             let inside = found.is_array
                 && path.steps.iter().rev().take(1).any(|s| {
                     [".table  ", ".elementData  ", ".queue  ", ".elements  "].iter().any(|f| s.starts_with(f))
@@ -403,7 +433,8 @@ impl Parts<'_> {
         Ok(out)
     }
 
-    /// Loaders of one class that all loaded classes of the same name: an application that was loaded again and again.
+    /// Finds classes that several loaders of one class have loaded: an application that was reloaded without
+    /// being unloaded.
     fn loader_leaks(&self, objects: &mut Objects<'_>) -> io::Result<Vec<Suspect>> {
         let by_id: HashMap<u64, &Loader> = self.numbers.loaders.iter().map(|l| (l.id, l)).collect();
         let mut same: BTreeMap<&str, Vec<&Loader>> = BTreeMap::new();
@@ -440,7 +471,7 @@ fn percent(part: u64, whole: u64) -> u64 {
     u64::try_from(u128::from(part) * 100 / u128::from(whole.max(1))).unwrap_or(100)
 }
 
-/// `10,000,000`
+/// Groups the digits: `10,000,000`.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
@@ -453,7 +484,7 @@ pub fn grouped(n: u64) -> String {
     out
 }
 
-/// Whether a text may be a password, a key or a token. Heaps hold them, and reports are passed around.
+/// Whether a text may be a password, key or token. Heaps hold secrets, and people share reports.
 fn looks_secret(text: &str) -> bool {
     let lower = text.to_lowercase();
     let named = [

@@ -1,4 +1,4 @@
-//! Retained sizes: what would be freed with an object, with all objects of a class, with a class loader.
+//! Retained sizes: the bytes freed with an object, with all objects of a class, or with a class loader.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -8,22 +8,22 @@ use super::dominators::Tree;
 use super::graph::{self, Graph};
 use super::spill::{Deep, Packed, Paged, Scratch, read_u32s, u32_at, write_u32s};
 
-/// The largest objects right below the roots that are kept.
+/// The most objects that are kept of those directly below the roots.
 const TOP: usize = 200;
 
-/// Counts and sizes of a class's instances, of those that are reached.
+/// Counts and sizes of a class's reachable instances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     pub instances: u64,
     pub shallow: u64,
     /// With the class object and its static fields.
     pub retained: u64,
-    /// Instances that only the roots dominate, and what they retain.
+    /// The instances directly below the roots.
     pub top: u64,
     pub top_retained: u64,
 }
 
-/// An object of the tree.
+/// An object in the dominator tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Node {
     pub place: u32,
@@ -32,41 +32,41 @@ pub struct Node {
 }
 
 pub struct Retained {
-    /// By class.
+    /// Sums by class.
     pub sums: Vec<Sums>,
-    /// Shallow bytes of all reached objects, which is what the roots retain.
+    /// Shallow bytes of all reachable objects: what the roots retain.
     pub reached_bytes: u64,
     pub unreached: u64,
     pub unreached_bytes: u64,
-    /// The largest right below the roots, the largest first.
+    /// The largest objects directly below the roots, the largest first.
     pub top: Vec<Node>,
-    /// By place: retained bytes (`Packed`), class, and the tree's first child and next sibling.
+    /// The file with retained bytes (`Packed`), by place.
     retained: File,
     classes: File,
     children: File,
     siblings: File,
-    /// By place of a class object: its class.
+    /// Classes by the place of their class object.
     pub class_objects: HashMap<u32, u32>,
-    /// By place of a class loader and of the class objects it loaded: which loader.
+    /// Loaders by the places of their class loader and of the class objects they loaded.
     loaders: HashMap<u32, u32>,
-    /// By loader: what would be freed with it and its classes.
+    /// The retained bytes of each loader with its classes.
     pub of_loaders: Vec<u64>,
 }
 
-/// Objects that the sums are about, by their numbers.
+/// Objects that the sums need, as object numbers.
 pub struct Known {
-    /// Of each class, its class object.
+    /// The class object of each class.
     pub classes: Vec<Option<u32>>,
     /// Class loaders: id and object.
     pub loaders: Vec<(u64, u32)>,
-    /// Of each class, its loader as a place in `loaders`; none for the boot loader's.
+    /// The loader of each class as an index into `loaders`; none for the boot loader.
     pub loader_of: Vec<Option<u32>>,
 }
 
-/// Sums the tree up. The cache has `cache` bytes.
+/// Sums up the dominator tree. The cache has `cache` bytes.
 ///
 /// # Errors
-/// When the index cannot be read or written.
+/// The index cannot be read or written.
 pub fn sum(
     known: &Known,
     objects: u32,
@@ -120,7 +120,7 @@ pub fn sum(
     let retained = sizes.save(scratch)?;
     drop(sizes);
 
-    // The first child and the next sibling, in the memory of the dominators.
+    // The first child and the next sibling reuse the memory of the dominators.
     let mut siblings = dominators;
     let mut children = vec![0_u32; count];
     for place in (1..count).rev() {
@@ -160,14 +160,14 @@ pub fn sum(
 }
 
 impl Retained {
-    /// Walks the tree. An object counts for its class unless one above it is of the class too; the class object and
-    /// what its static fields keep count as well.
+    /// Walks the tree. An object counts for its class unless an ancestor has the same class. The class object
+    /// and what its static fields retain count too.
     fn by_class(&mut self, scratch: &Scratch, count: usize, cache: u64) -> io::Result<()> {
         let children = read_u32s(&mut self.children, count)?;
         let siblings = read_u32s(&mut self.siblings, count)?;
         let mut retained = Paged::new(self.retained.try_clone()?, cache / 2)?;
         let mut classes = Paged::new(self.classes.try_clone()?, cache / 2)?;
-        // How many of each class stand above.
+        // The number of ancestors of each class.
         let mut above = vec![0_u32; self.sums.len()];
         let mut loaders_above = vec![0_u32; self.of_loaders.len()];
         let mut stack: Deep<2> = Deep::new(scratch)?;
@@ -229,12 +229,12 @@ impl Retained {
         Ok(Node { place, class, retained: Packed::at(&self.retained, u64::from(place))? })
     }
 
-    /// The largest of those right below the object in the tree, and how many they are.
+    /// The largest child of an object in the tree, and the number of its children.
     ///
     /// # Errors
-    /// When the index cannot be read.
+    /// The index cannot be read.
     pub fn largest_child(&self, place: u32) -> io::Result<(Option<Node>, u64)> {
-        // A map can have ten million of them: they stand nearly in a row, so a small cache does.
+        // A map can have ten million children. They are nearly contiguous, so a small cache is enough.
         let mut siblings = Paged::new(self.siblings.try_clone()?, 1 << 20)?;
         let mut retained = Paged::new(self.retained.try_clone()?, 1 << 20)?;
         let (mut largest, mut most, mut count) = (0, 0, 0);

@@ -1,26 +1,26 @@
-//! What does not fit in memory: numbers of 40 bits, files read at random through a cache, pairs sorted into buckets.
+//! Structures larger than memory: 40-bit numbers, files with a block cache, and pairs sorted into buckets.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-/// A place for index files. They have no name and are gone with the process, however it ends.
+/// A directory for index files. The files have no name and vanish with the process, even after a crash.
 #[derive(Clone, Debug)]
 pub struct Scratch {
     dirs: Vec<PathBuf>,
 }
 
 impl Scratch {
-    /// Index files go to the first of the directories that can be written.
+    /// Uses the first directory that can be written.
     pub fn new(dirs: Vec<PathBuf>) -> Scratch {
         Scratch { dirs }
     }
 
     /// # Errors
-    /// When none of the directories can be written.
+    /// None of the directories can be written.
     pub fn file(&self) -> io::Result<File> {
-        let mut last = io::Error::other("there is no directory for the index");
+        let mut last = io::Error::other("no directory for the index was given");
         for dir in &self.dirs {
             match tempfile::tempfile_in(dir) {
                 Ok(file) => return Ok(file),
@@ -35,20 +35,20 @@ impl Scratch {
         Err(last)
     }
 
-    /// Writes numbers of 4 bytes one after the other.
+    /// A writer of consecutive 4-byte numbers.
     pub fn writer(&self) -> io::Result<BufWriter<File>> {
         Ok(BufWriter::with_capacity(1 << 18, self.file()?))
     }
 }
 
-/// Ends writing and hands the file back at its begin.
+/// Ends writing and rewinds the file.
 pub fn finish(writer: BufWriter<File>) -> io::Result<File> {
     let mut file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.rewind()?;
     Ok(file)
 }
 
-/// All numbers of 4 bytes of a file.
+/// Reads all 4-byte numbers of a file.
 pub fn read_u32s(file: &mut File, count: usize) -> io::Result<Vec<u32>> {
     file.rewind()?;
     let mut out = Vec::with_capacity(count);
@@ -56,7 +56,7 @@ pub fn read_u32s(file: &mut File, count: usize) -> io::Result<Vec<u32>> {
     Ok(out)
 }
 
-/// Hands each number of 4 bytes on, with its place.
+/// Passes each 4-byte number to `each`, with its position.
 pub fn stream_u32s(file: &mut File, count: usize, mut each: impl FnMut(usize, u32)) -> io::Result<()> {
     file.rewind()?;
     let mut buffer = vec![0; 1 << 18];
@@ -72,7 +72,7 @@ pub fn stream_u32s(file: &mut File, count: usize, mut each: impl FnMut(usize, u3
     Ok(())
 }
 
-/// Moves numbers of 4 bytes to a file: the memory is free then.
+/// Moves 4-byte numbers to a file and frees their memory.
 pub fn write_u32s(scratch: &Scratch, values: Vec<u32>) -> io::Result<File> {
     let mut writer = scratch.writer()?;
     for value in values {
@@ -81,14 +81,14 @@ pub fn write_u32s(scratch: &Scratch, values: Vec<u32>) -> io::Result<File> {
     finish(writer)
 }
 
-/// The number at a place of a file of numbers of 4 bytes.
+/// The 4-byte number at a position of a file.
 pub fn u32_at(file: &File, place: u64) -> io::Result<u32> {
     let mut four = [0; 4];
     file.read_exact_at(&mut four, place * 4)?;
     Ok(u32::from_le_bytes(four))
 }
 
-/// Numbers below 2^40 in 5 bytes each: sizes and offsets up to 1 TiB.
+/// Numbers below 2^40, 5 bytes each: sizes and offsets up to 1 TiB.
 pub struct Packed(Vec<u8>);
 
 impl Packed {
@@ -103,7 +103,7 @@ impl Packed {
         self.0[at..].first_chunk::<8>().map_or(0, |b| u64::from_le_bytes(*b) & (Packed::LIMIT - 1))
     }
 
-    /// Values beyond the limit are held as the limit's last.
+    /// Stores a value; larger values become the largest number that fits.
     pub fn set(&mut self, place: usize, value: u64) {
         let bytes = value.min(Packed::LIMIT - 1).to_le_bytes();
         self.0[place * 5..place * 5 + 5].copy_from_slice(&bytes[..5]);
@@ -131,14 +131,14 @@ impl Packed {
     }
 }
 
-/// A file read at random, through a cache of blocks.
+/// A file with random access through a block cache.
 pub struct Paged {
     file: File,
     length: u64,
     cache: Vec<u8>,
-    /// Which block each slot holds, plus one.
+    /// The block number in each slot, plus one; 0 for an empty slot.
     held: Vec<u64>,
-    /// The block of the last byte, and where the cache has it: the next byte is mostly there too.
+    /// The block of the last byte, because the next byte is mostly in it too.
     block: u64,
     begin: usize,
 }
@@ -146,12 +146,12 @@ pub struct Paged {
 const BLOCK: usize = 1 << 14;
 
 impl Paged {
-    /// A cache of about `budget` bytes, never more than the file.
+    /// A cache of about `budget` bytes, at most the size of the file.
     pub fn new(file: File, budget: u64) -> io::Result<Paged> {
         let length = file.metadata()?.len();
         let blocks = length.div_ceil(BLOCK as u64).max(1);
         let slots = (budget / BLOCK as u64).clamp(1, blocks) as usize;
-        // Zeroed memory costs nothing until a block is read into it.
+        // Zeroed memory uses no physical memory until a block is read into it.
         Ok(Paged {
             file,
             length,
@@ -180,14 +180,14 @@ impl Paged {
         let bytes = self.length.saturating_sub(start).min(BLOCK as u64) as usize;
         let target = &mut self.cache[slot * BLOCK..(slot + 1) * BLOCK];
         target[bytes..].fill(0);
-        // A read that fails leaves nothing to be taken for the block.
+        // Invalidate the slot first, so that a failed read leaves no stale block.
         (self.held[slot], self.block) = (0, u64::MAX);
         self.file.read_exact_at(&mut target[..bytes], start)?;
         self.held[slot] = block + 1;
         Ok(())
     }
 
-    /// A number written by [`put`], and the offset after it.
+    /// The number at an offset, written by [`put`], and the offset after it.
     pub fn number(&mut self, mut at: u64) -> io::Result<(u64, u64)> {
         let (mut value, mut shift) = (0, 0);
         loop {
@@ -201,7 +201,7 @@ impl Paged {
         }
     }
 
-    /// A number of `width` bytes, little-endian, at a place of a list.
+    /// The little-endian number of `width` bytes at a position of a list.
     pub fn fixed(&mut self, place: u64, width: u64) -> io::Result<u64> {
         let mut value = 0;
         for i in 0..width {
@@ -211,7 +211,7 @@ impl Paged {
     }
 }
 
-/// Appends a number, 7 bits a byte, the lowest first.
+/// Appends a number in 7-bit groups, the lowest first.
 pub fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -220,7 +220,7 @@ pub fn put(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// A file read from its begin to its end.
+/// A file that is read once from start to end.
 pub struct Stream {
     file: File,
     buffer: Vec<u8>,
@@ -248,7 +248,7 @@ impl Stream {
         Ok(Some(self.buffer[self.from - 1]))
     }
 
-    /// The next number written by [`put`]; none at the end.
+    /// The next number, written by [`put`]; none at the end.
     pub fn number(&mut self) -> io::Result<Option<u64>> {
         let (mut value, mut shift) = (0, 0);
         while let Some(byte) = self.byte()? {
@@ -262,15 +262,15 @@ impl Stream {
     }
 }
 
-/// A stack or a queue of numbers, of which only the ends are in memory.
+/// A stack or queue of numbers that keeps only its ends in memory.
 pub struct Deep<const N: usize> {
     file: File,
-    /// Entries in the file.
+    /// The number of entries in the file.
     below: u64,
     top: Vec<[u64; N]>,
 }
 
-/// Entries in memory at a time, twice that at most.
+/// Half of the most entries in memory.
 const TOP: usize = 1 << 16;
 
 impl<const N: usize> Deep<N> {
@@ -302,10 +302,10 @@ impl<const N: usize> Deep<N> {
     }
 }
 
-/// Pairs of numbers, sorted into buckets whose sizes are known before.
+/// Pairs of numbers, sorted into buckets of known sizes.
 pub struct Buckets {
     file: File,
-    /// Where each bucket begins in the file, in pairs, and where the next pair goes.
+    /// The start of each bucket in the file and the position of its next pair, in pairs.
     begins: Vec<u64>,
     next: Vec<u64>,
     waiting: Vec<Vec<u8>>,
@@ -349,7 +349,7 @@ impl Buckets {
         Ok(())
     }
 
-    /// Ends writing; `read` may be called from then on.
+    /// Ends writing. Call it before `read`.
     pub fn finish(&mut self) -> io::Result<()> {
         for bucket in 0..self.waiting.len() {
             self.flush(bucket)?;
@@ -358,7 +358,7 @@ impl Buckets {
         Ok(())
     }
 
-    /// Hands the pairs of a bucket on, in pieces.
+    /// Passes the pairs of a bucket to `piece`, in several parts.
     pub fn read(&self, bucket: usize, mut piece: impl FnMut(&[[u8; 8]])) -> io::Result<()> {
         let mut buffer = vec![0; 1 << 18];
         let (mut at, end) = (self.begins[bucket] * 8, self.next[bucket] * 8);

@@ -1,23 +1,23 @@
-//! Equal strings that are on the heap more than once.
+//! Finds equal strings that are on the heap more than once.
 
 use std::io::{self, Read, Seek};
 
 use super::graph::Graph;
 
-/// Texts that are listed.
+/// The number of texts that are listed.
 const LISTED: usize = 20;
-/// Arrays that are compared at a time: 32 MiB of them.
+/// The number of arrays compared at a time: 32 MiB.
 const AT_A_TIME: u64 = 1 << 20;
 
-/// Values of Strings that were compared: those of up to 64 KiB.
+/// The duplicates among String values of up to 64 KiB.
 #[derive(Debug, Default)]
 pub struct Duplicates {
     pub strings: u64,
-    /// Different texts among them.
+    /// The number of distinct texts.
     pub texts: u64,
-    /// Bytes of the values beyond one for each text.
+    /// The bytes of all values beyond the first of each text.
     pub wasted: u64,
-    /// Those that waste most.
+    /// The texts that waste the most.
     pub top: Vec<Duplicate>,
 }
 
@@ -25,14 +25,15 @@ pub struct Duplicates {
 pub struct Duplicate {
     pub wasted: u64,
     pub count: u64,
-    /// One of the arrays with the text.
+    /// One array with the text.
     pub array: u32,
 }
 
-/// Compares the values of Strings by hash, a range of hashes at a time. `head` is the size of an array's head.
+/// Compares the values of Strings by hash, one range of hashes at a time. `head` is the size of an array's
+/// header.
 ///
 /// # Errors
-/// When the index cannot be read.
+/// The index cannot be read.
 pub fn duplicates(graph: &mut Graph, head: u64) -> io::Result<Duplicates> {
     let rounds = graph.arrays_count.div_ceil(AT_A_TIME).max(1);
     let mut out = Duplicates::default();
@@ -45,7 +46,7 @@ pub fn duplicates(graph: &mut Graph, head: u64) -> io::Result<Duplicates> {
             }
         })?;
         found.sort_unstable();
-        // Hash and length tell texts apart.
+        // Equal hash and length stand for equal text.
         for equal in found.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
             let (_, length, array) = equal[0];
             let count = equal.len() as u64;

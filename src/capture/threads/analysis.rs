@@ -1,4 +1,4 @@
-//! What the threads say together: who waits for whom, deadlocks, equal stacks, pools without a free worker.
+//! Analyses thread dumps: lock waits, deadlocks, equal stacks, and pools without a free worker.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,59 +7,69 @@ use serde::Serialize;
 use super::changes::{self, Changes};
 use super::{Dump, Frame, How, Lock, Runtime, Thread, rules};
 
-/// Groups of equal stacks that are listed. The rest is counted.
+/// The most groups of equal stacks; further groups are counted.
 const GROUPS: usize = 50;
-/// Frames of a group that are listed, innermost first.
+/// The most frames of a group, innermost first.
 const FRAMES: usize = 100;
-/// Pools smaller than this are often busy as a whole, and it means little.
+/// Smaller pools are often fully busy without a problem.
 const SMALL_POOL: usize = 5;
 
-/// What one or more dumps of a process say. States, locks, deadlocks and groups are of the newest.
+/// The analysis of one or more dumps of a process. States, locks, deadlocks and groups describe the newest
+/// dump.
 #[derive(Debug, Serialize)]
 pub struct Analysis {
+    /// The runtime that printed the dumps.
     pub runtime: Runtime,
-    /// How many dumps were read.
+    /// The number of dumps.
     pub dumps: usize,
-    /// When the newest was taken, as it says.
+    /// The time in the newest dump, as printed.
     pub taken: Option<String>,
-    /// Threads in the newest dump.
+    /// The number of threads in the newest dump.
     pub threads: u64,
+    /// The number of virtual threads among them.
     pub virtual_threads: u64,
-    /// What stands out, the worst first, a sentence each.
+    /// One sentence for each problem, the worst first.
     pub summary: Vec<String>,
+    /// The number of threads by state.
     pub states: BTreeMap<String, u64>,
-    /// Locks that somebody waits for, most waiters first.
+    /// Locks with waiters, most waiters first.
     pub locks: Vec<LockWait>,
+    /// Deadlocks in the newest dump.
     pub deadlocks: Vec<Deadlock>,
-    /// Connection and object pools that threads wait for.
+    /// Connection and object pools with waiters.
     pub waits_for_pools: Vec<PoolWait>,
+    /// Thread pools, most busy workers first.
     pub pools: Vec<PoolUse>,
-    /// Equal stacks in equal states, most threads first.
+    /// Threads with equal stacks and states, largest groups first.
     pub groups: Vec<Group>,
-    /// Groups beyond those listed.
+    /// The number of groups that are not listed.
     pub more_groups: usize,
-    /// Between the oldest and the newest dump; none with one dump.
+    /// The changes from the oldest to the newest dump; none with one dump.
     pub changes: Option<Changes>,
-    /// What the dumps cannot say, so that silence is not taken for an answer.
+    /// What the dumps do not tell, one sentence each. Without it, a missing answer would look like a good
+    /// one.
     pub unknown: Vec<String>,
 }
 
 /// A lock with its waiters.
 #[derive(Debug, Serialize)]
 pub struct LockWait {
-    /// `ReentrantLock 0x00000000ffd1b1a0`: class and identity.
+    /// Class and identity: `ReentrantLock 0x00000000ffd1b1a0`.
     pub lock: String,
+    /// The class of the lock.
     pub class: String,
-    /// The thread that holds it; none where the dump does not say.
+    /// The thread that holds the lock; none if the dump does not name it.
     pub owner: Option<String>,
+    /// The names of the waiting threads.
     pub waiters: Vec<String>,
-    /// The owner's innermost frame of the application; of the first waiter where the owner is not known.
+    /// The innermost application frame of the owner, or of the first waiter if the owner is unknown.
     pub top: Option<String>,
 }
 
-/// Threads that wait for each other in a circle.
+/// Threads that wait for each other in a cycle.
 #[derive(Debug, Serialize)]
 pub struct Deadlock {
+    /// The threads, in the order in which they wait for each other.
     pub threads: Vec<Deadlocked>,
 }
 
@@ -71,51 +81,57 @@ pub struct Deadlocked {
     pub top: Option<String>,
 }
 
-/// Threads that wait for something out of a pool.
+/// Threads that wait for an object of a pool.
 #[derive(Debug, Serialize)]
 pub struct PoolWait {
-    /// `a connection of a HikariCP pool`
+    /// What they wait for, such as `a connection of a HikariCP pool`.
     pub what: String,
     pub threads: u64,
-    /// The application's frame most of them stand in.
+    /// The application frame that most of them have.
     pub top: Option<String>,
 }
 
-/// A thread pool, told by its threads' names.
+/// A thread pool, recognised by the names of its threads.
 #[derive(Debug, Serialize)]
 pub struct PoolUse {
+    /// The name of the pool.
     pub pool: String,
+    /// The number of its threads.
     pub threads: usize,
+    /// The number of busy threads.
     pub busy: usize,
-    /// The application's frame most busy workers stand in, and how many.
+    /// The application frame that most busy workers have.
     pub top: Option<String>,
+    /// The number of busy workers in that frame.
     pub top_count: usize,
 }
 
 /// Threads with equal stacks.
 #[derive(Debug, Serialize)]
 pub struct Group {
+    /// The number of threads.
     pub count: u64,
+    /// The state.
     pub state: String,
     /// Innermost first.
     pub frames: Vec<String>,
     /// Some of their names.
     pub threads: Vec<String>,
-    /// Waiting for work, or the runtime's own.
+    /// They wait for work, or belong to the runtime.
     pub idle: bool,
-    /// The longest wait among them, in minutes, where the dump says.
+    /// The longest wait in minutes, if the dump has it.
     pub waited_min: Option<u64>,
 }
 
-/// Reads dumps of one process together. The order they come in is kept unless all carry a time.
+/// Analyses dumps of one process. Their order is kept unless all have a time.
 ///
 /// # Errors
-/// A sentence when they are not of one kind of process, or there is none.
+/// A sentence if there is no dump, or if they are of different runtimes.
 pub fn analyse(mut dumps: Vec<Dump>) -> Result<Analysis, String> {
     if dumps.iter().all(|d| d.taken.is_some()) {
         dumps.sort_by(|a, b| a.taken.cmp(&b.taken));
     }
-    let Some(newest) = dumps.last() else { return Err("there is no thread dump to look at".to_owned()) };
+    let Some(newest) = dumps.last() else { return Err("there is no thread dump to analyse".to_owned()) };
     if let Some(other) = dumps.iter().find(|d| d.runtime != newest.runtime) {
         return Err(format!(
             "the dumps are of different programs ({:?} and {:?}): compare dumps of one process",
@@ -164,11 +180,11 @@ fn unknown(dump: &Dump) -> Vec<String> {
         ),
         Runtime::Jvm => {}
         Runtime::Python => {
-            out.push("py-spy does not say who holds a lock, so deadlocks cannot be told".to_owned())
+            out.push("py-spy does not name lock owners, so deadlocks cannot be detected".to_owned())
         }
         Runtime::Go => {
             out.push(
-                "Go does not say who holds a mutex, so deadlocks of some goroutines cannot be told"
+                "Go does not name mutex owners, so deadlocks of some goroutines cannot be detected"
                     .to_owned(),
             );
         }
@@ -176,7 +192,7 @@ fn unknown(dump: &Dump) -> Vec<String> {
     out
 }
 
-/// Name as it is shown: virtual threads mostly have none.
+/// The name to show; most virtual threads have none.
 pub(super) fn name(thread: &Thread) -> String {
     if thread.name.is_empty() { format!("thread {}", thread.id) } else { thread.name.clone() }
 }
@@ -185,7 +201,7 @@ fn top(thread: &Thread, runtime: Runtime) -> Option<String> {
     rules::own_frame(thread, runtime).map(Frame::to_string)
 }
 
-/// An object that one thread at a time can have; the other things threads park on are queues and conditions.
+/// Whether the class is a lock with one owner. Threads also park on queues and conditions.
 fn is_lock(class: &str) -> bool {
     let class = rules::short_class(class);
     ["ReentrantLock", "ReentrantReadWriteLock", "StampedLock", "Semaphore"]
@@ -199,7 +215,7 @@ fn owners(dump: &Dump) -> HashMap<&str, usize> {
     held.collect()
 }
 
-/// The lock the thread waits to get, if it waits for one.
+/// The lock the thread waits for.
 fn wanted<'a>(thread: &'a Thread, owners: &HashMap<&str, usize>) -> Option<&'a Lock> {
     let wait = thread.waits.as_ref()?;
     let lock = match wait.how {
@@ -238,7 +254,8 @@ fn locks(dump: &Dump, owners: &HashMap<&str, usize>) -> Vec<LockWait> {
     out
 }
 
-/// A thread waits for one lock, and a lock has one owner: circles are found by walking on from each thread once.
+/// Finds cycles. A thread waits for one lock and a lock has one owner, so one walk from each thread is
+/// enough.
 fn deadlocks(dump: &Dump, owners: &HashMap<&str, usize>) -> Vec<Deadlock> {
     let next = |i: usize| {
         let lock = wanted(&dump.threads[i], owners)?;
@@ -254,7 +271,7 @@ fn deadlocks(dump: &Dump, owners: &HashMap<&str, usize>) -> Vec<Deadlock> {
             let Some((_, owner)) = next(at) else { break };
             at = owner;
         }
-        // Back where this walk has been, and not merely at a thread that waits for nothing.
+        // The walk met itself. It did not stop at a thread that waits for nothing.
         if walked[at] != walk || next(at).is_none() {
             continue;
         }
@@ -367,7 +384,7 @@ fn summary(analysis: &Analysis, dump: &Dump) -> Vec<String> {
     };
     let mut out = Vec::new();
     if dump.all_asleep {
-        out.push("All goroutines are asleep: the Go runtime found that none can go on.".to_owned());
+        out.push("All goroutines are asleep: the Go runtime found that none can continue.".to_owned());
     }
     for deadlock in &analysis.deadlocks {
         let parts: Vec<String> = deadlock
@@ -390,7 +407,7 @@ fn summary(analysis: &Analysis, dump: &Dump) -> Vec<String> {
         let at = lock.top.as_deref().map(|t| format!(" in {}", place(t))).unwrap_or_default();
         out.push(match &lock.owner {
             Some(owner) => format!("{} for {what} held by {owner}{at}.", threads(waiters)),
-            None => format!("{} for {what}{at}; the dump does not say who holds it.", threads(waiters)),
+            None => format!("{} for {what}{at}; the dump does not name the owner.", threads(waiters)),
         });
     }
     for pool in &analysis.waits_for_pools {
@@ -408,7 +425,7 @@ fn summary(analysis: &Analysis, dump: &Dump) -> Vec<String> {
         let at = top(gil, dump.runtime).map(|t| format!(" in {t}")).unwrap_or_default();
         out.push(format!("{} holds the interpreter lock (GIL){at}.", name(gil)));
     }
-    // Goroutines that nobody wakes are Go's commonest leak.
+    // Goroutines that block for ever are the most common leak in Go.
     for group in analysis.groups.iter().filter(|g| !g.idle && g.count >= 10 && dump.runtime == Runtime::Go) {
         let since = group.waited_min.map(|m| format!(", up to {m} minutes")).unwrap_or_default();
         let own = group.frames.iter().find(|f| !f.starts_with("created by ") && !library_text(f));

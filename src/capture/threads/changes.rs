@@ -1,4 +1,4 @@
-//! What happened between several dumps of one process.
+//! Compares several dumps of one process.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,50 +7,60 @@ use serde::Serialize;
 use super::analysis::name;
 use super::{Dump, Frame, Runtime, Thread, rules};
 
-/// From this share of one processor on a thread is worth naming, in percent.
+/// The smallest share of a processor, in percent, that makes a thread busy.
 const BUSY: f64 = 10.0;
-/// Names that are listed of threads that came and went.
+/// The most names of started and ended threads.
 const NAMES: usize = 20;
 
-/// Differences between the oldest and the newest dump.
+/// The differences between the oldest and the newest dump.
 #[derive(Debug, Serialize)]
 pub struct Changes {
+    /// The number of threads that started.
     pub appeared: u64,
+    /// The number of threads that ended.
     pub gone: u64,
-    /// Some of their names.
+    /// Up to 20 names of threads that started.
     pub appeared_names: Vec<String>,
+    /// Up to 20 names of threads that ended.
     pub gone_names: Vec<String>,
-    /// How many threads more (or less) each state has.
+    /// The change in the number of threads, by state.
     pub states: BTreeMap<String, i64>,
-    /// Threads at work that stand in the same place in every dump.
+    /// Runnable threads with the same top frame in every dump.
     pub stuck: Vec<Stuck>,
-    /// Threads that used the most processor time in between.
+    /// The threads that used the most processor time between the dumps.
     pub busy: Vec<Busy>,
 }
 
+/// Threads with the same top frame in every dump.
 #[derive(Debug, Serialize)]
 pub struct Stuck {
+    /// The number of threads.
     pub count: u64,
+    /// Their state.
     pub state: String,
-    /// The application's innermost frame, or the innermost.
+    /// The innermost frame of the application, else the innermost frame.
     pub top: String,
+    /// Some of their names.
     pub threads: Vec<String>,
 }
 
+/// A thread that used much processor time between the dumps.
 #[derive(Debug, Serialize)]
 pub struct Busy {
+    /// The name of the thread.
     pub thread: String,
-    /// Of one processor.
+    /// The share of one processor.
     pub percent: f64,
+    /// The innermost frame of the application in the newest dump.
     pub top: Option<String>,
 }
 
-/// A name can be given twice, and an id again after a restart: both together tell threads apart.
+/// Names are not unique, and ids are reused after a restart. Both together identify a thread.
 fn by_key(dump: &Dump) -> HashMap<(&str, &str), &Thread> {
     dump.threads.iter().map(|t| ((t.id.as_str(), t.name.as_str()), t)).collect()
 }
 
-/// Compares the first dump with the last; `stuck` looks at all of them. There must be one at least.
+/// Compares the first dump with the last; `stuck` uses all. `dumps` must not be empty.
 pub fn between(dumps: &[Dump]) -> Changes {
     let maps: Vec<_> = dumps.iter().map(by_key).collect();
     let (oldest, newest) = (&dumps[0], &dumps[dumps.len() - 1]);

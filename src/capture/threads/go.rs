@@ -1,10 +1,11 @@
-//! Go: the dump of a panic, SIGQUIT or `/debug/pprof/goroutine?debug=2`, and the aggregated profile of `?debug=1`.
+//! Parses Go dumps: panics, SIGQUIT, `/debug/pprof/goroutine?debug=2`, and the aggregated profile of
+//! `?debug=1`.
 
 use super::{Dump, Frame, How, Lock, Runtime, Thread, Wait};
 
 const PROFILE: &str = "goroutine profile: total ";
 
-/// `goroutine 18 gp=0x… m=nil [chan receive, 5 minutes, locked to thread]:`
+/// Parses `goroutine 18 gp=0x… m=nil [chan receive, 5 minutes, locked to thread]:`.
 fn header(line: &str) -> Option<Thread> {
     let rest = line.strip_prefix("goroutine ")?;
     let (id, rest) = rest.split_once(' ')?;
@@ -44,7 +45,7 @@ fn stacks(text: &str) -> Dump {
             dump.all_asleep = true;
         }
         if line.starts_with("...") {
-            // "...additional frames elided..."
+            // Skips "...additional frames elided...".
             continue;
         }
         if line.trim().is_empty() {
@@ -74,11 +75,11 @@ fn stacks(text: &str) -> Dump {
     dump
 }
 
-/// `main.(*Cache).Get(0xc000010000, {0x1, 0x2})` as function and arguments.
+/// Splits `main.(*Cache).Get(0xc000010000, {0x1, 0x2})` into function and arguments.
 fn call(line: &str) -> (&str, &str) {
     let line = line.trim_end();
     let Some(inner) = line.strip_suffix(')') else { return (line, "") };
-    // Receivers have parentheses too: the arguments are what the last opening one of depth 0 begins.
+    // Receivers have parentheses too. The arguments start at the last opening parenthesis of depth 0.
     let mut depth = 0;
     for (at, c) in inner.char_indices().rev() {
         match c {
@@ -105,7 +106,8 @@ fn waits_for_lock(state: &str) -> bool {
     state.starts_with("semacquire") || state.starts_with("sync.Mutex") || state.starts_with("sync.RWMutex")
 }
 
-/// `3 @ 0x102554a98 0x1024f1644`, then `#\t0x102…\tmain.worker+0x43\t/src/relay.go:12` for each frame.
+/// Parses `3 @ 0x102554a98 0x1024f1644`, followed by `#\t0x102…\tmain.worker+0x43\t/src/relay.go:12` for each
+/// frame.
 fn profile(text: &str) -> Dump {
     let mut dump = Dump::of(Runtime::Go);
     for line in text.lines() {

@@ -1,10 +1,11 @@
-//! JSON thread dumps: `jcmd Thread.dump_to_file -format=json`, Spring Boot's `/actuator/threaddump`, `py-spy dump --json`.
+//! Parses JSON thread dumps: `jcmd Thread.dump_to_file -format=json`, Spring Boot's `/actuator/threaddump`,
+//! `py-spy dump --json`.
 
 use serde::Deserialize;
 
 use super::{Dump, Frame, How, Lock, Runtime, Thread, Unreadable, Wait, jvm};
 
-/// Reads the JSON text, which begins `skipped` bytes into the file.
+/// Parses the JSON text, which starts `skipped` bytes into the file.
 pub fn parse(text: &str, skipped: usize) -> Result<Vec<Dump>, Unreadable> {
     let any: Any = serde_json::from_str(text).map_err(|e| {
         let line_start: usize =
@@ -57,7 +58,7 @@ struct Container {
     thread_count: Option<Number>,
 }
 
-/// Numbers are strings in the first version of the format, because JSON's are not exact.
+/// The first version of the format writes numbers as strings, because JSON numbers are not exact.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Number {
@@ -96,7 +97,7 @@ struct JvmThread {
 #[serde(rename_all = "camelCase")]
 struct ParkBlocker {
     object: Option<String>,
-    /// The format reserves it: who holds the lock.
+    /// The owner of the lock. The format reserves the field.
     exclusive_owner_thread_id: Option<Number>,
 }
 
@@ -117,7 +118,7 @@ impl JvmDump {
             let structured = container.container != "<root>" && !container.container.is_empty();
             for thread in container.threads {
                 let mut thread = thread.into_thread(&mut owners);
-                // Before JDK 24 nothing marks a virtual thread but that it has no name and a container.
+                // Before JDK 24, a virtual thread is recognised only by its empty name inside a container.
                 thread.is_virtual |= structured && thread.name.is_empty();
                 dump.threads.push(thread);
             }
@@ -168,7 +169,7 @@ impl JvmThread {
     }
 }
 
-/// `java.lang.Object@1b2c3d`
+/// Parses `java.lang.Object@1b2c3d`.
 fn identity(id: String) -> Lock {
     let class = id.split('@').next().unwrap_or_default().to_owned();
     Lock { id, class }

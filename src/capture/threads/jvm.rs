@@ -1,4 +1,5 @@
-//! The JVM's text: `jstack`, `jcmd Thread.print`, SIGQUIT (all one format), and `jcmd Thread.dump_to_file`.
+//! Parses the JVM's text dumps: `jstack`, `jcmd Thread.print`, SIGQUIT (one format) and `jcmd
+//! Thread.dump_to_file`.
 
 use super::{Dump, Frame, How, Lock, Runtime, Thread, Wait};
 
@@ -8,7 +9,7 @@ pub fn is_text(text: &str) -> bool {
     text.lines().any(|l| l.trim_start().starts_with(HEAD) || header(l).is_some())
 }
 
-/// Every dump in the text. A log can stand around and between them.
+/// All dumps in the text. Log lines may surround them.
 pub fn text(text: &str) -> Vec<Dump> {
     let mut dumps: Vec<Dump> = Vec::new();
     let mut before = "";
@@ -47,7 +48,7 @@ pub fn text(text: &str) -> Vec<Dump> {
             Reading::Threads => {
                 if let Some(thread) = header(line) {
                     if dumps.is_empty() {
-                        // A piece of a dump, without its first line.
+                        // The text starts inside a dump.
                         dumps.push(Dump::of(Runtime::Jvm));
                     }
                     dumps.last_mut().into_iter().for_each(|d| d.threads.push(thread.clone()));
@@ -64,7 +65,8 @@ pub fn text(text: &str) -> Vec<Dump> {
 
 enum Reading {
     Threads,
-    /// The JVM's own finding, with the lock of the line before. It names owners that a dump without `-l` does not.
+    /// The JVM's deadlock report, with the lock of the previous line. It names owners even in a dump without
+    /// `-l`.
     Deadlock {
         lock: Option<Lock>,
     },
@@ -77,13 +79,12 @@ fn finish(dump: Option<&mut Dump>, ended: bool) {
             drop_lock_given_up(thread);
         }
         if !ended {
-            dump.incomplete =
-                Some("the dump has no end: threads after the last one may be missing".to_owned());
+            dump.incomplete = Some("the dump is cut off: threads may be missing".to_owned());
         }
     }
 }
 
-/// `"name" #12 daemon prio=5 … tid=0x… nid=0x… waiting on condition  [0x…]`, the head of a thread.
+/// Parses the header of a thread: `"name" #12 daemon prio=5 … tid=0x… nid=0x… waiting on condition  [0x…]`.
 fn header(line: &str) -> Option<Thread> {
     let rest = line.trim_end().strip_prefix('"')?;
     let (name, rest) = rest.rsplit_once('"')?;
@@ -94,7 +95,7 @@ fn header(line: &str) -> Option<Thread> {
     Some(Thread {
         name: name.to_owned(),
         id: number.map_or_else(|| tid.to_owned(), |n| format!("#{n}")),
-        // Threads of the JVM itself have no state line.
+        // The JVM's own threads have no state line.
         state: "RUNNABLE".to_owned(),
         cpu_ms: field(rest, "cpu=").and_then(milliseconds),
         elapsed_s: field(rest, "elapsed=").and_then(seconds),
@@ -108,7 +109,8 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text[at + name.len()..].split(' ').next().filter(|v| !v.is_empty())
 }
 
-/// A line below a thread's head. True if it lists locks of java.util.concurrent that threads hold.
+/// Parses a line below a thread's header. True if it starts the list of java.util.concurrent locks that the
+/// thread holds.
 fn thread_line(line: &str, thread: Option<&mut Thread>) -> bool {
     if line.starts_with("Locked ownable synchronizers") {
         return true;
@@ -124,10 +126,11 @@ fn thread_line(line: &str, thread: Option<&mut Thread>) -> bool {
     false
 }
 
-/// `java.base@17.0.15/` and class loaders before a class say where it came from, not which it is.
+/// Parses a frame without its module (`java.base@17.0.15/`) and class loader, which vary between equal
+/// frames.
 pub fn frame(text: &str) -> Frame {
     let (function, place) = text.trim_end_matches(')').split_once('(').unwrap_or((text, ""));
-    // A lambda's class has a number and an address of its own, which hide that two stacks are the same.
+    // Each lambda class has its own number and address, which would make equal stacks differ.
     let (class, method) = match function.split_once("$$Lambda") {
         Some((class, rest)) => (class, format!("$$Lambda{}", rest.find('.').map_or("", |at| &rest[at..]))),
         None => (function, String::new()),
@@ -137,7 +140,7 @@ pub fn frame(text: &str) -> Frame {
     Frame { function, place: place.to_owned() }
 }
 
-/// The text of a line that begins with `- ` below a frame.
+/// Parses a line below a frame that begins with `- `.
 fn lock_note(note: &str, thread: &mut Thread) {
     let waits = |how, lock| Some(Wait { how, lock });
     if let Some(lock) = note.strip_prefix("waiting to lock ").and_then(lock) {
@@ -155,14 +158,14 @@ fn lock_note(note: &str, thread: &mut Thread) {
     }
 }
 
-/// `Object.wait` gives the monitor up, but the dump still prints `locked` on the frame that entered it.
+/// `Object.wait` releases the monitor, but the dump still prints `locked` at the frame that entered it.
 fn drop_lock_given_up(thread: &mut Thread) {
     if let Some(wait) = &thread.waits {
         thread.holds.retain(|held| held.id != wait.lock.id);
     }
 }
 
-/// `<0x00000000f7c22ac8> (a java.lang.Object)` or `<java.lang.Object@1b2c>`.
+/// Parses `<0x00000000f7c22ac8> (a java.lang.Object)` or `<java.lang.Object@1b2c>`.
 fn lock(text: &str) -> Option<Lock> {
     let (id, rest) = text.trim_start().strip_prefix('<')?.split_once('>')?;
     if let Some((class, _)) = id.split_once('@') {
@@ -172,7 +175,7 @@ fn lock(text: &str) -> Option<Lock> {
     id.starts_with("0x").then(|| Lock { id: id.to_owned(), class: class.to_owned() })
 }
 
-/// `waiting to lock monitor 0x… (object 0x…, a T),` and then `which is held by "name"`.
+/// Parses `waiting to lock monitor 0x… (object 0x…, a T),` and the next line, `which is held by "name"`.
 fn deadlock_line(line: &str, lock: &mut Option<Lock>, dump: &mut Dump) {
     let object =
         ["(object ", "ownable synchronizer "].iter().find_map(|w| line.split_once(w)).map(|(_, r)| r);
@@ -189,12 +192,12 @@ fn deadlock_line(line: &str, lock: &mut Option<Lock>, dump: &mut Dump) {
     }
 }
 
-/// `2026-11-21 01:39:17`
+/// Recognises a line such as `2026-11-21 01:39:17`.
 fn is_time(line: &str) -> bool {
     line.len() >= 19 && line.is_char_boundary(19) && line[..19].parse::<jiff::civil::DateTime>().is_ok()
 }
 
-/// `#29 "name" virtual WAITING 2026-…`, the head of a thread in `Thread.dump_to_file`.
+/// Parses the header of a thread in `Thread.dump_to_file`: `#29 "name" virtual WAITING 2026-…`.
 fn plain_header(line: &str) -> Option<Thread> {
     let (id, rest) = line.strip_prefix('#')?.split_once(" \"")?;
     let (name, rest) = rest.rsplit_once('"')?;
@@ -206,7 +209,7 @@ fn plain_header(line: &str) -> Option<Thread> {
     Some(Thread {
         name: name.to_owned(),
         id: format!("#{id}"),
-        // JDK 21 to 23 print no state there.
+        // JDK 21 to 23 print no state here.
         state: state.unwrap_or("UNKNOWN").to_owned(),
         is_virtual,
         count: 1,
@@ -218,7 +221,7 @@ pub fn is_plain(text: &str) -> bool {
     text.lines().any(|l| plain_header(l).is_some())
 }
 
-/// The text of `jcmd PID Thread.dump_to_file FILE`: platform and virtual threads.
+/// Parses the text of `jcmd PID Thread.dump_to_file FILE`, with platform and virtual threads.
 pub fn plain(text: &str) -> Dump {
     let mut dump = Dump::of(Runtime::Jvm);
     for line in text.lines() {

@@ -1,4 +1,4 @@
-//! Thread dumps: one form for what the JVM, Python (py-spy) and Go print about their threads.
+//! Thread dumps of the JVM, Python (py-spy) and Go in one form.
 
 mod analysis;
 mod changes;
@@ -17,21 +17,25 @@ pub use analysis::{Analysis, Deadlock, Group, LockWait, PoolUse, analyse};
 pub use changes::{Busy, Changes, Stuck};
 pub use render::table;
 
-/// The largest file that is read as a thread dump, in bytes. A dump of 100,000 threads with deep stacks has 200 MiB.
+/// The largest file that is read as a thread dump, in bytes. A dump of 100,000 threads with deep stacks has
+/// 200 MiB.
 pub const LIMIT: u64 = 512 << 20;
 
-/// One thread dump. A file can hold several: a JVM that got SIGQUIT three times wrote three into one log.
+/// One thread dump. A file can hold several: a JVM writes one to its log for each SIGQUIT.
 #[derive(Clone, Debug)]
 pub struct Dump {
+    /// The runtime that printed the dump.
     pub runtime: Runtime,
-    /// When it was taken, as the dump says it (the JVM's text has no zone).
+    /// The time of the dump, as printed. The JVM's text has no time zone.
     pub taken: Option<String>,
+    /// The threads, in the order of the dump.
     pub threads: Vec<Thread>,
-    /// Whether the dump lists who holds java.util.concurrent locks (`jstack -l`); monitors are always listed.
+    /// Whether the dump lists the owners of java.util.concurrent locks (`jstack -l`). Monitors are always
+    /// listed.
     pub lists_lock_owners: bool,
-    /// What the dump says is missing or cut off, as a sentence.
+    /// A sentence about missing or cut parts.
     pub incomplete: Option<String>,
-    /// The runtime itself found that no thread can go on (Go's "all goroutines are asleep").
+    /// The runtime reported that no thread can continue (Go's "all goroutines are asleep").
     pub all_asleep: bool,
 }
 
@@ -48,42 +52,49 @@ impl Dump {
     }
 }
 
-/// Whose threads they are.
+/// The runtime that printed the dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Runtime {
+    /// A Java virtual machine.
     Jvm,
+    /// Python, through py-spy.
     Python,
+    /// Go.
     Go,
 }
 
 impl Runtime {
-    /// What one of its threads is called.
+    /// The runtime's word for a thread: "thread" or "goroutine".
     pub fn noun(self) -> &'static str {
         if self == Runtime::Go { "goroutine" } else { "thread" }
     }
 }
 
-/// A thread, or (in Go's aggregated profile) several with one stack.
+/// A thread, or in Go's aggregated profile several threads with one stack.
 #[derive(Clone, Debug, Default)]
 pub struct Thread {
+    /// The name; empty for most virtual threads.
     pub name: String,
-    /// What tells it apart from others with its name, the same in the next dump.
+    /// Identifies the thread among those of the same name; stable between dumps.
     pub id: String,
-    /// The runtime's own word: RUNNABLE, WAITING, idle, chan receive.
+    /// The runtime's state: RUNNABLE, WAITING, idle, chan receive.
     pub state: String,
+    /// Whether it is a virtual thread of the JVM.
     pub is_virtual: bool,
-    /// Processor time it has used, in milliseconds.
+    /// The processor time used, in milliseconds.
     pub cpu_ms: Option<f64>,
-    /// How long it has lived, in seconds.
+    /// The age of the thread, in seconds.
     pub elapsed_s: Option<f64>,
-    /// How long it has been in its state, in minutes (Go, and only from one minute on).
+    /// The time in its state, in minutes. Only Go prints it, and only from one minute on.
     pub waited_min: Option<u64>,
     /// Innermost first.
     pub frames: Vec<Frame>,
+    /// What it waits for, if it waits for a lock.
     pub waits: Option<Wait>,
+    /// The locks it holds.
     pub holds: Vec<Lock>,
-    /// How many threads this entry stands for.
+    /// The number of threads this entry stands for.
     pub count: u64,
 }
 
@@ -92,7 +103,7 @@ pub struct Thread {
 pub struct Frame {
     /// The function with its class or package: `com.shop.Cache.get`, `main.worker`, `wait`.
     pub function: String,
-    /// File and line, or what stands in their place: `Cache.java:12`, `Native Method`.
+    /// File and line, or what the dump prints instead: `Cache.java:12`, `Native Method`.
     pub place: String,
 }
 
@@ -106,45 +117,51 @@ impl std::fmt::Display for Frame {
     }
 }
 
-/// What a thread waits for.
+/// The object a thread waits for.
 #[derive(Clone, Debug)]
 pub struct Wait {
+    /// The object.
     pub lock: Lock,
+    /// The way the thread waits.
     pub how: How,
 }
 
+/// How a thread waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// To enter a monitor, or a mutex.
+    /// Waits to enter a monitor or to lock a mutex.
     Enter,
-    /// Parked on an object of java.util.concurrent: a lock, a condition, a queue.
+    /// Parked on an object of java.util.concurrent, such as a lock, condition or queue.
     Park,
-    /// `Object.wait`: for a notification, not for the monitor.
+    /// In `Object.wait`, for a notification.
     Notify,
 }
 
-/// An object that threads wait for: its address or identity, and its class where the dump names it.
+/// An object that threads wait for: its address or identity, and its class if the dump names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Lock {
+    /// The address or identity, as printed.
     pub id: String,
+    /// The class; empty if the dump does not name it.
     pub class: String,
 }
 
-/// Why a file could not be read, and how far it was.
+/// Why a file could not be parsed, and what was readable.
 #[derive(Debug, thiserror::Error)]
 #[error("{what} at byte {offset}; {readable}")]
 pub struct Unreadable {
-    /// Bytes from the file's begin to where reading ended.
+    /// The byte offset in the file at which parsing stopped.
     pub offset: u64,
+    /// What cannot be parsed, as the start of a sentence.
     pub what: String,
-    /// What was understood before, as a part of a sentence.
+    /// The part of a sentence that says what was readable before.
     pub readable: String,
 }
 
 /// Reads a file that holds one or more thread dumps.
 ///
 /// # Errors
-/// A sentence with the file's name: it could not be read, is larger than [`LIMIT`], or holds no thread dump.
+/// A sentence with the file's name: it could not be read, is larger than [`LIMIT`] or holds no thread dump.
 pub fn read(path: &Path) -> Result<Vec<Dump>, String> {
     let name = path.display();
     let length = std::fs::metadata(path).map_err(|e| format!("{name} could not be read: {e}"))?.len();
@@ -158,10 +175,10 @@ pub fn read(path: &Path) -> Result<Vec<Dump>, String> {
     parse(&bytes).map_err(|e| format!("{name} is no thread dump khud can read: {e}"))
 }
 
-/// The dumps in a file's content, oldest first as the file has them. The format is told by the content.
+/// Parses a file's content, whatever the format, and returns the dumps in file order.
 ///
 /// # Errors
-/// [`Unreadable`] with the offset where it stopped making sense.
+/// [`Unreadable`], with the offset at which parsing stopped.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Dump>, Unreadable> {
     let refuse = |what: &str, readable: &str| {
         Err(Unreadable { offset: 0, what: what.to_owned(), readable: readable.to_owned() })

@@ -1,8 +1,9 @@
-//! `py-spy dump`: the text, with or without `--locals` and `--native`.
+//! Parses the text of `py-spy dump`, with or without `--locals` and `--native`.
 
 use super::{Dump, Frame, Runtime, Thread};
 
-/// `Thread 1742 (active+gil): "ThreadPoolExecutor-10_0"`; the number is absent with some options, the name often.
+/// Parses `Thread 1742 (active+gil): "ThreadPoolExecutor-10_0"`. Some options omit the number, and many
+/// threads have no name.
 fn header(line: &str) -> Option<Thread> {
     let rest = line.strip_prefix("Thread ")?;
     let open = rest.find('(')?;
@@ -38,7 +39,7 @@ pub fn parse(text: &str) -> Dump {
     dump
 }
 
-/// Four spaces, a function, a file and a line. Locals are indented deeper, and may look the same.
+/// Parses a frame: four spaces, function, file and line. Locals may look alike but are indented deeper.
 fn frame(line: &str) -> Option<Frame> {
     let text = line.strip_prefix("    ").filter(|l| !l.starts_with(' '))?;
     let (function, place) = text.trim_end().strip_suffix(')')?.rsplit_once(" (")?;

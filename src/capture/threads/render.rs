@@ -1,15 +1,15 @@
-//! The analysis as lines of text, for the command line and a view of plain content.
+//! Renders the analysis as lines of text, for the command line and for text views.
 
 use std::fmt::Write;
 
 use super::{Analysis, Runtime};
 
-/// Groups whose stacks are printed, and frames of each. JSON has more.
+/// The most groups whose stacks are printed, and the most frames of each. JSON has more.
 const GROUPS: usize = 8;
 const FRAMES: usize = 14;
 const ROWS: usize = 20;
 
-/// The analysis as text of several lines. Names out of the dump are not made safe for a terminal here.
+/// The analysis as lines of text. Names from the dump are not escaped for a terminal.
 pub fn table(a: &Analysis) -> String {
     let mut out = String::new();
     let noun = a.runtime.noun();
@@ -25,7 +25,7 @@ pub fn table(a: &Analysis) -> String {
     line(&mut out, &format!("{program}{newest}: {} {noun}s{virtuals}{taken}", a.threads));
     out.push('\n');
     if a.summary.is_empty() {
-        line(&mut out, "No deadlock, no lock that several wait for, no pool without a free worker was seen.");
+        line(&mut out, "The dump shows no deadlock, no contended lock and no pool without a free worker.");
     }
     for sentence in &a.summary {
         line(&mut out, &format!("- {sentence}"));
@@ -43,7 +43,7 @@ pub fn table(a: &Analysis) -> String {
     if !a.locks.is_empty() {
         head(&mut out, "LOCKS THAT ARE WAITED FOR");
         for lock in a.locks.iter().take(ROWS) {
-            let owner = lock.owner.as_deref().unwrap_or("(the dump does not say)");
+            let owner = lock.owner.as_deref().unwrap_or("(not in the dump)");
             line(&mut out, &format!("{:>7}  wait for {}, held by {owner}", lock.waiters.len(), lock.lock));
             if let Some(top) = &lock.top {
                 line(

@@ -1,9 +1,8 @@
-//! What is known of runtimes, thread pools and connection pools: which frames are theirs, and what waiting there means.
+//! The frames of runtimes, thread pools and connection pools, and what a thread that waits there waits for.
 
 use super::{Frame, Runtime, Thread};
 
-/// Packages of the JDK, and of the frameworks between it and the application: a frame there says how a thread waits,
-/// not what for.
+/// Packages of the JDK and of frameworks. A frame there shows how a thread waits, not for what.
 const JVM: [&str; 34] = [
     "java.",
     "javax.",
@@ -55,7 +54,7 @@ const GO: [&str; 13] = [
     "database/sql.",
     "created by ",
 ];
-/// Python's standard library and pools by file, as py-spy shortens it.
+/// Python's standard library and pools by file, in py-spy's short form.
 const PYTHON: [&str; 12] = [
     "threading.py",
     "queue.py",
@@ -71,7 +70,7 @@ const PYTHON: [&str; 12] = [
     "<frozen",
 ];
 
-/// Where a worker stands that has nothing to do.
+/// The frames of an idle worker.
 const IDLE: [&str; 25] = [
     "ThreadPoolExecutor.getTask",
     "ScheduledThreadPoolExecutor$DelayedWorkQueue.take",
@@ -99,7 +98,7 @@ const IDLE: [&str; 25] = [
     "os/signal.signal_recv",
     "runtime.gopark",
 ];
-/// The same for Python: function and file.
+/// The functions and files of an idle Python worker.
 const IDLE_PYTHON: [(&str, &str); 5] = [
     ("_worker", "concurrent/futures/thread.py"),
     ("get", "queue.py"),
@@ -108,7 +107,7 @@ const IDLE_PYTHON: [(&str, &str); 5] = [
     ("serve_forever", "socketserver.py"),
 ];
 
-/// Functions that take something out of a pool, and what it is.
+/// The functions that take an object out of a pool, and the name of that object.
 const POOLS: [(&str, &str); 14] = [
     ("com.zaxxer.hikari.pool.HikariPool.getConnection", "a connection of a HikariCP pool"),
     ("org.apache.tomcat.jdbc.pool.ConnectionPool.borrowConnection", "a connection of a Tomcat JDBC pool"),
@@ -129,7 +128,7 @@ const POOLS: [(&str, &str); 14] = [
     ("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).", "a connection of a go-redis pool"),
 ];
 
-/// Whether the frame belongs to the runtime's own library.
+/// Whether the frame belongs to the runtime's library.
 pub fn is_library(frame: &Frame, runtime: Runtime) -> bool {
     match runtime {
         Runtime::Jvm => JVM.iter().any(|p| frame.function.starts_with(p)),
@@ -138,18 +137,18 @@ pub fn is_library(frame: &Frame, runtime: Runtime) -> bool {
     }
 }
 
-/// The innermost frame that is the application's.
+/// The innermost frame of the application.
 pub fn own_frame(thread: &Thread, runtime: Runtime) -> Option<&Frame> {
     let own = thread.frames.iter().find(|f| !is_library(f, runtime));
     own.or(thread.frames.iter().find(|f| !f.function.starts_with("created by ")))
 }
 
-/// Whether the thread waits for work, or is the runtime's own.
+/// Whether the thread waits for work, or belongs to the runtime.
 pub fn is_idle(thread: &Thread, runtime: Runtime) -> bool {
     if thread.frames.is_empty() {
         return true;
     }
-    // Below the first frame of the application stands what it does when it works.
+    // An idle frame counts only above the first application frame: below it, the thread is working.
     let mut near = thread.frames.iter().take_while(|f| is_library(f, runtime) || is_idle_frame(f));
     if runtime == Runtime::Python {
         return near.any(|f| {
@@ -164,10 +163,10 @@ fn is_idle_frame(frame: &Frame) -> bool {
     IDLE.iter().any(|i| function.starts_with(i))
 }
 
-/// What the thread waits to be given, when it stands in a pool's function.
+/// What the thread waits for, if it waits in a pool's function.
 pub fn pool_wait(thread: &Thread, runtime: Runtime) -> Option<&'static str> {
     if runtime == Runtime::Python {
-        // SQLAlchemy's queue is told by file: py-spy prints no classes.
+        // py-spy prints no classes, so SQLAlchemy's queue is recognised by its file.
         let in_pool = |f: &Frame| f.function == "_do_get" && f.place.starts_with("sqlalchemy/pool/");
         let waits =
             thread.frames.first().is_some_and(|f| matches!(f.function.as_str(), "wait" | "acquire" | "get"));
@@ -182,7 +181,8 @@ pub fn pool_wait(thread: &Thread, runtime: Runtime) -> Option<&'static str> {
     thread.frames.iter().find_map(pool)
 }
 
-/// The name of the pool a thread belongs to: its own without the number at the end. None where it has none.
+/// The name of the thread's pool: the thread's name without the number at its end; none if it has no such
+/// name.
 pub fn pool_name(name: &str) -> Option<&str> {
     let base = name.trim_end_matches(|c: char| c.is_ascii_digit());
     if base.len() == name.len() {
@@ -192,7 +192,7 @@ pub fn pool_name(name: &str) -> Option<&str> {
     (pool.len() < base.len() && !pool.is_empty()).then_some(pool)
 }
 
-/// `com.shop.Cache$Inner.get` as `Cache$Inner.get`: what a sentence has room for.
+/// Shortens a function for a sentence: `com.shop.Cache$Inner.get` to `Cache$Inner.get`.
 pub fn short(function: &str, runtime: Runtime) -> &str {
     match runtime {
         Runtime::Jvm => {
@@ -205,7 +205,7 @@ pub fn short(function: &str, runtime: Runtime) -> &str {
     }
 }
 
-/// `java.util.concurrent.locks.ReentrantLock$NonfairSync` as `ReentrantLock`.
+/// Shortens a class: `java.util.concurrent.locks.ReentrantLock$NonfairSync` to `ReentrantLock`.
 pub fn short_class(class: &str) -> &str {
     let class = class.strip_prefix("[L").unwrap_or(class).trim_end_matches(';');
     let class =
@@ -216,7 +216,7 @@ pub fn short_class(class: &str) -> &str {
     class.rsplit('.').next().unwrap_or(class)
 }
 
-/// `an Object`, `a ReentrantLock`.
+/// Adds the article: `an Object`, `a ReentrantLock`.
 pub fn with_article(noun: &str) -> String {
     let vowel = noun.starts_with(['A', 'E', 'I', 'O', 'U', 'a', 'e', 'i', 'o', 'u']);
     format!("{} {noun}", if vowel { "an" } else { "a" })
