@@ -155,14 +155,20 @@ async fn carry_out(common: &Common, args: &Do, asked: Asked) -> u8 {
     };
     let Asked { action, target: text, mut params, journal, resumed } = asked;
     let clock = Clock::wall();
-    let connection =
-        match settings::connect(common, io::stdin().is_terminal(), clock, &settings::loaded_with_complaints()).await {
-            Ok(connection) => connection,
-            Err(e) => {
-                out::complain(&clean(&e.to_string()));
-                return exit::FAILED;
-            }
-        };
+    let connection = match settings::connect(
+        common,
+        io::stdin().is_terminal(),
+        clock,
+        &settings::loaded_with_complaints(),
+    )
+    .await
+    {
+        Ok(connection) => connection,
+        Err(e) => {
+            out::complain(&clean(&e.to_string()));
+            return exit::FAILED;
+        }
+    };
     let namespace = common.namespace.first().cloned().unwrap_or_else(|| connection.namespace().to_owned());
     let object = match text.map(|text| target(&text, &namespace)) {
         None => remedy::the_cluster(),
@@ -384,7 +390,11 @@ impl Output {
         // A closed stderr is no reason to stop.
         let _ = match &report.refreshed {
             Some(difference) if self.plan => {
-                write!(err, "\nThe plan changed while you were reading it:\n{}", render::plain(difference, true))
+                write!(
+                    err,
+                    "\nThe plan changed while you were reading it:\n{}",
+                    render::plain(difference, true)
+                )
             }
             None if self.plan => Ok(()),
             _ => write!(err, "{}", render::plan(&report)),

@@ -215,7 +215,7 @@ mod tests {
         assert!(document.parse().is_none());
         let problem = &document.problems[0];
         assert_eq!((problem.line, problem.level), (2, Level::Error));
-        assert!(problem.to_string().starts_with("k.toml:2: error: this is not TOML: "), "{problem}");
+        assert!(problem.to_string().starts_with("k.toml:2: error: not valid TOML: "), "{problem}");
     }
 
     #[test]
@@ -239,10 +239,10 @@ mod tests {
         assert_eq!(
             said,
             [
-                (1, "\"a\" wants true or false, not an integer"),
+                (1, "\"a\" must be true or false, not an integer"),
                 (2, "\"b\" must be from 1 to 100, not 70000"),
-                (3, "\"c\" wants a string, not an integer"),
-                (4, "\"d\" is one of yes, no, not \"maybe\""),
+                (3, "\"c\" must be a string, not an integer"),
+                (4, "\"d\" must be one of yes, no, not \"maybe\""),
             ]
         );
     }

@@ -246,9 +246,9 @@ mod tests {
             ("ctrl-i", "send \"ctrl-i\" as tab"),
             ("ctrl-m", "as enter"),
             ("ctrl-shift-d", "without shift"),
-            ("hyper-x", "no modifier"),
+            ("hyper-x", "not start with a modifier"),
             ("entr", "did you mean \"enter\"?"),
-            ("f99", "is no key"),
+            ("f99", "is not a key"),
         ] {
             let said = text.parse::<Key>().unwrap_err();
             assert!(said.contains(part), "{text}: {said}");

@@ -448,9 +448,9 @@ mod tests {
         assert_eq!(
             said,
             [
-                "keymap.toml:1: warning: in Lists, \"W\" stays \"namespace.warp\"",
+                "keymap.toml:1: warning: in Lists, \"W\" remains \"namespace.warp\"",
                 "keymap.toml:3: error: terminals send \"ctrl-i\" as tab; bind tab instead",
-                "keymap.toml:3: error: \"x\" for \"describe\" collides with \"x\" for \"yaml\" on line 2",
+                "keymap.toml:3: error: \"x\" for \"describe\" conflicts with \"x\" for \"yaml\" on line 2",
                 "keymap.toml:4: warning: unknown command \"lgs\"; did you mean \"logs\"?",
             ]
         );

@@ -139,7 +139,10 @@ mod tests {
         let mut log = Clean { to: &mut to, written: Arc::clone(&written) };
         log.write_all(b"last\n").unwrap();
         log.write_all(b"lost\n").unwrap();
-        assert_eq!(String::from_utf8(to).unwrap(), "last\nthis run has logged enough; no more is written\n");
+        assert_eq!(
+            String::from_utf8(to).unwrap(),
+            "last\nthis run reached its log limit; nothing more is logged\n"
+        );
     }
 
     #[test]

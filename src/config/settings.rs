@@ -563,13 +563,13 @@ mod tests {
             said,
             [
                 "1: warning: unknown key \"them\"; did you mean \"theme\"?",
-                "2: error: \"theme\" wants a name of letters, digits, - and _, not \"../../etc/passwd\"",
-                "3: error: there is no pane \"gpus\", only findings, pods, nodes, gpu, events, kube-proxy; \
+                "2: error: \"theme\" must be a name of letters, digits, - and _, not \"../../etc/passwd\"",
+                "3: error: there is no pane \"gpus\"; the panes are findings, pods, nodes, gpu, events, kube-proxy; \
                  did you mean \"gpu\"?",
                 "4: error: \"log-lines\" must be from 100 to 1000000, not 5",
-                "6: error: \"mouse\" is the same in every context; put it at the top of the file",
+                "6: error: \"mouse\" cannot differ by context; write it at the top of the file",
                 "7: warning: unknown key \"read_only\"; did you mean \"read-only\"?",
-                "9: error: \"No\" cannot be a namespace's name",
+                "9: error: \"No\" is not a valid namespace name",
             ]
         );
     }

@@ -377,6 +377,6 @@ mod tests {
     fn inheritance_in_a_circle_ends() {
         let find = |name: &str| Some(format!("inherits = '{}'", if name == "a" { "b" } else { "a" }));
         let problems = Sheet::from_toml("a", "a.toml", "inherits = 'b'", &find).unwrap_err();
-        assert!(problems[0].text.contains("in a circle"), "{}", problems[0]);
+        assert!(problems[0].text.contains("in a cycle"), "{}", problems[0]);
     }
 }
