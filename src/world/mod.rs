@@ -6,13 +6,16 @@
 pub mod ask;
 pub mod cel;
 pub mod delta;
+#[allow(missing_docs)]
 pub mod gpu;
 pub mod intern;
 pub mod kind;
 mod lookup;
+#[allow(missing_docs)]
 pub mod measured;
 pub mod platform;
 pub mod quantity;
+#[allow(missing_docs)]
 pub mod readings;
 pub mod record;
 pub mod restarts;

@@ -68,6 +68,7 @@ pub struct Trend {
     pub steadiness: f64,
     /// Half of the readings lie closer than this to the line.
     pub scatter: f64,
+    /// The last value.
     pub last: f64,
 }
 
@@ -86,6 +87,7 @@ impl Trend {
 }
 
 impl Series {
+    /// An empty series.
     pub fn new() -> Series {
         Series::default()
     }
@@ -105,6 +107,7 @@ impl Series {
         }
     }
 
+    /// The newest reading: time and value.
     pub fn last(&self) -> Option<(Time, f64)> {
         self.fine.back().map(|p| self.moment(*p))
     }
@@ -118,10 +121,12 @@ impl Series {
         old.chain(recent).chain(&self.fine).map(|p| self.moment(*p))
     }
 
+    /// The number of stored points.
     pub fn len(&self) -> usize {
         self.points().count()
     }
 
+    /// Whether there is no reading.
     pub fn is_empty(&self) -> bool {
         self.fine.is_empty()
     }
