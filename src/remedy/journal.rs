@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::action::{Action, action};
 use super::plan::Report;
 use super::run::{Options, Params};
 use crate::world::Time;
@@ -95,8 +96,11 @@ impl Entry {
         self.action == other.action && self.target == other.target && self.context == other.context
     }
 
-    /// The target in words: `node n1`, `pod prod/api-1`.
+    /// The target in words: `node n1`, `pod prod/api-1`, `the cluster`.
     pub fn object(&self) -> String {
+        if action(&self.action).is_some_and(Action::is_cluster_wide) {
+            return "the cluster".to_owned();
+        }
         let text = |key: &str| self.target[key].as_str().unwrap_or("");
         let place = match text("namespace") {
             "" => String::new(),

@@ -11,3 +11,4 @@ mod support {
 mod dumps;
 mod readme;
 mod verbs;
+mod waves;

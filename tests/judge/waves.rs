@@ -26,6 +26,8 @@ struct Fleet {
     uids: u64,
     /// Machines that join at their time.
     booting: Vec<(Time, String)>,
+    /// New machines have names of their own, as in a cloud.
+    renames: bool,
     /// Nodes whose new machine does not become Ready.
     broken: BTreeSet<String>,
     /// Every node as first seen.
@@ -60,6 +62,7 @@ impl Fleet {
             files: HashMap::new(),
             uids: 0,
             booting: Vec::new(),
+            renames: false,
             broken: BTreeSet::new(),
             first: BTreeMap::new(),
             evicted: Vec::new(),
@@ -94,7 +97,7 @@ impl Fleet {
         let uid = self.uid();
         let node = json!({
             "apiVersion": "v1", "kind": "Node",
-            "metadata": {"name": name, "uid": uid, "labels": {"pool": "gpu", "topology.kubernetes.io/zone": "a"}},
+            "metadata": {"name": name, "uid": uid, "creationTimestamp": self.now.to_string(), "labels": {"pool": "gpu", "topology.kubernetes.io/zone": "a"}},
             "spec": {"providerID": format!("aws:///a/i-{}", self.uids)},
             "status": {
                 "allocatable": {"cpu": "8", "memory": "64Gi", "pods": "110", "nvidia.com/gpu": "8"},
@@ -132,6 +135,7 @@ impl Fleet {
         self.booting.retain(|(at, _)| *at > self.now);
         for name in due {
             let ready = !self.broken.contains(&name);
+            let name = if self.renames { format!("ip-{name}") } else { name };
             self.join(&name, ready);
             if ready {
                 let now = self.now.to_string();
@@ -350,13 +354,12 @@ impl Fleet {
         let state = self.state();
         let wave = state.nodes[cordoning].wave;
         for (name, node) in state.nodes.iter().filter(|(_, n)| n.wave > 0 && n.wave < wave) {
-            let there = self.nodes.get(name).is_some_and(|n| {
+            let there = self.nodes.get(node.now(name)).is_some_and(|n| {
                 n["status"]["conditions"][0]["status"] == "True"
                     && n["status"]["allocatable"]["nvidia.com/gpu"] == "8"
             });
             let back = there
-                && (node.phase == Phase::Skipped
-                    || self.nodes[name]["metadata"]["uid"] != json!(self.first[name]));
+                && (node.phase == Phase::Skipped || uid(&self.nodes[node.now(name)]) != self.first[name]);
             if !back {
                 self.wrong.push(format!("wave {wave} began while {name} of wave {} was not back", node.wave));
             }
@@ -475,6 +478,38 @@ fn a_gate_that_fails_stops_the_run_and_its_nodes_stay_cordoned_until_it_is_resum
     assert_eq!(run.outcome(), Some(Outcome::Applied), "{}", run.report().reason);
     fleet.invariants("at the end");
     assert_eq!(fleet.unschedulable(), Vec::<&str>::new());
+}
+
+#[test]
+fn nodes_that_come_back_under_names_of_their_own_are_found() {
+    let mut fleet = Fleet::new();
+    fleet.renames = true;
+    let mut run = start(params(), "r1");
+    drive(&mut fleet, &mut run, Death::Never);
+    fleet.invariants("at the end");
+    assert_eq!(run.outcome(), Some(Outcome::Applied), "{}", run.report().reason);
+    let state = fleet.state();
+    for name in ["n1", "n2", "n3", "n4", "n5"] {
+        assert_eq!(state.nodes[name].phase, Phase::Done);
+        assert_eq!(state.nodes[name].successor, format!("ip-{name}"));
+    }
+    let report = String::from_utf8(fleet.files[&PathBuf::from("/state/run.md")].clone()).unwrap();
+    assert!(report.contains("n1 → ip-n1"), "{report}");
+}
+
+#[test]
+fn nodes_that_a_stopped_run_holds_are_left_to_it() {
+    let mut fleet = Fleet::new();
+    fleet.broken.insert("n1".to_owned());
+    drive(&mut fleet, &mut start(params(), "r1"), Death::Never);
+    // A node that the first run cordoned and did not finish.
+    let node = fleet.nodes.get_mut("n3").unwrap();
+    node["metadata"]["labels"][LABEL] = json!("r1");
+    let node = node.clone();
+    captures::apply(&mut fleet.world, Kind::Node, &node);
+    let plan = remedy::waves::plan(&fleet.world, fleet.now, &params()).unwrap();
+    let why = &plan.skipped.iter().find(|s| s.name == "n3").unwrap().why;
+    assert!(why.contains("run r1 has cordoned it: resume that run"), "{why}");
 }
 
 #[test]

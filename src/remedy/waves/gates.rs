@@ -33,8 +33,9 @@ pub(super) fn ask(
     let each = |ask: &dyn Fn(&str, &NodeState, &Node) -> Result<(), String>, holds: String| {
         let mut missing = Vec::new();
         for (name, state) in nodes {
+            let name = state.now(name);
             match world.nodes.find("", name) {
-                None => missing.push(format!("{name} has not joined")),
+                None => missing.push(format!("{name} has not joined, nor a node in its place")),
                 Some(node) => missing.extend(ask(name, state, node).err()),
             }
         }
@@ -92,9 +93,8 @@ fn daemons(world: &World, name: &str, node: &Node) -> Result<(), String> {
         have.insert((pod.meta.namespace.clone(), owner.name.clone()));
     }
     let alike = |n: &&Node| {
-        let key = "node.kubernetes.io/instance-type";
         n.meta.name != node.meta.name
-            && n.meta.labels.get(key) == node.meta.labels.get(key)
+            && n.meta.labels.get(INSTANCE_TYPE) == node.meta.labels.get(INSTANCE_TYPE)
             && n.allocatable.gpu.unwrap_or(0) >= node.labelled_gpus().max(1)
             && condition(&n.conditions, "Ready").is_some_and(|c| c.status == Status::True)
     };
@@ -107,6 +107,40 @@ fn daemons(world: &World, name: &str, node: &Node) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// The nodes that came in the place of others under names of their own, as clouds name them: made since the other was
+/// cordoned, in its zone, and known to nobody yet. `taken` are the names that the run knows; the answer is by old name.
+pub(super) fn successors(
+    world: &World,
+    nodes: &[(String, NodeState)],
+    taken: &BTreeSet<String>,
+) -> Vec<(String, String)> {
+    let mut taken = taken.clone();
+    let mut out = Vec::new();
+    for (name, state) in nodes {
+        if world.nodes.find("", state.now(name)).is_some() {
+            continue;
+        }
+        let fits = |n: &&Node| {
+            !taken.contains(&*n.meta.name)
+                && n.meta.created.is_some_and(|at| state.begun.is_some_and(|begun| at >= begun))
+                && n.meta.labels.get("topology.kubernetes.io/zone").unwrap_or("") == state.zone
+                // A new node offers its GPUs minutes after it joined; its instance type is there from the start.
+                && (state.instance_type.is_empty()
+                    || n.meta.labels.get(INSTANCE_TYPE) == Some(state.instance_type.as_str()))
+        };
+        let mut found: Vec<&Node> = world.nodes.values().filter(fits).collect();
+        found.sort_by(|a, b| (a.meta.created, &a.meta.name).cmp(&(b.meta.created, &b.meta.name)));
+        if let Some(node) = found.first() {
+            taken.insert(node.meta.name.to_string());
+            out.push((name.clone(), node.meta.name.to_string()));
+        }
+    }
+    out
+}
+
+/// The label with the kind of machine.
+pub(super) const INSTANCE_TYPE: &str = "node.kubernetes.io/instance-type";
 
 fn pods(world: &World, workloads: &BTreeSet<ObjectRef>) -> Answer {
     let missing: Vec<String> = workloads

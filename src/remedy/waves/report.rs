@@ -61,7 +61,11 @@ pub(super) fn markdown(state: &State, now: Time) -> String {
         let _ = writeln!(
             out,
             "| {wave} | {} | {} | {} | {took} | {} |",
-            cell(name),
+            if n.successor.is_empty() {
+                cell(name)
+            } else {
+                format!("{} → {}", cell(name), cell(&n.successor))
+            },
             n.phase.as_str(),
             n.evicted,
             cell(&n.why)

@@ -127,6 +127,7 @@ async fn begin(cx: Cx, asked: Asked, path: PathBuf, cluster: String) -> Result<D
                 wave: wave.n,
                 gpus: c.gpus,
                 zone: c.zone.to_string(),
+                instance_type: c.instance_type.to_string(),
                 cordoned_before: c.cordoned,
                 terraform: machines
                     .as_ref()
@@ -158,6 +159,9 @@ async fn resume(cx: Cx, asked: Asked, path: PathBuf, state: State) -> Result<Don
     let json = serde_json::to_value(&state).unwrap_or_default();
     cx.shown(text, json);
     cx.guards().await?;
+    let open = |n: &NodeState| !n.phase.ended();
+    let left = state.nodes.iter().filter(|(_, n)| open(n)).map(|(name, _)| name.clone()).collect();
+    Hold::check(&cx, &state.run, &left).await?;
     cx.confirm(format!("{word} run {}?", state.run), Some(typed(&cx))).await?;
     carry_out(cx, asked, path, state).await
 }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::gates::INSTANCE_TYPE;
+use super::hold::LABEL;
 use super::options::Asked;
 use crate::remedy::forecast::{Allowed, evictions};
 use crate::world::scheduling::requests;
@@ -38,6 +40,7 @@ pub(super) struct Candidate {
     pub name: Text,
     pub uid: String,
     pub zone: Text,
+    pub instance_type: Text,
     pub gpus: u64,
     /// Somebody cordoned it before khud did.
     pub cordoned: bool,
@@ -191,6 +194,11 @@ pub(super) fn select(
     let budgets = budgets(world);
     let mut found = Found::default();
     for node in nodes {
+        if let Some(run) = node.meta.labels.get(LABEL) {
+            let why = format!("run {run} has cordoned it: resume that run, or give it up with --abort");
+            found.skipped.push((node.meta.name.to_string(), why));
+            continue;
+        }
         let candidate = survey(world, now, node, asked.allowed, &budgets);
         match refusal(world, asked, &candidate) {
             None => found.nodes.push(candidate),
@@ -223,6 +231,7 @@ pub(super) fn survey(
         name: node.meta.name.clone(),
         uid: node.meta.uid.to_string(),
         zone: node.meta.labels.get(ZONE).unwrap_or("").into(),
+        instance_type: node.meta.labels.get(INSTANCE_TYPE).unwrap_or("").into(),
         gpus: node.allocatable.gpu.unwrap_or(0).max(node.labelled_gpus()),
         cordoned: node.unschedulable,
         pods: evictions(world, &node.meta.name, allowed).victims.len(),

@@ -69,6 +69,8 @@ pub struct NodeState {
     pub phase: Phase,
     pub gpus: u64,
     pub zone: String,
+    #[serde(default)]
+    pub instance_type: String,
     /// It was cordoned before the run began and stays so.
     #[serde(default)]
     pub cordoned_before: bool,
@@ -83,6 +85,9 @@ pub struct NodeState {
     /// kubelet version, OS image and boot id when it was cordoned: what differs afterwards proves a replacement.
     #[serde(default)]
     pub machine: String,
+    /// The node that came in its place under another name; empty where it has its own name again.
+    #[serde(default)]
+    pub successor: String,
     /// How often the hook was started.
     #[serde(default)]
     pub attempts: u32,
@@ -147,6 +152,13 @@ struct File<'a> {
 /// Hex of a text's SHA-256.
 pub(super) fn sum(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+impl NodeState {
+    /// The name of the node that stands there now.
+    pub fn now<'a>(&'a self, name: &'a str) -> &'a str {
+        if self.successor.is_empty() { name } else { &self.successor }
+    }
 }
 
 impl State {

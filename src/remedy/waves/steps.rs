@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::world::{Kind, ObjectRef, Status, World, condition};
 pub(super) const SHOWN: Duration = Duration::from_secs(30);
 
 /// What carries a run out.
+#[derive(Clone)]
 pub(super) struct Machine {
     pub cx: Cx,
     pub asked: Asked,
@@ -108,7 +110,7 @@ impl Machine {
                 node.begun = Some(now);
             });
         }
-        if n > 0 && !go.is_empty() {
+        if !go.is_empty() {
             lock(&self.state).workloads.clear();
         }
         self.save().await?;
@@ -139,9 +141,11 @@ impl Machine {
                 }
             }
         }
-        self.note(n, "cordoned");
-        self.save().await?;
-        self.cx.step(format!("wave {n}: cordoned")).await;
+        if !self.among(n, &[Phase::Cordoned]).is_empty() {
+            self.note(n, "cordoned");
+            self.save().await?;
+            self.cx.step(format!("wave {n}: cordoned")).await;
+        }
         Ok(())
     }
 
@@ -181,7 +185,8 @@ impl Machine {
         if !node.cordoned {
             return Ok(());
         }
-        let object = ObjectRef::new(Kind::Node, "", name);
+        let there = node.now(name).to_owned();
+        let object = ObjectRef::new(Kind::Node, "", there.as_str());
         let found = self.cx.call(Call::get(object.path())).await?;
         let meta = &found.body["metadata"];
         let marked = meta["labels"][LABEL].as_str().is_some_and(|run| run == self.run());
@@ -190,7 +195,7 @@ impl Machine {
         match found.status {
             200..=299 if own => {
                 let uid = meta["uid"].as_str().unwrap_or("");
-                let mut call = cordon(name, uid, None);
+                let mut call = cordon(&there, uid, None);
                 if node.cordoned_before
                     && let Some(body) = &mut call.body
                 {
@@ -199,7 +204,7 @@ impl Machine {
                 let answer = self.cx.send(call, false).await?;
                 if !matches!(answer.status, 200..=299 | 404 | 409) {
                     return Err(Stop::Failed(format!(
-                        "uncordoning {name} was answered {}: {}",
+                        "uncordoning {there} was answered {}: {}",
                         answer.status,
                         answer.message()
                     )));
@@ -208,7 +213,7 @@ impl Machine {
             200..=299 | 404 => {}
             status => {
                 return Err(Stop::Failed(format!(
-                    "reading {name} was answered {status}: {}",
+                    "reading {there} was answered {status}: {}",
                     found.message()
                 )));
             }
@@ -265,13 +270,22 @@ impl Machine {
         self.save().await?;
         let mut jobs = SideBySide::default();
         for (name, _) in &go {
-            let (cx, of, allowed) = (self.cx.clone(), name.clone(), self.asked.allowed);
+            let (machine, cx, of, allowed) =
+                (self.clone(), self.cx.clone(), name.clone(), self.asked.allowed);
             let grace = self.asked.grace;
             let limit = self.cx.options().timeout.unwrap_or(Duration::from_secs(DRAIN));
             jobs.add(name.clone(), async move {
-                let victims = cx.look(move |world, _| evictions(world, &of, allowed).victims).await?;
+                let on = of.clone();
+                let victims = cx.look(move |world, _| evictions(world, &on, allowed).victims).await?;
                 let total = victims.len() as u64;
-                let ended = evict(&cx, victims, grace, cx.now().plus(limit), |_, _| {}).await;
+                let shown = AtomicU64::new(u64::MAX);
+                let ended = evict(&cx, victims, grace, cx.now().plus(limit), |gone, _| {
+                    if shown.swap(gone, Ordering::Relaxed) != gone {
+                        machine.change(&of, |node| node.why = format!("{gone} of {total} pods gone"));
+                        machine.board("draining");
+                    }
+                })
+                .await;
                 if ended.cancelled {
                     return Err(Stop::Cancelled);
                 }
@@ -351,7 +365,7 @@ impl Machine {
         let now = self.cx.now();
         for (name, node) in all {
             let ready = self
-                .see(&name, |w, name, _| {
+                .see(node.now(&name), |w, name, _| {
                     w.nodes.find("", name).is_some_and(|n| {
                         condition(&n.conditions, "Ready").is_some_and(|c| c.status == Status::True)
                     })

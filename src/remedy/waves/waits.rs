@@ -89,6 +89,7 @@ impl Machine {
             return Ok(());
         }
         for gate in &self.asked.gates {
+            let nodes = self.among(n, &[Phase::Replaced]);
             match gate {
                 Gate::Window(..) | Gate::Volumes(_) => {}
                 Gate::Word => {
@@ -109,8 +110,26 @@ impl Machine {
         Ok(())
     }
 
+    /// Writes down which nodes came in the place of others.
+    async fn successors(&self, n: usize) -> Result<(), Stop> {
+        let nodes = self.among(n, &[Phase::Replaced]);
+        let taken = {
+            let s = lock(&self.state);
+            s.nodes.iter().flat_map(|(name, node)| [name.clone(), node.successor.clone()]).collect()
+        };
+        let found = self.cx.look(move |world, _| gates::successors(world, &nodes, &taken)).await?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        for (name, successor) in found {
+            self.note(n, format!("{successor} came in the place of {name}"));
+            self.change(&name, |node| node.successor = successor);
+        }
+        self.save().await
+    }
+
     /// Waits until a gate holds.
-    async fn hold(&self, n: usize, gate: &Gate, nodes: Vec<(String, NodeState)>) -> Result<(), Stop> {
+    async fn hold(&self, n: usize, gate: &Gate, mut nodes: Vec<(String, NodeState)>) -> Result<(), Stop> {
         let (since, workloads) = (self.cx.now(), lock(&self.state).workloads.clone());
         let last: Arc<Mutex<String>> = Arc::default();
         let (asked, heard) = (gate.clone(), last.clone());
@@ -119,14 +138,14 @@ impl Machine {
         let deadline = gate.limit().map(|limit| since.plus(limit + slack));
         self.board(&format!("gate {}", gate.name()));
         loop {
-            let (asked, heard, workloads, nodes) =
+            let (asked, heard, workloads, these) =
                 (asked.clone(), heard.clone(), workloads.clone(), nodes.clone());
             let soon = self.cx.now().plus(gates::AGAIN);
             let step = deadline.map_or(soon, |d| d.min(soon));
             let holds = self
                 .cx
                 .until(Some(step), move |world, now| {
-                    match gates::ask(&asked, &nodes, &workloads, world, since, now) {
+                    match gates::ask(&asked, &these, &workloads, world, since, now) {
                         Answer::Holds(text) => Some(text),
                         Answer::Waits(text) => {
                             *heard.lock().unwrap_or_else(PoisonError::into_inner) = text;
@@ -148,6 +167,10 @@ impl Machine {
                 )));
             }
             self.board(&format!("gate {}: {text}", gate.name()));
+            if !nodes.is_empty() {
+                self.successors(n).await?;
+                nodes = self.among(n, &[Phase::Replaced]);
+            }
         }
     }
 }
