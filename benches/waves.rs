@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../tests/support/healthy.rs"]
+#[allow(dead_code, reason = "this bench uses its part")]
 mod healthy;
 
 use std::time::Instant;
