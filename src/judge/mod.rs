@@ -35,6 +35,7 @@ pub mod node;
 mod node_held;
 pub mod patterns;
 pub mod pod;
+mod proxy;
 mod quota;
 pub mod reach;
 mod ready;
@@ -85,6 +86,7 @@ static SUBJECTS: &[&[Rule]] = &[
     node_held::RULES,
     fleet::RULES,
     roles::RULES,
+    proxy::RULES,
     gpu::RULES,
     usage::RULES,
     latency::RULES,
@@ -117,6 +119,7 @@ pub fn judge(ctx: &Ctx, object: &ObjectRef, out: &mut Out) {
         Kind::Node => {
             found!(nodes, node::judge);
             found!(nodes, gpu::of_node);
+            found!(nodes, proxy::judge);
         }
         Kind::PersistentVolumeClaim => found!(claims, claim::judge),
         Kind::ResourceQuota => found!(quotas, quota::judge),

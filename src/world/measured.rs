@@ -75,6 +75,8 @@ pub struct Proxy {
     pub mode: Text,
     /// Whether `/healthz` says so.
     pub healthy: Option<bool>,
+    /// Since when `/healthz` has said that it is not; [`super::Readings`] keeps it.
+    pub unhealthy_since: Option<Time>,
     /// When rules were last written, and when a change last asked for it: the older of both IP families.
     pub last_sync: Option<Time>,
     pub last_queued: Option<Time>,

@@ -253,7 +253,9 @@ impl Readings {
         if let Some(new) = proxy {
             let old = self.proxies.entry(new.node.clone()).or_default();
             // `/healthz` and `/metrics` each say a part.
+            let sick = new.healthy.or(old.healthy) == Some(false);
             *old = Proxy {
+                unhealthy_since: sick.then(|| old.unhealthy_since.unwrap_or(at)),
                 mode: if new.mode.is_empty() { std::mem::take(&mut old.mode) } else { new.mode },
                 healthy: new.healthy.or(old.healthy),
                 last_sync: new.last_sync.or(old.last_sync),

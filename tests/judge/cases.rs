@@ -1134,6 +1134,13 @@ fn ends() -> Vec<Case> {
             },
         ),
         c(
+            "proxy.sync-stuck",
+            "unhealthy, last sync 5m",
+            |s| s.proxy(6, false),
+            // It wrote its rules meanwhile.
+            |s| s.proxy(1, true),
+        ),
+        c(
             "dns.coredns",
             "crash.application",
             |s| {

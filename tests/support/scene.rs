@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use khud::detect::{DetectConfig, Detector, Finding, State};
 use khud::world::gpu::{Gpu, Holder};
-use khud::world::measured::{ContainerUsage, Engine, Measured, PodUsage};
+use khud::world::measured::{ContainerUsage, Engine, Measured, PodUsage, Proxy};
 use khud::world::readings::{Outcome, Place, Reading, Target};
 use khud::world::selector::Requirement;
 use khud::world::*;
@@ -402,6 +402,16 @@ impl Scene {
             };
             edit(i, &mut engine);
             Measured { engine: Some(engine), ..Measured::default() }
+        });
+    }
+
+    /// The node's kube-proxy was asked for its health every 20 s; its last sync is five minutes old where it is unhealthy.
+    pub fn proxy(&mut self, count: usize, healthy: bool) {
+        let last = if healthy { self.now } else { ago(self, 300) };
+        self.measure("kube-proxy", "n1", count, 20, |_, at| {
+            let (node, healthy, last_sync) = ("n1".into(), Some(healthy), Some(last));
+            let proxy = Proxy { node, healthy, last_sync, read_at: at, ..Proxy::default() };
+            Measured { proxy: Some(proxy), ..Measured::default() }
         });
     }
 

@@ -1,0 +1,47 @@
+//! What kube-proxy says of itself on its health page: rules that it does not write.
+
+use std::time::Duration;
+
+use crate::world::time::human;
+use crate::world::{Node, ObjectRef};
+
+use super::diagnosis::{Ctx, Diagnosis, Out};
+use super::limits::seconds;
+use super::registry::causes;
+
+causes! {
+    SYNC_STUCK = "proxy.sync-stuck" Critical Watch("kube-proxy's health page") tree "node":
+        "kube-proxy of a node reports that it does not write changed rules",
+        why "new connections from the node go to endpoints that are gone, while old connections work and every pod is ready",
+        source "`/healthz` on port 10256 says unhealthy for a minute; not while the node is removed";
+}
+
+/// kube-proxy calls itself unhealthy after twice its sync period (60 s by default); this excludes a single bad answer.
+const LASTS: u64 = 60;
+/// The page is read every 30 s: two answers in a row were missed.
+const OLD: Duration = Duration::from_secs(90);
+/// kube-proxy fails its health check on purpose on a node with this taint, so that load balancers leave the node.
+const TO_BE_DELETED: &str = "ToBeDeletedByClusterAutoscaler";
+
+pub fn judge(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
+    let Some(proxy) = ctx.world.readings.proxy(&node.meta.name) else { return };
+    let Some(since) = proxy.unhealthy_since else { return };
+    let leaves = node.meta.deleting.is_some() || node.taints.iter().any(|t| &*t.key == TO_BE_DELETED);
+    if leaves || proxy.read_at.age(ctx.now) > OLD {
+        return;
+    }
+    out.again(proxy.read_at.plus(OLD + seconds(1)));
+    let fires = since.plus(seconds(LASTS));
+    if ctx.now < fires {
+        out.again(fires);
+    }
+    let age = proxy.last_sync.map(|at| human(at.age(ctx.now)));
+    let written = age.map_or("its last sync is unknown".to_owned(), |age| format!("last sync {age} ago"));
+    out.push(
+        Diagnosis::new(SYNC_STUCK, object.clone(), since)
+            .fires_at(fires)
+            .title(format!("kube-proxy of node {} does not write its rules, {written}", node.meta.name))
+            .row("kube-proxy stuck")
+            .evidence("kube-proxy /healthz", format!("unhealthy, {written}"), object, Some(proxy.read_at)),
+    );
+}
