@@ -99,6 +99,8 @@ pub enum Verb {
     Gpu(Gpu),
     /// Serve this machine's GPUs on /metrics in dcgm-exporter's names
     Agent(Agent),
+    /// Write the report of an incident: phases, impact, root cause, what was done, what is left, lessons, checklist
+    Report(Report),
     /// List the kubeconfig's contexts
     Contexts {
         #[arg(short, long, value_enum, default_value_t = TableOrJson::Table)]
@@ -223,6 +225,24 @@ pub struct Agent {
     /// Where to listen
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9400")]
     pub listen: SocketAddr,
+}
+
+#[derive(Args, Debug)]
+pub struct Report {
+    /// The incident's id, as `khud scan -o json` prints it (the newest)
+    #[arg(long, value_name = "ID")]
+    pub incident: Option<String>,
+    /// A change request instead of a report
+    #[arg(long)]
+    pub change_request: bool,
+    #[arg(short, long, value_enum, default_value_t = ReportOutput::Markdown)]
+    pub output: ReportOutput,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportOutput {
+    Markdown,
+    Json,
 }
 
 #[derive(Args, Debug)]

@@ -13,6 +13,7 @@ mod open;
 mod out;
 mod playbook;
 mod print;
+mod report;
 mod scan;
 mod settings;
 #[cfg(feature = "demo")]
@@ -40,7 +41,9 @@ pub fn main() -> ExitCode {
     crash::install(typed.subcommand_name().unwrap_or("the cockpit"));
     let cli = Cli::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
     let _log = match &cli.verb {
-        None | Some(Verb::Demo(_) | Verb::Do(_) | Verb::Scan(_) | Verb::Diagnose(_)) => settings::log(),
+        None | Some(Verb::Demo(_) | Verb::Do(_) | Verb::Scan(_) | Verb::Diagnose(_) | Verb::Report(_)) => {
+            settings::log()
+        }
         _ => None,
     };
     let code = match &cli.verb {
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Gpu(args)) => gpu::run(args),
         Some(Verb::Agent(args)) => agent::run(args),
         Some(Verb::Journal { output }) => tell::journal(*output),
+        Some(Verb::Report(args)) => report::run(&cli.common, args),
     };
     ExitCode::from(code)
 }

@@ -74,7 +74,13 @@ macro_rules! commands {
             ViewEvents      "view.events"       "events, newest first"                       [Global] [] ["events" "event" "ev"] => navigate::open_kind(Kind::Event);
             ViewGpu         "view.gpu"          "memory and load of every GPU"              [Global] [] ["gpu" "gpus"] => navigate::zoom_on(Pane::Gpus);
             ViewKubeProxy   "view.kube-proxy"   "kube-proxy on every node"                  [Global] [] ["kube-proxy" "kp"] => navigate::zoom_on(Pane::KubeProxy);
+<<<<<<< HEAD
             ViewJournal     "view.journal"      "past actions and their results"           [Global] [] ["journal"] => navigate::open_list(What::Journal);
+=======
+            Report          "report"            "the report of this incident"               [Global] [] ["postmortem"] => report::open;
+            ChangeRequest   "change-request"    "this incident as a change request"         [Global] [] [] => report::change_request;
+            ViewJournal     "view.journal"      "past actions and their results"           [Global] [] ["journal"] => navigate::open_list(What::Journal);
+>>>>>>> 8432c97 (app: incident reports, the verdict first, plans with true counts, help in columns)
 
             MoveDown        "move.down"         "down"                                      [Rows Text Tree Actions] ["j" "down"] [] => navigate::step(1);
             MoveUp          "move.up"           "up"                                        [Rows Text Tree Actions] ["k" "up"] [] => navigate::step(-1);
@@ -121,7 +127,7 @@ macro_rules! commands {
             Timeline1h      "timeline.1h"       "the last hour"                             [Timeline] ["6"] [] => timeline::only_since("1h");
             Timeline6h      "timeline.6h"       "the last 6 hours"                          [Timeline] ["7"] [] => timeline::only_since("6h");
             TimelineObject  "timeline.object"   "only this object, or all"                  [Timeline] ["o"] [] => timeline::only_object;
-            TimelineSave    "timeline.save"     "save it as Markdown"                       [Timeline] ["ctrl-s"] ["report"] {whole} => timeline::save;
+            TimelineSave    "timeline.save"     "save it as Markdown"                       [Timeline] ["ctrl-s"] [] {whole} => timeline::save;
 
             MatchNext       "match.next"        "next match"                                [Text] ["n"] [] => find(true);
             MatchPrevious   "match.previous"    "match before"                              [Text] ["N"] [] => find(false);

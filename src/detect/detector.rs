@@ -146,6 +146,12 @@ impl Detector {
         &self.incidents
     }
 
+    /// The incident that the finding of a key belongs to.
+    pub fn incident_of(&self, key: &Key) -> Option<&Incident> {
+        let at = self.ranked.iter().position(|f| f.key == *key || f.with.contains(key))?;
+        self.incidents.iter().find(|i| i.findings.contains(&at))
+    }
+
     /// The finding that stands on the row of an object: of a pod, workload, node, Service, claim, …
     pub fn of(&self, object: &ObjectRef) -> Option<&Arc<Finding>> {
         let own = self.groups.of(object).iter();

@@ -33,14 +33,7 @@ impl Kept {
         if path.symlink_metadata().is_ok_and(|m| !m.file_type().is_file()) {
             return Err(format!("cannot keep the timeline in {}: it is not a plain file", path.display()));
         }
-        let mut entries = VecDeque::new();
-        for path in [aside(path), path.to_owned()] {
-            if let Ok(file) = File::open(path) {
-                read_back(BufReader::new(file), &mut entries).map_err(say)?;
-            }
-        }
-        let mut entries = Vec::from(entries);
-        entries.sort_by_key(|e| e.at);
+        let entries = read(path).map_err(say)?;
         let file = append_to(path).map_err(say)?;
         let bytes = file.metadata().map_err(say)?.len();
         Ok((Kept { path: path.to_owned(), file, bytes }, entries))
@@ -68,6 +61,22 @@ impl Kept {
         self.bytes += line.len() as u64;
         Ok(())
     }
+}
+
+/// The newest entries in the file and in the one set aside, in the order of their time; none where there is no file.
+///
+/// # Errors
+/// As reading a file that is there.
+pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
+    let mut entries = VecDeque::new();
+    for path in [aside(path), path.to_owned()] {
+        if let Ok(file) = File::open(path) {
+            read_back(BufReader::new(file), &mut entries)?;
+        }
+    }
+    let mut entries = Vec::from(entries);
+    entries.sort_by_key(|e| e.at);
+    Ok(entries)
 }
 
 fn aside(path: &Path) -> PathBuf {

@@ -15,12 +15,14 @@ pub mod kept;
 mod lists;
 mod logs;
 mod past_states;
+pub mod postmortem;
 pub mod quiet;
 pub mod report;
 mod secrets;
 pub mod timeline;
 mod traits;
 pub mod user;
+pub mod written;
 
 pub use config::{DetectConfig, Mute};
 pub use detector::Detector;

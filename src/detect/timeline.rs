@@ -30,6 +30,8 @@ pub enum What {
     Walk,
     Action,
     Note,
+    /// Somebody has a finding.
+    Acknowledged,
 }
 
 impl What {
@@ -43,6 +45,7 @@ impl What {
             What::Walk => "walk",
             What::Action => "action",
             What::Note => "note",
+            What::Acknowledged => "acknowledged",
         }
     }
 }
@@ -65,6 +68,12 @@ pub struct Entry {
     pub family: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub severity: Option<Severity>,
+    /// The incident that a finding belonged to then.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub incident: String,
+    /// When khud saw that a finding began.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub seen: Option<Time>,
     /// Quotes and steps under it.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub detail: Vec<String>,
@@ -73,8 +82,19 @@ pub struct Entry {
 impl Entry {
     pub fn new(at: Time, what: What, object: Option<ObjectRef>, text: impl AsRef<str>) -> Entry {
         let text = bounded(text.as_ref(), text::QUOTE);
-        let (who, cause, family) = (String::new(), String::new(), String::new());
-        Entry { at, what, object, who, text, cause, family, severity: None, detail: Vec::new() }
+        Entry {
+            at,
+            what,
+            object,
+            text,
+            who: String::new(),
+            cause: String::new(),
+            family: String::new(),
+            severity: None,
+            incident: String::new(),
+            seen: None,
+            detail: Vec::new(),
+        }
     }
 
     pub fn by(mut self, who: impl Into<String>) -> Entry {

@@ -20,7 +20,9 @@ pub(super) struct Revision {
     pub template: Value,
     pub annotations: Value,
     pub created: Option<Time>,
-    /// Pods of it that are ready now.
+    /// Pods of it that are there and not going.
+    pub pods: usize,
+    /// Those of them that are ready now.
     pub ready: usize,
     /// A pod of it that fails now, and why.
     pub failing: Option<String>,
@@ -81,6 +83,7 @@ pub(super) async fn list(cx: &Cx, target: &ObjectRef, object: &Value) -> Result<
         // A StatefulSet's pods carry the name of their revision, a DaemonSet's the hash at its end.
         let own = pods.iter().filter(|(of, _)| *r.name == **of || r.name.ends_with(&format!("-{of}")));
         for (ready, failing) in own.flat_map(|(_, pods)| pods) {
+            r.pods += 1;
             r.ready += usize::from(*ready);
             r.failing = r.failing.take().or_else(|| failing.clone());
         }

@@ -21,7 +21,11 @@ pub fn draw(p: &mut Painter<'_>, batch: &Batch, body: Rect) -> Option<Position> 
             question: &question,
             wanted: wanted.as_deref(),
             form: &batch.form,
-            buttons: if phase == Phase::Halted { ("Stop here", "Go on") } else { ("Cancel", "Go ahead") },
+            buttons: if phase == Phase::Halted {
+                ("Stop here", "Go on")
+            } else {
+                ("Cancel", batch.action.title)
+            },
             copies: "commands",
         };
         return ask.draw(p, body);

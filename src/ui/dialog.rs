@@ -236,7 +236,7 @@ impl Lines {
             p.put(inside.x, inside.y + i as u16, inside.width, text, scope);
         }
         if total > rows {
-            let more = format!("{}-{} of {total}", from + 1, (from + rows).min(total));
+            let more = format!("lines {}-{} of {total}, down scrolls", from + 1, (from + rows).min(total));
             p.put_right(inside.x, inside.bottom().saturating_sub(foot + 1), inside.width, &more, "text.dim");
         }
         Rect { y: inside.bottom().saturating_sub(foot), height: foot.min(inside.height), ..inside }
@@ -281,8 +281,9 @@ impl Ask<'_> {
         };
         let (cancel, go) =
             if self.form.go { ("dialog.button", "dialog.button.focus") } else { ("dialog.button.focus", go) };
-        let used = p.put(x, y, 16, &format!("[ {} ]", self.buttons.0), cancel);
-        let used = used + 2 + p.put(x + used + 2, y, 16, &format!("[ {} ]", self.buttons.1), go);
+        let used = p.put(x, y, width, &format!("[ {} ]", self.buttons.0), cancel);
+        let room = width.saturating_sub(used + 2);
+        let used = used + 2 + p.put(x + used + 2, y, room, &format!("[ {} ]", self.buttons.1), go);
         let mut keys = match self.form.control {
             Some(_) => "space or enter changes it, the plan is made again   tab goes on".to_owned(),
             None => "tab chooses   enter presses".to_owned(),
@@ -332,11 +333,6 @@ fn plan(p: &mut Painter<'_>, active: &ActiveRun, body: Rect) -> Option<Position>
         lines.diff(difference);
         lines.put(" ", "dialog");
     }
-    for change in &report.plan.changes {
-        lines.put(&change.object.to_string(), "diff.header");
-        lines.diff(&change.diff);
-        lines.put(" ", "dialog");
-    }
     for impact in &report.plan.impact {
         lines.impact(impact, "");
     }
@@ -368,6 +364,12 @@ fn plan(p: &mut Painter<'_>, active: &ActiveRun, body: Rect) -> Option<Position>
         let scope = if focused { "dialog.button.focus" } else { "dialog.button" };
         lines.put(&format!("{sign} {}", control.label), scope);
     }
+    // What is changed in detail is read last: it may be longer than the screen.
+    for change in &report.plan.changes {
+        lines.put(" ", "dialog");
+        lines.put(&format!("Change of {}", change.object), "diff.header");
+        lines.diff(&change.diff);
+    }
     for step in &report.next {
         lines.put(&format!("enter plans what should follow: {} {}", step.action, step.target), "notice");
     }
@@ -379,7 +381,7 @@ fn plan(p: &mut Painter<'_>, active: &ActiveRun, body: Rect) -> Option<Position>
             question: &question.question,
             wanted: active.wanted(),
             form: &active.form,
-            buttons: ("Cancel", "Go ahead"),
+            buttons: ("Cancel", active.run.action().title),
             copies: "command",
         };
         return ask.draw(p, body);

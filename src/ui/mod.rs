@@ -50,7 +50,7 @@ pub fn draw(model: &Model, memory: &mut Memory, buffer: &mut Buffer) -> Option<P
         View::Overview => panes::draw(&mut p, memory, model, &layout),
         View::Table(table) => panes::full_table(&mut p, memory, model, table, layout.body),
         View::List(list) => panes::full_list(&mut p, memory, model, list, layout.body),
-        View::Why(view) => why::draw(&mut p, model, view, layout.body),
+        View::Why(view) => why::draw(&mut p, memory, model, view, layout.body),
         View::Logs(view) => logs::draw(&mut p, model, view, layout.body),
         View::Text(text) => text_view::draw(&mut p, text, layout.body),
     }

@@ -1,14 +1,19 @@
-//! The decision tree: each question with its answer and the quotes it rests on, down to the verdict and what to do.
+//! The decision tree: the verdict and what to do about it, then how khud knows: each question with its answer and quotes.
+
+use std::collections::HashSet;
 
 use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use super::panes::title_line;
+use super::sheet::Memory;
 use crate::app::core::model::Model;
-use crate::app::views::why::{Item, WhyView};
-use crate::playbook::walk::{By, State};
+use crate::app::table::cell::Value;
+use crate::app::views::why::{Item, Quotes, WhyView};
+use crate::playbook::walk::{By, Evidence, State};
 use crate::remedy;
-use crate::term::clean::wrap;
+use crate::term::clean::{width, wrap};
+use crate::world::time::human;
 
 /// Lines of a quote shown unless the cursor is on its question.
 const QUOTE: usize = 2;
@@ -24,8 +29,12 @@ struct Drawn {
     right: String,
 }
 
-pub fn draw(p: &mut Painter<'_>, model: &Model, why: &WhyView, area: Rect) {
-    let right = format!("playbook {}", why.walk.playbook);
+pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, why: &WhyView, area: Rect) {
+    let mut right = format!("playbook {}", why.walk.playbook);
+    if let Some(at) = why.checked {
+        memory.age(&Value::Age(at), model.data.now);
+        right = format!("checked {} ago  {right}", human(at.age(model.data.now)));
+    }
     let about = if why.asked == why.walk.object {
         format!("WHY {}", why.asked)
     } else {
@@ -33,16 +42,15 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, why: &WhyView, area: Rect) {
     };
     title_line(p, area, &about, &right, true);
     let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-    let lines = lines(p, model, why, usize::from(inner.width));
+    let rows = usize::from(inner.height);
+    let mut lines = lines(p, model, why, inner.width.into(), why.quotes != Quotes::None);
+    if why.quotes == Quotes::Fitting && lines.len() > rows {
+        lines = self::lines(p, model, why, inner.width.into(), false);
+    }
     let item = why.item();
     // The window follows the item under the cursor; its first and last lines stay visible.
     let first = lines.iter().position(|l| l.item == item).unwrap_or(0);
-    // What to do belongs to the verdict: both are wanted on the screen.
-    let last = match item {
-        Some(Item::Verdict) => lines.len().saturating_sub(1),
-        _ => lines.iter().rposition(|l| l.item == item).unwrap_or(0),
-    };
-    let rows = usize::from(inner.height);
+    let last = lines.iter().rposition(|l| l.item == item).unwrap_or(0);
     let offset = if last >= rows { (last + 1 - rows).min(first) } else { 0 };
     for (n, line) in lines.iter().skip(offset).take(rows).enumerate() {
         let y = inner.y + n as u16;
@@ -68,24 +76,44 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, why: &WhyView, area: Rect) {
     }
 }
 
-fn lines(p: &Painter<'_>, model: &Model, why: &WhyView, width: usize) -> Vec<Drawn> {
+fn lines(p: &Painter<'_>, model: &Model, why: &WhyView, columns: usize, quotes: bool) -> Vec<Drawn> {
     let mut out = Vec::new();
-    let steps = why.walk.steps();
-    for (i, step) in steps.iter().enumerate() {
-        let (sign, scope) = match step.answer.as_str() {
-            "yes" => (p.glyph("yes"), "tree.yes"),
-            "no" => (p.glyph("no"), "tree.no"),
-            "unknown" => (p.glyph("unknown"), "tree.unknown"),
-            _ => (p.glyph("arrow"), "tree.yes"),
-        };
-        let indent = (i as u16).min(12) * 2;
-        let mut pieces = Vec::new();
-        if i > 0 {
-            pieces.push((format!("{}{} ", p.glyph("branch.last"), p.glyph("branch.arm")), "tree.line"));
+    // A quote is read once, wherever it was found.
+    let mut quoted = HashSet::new();
+    match why.walk.state() {
+        State::Reading => {
+            let what = if why.walk.wants().is_empty() { "…" } else { "looking…" };
+            out.push(plain(None, 0, &format!("{} {what}", p.glyph("current")), "tree.current"));
         }
-        pieces.push((format!("{sign} "), scope));
-        pieces.push((step.question.clone(), "text"));
-        pieces.push((format!("  {}", step.answer), scope));
+        State::Asking { question, why: reason, choices, .. } => {
+            let item = Some(Item::Question);
+            out.push(plain(item, 0, &format!("{} {question}", p.glyph("current")), "tree.current"));
+            out.push(plain(item, 2, reason, "text.dim"));
+            let numbered: Vec<String> =
+                choices.iter().enumerate().map(|(n, c)| format!("{} {c}", n + 1)).collect();
+            out.push(plain(item, 2, &format!("You tell: {}", numbered.join("   ")), "key"));
+        }
+        State::Done => verdict(p, model, why, columns, &mut out, &mut quoted),
+    }
+    let steps = why.walk.steps();
+    if steps.is_empty() {
+        return out;
+    }
+    out.push(plain(None, 0, "", "text"));
+    let questions = if steps.len() == 1 { "question" } else { "questions" };
+    out.push(plain(None, 0, &format!("How I know: {} {questions}", steps.len()), "title"));
+    for (i, step) in steps.iter().enumerate() {
+        // No colour: an answer is neither good nor bad.
+        let (sign, scope) = match step.answer.as_str() {
+            "unknown" => (p.glyph("unknown"), "tree.unknown"),
+            _ if i + 1 == steps.len() => (p.glyph("arrow"), "text.strong"),
+            _ => (p.glyph("skipped"), "text.strong"),
+        };
+        let mut pieces = vec![
+            (format!("{sign} "), "tree.line"),
+            (step.question.clone(), "text"),
+            (format!("  {}", step.answer), scope),
+        ];
         if step.by == By::Operator {
             pieces.push((" (you)".into(), "tree.current"));
         }
@@ -93,100 +121,118 @@ fn lines(p: &Painter<'_>, model: &Model, why: &WhyView, width: usize) -> Vec<Dra
             pieces.push((format!(" instead of {was}"), "text.dim"));
         }
         let right = if step.took_ms > 0 { format!("{} ms", step.took_ms) } else { String::new() };
-        out.push(Drawn { item: Some(Item::Step(i)), indent, pieces, right });
-        if !why.evidence && why.item() != Some(Item::Step(i)) {
+        let item = Some(Item::Step(i));
+        out.push(Drawn { item, indent: 0, pieces, right });
+        let here = why.item() == item;
+        if !quotes && !here {
             continue;
         }
-        let inset = indent + if i > 0 { 5 } else { 2 };
         for e in &step.evidence {
-            let at = e.at.map_or(String::new(), |t| format!("  {}", p.times.clock(t)));
-            let head = format!("{}: ", e.source);
-            let aside = usize::from(inset) + crate::term::clean::width(&head);
-            // Where little would be left beside its source a quote stands below it.
-            let below = width.saturating_sub(aside) < READABLE;
-            let lead = if below { 2 } else { crate::term::clean::width(&head) };
-            let room = width.saturating_sub(usize::from(inset) + lead + at.len() + 3);
-            if below {
-                out.push(Drawn {
-                    item: Some(Item::Step(i)),
-                    indent: inset,
-                    pieces: vec![(head.clone(), "text.dim")],
-                    right: String::new(),
-                });
+            if !quoted.insert(e.quote.clone()) && !here {
+                continue;
             }
-            let mut quoted = wrap(&format!("“{}”{at}", e.quote), room.max(20));
-            // All of a long quote is shown where the cursor is.
-            let most = if below { QUOTE * 2 } else { QUOTE };
-            if quoted.len() > most && why.item() != Some(Item::Step(i)) {
-                quoted.truncate(most);
-                if let Some(last) = quoted.last_mut() {
-                    last.push('…');
-                }
-            }
-            for (n, line) in quoted.into_iter().enumerate() {
-                let lead = if n == 0 && !below { head.clone() } else { " ".repeat(lead) };
-                out.push(Drawn {
-                    item: Some(Item::Step(i)),
-                    indent: inset,
-                    pieces: vec![(lead, "text.dim"), (line, "tree.evidence")],
-                    right: String::new(),
-                });
-            }
+            quote(p, item, e, columns, here, &mut out);
         }
-    }
-    match why.walk.state() {
-        State::Reading => {
-            let what = if why.walk.wants().is_empty() { "…" } else { "looking…" };
-            out.push(plain(None, 2, &format!("{} {what}", p.glyph("current")), "tree.current"));
-        }
-        State::Asking { question, why: reason, choices, .. } => {
-            out.push(plain(
-                Some(Item::Question),
-                0,
-                &format!("{} {question}", p.glyph("current")),
-                "tree.current",
-            ));
-            out.push(plain(Some(Item::Question), 2, reason, "text.dim"));
-            let numbered: Vec<String> =
-                choices.iter().enumerate().map(|(n, c)| format!("{} {c}", n + 1)).collect();
-            out.push(plain(Some(Item::Question), 2, &format!("You tell: {}", numbered.join("   ")), "key"));
-        }
-        State::Done => verdict(p, model, why, width, &mut out),
     }
     out
+}
+
+/// A quote under its question: where it was read, what it says, when.
+fn quote(
+    p: &Painter<'_>,
+    item: Option<Item>,
+    e: &Evidence,
+    columns: usize,
+    whole: bool,
+    out: &mut Vec<Drawn>,
+) {
+    const INSET: u16 = 4;
+    let at = e.at.map_or(String::new(), |t| format!("  {}", p.times.clock(t)));
+    let head = format!("{}: ", e.source);
+    let aside = usize::from(INSET) + width(&head);
+    // Where little would be left beside its source a quote stands below it.
+    let below = columns.saturating_sub(aside) < READABLE;
+    let lead = if below { 2 } else { width(&head) };
+    let room = columns.saturating_sub(usize::from(INSET) + lead + at.len() + 3);
+    if below {
+        let pieces = vec![(head.clone(), "text.dim")];
+        out.push(Drawn { item, indent: INSET, pieces, right: String::new() });
+    }
+    let mut lines = wrap(&format!("“{}”{at}", e.quote), room.max(20));
+    // All of a long quote is shown where the cursor is.
+    let most = if below { QUOTE * 2 } else { QUOTE };
+    if lines.len() > most && !whole {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            last.push('…');
+        }
+    }
+    for (n, line) in lines.into_iter().enumerate() {
+        let lead = if n == 0 && !below { head.clone() } else { " ".repeat(lead) };
+        out.push(Drawn {
+            item,
+            indent: INSET,
+            pieces: vec![(lead, "text.dim"), (line, "tree.evidence")],
+            right: String::new(),
+        });
+    }
 }
 
 fn plain(item: Option<Item>, indent: u16, text: &str, scope: &'static str) -> Drawn {
     Drawn { item, indent, pieces: vec![(text.to_owned(), scope)], right: String::new() }
 }
 
-fn verdict(p: &Painter<'_>, model: &Model, why: &WhyView, width: usize, out: &mut Vec<Drawn>) {
-    out.push(plain(None, 0, "", "text"));
+fn verdict(
+    p: &Painter<'_>,
+    model: &Model,
+    why: &WhyView,
+    columns: usize,
+    out: &mut Vec<Drawn>,
+    quoted: &mut HashSet<String>,
+) {
     let item = Some(Item::Verdict);
+    let room = columns.saturating_sub(4).min(110);
     match why.walk.verdict() {
         Some(v) => {
+            let healthy = v.cause == "none";
+            let (sign, scope) =
+                if healthy { (p.glyph("ok"), "success") } else { (p.glyph("verdict"), "tree.verdict") };
+            let likely = if v.sure == crate::judge::Sure::Likely { "likely: " } else { "" };
+            let head = format!("{likely}{}", v.title);
+            let mut title = wrap(&head, room).into_iter();
+            let first = title.next().unwrap_or_default();
             out.push(Drawn {
                 item,
                 indent: 0,
                 pieces: vec![
-                    (format!("{} {}  ", p.glyph("verdict"), v.cause), "tree.verdict"),
-                    (v.title.clone(), "text.strong"),
+                    (format!("{sign} "), scope),
+                    (first, if healthy { "success" } else { "text.strong" }),
                 ],
-                right: String::new(),
+                right: v.cause.clone(),
             });
-            for line in wrap(&v.explanation, width.saturating_sub(4).min(110)) {
+            out.extend(title.map(|line| plain(item, 2, &line, "text.strong")));
+            // What the explanation quotes needs no second place.
+            quoted.extend(v.explanation.lines().map(str::to_owned));
+            for line in wrap(&v.explanation, room) {
                 out.push(plain(item, 2, &line, "text"));
             }
             if !v.verify.is_empty() {
-                for line in wrap(&format!("Over when: {}", v.verify), width.saturating_sub(4).min(110)) {
+                for line in wrap(&format!("Over when: {}", v.verify), room) {
                     out.push(plain(item, 2, &line, "text.dim"));
                 }
             }
         }
-        None => out.push(plain(item, 0, "Nothing proved. What was looked at stands above.", "tree.unknown")),
+        None => out.push(plain(item, 0, "Nothing proved. What was looked at stands below.", "tree.unknown")),
+    }
+    if let Some(before) = &why.before {
+        for line in wrap(&format!("Before: {before}"), room) {
+            out.push(plain(item, 2, &line, "text.dim"));
+        }
     }
     for u in why.walk.unknown() {
-        out.push(plain(None, 2, &format!("not found out: {}: {}", u.what, u.why), "text.dim"));
+        for line in wrap(&format!("not found out: {}: {}", u.what, u.why), room) {
+            out.push(plain(None, 2, &line, "text.dim"));
+        }
     }
     if why.walk.proposals().is_empty() {
         return;
@@ -197,14 +243,12 @@ fn verdict(p: &Painter<'_>, model: &Model, why: &WhyView, width: usize, out: &mu
         let title = remedy::action(&proposal.action).map_or(proposal.action.as_str(), |a| a.title);
         let params: Vec<String> = proposal.params.iter().map(|(k, v)| format!("{k} {v}")).collect();
         let scope = if model.cluster.read_only { "key.disabled" } else { "text" };
+        let strong = if model.cluster.read_only { scope } else { "key" };
         out.push(Drawn {
             item: Some(Item::Proposal(i)),
             indent: 2,
             pieces: vec![
-                (
-                    format!("{} {title} ", p.glyph("arrow")),
-                    if model.cluster.read_only { scope } else { "key" },
-                ),
+                (format!("{} {title} ", p.glyph("arrow")), strong),
                 (format!("{} {}", proposal.target, params.join(" ")), scope),
             ],
             right: if model.cluster.read_only { "read-only".into() } else { String::new() },

@@ -101,6 +101,72 @@ fn a_finding_is_proved_acknowledged_muted_and_noted_and_a_killed_cockpit_loses_n
 }
 
 #[test]
+fn an_incident_is_reported_while_it_goes_on_and_after_it_is_over() {
+    let lab = Lab::start("tour", 4.0);
+    let mut k = open(&lab, "");
+    at_the_rollout(&mut k);
+    k.then("!ana rolls back\r", "Acknowledged until it ends or gets worse");
+    let report = |args: &[&str]| {
+        let mut command = lab.khud(&[&["report"], args].concat());
+        let out = command.env("KHUD_STATE_DIR", lab.dir.path().join("state")).output().unwrap();
+        (out.status.code().unwrap(), String::from_utf8(out.stdout).unwrap())
+    };
+    let json = |args: &[&str]| {
+        let (code, text) = report(&[args, &["-o", "json"]].concat());
+        assert_eq!(code, 0, "{text}");
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+
+    // In the cockpit: of the incident under the cursor, and into a file.
+    k.then(":report\r", "# Post-incident report: deployment production/api-server");
+    k.then("/tag v2.0.1 does not exist\r", "does not exist");
+    k.then("\x13", "Saved");
+    k.then("qq", "─ findings ─");
+
+    // Outside: the newest, with its proof, what changed before it, and what is still to be done.
+    let open = json(&[]);
+    assert_eq!((&open["state"], &open["root"]["name"]), (&"open".into(), &"api-server".into()), "{open:#}");
+    assert_eq!(open["causes"][0]["cause"], "image.not-found");
+    assert_eq!(open["causes"][0]["sure"], "proved");
+    let quotes = open["causes"][0]["evidence"].to_string();
+    assert!(quotes.contains("not found"), "{quotes}");
+    assert!(open["changed"].to_string().contains("v2.0.0 → v2.0.1"), "{open:#}");
+    assert!(open["phases"]["found"].is_string() && open["phases"]["acknowledged"].is_string(), "{open:#}");
+    assert!(open["phases"]["resolved"].is_null() && !open["left"].as_array().unwrap().is_empty(), "{open:#}");
+    let id = open["id"].as_str().unwrap();
+
+    let mut rollback = lab.khud(&["do", "rollback", "deploy/api-server", "-n", "production", "--yes"]);
+    assert!(rollback.env("KHUD_STATE_DIR", lab.dir.path().join("state")).output().unwrap().status.success());
+    k.then("T/api-server\r", "resolved");
+
+    // Over, and known from the timeline and the journal.
+    let over = json(&["--incident", id]);
+    assert_eq!((&over["state"], &over["id"]), (&"resolved".into(), &id.into()), "{over:#}");
+    assert_eq!(
+        (&over["done"][0]["outcome"], over["done"].as_array().unwrap().len()),
+        (&"verified".into(), 1)
+    );
+    assert!(over["done"][0]["kubectl"].as_str().unwrap().contains("rollout undo"), "{over:#}");
+    assert!(over["durations_ms"]["to_resolved"].is_number() && over["left"].as_array().unwrap().is_empty());
+    let (_, text) = report(&["--incident", id]);
+    for part in [
+        "| resolved |",
+        "gantt",
+        "## Root cause",
+        "tag v2.0.1 does not exist",
+        "- [x] Resolved",
+        "Lessons learned",
+    ] {
+        assert!(text.contains(part), "{part}:\n{text}");
+    }
+    assert!(!text.contains("session"), "khud's own starts are not in it:\n{text}");
+    let (_, text) = report(&["--incident", id, "--change-request"]);
+    assert!(text.starts_with("CHANGE REQUEST: CR-") && text.contains("Rollback Plan:"), "{text}");
+    let (code, text) = report(&["--incident", "00000000"]);
+    assert_eq!((code, text.as_str()), (1, ""));
+}
+
+#[test]
 fn a_new_critical_finding_rings_only_where_that_is_wanted() {
     let bells = |config: &str| {
         let lab = Lab::start("tour", 4.0);

@@ -401,7 +401,8 @@ fn a_plan_stays_valid_while_its_status_changes_and_is_made_again_when_its_object
     assert_ne!(again, asked);
     let difference = run.report().refreshed.expect("what changed is shown");
     assert!(
-        difference.contains("- ⚠ 3 pods replaced") && difference.contains("+ ⚠ 6 pods replaced"),
+        difference.contains("- ⚠ pods: 1 goes, 3 stay:")
+            && difference.contains("+ ⚠ pods: 1 goes, 3 come, 3 stay:"),
         "{difference}"
     );
     assert_eq!(run.question(), Some(again));

@@ -317,14 +317,19 @@ fn the_next_match_is_found_on_the_last_page_too_and_typing_does_not_run_away() {
 }
 
 #[test]
-fn help_says_why_a_key_does_nothing_to_the_end_of_the_sentence() {
-    let mut s = captured(80, 200);
-    s.press("?");
-    let screen = s.screen();
-    assert!(
-        screen.contains("not now: There is no favourite 1:") && screen.contains("and those chosen follow."),
-        "{screen}"
-    );
+fn help_is_one_screen_with_the_keys_of_the_view_first_and_what_the_symbols_say() {
+    let mut s = captured(120, 40);
+    for (keys, first) in [("", "Findings"), (":pods\r", "Pods")] {
+        s.press(&format!("\x1b\x1b{keys}?"));
+        let screen = s.screen();
+        let title = screen.lines().nth(1).unwrap();
+        let (shown, all) = title.split_once("1-").unwrap().1.split_once(" of ").unwrap();
+        assert_eq!(shown, all.split(' ').next().unwrap(), "all of it: {screen}");
+        assert!(screen.lines().nth(2).unwrap().trim_start().starts_with(first), "{screen}");
+        for says in ["Symbols", "somebody has it", "why is it broken", "pane of this number"] {
+            assert!(screen.contains(says), "{says}: {screen}");
+        }
+    }
 }
 
 #[test]

@@ -76,7 +76,10 @@ fn tell(model: &mut Model, change: &FindingChange) {
     if !model.data.settled {
         return;
     }
-    if let Some(entry) = Entry::of_finding(change, model.data.now) {
+    if let Some(mut entry) = Entry::of_finding(change, model.data.now) {
+        let incident = model.data.detector.incident_of(&change.finding.key);
+        entry.incident = incident.map_or(String::new(), |i| i.id.clone());
+        entry.seen = (change.turn == Turn::Began).then_some(model.data.now);
         timeline::note(model, entry);
     }
     let f = &change.finding;

@@ -23,6 +23,7 @@ use crate::app::views::evidence;
 use crate::app::views::help;
 use crate::app::views::list::What;
 use crate::app::views::logs;
+use crate::app::views::report;
 use crate::app::views::save;
 use crate::app::views::timeline;
 use crate::app::views::why;

@@ -31,8 +31,10 @@ use crate::playbook::library::{Library, Shelf};
 use crate::telemetry::Schedule;
 use crate::world::{Clock, Kind, ObjectRef, Text, Time, World};
 
-/// How long a message stays on the foot line.
+/// How long a message stays on the foot line; an error stays twice as long.
 const MESSAGE: Duration = Duration::from_secs(8);
+/// How long after a key somebody is taken to look at the screen.
+const PRESENT: Duration = Duration::from_secs(30);
 
 /// What is known of the cluster and derived from it.
 #[derive(Debug, Default)]
@@ -119,6 +121,16 @@ impl Message {
     pub fn over(&self, now: Time) -> bool {
         self.at.plus(MESSAGE) <= now
     }
+
+    /// When it goes by itself: an error only where somebody pressed a key shortly before it came or since, so that
+    /// there is someone to read it.
+    pub fn goes(&self, last_key: Option<Time>) -> Option<Time> {
+        let seen = self.tone != Tone::Bad || last_key.is_some_and(|key| key.plus(PRESENT) >= self.at);
+        let shown = if self.tone == Tone::Bad { MESSAGE * 2 } else { MESSAGE };
+        seen.then(|| {
+            last_key.filter(|_| self.tone == Tone::Bad).map_or(self.at, |key| key.max(self.at)).plus(shown)
+        })
+    }
 }
 
 /// Why a frame is wanted.
@@ -157,6 +169,8 @@ pub struct Model {
     /// The decision trees.
     pub library: Arc<Shelf>,
     pub message: Option<Message>,
+    /// When a key was last pressed.
+    pub last_key: Option<Time>,
     pub namespaces: BTreeSet<Text>,
     /// An object asked for before its kind was listed.
     pub sought: Option<ObjectRef>,
@@ -201,6 +215,7 @@ impl Model {
             open: HashSet::new(),
             library: Library::shelf(),
             message: None,
+            last_key: None,
             namespaces: BTreeSet::new(),
             sought: None,
             chosen: Vec::new(),
@@ -364,7 +379,7 @@ impl Model {
 
     /// When time alone will change something the model shows.
     pub fn next_timer(&self) -> Option<Time> {
-        let message = self.message.as_ref().filter(|m| m.tone != Tone::Bad).map(|m| m.at.plus(MESSAGE));
+        let message = self.message.as_ref().and_then(|m| m.goes(self.last_key));
         let listed = match self.view() {
             View::List(l) => l.ghosts.iter().map(|g| g.until).min(),
             _ => None,

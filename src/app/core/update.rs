@@ -123,6 +123,7 @@ fn key_pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     if model.message.as_ref().is_some_and(|m| m.over(model.data.now)) {
         model.message = None;
     }
+    model.last_key = Some(model.data.now);
     let scope = model.scope();
     if hidden(model) {
         // What cannot be seen takes no keys, but khud can be left.
@@ -178,11 +179,11 @@ fn unbound(model: &mut Model, key: Key) {
 }
 
 fn tick(model: &mut Model) -> Vec<Effect> {
-    if model.message.as_ref().is_some_and(|m| m.tone != Tone::Bad && m.over(model.data.now)) {
+    let now = model.data.now;
+    if model.message.as_ref().is_some_and(|m| m.goes(model.last_key).is_some_and(|at| at <= now)) {
         model.message = None;
         model.dirty = Dirty::Input;
     }
-    let now = model.data.now;
     let (tables, _) = model.tables_on_screen_mut();
     let mut buried = false;
     for table in tables {

@@ -90,7 +90,11 @@ pub fn said(model: &mut Model, how: How, keys: &[Key], text: &str) -> Vec<Effect
         }
         How::Muted => (format!("muted for {lasting}"), format!("Muted for {lasting}.")),
     };
-    note(model, &first, &format!("{done}: {reason}"));
+    let entry = match how {
+        How::Acknowledged => What::Acknowledged,
+        How::Muted => What::Note,
+    };
+    note(model, entry, &first, &format!("{done}: {reason}"));
     model.say(Tone::Good, format!("{told} The same key takes it back."));
     vec![Effect::Quiet(model.data.detector.quieted(now))]
 }
@@ -112,18 +116,18 @@ fn take_back(model: &mut Model, finding: &Finding, keys: &[Key]) -> Vec<Effect> 
     } else {
         ("no longer acknowledged", "Nobody has it any more.")
     };
-    note(model, finding, done);
+    note(model, What::Note, finding, done);
     model.say(Tone::Good, told);
     vec![Effect::Quiet(model.data.detector.quieted(now))]
 }
 
-fn note(model: &mut Model, finding: &Finding, what: &str) {
+fn note(model: &mut Model, as_what: What, finding: &Finding, what: &str) {
     let more = match finding.with.len() {
         0 => String::new(),
         n => format!(" (and {n} more of the same trouble)"),
     };
     let text = format!("{what} — {}{more}", finding.title);
-    let entry = Entry::new(model.data.now, What::Note, Some(finding.fix().clone()), text);
+    let entry = Entry::new(model.data.now, as_what, Some(finding.fix().clone()), text);
     timeline::note(model, entry.by(model.cluster.user.clone()));
 }
 

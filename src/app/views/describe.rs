@@ -11,17 +11,15 @@ use crate::app::core::navigate;
 use crate::app::table::cell::bytes;
 use crate::app::table::vitals::Requested;
 use crate::app::views::details;
+use crate::app::views::page::Page;
 use crate::app::views::text::{Line, Of, Source, TextView};
 use crate::app::views::yaml;
 use crate::detect::Evidence;
-use crate::term::clean::{clean, width, wrap};
 use crate::world::ask::Call;
 use crate::world::time::human;
 use crate::world::{
     Condition, Container, ContainerState, Handler, Kind, Meta, ObjectRef, Pod, Probe, Resources, Status, Time,
 };
-
-const WIDE: usize = 14;
 
 /// The same of what is under the cursor.
 pub fn here(model: &mut Model) -> Vec<Effect> {
@@ -56,63 +54,6 @@ pub fn refresh(model: &mut Model) -> bool {
     view.lines = lines;
     view.settle();
     true
-}
-
-pub struct Page {
-    lines: Vec<Line>,
-    now: Time,
-}
-
-impl Page {
-    pub fn title(&mut self, text: &str) {
-        if !self.lines.is_empty() {
-            self.lines.push(Line::default());
-        }
-        self.lines.push(Line::of(text, "title"));
-    }
-
-    pub fn pair(&mut self, key: &str, value: impl Into<String>, scope: &'static str) {
-        let value = value.into();
-        if !value.is_empty() {
-            self.lines.push(Line(vec![(format!("  {key:<WIDE$} "), "text.dim"), (value, scope)]));
-        }
-    }
-
-    fn ago(&self, t: Option<Time>) -> String {
-        t.map_or(String::new(), |t| format!("{} ago", human(t.age(self.now))))
-    }
-
-    /// Its lines, long ones going on below, set in: a cause is no use when its end is off the screen.
-    fn wrapped(self, columns: usize) -> Vec<Line> {
-        self.lines.into_iter().flat_map(|line| wrapped(line, columns)).collect()
-    }
-}
-
-fn wrapped(line: Line, columns: usize) -> Vec<Line> {
-    /// How far what goes on is set in beyond its line.
-    const IN: usize = 4;
-    let Some((last, before)) = line.0.split_last() else { return vec![line] };
-    let lead = before.iter().map(|(t, _)| width(&clean(t))).sum::<usize>();
-    let all = line.text();
-    if width(&clean(&all)) <= columns {
-        return vec![line];
-    }
-    // Only the last piece is long as a rule; where another is, the line goes on as one.
-    let (lead, first, (text, scope)) = match lead + IN * 4 <= columns {
-        true => (lead, before.to_vec(), last.clone()),
-        false => (0, Vec::new(), (all, last.1)),
-    };
-    let text = clean(&text);
-    let indent = match lead {
-        0 => text.chars().take_while(|c| *c == ' ').count() + IN,
-        lead => lead.min(2 + WIDE + 1),
-    };
-    let mut head = first;
-    let begins = wrap(&text, columns.saturating_sub(lead).max(IN)).into_iter().next().unwrap_or_default();
-    let rest = wrap(text[begins.len()..].trim_start(), columns.saturating_sub(indent).max(IN));
-    head.push((begins, scope));
-    let rest = rest.into_iter().map(|t| Line(vec![(" ".repeat(indent), scope), (t, scope)]));
-    std::iter::once(Line(head)).chain(rest).collect()
 }
 
 /// What there is to say; `fetched` is the object itself, where it was asked for.

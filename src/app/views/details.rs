@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::app::views::describe::Page;
+use crate::app::views::page::Page;
 use crate::remedy::diff::sensitive;
 use crate::term::clean::fit;
 

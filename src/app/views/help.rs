@@ -1,46 +1,123 @@
-//! `?`: every key that works where the operator is, as it is bound.
+//! `?`: the keys that work here, on one screen: the view's own first, in columns, with the legend of the symbols.
 
 use crate::app::core::available::Here;
 use crate::app::core::model::{Model, View};
 use crate::app::core::navigate;
 use crate::app::views::text::{Line, Of, TextView};
-use crate::term::clean::{width, wrap};
+use crate::config::{Command, Theme};
+use crate::term::clean::{fit, width};
 
-/// Columns of the keys, and of what they do.
-const KEYS: usize = 16;
-const WHAT: usize = 42;
+/// Columns of the screen that one column of keys takes at least.
+const COLUMN: usize = 38;
+/// Columns of the keys in it.
+const KEYS: usize = 11;
+
+/// Symbols worth a word, and what they say.
+const LEGEND: &[(&str, &str, &str)] = &[
+    ("critical", "finding.critical", "critical"),
+    ("warning", "finding.warning", "warning"),
+    ("info", "finding.info", "worth knowing"),
+    ("pending", "finding.pending", "true for a moment only"),
+    ("resolving", "finding.resolving", "no longer true"),
+    ("acknowledged", "finding.acknowledged", "somebody has it"),
+    ("muted", "text.dim", "muted"),
+    ("changed", "timeline.change", "changed before it"),
+    ("selected", "frame.focus", "under the cursor"),
+    ("marked", "row.marked", "marked"),
+    ("tombstone", "row.tombstone", "deleted just now"),
+    ("verdict", "tree.verdict", "the verdict, or fits the cause"),
+    ("restart", "text", "restarts"),
+    ("up", "header.bad", "sick pods"),
+    ("down", "header.bad", "GPUs lost"),
+];
 
 pub fn open(model: &mut Model) {
-    let here = Here::of(model);
-    let below = usize::from(model.size.0).saturating_sub(KEYS + 4);
-    let beside = below.saturating_sub(WHAT);
-    let mut lines = Vec::new();
-    for (scope, commands) in model.keymap.help(model.scope()) {
-        lines.push(Line::of(scope.title(), "title"));
-        for (command, keys) in commands {
-            let refused = here.refusal(command.id);
-            let (key, text) = if refused.is_some() { ("text.dim", "text.dim") } else { ("key", "text") };
-            let mut why =
-                refused.map_or(Vec::new(), |why| wrap(&format!("not now: {why}"), beside.max(below)));
-            let note = match why.as_slice() {
-                [one] if width(one) <= beside => why.remove(0),
-                _ => command.name.to_owned(),
-            };
-            lines.push(Line(vec![
-                (format!("  {keys:<KEYS$} "), key),
-                (format!("{:<WHAT$}", command.description), text),
-                (note, "text.dim"),
-            ]));
-            // What does not fit beside the command stands below it.
-            lines.extend(why.into_iter().map(|why| Line::of(format!("  {:KEYS$} {why}", ""), "text.dim")));
-        }
-        lines.push(Line::default());
-    }
-    for text in [
-        "Any command also runs by its name after `:`, and any kind opens by its name.",
-        "tab completes it: `ns a,b`, `pods a,b`, `pod/NAME`, `ctx NAME`, `theme NAME`.",
-    ] {
-        lines.push(Line::of(text, "text.dim"));
-    }
+    let lines = page(model);
     navigate::push(model, View::Text(Box::new(TextView::new(Of::Help, "help", None, lines))));
+}
+
+/// One cell of the page: pieces of text with their scopes.
+type Cell = Vec<(String, &'static str)>;
+
+fn page(model: &Model) -> Vec<Line> {
+    let columns = (usize::from(model.size.0).saturating_sub(1) / COLUMN).clamp(1, 5);
+    let room = (usize::from(model.size.0).saturating_sub(1) / columns).max(COLUMN) - 2;
+    let mut cells = keys(model, room);
+    cells.push(Vec::new());
+    cells.extend(legend(&model.theme));
+    let rows = cells.len().div_ceil(columns);
+    let mut lines: Vec<Line> = Vec::with_capacity(rows + 2);
+    for row in 0..rows {
+        let mut line: Cell = vec![(" ".to_owned(), "text")];
+        for column in 0..columns {
+            let Some(cell) = cells.get(column * rows + row) else { continue };
+            let used: usize = cell.iter().map(|(text, _)| width(text)).sum();
+            line.extend(cell.iter().cloned());
+            line.push((" ".repeat((room + 2).saturating_sub(used)), "text"));
+        }
+        lines.push(Line(line));
+    }
+    lines.push(Line::default());
+    let foot = "`:` runs any command by its name and opens any kind; tab completes..";
+    lines.push(Line::of(format!(" {foot}"), "text.dim"));
+    lines
+}
+
+/// Headings and keys, the most particular first. What does nothing now is grey; numbered commands share a line.
+fn keys(model: &Model, room: usize) -> Vec<Cell> {
+    let here = Here::of(model);
+    let mut cells = Vec::new();
+    for (scope, commands) in model.keymap.help(model.scope()) {
+        if !cells.is_empty() {
+            cells.push(Vec::new());
+        }
+        cells.push(vec![(scope.title().to_owned(), "title")]);
+        let mut rest = commands.as_slice();
+        while let Some(((command, keys), others)) = rest.split_first() {
+            let same =
+                others.iter().take_while(|(c, _)| stem(c).is_some() && stem(c) == stem(command)).count();
+            let (keys, text) = match others[..same].last() {
+                Some((_, last)) => {
+                    (format!("{keys}…{}", last.chars().last().unwrap_or(' ')), series(command))
+                }
+                None => (short(keys), command.description),
+            };
+            rest = &others[same..];
+            let off = same == 0 && here.refusal(command.id).is_some();
+            let keys = fit(&keys, KEYS - 1).into_owned();
+            cells.push(vec![
+                (format!("{keys:<KEYS$}"), if off { "text.dim" } else { "key" }),
+                (fit(text, room - KEYS).into_owned(), if off { "text.dim" } else { "text" }),
+            ]);
+        }
+    }
+    cells
+}
+
+/// The first of several keys for the same.
+fn short(keys: &str) -> String {
+    keys.split(", ").next().unwrap_or_default().to_owned()
+}
+
+/// The name without its number, of commands that are one for each number.
+fn stem(command: &Command) -> Option<&'static str> {
+    let stem = command.name.trim_end_matches(|c: char| c.is_ascii_digit());
+    (stem.len() < command.name.len() && stem.ends_with('.')).then_some(stem)
+}
+
+/// What all of a series do.
+fn series(command: &Command) -> &'static str {
+    match stem(command) {
+        Some("focus.") => "pane of this number",
+        Some("namespace.") => "favourite of this number",
+        _ => command.description,
+    }
+}
+
+fn legend(theme: &Theme) -> Vec<Cell> {
+    let mut cells: Vec<Cell> = vec![vec![("Symbols".to_owned(), "title")]];
+    cells.extend(LEGEND.iter().map(|(glyph, scope, says)| {
+        vec![(format!("{:<KEYS$}", theme.glyph(glyph)), *scope), ((*says).to_owned(), "text")]
+    }));
+    cells
 }

@@ -13,6 +13,8 @@ pub mod incidents;
 pub mod list;
 pub mod log;
 pub mod logs;
+pub mod page;
+pub mod report;
 pub mod rows;
 pub mod save;
 pub mod text;

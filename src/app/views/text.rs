@@ -31,6 +31,7 @@ pub enum Of {
     Describe,
     Yaml,
     Evidence,
+    Report,
 }
 
 /// The object behind an open YAML view and how it is shown.

@@ -148,6 +148,7 @@ fn row(e: &Entry) -> Row {
         What::Walk => ("verdict", "walk", "text"),
         What::Action => ("arrow", "action", "timeline.action"),
         What::Note => ("info", "note", "timeline.note"),
+        What::Acknowledged => ("acknowledged", "acknowledged", "timeline.note"),
     };
     let object = e.object.as_ref().map_or(Value::None, |o| Value::Text(o.to_string().into()));
     let text = if e.cause.is_empty() { e.text.clone() } else { format!("{} ({})", e.text, e.cause) };

@@ -1,6 +1,7 @@
 //! `w`: a decision tree walked by the cluster, step by step before the operator's eyes, who may overrule it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::app::core::model::{Dirty, Model, Tone, View};
 use crate::app::core::msg::Effect;
@@ -11,12 +12,14 @@ use crate::app::views::timeline;
 use crate::detect::timeline::{Entry, What as EntryOf};
 use crate::playbook::library::ANY;
 use crate::playbook::tree::Playbook;
-use crate::playbook::walk::{Read, Reading, State, Walk, WalkOptions};
+use crate::playbook::walk::{By, Read, Reading, State, Walk, WalkOptions};
 use crate::remedy::{self, Params};
-use crate::world::{Kind, ObjectRef};
+use crate::world::{Kind, ObjectRef, Time};
 
 /// Items a page moves.
 pub const PAGE: isize = 10;
+/// How long a verdict stands before it is compared with the cluster again.
+const RENEW: Duration = Duration::from_secs(3);
 
 /// A walk on the screen.
 pub struct WhyView {
@@ -29,7 +32,21 @@ pub struct WhyView {
     pub cursor: usize,
     /// Whether the cursor follows the walk down.
     pub follow: bool,
-    pub evidence: bool,
+    pub quotes: Quotes,
+    /// When the walk began, and when it came to its end.
+    pub began: Time,
+    pub checked: Option<Time>,
+    /// The verdict of the walk before this one, where the cluster changed since.
+    pub before: Option<String>,
+}
+
+/// Which questions show what their answers rest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quotes {
+    /// All, where there is room; else the one under the cursor and the last.
+    Fitting,
+    All,
+    None,
 }
 
 impl std::fmt::Debug for WhyView {
@@ -57,15 +74,15 @@ impl WhyView {
     }
 
     pub fn items(&self) -> Vec<Item> {
-        let mut out: Vec<Item> = (0..self.walk.steps().len()).map(Item::Step).collect();
-        match self.walk.state() {
-            State::Asking { .. } => out.push(Item::Question),
+        let mut out = match self.walk.state() {
+            State::Asking { .. } => vec![Item::Question],
             State::Done => {
-                out.push(Item::Verdict);
-                out.extend((0..self.walk.proposals().len()).map(Item::Proposal));
+                let proposals = (0..self.walk.proposals().len()).map(Item::Proposal);
+                std::iter::once(Item::Verdict).chain(proposals).collect()
             }
-            State::Reading => {}
-        }
+            State::Reading => Vec::new(),
+        };
+        out.extend((0..self.walk.steps().len()).map(Item::Step));
         out
     }
 
@@ -112,10 +129,13 @@ pub fn open(model: &mut Model, asked: ObjectRef) -> Vec<Effect> {
         flying: Vec::new(),
         cursor: 0,
         follow: true,
-        evidence: true,
+        quotes: Quotes::Fitting,
+        began: data.now,
+        checked: None,
+        before: None,
     };
     navigate::push(model, View::Why(Box::new(view)));
-    drive(model)
+    walk_on(model)
 }
 
 /// The worst pod of a workload: the one that is not ready, else any.
@@ -129,8 +149,45 @@ fn first_pod(model: &Model, object: &ObjectRef) -> Option<ObjectRef> {
     Some(ObjectRef::new(Kind::Pod, worst.meta.namespace.clone(), worst.meta.name.clone()))
 }
 
+/// Asks again where the cluster says something else by now than the verdict in front: a tree that stays open shows
+/// what is true. Never where the operator answered a question.
+fn renew(model: &mut Model) -> Vec<Effect> {
+    let now = model.data.now;
+    let Some(View::Why(why)) = model.views.last() else { return Vec::new() };
+    let told = why.walk.steps().iter().any(|s| s.by == By::Operator);
+    let rested = why.checked.is_some_and(|at| at.plus(RENEW) <= now);
+    if *why.walk.state() != State::Done || told || !rested {
+        return Vec::new();
+    }
+    let answer = model.data.detector.answer(&model.data.world, &why.walk.object, now);
+    if answer.waiting {
+        return Vec::new();
+    }
+    let cause = answer.causes.first().map(|f| &*f.cause);
+    let said = why.walk.verdict().map(|v| v.cause.as_str()).filter(|cause| *cause != "none");
+    if cause == said || why.walk.verdict().is_none() {
+        return Vec::new();
+    }
+    let before = why.walk.verdict().map(|v| format!("{}: {}", v.cause, v.title));
+    if before == why.before {
+        // Asking again led to the same: what differs is not for the tree to say.
+        return Vec::new();
+    }
+    let effects = again(model);
+    if let Some(View::Why(why)) = model.views.last_mut() {
+        why.before = before;
+    }
+    effects
+}
+
 /// Moves the walks that are open on as far as they go now.
 pub fn drive(model: &mut Model) -> Vec<Effect> {
+    let mut effects = renew(model);
+    effects.extend(walk_on(model));
+    effects
+}
+
+fn walk_on(model: &mut Model) -> Vec<Effect> {
     let (mut effects, mut verdicts) = (Vec::new(), Vec::new());
     let Model { views, data, dirty, cluster, .. } = model;
     for view in views.iter_mut() {
@@ -152,6 +209,7 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
             *dirty = (*dirty).max(Dirty::Data);
         }
         if *why.walk.state() == State::Done {
+            why.checked = Some(data.now);
             let text = match why.walk.verdict() {
                 Some(v) => format!("{}: {} ({} questions)", v.cause, v.title, why.walk.steps().len()),
                 None => format!("nothing proved ({} questions)", why.walk.steps().len()),
@@ -160,10 +218,11 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
             verdicts.push(entry.by(cluster.user.clone()));
         }
         if why.follow {
-            // The verdict is what one came for.
-            let items = why.items();
-            why.cursor =
-                items.iter().position(|i| *i == Item::Verdict).unwrap_or(items.len().saturating_sub(1));
+            // The verdict, or the question to answer, is what one came for: both stand first.
+            why.cursor = match why.walk.state() {
+                State::Reading => why.items().len().saturating_sub(1),
+                State::Asking { .. } | State::Done => 0,
+            };
         }
     }
     for entry in verdicts {
@@ -213,7 +272,7 @@ pub fn open_item(model: &mut Model) -> Vec<Effect> {
         // Who has read the verdict and presses enter wants what it proposes first.
         Some(Item::Verdict) if !why.walk.proposals().is_empty() => propose(model, 0),
         _ => {
-            why.evidence = true;
+            why.quotes = Quotes::All;
             Vec::new()
         }
     }
@@ -221,7 +280,7 @@ pub fn open_item(model: &mut Model) -> Vec<Effect> {
 
 pub fn close_item(model: &mut Model) {
     if let Some(View::Why(why)) = model.views.last_mut() {
-        why.evidence = false;
+        why.quotes = Quotes::None;
     }
 }
 

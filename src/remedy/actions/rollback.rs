@@ -95,14 +95,10 @@ async fn rollback(cx: Cx, target: ObjectRef, to: i64) -> Result<Done, Stop> {
         params.insert("to-revision".to_owned(), revision.to_string());
         cx.kubectl(kubectl(&target, &params));
     }
-    let desired = object["spec"]["replicas"].as_u64().unwrap_or(1);
-    let pods = if target.kind == Kind::DaemonSet {
-        "its pods on every node".to_owned()
-    } else {
-        format!("{desired} pods")
-    };
+    let desired = (target.kind != Kind::DaemonSet).then(|| object["spec"]["replicas"].as_u64().unwrap_or(1));
+    let others = all.iter().filter(|r| r.name != chosen.name).map(|r| r.pods).sum();
     cx.impact(
-        format!("{pods} replaced"),
+        replaced(others, chosen.pods, desired),
         Severity::Warning,
         format!("back to revision {revision}, {}", strategy(&object)),
     );
@@ -137,6 +133,24 @@ async fn rollback(cx: Cx, target: ObjectRef, to: i64) -> Result<Done, Stop> {
             Ok(Done::Verified(format!("{target} runs revision {revision}'s template: {line}")))
         }
         applied => Ok(applied),
+    }
+}
+
+/// How many pods go, come and stay where `go` are of other revisions and `have` of the wanted one; without a wanted
+/// number, one on each node.
+fn replaced(go: usize, have: usize, desired: Option<u64>) -> String {
+    let pods = |n: u64| format!("{n} pod{}", if n == 1 { "" } else { "s" });
+    let desired = desired.unwrap_or((go + have) as u64);
+    let stay = (have as u64).min(desired);
+    match (go as u64, desired - stay, stay) {
+        (0, 0, stay) => format!("no pods replaced: {} of that revision stay", pods(stay)),
+        (go, come, 0) if go == come => format!("{} replaced", pods(go)),
+        (go, come, stay) => {
+            let counts = [(go, "goes", "go"), (come, "comes", "come"), (stay, "stays", "stay")];
+            let said = counts.iter().filter(|(n, ..)| *n > 0);
+            let said = said.map(|(n, one, many)| format!("{n} {}", if *n == 1 { one } else { many }));
+            format!("pods: {}", said.collect::<Vec<_>>().join(", "))
+        }
     }
 }
 

@@ -1,0 +1,64 @@
+//! `:report`: the report of an incident as text, to read, copy or save.
+
+use crate::app::core::model::{Model, Tone, View};
+use crate::app::core::navigate;
+use crate::app::views::incidents::{self, Entry};
+use crate::app::views::text::{Line, Of, TextView};
+use crate::detect::postmortem::{self, Report, Sources};
+use crate::detect::timeline::Filter;
+use crate::detect::{Incident, written};
+
+/// The post-incident report of the incident under the cursor, else of the first there is, else of the last there was.
+pub fn open(model: &mut Model) {
+    show(model, "report", written::markdown);
+}
+
+/// The same incident as a change request.
+pub fn change_request(model: &mut Model) {
+    show(model, "change request", written::change_request);
+}
+
+fn show(model: &mut Model, what: &str, write: fn(&Report) -> String) {
+    let Some(report) = made(model) else {
+        model.say(Tone::Info, "No incident to report: there is none, and the timeline knows of none.");
+        return;
+    };
+    let scope = |line: &str| match line.chars().next() {
+        Some('#') => "title",
+        Some('|' | '`') => "text.dim",
+        _ => "text",
+    };
+    let text = write(&report);
+    let lines = text.lines().map(|line| Line::of(line, scope(line))).collect();
+    let title = format!("{what} {}: ctrl-s saves it", report.id);
+    navigate::push(model, View::Text(Box::new(TextView::new(Of::Report, title, report.root, lines))));
+}
+
+fn made(model: &Model) -> Option<Report> {
+    let all = Filter::default();
+    let timeline: Vec<_> = model.data.timeline.entries(&all).cloned().collect();
+    let done = postmortem::done_of_timeline(&timeline);
+    let sources =
+        Sources { cluster: &model.cluster.context, now: model.data.now, timeline: &timeline, done: &done };
+    let detector = &model.data.detector;
+    match chosen(model) {
+        Some(incident) => {
+            let objects = postmortem::objects(detector, incident);
+            Some(postmortem::of_incident(incident, detector.findings(), &objects, &sources))
+        }
+        None => {
+            let ids = postmortem::remembered(&timeline);
+            ids.iter().find_map(|id| postmortem::of_timeline(id, &sources))
+        }
+    }
+}
+
+/// The incident under the cursor, that of the object there, or the first of all.
+fn chosen(model: &Model) -> Option<&Incident> {
+    if let Some(Entry::Incident(incident)) = incidents::here(model) {
+        return Some(incident);
+    }
+    let detector = &model.data.detector;
+    let own = model.finding().and_then(|f| detector.incident_of(&f.key));
+    own.or_else(|| detector.incidents().first())
+}
