@@ -317,8 +317,14 @@ mod tests {
         ] {
             assert_eq!(bound(Scope::Pods, key), Some(name), "{key}");
         }
-        for key in ["ctrl-d", "ctrl-k", "r", "s", "e", "i", "t"] {
-            assert_eq!(bound(Scope::Pods, key), None, "{key} changes the cluster in k9s");
+        // What changes the cluster there leads to a plan here, or does nothing.
+        for scope in [Scope::Pods, Scope::Workloads, Scope::Nodes] {
+            for key in ["ctrl-d", "ctrl-k", "r", "s", "e", "i", "t"] {
+                let name = bound(scope, key);
+                assert!(name.is_none_or(|name| name.starts_with("plan.")), "{key}: {name:?}");
+            }
         }
+        assert_eq!(bound(Scope::Pods, "ctrl-d"), Some("plan.delete"));
+        assert_eq!(bound(Scope::Workloads, "s"), Some("plan.scale"));
     }
 }

@@ -79,8 +79,14 @@ macro_rules! commands {
 =======
             Report          "report"            "the report of this incident"               [Global] [] ["postmortem"] => report::open;
             ChangeRequest   "change-request"    "this incident as a change request"         [Global] [] [] => report::change_request;
+<<<<<<< HEAD
             ViewJournal     "view.journal"      "past actions and their results"           [Global] [] ["journal"] => navigate::open_list(What::Journal);
 >>>>>>> 8432c97 (app: incident reports, the verdict first, plans with true counts, help in columns)
+=======
+            ViewXray        "view.xray"         "owners and their pods, sick ones opened"   [Global] [] ["xray" "x-ray"] => navigate::open_list(What::Xray);
+            ViewPulses      "view.pulses"       "each kind: how many, how many sick"        [Global] [] ["pulses" "pulse" "pu"] => navigate::open_list(What::Pulses);
+            ViewJournal     "view.journal"      "past actions and their results"           [Global] [] ["journal"] => navigate::open_list(What::Journal);
+>>>>>>> f83452d (app: f plans what fits, k9s keys lead to plans, xray and pulses, scroll bars in borders)
 
             MoveDown        "move.down"         "down"                                      [Rows Text Tree Actions] ["j" "down"] [] => navigate::step(1);
             MoveUp          "move.up"           "up"                                        [Rows Text Tree Actions] ["k" "up"] [] => navigate::step(-1);
@@ -119,6 +125,14 @@ macro_rules! commands {
 
             Acknowledge     "acknowledge"       "acknowledge, with a reason"                  [Findings] ["!"] ["ack"] if finding => silence::ask(How::Acknowledged);
             Mute            "mute"              "mute for a time, with a reason"                 [Findings] ["m"] [] if finding => silence::ask(How::Muted);
+
+            Fix             "fix"               "plan the action that fits"                 [Findings] ["f"] [] => incidents::fix;
+
+            PlanDelete      "plan.delete"       "plan: delete it, or all that is marked"    [Rows] ["ctrl-d"] [] if targets => menu::plan("delete");
+            PlanRollback    "plan.rollback"     "plan: back to an earlier revision"         [Workloads] ["b"] [] if targets => menu::plan("rollback");
+            PlanRestart     "plan.restart"      "plan: restart the rollout"                 [Workloads] ["r"] [] if targets => menu::plan("restart");
+            PlanScale       "plan.scale"        "plan: change the replicas"                 [Workloads] ["s"] [] if targets => menu::plan("scale");
+            PlanSetImage    "plan.set-image"    "plan: change an image"                     [Workloads] ["i"] [] if targets => menu::plan("set-image");
 
             TimelineAll     "timeline.all"      "all of the time"                           [Timeline] ["0"] [] => timeline::only_since("");
             Timeline5m      "timeline.5m"       "the last 5 minutes"                        [Timeline] ["3"] [] => timeline::only_since("5m");

@@ -40,17 +40,35 @@ const TREE: &[(Id, &str)] = &[
 
 const FINDINGS: &[(Id, &str)] = &[
     (Id::Why, "why"),
+    (Id::Fix, "fix"),
+    (Id::Drill, "open"),
     (Id::Evidence, "evidence"),
     (Id::Act, "act"),
     (Id::Acknowledge, "acknowledge"),
     (Id::Mute, "mute"),
     (Id::Palette, "command"),
     (Id::Help, "help"),
-    (Id::Drill, "open"),
+    (Id::Report, "report"),
     (Id::Timeline, "timeline"),
     (Id::Note, "note"),
     (Id::Describe, "describe"),
     (Id::FocusNext, "next pane"),
+];
+
+const WORKLOADS: &[(Id, &str)] = &[
+    (Id::Palette, "command"),
+    (Id::Filter, "filter"),
+    (Id::Why, "why"),
+    (Id::Act, "act"),
+    (Id::PlanRollback, "roll back"),
+    (Id::PlanRestart, "restart"),
+    (Id::PlanScale, "scale"),
+    (Id::Describe, "describe"),
+    (Id::Yaml, "yaml"),
+    (Id::Logs, "logs"),
+    (Id::Drill, "open"),
+    (Id::Sick, "sick only"),
+    (Id::Help, "help"),
 ];
 
 const TIMELINE: &[(Id, &str)] = &[
@@ -98,6 +116,7 @@ fn keys(scope: Scope) -> &'static [(Id, &'static str)] {
         Scope::Logs => LOGS,
         Scope::Text => TEXT,
         Scope::Findings => FINDINGS,
+        Scope::Workloads => WORKLOADS,
         Scope::Timeline => TIMELINE,
         _ => KEYS,
     }

@@ -34,6 +34,7 @@ pub fn tabs(p: &mut Painter<'_>, model: &Model, area: Rect) {
 }
 
 pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, layout: &Layout) {
+    seams(p, layout);
     for (pane, area) in &layout.panes {
         let focus = *pane == model.overview.focus;
         let o = &model.overview;
@@ -51,7 +52,6 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, layout: &La
             Pane::Findings => cards::draw(p, memory, model, &o.findings, *area, pane.title(), focus),
         }
     }
-    seams(p, layout);
 }
 
 /// Lines between panes that stand side by side, joined to the title lines they meet.

@@ -71,8 +71,8 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<
     let texts: Vec<Vec<String>> =
         sheet.rows.iter().map(|r| r.cells.iter().map(|c| text_of(p, c, now)).collect()).collect();
     let widths = learn(memory, sheet, &texts);
-    // The scroll bar has a column of its own, or it would hide the end of the last.
-    let bar = u16::from(scrolls(p, area, sheet));
+    // The scroll bar stands in the border beside the pane; at the screen's edge it has a column of its own.
+    let bar = u16::from(scrolls(p, area, sheet) && area.right() >= p.buffer.area.right());
     // The title says by which column the rows are sorted, and has room to.
     let mut shapes = sheet.shapes.clone();
     if let Some((shape, descending)) = sheet.sorted.and_then(|(c, down)| Some((shapes.get_mut(c)?, down))) {
@@ -179,7 +179,7 @@ fn scrollbar(p: &mut Painter<'_>, area: Rect, sheet: &Sheet<'_>) {
     }
     let size = (lines * rows / sheet.total).max(1);
     let at = sheet.offset * (lines - size) / (sheet.total - rows).max(1);
-    let x = area.right() - 1;
+    let x = area.right().min(p.buffer.area.right() - 1);
     for i in 0..size {
         p.line(x, area.y + 1 + (at + i).min(lines - 1) as u16, 1, p.glyph("bar.full"), "scrollbar");
     }

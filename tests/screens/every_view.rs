@@ -33,6 +33,8 @@ const VIEWS: &[(&str, &str)] = &[
     ("gpu", ":gpu\r"),
     ("kube-proxy", ":kube-proxy\r"),
     ("rollout", ":deploy prod\r\r"),
+    ("xray", ":xray\r"),
+    ("pulses", ":pulses\r"),
     ("containers", ":pods\r/init-fails\r\r"),
     ("describe", ":pods\r/tag-absent\rd"),
     ("yaml", ":pods\r/tag-absent\ry"),

@@ -87,9 +87,9 @@ fn an_error_is_shown_whole_and_stays_until_somebody_is_there() {
 fn a_key_that_means_nothing_here_says_where_the_keys_are() {
     let mut s = captured(80, 24);
     s.press(":pods\r");
-    s.ctrl('d');
+    s.ctrl('t');
     let screen = s.screen();
-    assert!(screen.contains("ctrl-d does nothing here: a lists what can be done, ? every key."), "{screen}");
+    assert!(screen.contains("ctrl-t does nothing here: a lists what can be done, ? every key."), "{screen}");
 }
 
 #[test]

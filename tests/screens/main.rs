@@ -10,6 +10,7 @@ mod support {
 mod every_view;
 mod glance;
 mod hostile;
+mod incidents;
 mod looks;
 mod prompt;
 mod views;

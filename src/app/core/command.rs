@@ -21,6 +21,7 @@ use crate::app::views::describe;
 use crate::app::views::document;
 use crate::app::views::evidence;
 use crate::app::views::help;
+use crate::app::views::incidents;
 use crate::app::views::list::What;
 use crate::app::views::logs;
 use crate::app::views::report;

@@ -366,6 +366,7 @@ impl Model {
                 _ if l.what.cards() => Scope::Findings,
                 list::What::Evidence(_) => Scope::Findings,
                 list::What::Timeline => Scope::Timeline,
+                list::What::Rollout(_) | list::What::Xray => Scope::Workloads,
                 list::What::Containers(_) => Scope::Containers,
                 _ => Scope::Rows,
             };

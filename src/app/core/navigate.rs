@@ -347,6 +347,12 @@ pub fn drill(model: &mut Model) -> Vec<Effect> {
         }
         _ => {}
     }
+    if let Some((list::What::Pulses, id)) = &row {
+        if let Some(kind) = Kind::parse(id) {
+            open_kind(model, kind);
+        }
+        return Vec::new();
+    }
     if matches!(row, Some((list::What::Incidents, _))) {
         incidents::open(model);
         return Vec::new();

@@ -147,6 +147,28 @@ fn open(model: &mut Model, of: String, on: Targets) {
     model.dialog = Some(Dialog::Menu(Menu { token, of, offers, index: 0, asked: false }));
 }
 
+/// Plans one action on what is marked or under the cursor, as its line of the menu would.
+pub fn plan(model: &mut Model, name: &'static str) -> Vec<Effect> {
+    here(model);
+    let Some(Dialog::Menu(menu)) = &mut model.dialog else { return Vec::new() };
+    let own = |o: &Offer| o.action.name == name && o.own;
+    let named = |o: &Offer| o.action.name == name;
+    let Some(at) = menu.offers.iter().position(own).or_else(|| menu.offers.iter().position(named)) else {
+        let of = menu.of.clone();
+        model.dialog = None;
+        let act = model.keymap.shown(model.scope(), Id::Act).unwrap_or_else(|| ":act".to_owned());
+        model.say(Tone::Info, format!("{name} does not work on {of}; {act} lists what does."));
+        return Vec::new();
+    };
+    menu.index = at;
+    let effects = keys(model, Id::Choose);
+    // Refused, and the reason is said.
+    if matches!(model.dialog, Some(Dialog::Menu(_))) {
+        model.dialog = None;
+    }
+    effects
+}
+
 /// Keys in the menu.
 pub fn keys(model: &mut Model, id: Id) -> Vec<Effect> {
     let Some(Dialog::Menu(menu)) = &mut model.dialog else { return Vec::new() };

@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::app::core::model::{Model, View};
+use crate::app::core::model::{Model, Tone, View};
+use crate::app::core::msg::Effect;
 use crate::app::core::navigate;
+use crate::app::dialogs::runs;
 use crate::app::table::cell::{Cell, Value};
 use crate::app::views::cards::{Card, INSET};
 use crate::app::views::list::{List, Row, What};
 use crate::app::views::rows;
 use crate::app::views::text::Line;
 use crate::config::Id;
-use crate::config::commands::{self, Scope};
+use crate::config::commands::Scope;
 use crate::detect::incident::{Incident, Radius};
 use crate::detect::{Finding, How, Key, Severity, State, WhatChanged, report};
+use crate::remedy::run::Params;
 use crate::remedy::{self, Action};
 use crate::term::clean::{clean, width, wrap};
 use crate::world::time::human;
@@ -295,13 +298,13 @@ fn cut(body: &mut Vec<Line>, text: &str, room: usize, most: usize, scope: &'stat
     body.extend(lines.into_iter().map(|line| Line::of(line, scope)));
 }
 
-/// The first action that fits, with the keys that plan it.
+/// The first action that fits, with the key that plans it.
 fn cure(model: &Model, entry: Entry<'_>) -> Option<Line> {
     if entry.sign(model).0 == "resolving" {
         return None;
     }
     let (action, target) = fitting(model, entry)?;
-    let keys = menu_keys(model, action)?;
+    let keys = model.keymap.shown(Scope::Findings, Id::Fix)?;
     let scope = if model.cluster.read_only { "key.disabled" } else { "key" };
     let of = if target == *entry.object() { String::new() } else { format!(" {target}") };
     Some(Line(vec![(keys, scope), (format!(" {}{of}", action.title), "key.description")]))
@@ -327,12 +330,17 @@ fn fitting(model: &Model, entry: Entry<'_>) -> Option<(&'static Action, ObjectRe
     first(entry.object()).or_else(|| first(entry.finding(model)?.fix()))
 }
 
-/// The keys that open the menu and choose the action in it.
-fn menu_keys(model: &Model, action: &Action) -> Option<String> {
-    let act = model.keymap.shown(Scope::Findings, Id::Act)?;
-    let command = commands::by_name(&format!("action.{}", action.name))?;
-    let key = model.keymap.shown(Scope::Actions, command.id)?;
-    Some(format!("{act} {key}"))
+/// Plans the action that the card under the cursor names.
+pub fn fix(model: &mut Model) -> Vec<Effect> {
+    let Some((action, target)) = here(model).and_then(|entry| fitting(model, entry)) else {
+        model.say(Tone::Info, "khud has no action for this cause; the tree says what to do by hand.");
+        return Vec::new();
+    };
+    if model.cluster.read_only {
+        model.say(Tone::Bad, format!("{} is refused: khud runs read-only.", action.title));
+        return Vec::new();
+    }
+    runs::begin(model, action, target.into(), Params::new())
 }
 
 /// How far an incident reaches, in a few words.

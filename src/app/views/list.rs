@@ -22,6 +22,10 @@ pub enum What {
     Streams,
     Containers(ObjectRef),
     Rollout(ObjectRef),
+    /// All workloads with their pods, the sick ones opened.
+    Xray,
+    /// Each kind, with how many there are and how many are sick.
+    Pulses,
 }
 
 /// One row. The cursor stays on its `id`, wherever the row moves.
@@ -49,6 +53,8 @@ pub fn title(what: &What) -> String {
         What::Contexts => "contexts".into(),
         What::Containers(pod) => format!("containers of {pod}"),
         What::Rollout(workload) => format!("rollout of {workload}"),
+        What::Xray => "xray".into(),
+        What::Pulses => "pulses".into(),
     }
 }
 
@@ -61,7 +67,7 @@ impl What {
     /// The kind whose changes it follows, and with which it grows old.
     pub fn follows(&self) -> Option<Kind> {
         match self {
-            What::Incidents | What::Incident(_) | What::Findings | What::Containers(_) | What::Rollout(_) => {
+            What::Incidents | What::Incident(_) | What::Findings | What::Containers(_) | What::Rollout(_) | What::Xray | What::Pulses => {
                 Some(Kind::Pod)
             }
             What::Gpus => Some(Kind::Node),

@@ -14,6 +14,7 @@ pub mod list;
 pub mod log;
 pub mod logs;
 pub mod page;
+pub mod pulses;
 pub mod report;
 pub mod rows;
 pub mod save;

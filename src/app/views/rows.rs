@@ -7,6 +7,7 @@ use crate::app::table::filter::Filter;
 use crate::app::table::shape::{Shape, number, shape};
 use crate::app::views::incidents;
 use crate::app::views::list::{List, Row, What};
+use crate::app::views::pulses;
 use crate::app::views::trees;
 use crate::detect::{Finding, How};
 use crate::world::{Kind, Object, StreamId, StreamState, Text, Time};
@@ -27,7 +28,8 @@ pub fn shapes(what: &What) -> &'static [Shape] {
     match what {
         What::Gpus => crate::app::views::gpus::SHAPES,
         What::Containers(_) => trees::CONTAINERS,
-        What::Rollout(_) => trees::ROLLOUT,
+        What::Rollout(_) | What::Xray => trees::ROLLOUT,
+        What::Pulses => pulses::SHAPES,
         What::Timeline => crate::app::views::timeline::SHAPES,
         What::Evidence(_) => crate::app::views::evidence::SHAPES,
         What::Contexts => CONTEXTS,
@@ -77,6 +79,8 @@ impl Model {
             What::Gpus => crate::app::views::gpus::rows(self, usize::MAX).0,
             What::Containers(pod) => trees::containers(self, pod),
             What::Rollout(workload) => trees::rollout(self, workload),
+            What::Xray => trees::xray(self),
+            What::Pulses => pulses::rows(&self.data.cx()),
             What::Timeline => return crate::app::views::timeline::rows(self, filter),
             What::Evidence(key) => crate::app::views::evidence::rows(self, key),
             What::Contexts => self.context_rows(),

@@ -90,6 +90,35 @@ pub fn rollout(model: &Model, object: &ObjectRef) -> Vec<Row> {
     out
 }
 
+/// All workloads of the chosen namespaces, the sick first and opened to their pods; a healthy one is one line.
+pub fn xray(model: &Model) -> Vec<Row> {
+    let (world, cx) = (&model.data.world, model.data.cx());
+    let chosen = |w: &&Workload| model.namespaces.is_empty() || model.namespaces.contains(&w.meta.namespace);
+    let all = world.deployments.values().chain(world.stateful_sets.values()).chain(world.daemon_sets.values());
+    let mut workloads: Vec<(i64, &Workload)> = all
+        .filter(chosen)
+        .map(|w| (cx.cause(&w.reference()).map_or(9, |c| -(c.severity as i64)), w))
+        .collect();
+    workloads.sort_by_key(|(rank, w)| (*rank, w.meta.namespace.clone(), w.meta.name.clone()));
+    let mut out = Vec::new();
+    for (_, w) in workloads {
+        let object = w.reference();
+        let sick = cx.cause(&object).is_some() || w.ready < w.desired;
+        let rows = if sick { rollout(model, &object) } else { vec![workload_row(&cx, w, 0, "")] };
+        out.extend(rows.into_iter().map(|mut row| {
+            // Names are unique only within a namespace.
+            row.id = format!("{}/{}", w.meta.namespace, row.id).into();
+            if row.indent == 0
+                && let Some(first) = row.cells.first_mut()
+            {
+                first.value = Value::Text(object.to_string().into());
+            }
+            row
+        }));
+    }
+    out
+}
+
 fn images(w: &Workload) -> Value {
     let names: Vec<&str> = w.template.containers.iter().map(|c| &*c.image).collect();
     Value::Text(names.join(",").into())
