@@ -254,7 +254,16 @@ pub fn remembered(timeline: &[timeline::Entry]) -> Vec<String> {
 /// The report of an incident that is over, from what the timeline kept of it; `None` where it kept nothing.
 pub fn of_timeline(id: &str, sources: &Sources<'_>) -> Option<Report> {
     let own: Vec<&timeline::Entry> = sources.timeline.iter().filter(|e| e.incident == id).collect();
-    let begun: Vec<&&timeline::Entry> = own.iter().filter(|e| e.what == What::FindingBegan).collect();
+    let until = own.iter().map(|e| e.at).max()?;
+    // While an incident grew its id may have changed: a finding of it may have begun under another one.
+    let about: BTreeSet<(&Option<ObjectRef>, &str)> =
+        own.iter().map(|e| (&e.object, e.family.as_str())).collect();
+    let begins = |key: &(&Option<ObjectRef>, &str)| {
+        let same =
+            |e: &&timeline::Entry| (&e.object, e.family.as_str()) == *key && e.what == What::FindingBegan;
+        sources.timeline.iter().filter(same).rfind(|e| e.at <= until)
+    };
+    let begun: Vec<&timeline::Entry> = about.iter().filter_map(begins).collect();
     let first = begun.iter().min_by_key(|e| (std::cmp::Reverse(e.severity), e.at))?;
     let began = begun.iter().map(|e| e.at).min()?;
     let objects: BTreeSet<&ObjectRef> = own.iter().filter_map(|e| e.object.as_ref()).collect();
@@ -266,7 +275,7 @@ pub fn of_timeline(id: &str, sources: &Sources<'_>) -> Option<Report> {
     let ends = sources.timeline.iter().filter(of_own);
     let last = ends.clone().map(|e| e.at).max();
     let last_critical = ends.filter(|e| e.severity == Some(Severity::Critical)).map(|e| e.at).max();
-    let ended = |b: &&&timeline::Entry| {
+    let ended = |b: &&timeline::Entry| {
         let same = |e: &&timeline::Entry| (&e.object, &e.family) == (&b.object, &b.family);
         sources.timeline.iter().filter(same).any(|e| e.what == What::FindingEnded && e.at >= b.at)
     };

@@ -133,13 +133,19 @@ fn an_incident_is_reported_while_it_goes_on_and_after_it_is_over() {
     assert!(open["changed"].to_string().contains("v2.0.0 → v2.0.1"), "{open:#}");
     assert!(open["phases"]["found"].is_string() && open["phases"]["acknowledged"].is_string(), "{open:#}");
     assert!(open["phases"]["resolved"].is_null() && !open["left"].as_array().unwrap().is_empty(), "{open:#}");
-    let id = open["id"].as_str().unwrap();
 
     let mut rollback = lab.khud(&["do", "rollback", "deploy/api-server", "-n", "production", "--yes"]);
     assert!(rollback.env("KHUD_STATE_DIR", lab.dir.path().join("state")).output().unwrap().status.success());
     k.then("T/api-server\r", "resolved");
 
-    // Over, and known from the timeline and the journal.
+    // Over, and known from the timeline and the journal, under the id that stands there.
+    let kept = std::fs::read_dir(lab.dir.path().join("state/clusters")).unwrap().flatten();
+    let kept: String =
+        kept.filter_map(|d| std::fs::read_to_string(d.path().join("timeline.jsonl")).ok()).collect();
+    let ended = kept.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+    let ended = ended.filter(|e| e["what"] == "finding-ended" && e["object"]["name"] == "api-server").last();
+    let ended = ended.expect("the end of the finding is kept");
+    let id = ended["incident"].as_str().expect("with its incident");
     let over = json(&["--incident", id]);
     assert_eq!((&over["state"], &over["id"]), (&"resolved".into(), &id.into()), "{over:#}");
     assert_eq!(

@@ -199,9 +199,7 @@ fn a_table_a_text_and_the_screen_are_saved_with_clean_names() {
     );
     assert!(lines[1..].iter().all(|l| l.contains("2026-11-")), "times are written whole:\n{text}");
     s.press("?");
-    assert!(
-        matches!(&s.ctrl('s')[..], [Effect::Save { text, .. }] if text.contains("Symbols"))
-    );
+    assert!(matches!(&s.ctrl('s')[..], [Effect::Save { text, .. }] if text.contains("Symbols")));
     s.press("\x1bw");
     assert!(matches!(&s.ctrl('s')[..], [Effect::SaveScreen(name)] if name.ends_with(".txt")));
 }

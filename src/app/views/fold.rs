@@ -18,7 +18,7 @@ pub struct Summary {
 pub fn summary(model: &Model, pane: Pane) -> Option<Summary> {
     let world = &model.data.world;
     let refused = |kind: &Kind| match answer(world, kind)? {
-        StreamState::Forbidden { .. } => Some(Summary { text: "not allowed".into(), empty: true }),
+        StreamState::Forbidden { .. } => Some(Summary { text: "forbidden".into(), empty: true }),
         StreamState::Unsupported { .. } => Some(Summary { text: "not served".into(), empty: true }),
         _ => None,
     };

@@ -67,9 +67,13 @@ impl What {
     /// The kind whose changes it follows, and with which it grows old.
     pub fn follows(&self) -> Option<Kind> {
         match self {
-            What::Incidents | What::Incident(_) | What::Findings | What::Containers(_) | What::Rollout(_) | What::Xray | What::Pulses => {
-                Some(Kind::Pod)
-            }
+            What::Incidents
+            | What::Incident(_)
+            | What::Findings
+            | What::Containers(_)
+            | What::Rollout(_)
+            | What::Xray
+            | What::Pulses => Some(Kind::Pod),
             What::Gpus => Some(Kind::Node),
             What::Namespaces => Some(Kind::Namespace),
             What::Evidence(_) | What::Timeline | What::Journal | What::Contexts | What::Streams => None,

@@ -40,7 +40,9 @@ pub fn rows(cx: &Cx<'_>) -> Vec<Row> {
 fn row(cx: &Cx<'_>, kind: &Kind) -> Row {
     let of = |m: &crate::world::Meta| ObjectRef::new(kind.clone(), m.namespace.clone(), m.name.clone());
     let mut sick: Vec<ObjectRef> = match kind {
-        Kind::Pod => cx.world.pods.values().filter(|p| health::pod(cx, p).sick()).map(|p| of(&p.meta)).collect(),
+        Kind::Pod => {
+            cx.world.pods.values().filter(|p| health::pod(cx, p).sick()).map(|p| of(&p.meta)).collect()
+        }
         Kind::Node => {
             let sick = cx.world.nodes.values().filter(|n| health::node(cx, n) < Health::Pending);
             sick.map(|n| of(&n.meta)).collect()
@@ -61,7 +63,7 @@ fn row(cx: &Cx<'_>, kind: &Kind) -> Row {
         id: kind.plural().into(),
         object: None,
         cells: vec![
-            Cell::new(Value::Word(kind.plural()), scope),
+            Cell::new(Value::Text(kind.plural().into()), scope),
             Cell::plain(count(all)),
             Cell::new(count(sick.len()), scope),
             Cell::new(share, if sick.is_empty() { "gauge.empty" } else { "gauge.high" }),

@@ -94,7 +94,8 @@ pub fn rollout(model: &Model, object: &ObjectRef) -> Vec<Row> {
 pub fn xray(model: &Model) -> Vec<Row> {
     let (world, cx) = (&model.data.world, model.data.cx());
     let chosen = |w: &&Workload| model.namespaces.is_empty() || model.namespaces.contains(&w.meta.namespace);
-    let all = world.deployments.values().chain(world.stateful_sets.values()).chain(world.daemon_sets.values());
+    let all =
+        world.deployments.values().chain(world.stateful_sets.values()).chain(world.daemon_sets.values());
     let mut workloads: Vec<(i64, &Workload)> = all
         .filter(chosen)
         .map(|w| (cx.cause(&w.reference()).map_or(9, |c| -(c.severity as i64)), w))
