@@ -11,8 +11,9 @@ use super::args::{Common, Do, TextOrJson};
 use super::open::runtime;
 use super::settings;
 use super::{exit, out};
-use crate::app::executor::needs;
 use crate::app::executor::probe::Session;
+use crate::app::executor::{foreground, needs};
+use crate::cluster::Connection;
 use crate::cluster::feed::Scope;
 use crate::remedy::journal::{Journal, run_id};
 use crate::remedy::plan::Stage;
@@ -32,8 +33,12 @@ const KINDS: &[Kind] = &[
     Kind::StatefulSet,
     Kind::DaemonSet,
     Kind::Job,
+    Kind::CronJob,
     Kind::PodDisruptionBudget,
     Kind::Service,
+    Kind::EndpointSlice,
+    Kind::PersistentVolumeClaim,
+    Kind::ResourceQuota,
 ];
 
 /// The kinds a plan also reads in the object's namespace, as the cockpit does: autoscalers and configuration.
@@ -96,7 +101,7 @@ fn asked(args: &Do) -> Result<Asked, (String, u8)> {
             return Err(usage(format!("{} cannot be resumed; plan it again", begun.action)));
         }
         let mut params = begun.params;
-        params.extend(args.options.0.clone());
+        params.extend(args.options.of(action).map_err(usage)?);
         return Ok(Asked {
             action,
             target: None,
@@ -117,7 +122,7 @@ fn asked(args: &Do) -> Result<Asked, (String, u8)> {
             Err(usage(format!("khud do {name} takes no target, not {target:?}: it acts on the cluster")))
         }
         (target, _) => {
-            let (target, params) = (target.clone(), args.options.0.clone());
+            let (target, params) = (target.clone(), args.options.of(action).map_err(usage)?);
             Ok(Asked { action, target, params, journal, resumed: None })
         }
     }
@@ -148,6 +153,15 @@ pub fn target(text: &str, namespace: &str) -> Result<ObjectRef, String> {
     Ok(ObjectRef::new(known, namespace, name))
 }
 
+/// The object, where its kind is none that khud knows by name and the server serves it.
+async fn served(connection: &Connection, text: &str, namespace: &str) -> Option<ObjectRef> {
+    let (word, name) = text.split_once('/').filter(|(_, name)| !name.is_empty())?;
+    let offers = connection.offers().await.ok()?;
+    let kind = offers.into_iter().find(|o| o.answers_to(word))?.kind;
+    let namespace = if kind.namespaced() { namespace } else { "" };
+    Some(ObjectRef::new(kind, namespace, name))
+}
+
 async fn carry_out(common: &Common, args: &Do, asked: Asked) -> u8 {
     let usage = |why: String| {
         out::complain(&clean(&why));
@@ -170,10 +184,13 @@ async fn carry_out(common: &Common, args: &Do, asked: Asked) -> u8 {
         }
     };
     let namespace = common.namespace.first().cloned().unwrap_or_else(|| connection.namespace().to_owned());
-    let object = match text.map(|text| target(&text, &namespace)) {
+    let object = match text.as_deref().map(|text| (text, target(text, &namespace))) {
         None => remedy::the_cluster(),
-        Some(Ok(object)) => object,
-        Some(Err(why)) => return usage(why),
+        Some((_, Ok(object))) => object,
+        Some((text, Err(why))) => match served(&connection, text, &namespace).await {
+            Some(object) => object,
+            None => return usage(why),
+        },
     };
     if let Some((run, context)) = resumed.as_ref().filter(|(_, context)| context != connection.context()) {
         return usage(format!("run {run} was begun in the context {context}; add --context {context}"));
@@ -189,6 +206,7 @@ async fn carry_out(common: &Common, args: &Do, asked: Asked) -> u8 {
         context: connection.context().to_owned(),
         kubectl: connection.kubectl().to_vec(),
         id,
+        terminal: io::stdin().is_terminal() && io::stdout().is_terminal(),
         uid: None,
     };
     let mut run = match Run::new(action, object, params, options) {
@@ -310,6 +328,12 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
                         run.answer(id, Reply::Confirm(false));
                     }
                 }
+                Need::Terminal(work_there) => {
+                    let connection = session.connection.clone();
+                    work.spawn(async move {
+                        (id, Reply::Terminal(foreground::carry_out(&connection, work_there).await))
+                    });
+                }
                 need => {
                     let (connection, journal) = (session.connection.clone(), journal.clone());
                     work.spawn(async move { (id, needs::carry_out(&connection, &journal, need).await) });
@@ -420,6 +444,8 @@ impl Output {
         let report = run.report();
         let text = match args.output {
             TextOrJson::Json => render::json(&report),
+            // What the command printed is all there is to see of a session that ended well.
+            TextOrJson::Text if report.exit_code.is_some() => String::new(),
             TextOrJson::Text if self.plan => render::outcome(&report),
             TextOrJson::Text => format!("{}{}", render::plan(&report), render::outcome(&report)),
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::remedy::{self, Params, Spec};
+use crate::remedy::{self, Action, Params, Spec};
 
 /// The Kubernetes head-up display for incidents.
 ///
@@ -292,11 +292,32 @@ pub struct Do {
     pub options: ActionOptions,
 }
 
+/// The words behind an action's target.
+const WORDS: &str = "words";
+
 /// The options that the actions declare. An option of several actions appears once.
 #[derive(Debug, Clone, Default)]
-pub struct ActionOptions(pub Params);
+pub struct ActionOptions {
+    named: Params,
+    /// What stands behind the target.
+    words: Vec<String>,
+}
 
 impl ActionOptions {
+    /// The options for one action: words belong to the option of it that takes them.
+    ///
+    /// # Errors
+    /// A sentence where the action takes none.
+    pub fn of(&self, action: &Action) -> Result<Params, String> {
+        let mut params = self.named.clone();
+        let Some(first) = self.words.first() else { return Ok(params) };
+        let option = action.options.iter().find(|o| o.words);
+        let option = option
+            .ok_or_else(|| format!("{} takes nothing behind its target, not {first:?}", action.name))?;
+        params.insert(option.name.to_owned(), remedy::joined(self.words.iter().map(String::as_str)));
+        Ok(params)
+    }
+
     /// Each option with its actions.
     fn declared() -> Vec<(&'static Spec, Vec<&'static str>)> {
         let mut out: Vec<(&'static Spec, Vec<&'static str>)> = Vec::new();
@@ -315,7 +336,11 @@ impl ActionOptions {
 impl clap::FromArgMatches for ActionOptions {
     fn from_arg_matches(matches: &clap::ArgMatches) -> Result<ActionOptions, clap::Error> {
         let mut params = Params::new();
+        let words = matches.get_many(WORDS).into_iter().flatten().cloned().collect();
         for (option, _) in ActionOptions::declared() {
+            if option.words {
+                continue;
+            }
             if option.value.is_empty() {
                 if matches.get_flag(option.name) {
                     params.insert(option.name.to_owned(), String::new());
@@ -324,7 +349,7 @@ impl clap::FromArgMatches for ActionOptions {
                 params.insert(option.name.to_owned(), values.cloned().collect::<Vec<_>>().join("\n"));
             }
         }
-        Ok(ActionOptions(params))
+        Ok(ActionOptions { named: params, words })
     }
 
     fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
@@ -335,11 +360,14 @@ impl clap::FromArgMatches for ActionOptions {
 
 impl Args for ActionOptions {
     fn augment_args(mut command: clap::Command) -> clap::Command {
+        let mut usages = Vec::new();
         for (option, actions) in ActionOptions::declared() {
-            let mut arg = Arg::new(option.name).help(format!("{}: {}", actions.join(", "), option.about));
-            if !option.positional() {
-                arg = arg.long(option.name);
+            if option.words {
+                usages.push(format!("{} ({}: {})", option.value, actions.join(", "), option.about));
+                continue;
             }
+            let mut arg = Arg::new(option.name).help(format!("{}: {}", actions.join(", "), option.about));
+            arg = arg.long(option.name);
             if let Some(short) = option.short {
                 arg = arg.short(short);
             }
@@ -355,7 +383,8 @@ impl Args for ActionOptions {
                     }),
             });
         }
-        command
+        let about = format!("What follows the target: {}", usages.join(", "));
+        command.arg(Arg::new(WORDS).value_name("WORDS").num_args(0..).help(about))
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {

@@ -101,8 +101,8 @@ pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
                 out::complain(&format!("ended by {name}"));
                 return Ok(exit::FAILED);
             }
-            // The cockpit handles a login itself.
-            End::TerminalGone | End::Login => return Ok(exit::FAILED),
+            // The cockpit handles a login and a foreground program itself.
+            End::TerminalGone | End::Login | End::Foreground => return Ok(exit::FAILED),
         }
     }
 }

@@ -65,7 +65,7 @@ impl Connection {
         })
     }
 
-    fn not_started(&self, error: kube::Error) -> Failure {
+    pub(super) fn not_started(&self, error: kube::Error) -> Failure {
         match error {
             kube::Error::Api(s) => Failure::Refused(Refusal {
                 code: s.code,
@@ -112,7 +112,7 @@ async fn drain(mut from: impl AsyncRead + Unpin, to: &mut Bounded) -> std::io::R
 }
 
 /// The exit status from the `Status` of the last frame (channel 3).
-fn exit_code(status: &Status) -> Result<i32, Failure> {
+pub(super) fn exit_code(status: &Status) -> Result<i32, Failure> {
     if status.status.as_deref() == Some("Success") {
         return Ok(0);
     }

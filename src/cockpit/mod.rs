@@ -1,5 +1,6 @@
 //! The event loop: input first, then frames, then what came in. Nobody else touches the model.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use crate::app::executor::jobs::Jobs;
 use crate::app::views::arrange;
 use crate::app::{Effect, Msg, update};
 use crate::config::settings::Notifications;
+use crate::remedy::run::{Need, NeedId, Terminal};
 use crate::term::{Entered, Frames, Screen, Writer, clean};
 use crate::ui::{self, Memory, layout};
 
@@ -38,6 +40,8 @@ pub enum End {
     TerminalGone,
     /// The credential plugin wants the terminal; the cockpit goes on afterwards.
     Login,
+    /// A run wants the terminal for an editor or a session; the cockpit goes on afterwards.
+    Foreground,
 }
 
 struct Signals {
@@ -67,6 +71,8 @@ struct Cockpit {
     writer: Writer,
     /// The terminal reports the mouse.
     mouse: bool,
+    /// What a run needs the terminal for.
+    wanted: VecDeque<(u64, NeedId, Terminal)>,
 }
 
 /// Runs the cockpit until the operator leaves it. The terminal is as it was when this returns.
@@ -86,6 +92,7 @@ pub async fn run(model: Model, jobs: Jobs, mut inbox: mpsc::Receiver<Msg>) -> io
         frames: Frames::default(),
         writer: Writer::start(io::stdout()),
         mouse: false,
+        wanted: VecDeque::new(),
     };
     c.take(Msg::Resize(width, height), &entered)?;
     loop {
@@ -122,6 +129,14 @@ pub async fn run(model: Model, jobs: Jobs, mut inbox: mpsc::Receiver<Msg>) -> io
             // Its thread must not read what is typed for the plugin.
             drop(input);
             c.login(&entered, &mut signals.int).await?;
+            input = EventStream::new();
+            continue;
+        }
+        // Also after a login, or where another run had the terminal.
+        if end == Some(End::Foreground) || end.is_none() && !c.wanted.is_empty() {
+            // Its thread must not read what is typed there.
+            drop(input);
+            c.foreground(&entered, &mut signals.int).await?;
             input = EventStream::new();
             continue;
         }
@@ -248,6 +263,13 @@ impl Cockpit {
                 }
                 Effect::Suspend => self.suspend(entered)?,
                 Effect::Login => end = Some(End::Login),
+                Effect::Need { run, id, need } => match *need {
+                    Need::Terminal(work) => {
+                        self.wanted.push_back((run, id, work));
+                        end = end.or(Some(End::Foreground));
+                    }
+                    need => self.jobs.carry_out(Effect::Need { run, id, need: Box::new(need) }),
+                },
                 Effect::Redraw => self.redraw(),
                 Effect::SaveScreen(name) => {
                     let text = self.screen_text();
@@ -348,6 +370,24 @@ impl Cockpit {
         };
         self.resume(entered)?;
         self.take(msg, entered).map(|_| ())
+    }
+
+    /// Leaves the screen to an editor or a session in a container until it ends.
+    async fn foreground(&mut self, entered: &Entered, interrupt: &mut Signal) -> io::Result<()> {
+        let Some((run, id, work)) = self.wanted.pop_front() else { return Ok(()) };
+        entered.suspend();
+        let reply = {
+            let mut there = std::pin::pin!(self.jobs.at_terminal(work));
+            loop {
+                tokio::select! {
+                    reply = &mut there => break reply,
+                    // ctrl-c is meant for the editor.
+                    _ = interrupt.recv() => {}
+                }
+            }
+        };
+        self.resume(entered)?;
+        self.take(Msg::Replied { run, id, reply }, entered).map(|_| ())
     }
 
     fn resume(&mut self, entered: &Entered) -> io::Result<()> {

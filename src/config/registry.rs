@@ -74,19 +74,11 @@ macro_rules! commands {
             ViewEvents      "view.events"       "events, newest first"                       [Global] [] ["events" "event" "ev"] => navigate::open_kind(Kind::Event);
             ViewGpu         "view.gpu"          "memory and load of every GPU"              [Global] [] ["gpu" "gpus"] => navigate::zoom_on(Pane::Gpus);
             ViewKubeProxy   "view.kube-proxy"   "kube-proxy on every node"                  [Global] [] ["kube-proxy" "kp"] => navigate::zoom_on(Pane::KubeProxy);
-<<<<<<< HEAD
-            ViewJournal     "view.journal"      "past actions and their results"           [Global] [] ["journal"] => navigate::open_list(What::Journal);
-=======
             Report          "report"            "the report of this incident"               [Global] [] ["postmortem"] => report::open;
             ChangeRequest   "change-request"    "this incident as a change request"         [Global] [] [] => report::change_request;
-<<<<<<< HEAD
-            ViewJournal     "view.journal"      "past actions and their results"           [Global] [] ["journal"] => navigate::open_list(What::Journal);
->>>>>>> 8432c97 (app: incident reports, the verdict first, plans with true counts, help in columns)
-=======
             ViewXray        "view.xray"         "owners and their pods, sick ones opened"   [Global] [] ["xray" "x-ray"] => navigate::open_list(What::Xray);
             ViewPulses      "view.pulses"       "each kind: how many, how many sick"        [Global] [] ["pulses" "pulse" "pu"] => navigate::open_list(What::Pulses);
             ViewJournal     "view.journal"      "past actions and their results"           [Global] [] ["journal"] => navigate::open_list(What::Journal);
->>>>>>> f83452d (app: f plans what fits, k9s keys lead to plans, xray and pulses, scroll bars in borders)
 
             MoveDown        "move.down"         "down"                                      [Rows Text Tree Actions] ["j" "down"] [] => navigate::step(1);
             MoveUp          "move.up"           "up"                                        [Rows Text Tree Actions] ["k" "up"] [] => navigate::step(-1);
@@ -122,6 +114,10 @@ macro_rules! commands {
             SortColumn      "sort.column"       "sort by the chosen column"                 [Rows] ["O"] [] if chosen_column => sort_again;
             Evidence        "evidence"          "the evidence of the finding"                 [Rows] ["v"] ["proof"] if proof => evidence::open;
             Wide            "wide"              "more columns, or fewer"                    [Rows] ["ctrl-w"] [] if table => wide;
+            EditHere        "edit"               "change it in your editor"                  [Rows] ["e"] [] if object => menu::direct("edit");
+            ShellHere       "shell"              "a shell in the container"                  [Pods Containers] ["s"] [] if object => menu::direct("shell");
+            DeleteHere      "delete"             "plan its deletion"                         [Rows] ["ctrl-d"] [] {whole} if targets => menu::direct("delete");
+            ForceDeleteHere "force-delete"       "plan a deletion without its kubelet"       [Pods] ["ctrl-k"] [] {whole} if targets => menu::direct("force-delete");
 
             Acknowledge     "acknowledge"       "acknowledge, with a reason"                  [Findings] ["!"] ["ack"] if finding => silence::ask(How::Acknowledged);
             Mute            "mute"              "mute for a time, with a reason"                 [Findings] ["m"] [] if finding => silence::ask(How::Muted);
@@ -181,11 +177,32 @@ macro_rules! commands {
             Resume          "action.resume"     "resume the rollout"                        [Actions] ["P"] [] => dialogs::key(Id::Resume);
             Scale           "action.scale"      "change the replicas"                       [Actions] ["s"] [] => dialogs::key(Id::Scale);
             SetImage        "action.set-image"  "change an image"                           [Actions] ["i"] [] => dialogs::key(Id::SetImage);
+            SetResources    "action.set-resources" "requests and limits"                       [Actions] ["m"] [] => dialogs::key(Id::SetResources);
+            SetEnv          "action.set-env"     "environment variables"                     [Actions] ["v"] [] => dialogs::key(Id::SetEnv);
+            SetProbe        "action.set-probe"   "a probe"                                   [Actions] ["o"] [] => dialogs::key(Id::SetProbe);
+            RolloutGuards   "action.guards"      "how carefully it rolls out"                [Actions] ["w"] [] => dialogs::key(Id::RolloutGuards);
+            SetConfig       "action.set-config"  "keys of the ConfigMap"                     [Actions] ["C"] [] => dialogs::key(Id::SetConfig);
+            SetQuota        "action.set-quota"   "the quota's limits"                        [Actions] ["Q"] [] => dialogs::key(Id::SetQuota);
+            SwitchSelector  "action.switch-selector" "the pods behind the Service"               [Actions] ["S"] [] => dialogs::key(Id::SwitchSelector);
+            SuspendJobs     "action.suspend"     "hold the CronJob or Job"                   [Actions] ["z"] [] => dialogs::key(Id::SuspendJobs);
+            Trigger         "action.trigger"     "start one job now"                         [Actions] ["t"] [] => dialogs::key(Id::Trigger);
+            Retry           "action.retry"       "run the job once more"                     [Actions] ["R"] [] => dialogs::key(Id::Retry);
             Cordon          "action.cordon"     "no new pods on the node"                   [Actions] ["c"] [] => dialogs::key(Id::Cordon);
             Uncordon        "action.uncordon"   "new pods on the node again"                [Actions] ["u"] [] => dialogs::key(Id::Uncordon);
             Drain           "action.drain"      "evict all pods from the node"                   [Actions] ["d"] [] => dialogs::key(Id::Drain);
+            Taint           "action.taint"       "add a taint"                               [Actions] ["n"] [] => dialogs::key(Id::Taint);
+            Untaint         "action.untaint"     "take a taint away"                         [Actions] ["N"] [] => dialogs::key(Id::Untaint);
+            OutOfService    "action.out-of-service" "let go of what is on a dead node"          [Actions] ["O"] [] => dialogs::key(Id::OutOfService);
+            Edit            "action.edit"        "change it in your editor"                  [Actions] ["f"] [] => dialogs::key(Id::Edit);
+            Shell           "action.shell"       "a shell in the container"                  [Actions] ["E"] [] => dialogs::key(Id::Shell);
+            Attach          "action.attach"      "the main process's terminal"               [Actions] ["B"] [] => dialogs::key(Id::Attach);
+            BackUp          "action.backup"      "save it as YAML"                           [Actions] ["K"] [] => dialogs::key(Id::BackUp);
+            Label           "action.label"       "set or remove labels"                      [Actions] ["l"] [] => dialogs::key(Id::Label);
+            Annotate        "action.annotate"    "set or remove annotations"                 [Actions] ["L"] [] => dialogs::key(Id::Annotate);
             Evict           "action.evict"      "evict within the disruption budgets"                    [Actions] ["e"] [] => dialogs::key(Id::Evict);
             Delete          "action.delete"     "delete"                                    [Actions] ["x"] [] => dialogs::key(Id::Delete);
+            ForceDelete     "action.force-delete" "delete without its kubelet"                [Actions] ["X"] [] => dialogs::key(Id::ForceDelete);
+            RemoveFinalizers "action.remove-finalizers" "let it go without clean-up"                [Actions] ["F"] [] => dialogs::key(Id::RemoveFinalizers);
             HeapDump        "action.heap-dump"  "take a heap dump"                          [Actions] ["h"] [] => dialogs::key(Id::HeapDump);
             ThreadDump      "action.thread-dump" "take a thread dump"                        [Actions] ["H"] [] => dialogs::key(Id::ThreadDump);
             ClassHistogram  "action.class-histogram" "count objects by class"                    [Actions] ["y"] [] => dialogs::key(Id::ClassHistogram);

@@ -4,12 +4,13 @@ use super::actions;
 use super::cx::Cx;
 use super::plan::Impact;
 use super::run::{Job, Params};
+use super::words;
 use crate::world::{Kind, ObjectRef, World};
 
 /// One option of an action. Menus, `do --list`, clap and the completions read it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Spec {
-    /// As typed after `--`; one whose value holds a `=` is positional (`khud do set-image TARGET C=IMAGE`).
+    /// As typed after `--`; words have no name on the command line (`khud do set-image TARGET C=IMAGE`).
     pub name: &'static str,
     /// The letter of its short form.
     pub short: Option<char>,
@@ -19,17 +20,38 @@ pub struct Spec {
     pub required: bool,
     /// May be given several times; the values are lines.
     pub many: bool,
+    /// What follows the target, word by word; an action has one such option at most.
+    pub words: bool,
+    /// The cockpit asks for it, together with the others that are so, on one line.
+    pub asked: bool,
+    /// A `NAME=VALUE` of it may hold a secret: where the name says so, the value is never shown or written down.
+    pub secret: bool,
 }
 
 impl Spec {
     /// A flag.
     pub const fn flag(name: &'static str, about: &'static str) -> Spec {
-        Spec { name, short: None, value: "", about, required: false, many: false }
+        Spec::value(name, "", about)
     }
 
     /// An option with a value.
     pub const fn value(name: &'static str, value: &'static str, about: &'static str) -> Spec {
-        Spec { name, short: None, value, about, required: false, many: false }
+        Spec {
+            name,
+            short: None,
+            value,
+            about,
+            required: false,
+            many: false,
+            words: false,
+            asked: false,
+            secret: false,
+        }
+    }
+
+    /// The words behind the target.
+    pub const fn words(name: &'static str, value: &'static str, about: &'static str) -> Spec {
+        Spec { words: true, ..Spec::value(name, value, about) }
     }
 
     pub const fn required(self) -> Spec {
@@ -44,8 +66,21 @@ impl Spec {
         Spec { short: Some(short), ..self }
     }
 
-    pub fn positional(&self) -> bool {
-        self.value.contains('=')
+    pub const fn asked(self) -> Spec {
+        Spec { asked: true, ..self }
+    }
+
+    pub const fn secret(self) -> Spec {
+        Spec { secret: true, ..self }
+    }
+
+    /// As it is typed: `--replicas N`, `C=IMAGE`.
+    pub fn usage(&self) -> String {
+        match (self.words, self.value) {
+            (true, value) => value.to_owned(),
+            (false, "") => format!("--{}", self.name),
+            (false, value) => format!("--{} {value}", self.name),
+        }
     }
 }
 
@@ -85,6 +120,7 @@ pub struct Action {
     /// As in a menu: `Roll back`.
     pub title: &'static str,
     pub about: &'static str,
+    /// Empty: every kind that the server serves.
     pub kinds: &'static [Kind],
     pub options: &'static [Spec],
     /// What the operator has to be allowed. The menu greys the action by them, and every plan asks for each.
@@ -145,14 +181,40 @@ impl Action {
         actions::CLUSTER_WIDE.contains(&self)
     }
 
+    /// Whether it works on objects of that kind.
+    pub fn works_on(&self, kind: &Kind) -> bool {
+        match self.kinds {
+            [] => !kind.plural().is_empty() && *kind != Kind::Event,
+            kinds => kinds.contains(kind),
+        }
+    }
+
+    /// Its kinds in words: `deployment, statefulset`, or `any kind`.
+    pub fn kinds_in_words(&self) -> String {
+        match self.kinds {
+            _ if self.is_cluster_wide() => "no target".to_owned(),
+            [] => "any kind".to_owned(),
+            kinds => kinds.iter().map(|k| k.name().to_ascii_lowercase()).collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    /// The options as they may be shown and written down: without values that a name calls secret.
+    pub fn shown(&self, params: &Params) -> Params {
+        let secret = |name: &str| self.options.iter().any(|o| o.name == name && o.secret);
+        let shown = params.iter().map(|(name, value)| match secret(name) {
+            true => (name.clone(), words::shown(value)),
+            false => (name.clone(), value.clone()),
+        });
+        shown.collect()
+    }
+
     /// Whether target and options fit.
     ///
     /// # Errors
     /// A sentence about what does not.
     pub fn check(&self, target: &ObjectRef, params: &Params) -> Result<(), String> {
-        if !self.kinds.contains(&target.kind) {
-            let kinds: Vec<String> = self.kinds.iter().map(|k| k.name().to_ascii_lowercase()).collect();
-            return Err(format!("{} works on {}, not on {target}", self.name, kinds.join(", ")));
+        if !self.works_on(&target.kind) {
+            return Err(format!("{} works on {}, not on {target}", self.name, self.kinds_in_words()));
         }
         // They become part of a URL path.
         let fine = |t: &str| {
@@ -174,7 +236,7 @@ impl Action {
         }
         for o in self.options.iter().filter(|o| o.required) {
             if !params.contains_key(o.name) {
-                return Err(format!("{} needs --{} {}: {}", self.name, o.name, o.value, o.about));
+                return Err(format!("{} needs {}: {}", self.name, o.usage(), o.about));
             }
         }
         Ok(())
@@ -206,9 +268,10 @@ pub fn for_object(world: &World, object: &ObjectRef) -> Vec<(&'static Action, Ob
     {
         targets.push(ObjectRef::new(Kind::Node, "", pod.node.clone()));
     }
+    // What works on every kind is offered on the object alone, or a pod's menu would hold it three times.
     let fits = |t: &ObjectRef| {
-        let t = t.clone();
-        actions::ALL.iter().copied().filter(move |a| a.kinds.contains(&t.kind))
+        let (t, own) = (t.clone(), t == object);
+        actions::ALL.iter().copied().filter(move |a| a.works_on(&t.kind) && (own || !a.kinds.is_empty()))
     };
     targets.iter().flat_map(|t| fits(t).map(|a| (a, t.clone()))).collect()
 }
@@ -259,7 +322,8 @@ mod tests {
         let all = catalogue();
         for (i, a) in all.iter().enumerate() {
             assert!(all[i + 1..].iter().all(|b| a.name != b.name), "{} is there twice", a.name);
-            assert!(!a.rights.is_empty() && !a.kinds.is_empty(), "{}", a.name);
+            assert!(!a.rights.is_empty(), "{}", a.name);
+            assert!(a.options.iter().filter(|o| o.words).count() <= 1, "{}", a.name);
             for (cause, place) in a.causes {
                 let same = |b: &&&Action| b.name != a.name && b.causes.contains(&(*cause, *place));
                 let other = all.iter().find(same).map(|b| b.name);
@@ -274,7 +338,12 @@ mod tests {
         let options = || catalogue().iter().chain(cluster_wide()).flat_map(|a| a.options);
         for a in options() {
             for b in options().filter(|b| b.name == a.name) {
-                assert_eq!((a.value, a.short, a.many), (b.value, b.short, b.many), "--{}", a.name);
+                assert_eq!(
+                    (a.value, a.short, a.many, a.words),
+                    (b.value, b.short, b.many, b.words),
+                    "--{}",
+                    a.name
+                );
             }
         }
     }
@@ -288,7 +357,7 @@ mod tests {
         assert_eq!(names("image.not-found"), ["rollback", "set-image", "pause"]);
         assert_eq!(names("crash.application"), ["rollback", "restart", "pause"]);
         // Captures are a pod's.
-        assert_eq!(names("crash.oom-limit"), ["restart", "rollback"]);
+        assert_eq!(names("crash.oom-limit"), ["set-resources", "restart", "rollback"]);
         assert_eq!(names("rollout.paused"), ["resume", "rollback"]);
         assert!(names("none").is_empty());
     }

@@ -7,7 +7,8 @@ use super::diff;
 use super::plan::{Severity, Stage};
 use super::rollout::Baseline;
 use super::run::{Done, STRATEGIC, Stop, patch};
-use crate::world::ObjectRef;
+use crate::world::ask::Call;
+use crate::world::{ObjectRef, Text};
 
 /// What the patch does to the object, for the plan before the server is asked. Lists of containers merge by name.
 pub(super) fn merged(object: &Value, body: &Value) -> Value {
@@ -34,18 +35,67 @@ fn merge(into: &mut Value, patch: &Value) {
                     map.remove(key);
                 }
             }
-            Value::Array(items) if into[key].is_array() => {
-                for item in items {
-                    let name = item["name"].clone();
-                    let slot =
-                        into[key].as_array_mut().and_then(|a| a.iter_mut().find(|x| x["name"] == name));
-                    if let Some(slot) = slot {
-                        merge(slot, item);
-                    }
-                }
-            }
+            Value::Array(items) => merge_list(&mut into[key], items),
             _ => merge(&mut into[key], value),
         }
+    }
+}
+
+/// Items with a name merge with the one of that name; a list of anything else is replaced whole.
+fn merge_list(into: &mut Value, items: &[Value]) {
+    if items.iter().any(|item| item["name"].is_null()) {
+        *into = Value::Array(items.to_vec());
+        return;
+    }
+    if !into.is_array() {
+        *into = json!([]);
+    }
+    let Some(list) = into.as_array_mut() else { return };
+    for item in items {
+        let at = list.iter().position(|x| x["name"] == item["name"]);
+        match (at, item["$patch"].as_str()) {
+            (Some(i), Some("delete")) => drop(list.remove(i)),
+            (Some(i), _) => merge(&mut list[i], item),
+            (None, Some("delete")) => {}
+            (None, _) => {
+                let mut new = json!({});
+                merge(&mut new, item);
+                list.push(new);
+            }
+        }
+    }
+}
+
+/// A change to one object, from plan to the server's answer.
+pub(super) struct Change<'a> {
+    pub target: &'a ObjectRef,
+    /// As it was read.
+    pub object: &'a Value,
+    /// As khud expects it to become; the server's dry run replaces that in the plan.
+    pub after: Value,
+    pub call: Call,
+    pub question: String,
+    /// The text the operator has to type; `None` where a plain yes is enough.
+    pub typed: Option<Text>,
+}
+
+impl Change<'_> {
+    /// Plan, guards, dry run and the question.
+    pub async fn confirmed(&self, cx: &Cx) -> Result<(), Stop> {
+        let before = diff::essence(self.object);
+        cx.change(self.target.clone(), diff::unified(&before, &diff::essence(&self.after)));
+        cx.warn_of_owner(self.object);
+        cx.guards().await?;
+        cx.cleared()?;
+        let after = cx.dry_run(&self.call).await?;
+        cx.change(self.target.clone(), diff::unified(&before, &diff::essence(&after)));
+        cx.confirm(self.question.clone(), self.typed.clone()).await
+    }
+
+    /// All of it; returns the object as the server has it now.
+    pub async fn carry_out(self, cx: &Cx) -> Result<Value, Stop> {
+        self.confirmed(cx).await?;
+        cx.apply(self.call).await
     }
 }
 
@@ -57,16 +107,17 @@ pub(super) async fn change(
     body: Value,
     question: String,
 ) -> Result<(Value, Baseline), Stop> {
-    cx.change(target.clone(), diff::unified(&diff::essence(object), &diff::essence(&merged(object, &body))));
-    cx.warn_of_owner(object);
-    cx.guards().await?;
-    cx.cleared()?;
-    let call = patch(target, STRATEGIC, cx.pinned(body));
-    let after = cx.dry_run(&call).await?;
-    cx.change(target.clone(), diff::unified(&diff::essence(object), &diff::essence(&after)));
-    cx.confirm(question, None).await?;
+    let change = Change {
+        target,
+        object,
+        after: merged(object, &body),
+        call: patch(target, STRATEGIC, cx.pinned(body)),
+        question,
+        typed: None,
+    };
+    change.confirmed(cx).await?;
     let baseline = Baseline::take(cx, target).await?;
-    Ok((cx.apply(call).await?, baseline))
+    Ok((cx.apply(change.call).await?, baseline))
 }
 
 pub(super) fn generation(object: &Value) -> i64 {
@@ -127,11 +178,13 @@ mod tests {
         let object = json!({"spec": {"paused": true, "template": {"spec": {"containers": [
             {"name": "a", "image": "x:1", "env": [{"name": "E"}]}, {"name": "b", "image": "y:1"}]}}}});
         let body = json!({"spec": {"paused": null, "template": {"spec": {
-            "$setElementOrder/containers": [{"name": "a"}], "containers": [{"name": "a", "image": "x:2"}]}}}});
+            "$setElementOrder/containers": [{"name": "a"}], "containers": [{"name": "a", "image": "x:2", "args": ["f"],
+                "env": [{"name": "E", "$patch": "delete"}, {"name": "F", "value": "1"}]}]}}}});
         assert_eq!(
             merged(&object, &body),
             json!({"spec": {"template": {"spec": {"containers": [
-                {"name": "a", "image": "x:2", "env": [{"name": "E"}]}, {"name": "b", "image": "y:1"}]}}}})
+                {"name": "a", "image": "x:2", "args": ["f"], "env": [{"name": "F", "value": "1"}]},
+                {"name": "b", "image": "y:1"}]}}}})
         );
     }
 }

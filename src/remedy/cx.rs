@@ -12,8 +12,8 @@ use super::plan::{
     ChangedObject, Choice, Guard, Impact, LocalFile, NextStep, RequestLine, Severity, Shown, Stage,
 };
 use super::run::{
-    Command, Confirm, Halt, Look, Need, NeedId, Options, Params, Progress, Ran, Reply, Shared, Stop, lock,
-    wrong,
+    Command, Confirm, Ended, Halt, Look, Need, NeedId, Options, Params, Progress, Ran, Reply, Shared, Stop,
+    Terminal, lock, wrong,
 };
 use super::stale::{self, Planned};
 use crate::world::ask::{Answer, Call, Exec, ExecOutput, Verb};
@@ -119,7 +119,9 @@ impl Cx {
     async fn need(&self, need: Need) -> Result<Reply, Stop> {
         // What may change something, here or in the cluster, is a step: a stop waits for its answer.
         let least = match &need {
-            Need::Exec(_) | Need::File(_) | Need::Command(_) | Need::Journal(_) => Halt::Now,
+            Need::Exec(_) | Need::File(_) | Need::Command(_) | Need::Journal(_) | Need::Terminal(_) => {
+                Halt::Now
+            }
             Need::Call(call) if call.verb != Verb::Get => Halt::Now,
             Need::Call(_) | Need::Confirm(_) => Halt::AfterStep,
         };
@@ -337,27 +339,43 @@ impl Cx {
     where
         F: Fn(&World) -> String + Clone + Send + 'static,
     {
-        self.cleared()?;
-        if self.options().dry_run {
-            return Err(Stop::Planned);
-        }
-        self.stage(Stage::Confirming);
         let (target, planned) = {
-            let mut s = self.s();
-            if let Some(before) = s.before.take() {
-                s.report.refreshed = stale::difference(&before, &s.report);
-            }
+            let s = self.s();
             (s.report.target.clone(), s.planned.clone())
         };
         let basis = {
             let (target, depends) = (target.clone(), depends.clone());
             self.look(move |world, _| (stale::state(world, &target), depends(world))).await?
         };
-        let shown = self.now();
         let check = move |world: &World| {
             let now = (stale::state(world, &target), depends(world));
             now.1 != basis.1 || (now.0 != basis.0 && !planned.as_ref().is_some_and(|p| p.is(now.0.as_ref())))
         };
+        self.confirm_while(question, typed, check).await
+    }
+
+    /// As [`Cx::confirm`], for a plan that holds whatever the target becomes: what the operator typed.
+    pub async fn confirm_as_it_is(&self, question: String, typed: Option<Text>) -> Result<(), Stop> {
+        self.confirm_while(question, typed, |_| false).await
+    }
+
+    /// Asks, with the plan stale once `check` says so of the World.
+    async fn confirm_while<F>(&self, question: String, typed: Option<Text>, check: F) -> Result<(), Stop>
+    where
+        F: Fn(&World) -> bool + Clone + Send + 'static,
+    {
+        self.cleared()?;
+        if self.options().dry_run {
+            return Err(Stop::Planned);
+        }
+        self.stage(Stage::Confirming);
+        {
+            let mut s = self.s();
+            if let Some(before) = s.before.take() {
+                s.report.refreshed = stale::difference(&before, &s.report);
+            }
+        }
+        let shown = self.now();
         let again = check.clone();
         let stale = move |world: &World, now: Time| {
             // An object that changes all the time leaves the plan on the screen long enough to be seen.
@@ -373,6 +391,15 @@ impl Cx {
         }
         if self.look(move |world, _| check(world)).await? {
             return Err(Stop::Stale);
+        }
+        self.begin().await
+    }
+
+    /// Notes in the journal that the run begins: the last step before what it does, asked about or not.
+    pub async fn begin(&self) -> Result<(), Stop> {
+        self.cleared()?;
+        if self.options().dry_run {
+            return Err(Stop::Planned);
         }
         self.stage(Stage::Applying);
         // Written before the first request, so that a crash in between leaves a trace.
@@ -516,6 +543,19 @@ impl Cx {
             Reply::Command(result) => Ok(result),
             other => Err(wrong("the program", &other)),
         }
+    }
+
+    /// Has something done at the operator's terminal.
+    pub async fn terminal(&self, work: Terminal) -> Result<Ended, Stop> {
+        match self.need(Need::Terminal(work)).await? {
+            Reply::Terminal(result) => result.map_err(Stop::Failed),
+            other => Err(wrong("the terminal", &other)),
+        }
+    }
+
+    /// Notes how the command of a session ended.
+    pub fn exited(&self, code: i32) {
+        self.s().report.exit_code = Some(code);
     }
 
     pub async fn local(&self, op: FileOp) -> Result<FileDone, Stop> {

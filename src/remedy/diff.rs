@@ -20,8 +20,9 @@ pub fn sensitive(name: &str) -> bool {
     SENSITIVE.is_match(name)
 }
 
-/// What an operator can change or cares about: metadata's labels and annotations, and the spec. Server bookkeeping,
-/// status and the copy of the manifest kubectl apply leaves are left out.
+/// What an operator can change or cares about: metadata's labels, annotations and finalizers, the spec, and what else
+/// stands at the top (a ConfigMap's data). Server bookkeeping, status and the copy of the manifest kubectl apply leaves
+/// are left out.
 pub fn essence(object: &Value) -> Value {
     let mut out = serde_json::Map::new();
     let mut meta = serde_json::Map::new();
@@ -37,18 +38,39 @@ pub fn essence(object: &Value) -> Value {
             }
         }
     }
+    if let Some(finalizers) = object["metadata"].get("finalizers") {
+        meta.insert("finalizers".to_owned(), finalizers.clone());
+    }
+    // Kept for a Secret, because it says that the data below are hidden.
+    let secret = object["kind"] == "Secret";
+    let left_out = |key: &str| match key {
+        "kind" => !secret,
+        key => ["apiVersion", "metadata", "status"].contains(&key),
+    };
     if !meta.is_empty() {
         out.insert("metadata".to_owned(), Value::Object(meta));
     }
-    if let Some(spec) = object.get("spec") {
-        out.insert("spec".to_owned(), spec.clone());
-    }
+    let rest = object.as_object().into_iter().flatten().filter(|(key, _)| !left_out(key));
+    out.extend(rest.map(|(key, value)| (key.clone(), value.clone())));
     Value::Object(out)
+}
+
+/// The object without what the server alone writes: as it may be edited, or made again.
+pub fn restorable(object: &Value) -> Value {
+    let mut out = object.clone();
+    if let Some(fields) = out.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(meta) = out["metadata"].as_object_mut() {
+        let own = ["managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink"];
+        meta.retain(|key, _| !own.contains(&key.as_str()));
+    }
+    out
 }
 
 /// A unified diff (three lines of context) of two values as YAML; empty where they are equal.
 ///
-/// Environment values whose name says they are secret show as `<hidden>`, and as `<hidden, changed>` where they differ.
+/// The data of a Secret, and environment values whose name says they are secret, show as `<hidden>`, and as `<hidden, changed>` where they differ.
 pub fn unified(before: &Value, after: &Value) -> String {
     let (mut before, mut after) = (before.clone(), after.clone());
     let old = hide(&mut before, "");
@@ -81,8 +103,19 @@ fn hide(value: &mut Value, path: &str) -> Vec<(String, String)> {
                 out.push((format!("{path}/value"), v.as_str().unwrap_or("").to_owned()));
                 *v = Value::String("<hidden>".to_owned());
             }
+            if map.get("kind").is_some_and(|k| k == "Secret") {
+                for field in ["data", "stringData"] {
+                    for (key, v) in map.get_mut(field).and_then(Value::as_object_mut).into_iter().flatten() {
+                        out.push((
+                            format!("{path}/{field}/{}", escaped(key)),
+                            v.as_str().unwrap_or("").to_owned(),
+                        ));
+                        *v = Value::String("<hidden>".to_owned());
+                    }
+                }
+            }
             for (key, v) in map.iter_mut() {
-                out.extend(hide(v, &format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"))));
+                out.extend(hide(v, &format!("{path}/{}", escaped(key))));
             }
         }
         Value::Array(items) => {
@@ -93,6 +126,11 @@ fn hide(value: &mut Value, path: &str) -> Vec<(String, String)> {
         _ => {}
     }
     out
+}
+
+/// A key as a part of a JSON pointer.
+pub fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 /// The value as YAML; JSON where a value has no YAML form.
@@ -124,5 +162,16 @@ mod tests {
         assert!(diff.contains("<hidden, changed>") && !diff.contains("hunter"), "{diff}");
         assert!(!diff.contains("managedFields") && !diff.contains("replicas"), "{diff}");
         assert_eq!(unified(&old, &old), "");
+    }
+
+    #[test]
+    fn what_a_secret_holds_is_never_in_a_diff() {
+        let with = |a: &str, b: &str| json!({"kind": "Secret", "data": {"a/b": a, "same": b}});
+        let diff =
+            unified(&essence(&with("aHVudGVyMg==", "c2FtZQ==")), &essence(&with("aHVudGVyMw==", "c2FtZQ==")));
+        assert!(diff.contains("a/b: <hidden, changed>") && !diff.contains("+  same"), "{diff}");
+        assert!(!diff.contains("aHVudGVy") && !diff.contains("c2FtZQ"), "{diff}");
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"MODE": "fast"}, "status": {}});
+        assert_eq!(essence(&map), json!({"data": {"MODE": "fast"}}));
     }
 }

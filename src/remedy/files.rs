@@ -22,6 +22,8 @@ pub enum FileOp {
     Replace { path: PathBuf, bytes: Vec<u8> },
     /// Reads a file of at most [`LARGEST`] bytes.
     Read { path: PathBuf },
+    /// Removes a file; one that is not there is no error.
+    Remove { path: PathBuf },
     /// Removes a part that holds nothing.
     Discard { part: PathBuf },
 }
@@ -141,6 +143,10 @@ impl FileOp {
                 }
                 Ok(FileDone { length, read })
             }
+            FileOp::Remove { path } => match fs::remove_file(path) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(tell(path, "remove", e)),
+                _ => Ok(FileDone::length(0)),
+            },
             FileOp::Discard { part } => {
                 fs::remove_file(part).map_err(|e| tell(part, "remove", e))?;
                 Ok(FileDone::length(0))

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::action::{Action, action};
+use super::action::action;
 use super::plan::Report;
 use super::run::{Options, Params};
 use crate::world::Time;
@@ -78,7 +78,7 @@ impl Entry {
             action: report.action.clone(),
             target: value["target"].clone(),
             uid: report.uid.clone(),
-            params: params.clone(),
+            params: action(&report.action).map_or_else(|| params.clone(), |a| a.shown(params)),
             outcome: report.outcome.map_or("", |o| o.as_str()).to_owned(),
             reason: report.reason.clone(),
             kubectl: report.plan.kubectl.clone(),

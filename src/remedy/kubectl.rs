@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::run::Params;
+use crate::world::{Kind, ObjectRef};
+
 /// The command with the flags (see `Connection::kubectl`) before its verb, where nothing of the command hides them.
 /// Empty stays empty: kubectl has no such command.
 pub fn aimed(command: &str, flags: &[String]) -> String {
@@ -10,8 +13,30 @@ pub fn aimed(command: &str, flags: &[String]) -> String {
     format!("kubectl{flags}{rest}")
 }
 
+/// The object as kubectl takes it: `deployment/api -n prod`, `widgets.example.com/w`.
+pub(super) fn object(target: &ObjectRef) -> String {
+    let kind = match &target.kind {
+        Kind::Served(r) if !r.group.is_empty() => format!("{}.{}", r.plural, r.group),
+        known => known.name().to_ascii_lowercase(),
+    };
+    match &*target.namespace {
+        "" => format!("{kind}/{}", target.name),
+        namespace => format!("{kind}/{} -n {namespace}", target.name),
+    }
+}
+
+/// The options that kubectl's command has under the same names, as they were given.
+pub(super) fn options(params: &Params, names: &[&str]) -> String {
+    let given = names.iter().filter_map(|name| Some((name, params.get(*name)?)));
+    let word = |(name, value): (&&str, &String)| match value.as_str() {
+        "" => format!(" --{name}"),
+        value => format!(" --{name}={}", quoted(value)),
+    };
+    given.map(word).collect()
+}
+
 /// A word for a POSIX shell. A NUL, which no shell takes, is left out.
-fn quoted(word: &str) -> Cow<'_, str> {
+pub(super) fn quoted(word: &str) -> Cow<'_, str> {
     shlex::try_quote(word).unwrap_or_else(|_| {
         let plain = word.replace('\0', "");
         Cow::Owned(shlex::try_quote(&plain).map(Cow::into_owned).unwrap_or_default())

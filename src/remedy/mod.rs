@@ -4,6 +4,7 @@
 //! values, whoever drives it (the cockpit, `khud do`) carries that out and answers. What it learns of the cluster's
 //! reaction it reads from the [`World`](crate::world::World), so "verified" means seen through the watch.
 
+mod access;
 mod action;
 mod actions;
 mod change;
@@ -12,9 +13,14 @@ pub mod diff;
 pub mod files;
 mod forecast;
 mod guard;
+mod jobs;
 pub mod journal;
 mod jvm;
 pub mod kubectl;
+mod merge;
+mod metadata;
+mod owned;
+mod page;
 pub mod plan;
 mod pods;
 pub mod render;
@@ -22,15 +28,22 @@ mod revisions;
 mod rollout;
 pub mod run;
 mod schedulable;
+mod seen;
+mod sizing;
 mod stale;
+mod taints;
+mod template;
 mod together;
 mod transfer;
 pub mod waves;
+mod words;
 
 pub use action::{Action, Right, Spec, action, catalogue, cluster_wide, for_cause, for_object, the_cluster};
 pub use files::{FileDone, FileOp};
 pub use journal::{Entry, Journal};
+pub use page::page;
 pub use plan::{
     ChangedObject, Guard, Impact, LocalFile, Outcome, Plan, Report, RequestLine, Severity, Stage,
 };
 pub use run::{Command, Confirm, Need, NeedId, Options, Params, Progress, Ran, Reply, Run};
+pub use words::{joined, options};

@@ -150,6 +150,9 @@ pub struct Report {
     pub reason: String,
     pub took_ms: u64,
     pub files: Vec<LocalFile>,
+    /// The exit status of the command that a session ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
     /// What should follow, where something should.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<NextStep>,
@@ -188,6 +191,7 @@ impl Report {
             reason: String::new(),
             took_ms: 0,
             files: Vec::new(),
+            exit_code: None,
             next: Vec::new(),
             shown: None,
         }

@@ -110,15 +110,10 @@ fn seconds(ms: u64) -> f64 {
 pub fn list() -> String {
     let mut out = String::new();
     for a in catalogue().iter().chain(cluster_wide()) {
-        let kinds: Vec<String> = match a.is_cluster_wide() {
-            true => vec!["no target".to_owned()],
-            false => a.kinds.iter().map(|k| k.name().to_ascii_lowercase()).collect(),
-        };
         let danger = if a.dangerous { "  (asks for the name)" } else { "" };
-        out.push_str(&format!("{:<16} {:<36} {}{danger}\n", a.name, kinds.join(", "), a.about));
+        out.push_str(&format!("{:<16} {:<36} {}{danger}\n", a.name, a.kinds_in_words(), a.about));
         for o in a.options {
-            let value = if o.value.is_empty() { String::new() } else { format!(" {}", o.value) };
-            let name = if o.positional() { o.value.to_owned() } else { format!("--{}{value}", o.name) };
+            let name = o.usage();
             out.push_str(&format!("{:<16}   {name:<34} {}\n", "", o.about));
         }
     }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -17,7 +18,7 @@ use super::files::{FileDone, FileOp};
 use super::journal::Entry;
 use super::plan::{Impact, Outcome, Report, Severity, Stage};
 use super::stale::Planned;
-use crate::world::ask::{Answer, Call, Exec, ExecOutput, Verb};
+use crate::world::ask::{Answer, Call, Exec, ExecOutput, Interactive, Verb};
 use crate::world::{ObjectRef, Text, Time, Uid, World};
 
 /// An action's options by name, as typed after `--`.
@@ -34,10 +35,32 @@ pub enum Need {
     File(FileOp),
     /// Run a program on this machine.
     Command(Command),
+    /// Something that needs the operator's terminal for a while.
+    Terminal(Terminal),
     /// Ask the operator. The default answer is no.
     Confirm(Confirm),
     /// Append to the journal before going on.
     Journal(Box<Entry>),
+}
+
+/// What is done at the operator's terminal.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Terminal {
+    /// The operator's editor on a file of that name with this text.
+    Edit {
+        name: String,
+        text: String,
+    },
+    Session(Interactive),
+}
+
+/// How it ended there.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Ended {
+    /// What the file holds now, and where it is kept.
+    Text { text: String, path: PathBuf },
+    /// The command's exit status.
+    Exit(i32),
 }
 
 /// The question before anything is sent.
@@ -75,6 +98,7 @@ pub enum Reply {
     Exec(Result<ExecOutput, String>),
     File(Result<FileDone, String>),
     Command(Result<Ran, String>),
+    Terminal(Result<Ended, String>),
     Confirm(bool),
     Journal(Result<(), String>),
 }
@@ -93,6 +117,8 @@ pub struct Options {
     pub kubectl: Vec<String>,
     /// The run's id in the journal, from [`run_id`](super::journal::run_id).
     pub id: String,
+    /// The operator sits at a terminal that a session may have.
+    pub terminal: bool,
     /// The object the operator chose. `None`: whichever has the name when the plan is made.
     pub uid: Option<Uid>,
 }
@@ -394,7 +420,12 @@ impl Run {
 
     /// `khud do`'s exit code once done; a plan that was only shown is 0.
     pub fn exit_code(&self) -> u8 {
-        self.outcome().map_or(0, Outcome::exit_code)
+        let remote = lock(&self.shared).report.exit_code;
+        match remote {
+            // A shell hands the remote status on; what does not fit is a failure like others.
+            Some(code) => u8::try_from(code).unwrap_or(1),
+            None => self.outcome().map_or(0, Outcome::exit_code),
+        }
     }
 
     fn close(&mut self, result: Result<Done, Stop>, started: Time, now: Time) {
@@ -455,6 +486,7 @@ pub(super) fn wrong(what: &str, reply: &Reply) -> Stop {
         Reply::Exec(_) => "a command's output",
         Reply::File(_) => "a file's length",
         Reply::Command(_) => "a program's end",
+        Reply::Terminal(_) => "a session's end",
         Reply::Confirm(_) => "a confirmation",
         Reply::Journal(_) => "a journal's answer",
     };
@@ -468,3 +500,15 @@ pub(super) fn patch(object: &ObjectRef, content_type: &str, body: serde_json::Va
 
 pub(super) const STRATEGIC: &str = "application/strategic-merge-patch+json";
 pub(super) const JSON_PATCH: &str = "application/json-patch+json";
+/// The only patch of these three that custom resources take beside a JSON patch.
+pub(super) const MERGE: &str = "application/merge-patch+json";
+
+/// A new object, in the collection where it belongs.
+pub(super) fn post(kind: &crate::world::Kind, namespace: &str, object: serde_json::Value) -> Call {
+    Call {
+        verb: Verb::Post,
+        path: kind.collection_path(namespace),
+        content_type: "application/json".into(),
+        body: Some(object),
+    }
+}

@@ -3,6 +3,7 @@
 pub mod clean;
 pub mod frame;
 pub mod screen;
+pub mod tty;
 pub mod writer;
 
 use std::io::{self, IsTerminal, Write};

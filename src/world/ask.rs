@@ -104,6 +104,21 @@ pub struct Exec {
     pub command: Vec<String>,
 }
 
+/// A session in a container, with the operator at its ends.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Interactive {
+    /// The pod's namespace.
+    pub namespace: Text,
+    /// The pod's name.
+    pub pod: Text,
+    /// The container's name.
+    pub container: Text,
+    /// Empty: the container's main process.
+    pub command: Vec<String>,
+    /// With a terminal, keys go to the command; without one only its outputs come back.
+    pub terminal: bool,
+}
+
 /// The output of a command. `truncated` says that output over the reader's limit was dropped.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ExecOutput {

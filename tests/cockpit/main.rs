@@ -9,6 +9,7 @@ mod support {
     pub mod stage;
 }
 
+mod foreground;
 mod live;
 mod marks;
 mod panes;

@@ -8,6 +8,8 @@ mod support {
     pub mod pty;
 }
 
+mod access;
+mod actions;
 mod dumps;
 mod readme;
 mod verbs;

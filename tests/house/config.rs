@@ -37,6 +37,7 @@ fn samples_and_pages_are_what_the_tables_make() {
     same("assets/keymap.toml", &print::keymap(&Keymap::default()));
     same("docs/keys.md", &print::keys_page());
     same("docs/config.md", &print::config_page());
+    same("docs/actions.md", &khud::remedy::page());
 }
 
 #[test]

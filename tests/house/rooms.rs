@@ -38,7 +38,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
             &["world", "judge", "detect", "playbook", "remedy", "telemetry", "config", "cluster", "term"],
         ),
         ("ui", &["world", "judge", "detect", "playbook", "remedy", "telemetry", "config", "app", "term"]),
-        ("cockpit", &["world", "config", "app", "ui", "term"]),
+        ("cockpit", &["world", "config", "remedy", "app", "ui", "term"]),
         ("cli", everything),
     ])
 }

@@ -97,6 +97,7 @@ impl<'a> Everybody<'a> {
                 }
                 Need::File(op) => Reply::File(op.perform()),
                 Need::Command(command) => panic!("no remedy here runs {command:?}"),
+                Need::Terminal(_) => Reply::Terminal(Err("nobody is there".to_owned())),
                 Need::Confirm(c) => {
                     self.asked.push(c.typed.map(|t| t.to_string()));
                     Reply::Confirm(self.yes)

@@ -46,13 +46,14 @@ impl Prompt {
     }
 }
 
-/// An option an action needs before it can be planned.
+/// What an action has to be told before it can be planned.
 #[derive(Clone, Debug)]
 pub struct Asks {
     pub action: &'static Action,
     pub targets: Targets,
     pub params: Params,
-    pub option: &'static str,
+    /// The option that is asked for; `None` where the line may hold any, as on the command line.
+    pub option: Option<&'static str>,
     /// The question.
     pub what: String,
 }

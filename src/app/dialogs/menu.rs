@@ -2,6 +2,7 @@
 
 use crate::app::core::model::{Dialog, Dirty, Model, Tone};
 use crate::app::core::msg::Effect;
+use crate::app::core::navigate;
 use crate::app::dialogs::runs;
 use crate::app::dialogs::targets::Targets;
 use crate::app::views::incidents;
@@ -97,6 +98,35 @@ pub fn here(model: &mut Model) {
             }
         }
     }
+}
+
+/// Plans an action by its own key: on all that is marked, or on what is under the cursor.
+pub fn direct(model: &mut Model, name: &str) -> Vec<Effect> {
+    let Some(action) = remedy::action(name) else { return Vec::new() };
+    let targets = match Targets::marked(model.table(), &model.data.cx()) {
+        Some(Ok((_, targets))) => targets,
+        Some(Err(why)) => {
+            model.say(Tone::Info, why);
+            return Vec::new();
+        }
+        None => match model.selected() {
+            Some(object) => Targets::from(object),
+            None => return Vec::new(),
+        },
+    };
+    if model.cluster.read_only {
+        model.say(Tone::Bad, format!("{} is refused: khud runs read-only.", action.title));
+        return Vec::new();
+    }
+    if let Some(other) = targets.objects.iter().find(|o| !action.works_on(&o.kind)) {
+        let why = format!("{} works on {}, not on {other}.", action.title, action.kinds_in_words());
+        model.say(Tone::Info, why);
+        return Vec::new();
+    }
+    let container =
+        navigate::container(model).filter(|_| action.options.iter().any(|o| o.name == "container"));
+    let params = container.map(|c| ("container".to_owned(), c.to_string())).into_iter().collect();
+    runs::begin(model, action, targets, params)
 }
 
 /// Opens the menu: what every one of the objects has, and what only some have with that as the reason against it.

@@ -150,9 +150,8 @@ pub fn cancel(model: &mut Model) {
 pub fn accept(model: &mut Model) -> Accepted {
     let Some(p) = model.prompt.take() else { return Accepted::Done(Vec::new()) };
     let text = p.text().to_owned();
-    if let Some(mut asks) = p.asks {
-        asks.params.insert(asks.option.to_owned(), text.trim().to_owned());
-        return Accepted::Done(runs::begin(model, asks.action, asks.targets, asks.params));
+    if let Some(asks) = p.asks {
+        return Accepted::Done(runs::told(model, asks, text.trim()));
     }
     let chosen = p.chosen.and_then(|i| p.suggestions.get(i));
     match p.kind {

@@ -1,6 +1,6 @@
 //! Remedies under way in the cockpit: the plan with its question, and how each run ended.
 
-use crate::app::core::model::{Data, Dialog, Dirty, Model, Prompt, PromptKind, Tone};
+use crate::app::core::model::{Asks, Data, Dialog, Dirty, Model, Prompt, PromptKind, Tone};
 use crate::app::core::msg::Effect;
 use crate::app::dialogs::batch;
 use crate::app::dialogs::leave::{Choice, Leave};
@@ -11,7 +11,7 @@ use crate::detect::timeline::{Entry, What};
 use crate::remedy::journal::run_id;
 use crate::remedy::plan::{Outcome, Stage};
 use crate::remedy::run::{Confirm, Need, NeedId, Options, Params, Reply, Run};
-use crate::remedy::{self, Action};
+use crate::remedy::{self, Action, Spec};
 use crate::world::{ObjectRef, Time};
 
 /// Finished runs kept to look at.
@@ -137,6 +137,7 @@ impl ActiveRun {
             context: model.cluster.context.clone(),
             kubectl: model.cluster.kubectl.clone(),
             id: run_id(model.data.now),
+            terminal: true,
             uid: model.data.world.meta(&target).map(|m| m.uid.clone()),
         };
         let title = format!("{} {target}", action.title);
@@ -223,14 +224,16 @@ pub fn begin(
     mut targets: Targets,
     params: Params,
 ) -> Vec<Effect> {
+    let asked: Vec<&Spec> = action.options.iter().filter(|o| o.asked).collect();
+    if !asked.is_empty() && !asked.iter().any(|o| params.contains_key(o.name)) {
+        let usages: Vec<String> = asked.iter().map(|o| o.usage()).collect();
+        let what = format!("{} {targets}: {}", action.title, usages.join(" "));
+        ask(model, Asks { action, targets, params, option: None, what }, "");
+        return Vec::new();
+    }
     if let Some(option) = action.options.iter().find(|o| o.required && !params.contains_key(o.name)) {
-        let what = format!("{} {targets}: {} ({})", action.title, option.name, option.about);
-        model.prompt = Some(Prompt {
-            kind: PromptKind::Option,
-            asks: Some(crate::app::core::model::Asks { action, targets, params, option: option.name, what }),
-            ..Prompt::default()
-        });
-        model.dirty = Dirty::Input;
+        let what = format!("{} {targets}: {} ({})", action.title, option.usage(), option.about);
+        ask(model, Asks { action, targets, params, option: Some(option.name), what }, "");
         return Vec::new();
     }
     // While the menu was open, or an option was typed, time went on.
@@ -249,6 +252,39 @@ pub fn begin(
             Vec::new()
         }
     }
+}
+
+/// Asks for what the action has to be told, in the prompt.
+fn ask(model: &mut Model, asks: Asks, typed: &str) {
+    model.prompt =
+        Some(Prompt { kind: PromptKind::Option, input: typed.into(), asks: Some(asks), ..Prompt::default() });
+    model.dirty = Dirty::Input;
+}
+
+/// Plans an action with what was typed for it; a line that cannot be read stays, with the reason.
+pub fn told(model: &mut Model, asks: Asks, text: &str) -> Vec<Effect> {
+    let mut params = asks.params.clone();
+    match asks.option {
+        Some(option) => {
+            params.insert(option.to_owned(), text.to_owned());
+        }
+        None => match remedy::options(asks.action, text) {
+            Ok(typed) if typed.is_empty() => {
+                model.say(
+                    Tone::Info,
+                    format!("{}: nothing was named, nothing is planned.", asks.action.title),
+                );
+                return Vec::new();
+            }
+            Ok(typed) => params.extend(typed),
+            Err(why) => {
+                model.say(Tone::Bad, format!("{why}."));
+                ask(model, asks, text);
+                return Vec::new();
+            }
+        },
+    }
+    begin(model, asks.action, asks.targets, params)
 }
 
 /// Moves every run on as far as it goes now.
@@ -286,10 +322,9 @@ fn end(model: &mut Model, id: u64) {
     let report = active.run.report();
     let (text, tone) = active.ending();
     // Cancelling a plan ends the matter; all else may be looked at.
-    if report.outcome == Some(Outcome::Refused)
-        && report.refusals().next().is_none()
-        && model.dialog == Some(Dialog::Plan(id))
-    {
+    // So does a session that the operator ended.
+    let over = report.outcome == Some(Outcome::Refused) && report.refusals().next().is_none();
+    if (over || report.exit_code.is_some()) && model.dialog == Some(Dialog::Plan(id)) {
         model.dialog = None;
     }
     note(model, Some(report.target), &text);

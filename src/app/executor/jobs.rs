@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::app::core::msg::{Effect, Msg};
+use crate::app::executor::foreground;
 use crate::app::executor::known;
 use crate::app::executor::needs::{self, Fetched};
 use crate::app::executor::state_files::{self, Item, Keeper};
@@ -18,7 +19,7 @@ use crate::cluster::{Connection, Feed, Identity, Scope, Tuning, watch_all, watch
 use crate::config::bug;
 use crate::config::files::{self, Places};
 use crate::remedy::journal::{self, Entry, Journal};
-use crate::remedy::run::{Need, Reply};
+use crate::remedy::run::{Need, Reply, Terminal};
 use crate::telemetry;
 use crate::world::ask::LogTail;
 use crate::world::{Kind, Text, Time};
@@ -219,6 +220,11 @@ impl Jobs {
         })
     }
 
+    /// Does what a run needs the terminal for, which was given back for it.
+    pub async fn at_terminal(&self, work: Terminal) -> Reply {
+        Reply::Terminal(foreground::carry_out(&self.connection, work).await)
+    }
+
     pub fn carry_out(&mut self, effect: Effect) {
         let connection = self.connection.clone();
         match effect {
@@ -257,6 +263,7 @@ impl Jobs {
                         (Err(why), Need::Exec(_)) => Reply::Exec(Err(why)),
                         (Err(why), Need::File(_)) => Reply::File(Err(why)),
                         (Err(why), Need::Command(_)) => Reply::Command(Err(why)),
+                        (Err(why), Need::Terminal(_)) => Reply::Terminal(Err(why)),
                         (Err(_), Need::Confirm(_)) => Reply::Confirm(false),
                     };
                     Msg::Replied { run, id, reply }

@@ -1,6 +1,7 @@
 //! Carries effects out: requests, what remedies need, state files. What comes back is a message.
 
 pub mod commands;
+pub mod foreground;
 pub mod jobs;
 pub mod known;
 pub mod meter;

@@ -29,6 +29,8 @@ pub async fn carry_out(connection: &Connection, journal: &Journal, need: Need) -
             let journal = journal.clone();
             Reply::Journal(blocking("writing the journal", move || journal.append(&entry)).await)
         }
+        // Whoever holds the operator's terminal carries that out.
+        Need::Terminal(_) => Reply::Terminal(Err("there is no terminal here".to_owned())),
         // Whoever holds the operator's keyboard answers questions; an answer nobody gave is a no.
         Need::Confirm(_) => Reply::Confirm(false),
     }

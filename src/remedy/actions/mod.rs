@@ -2,20 +2,41 @@
 
 use super::action::Action;
 
+mod annotate;
+mod attach;
+mod backup;
 mod class_histogram;
 mod cordon;
 mod delete;
 pub(super) mod drain;
+mod edit;
 mod evict;
+mod force_delete;
+mod guards;
 mod heap_dump;
+mod label;
+mod out_of_service;
 mod pause;
+mod remove_finalizers;
 mod restart;
 mod resume;
+mod retry;
 mod rollback;
 mod scale;
+mod set_config;
+mod set_env;
 mod set_image;
+mod set_probe;
+mod set_quota;
+mod set_resources;
+mod shell;
+mod suspend;
+mod switch_selector;
+mod taint;
 mod thread_dump;
+mod trigger;
 mod uncordon;
+mod untaint;
 mod waves;
 
 /// Every action, in the order of menus and lists. Menus, `do --list` and the command line follow it.
@@ -26,11 +47,32 @@ pub(super) static ALL: &[&Action] = &[
     &resume::ACTION,
     &scale::ACTION,
     &set_image::ACTION,
+    &set_resources::ACTION,
+    &set_env::ACTION,
+    &set_probe::ACTION,
+    &guards::ACTION,
+    &set_config::ACTION,
+    &set_quota::ACTION,
+    &switch_selector::ACTION,
+    &suspend::ACTION,
+    &trigger::ACTION,
+    &retry::ACTION,
     &cordon::ACTION,
     &uncordon::ACTION,
     &drain::ACTION,
+    &taint::ACTION,
+    &untaint::ACTION,
+    &out_of_service::ACTION,
+    &shell::ACTION,
+    &attach::ACTION,
+    &edit::ACTION,
+    &backup::ACTION,
+    &label::ACTION,
+    &annotate::ACTION,
     &evict::ACTION,
     &delete::ACTION,
+    &force_delete::ACTION,
+    &remove_finalizers::ACTION,
     &heap_dump::ACTION,
     &thread_dump::ACTION,
     &class_histogram::ACTION,

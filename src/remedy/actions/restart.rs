@@ -17,10 +17,10 @@ pub(super) static ACTION: Action = Action {
     options: &[],
     rights: &[Right::on_target("patch")],
     causes: &[
-        ("crash.oom-limit", 4),
+        ("crash.oom-limit", 5),
         ("crash.oom-heap", 4),
         ("memory.leak", 4),
-        ("memory.near-limit", 4),
+        ("memory.near-limit", 5),
         ("jvm.unbounded-cache", 4),
         ("jvm.lock-contention", 2),
         ("pool.exhausted", 2),

@@ -31,10 +31,10 @@ pub(super) static ACTION: Action = Action {
     rights: &[Right::on_target("patch")],
     causes: &[
         ("image.", 1),
-        ("crash.oom-limit", 5),
+        ("crash.oom-limit", 6),
         ("crash.oom-heap", 5),
         ("memory.leak", 5),
-        ("memory.near-limit", 5),
+        ("memory.near-limit", 6),
         ("jvm.unbounded-cache", 5),
         ("crash.", 1),
         ("container.", 1),

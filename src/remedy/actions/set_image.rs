@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::remedy::action::{Action, Right, Spec, each_alone};
 use crate::remedy::change;
 use crate::remedy::cx::Cx;
-use crate::remedy::rollout::{self};
 use crate::remedy::run::{Done, Job, Params, Stop};
+use crate::remedy::{template, words};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
@@ -14,7 +14,7 @@ pub(super) static ACTION: Action = Action {
     title: "Set image",
     about: "run another image",
     kinds: &[Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet],
-    options: &[Spec::value("image", "C=IMAGE", "container and image").required()],
+    options: &[Spec::words("image", "C=IMAGE", "container and image").required()],
     rights: &[Right::on_target("patch")],
     causes: &[("image.", 2), ("rollout.", 3)],
     dangerous: false,
@@ -33,16 +33,13 @@ fn kubectl(target: &ObjectRef, params: &Params) -> String {
 fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
     let text = params.get("image").map(String::as_str).unwrap_or("");
     let mut images = Vec::new();
-    for part in text.split_whitespace() {
+    for part in words::split(text)? {
         match part.split_once('=') {
             Some((c, image)) if !c.is_empty() && !image.is_empty() => {
                 images.push((c.to_owned(), image.to_owned()))
             }
             _ => return Err(format!("{part:?} is not CONTAINER=IMAGE")),
         }
-    }
-    if images.is_empty() {
-        return Err("set-image needs CONTAINER=IMAGE".to_owned());
     }
     Ok(Box::pin(async move {
         let words: Vec<String> = images.iter().map(|(c, i)| format!("{c}={i}")).collect();
@@ -76,7 +73,6 @@ fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
                 items.push(json!({"name": name, "image": image}));
             }
         }
-        change::replaced(&cx, &object);
         let body = json!({"spec": {"template": {"spec": spec}}});
         if change::merged(&object, &body)["spec"]["template"] == object["spec"]["template"] {
             return Ok(Done::Verified(format!(
@@ -84,9 +80,6 @@ fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
                 words.join(" ")
             )));
         }
-        let (done, baseline) =
-            change::change(&cx, &target, &object, body, format!("Set {} in {target}?", words.join(" ")))
-                .await?;
-        rollout::watch(&cx, &target, change::generation(&done), baseline).await
+        template::roll(&cx, &target, &object, body, format!("Set {} in {target}?", words.join(" "))).await
     }))
 }

@@ -1,6 +1,7 @@
 //! Admission: what the API server adds to new pods, and the quotas and limit ranges it holds them to.
 
 pub(in crate::api) mod defaults;
+pub(in crate::api) mod resize;
 pub(in crate::api) mod validate;
 
 use crate::api::meta::quantity::{format, parse};

@@ -247,7 +247,7 @@ fn port_number(at: &str, value: &Value, causes: &mut Vec<Cause>) {
     }
 }
 
-fn resources(container: &Value, at: &str, causes: &mut Vec<Cause>) {
+pub(super) fn resources(container: &Value, at: &str, causes: &mut Vec<Cause>) {
     use crate::api::meta::quantity::parse;
     for kind in ["requests", "limits"] {
         for (name, amount) in container["resources"][kind].as_object().into_iter().flatten() {

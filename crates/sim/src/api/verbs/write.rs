@@ -2,6 +2,7 @@
 use super::apply;
 use super::read;
 use super::read::{Filter, ListHead, Writer};
+use crate::api::admission::resize;
 use crate::api::handler::{Api, Call};
 use crate::api::meta;
 use crate::api::meta::patch::{Patch, PatchKind};
@@ -153,9 +154,17 @@ fn rewrite(
     let how = Rewrite { part, dry_run: call.query.dry_run()?, trusted };
     let now = api.store.clock().now();
     let manager = manager(call);
+    // Read before the pod is locked; what a node can hold does not change in between.
+    let node = (info.subresource == "resize")
+        .then(|| api.pod(info))
+        .transpose()?
+        .and_then(|pod| api.store.get("nodes", "", resize::node_of(&pod)));
     let got = api.store.rewrite(&writer.def.key, &info.namespace, &info.name, how, |current| {
         let before = current.clone();
         versions::change(&writer.def, current, f)?;
+        if info.subresource == "resize" {
+            resize::check(&before, current, node.as_deref())?;
+        }
         apply::note_manager(current, Some(&before), &manager, now, &info.subresource);
         Ok(())
     })?;

@@ -65,11 +65,16 @@ pub async fn run(mut session: Session, exec: ExecRequest, mut io: ExecIo) -> Exe
             }
         }
     };
+    let result = match result {
+        Err(Stop::Shell) => interactive(&mut session, &mut io, exec.tty).await,
+        other => other,
+    };
     match result {
         Ok(()) => ExecResult::Exited(session.last),
         Err(Stop::Exit(code)) => ExecResult::Exited(code),
         Err(Stop::Killed) => ExecResult::Exited(137),
-        Err(Stop::Gone) => ExecResult::Exited(0),
+        // A shell that starts a shell in its place is the same one here.
+        Err(Stop::Gone | Stop::Shell) => ExecResult::Exited(0),
     }
 }
 

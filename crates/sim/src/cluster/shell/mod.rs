@@ -97,6 +97,8 @@ enum Stop {
     /// The container has ended under it.
     Killed,
     Exit(i32),
+    /// A shell has taken the place of the script.
+    Shell,
 }
 
 /// Where output goes.
@@ -298,6 +300,13 @@ impl Session {
         }
         if words[0] == "exit" {
             return Err(Stop::Exit(words.get(1).and_then(|c| c.parse().ok()).unwrap_or(self.last)));
+        }
+        if words[0] == "exec" && words.len() > 1 {
+            if matches!(words[1], "sh" | "/bin/sh" | "ash") && words.len() == 2 {
+                return Err(Stop::Shell);
+            }
+            let output = self.program(&argv[1..], input)?;
+            return Err(Stop::Exit(output.code));
         }
         if matches!(words[0], "sh" | "/bin/sh" | "bash" | "/bin/bash") && words.get(1) == Some(&"-c") {
             let script = words.get(2).copied().unwrap_or_default();

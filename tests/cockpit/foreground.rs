@@ -1,0 +1,59 @@
+//! The screen given to a shell or an editor, and taken back as it was.
+
+use crate::support::lab::Lab;
+use crate::support::pty::cockpit;
+use serde_json::json;
+
+const KHUD: &str = env!("CARGO_BIN_EXE_khud");
+
+#[test]
+fn a_shell_and_an_editor_have_the_terminal_and_the_cockpit_comes_back_as_it_was() {
+    let lab = Lab::start("healthy", 1.0);
+    let mut k = cockpit(KHUD, lab.dir.path(), "", &["--command", ":pods", "-n", "production"], 160, 40);
+    k.until_text("cart-");
+    k.then("/cart-\r", "/cart-");
+    k.then("s", "/ #");
+    k.then("echo said and heard\r", "said and heard");
+    k.send("exit\r");
+    k.until("the pods again, filtered", |s| s.contents().contains("/cart-") && s.alternate_screen());
+    k.until_text("the session ended with exit status 0");
+
+    // ctrl-d plans and never deletes at once; esc leaves it.
+    let pods = || lab.pods("production", |p| p["metadata"]["labels"]["app"] == "cart").len();
+    let before = pods();
+    k.then("\x04", "Delete pod production/cart-");
+    k.until_text("pod is replaced");
+    k.send("\x1b");
+    k.until("no plan", |s| !s.contents().contains("pod is replaced"));
+    assert_eq!(pods(), before);
+    k.send("\x03");
+    assert_eq!(k.ends(), 0);
+}
+
+#[test]
+fn what_is_edited_comes_back_as_a_plan() {
+    let lab = Lab::start("healthy", 1.0);
+    let config = "";
+    std::fs::write(
+        lab.dir.path().join("vi"),
+        "#!/bin/sh\nsed -i 's/^  replicas: .*/  replicas: 7/' \"$1\"\n",
+    )
+    .unwrap();
+    let editor = lab.dir.path().join("vi");
+    std::fs::set_permissions(&editor, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    // The editor is found by its name, as vi is where none is set.
+    let path = format!("{}:{}", lab.dir.path().display(), std::env::var("PATH").unwrap());
+    let khud = format!("PATH={path} exec {KHUD} --command ':deploy cart' -n production");
+    let mut k = cockpit("sh", lab.dir.path(), config, &["-c", &khud], 160, 40);
+    k.until_text("cart");
+    k.then("/^production cart\r", "cart");
+    k.send("e");
+    k.until_text("replicas: 7");
+    k.until_text("Change deployment production/cart so?");
+    k.send("\t\r");
+    k.until_text("is as it was edited");
+    assert_eq!(
+        lab.sim.store().get("deployments.apps", "production", "cart").unwrap()["spec"]["replicas"],
+        json!(7)
+    );
+}
