@@ -29,7 +29,7 @@ pub fn run(common: &Common, args: &Report) -> u8 {
 }
 
 async fn report(common: &Common, args: &Report) -> u8 {
-    let loaded = settings::told();
+    let loaded = settings::loaded_with_complaints();
     let connection = match settings::connect(common, false, Clock::wall(), &loaded).await {
         Ok(connection) => connection,
         Err(e) => {

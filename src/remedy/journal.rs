@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::action::action;
+use super::action::{Action, action};
 use super::plan::Report;
 use super::run::{Options, Params};
 use crate::world::Time;
