@@ -231,13 +231,17 @@ fn left_as_needed(model: &Model, side: &mut [Row], height: u16) {
 fn right_as_needed(model: &Model, side: &mut Vec<Row>, height: u16) {
     /// Rows around the sick ones of the pods' pane: titles, and the line that counts the others.
     const AROUND: u16 = 4;
+    /// Columns from which three titles with their words stand beside each other.
+    const WIDE: u16 = 90;
     let folded = fold::folded(model, side.first().map_or(0, |row| row.height));
     if !folded.is_empty() {
         for row in side.iter_mut() {
             row.panes.retain(|pane| !folded.contains(pane));
         }
         side.retain(|row| !row.panes.is_empty());
-        side.push(Row { panes: folded, height: 1 });
+        let columns = model.size.0.saturating_sub(left(model, model.size.0));
+        let abreast = if columns < WIDE { 2 } else { 3 };
+        side.extend(folded.chunks(abreast).map(|panes| Row { panes: panes.to_vec(), height: 1 }));
     }
     let below: u16 = side.iter().skip(1).map(|row| row.height).sum();
     let o = &model.overview;
