@@ -1,4 +1,4 @@
-//! A scenario file checked by playing it: what the embedded cluster refuses of it is a mistake, too.
+//! Checks a scenario file by playing it: whatever the embedded cluster refuses is a mistake.
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,8 +10,8 @@ use crate::scenario::Mistake;
 use crate::scenario::format::Scenario;
 use crate::scenario::{Loaded, ScenarioError, load};
 
-/// What is wrong with a scenario file, or a line that says it is fine. The scenario is played to its last step: what
-/// the embedded cluster refuses of it is a mistake, too.
+/// The mistakes in a scenario file, or a line that says it is valid. The scenario is played to its last step,
+/// and whatever the embedded cluster refuses is a mistake too.
 ///
 /// # Errors
 /// As [`scenario::load`](crate::scenario::load).
@@ -36,7 +36,7 @@ pub fn check_file(path: &str) -> Result<String, ScenarioError> {
     ))
 }
 
-/// Plays a scenario in simulated time until its last step; what was refused of it.
+/// Plays a scenario in simulated time to its last step; returns what was refused.
 fn played(loaded: &Loaded) -> Vec<Mistake> {
     let store = Store::seeded(SimClock::manual(Timestamp::UNIX_EPOCH), 1);
     if let Err(status) = bootstrap(&store) {
@@ -74,7 +74,7 @@ mod tests {
             ("title: [\n", ":"),
             ("title: x\nextends: nowhere\n", "nowhere"),
             ("title: x\nfaults: [nonsense]\n", "\"nonsense\" is no fault"),
-            // What the cluster refuses when the step is played.
+            // Reported when the step is played.
             (
                 "title: x\nextends: small\nsteps:\n  - at: 1s\n    scale: {object: deployment/production/nobody, replicas: 3}\n",
                 ":4: deployments.apps \"nobody\" not found",

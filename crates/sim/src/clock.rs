@@ -13,9 +13,9 @@ pub struct SimClock {
 #[derive(Debug)]
 struct State {
     mode: Mode,
-    /// How far the cluster's clock is off (the clock-skew fault).
+    /// The clock-skew fault: how far the cluster's clock is off.
     skew: Mutex<SignedDuration>,
-    /// Bumped whenever time jumps, so that sleepers look again.
+    /// Incremented whenever time jumps, so that sleepers check again.
     jumps: watch::Sender<u64>,
 }
 
@@ -26,8 +26,8 @@ enum Mode {
 }
 
 impl SimClock {
-    /// Wall time from now on, running `speed` times as fast (1.0 is real time). Speeds that are not
-    /// positive and finite count as 1.
+    /// Wall time from now on, `speed` times as fast (1.0 is real time). A speed that is not positive and
+    /// finite counts as 1.
     pub fn wall(speed: f64) -> Self {
         let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
         Self::with(Mode::Wall { base: Timestamp::now(), started: Instant::now(), speed })
@@ -38,7 +38,7 @@ impl SimClock {
         Self::with(Mode::Manual(Mutex::new(start)))
     }
 
-    /// A clock that shows the same time and goes as fast, and is a cluster's own from now on.
+    /// A clock with the same time and speed that can be changed independently.
     pub fn another(&self) -> Self {
         Self::with(match &self.state.mode {
             Mode::Wall { base, started, speed } => {
@@ -55,7 +55,7 @@ impl SimClock {
         SimClock { state: Arc::new(state) }
     }
 
-    /// What a server with a right clock would say.
+    /// The time without the clock-skew fault.
     pub fn true_now(&self) -> Timestamp {
         match &self.state.mode {
             Mode::Wall { base, started, speed } => {
@@ -66,7 +66,7 @@ impl SimClock {
         }
     }
 
-    /// The time that the cluster believes it is.
+    /// The time of the cluster's clock.
     pub fn now(&self) -> Timestamp {
         let now = self.true_now();
         now.checked_add(self.skew()).unwrap_or(now)
@@ -80,7 +80,7 @@ impl SimClock {
         }
     }
 
-    /// Moves a manual clock forward and wakes whoever slept until then. A wall clock ignores it.
+    /// Moves a manual clock forward and wakes its sleepers. A wall clock ignores it.
     pub fn advance(&self, by: Duration) {
         if let Mode::Manual(now) = &self.state.mode {
             let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,12 +89,12 @@ impl SimClock {
         self.state.jumps.send_modify(|n| *n += 1);
     }
 
-    /// How far [`SimClock::now`] is off the true time.
+    /// How far [`SimClock::now`] is ahead of the true time.
     pub fn skew(&self) -> SignedDuration {
         *self.state.skew.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts the cluster's clock wrong by this much (the clock-skew fault).
+    /// Sets the clock-skew fault.
     pub fn set_skew(&self, skew: SignedDuration) {
         *self.state.skew.lock().unwrap_or_else(PoisonError::into_inner) = skew;
         self.state.jumps.send_modify(|n| *n += 1);
@@ -119,13 +119,13 @@ impl SimClock {
             }
             match self.speed() {
                 s if s > 0.0 => {
-                    // A millisecond at least, or rounding would make this a busy loop.
+                    // At least a millisecond: rounding to zero would make this a busy loop.
                     let wall = Duration::try_from_secs_f64(left.as_secs_f64() / s)
                         .unwrap_or(Duration::from_secs(3600))
                         .max(Duration::from_millis(1));
                     let _ = tokio::time::timeout(wall, jumps.changed()).await;
                 }
-                // The sender lives in `self.state`, so this ends only by a jump.
+                // `self.state` owns the sender, so only a jump ends this.
                 _ => drop(jumps.changed().await),
             }
         }

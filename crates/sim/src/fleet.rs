@@ -1,4 +1,4 @@
-//! A scenario served: one embedded cluster, or several side by side, each a context of one kubeconfig.
+//! A running scenario: one embedded cluster or several, each with a context in one kubeconfig.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,10 +22,10 @@ struct Member {
 }
 
 impl Fleet {
-    /// Starts a scenario's clusters. Those after the first listen on the ports after the first's, where it has one.
+    /// Starts a scenario's clusters. If the first has a fixed port, the others listen on the next ports.
     ///
     /// # Errors
-    /// Why one of them could not be started; none is left running then.
+    /// Why one of them could not be started. None is left running then.
     pub async fn start(loaded: &Loaded, options: SimOptions) -> Result<Fleet, SimError> {
         let mut fleet = Fleet { members: Vec::new() };
         let alone = loaded.beside.is_empty();
@@ -36,7 +36,7 @@ impl Fleet {
                 options.listen.set_port(options.listen.port().saturating_add(i));
             }
             let faults = loaded.scenario.faults.join(",");
-            // The scenario's check has read them before.
+            // The check of the scenario parsed them before.
             options.faults.extend(parse_schedule(&faults, options.seed.unwrap_or(1)).unwrap_or_default());
             let mut staged = None;
             let sim = Sim::start_with(options, |store| {
@@ -54,23 +54,23 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// The kubeconfig of somebody who may do everything everywhere.
+    /// The kubeconfig of an administrator.
     pub fn kubeconfig(&self) -> String {
         let access = |m: &Member| m.sim.access(&m.context, "admin", &[MASTERS]);
         kubeconfig(&self.members.iter().map(access).collect::<Vec<_>>())
     }
 
-    /// (context, API server), in the order of the scenario.
+    /// The clusters with their context names, in the order of the scenario.
     pub fn sims(&self) -> impl Iterator<Item = (&str, &Sim)> {
         self.members.iter().map(|m| (m.context.as_str(), &m.sim))
     }
 
-    /// Lets time pass on manual clocks.
+    /// Advances manual clocks.
     pub fn advance(&self, time: Duration) {
         self.members.iter().for_each(|m| m.cluster.advance(time));
     }
 
-    /// What of the scenario was refused so far.
+    /// The steps that were refused so far.
     pub fn refused(&self) -> Vec<Mistake> {
         self.members.iter().flat_map(|m| m.cluster.refused()).collect()
     }

@@ -1,4 +1,4 @@
-//! The embedded cluster: a Kubernetes API server on loopback, controllers and kubelets behind it, scenarios on top.
+//! The embedded cluster: a Kubernetes API server on loopback, with controllers, kubelets and scenarios.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod api;
@@ -25,16 +25,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// How an embedded cluster is started.
+/// The options of an embedded cluster.
 #[derive(Clone, Debug)]
 pub struct SimOptions {
-    /// Port 0 takes any free one.
+    /// Port 0 selects a free one.
     pub listen: SocketAddr,
     pub tls: bool,
     pub clock: SimClock,
     /// Makes uids and generated names reproducible.
     pub seed: Option<u64>,
-    /// A generated cluster beside whatever else is in the store.
+    /// A generated cluster besides the other objects.
     pub load: Option<LoadOptions>,
     /// Faults and their times, counted from the start.
     pub faults: Vec<Timed>,
@@ -70,17 +70,17 @@ pub enum SimError {
 /// A running embedded cluster.
 pub struct Sim {
     server: ApiServer,
-    /// Churn, faults and the expiry of events; they end with the cluster.
+    /// Churn, faults and the expiry of events. They end with the cluster.
     _tasks: JoinSet<()>,
 }
 
 impl Sim {
-    /// An API server with nothing behind it.
+    /// Starts an API server without nodes.
     pub async fn start(options: SimOptions) -> Result<Sim, SimError> {
         Self::start_with(options, |_| Arc::new(NoMachines)).await
     }
 
-    /// An API server in front of the machines that `machines` builds on its store.
+    /// Starts an API server with the machines that `machines` builds on its store.
     pub async fn start_with(
         options: SimOptions,
         machines: impl FnOnce(&Arc<Store>) -> Arc<dyn Machines>,
@@ -111,17 +111,17 @@ impl Sim {
         self.server.url()
     }
 
-    /// The kubeconfig of somebody who may do everything.
+    /// The kubeconfig of an administrator.
     pub fn kubeconfig(&self) -> String {
         self.kubeconfig_of("admin", &[MASTERS])
     }
 
-    /// The kubeconfig of a user in some groups; what they may do is said by stored roles.
+    /// The kubeconfig of a user in some groups. The stored roles give the rights.
     pub fn kubeconfig_of(&self, user: &str, groups: &[&str]) -> String {
         kubeconfig(&[self.access("khud", user, groups)])
     }
 
-    /// How a new token of a user reaches this cluster under the name of a context.
+    /// A new token of a user for this cluster, under a context name.
     pub fn access(&self, context: &str, user: &str, groups: &[&str]) -> Access {
         self.server.access(context, user, groups)
     }
@@ -130,7 +130,7 @@ impl Sim {
         self.server.store()
     }
 
-    /// What goes wrong between the API server and its clients, switched at once: `sim.faults().set([Fault::Reset])`.
+    /// The faults between the API server and its clients: `sim.faults().set([Fault::Reset])`.
     pub fn faults(&self) -> &Faults {
         self.server.faults()
     }

@@ -1,4 +1,4 @@
-//! Whatever a client sends, the answer is an answer: no panic, and nothing malformed is a 5xx of ours.
+//! Whatever a client sends, the server answers: no panic, and no 5xx for a malformed request.
 use crate::api::access::auth::{MASTERS, User, Users};
 use crate::api::handler::{Api, Call};
 use crate::api::machines::NoMachines;
@@ -33,10 +33,10 @@ fn api() -> Arc<Api> {
     Arc::new(Api { store, users, machines: Arc::new(NoMachines), address: "127.0.0.1:1".into() })
 }
 
-/// One server for all requests: what some of them leave behind is in the way of others.
+/// One server handles all requests, so that earlier ones leave state for later ones.
 static API: LazyLock<Arc<Api>> = LazyLock::new(api);
 
-/// The pieces that requests are made of, and some that they are not.
+/// Parts of real request paths, and random ones.
 fn path() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         6 => prop::sample::select(vec![
@@ -103,7 +103,7 @@ fn query() -> impl Strategy<Value = String> {
         .prop_map(|all| all.into_iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join("&"))
 }
 
-/// Trees with the words of the API in their keys.
+/// Trees with API field names as keys.
 fn tree() -> impl Strategy<Value = Value> + Clone {
     let json_leaf = prop_oneof![
         Just(json!(null)),
@@ -168,7 +168,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// `runtime.Unknown` around fields that mean something to some message, nested as they come.
+/// `runtime.Unknown` around randomly nested fields.
 fn protobuf() -> impl Strategy<Value = Vec<u8>> {
     let wrap = |number: u32, data: &[u8]| {
         let mut out = Vec::new();
@@ -208,7 +208,7 @@ fn protobuf() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// A tree without the keys that only patches have.
+/// Removes the keys that only patches have.
 fn plain(mut value: Value) -> Value {
     match &mut value {
         Value::Object(map) => {
@@ -256,7 +256,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let answer = runtime.block_on(async { API.answer(call).await });
         let status = answer.status().as_u16();
-        // 500 is for fields that are not in the schema, 503 what NoMachines says, 504 for a version that is yet to come.
+        // 500 is for fields outside the schema, 503 comes from NoMachines, 504 from a version in the future.
         let undeclared = status == 500 && kind.contains("apply-patch");
         prop_assert!((200..500).contains(&status) || undeclared || matches!(status, 503 | 504), "{status}");
     }

@@ -1,4 +1,4 @@
-//! One request from its line to its answer: who asks, may they, and who answers.
+//! Handles one request: authentication, authorization, routing.
 use crate::api::access::auth::{self, User, Users};
 use crate::api::access::rbac::{self, Asked};
 use crate::api::access::reviews;
@@ -25,16 +25,16 @@ use http::{HeaderMap, Method, header};
 use hyper::upgrade::OnUpgrade;
 use std::sync::Arc;
 
-/// A request whose body has been read.
+/// A request with its body.
 pub struct Call {
     pub method: Method,
-    /// As it came, escapes and all.
+    /// The raw path, with escapes.
     pub path: String,
     pub raw_query: String,
     pub query: Query,
     pub headers: HeaderMap,
     pub body: Bytes,
-    /// The connection, if it can be taken over.
+    /// The connection, if it can be upgraded.
     pub upgrade: Option<OnUpgrade>,
 }
 
@@ -61,12 +61,12 @@ pub struct Api {
     pub store: Arc<Store>,
     pub users: Users,
     pub machines: Arc<dyn Machines>,
-    /// `host:port`, as discovery gives it.
+    /// `host:port`, for discovery.
     pub address: String,
 }
 
 impl Api {
-    /// Answers any request; never panics and never fails but with an answer.
+    /// Answers any request; it never panics.
     pub async fn answer(self: &Arc<Self>, mut call: Call) -> Answer {
         match self.try_answer(&mut call).await {
             Ok(answer) => answer,
@@ -101,7 +101,7 @@ impl Api {
         self.resource(call, &info, def)
     }
 
-    /// Who asks, or whom they want to be if they may.
+    /// The user of a request, or the impersonated user if allowed.
     pub fn user(&self, call: &Call) -> Result<User, Status> {
         let user = self.users.authenticate(&call.headers)?;
         let Some(other) = auth::impersonated(&call.headers)? else { return Ok(user) };
@@ -116,7 +116,7 @@ impl Api {
         Ok(other)
     }
 
-    /// Paths that are not about a resource.
+    /// Paths without a resource.
     fn about_server(&self, call: &Call, info: &RequestInfo) -> Answer {
         if call.method != Method::GET && call.method != Method::HEAD {
             return body::no_page();
@@ -133,7 +133,7 @@ impl Api {
             .unwrap_or_else(body::no_page)
     }
 
-    /// Objects of a kind that is stored.
+    /// Requests for stored kinds.
     fn resource(&self, call: &Call, info: &RequestInfo, def: Arc<Resource>) -> Result<Answer, Status> {
         if def.namespaced
             && info.namespace.is_empty()
@@ -167,7 +167,7 @@ impl Api {
         }
     }
 
-    /// Kinds that are answered and not kept.
+    /// Kinds that are answered and not stored.
     fn review(&self, call: &Call, info: &RequestInfo, def: &Resource, user: &User) -> Result<Answer, Status> {
         match (info.verb, def.kind.as_str()) {
             ("create", "Binding") => {

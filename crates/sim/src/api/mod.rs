@@ -1,4 +1,4 @@
-//! The API server: protocol, storage, watches, admission. It is a server on a socket.
+//! The API server: protocol, storage, watches, admission, on a socket.
 
 pub(crate) mod access;
 mod admission;
@@ -21,7 +21,7 @@ use meta::status::Status;
 use std::sync::Arc;
 use store::Store;
 
-/// Creates what every cluster has: system namespaces and the default roles.
+/// Creates the system namespaces and the default roles.
 pub fn bootstrap(store: &Arc<Store>) -> Result<(), Status> {
     for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
         store.create("namespaces", "", serde_json::json!({"metadata": {"name": name}}))?;

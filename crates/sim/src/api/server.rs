@@ -1,4 +1,4 @@
-//! The socket: connections in, requests to the handler, answers out; TLS if asked for.
+//! The socket: accepts connections, passes requests to the handler, sends answers; optionally with TLS.
 use crate::api::access::auth::{MASTERS, User, Users};
 use crate::api::faults::Faults;
 use crate::api::faults::inject::{self, FaultyStream};
@@ -25,9 +25,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Bytes that a request may have; the limit of a real API server.
+/// The largest request body in bytes, as on a real API server.
 const MAX_BODY: usize = 3 << 20;
-/// Wall time in which a client must have sent the head of a request.
+/// The wall time in which a client must send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running API server. Dropping it does not stop it; [`ApiServer::stop`] does.
@@ -52,7 +52,7 @@ impl ApiServer {
         let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{address}");
-        // Over plain HTTP kubectl sends no token, whatever its kubeconfig has: there nobody in particular is the
+        // kubectl sends no token over plain HTTP, even if its kubeconfig has one. Such requests come from the
         // administrator, as on the port of `kubectl proxy`.
         let anonymous = tls.is_none().then(|| User::new("admin", &[MASTERS]));
         let server_store = store.clone();
@@ -84,12 +84,12 @@ impl ApiServer {
         &self.api.store
     }
 
-    /// What goes wrong between this server and its clients.
+    /// The faults between this server and its clients.
     pub fn faults(&self) -> &Faults {
         &self.faults
     }
 
-    /// A new token for a user with these groups; "system:masters" may do everything.
+    /// Creates a token for a user with these groups. "system:masters" has all rights.
     pub fn access(&self, context: &str, user: &str, groups: &[&str]) -> Access {
         let token = self.api.store.new_token();
         self.api.users.add(&token, User::new(user, groups));
@@ -102,7 +102,7 @@ impl ApiServer {
         }
     }
 
-    /// Ends all connections and the listener.
+    /// Closes the listener and all connections.
     pub async fn stop(&self) {
         self.stop.cancel();
         self.connections.close();
@@ -110,7 +110,7 @@ impl ApiServer {
     }
 }
 
-/// What the accept loop and its connections share.
+/// State that the accept loop shares with its connections.
 #[derive(Clone)]
 struct Accept {
     api: Arc<Api>,
@@ -120,7 +120,7 @@ struct Accept {
     faults: Faults,
 }
 
-/// Switches that also reach into the store: its clock, and its history at a restart.
+/// Faults that also affect the store: its clock, and its history at a restart.
 fn faults_of(store: &Arc<Store>) -> Faults {
     let faults = Faults::default();
     let store = store.clone();
@@ -145,14 +145,14 @@ impl Accept {
                 Ok((socket, _)) => {
                     self.connections.spawn(self.clone().connection(socket));
                 }
-                // Out of file descriptors, most likely: others may go in the meantime.
+                // Probably out of file descriptors: wait for other connections to close.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
     }
 
     async fn connection(self, socket: TcpStream) {
-        // Watches send small pieces that must not wait for more.
+        // Watches send small pieces that must not be delayed.
         let _ = socket.set_nodelay(true);
         let stop = self.stop.clone();
         let socket = FaultyStream::new(socket, &self.faults);
@@ -160,7 +160,7 @@ impl Accept {
             match self.tls.clone() {
                 None => self.serve(socket).await,
                 Some(tls) => {
-                    // A client that speaks no TLS is let go.
+                    // A client that does not speak TLS is dropped.
                     if let Ok(socket) = tls.accept(socket).await {
                         self.serve(socket).await;
                     }
@@ -181,12 +181,12 @@ impl Accept {
         });
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-        // Errors are the client's: it has gone or has not spoken HTTP.
+        // Errors are the client's: it disconnected or did not send HTTP.
         let _ = builder.serve_connection(TokioIo::new(io), service).with_upgrades().await;
     }
 }
 
-/// Reads the body, asks the handler, and dates the answer by the cluster's clock.
+/// Reads the body, calls the handler, and sets `Date` by the cluster's clock.
 async fn respond(api: &Arc<Api>, faults: &Faults, request: Request<Incoming>) -> Answer {
     let mut answer = match read(request).await {
         Ok(call) => {
@@ -210,7 +210,7 @@ async fn respond(api: &Arc<Api>, faults: &Faults, request: Request<Incoming>) ->
     answer
 }
 
-/// Reads a request to its end.
+/// Reads a whole request.
 pub(super) async fn read(mut request: Request<Incoming>) -> Result<Call, Status> {
     let upgrade = request.headers().contains_key(header::UPGRADE).then(|| hyper::upgrade::on(&mut request));
     let (parts, body) = request.into_parts();

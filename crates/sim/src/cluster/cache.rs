@@ -1,4 +1,4 @@
-//! What the controllers know: every object of the store by kind, with indexes by owner, node and namespace.
+//! The controllers' cache: all objects by kind, with indexes by owner, node and namespace.
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -6,20 +6,20 @@ use crate::api::store::{Change, ChangeKind, Object};
 
 use super::object::{self, Key};
 
-/// Resources nobody here reconciles; keeping them would only cost memory.
+/// Resources that no controller reconciles. Caching them would waste memory.
 const IGNORED: [&str; 2] = ["events", "leases.coordination.k8s.io"];
 
 #[derive(Default)]
 pub struct Cache {
     kinds: HashMap<Arc<str>, BTreeMap<Key, Object>>,
-    /// Owner's uid to what it owns, by resource.
+    /// Dependents by owner uid, with their resource.
     owned: HashMap<String, BTreeSet<(Arc<str>, Key)>>,
     by_node: HashMap<String, BTreeSet<Key>>,
     uids: HashMap<String, (Arc<str>, Key)>,
 }
 
 impl Cache {
-    /// Takes a change in; events and leases are left aside.
+    /// Applies a change, except to events and leases.
     pub fn apply(&mut self, change: &Change) {
         if IGNORED.contains(&&*change.resource) {
             return;
@@ -99,13 +99,13 @@ impl Cache {
             .take_while(move |(k, _)| &*k.ns == ns)
     }
 
-    /// What an owner owns of one resource, in name order.
+    /// The dependents of one resource, by name.
     pub fn owned(&self, resource: &str, owner: &str) -> Vec<Object> {
         let owned = self.owned.get(owner).into_iter().flatten();
         owned.filter(|(r, _)| &**r == resource).filter_map(|(r, k)| self.get(r, k)).cloned().collect()
     }
 
-    /// Everything an owner owns.
+    /// All dependents of an owner.
     pub fn dependents(&self, owner: &str) -> Vec<(Arc<str>, Key)> {
         self.owned.get(owner).into_iter().flatten().cloned().collect()
     }

@@ -1,10 +1,10 @@
-//! Seeded chance: hashes, names and jitter that are the same on every run with the same seed.
+//! Seeded randomness: hashes, names and jitter that are equal for equal seeds.
 
-/// SplitMix64: small, fast, good enough for names and jitter, and the same everywhere.
+/// SplitMix64: small, fast and reproducible on every machine.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);
 
-/// The letters Kubernetes draws generated names from.
+/// The alphabet of Kubernetes' generated names.
 const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 
 pub fn mix(mut z: u64) -> u64 {
@@ -13,7 +13,7 @@ pub fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// FNV-1a over bytes, the hash Kubernetes names replica sets with.
+/// FNV-1a, the hash in ReplicaSet names.
 pub fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3))
 }
@@ -28,7 +28,7 @@ impl Chance {
         mix(self.0)
     }
 
-    /// In 0..1.
+    /// A number in 0..1.
     pub fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
@@ -58,7 +58,7 @@ pub fn template_hash(canonical: &str, collisions: i64) -> String {
     hash.to_string().bytes().map(|c| char::from(LETTERS[usize::from(c) % LETTERS.len()])).collect()
 }
 
-/// Sixty-four hex digits that stand for an image's or container's digest, from what it is named after.
+/// 64 hex digits in place of an image's or container's digest, derived from its name.
 pub fn digest(of: &str) -> String {
     let seed = fnv(of.as_bytes());
     (0..4).map(|i| format!("{:016x}", mix(seed.wrapping_add(i)))).collect()

@@ -1,4 +1,5 @@
-//! dcgm-exporter: the GPUs of a node in its text format, default counters and labels (dcgm-exporter 4.8).
+//! dcgm-exporter: the GPUs of a node in its text format, with the default counters and labels (dcgm-exporter
+//! 4.8).
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -9,13 +10,13 @@ use super::kubelet::{Machine, PodRun};
 
 const MIB: f64 = 1_048_576.0;
 
-/// The UUID of a GPU, the same for as long as the node has its name.
+/// The UUID of a GPU, derived from the node's name.
 pub fn gpu_uuid(node: &str, index: u32) -> String {
     let d = digest(&format!("gpu/{node}/{index}"));
     format!("GPU-{}-{}-{}-{}-{}", &d[..8], &d[8..12], &d[12..16], &d[16..20], &d[20..32])
 }
 
-/// How one GPU is doing.
+/// The state of one GPU.
 #[derive(Clone, Debug, Default)]
 pub struct GpuState {
     pub used_mib: f64,
@@ -81,7 +82,7 @@ const COUNTERS: [Counter; 21] = [
     }),
 ];
 
-/// The state of each GPU of a node now.
+/// The current state of each GPU of a node.
 pub(super) fn gpus_of(engine: &Engine, machine: &Machine, now: Timestamp) -> Vec<GpuState> {
     let Some(gpu) = &machine.gpu else { return Vec::new() };
     let total = gpu.memory.0 / MIB;
@@ -111,7 +112,7 @@ pub(super) fn gpus_of(engine: &Engine, machine: &Machine, now: Timestamp) -> Vec
         .collect()
 }
 
-/// What dcgm-exporter on a node answers to `/metrics`.
+/// The answer of dcgm-exporter on a node to `/metrics`.
 pub(super) fn dcgm_text(engine: &Engine, node: &str, now: Timestamp) -> String {
     let Some(machine) = engine.machines.get(node) else { return String::new() };
     let Some(gpu) = machine.gpu.as_ref().filter(|_| machine.nvml) else { return String::new() };
@@ -146,7 +147,7 @@ pub(super) fn dcgm_text(engine: &Engine, node: &str, now: Timestamp) -> String {
     out
 }
 
-/// Numbers as the exporter prints them: integers without a point.
+/// Formats a number like the exporter: integers without a decimal point.
 fn plain(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.6}") }
 }
@@ -163,7 +164,7 @@ fn used_by(run: &PodRun, state: &mut GpuState, now: Timestamp, noise: f64) {
     let elapsed = going.elapsed(now);
     if let Some(used) = &going.behaviour.gpu {
         state.used_mib = used.memory.at(elapsed) / MIB;
-        // The load of a GPU is never quite still; the same second always shows the same value.
+        // The load of a GPU varies a little, but is the same for the same second.
         let second = now.as_second() as u64 / 5;
         let shake = (mix(second ^ fnv(run.uid.as_bytes())) % 100) as f64 / 100.0 - 0.5;
         let util = used.util.at(elapsed);

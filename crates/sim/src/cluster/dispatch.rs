@@ -1,4 +1,4 @@
-//! Who must look when an object changes: from a change of the store to the work queues.
+//! Maps changes of objects to the work queues of the controllers that must reconcile.
 use serde_json::Value;
 
 use crate::api::store::{Change, ChangeKind, Object};
@@ -8,7 +8,7 @@ use super::kubelet::{crash, node};
 use super::object::{self, Key, map_selects, selects, text};
 use super::scheduler;
 
-/// The resources somebody here reconciles or reads.
+/// The resources that a controller reconciles or reads.
 pub const WATCHED: [&str; 20] = [
     "namespaces",
     "nodes",
@@ -41,7 +41,7 @@ impl Engine {
             self.add(Work::Collect(object::uid(object).into()));
         }
         if gone {
-            // An owner deleted in the foreground waits for the last of what it owns.
+            // An owner deleted in the foreground waits for its last dependent.
             for owner in object::list(object, "/metadata/ownerReferences") {
                 self.add(Work::Collect(text(owner, "/uid").into()));
             }
@@ -118,7 +118,8 @@ impl Engine {
         }
         self.add_owner(pod);
         if gone && let Some(("ReplicaSet", set, _)) = object::controller(pod) {
-            // A Deployment that recreates waits for the last pod of the old set, whose status has long been nothing.
+            // A Deployment with the Recreate strategy waits for the last pod of the old ReplicaSet, whose
+            // status was zero long before.
             if let Some(set) = self.cached("replicasets.apps", &Key::new(&key.ns, set)) {
                 self.add_owner(&set);
             }
@@ -180,7 +181,7 @@ impl Engine {
         }
     }
 
-    /// Pods that did not fit get another chance.
+    /// Lets the scheduler try pending pods again.
     pub(crate) fn retry_pending(&mut self) {
         if !self.pending.is_empty() {
             scheduler::misplaced_retry(self);
@@ -189,7 +190,7 @@ impl Engine {
     }
 }
 
-/// Whether a pod changed in something endpoints, budgets or quotas are made of.
+/// Whether a pod change matters to endpoints, budgets or quotas.
 fn seen_by_services(old: Option<&Object>, pod: &Value) -> bool {
     let Some(old) = old else { return true };
     let view = |p: &Value| {

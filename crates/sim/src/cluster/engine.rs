@@ -1,5 +1,5 @@
-//! The heart: work queues and timers. Each change of the store and each due timer leads to a few reconciliations;
-//! nothing is polled. The same engine runs on the wall clock and on a manual one.
+//! The engine: work queues and timers. Changes of the store and due timers trigger reconciliations; nothing
+//! is polled. It runs on the wall clock and on a manual one.
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use super::player::Player;
 use super::resources::Allocations;
 use super::scheduler::Scheduler;
 
-/// Something to reconcile. Queued once however often it is asked for.
+/// A queued reconciliation. Each is queued only once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Work {
     Deployment(Key),
@@ -42,37 +42,37 @@ pub enum Work {
     Quota(Arc<str>),
     Namespace(Arc<str>),
     Claim(Key),
-    /// A node's taints and what they mean for its pods.
+    /// Reconcile a node's taints and their effect on its pods.
     Node(Arc<str>),
-    /// A kubelet looks at one of its pods.
+    /// Sync a pod on its kubelet.
     Pod(Key),
-    /// Place the pods that have no node.
+    /// Schedule the pods without a node.
     Schedule,
-    /// What containers do depends on something that changed.
+    /// Match behaviours again, because something they depend on changed.
     Rematch,
-    /// The owner with this uid is gone, or waits for what it owns.
+    /// Collect the dependents of the owner with this uid.
     Collect(Arc<str>),
 }
 
-/// What happens at a time.
+/// A timer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Timer {
     Work(Work),
     Pod(Arc<str>, PodTimer),
     /// Every kubelet renews its lease.
     Leases,
-    /// A node's lease has run out, unless it was renewed.
+    /// A node's lease expires, unless it was renewed.
     Lost(Arc<str>),
-    /// A toleration for a taint ends.
+    /// A toleration of a taint ends.
     Evict(Arc<str>),
-    /// A node's kubelet looks what is used up, and whom to evict.
+    /// A kubelet checks its usage and may evict.
     Pressure(Arc<str>),
-    /// The pods of a node that was deleted go.
+    /// The pods of a deleted node are removed.
     Orphans(Arc<str>),
-    /// A new machine joins in the place of a deleted node's.
+    /// A machine replaces that of a deleted node.
     Boot(Arc<str>),
     Step(usize, u32),
-    /// Old events go.
+    /// Old events are removed.
     Expire,
 }
 
@@ -99,16 +99,16 @@ impl Ord for Due {
     }
 }
 
-/// Why an owner makes no pods for a while.
+/// Why an owner creates no pods for a while.
 pub(super) struct Refused {
     pub until: Timestamp,
-    /// What it was told.
+    /// The API server's message.
     pub why: String,
-    /// The pods it had then; with others it tries again at once.
+    /// The owner's pods at that time; a change triggers a retry at once.
     pub have: usize,
 }
 
-/// Reconciliations in one go before something must be wrong.
+/// More reconciliations in a row than this are a bug.
 const RUNAWAY: usize = 500_000;
 
 pub struct Engine {
@@ -123,26 +123,26 @@ pub struct Engine {
     pub(super) recorder: Recorder,
     pub(crate) registry: Registry,
     pub(crate) behaviours: Vec<Arc<Behaviour>>,
-    /// What a container does that no behaviour is told of: it runs.
+    /// The behaviour of a container without one in the scenario: it runs.
     pub(super) nothing: Arc<Behaviour>,
     pub(crate) misfits: Vec<Misfit>,
     pub(super) machines: HashMap<Arc<str>, Machine>,
-    /// Machines so far, those that are gone included: each has addresses of its own.
+    /// All machines started so far, because each needs its own addresses.
     pub(super) booted: u32,
-    /// The machines that come for deleted nodes, by their names.
+    /// The machines that replace deleted nodes, by node name.
     pub(super) replacements: HashMap<Arc<str>, Replacement>,
     pub(super) runs: HashMap<Arc<str>, PodRun>,
     pub(super) allocations: Allocations,
     pub(super) pending: BTreeSet<Key>,
-    /// What the scheduler last said about a pod it could not place.
+    /// The scheduler's last message on each pod it could not place.
     pub(super) misplaced: HashMap<Key, String>,
     /// Owners whose pods were refused.
     pub(super) refused: HashMap<String, Refused>,
-    /// Pods looked at since the cluster last changed for them.
+    /// Pods that were tried since the cluster last changed for them.
     pub(super) tried: HashSet<Key>,
     pub(crate) metrics_server: bool,
     pub(crate) player: Player,
-    /// Living through the history: what only ticks is left out.
+    /// The history is being replayed: periodic work is skipped.
     pub(super) replaying: bool,
     pub(super) last_heartbeat: Timestamp,
 }
@@ -204,7 +204,7 @@ impl Engine {
         self.at(now.checked_add(wait).unwrap_or(now), timer);
     }
 
-    /// The scenario's steps that are still to come wait this much longer.
+    /// Delays the remaining steps of the scenario.
     pub(super) fn delay_steps(&mut self, late: SignedDuration) {
         let timers = std::mem::take(&mut self.timers).into_iter();
         self.timers = timers
@@ -215,12 +215,12 @@ impl Engine {
             .collect();
     }
 
-    /// When the next timer is due.
+    /// The time of the next timer.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.timers.peek().map(|d| d.0.at)
     }
 
-    /// Does everything there is to do now: due timers, changes and what follows from them.
+    /// Handles all due timers and changes, and what follows from them.
     pub fn settle(&mut self) {
         for _ in 0..RUNAWAY {
             self.take_changes();
@@ -242,7 +242,7 @@ impl Engine {
         tracing::error!("the embedded cluster's controllers keep finding work; giving them a rest");
     }
 
-    /// Lives through the time until `target`, event by event.
+    /// Runs until `target`, event by event.
     pub fn run_until(&mut self, target: Timestamp) {
         self.settle();
         while let Some(due) = self.next_due().filter(|d| *d <= target) {
@@ -253,7 +253,7 @@ impl Engine {
         self.settle();
     }
 
-    /// Sets the clock on: a manual one is advanced; a wall clock, whose time is not ours to set, is skewed.
+    /// Moves the clock to `to`. A manual clock is advanced; a wall clock is skewed.
     pub(super) fn jump(&self, to: Timestamp) {
         let clock = self.store.clock();
         let ahead = to.duration_since(clock.now());
@@ -264,7 +264,7 @@ impl Engine {
         }
     }
 
-    /// Takes one's own writes into the cache at once, so that a status counts what was just made.
+    /// Applies the engine's own writes to the cache at once, so that a status counts the new objects.
     pub(super) fn absorb(&mut self) {
         self.take_changes();
     }
@@ -272,7 +272,7 @@ impl Engine {
     fn take_changes(&mut self) {
         while let Some(change) = self.changes.try_next() {
             if matches!(change.kind, ChangeKind::Lagged) {
-                // A flood of writes outran the buffer; the settled state is what counts.
+                // The writes overflowed the buffer: list again.
                 self.relist();
                 continue;
             }
@@ -281,7 +281,7 @@ impl Engine {
         }
     }
 
-    /// Takes over everything the store holds, as after a missed change.
+    /// Reloads the whole store, as after a missed change.
     pub fn relist(&mut self) {
         self.cache = Cache::default();
         self.allocations = Allocations::default();
@@ -355,7 +355,7 @@ impl Engine {
         self.recorder.record(&self.store, now, source, about, &said);
     }
 
-    /// Writes status; a write that fails because the object is gone is no news.
+    /// Writes a status. It ignores an object that no longer exists.
     pub(super) fn write_status(
         &self,
         resource: &str,
@@ -375,7 +375,7 @@ impl Engine {
         }
     }
 
-    /// The object as it is now, by the controllers' cache.
+    /// The current object in the controllers' cache.
     pub(super) fn cached(&self, resource: &str, key: &Key) -> Option<Object> {
         self.cache.get(resource, key).cloned()
     }

@@ -1,4 +1,4 @@
-//! Events as the components record them: who says it, about what, and one object for what is said again and again.
+//! Records events like the components do: one object for repeated events.
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -9,33 +9,33 @@ use crate::api::store::{Part, Store};
 
 use super::object::{Key, micro_stamp, name, namespace, stamp, text, uid};
 
-/// Who records an event.
+/// The component that records an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source<'a> {
     /// A controller of the controller manager, by its component name.
     Controller(&'a str),
     /// The kubelet of a node.
     Kubelet(&'a str),
-    /// The scheduler, which speaks events.k8s.io.
+    /// The scheduler, which uses events.k8s.io.
     Scheduler,
 }
 
-/// The name the scheduler of the captured cluster reports under.
+/// The scheduler's name in the captured cluster.
 const SCHEDULER: &str = "default-scheduler";
 
-/// Remembers what was said, to count repetitions instead of writing them again.
+/// Remembers recorded events, to count repetitions.
 #[derive(Default)]
 pub struct Recorder {
     said: HashMap<(String, String, String), Key>,
     serial: u64,
 }
 
-/// What one event says.
+/// The content of one event.
 pub struct Said<'a> {
     pub kind: &'a str,
     pub reason: &'a str,
     pub message: &'a str,
-    /// `spec.containers{app}` for what concerns one container.
+    /// `spec.containers{app}` for an event about one container.
     pub field: Option<&'a str>,
     pub action: &'a str,
 }
@@ -66,7 +66,8 @@ impl Recorder {
             ns => ns,
         };
         self.serial += 1;
-        // The name ends in the time in nanoseconds, as client-go makes it; the serial keeps two of one moment apart.
+        // Like client-go's, the name ends in the time in nanoseconds. The serial separates events of the same
+        // moment.
         let nanos = now.as_nanosecond() as u64 + self.serial;
         let event_name = format!("{}.{nanos:x}", name(about));
         let mut regarding = json!({
@@ -112,12 +113,12 @@ impl Recorder {
             Ok(made) => {
                 self.said.insert(again, Key::of(&made));
             }
-            // A namespace being deleted refuses events; a real recorder drops them, too.
+            // A terminating namespace refuses events. A real recorder drops them too.
             Err(status) => tracing::debug!(%status, "an event was not recorded"),
         }
     }
 
-    /// Forgets events that are gone.
+    /// Drops events that no longer exist.
     pub fn forget(&mut self, gone: impl Fn(&Key) -> bool) {
         self.said.retain(|_, key| !gone(key));
     }
@@ -134,14 +135,14 @@ fn count(event: &mut Value, now: Timestamp, source: Source<'_>) {
     }
 }
 
-/// The latest moment an event speaks of.
+/// The latest time in an event.
 pub fn last_seen(event: &Value) -> Option<Timestamp> {
     ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"]
         .iter()
         .find_map(|p| text(event, p).parse().ok())
 }
 
-/// Removes events older than the hour the API server keeps them.
+/// Removes events older than one hour.
 pub fn expire(store: &Arc<Store>, recorder: &mut Recorder, now: Timestamp) {
     let Ok(limit) = now.checked_sub(jiff::SignedDuration::from_hours(1)) else { return };
     let old: std::collections::HashSet<Key> = store

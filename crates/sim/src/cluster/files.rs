@@ -1,4 +1,4 @@
-//! A container's files: small texts kept whole, large ones made of deterministic bytes on demand.
+//! Files of containers: small texts stored whole, large ones as deterministic bytes on demand.
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use super::chance::{fnv, mix};
 use super::hprof::Hprof;
 use crate::scenario::format::FileSpec;
 
-/// What a file is made of.
+/// The content of a file.
 #[derive(Clone, Debug)]
 pub enum Content {
     Text(Bytes),
-    /// Bytes that follow from a seed: the same at the same offset, whoever reads them.
+    /// Bytes derived from a seed: always the same at the same offset.
     Noise {
         seed: u64,
         size: u64,
@@ -23,7 +23,7 @@ pub enum Content {
 }
 
 impl FileSpec {
-    /// What a file that a scenario tells of holds.
+    /// The content of a file that a scenario describes.
     pub fn content(&self, path: &str) -> Content {
         match self {
             Self::Text(t) => Content::Text(Bytes::from(t.clone())),
@@ -74,7 +74,7 @@ pub fn noise(seed: u64, offset: u64, len: u64) -> Bytes {
     Bytes::from(out).slice((offset - first * 8) as usize..(offset - first * 8 + len) as usize)
 }
 
-/// A tree of files; directories exist where a file is below them, and where they were made.
+/// A tree of files. A directory exists if it was created or contains a file.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     files: BTreeMap<String, File>,

@@ -1,22 +1,22 @@
-//! A JVM heap dump in the HPROF format (JAVA PROFILE 1.0.2), of a stated size, made of deterministic bytes.
+//! A JVM heap dump in the HPROF format (JAVA PROFILE 1.0.2) of a given size, made of deterministic bytes.
 //!
-//! The classes of the scenario are in it as instances of byte arrays and objects, so that a reader of heap dumps finds
-//! what a histogram would say. Laid out as records; the bulk is made while it is read.
+//! It contains the scenario's classes as instances of byte arrays and objects, so that a heap dump reader
+//! finds the numbers of the histogram. The bulk is produced while it is read.
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::files::noise;
 
-/// A class and how much of the heap it holds.
+/// A class and its share of the heap.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Share {
-    /// As `GC.class_histogram` names it: `[B`, `com.acme.Session`.
+    /// The name as in `GC.class_histogram`: `[B`, `com.acme.Session`.
     pub class: String,
     pub instances: u64,
-    /// Bytes of one instance.
+    /// The size of one instance, in bytes.
     pub size: u64,
 }
 
-/// A dump: a head of records that name things, then primitive arrays to its full size.
+/// A dump: records with names, then primitive arrays up to its size.
 #[derive(Debug)]
 pub struct Hprof {
     head: Bytes,
@@ -25,15 +25,15 @@ pub struct Hprof {
 }
 
 const BANNER: &[u8] = b"JAVA PROFILE 1.0.2\0";
-/// One heap dump segment of the bulk holds one byte array of this many bytes.
+/// Each heap dump segment of the bulk holds one byte array of this size.
 const ARRAY: u64 = 1 << 20;
-/// Record header (9), sub-record header of a primitive array (1 + 8 + 4 + 4 + 1).
+/// The size of the record header (9) and of the sub-record header of a primitive array (1 + 8 + 4 + 4 + 1).
 const WRAP: u64 = 9 + 18;
 /// The record that ends the segments.
 const END: [u8; 9] = [0x2c, 0, 0, 0, 0, 0, 0, 0, 0];
 
 impl Hprof {
-    /// `size` is raised to what the head needs if it is smaller.
+    /// A `size` too small for the head is raised.
     pub fn new(shares: &[Share], size: u64, seed: u64, millis: i64) -> Self {
         let mut head = BytesMut::new();
         head.put_slice(BANNER);
@@ -81,7 +81,7 @@ impl Hprof {
         if offset >= end {
             return Bytes::copy_from_slice(&END[(offset - end) as usize..]);
         }
-        // Arrays of one size; the last takes what is left.
+        // Arrays of equal size; the last one fills the rest.
         let arrays = ((end - head) / (ARRAY + WRAP)).max(1);
         let nth = ((offset - head) / (ARRAY + WRAP)).min(arrays - 1);
         let start = head + nth * (ARRAY + WRAP);
@@ -124,7 +124,7 @@ fn record(out: &mut BytesMut, tag: u8, body: impl FnOnce(&mut BytesMut)) {
     out.put_slice(&inner);
 }
 
-/// A class without fields beyond its size.
+/// A class whose only property is its size.
 fn class_dump(r: &mut BytesMut, i: usize, size: u64) {
     r.put_u8(0x20);
     r.put_u64(class_id(i));
@@ -153,7 +153,7 @@ mod tests {
         }
     }
 
-    /// Walks the records as a reader does: every length must lead to the next record and the last to the end.
+    /// Walks the records like a reader: each length must lead to the next record, and the last to the end.
     #[test]
     fn a_dump_is_a_chain_of_records_of_the_stated_size() {
         let shares = [

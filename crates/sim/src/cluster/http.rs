@@ -1,4 +1,4 @@
-//! What containers answer on their ports: the scenario's answers, and what well-known exporters serve by themselves.
+//! The answers of containers on their ports: the scenario's, and those of well-known exporters.
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use super::kubelet::{Container, Machine, PodRun, Run, since};
 use super::object;
 use super::shell::Env;
 
-/// What a connection to a port meets.
+/// The result of a connection to a port.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Heard<'a> {
     Refused,
@@ -18,8 +18,8 @@ pub enum Heard<'a> {
 }
 
 impl Run {
-    /// Who listens on a port now, and what it answers to a path. It takes its time to start only once, also where its
-    /// behaviour has changed since.
+    /// The listener on a port and its answer for a path. The start delay applies only once, even if the
+    /// behaviour changed since.
     pub fn hear(&self, port: u16, path: &str, now: Timestamp) -> Heard<'_> {
         if since(self.started, now) < self.behaviour.start.duration() {
             return Heard::Refused;
@@ -27,7 +27,7 @@ impl Run {
         self.behaviour.hear(port, path, self.elapsed(now))
     }
 
-    /// After how long the answers may be others than they are now.
+    /// When the answers may change.
     pub fn changes_after(&self, now: Timestamp) -> Option<Duration> {
         let start = self.behaviour.start.duration().checked_sub(since(self.started, now));
         start
@@ -53,7 +53,7 @@ impl Behaviour {
                 latency: a.latency.map_or(Duration::ZERO, |l| l.duration()),
                 told: true,
             },
-            // Paths the scenario is silent about are missing where it tells of others on the port.
+            // If the scenario has answers for the port, other paths are not found.
             None if self
                 .http
                 .iter()
@@ -104,19 +104,19 @@ impl HttpAnswer {
     }
 }
 
-/// What is around a container that its behaviour may depend on.
+/// The surroundings of a container that its behaviour may depend on.
 pub struct Around<'a> {
     pub machine: Option<&'a Machine>,
-    /// Pods of its controller that are ready.
+    /// The number of ready pods of its controller.
     pub ready: u32,
-    /// Is a custom resource served in a version?
+    /// Whether a custom resource is served in a version.
     pub serves: &'a dyn Fn(&str) -> bool,
-    /// May its service account do this in its namespace?
+    /// Whether its service account may do this in its namespace.
     pub may: &'a dyn Fn(&str) -> bool,
 }
 
 impl Match {
-    /// Is this container meant?
+    /// Whether the behaviour matches the container.
     pub fn fits(&self, run: &PodRun, container: &Container, env: &Env, around: &Around) -> bool {
         let machine = around.machine;
         let text = |pattern: &Option<String>, value: &str| pattern.as_ref().is_none_or(|p| glob(p, value));

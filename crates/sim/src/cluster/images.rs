@@ -1,4 +1,4 @@
-//! Image registries: which tags exist, which registry refuses, and what the runtime says about it.
+//! Image registries: existing tags, refused pulls, and the runtime's messages.
 use std::time::Duration;
 
 use crate::scenario::format::{ImageRule, PullError};
@@ -6,13 +6,13 @@ use crate::scenario::units::glob;
 
 use super::chance;
 
-/// The truth about images, rules first to last.
+/// The rules about images, in order of precedence.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     rules: Vec<ImageRule>,
 }
 
-/// What becomes of a pull.
+/// The result of a pull.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Pull {
     Done { took: Duration, bytes: u64 },
@@ -26,7 +26,7 @@ impl Registry {
         Self { rules }
     }
 
-    /// Newer truths come before older ones.
+    /// Adds rules before the existing ones.
     pub fn prepend(&mut self, rules: &[ImageRule]) {
         self.rules.splice(0..0, rules.iter().cloned());
     }
@@ -59,7 +59,7 @@ pub struct Reference {
     pub tag: String,
 }
 
-/// Reads a reference; the error is containerd's for a name that can't be parsed.
+/// Parses a reference. The error is containerd's for an invalid name.
 pub fn reference(image: &str) -> Result<Reference, String> {
     let invalid = |why: &str| {
         format!(
@@ -97,7 +97,7 @@ pub fn reference(image: &str) -> Result<Reference, String> {
     Ok(Reference { host: host.to_owned(), repository: path, tag: tag.to_owned() })
 }
 
-/// The error as containerd 2 words it (captures/watch/image-pull-failures).
+/// The error in the words of containerd 2 (captures/watch/image-pull-failures).
 fn words(image: &str, error: &PullError) -> String {
     let Ok(Reference { host, repository, tag }) = reference(image) else {
         return format!("invalid reference {image:?}");
@@ -158,7 +158,8 @@ mod tests {
         }
     }
 
-    /// Every wanted text is a `waiting.message` of captures/watch/image-pull-failures.jsonl or failed-rollout-and-undo.jsonl.
+    /// Every expected text is a `waiting.message` in captures/watch/image-pull-failures.jsonl or
+    /// failed-rollout-and-undo.jsonl.
     #[test]
     fn pull_errors_are_worded_as_captured() {
         let registry = Registry::new(vec![

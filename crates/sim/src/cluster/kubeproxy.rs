@@ -1,4 +1,4 @@
-//! kube-proxy, CoreDNS and node-exporter: the figures they serve, in their own formats.
+//! The metrics of kube-proxy, CoreDNS and node-exporter, in their own formats.
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use super::kubelet::since;
 use super::object::{list, text};
 use super::usage;
 
-/// kube-proxy's `/metrics`, counted from the services of this cluster.
+/// kube-proxy's `/metrics`, from the Services of this cluster.
 pub(super) fn kube_proxy_metrics(engine: &Engine, started: Timestamp, now: Timestamp) -> String {
     let services = engine.cache.all("services").filter(|(_, s)| text(s, "/spec/clusterIP") != "None").count();
     let endpoints: usize =
@@ -104,7 +104,7 @@ pub(super) fn core_dns_metrics(started: Timestamp, now: Timestamp) -> String {
     out
 }
 
-/// node-exporter's figures that khud reads: memory, load, conntrack.
+/// The metrics of node-exporter that khud reads: memory, load, conntrack.
 pub(super) fn node_exporter_metrics(engine: &Engine, node: &str, now: Timestamp) -> String {
     let Some(machine) = engine.machines.get(node) else { return String::new() };
     let (cpu, memory) = usage::node_usage(engine, node, now);

@@ -1,4 +1,4 @@
-//! Container logs: made from the scenario's lines when they are read, so that a log of a month costs nothing.
+//! Container logs, made from the scenario's lines when they are read, so that a long log costs nothing.
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -6,17 +6,17 @@ use jiff::Timestamp;
 use super::kubelet::{PodRun, Run};
 use crate::scenario::format::LogLine;
 
-/// Lines made for one read at most; a real node keeps some megabytes, too.
+/// The most lines of one read. A real node also keeps only some megabytes.
 const KEPT: u64 = 20_000;
 
-/// One line and when it was written.
+/// One line and its time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     pub at: Timestamp,
     pub text: String,
 }
 
-/// What the words in braces stand for.
+/// The values of the words in braces.
 pub struct Words<'a> {
     pub run: &'a PodRun,
     pub memory: &'a dyn Fn(Duration) -> f64,
@@ -38,7 +38,7 @@ pub fn lines(run: &Run, words: &Words<'_>, from: Option<Timestamp>, to: Timestam
     out.into_iter().map(|o| o.2).collect()
 }
 
-/// When a line is written within the elapsed time: (count, time since the start).
+/// The times of a line within the elapsed time: (count, time since the start).
 fn moments(line: &LogLine, elapsed: Duration, after: Option<Duration>) -> Vec<(u64, Duration)> {
     let first = line.at.or(line.from).map_or(Duration::ZERO, |a| a.duration());
     let Some(every) = line.every.map(|e| e.duration()).filter(|e| !e.is_zero()) else {
@@ -53,7 +53,7 @@ fn moments(line: &LogLine, elapsed: Duration, after: Option<Duration>) -> Vec<(u
     (start..=last).map(|n| (n + 1, first + every.mul_f64(n as f64))).collect()
 }
 
-/// The next moment a line is written after an elapsed time.
+/// The next time of a line after an elapsed time.
 pub fn next_moment(run: &Run, elapsed: Duration) -> Option<Duration> {
     let next = |line: &LogLine| {
         let first = line.at.or(line.from).map_or(Duration::ZERO, |a| a.duration());

@@ -1,4 +1,4 @@
-//! What the API server asks of the machines: logs, commands, connections, proxied requests, usage.
+//! Serves the API server's requests to nodes: logs, commands, connections, proxied requests, usage.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +21,10 @@ use super::object::{self, text};
 use super::shell;
 use super::{node_http, usage};
 
-/// What a kubelet hears when it asks a runtime that is down.
+/// The kubelet's error when the runtime is down.
 pub(super) const NO_RUNTIME: &str = "rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix /run/containerd/containerd.sock: connect: connection refused\"";
 
-/// Lines sent to a reader in one piece.
+/// The lines sent to a reader at once.
 const PIECE: usize = 200;
 
 pub(super) fn run_of<'a>(engine: &'a Engine, ns: &str, pod: &str) -> Result<&'a PodRun, Status> {
@@ -35,7 +35,7 @@ pub(super) fn run_of<'a>(engine: &'a Engine, ns: &str, pod: &str) -> Result<&'a 
         .ok_or_else(|| Status::bad_request(format!("pod {pod} does not have a host assigned")))
 }
 
-/// The run a log is asked of; the errors are worded as captured (captures/logs/400-*).
+/// The run whose log is requested. The errors are worded as captured (captures/logs/400-*).
 fn logged_run(engine: &Engine, ns: &str, pod: &str, o: &LogOptions) -> Result<(Run, String), Status> {
     let run = run_of(engine, ns, pod)?;
     let mains = run.containers.iter().find(|c| !c.init).map(|c| c.name.clone()).unwrap_or_default();
@@ -44,7 +44,7 @@ fn logged_run(engine: &Engine, ns: &str, pod: &str, o: &LogOptions) -> Result<(R
         .container(&name)
         .ok_or_else(|| Status::bad_request(format!("container {name} is not valid for pod {pod}")))?;
     if o.previous {
-        // After a crash the run that ended last is the one before the next.
+        // After a crash, the run that ended last is the previous one of the next run.
         let previous = match (&c.state, c.attempt) {
             (State::Ended(_), n) if n > 0 && c.reason.as_ref().is_some_and(|r| r.0 == "CrashLoopBackOff") => {
                 c.run.clone()
@@ -89,7 +89,7 @@ fn lines_of(
     logs::lines(run, &Words { run: pod_run, memory: &memory }, from, engine.now())
 }
 
-/// The id of a container whose log the runtime does not give away, because it is down.
+/// The id of a container whose log cannot be read, because the runtime is down.
 fn unreadable(engine: &Engine, ns: &str, pod: &str, container: &str) -> Option<String> {
     let run = run_of(engine, ns, pod).ok()?;
     let down = engine.machines.get(&run.node).is_some_and(|m| !m.runtime);
@@ -268,7 +268,7 @@ impl Cluster {
         let clock = self.store.clock().clone();
         loop {
             let Some(at) = logs::next_moment(&run, run.elapsed(sent_to)) else {
-                // Nothing more will be written: wait for the end of the container.
+                // No more lines will come: wait for the end of the container.
                 if self.follow_ends(ns, pod, name, &run) || tx.is_closed() {
                     return;
                 }
@@ -320,7 +320,7 @@ async fn send_lines(tx: &mpsc::Sender<Bytes>, lines: &[Line], stamps: bool, room
     true
 }
 
-/// Serves plain HTTP/1.1 on a forwarded port, one request after another.
+/// Serves HTTP/1.1 on a forwarded port, one request after another.
 async fn serve_http(cluster: Cluster, target: ProxyTarget, mut stream: DuplexStream) {
     let mut buffer = Vec::new();
     let mut chunk = [0_u8; 4096];
@@ -359,7 +359,7 @@ async fn serve_http(cluster: Cluster, target: ProxyTarget, mut stream: DuplexStr
     }
 }
 
-/// Does anything in the pod's network namespace listen on the port?
+/// Whether a process in the pod's network namespace listens on the port.
 pub(super) fn listens(engine: &Engine, run: &PodRun, port: u16) -> bool {
     let now = engine.now();
     run.containers.iter().filter(|c| c.running()).filter_map(|c| c.run.as_ref()).any(|r| {

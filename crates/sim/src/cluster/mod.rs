@@ -1,4 +1,4 @@
-//! What runs behind the API server: controllers, scheduler, kubelets and the containers they run.
+//! The cluster behind the API server: controllers, scheduler, kubelets and containers.
 mod cache;
 pub(crate) mod chance;
 mod controllers;
@@ -36,7 +36,7 @@ use crate::scenario::Mistake;
 
 use engine::{Engine, Timer};
 
-/// A running cluster behind a store.
+/// A running cluster on a store.
 #[derive(Clone)]
 pub struct Cluster {
     engine: Arc<Mutex<Engine>>,
@@ -44,18 +44,18 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Builds the scenario's cluster, with its history lived through, as of the store's clock. Nothing moves after that
-    /// until [`Cluster::run`] is polled or [`Cluster::advance`] is called.
+    /// Builds the scenario's cluster and replays its history up to the store's time. Nothing runs until
+    /// [`Cluster::run`] is polled or [`Cluster::advance`] is called.
     pub fn stage(store: Arc<Store>, loaded: &Loaded) -> Self {
         let mut engine = Engine::new(store.clone(), loaded.scenario.seed.unwrap_or(1));
         let now = store.clock().now();
-        // A manual clock can't go back to the cluster's birth: there the history is lived through from now on.
+        // A manual clock cannot go back, so the history is replayed from now on.
         let history = loaded.scenario.history.map_or(Duration::ZERO, |h| h.duration());
         let zero = if store.clock().speed() > 0.0 { now } else { now.checked_add(history).unwrap_or(now) };
         engine.stage(&loaded.scenario, zero);
         if store.clock().speed() > 0.0 {
-            // Living through the history took a moment of real time. The clock is right again, and the steps to come
-            // count from now.
+            // The replay took some real time. The clock is right again, and the remaining steps count from
+            // now.
             let late = -store.clock().skew();
             store.clock().set_skew(jiff::SignedDuration::ZERO);
             engine.delay_steps(late);
@@ -72,7 +72,7 @@ impl Cluster {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lives on for as long as it is polled: wakes for changes of the store and for the next timer.
+    /// Runs while it is polled: wakes for changes of the store and for the next timer.
     pub async fn run(self) {
         let mut news = self.store.subscribe();
         loop {
@@ -96,38 +96,38 @@ impl Cluster {
         }
     }
 
-    /// Lives through a time on a manual clock, event by event.
+    /// Advances a manual clock, event by event.
     pub fn advance(&self, time: Duration) {
         let mut engine = self.lock();
         let now = engine.now();
         engine.run_until(now.checked_add(time).unwrap_or(now));
     }
 
-    /// Does what there is to do now, without time passing.
+    /// Handles everything that is due, without advancing the time.
     pub fn settle(&self) {
         self.lock().settle();
     }
 
-    /// What of the scenario was refused so far.
+    /// The steps that were refused so far.
     pub fn refused(&self) -> Vec<Mistake> {
         self.lock().player.refused.clone()
     }
 }
 
 impl Engine {
-    /// Puts the clock to the cluster's birth; only a clock that is not manual can go back.
+    /// Sets the clock to the cluster's birth. A manual clock cannot go back.
     pub(crate) fn be_at(&mut self, birth: Timestamp) {
         self.replaying = true;
         self.jump(birth);
     }
 
-    /// The timers that never end.
+    /// Starts the periodic timers.
     pub(crate) fn start_clockwork(&mut self) {
         self.after(Duration::from_secs(10), Timer::Leases);
         self.after(Duration::from_secs(300), Timer::Expire);
     }
 
-    /// Lives through the history; what is left of it are objects and an hour of events.
+    /// Replays the history, which leaves objects and one hour of events.
     pub(crate) fn live_until(&mut self, zero: Timestamp) {
         self.run_until(zero);
         self.replaying = false;

@@ -1,4 +1,4 @@
-//! The network between pods: names, services and the policies that let traffic through or not.
+//! The pod network: names, Services and NetworkPolicies.
 use serde_json::Value;
 
 use super::engine::Engine;
@@ -7,15 +7,15 @@ use super::node_http::Reply;
 use super::object::{self, int, list, selects, text};
 use super::{machines, node_http};
 
-/// Why a connection from inside the cluster came to nothing.
+/// Why a connection from inside the cluster failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreached {
     Refused,
-    /// Something on the way drops the packets.
+    /// The packets are dropped on the way.
     TimedOut,
 }
 
-/// What a request from a pod meets at a service's or a pod's port.
+/// The result of a request from a pod to a port of a Service or pod.
 pub(super) fn fetch_from(
     engine: &Engine,
     from: &PodRun,
@@ -33,7 +33,7 @@ pub(super) fn fetch_from(
     node_http::pod_port(engine, run, port, path).map_err(|_| Unreached::Refused)
 }
 
-/// The pod and its port behind an address or a service's name.
+/// The pod and port behind an address or a Service name.
 fn leads_to<'a>(engine: &'a Engine, from: &PodRun, host: &str, port: u16) -> Option<(&'a PodRun, u16)> {
     if host.parse::<std::net::Ipv4Addr>().is_ok() {
         return Some((engine.runs.values().find(|r| r.ip.as_deref() == Some(host) && !r.done)?, port));
@@ -49,7 +49,8 @@ fn leads_to<'a>(engine: &'a Engine, from: &PodRun, host: &str, port: u16) -> Opt
     Some((machines::run_of(engine, ns, text(ready, "/targetRef/name")).ok()?, target))
 }
 
-/// Do the network policies of the target's namespace let this through? Pods no policy selects are open to all.
+/// Whether the NetworkPolicies of the target's namespace allow the connection. A pod that no policy selects
+/// accepts all traffic.
 fn let_through(engine: &Engine, from: &PodRun, to: &PodRun, port: u16) -> bool {
     let policies = engine.store.list("networkpolicies.networking.k8s.io", Some(&to.key.ns));
     let labels = to.pod.pointer("/metadata/labels");

@@ -1,4 +1,4 @@
-//! Proxied requests: to ports of pods, and to the kubelets' own pages.
+//! Proxied requests to ports of pods and to the kubelets.
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::kubelet::{Container, Machine, PodRun, Run};
 use super::object::{self, stamp, text};
 use super::{dcgm, kubeproxy, machines, usage};
 
-/// What comes back from a port.
+/// The answer of a port.
 pub struct Reply {
     pub status: u16,
     pub content_type: String,
@@ -35,7 +35,7 @@ fn ok(content_type: &str, body: String) -> Reply {
     }
 }
 
-/// The ports well-known exporters listen on by themselves.
+/// The ports on which well-known exporters listen.
 pub fn serves_port(serves: Option<Serves>, port: u16) -> bool {
     match serves {
         Some(Serves::Dcgm) => port == 9400,
@@ -101,7 +101,7 @@ pub(super) fn pod_port(engine: &Engine, run: &PodRun, port: u16, path: &str) -> 
     Err(refused(&ip, port))
 }
 
-/// A container that is silent about its ports listens on those its spec declares.
+/// A container without ports in its behaviour listens on those of its spec.
 fn declares(run: &PodRun, container: &Container, port: u16) -> bool {
     let spec = super::kubelet::spec_of(run, container);
     let ports = spec.map_or(&[][..], |s| object::list(s, "/ports"));
@@ -115,7 +115,7 @@ fn exporter(engine: &Engine, run: &PodRun, going: &Run, port: u16, page: &str) -
         (Serves::Dcgm, "/metrics") => {
             let text = dcgm::dcgm_text(engine, &run.node, now);
             if text.is_empty() {
-                // Without NVML the exporter does not come up.
+                // The exporter does not start without NVML.
                 return None;
             }
             Some(ok(PROM, text))
@@ -148,7 +148,7 @@ fn node_port(engine: &Engine, name: &str, port: u16, path: &str) -> Result<Reply
         )));
     }
     if port != 10250 {
-        // A pod in the node's own network may listen there.
+        // A pod with hostNetwork may listen there.
         let found = engine
             .cache
             .on_node(name)
@@ -292,7 +292,7 @@ fn resource_metrics(engine: &Engine, machine: &Machine) -> String {
 }
 
 impl PodRun {
-    /// Bytes in a volume.
+    /// The used bytes of a volume.
     pub fn volume_bytes(&self, volume: &str, now: jiff::Timestamp) -> f64 {
         let files = self.volumes.get(volume).map_or(0, |t| t.used("/")) as f64;
         let growing = self.containers.iter().filter_map(|c| c.run.as_ref());
@@ -314,7 +314,7 @@ fn configz(machine: &Machine) -> String {
     .to_string()
 }
 
-/// The node log of a unit: what the scenario says, or the quiet lines of a healthy one.
+/// The node log of a unit: the scenario's, or the lines of a healthy node.
 fn node_log(machine: &Machine, query: &str) -> String {
     let tail = query
         .split('&')

@@ -1,4 +1,4 @@
-//! Reading and shaping API objects as plain JSON: names, labels, selectors, quantities, owners, conditions.
+//! Helpers for API objects as plain JSON: names, labels, selectors, quantities, owners, conditions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,7 +98,7 @@ pub fn controller(object: &Value) -> Option<(&str, &str, &str)> {
         .map(|o| (text(o, "/kind"), text(o, "/name"), text(o, "/uid")))
 }
 
-/// The owner reference a controller puts on what it makes.
+/// The owner reference that a controller sets on its objects.
 pub fn owner_reference(owner: &Value, api_version: &str, kind: &str) -> Value {
     json!({
         "apiVersion": api_version, "kind": kind, "name": name(owner), "uid": uid(owner),
@@ -106,7 +106,8 @@ pub fn owner_reference(owner: &Value, api_version: &str, kind: &str) -> Value {
     })
 }
 
-/// Does a `metav1.LabelSelector` select these labels? A missing selector selects nothing, an empty one everything.
+/// Whether a `metav1.LabelSelector` selects these labels. A missing selector selects nothing, an empty one
+/// everything.
 pub fn selects(selector: Option<&Value>, labels: Option<&Value>) -> bool {
     let Some(selector) = selector.filter(|s| s.is_object()) else { return false };
     let get = |key: &str| labels.and_then(|l| l.get(key)).and_then(Value::as_str);
@@ -117,13 +118,13 @@ pub fn selects(selector: Option<&Value>, labels: Option<&Value>) -> bool {
     equal && list(selector, "/matchExpressions").iter().all(|e| expression(e, get))
 }
 
-/// Does a plain label map (a Service's selector) select these labels? An empty map selects nothing.
+/// Whether a label map (a Service's selector) selects these labels. An empty map selects nothing.
 pub fn map_selects(selector: Option<&Value>, labels: Option<&Value>) -> bool {
     let Some(map) = selector.and_then(Value::as_object).filter(|m| !m.is_empty()) else { return false };
     map.iter().all(|(k, v)| labels.and_then(|l| l.get(k)) == Some(v))
 }
 
-/// One `matchExpressions` item, for labels and for node affinity (which adds Gt and Lt).
+/// Evaluates one `matchExpressions` item, for labels and for node affinity (with Gt and Lt).
 pub fn expression<'a>(e: &Value, get: impl Fn(&str) -> Option<&'a str>) -> bool {
     let have = get(text(e, "/key"));
     let values = list(e, "/values");
@@ -157,8 +158,8 @@ fn trim_float(v: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Puts a condition of the `type, status, [lastUpdateTime,] lastTransitionTime, reason, message` family in place. The
-/// transition time moves only when the status does. Answers whether anything but the update time changed.
+/// Sets a condition. The transition time changes only with the status. Returns whether anything but the
+/// update time changed.
 pub fn set_condition(
     conditions: &mut Vec<Value>,
     kind: &str,
@@ -196,12 +197,12 @@ pub fn condition_is(object: &Value, kind: &str, status: &str) -> bool {
     condition(object, kind).is_some_and(|c| c["status"] == status)
 }
 
-/// The object at a key, made an object first if it was anything else.
+/// The object at a key; any other value is replaced by an empty object.
 pub fn entry<'a>(object: &'a mut Value, key: &str) -> &'a mut Map<String, Value> {
     if !object.is_object() {
         *object = Value::Object(Map::new());
     }
-    // The line above made it an object, so the default is never taken; it keeps this total.
+    // The line above made it an object, so the default is never used.
     let slot = &mut object[key];
     if !slot.is_object() {
         *slot = Value::Object(Map::new());
@@ -212,7 +213,7 @@ pub fn entry<'a>(object: &'a mut Value, key: &str) -> &'a mut Map<String, Value>
     }
 }
 
-/// Puts a count in a status the way Go's `omitempty` does: a zero is left out.
+/// Sets a count in a status. Like Go's `omitempty`, a zero is left out.
 pub fn put_count(status: &mut Map<String, Value>, key: &str, count: i64) {
     if count == 0 {
         status.remove(key);
@@ -221,7 +222,7 @@ pub fn put_count(status: &mut Map<String, Value>, key: &str, count: i64) {
     }
 }
 
-/// A pod whose containers will not run again.
+/// Whether the pod's containers have ended for good.
 pub fn finished(pod: &Value) -> bool {
     matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
 }
@@ -230,7 +231,7 @@ pub fn ready(pod: &Value) -> bool {
     condition_is(pod, "Ready", "True")
 }
 
-/// Resolves `25%` or `3` against a total; `up` rounds up as surge does, down as unavailable does.
+/// Resolves `25%` or `3` against a total. `up` rounds up as for surge, otherwise down as for unavailable.
 pub fn int_or_percent(value: Option<&Value>, total: i64, up: bool) -> Option<i64> {
     match value? {
         Value::Number(n) => n.as_i64(),

@@ -1,4 +1,4 @@
-//! Playing a scenario: the cluster it starts from, its history, and its steps when their time comes.
+//! Plays a scenario: its initial cluster, its history and its steps.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,18 +16,18 @@ use super::engine::{Engine, Timer};
 use super::kubelet::{crash, node};
 use super::object::{self, entry, text};
 
-/// Where the play stands.
+/// The state of the play.
 #[derive(Default)]
 pub struct Player {
     steps: Vec<Spanned<Step>>,
-    /// The line of the file that is being played; 0 where it is another file's.
+    /// The line of the file that is being played; 0 if it is in another file.
     line: u64,
-    /// What the API server refused of the scenario.
+    /// The steps that the API server refused.
     pub refused: Vec<Mistake>,
 }
 
 impl Engine {
-    /// Builds the scenario's cluster, `history` before `zero`, and lives through the time up to `zero`.
+    /// Builds the scenario's cluster at `history` before `zero` and replays the time up to `zero`.
     pub fn stage(&mut self, scenario: &Scenario, zero: Timestamp) {
         let history = scenario.history.map_or(Duration::ZERO, |h| h.duration());
         let birth = zero.checked_sub(history).unwrap_or(zero);
@@ -50,7 +50,7 @@ impl Engine {
         for ns in ["default", "kube-system", "kube-public", "kube-node-lease"] {
             self.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ns}}));
         }
-        // Namespaces and what the admission of pods needs come before pods.
+        // Namespaces, and the objects that pod admission needs, come before pods.
         let early = |v: &Value| {
             matches!(
                 text(v, "/kind"),
@@ -79,7 +79,7 @@ impl Engine {
         }
     }
 
-    /// Creates an object, or merges it into the one that is there.
+    /// Creates an object, or merges it into the existing one.
     pub(crate) fn apply(&mut self, manifest: &Value) {
         let (resource, namespaced) = resource_of(text(manifest, "/apiVersion"), text(manifest, "/kind"));
         let ns = match (namespaced, object::namespace(manifest)) {
@@ -104,7 +104,7 @@ impl Engine {
         };
         self.told(written);
         if let Some(status) = status {
-            // What a scenario says of the status of kinds nobody here reconciles.
+            // The scenario's status for kinds that no controller reconciles.
             let written =
                 self.store().modify(&resource, &ns, &name, Part::Status, |o| o["status"] = status).map(drop);
             self.told(written);
@@ -193,7 +193,7 @@ impl Engine {
     }
 }
 
-/// Sets the image of a container of that name; false if there is none.
+/// Sets the image of a named container; false if there is none.
 fn set_image(object: &mut Value, container: &str, image: &str, cause: Option<&str>) -> bool {
     let mut known = false;
     if let Some(Value::Array(containers)) = object.pointer_mut("/spec/template/spec/containers") {

@@ -1,4 +1,4 @@
-//! Requests: what pods ask of nodes, and what of each node is given away.
+//! Resource requests of pods, and their sums on each node.
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
@@ -13,14 +13,15 @@ pub fn amounts(map: Option<&Value>) -> Amounts {
     entries.filter_map(|(k, v)| Some((k.clone(), amount(v)?))).collect()
 }
 
-/// What one container asks for: its requests, with limits standing in where no request is given.
+/// The requests of a container. A limit without a request counts as the request.
 pub fn container_requests(container: &Value) -> Amounts {
     let mut asked = amounts(container.pointer("/resources/limits"));
     asked.extend(amounts(container.pointer("/resources/requests")));
     asked
 }
 
-/// What a pod asks for: the sum of its containers and sidecars, or the largest init container if that is more.
+/// The effective requests of a pod: the sum of containers and sidecars, or the largest init container if that
+/// is more.
 pub fn pod_requests(pod: &Value) -> Amounts {
     let mut sum = Amounts::new();
     let add = |more: Amounts, sum: &mut Amounts| {
@@ -62,7 +63,7 @@ pub fn quality(pod: &Value) -> &'static str {
     if guaranteed { "Guaranteed" } else { "Burstable" }
 }
 
-/// What is given away on each node.
+/// The requested amounts on each node.
 #[derive(Default)]
 pub struct Allocations {
     pods: HashMap<Key, (String, Amounts)>,
@@ -70,7 +71,7 @@ pub struct Allocations {
 }
 
 impl Allocations {
-    /// Counts a pod where it is, or no longer. Answers whether something was freed.
+    /// Updates the pod's share on its node. Returns whether something was freed.
     pub fn set(&mut self, key: &Key, pod: Option<&Value>) -> bool {
         if let (Some((node, _)), Some(pod)) = (self.pods.get(key), pod)
             && node == text(pod, "/spec/nodeName")

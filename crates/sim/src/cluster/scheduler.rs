@@ -1,4 +1,4 @@
-//! The scheduler: finds a node that fits, or says in its own words why none does.
+//! The scheduler: finds a node for each pod, or reports in the real scheduler's words why none fits.
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -13,13 +13,13 @@ use super::events::{Said, Source};
 use super::object::{self, Key, amount, entry, expression, flag, list, stamp, text};
 use super::resources::{Amounts, pod_requests};
 
-/// Why a node does not fit, and whether evicting others there could help.
+/// Why a node does not fit, and whether preemption could help.
 struct Misfits {
     reasons: Vec<String>,
     preemptible: bool,
 }
 
-/// Looks at every pod without a node that has not been tried since the cluster changed.
+/// Tries each pod without a node that was not tried since the cluster changed.
 pub(super) struct Scheduler;
 
 impl Controller for Scheduler {
@@ -28,7 +28,7 @@ impl Controller for Scheduler {
     fn sync(engine: &mut Engine, (): &()) {
         let mut waiting: Vec<Key> =
             engine.pending.iter().filter(|k| !engine.tried.contains(*k)).cloned().collect();
-        // Higher priority first, then the older.
+        // Sorted by priority, then by age.
         waiting.sort_by_cached_key(|k| {
             let pod = engine.cache.get("pods", k);
             let age = pod.map(|p| text(p, "/metadata/creationTimestamp").to_owned());
@@ -46,7 +46,7 @@ impl Controller for Scheduler {
     }
 }
 
-/// The cluster changed: what did not fit may fit now.
+/// Retries unschedulable pods after a change of the cluster.
 pub(super) fn misplaced_retry(engine: &mut Engine) {
     engine.tried.clear();
 }
@@ -166,7 +166,7 @@ fn ports_taken(engine: &Engine, node: &str, pod: &Value) -> bool {
             .any(|p| ports(p).iter().any(|x| wanted.contains(x)))
 }
 
-/// Empty nodes and nodes without siblings first; GPUs are kept for those that ask for them.
+/// Prefers empty nodes and nodes without siblings. Nodes with GPUs are reserved for pods that request GPUs.
 fn score(engine: &Engine, node: &Value, asked: &Amounts, siblings: i64) -> i64 {
     let name = object::name(node);
     let share = |r: &str| {
@@ -250,7 +250,7 @@ fn scheduled_condition(engine: &mut Engine, key: &Key, is: &str, reason: &str, m
     });
 }
 
-/// The scheduler's sentence: counts sorted as text, then what preemption would have brought.
+/// The scheduler's message: counts sorted as text, then the result of preemption.
 fn explain(total: usize, reasons: &BTreeMap<String, usize>, preemptible: usize) -> String {
     if total == 0 {
         return "no nodes available to schedule pods".into();
@@ -272,7 +272,7 @@ fn explain(total: usize, reasons: &BTreeMap<String, usize>, preemptible: usize) 
     )
 }
 
-/// Node selector and required node affinity.
+/// Whether the pod's node selector and required node affinity match.
 pub fn affine(node: &Value, pod: &Value) -> bool {
     let labels = |k: &str| object::label(node, k);
     let selector = pod.pointer("/spec/nodeSelector").and_then(Value::as_object);

@@ -1,4 +1,4 @@
-//! What runs and how much it uses: the figures of metrics.k8s.io and of the kubelets.
+//! The usage of containers and nodes, for metrics.k8s.io and the kubelets.
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use super::kubelet::{Container, PodRun};
 use super::object::{amount, list, text};
 use super::resources::container_requests;
 
-/// What a container without a word about it uses.
+/// The memory of a container without a memory curve.
 const IDLE_MEMORY: f64 = 48.0 * 1_048_576.0;
 const IDLE_CPU: f64 = 0.004;
 
@@ -18,7 +18,7 @@ impl PodRun {
         self.containers.iter().map(|c| self.container_memory(c, now)).sum()
     }
 
-    /// Bytes in emptyDirs and container layers.
+    /// Used bytes of emptyDirs and writable layers.
     pub fn disk(&self, now: Timestamp) -> f64 {
         let written: u64 = self.volumes.values().map(|t| t.used("/")).sum::<u64>()
             + self.containers.iter().map(|c| c.files.used("/")).sum::<u64>();
@@ -31,7 +31,7 @@ impl PodRun {
         written as f64 + growing
     }
 
-    /// After how long, from now on, what it uses grows faster or slower.
+    /// The times, from now, at which its growth rate changes.
     pub fn bends(&self, now: Timestamp) -> Vec<Duration> {
         let running = self.containers.iter().filter(|c| c.running()).filter_map(|c| c.run.as_ref());
         let curves = running.flat_map(|r| {
@@ -78,7 +78,7 @@ impl PodRun {
         spec.map_or(0.0, |s| container_requests(s).get(resource).copied().unwrap_or(0.0))
     }
 
-    /// A share that differs from pod to pod and stays the same.
+    /// A share that differs between pods and is constant for each.
     fn share(&self, container: &Container, middle: f64) -> f64 {
         let seed =
             super::chance::mix(super::chance::fnv(format!("{}{}", self.uid, container.name).as_bytes()));
@@ -86,7 +86,7 @@ impl PodRun {
     }
 }
 
-/// (cores, bytes) in use on a node, its own processes included.
+/// The cores and bytes used on a node, with its own processes.
 pub(super) fn node_usage(engine: &Engine, node: &str, now: Timestamp) -> (f64, f64) {
     let overhead = engine.machines.get(node).map_or(0.0, |m| m.overhead);
     engine

@@ -1,14 +1,14 @@
-//! vLLM: the metrics of an inference server, named as its v1 engine names them.
+//! vLLM: the metrics of an inference server, with the names of its v1 engine.
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::scenario::format::Vllm;
 use crate::scenario::units::Curve;
 
-/// The steps a counter is summed up in.
+/// The number of steps in which a rate is integrated.
 const STEPS: u32 = 500;
 
-/// What `/metrics` answers this long after the start.
+/// The answer of `/metrics` this long after the start.
 pub fn metrics(v: &Vllm, elapsed: Duration) -> String {
     let labels = format!("{{engine=\"0\",model_name=\"{}\"}}", v.model);
     let done = total(elapsed, |t| v.rate.at(t));
@@ -42,7 +42,7 @@ pub fn metrics(v: &Vllm, elapsed: Duration) -> String {
     out
 }
 
-/// What a rate has added up to.
+/// The integral of a rate.
 fn total(elapsed: Duration, rate: impl Fn(Duration) -> f64) -> f64 {
     let step = elapsed / STEPS;
     (0..STEPS).map(|i| rate(step * i + step / 2)).sum::<f64>() * step.as_secs_f64()

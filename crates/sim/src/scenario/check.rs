@@ -1,4 +1,4 @@
-//! What is wrong with a scenario file, line by line, and its format cannot refuse.
+//! Checks a scenario file for mistakes that its format cannot reject, line by line.
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -9,15 +9,15 @@ use super::reference::parse_reference;
 use crate::api::faults;
 use crate::api::meta::text;
 
-/// Something wrong in a file.
+/// A mistake in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// From 1; 0 where no line is to blame.
+    /// The line, from 1; 0 if no single line is wrong.
     pub line: u64,
     pub why: String,
 }
 
-/// `FILE:LINE: what is wrong`, a line each.
+/// `FILE:LINE: what is wrong`, one line each.
 pub(super) fn told(file: &str, mistakes: &[Mistake]) -> String {
     let lines = mistakes.iter().map(|m| match m.line {
         0 => format!("{file}: {}", m.why),
@@ -26,7 +26,7 @@ pub(super) fn told(file: &str, mistakes: &[Mistake]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// What the format alone can't refuse.
+/// The mistakes that the format cannot reject.
 pub(super) fn written(scenario: &Scenario) -> Vec<Mistake> {
     let mut found: Vec<Mistake> = scenario.objects.iter().filter_map(object).collect();
     for step in &scenario.steps {
@@ -61,7 +61,7 @@ fn object(object: &Spanned<Value>) -> Option<Mistake> {
     Some(Mistake { line: object.referenced.line(), why })
 }
 
-/// The objects a step names that are not named as objects are.
+/// The invalid object references of a step.
 fn references(step: &Step) -> Vec<String> {
     let named = step.patch.iter().map(|PatchStep { object, .. }| object.as_str());
     let named = named

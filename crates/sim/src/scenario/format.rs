@@ -1,4 +1,4 @@
-//! The words of a scenario file: what it may state, nothing about how it is played. Documented in docs/scenarios.md.
+//! The format of a scenario file, documented in docs/scenarios.md. It does not know how a scenario is played.
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -7,34 +7,35 @@ use serde_saphyr::Spanned;
 
 use super::units::{Amount, Curve, Span};
 
-/// A scenario as written.
+/// A scenario file.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct Scenario {
     /// One line for `khud demo --list`.
     pub title: String,
-    /// What happens and what heals it, for the person who drills.
+    /// What happens and what fixes it, for the person who practises.
     pub description: String,
-    /// Another scenario this one adds to: a built-in name, or a file beside this one.
+    /// The scenario that this one extends: a built-in name, or a file beside this one.
     pub extends: Option<String>,
     pub seed: Option<u64>,
-    /// How long the cluster has lived before time zero.
+    /// The age of the cluster at time zero.
     pub history: Option<Span>,
-    /// The version the API server and the kubelets report.
+    /// The version that the API server and the kubelets report.
     pub kubernetes: Option<String>,
-    /// Is there a metrics server (metrics.k8s.io)?
+    /// Whether there is a metrics server (metrics.k8s.io).
     pub metrics_server: Option<bool>,
     pub nodes: Vec<NodePool>,
     pub images: Vec<ImageRule>,
-    /// What containers do; the first that matches wins, and those of this file come before those it extends.
+    /// Behaviours of containers. The first match wins, and those of this file precede those of the extended
+    /// one.
     pub containers: Vec<Behaviour>,
     pub objects: Vec<Spanned<Value>>,
-    /// Misfits the scheduler can't work out by itself, in the scheduler's own words.
+    /// Reasons that the scheduler cannot compute itself, in its own words.
     pub misfits: Vec<Misfit>,
     pub steps: Vec<Spanned<Step>>,
-    /// What goes wrong between clients and the API server, as in `khud sim --faults`: `hang@30s..5m`.
+    /// Faults between clients and the API server, as in `khud sim --faults`: `hang@30s..5m`.
     pub faults: Vec<String>,
-    /// Clusters side by side, each a context of one kubeconfig. What is stated beside them is all clusters'.
+    /// Several clusters, each with a context in one kubeconfig. The rest of the file applies to all of them.
     pub contexts: Vec<Context>,
 }
 
@@ -47,7 +48,7 @@ pub struct Context {
     pub scenario: Scenario,
 }
 
-/// Nodes alike, numbered.
+/// A pool of equal, numbered nodes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct NodePool {
@@ -63,7 +64,7 @@ pub struct NodePool {
     pub pods: u32,
     #[serde(default)]
     pub storage: Option<Amount>,
-    /// Zones dealt out in turn.
+    /// The zones, assigned in turn.
     #[serde(default)]
     pub zones: Vec<String>,
     #[serde(default)]
@@ -80,16 +81,16 @@ pub struct NodePool {
     pub kernel: Option<String>,
     #[serde(default)]
     pub runtime: Option<String>,
-    /// Its machines are an autoscaler's: who deletes a Node gets a new machine of that name.
+    /// An autoscaler manages the pool: deleting a Node creates a new machine with its name.
     #[serde(default)]
     pub replaced: Option<Replaced>,
 }
 
-/// How a new machine differs from the one whose place it takes.
+/// How a replacement machine differs from the deleted one.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct Replaced {
-    /// How long until it joins.
+    /// The time until it joins.
     pub after: Span,
     pub labels: BTreeMap<String, String>,
     pub kubelet: Option<String>,
@@ -117,19 +118,19 @@ pub struct Gpu {
     pub cuda: Option<String>,
 }
 
-/// The truth about images whose reference matches.
+/// A rule for images whose reference matches.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ImageRule {
     /// A glob on the reference as written in the pod.
     #[serde(rename = "match")]
     pub matches: String,
-    /// The tags that exist; without it, all do.
+    /// The existing tags; without it, all tags exist.
     #[serde(default)]
     pub tags: Option<Vec<String>>,
     #[serde(default)]
     pub error: Option<PullError>,
-    /// How long a pull takes.
+    /// The duration of a pull.
     #[serde(default)]
     pub pull: Option<Span>,
     #[serde(default)]
@@ -147,11 +148,11 @@ pub enum PullError {
     Timeout,
     Certificate,
     Platform,
-    /// The runtime's own words, as they come after `failed to resolve image: `.
+    /// The runtime's message after `failed to resolve image: `.
     Says(String),
 }
 
-/// Which containers a behaviour is for; everything given must match. Names are globs.
+/// Selects the containers of a behaviour. Every given field must match. Names are globs.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct Match {
@@ -160,66 +161,66 @@ pub struct Match {
     pub pod: Option<String>,
     pub container: Option<String>,
     pub node: Option<String>,
-    /// The workload's replica by its place: 0 is the first.
+    /// The index of the replica; 0 is the first.
     pub replica: Option<u32>,
     pub labels: BTreeMap<String, String>,
-    /// A variable of the container's own environment with its value (globs).
+    /// Environment variables of the container with their values (globs).
     pub env: BTreeMap<String, String>,
     /// Whether NVML works on its node.
     pub nvml: Option<bool>,
     /// Whether names can be resolved on its node.
     pub dns: Option<bool>,
-    /// At least this many pods of its own controller are ready: load that they share.
+    /// The least number of ready pods of its controller, for load that they share.
     pub ready: Option<u32>,
-    /// Files in its volumes, each of this size in bytes.
+    /// Files in its volumes with their sizes in bytes.
     pub files: BTreeMap<String, Amount>,
     /// Values in the pod's spec by JSON pointer (globs): `/securityContext/fsGroup: "2000"`.
     pub spec: BTreeMap<String, String>,
-    /// A custom resource's version that the API server serves: `models.v1.acme.io`.
+    /// A version of a custom resource that the API server serves: `models.v1.acme.io`.
     pub served: Option<String>,
-    /// What RBAC lets its service account do in its namespace: `list secrets`.
+    /// An action that RBAC allows its service account in its namespace: `list secrets`.
     pub may: Option<String>,
 }
 
-/// What a container does while it runs.
+/// The behaviour of a running container.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct Behaviour {
     #[serde(rename = "match")]
     pub matches: Match,
-    /// How long after its start it listens and answers.
+    /// The time from the start until it listens and answers.
     pub start: Span,
-    /// Ports it listens on; without it, whichever is asked.
+    /// The ports on which it listens; without it, every port.
     pub ports: Option<Vec<u16>>,
     pub http: Vec<HttpAnswer>,
-    /// Bytes of working set, from its start.
+    /// The working set in bytes, from the start.
     pub memory: Option<Curve>,
-    /// Cores.
+    /// In cores.
     pub cpu: Option<Curve>,
     pub gpu: Option<GpuUse>,
     pub exit: Option<Exit>,
     pub logs: Vec<LogLine>,
     pub files: BTreeMap<String, FileSpec>,
-    /// Files it leaves behind where it ends well, in its volumes too.
+    /// The files it leaves behind if it succeeds, in its volumes too.
     pub leaves: BTreeMap<String, FileSpec>,
     pub exec: Vec<ExecAnswer>,
-    /// False for images without a shell: every exec fails as it does there.
+    /// False for an image without a shell: every exec fails.
     pub shell: Option<bool>,
-    /// Commands found in the image besides the shell's own; without it, the usual ones.
+    /// The JVM that runs in the container.
     pub jvm: Option<Jvm>,
-    /// What it serves by itself.
+    /// The exporter that it is.
     pub serves: Option<Serves>,
     pub vllm: Option<Vllm>,
-    /// The runtime refuses to start it, in its own words.
+    /// The runtime's error when it refuses to start the container.
     pub start_error: Option<String>,
-    /// Bytes written to an emptyDir over time: volume name to curve.
+    /// Bytes written to an emptyDir over time, by volume name.
     pub writes: BTreeMap<String, Curve>,
-    /// It does not end on SIGTERM and is killed when its grace is over.
+    /// It ignores SIGTERM and is killed at the end of its grace period.
     pub ignores_term: bool,
-    /// What its start does to its node, as a driver installer's does.
+    /// The change to its node at its start, as by a driver installer.
     pub installs: Option<NodeChange>,
     pub post_start_fails: bool,
-    /// The image has no user of its own, so `runAsNonRoot` refuses it.
+    /// The image has no user, so `runAsNonRoot` refuses it.
     pub runs_as_root: bool,
 }
 
@@ -232,7 +233,7 @@ pub enum Serves {
     KubeProxy,
     /// CoreDNS's `/metrics` and `/health`.
     CoreDns,
-    /// node-exporter's conntrack and memory figures.
+    /// node-exporter's conntrack and memory metrics.
     NodeExporter,
 }
 
@@ -240,20 +241,20 @@ pub enum Serves {
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct HttpAnswer {
     pub port: Option<u16>,
-    /// The path asked for, without the query (glob).
+    /// The requested path without the query (glob).
     pub path: Option<String>,
     pub status: Option<u16>,
     pub body: String,
     #[serde(rename = "type")]
     pub content_type: Option<String>,
-    /// From and until when since the container's start it answers so.
+    /// The time since the container's start from which it answers like this.
     pub after: Option<Span>,
     pub until: Option<Span>,
-    /// Longer than the probe's timeout fails the probe.
+    /// A latency above the probe's timeout fails the probe.
     pub latency: Option<Span>,
 }
 
-/// A GPU's memory and load while this container holds it, for each GPU it was given.
+/// The memory and load of each of its GPUs while the container runs.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct GpuUse {
@@ -261,7 +262,7 @@ pub struct GpuUse {
     /// Percent.
     #[serde(default)]
     pub util: Curve,
-    /// The last XID error, from when.
+    /// The last XID error, and when it occurs.
     #[serde(default)]
     pub xid: Option<(Span, u32)>,
 }
@@ -282,7 +283,7 @@ pub struct Exit {
 pub struct LogLine {
     /// Once, this long after the start.
     pub at: Option<Span>,
-    /// Again and again.
+    /// Repeatedly, at this interval.
     pub every: Option<Span>,
     pub from: Option<Span>,
     pub until: Option<Span>,
@@ -294,7 +295,7 @@ pub struct LogLine {
 pub enum FileSpec {
     Text(String),
     Sized {
-        /// Bytes.
+        /// In bytes.
         size: Amount,
     },
 }
@@ -313,10 +314,10 @@ pub struct ExecAnswer {
     /// The program is not in the image.
     #[serde(default)]
     pub missing: bool,
-    /// Only as long as this file is there.
+    /// Applies only while this file exists.
     #[serde(default)]
     pub exists: Option<String>,
-    /// What running it does to the node, where an operator works on a machine from a pod.
+    /// The change to the node when the command runs, as by an operator in a privileged pod.
     #[serde(default)]
     pub node: Option<NodeChange>,
 }
@@ -327,18 +328,18 @@ pub struct Jvm {
     pub main: String,
     /// -Xmx.
     pub heap: Amount,
-    /// The size of a heap dump, over the container's life.
+    /// The size of a heap dump over the container's life.
     pub dump: Curve,
     /// Extra options on the command line.
     #[serde(default)]
     pub options: Vec<String>,
-    /// The classes that fill the heap, biggest first.
+    /// The classes that fill the heap, largest first.
     #[serde(default)]
     pub classes: Vec<JvmClass>,
-    /// Threads besides the JVM's own.
+    /// The threads besides the JVM's own.
     #[serde(default)]
     pub threads: Vec<JvmThread>,
-    /// Bytes a second a dump is written with.
+    /// The speed of a dump in bytes per second.
     #[serde(default)]
     pub dump_rate: Option<Amount>,
 }
@@ -348,7 +349,7 @@ pub struct Jvm {
 pub struct JvmClass {
     pub name: String,
     pub instances: Curve,
-    /// Bytes of one instance.
+    /// The size of one instance, in bytes.
     pub size: Amount,
 }
 
@@ -362,7 +363,7 @@ pub struct JvmThread {
     pub stack: Vec<String>,
 }
 
-/// An inference server's figures, in vLLM's metrics.
+/// The metrics of an inference server, as vLLM names them.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct Vllm {
@@ -371,10 +372,10 @@ pub struct Vllm {
     pub waiting: Curve,
     /// 0..1
     pub kv_cache: Curve,
-    /// Seconds.
+    /// In seconds.
     pub latency: Curve,
     pub first_token: Curve,
-    /// Requests a second.
+    /// Requests per second.
     pub rate: Curve,
     pub preemptions: Curve,
     /// Which share of each GPU's memory the server takes at its start, 0..1; vLLM's default is 0.9.
@@ -389,18 +390,18 @@ pub struct Misfit {
     /// Node names, a glob.
     #[serde(default)]
     pub nodes: Option<String>,
-    /// As the scheduler says it after the count: `node(s) didn't match pod topology spread constraints`.
+    /// The scheduler's words after the count: `node(s) didn't match pod topology spread constraints`.
     pub reason: String,
 }
 
-/// Something done at a moment: by users, by the world, or by the machines.
+/// An action at a time: by users, from outside, or on the machines.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct Step {
-    /// Since time zero; negative is in the history.
+    /// The time since time zero; negative for the history.
     pub at: Span,
     pub note: String,
-    /// Manifests written as `kubectl apply` would: created, or merged into what is there.
+    /// Manifests to apply as `kubectl apply` does: they are created or merged.
     pub apply: Vec<Spanned<Value>>,
     pub patch: Vec<PatchStep>,
     pub set_image: Option<SetImage>,
@@ -409,11 +410,11 @@ pub struct Step {
     /// Objects by `kind/namespace/name` (or `kind/name`).
     pub delete: Vec<String>,
     pub node: Vec<NodeChange>,
-    /// Put in front of the behaviours; running containers follow at once.
+    /// Behaviours to add before the existing ones. Running containers follow at once.
     pub containers: Vec<Behaviour>,
     pub images: Vec<ImageRule>,
     pub misfits: Option<Vec<Misfit>>,
-    /// Again at this distance, this many more times.
+    /// Repeats the step at this interval, this many more times.
     pub again: Option<Again>,
 }
 
@@ -449,33 +450,33 @@ pub struct ScaleStep {
     pub replicas: i64,
 }
 
-/// A change in the machines themselves.
+/// A change to machines.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct NodeChange {
     /// Node names, a glob.
     #[serde(rename = "match")]
     pub matches: String,
-    /// False: the kubelet stops reporting and acting; its containers run on.
+    /// False: the kubelet stops reporting and acting. Its containers continue.
     pub kubelet: Option<bool>,
     /// False: the container runtime does not answer.
     pub runtime: Option<bool>,
-    /// False: no CNI; new sandboxes fail.
+    /// False: there is no CNI, so new sandboxes fail.
     pub network: Option<bool>,
     pub memory_pressure: Option<bool>,
     pub disk_pressure: Option<bool>,
     pub pid_pressure: Option<bool>,
-    /// GPUs the device plugin can offer.
+    /// The GPUs that the device plugin offers.
     pub gpus: Option<u32>,
-    /// The loaded driver's version.
+    /// The version of the loaded driver.
     pub driver: Option<String>,
-    /// False: the NVML library does not fit the loaded driver.
+    /// False: the NVML library does not match the loaded driver.
     pub nvml: Option<bool>,
-    /// False: pods here can't resolve names.
+    /// False: pods on the node cannot resolve names.
     pub dns: Option<bool>,
-    /// What `nodes/NODE/proxy/logs/?query=` answers.
+    /// The answer of `nodes/NODE/proxy/logs/?query=`.
     pub log: Option<String>,
-    /// conntrack entries in use and the most there may be.
+    /// The used and the maximum number of conntrack entries.
     pub conntrack: Option<(u64, u64)>,
     pub labels: BTreeMap<String, String>,
     pub kubelet_version: Option<String>,

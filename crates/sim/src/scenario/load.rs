@@ -1,4 +1,4 @@
-//! Reading scenarios: built-in ones and files, what they extend, and what is wrong with them, line by line.
+//! Loads built-in scenarios and files, with the scenarios they extend, and reports mistakes by line.
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -8,7 +8,7 @@ use super::check::{self, Mistake};
 use super::format::{Context, Scenario};
 use crate::api::meta::text;
 
-/// The scenarios that come with khud; those others only extend come first.
+/// The built-in scenarios; those that are only extended come first.
 const BUILT_IN: [(&str, &str); 23] = [
     ("common", include_str!("../../../../assets/scenarios/common.yaml")),
     ("base", include_str!("../../../../assets/scenarios/base.yaml")),
@@ -34,18 +34,18 @@ const BUILT_IN: [(&str, &str); 23] = [
     ("storage", include_str!("../../../../assets/scenarios/storage.yaml")),
     ("rbac-restricted", include_str!("../../../../assets/scenarios/rbac-restricted.yaml")),
 ];
-/// How many of them are only there to be extended.
+/// The number of scenarios that are only extended.
 const FOUNDATIONS: usize = 3;
 
-/// Scenarios extending scenarios extending scenarios: deeper than this is a circle.
+/// The deepest inheritance; deeper means a cycle.
 const DEEPEST: usize = 8;
 
-/// A scenario that is read, checked and complete.
+/// A parsed, checked and complete scenario.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub name: String,
     pub scenario: Scenario,
-    /// What is stated of more clusters than this one, each under the name of its context.
+    /// The further clusters of the scenario, each named after its context.
     pub beside: Vec<Loaded>,
 }
 
@@ -72,7 +72,7 @@ pub fn built_in_names() -> Vec<(&'static str, String)> {
     BUILT_IN.iter().skip(FOUNDATIONS).map(|(n, text)| (*n, title(text))).collect()
 }
 
-/// Loads a scenario by its built-in name or from a file, with everything it extends.
+/// Loads a scenario by built-in name or from a file, with everything it extends.
 ///
 /// # Errors
 /// A sentence that names the file, the line and what to write instead.
@@ -113,7 +113,7 @@ fn read(file: &str, text: &str, dir: Option<&Path>, depth: usize) -> Result<Scen
     complete(file, written, dir, depth)
 }
 
-/// The scenario with what it extends, and each of its contexts with what is stated beside them.
+/// The scenario merged with the ones it extends, and one for each of its contexts.
 fn complete(
     file: &str,
     mut scenario: Scenario,
@@ -147,20 +147,20 @@ fn complete(
     Ok(scenario)
 }
 
-/// Lines of another file mean nothing in this one.
+/// Removes line numbers, which are meaningless in another file.
 fn elsewhere(mut scenario: Scenario) -> Scenario {
     scenario.objects.iter_mut().for_each(|o| o.referenced = Location::UNKNOWN);
     scenario.steps.iter_mut().for_each(|s| s.referenced = Location::UNKNOWN);
     scenario
 }
 
-/// The extended scenario first, then what this one adds; behaviours and images of this one win.
+/// Merges the extended scenario with this one, whose behaviours and images take precedence.
 fn merge(base: Scenario, own: Scenario) -> Scenario {
     fn join<T>(mut first: Vec<T>, then: Vec<T>) -> Vec<T> {
         first.extend(then);
         first
     }
-    // A node pool or an object stated again takes the place of the one it names.
+    // A node pool or object with the same name replaces the extended one.
     let mut nodes = base.nodes;
     for pool in own.nodes {
         match nodes.iter_mut().find(|p| p.name == pool.name) {

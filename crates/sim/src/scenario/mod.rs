@@ -1,4 +1,4 @@
-//! Scenarios: files that state causes and what users write, played on a clock.
+//! Scenarios: files that describe causes and users' objects, played on a clock.
 pub(crate) mod check;
 pub mod format;
 mod load;

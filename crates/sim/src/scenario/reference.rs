@@ -1,4 +1,4 @@
-//! How scenarios name objects: `kind/namespace/name`, and which resource of the store a kind is.
+//! Object references in scenarios: `kind/namespace/name`, and the store's resource of a kind.
 
 /// A named object: resource, namespace, name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct Reference {
     pub name: String,
 }
 
-/// Kinds by the names people use for them.
+/// Kinds by their common names.
 const KINDS: [(&str, &str, bool); 32] = [
     ("pod", "pods", true),
     ("service", "services", true),
@@ -44,7 +44,7 @@ const KINDS: [(&str, &str, bool); 32] = [
     ("clusterrolebinding", "clusterrolebindings.rbac.authorization.k8s.io", false),
 ];
 
-/// Reads `kind/namespace/name` or `kind/name`.
+/// Parses `kind/namespace/name` or `kind/name`.
 ///
 /// # Errors
 /// A sentence that shows the form.
@@ -73,7 +73,7 @@ pub fn parse_reference(written: &str) -> Result<Reference, String> {
     Ok(Reference { resource: (*resource).into(), ns: ns.into(), name: name.into() })
 }
 
-/// The store's name for a kind of an API version, and whether it has namespaces.
+/// The store's resource for an API version and kind, and whether it is namespaced.
 pub fn resource_of(api_version: &str, kind: &str) -> (String, bool) {
     if let Some((_, resource, namespaced)) = KINDS.iter().find(|k| k.0 == kind.to_lowercase()) {
         return ((*resource).to_owned(), *namespaced);

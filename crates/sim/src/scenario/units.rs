@@ -1,4 +1,4 @@
-//! The scalars scenarios are written in: spans of time, amounts, curves over time, glob patterns.
+//! The scalars of scenarios: time spans, amounts, curves over time, glob patterns.
 use std::time::Duration;
 
 use serde::de::{self, Deserializer};
@@ -23,7 +23,7 @@ impl Span {
         self.0 as f64 / 1000.0
     }
 
-    /// Reads the written form; the error is a sentence for the author of the file.
+    /// Parses the written form. The error is a sentence for the author of the file.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not a span of time; write it like 90s, 2m30s, -1h or 250ms");
         let (sign, rest) = match text.trim().strip_prefix('-') {
@@ -96,7 +96,7 @@ impl<'de> Deserialize<'de> for Amount {
     }
 }
 
-/// An amount over time: constant, or straight lines between points, the last value held.
+/// An amount over time: constant, or linear between points. The last value holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve(Vec<(Duration, f64)>);
 
@@ -121,7 +121,7 @@ impl Curve {
         v0 + (v1 - v0) * share
     }
 
-    /// The first moment the curve is at or above a level.
+    /// The first time at which the curve reaches a level.
     pub fn reaches(&self, level: f64) -> Option<Duration> {
         let first = self.0.first()?;
         if first.1 >= level {
@@ -137,7 +137,7 @@ impl Curve {
         self.0.iter().map(|p| p.1).fold(0.0, f64::max)
     }
 
-    /// The moments after this one at which it bends.
+    /// The times after `t` at which the slope changes.
     pub fn bends_after(&self, t: Duration) -> impl Iterator<Item = Duration> {
         self.0.iter().map(|p| p.0).filter(move |at| *at > t)
     }
@@ -185,7 +185,7 @@ impl<'de> Deserialize<'de> for Curve {
     }
 }
 
-/// Does a pattern with `*` (anything) match the text?
+/// Whether a pattern with `*` (any text) matches.
 pub fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

@@ -1,10 +1,10 @@
-//! Who asks: bearer tokens and impersonation.
+//! Authentication: bearer tokens and impersonation.
 use crate::api::meta::status::Status;
 use http::{HeaderMap, header};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// The group that may do everything.
+/// The group with all rights.
 pub const MASTERS: &str = "system:masters";
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,15 +31,15 @@ impl User {
     }
 }
 
-/// Tokens and whose they are. Tokens are secrets: they are never shown but to who asked for them.
+/// Tokens and their users. A token is shown only to the client that requested it.
 pub struct Users {
     tokens: Mutex<HashMap<String, User>>,
-    /// Who a request without credentials is; None refuses it.
+    /// The user of a request without credentials; None refuses such requests.
     anonymous: Option<User>,
 }
 
 impl Users {
-    /// `anonymous`: who a request without credentials is; None refuses it.
+    /// `anonymous` is the user of a request without credentials; None refuses such requests.
     pub fn new(anonymous: Option<User>) -> Users {
         Users { tokens: Mutex::default(), anonymous }
     }
@@ -66,7 +66,7 @@ impl Users {
     }
 }
 
-/// The user that the request wants to be, if it wants to be another (`kubectl --as`).
+/// The impersonated user of a request (`kubectl --as`), if any.
 pub fn impersonated(headers: &HeaderMap) -> Result<Option<User>, Status> {
     let text = |v: &http::HeaderValue| v.to_str().unwrap_or_default().to_string();
     let groups: Vec<String> = headers.get_all("impersonate-group").iter().map(text).collect();

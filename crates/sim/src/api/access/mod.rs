@@ -1,4 +1,4 @@
-//! Who asks, and may they: tokens, impersonation, RBAC, and the reviews that ask the same.
+//! Authentication and authorization: tokens, impersonation, RBAC and reviews.
 
 pub(crate) mod auth;
 pub(crate) mod rbac;

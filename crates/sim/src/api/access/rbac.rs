@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// What is asked for, as a rule sees it.
+/// A request as a rule sees it.
 #[derive(Clone, Debug, Default)]
 pub struct Asked<'a> {
     pub verb: &'a str,
@@ -17,7 +17,7 @@ pub struct Asked<'a> {
     pub subresource: &'a str,
     pub name: &'a str,
     pub namespace: &'a str,
-    /// Set for requests that are not about a resource.
+    /// Set for requests without a resource.
     pub path: &'a str,
 }
 
@@ -38,12 +38,12 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Whether the rules that bind `user` allow it.
+/// Whether a rule of `user` allows the request.
 pub fn allowed(store: &Store, user: &User, asked: &Asked) -> bool {
     user.is_in(MASTERS) || rules(store, user, asked.namespace).iter().any(|rule| allows(rule, asked))
 }
 
-/// 403 unless allowed.
+/// 403 unless the request is allowed.
 pub fn authorize(store: &Store, user: &User, asked: &Asked) -> Result<(), Status> {
     if allowed(store, user, asked) {
         return Ok(());
@@ -51,7 +51,7 @@ pub fn authorize(store: &Store, user: &User, asked: &Asked) -> Result<(), Status
     Err(denied(&user.name, asked))
 }
 
-/// 403 in the words of the real authorizer.
+/// 403 with the text of the real authorizer.
 pub fn denied(user: &str, asked: &Asked) -> Status {
     if !asked.path.is_empty() {
         let text = format!("forbidden: User \"{}\" cannot {} path \"{}\"", user, asked.verb, asked.path);
@@ -76,7 +76,7 @@ pub fn denied(user: &str, asked: &Asked) -> Status {
     Status::forbidden(&qualified, asked.name, why)
 }
 
-/// The rules that bind a user: cluster-wide, and in a namespace if one is given.
+/// The rules of a user: cluster-wide, and of a namespace if one is given.
 pub fn rules(store: &Store, user: &User, namespace: &str) -> Vec<Value> {
     let key = |plural: &str| format!("{plural}.{GROUP}");
     let mut bindings: Vec<Object> = store.list(&key("clusterrolebindings"), None);
@@ -119,7 +119,7 @@ fn has(rule: &Value, key: &str, wanted: &str) -> bool {
     items(rule, key).any(|v| v == "*" || v == wanted)
 }
 
-/// Whether one rule allows it.
+/// Whether one rule allows the request.
 pub fn allows(rule: &Value, asked: &Asked) -> bool {
     if !has(rule, "verbs", asked.verb) {
         return false;
@@ -146,7 +146,7 @@ pub fn allows(rule: &Value, asked: &Asked) -> bool {
         && (names == 0 || items(rule, "resourceNames").any(|n| n == asked.name))
 }
 
-/// The roles that every cluster has, with their bindings: resource key and object.
+/// The default roles of every cluster with their bindings, as resource key and object.
 pub fn bootstrap() -> Vec<(String, Value)> {
     let role = |name: &str, rules: Value| {
         let object = json!({"metadata": {"name": name, "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}}, "rules": rules});
@@ -223,7 +223,7 @@ pub fn bootstrap() -> Vec<(String, Value)> {
     ]);
     let mut admin = edit.clone();
     admin.push(json!({"apiGroups": [GROUP], "resources": ["rolebindings", "roles"], "verbs": ["*"]}));
-    // The rules of captures/authz/ssrr.json, which every user has.
+    // The rules in captures/authz/ssrr.json, which every user has.
     let basic = json!([
         {"apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"], "verbs": ["create"]},
         {"apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"], "verbs": ["create"]}

@@ -1,4 +1,4 @@
-//! Questions that are answered and not stored: access reviews, rules reviews, who am I.
+//! Kinds that are answered and not stored: access reviews, rules reviews, SelfSubjectReview.
 use super::auth::{User, Users};
 use super::rbac::{self, Asked};
 use crate::api::meta::status::Status;
@@ -6,7 +6,7 @@ use crate::api::meta::{self, items, text};
 use crate::api::store::Store;
 use serde_json::{Value, json};
 
-/// Answers a review, or None if `kind` is none.
+/// Answers a review; None if `kind` is not a review.
 pub fn answer(
     kind: &str,
     mut review: Value,

@@ -3,7 +3,7 @@ use crate::api::meta::patch::merge_key;
 use crate::api::meta::{child, default, descend, object};
 use serde_json::{Value, json};
 
-/// Fills in what a new or changed object of a resource leaves open.
+/// Sets the defaults of a new or changed object.
 pub fn apply(key: &str, o: &mut Value) {
     match key {
         "pods" => pod_spec(child(o, "spec")),
@@ -99,7 +99,7 @@ pub fn apply(key: &str, o: &mut Value) {
     }
 }
 
-/// What only a new object gets: its first status, and the finalizer that holds a namespace's content.
+/// Sets the fields of new objects only: the first status, and the finalizer of a namespace.
 pub fn first(key: &str, o: &mut Value) {
     match key {
         "pods" => {

@@ -1,4 +1,5 @@
-//! Admission: what the API server adds to new pods, and the quotas and limit ranges it holds them to.
+//! Admission: the fields that the API server adds to new objects, and the quotas and limit ranges it
+//! enforces.
 
 pub(in crate::api) mod defaults;
 pub(in crate::api) mod resize;
@@ -43,7 +44,7 @@ fn pod_defaults(inner: &Inner, def: &Resource, o: &mut Value) -> Result<(), Stat
             .range("priorityclasses.scheduling.k8s.io", None)
             .map(|(_, item)| item.value())
             .find(|c| c["globalDefault"] == true),
-        // Every cluster has these two, whether or not they are stored.
+        // Every cluster has these two priority classes, even if they are not stored.
         None if class == "system-node-critical" => Some(json!({"value": 2_000_001_000}).into()),
         None if class == "system-cluster-critical" => Some(json!({"value": 2_000_000_000}).into()),
         None => {
@@ -72,7 +73,7 @@ fn pod_defaults(inner: &Inner, def: &Resource, o: &mut Value) -> Result<(), Stat
     Ok(())
 }
 
-/// An address from 10.96.0.0/12, unless the service wants none or has one.
+/// Assigns an address from 10.96.0.0/12, unless the Service is headless or has one.
 fn cluster_ip(inner: &Inner, o: &mut Value) {
     let rv = inner.rv;
     let spec = child(o, "spec");
@@ -94,7 +95,7 @@ fn cluster_ip(inner: &Inner, o: &mut Value) {
     }
 }
 
-/// Defaults and bounds that LimitRanges set for containers.
+/// Applies the defaults and limits of LimitRanges to containers.
 fn limit_ranges(inner: &Inner, ns: &str, o: &mut Value) -> Result<(), Status> {
     let ranges: Vec<_> = inner.range("limitranges", Some(ns)).map(|(_, item)| item.value()).collect();
     let pod = meta::name(o).to_string();
@@ -143,7 +144,7 @@ fn out_of_bounds(resources: &Value, limit: &Value) -> Vec<String> {
     refused
 }
 
-/// What an object counts against a quota.
+/// The amounts that an object counts against a quota.
 pub fn usage(key: &str, o: &Value) -> Amounts {
     let mut used = Amounts::new();
     match key {
@@ -187,7 +188,7 @@ pub fn usage(key: &str, o: &Value) -> Amounts {
     used
 }
 
-/// Refuses what would exceed a ResourceQuota of the namespace.
+/// Refuses an object that would exceed a ResourceQuota of the namespace.
 fn quota(inner: &Inner, def: &Resource, ns: &str, o: &Value) -> Result<(), Status> {
     for (_, quota) in inner.range("resourcequotas", Some(ns)).filter(|_| !ns.is_empty()) {
         let quota = quota.value();
@@ -273,7 +274,7 @@ mod tests {
                 .create("pods", "dev", pod(name, json!({"memory": "100Mi"}), json!({"memory": "150Mi"})))
                 .unwrap();
         }
-        // captures/errors/403-quota.json, but for the sum that only this store has in use.
+        // captures/errors/403-quota.json; only the used amount is this store's.
         let refused =
             store.create("pods", "dev", pod("q", json!({"memory": "200Mi"}), json!({"memory": "300Mi"})));
         let refused = refused.unwrap_err();

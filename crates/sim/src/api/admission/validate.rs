@@ -1,4 +1,4 @@
-//! What the API server refuses with 422.
+//! Validation: the objects that the API server refuses with 422.
 use crate::api::meta::status::{Cause, Status};
 use crate::api::meta::{self, items, text};
 use crate::api::schema::registry::Resource;
@@ -64,7 +64,7 @@ fn name(def: &Resource, o: &Value, causes: &mut Vec<Cause>) {
         causes.push(Cause::required("metadata.name", "name or generateName is required"));
         return;
     }
-    // RBAC names may hold anything that fits into a path.
+    // RBAC names may contain any character of a path segment.
     let rbac = def.group == "rbac.authorization.k8s.io";
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
@@ -267,7 +267,7 @@ pub(super) fn resources(container: &Value, at: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-/// Of a pod only images, tolerations, deadlines and gates can be changed.
+/// A pod update may change only images, tolerations, deadlines and gates.
 fn pod_update(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
     let fixed = |o: &Value| {
         let mut spec = o["spec"].clone();

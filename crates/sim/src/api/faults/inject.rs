@@ -1,4 +1,4 @@
-//! Faults at work: on connections, on requests, and on the bodies of answers.
+//! Applies faults to connections, to requests and to response bodies.
 use super::{Fault, Faults, State};
 use crate::api::access::rbac::{self, Asked};
 use crate::api::handler::Call;
@@ -19,11 +19,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-/// A connection that can be reset under whoever uses it, or go silent.
+/// A connection that faults can reset or silence.
 pub struct FaultyStream {
     socket: TcpStream,
     faults: watch::Receiver<State>,
-    /// Restarts that this connection has not lived through.
+    /// The number of restarts when the connection was opened.
     restarts: u64,
     changed: BoxFuture<'static, ()>,
 }
@@ -36,7 +36,7 @@ impl FaultyStream {
         FaultyStream { socket, faults, restarts, changed }
     }
 
-    /// Ready with an error once the connection is reset, pending while it hangs, None if nothing is wrong.
+    /// Ready with an error once the connection is reset, pending while it hangs, None without a fault.
     fn check(&mut self, cx: &mut Context) -> Option<Poll<io::Error>> {
         // Polled for its waker: a switch must reach a connection that waits for its peer.
         while self.changed.as_mut().poll(cx).is_ready() {
@@ -44,7 +44,7 @@ impl FaultyStream {
         }
         let state = self.faults.borrow();
         if state.has(&Fault::Reset) || state.restarts != self.restarts {
-            // With no linger time the close is a reset and not a goodbye.
+            // Without linger time, the close is a TCP reset.
             let _ = self.socket.set_zero_linger();
             return Some(Poll::Ready(io::ErrorKind::ConnectionReset.into()));
         }
@@ -55,7 +55,7 @@ impl FaultyStream {
 fn next_change(mut faults: watch::Receiver<State>) -> BoxFuture<'static, ()> {
     Box::pin(async move {
         faults.mark_unchanged();
-        // Without a switchboard nothing changes any more.
+        // The switchboard is gone, so no fault changes any more.
         if faults.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -99,8 +99,8 @@ pub fn is_watch(call: &Call, info: &RequestInfo) -> bool {
     info.about_resource() && call.method == http::Method::GET && call.query.flag("watch")
 }
 
-/// What a request is answered instead of being served, after the delay that it has to wait. `who` is asked for the
-/// user's name only if one has to be named.
+/// The answer that replaces the real one, after the fault's delay. `who` is called only if the answer names
+/// the user.
 pub async fn intercept(
     faults: &Faults,
     call: &Call,
@@ -115,7 +115,7 @@ pub async fn intercept(
         return Some(answer);
     }
     if state.forbids(&info.resource, &info.group) {
-        // Who is nobody is answered 401 by the server itself.
+        // The server itself answers 401 to an unknown user.
         return Some(rbac::denied(&who.await?, &Asked::of(info)).into());
     }
     denied_review(&state, call, info)
@@ -145,7 +145,7 @@ fn answer(fault: &Fault, call: &Call, info: &RequestInfo) -> Option<Answer> {
     }
 }
 
-/// The page of a load balancer that has nobody to hand the request to.
+/// The error page of a load balancer without a healthy backend.
 fn page(status: u16) -> Answer {
     let code = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_GATEWAY);
     let title = format!("{status} {}", code.canonical_reason().unwrap_or_default());
@@ -156,7 +156,7 @@ fn page(status: u16) -> Answer {
     body::answer(status, "text/html", body::full(page))
 }
 
-/// A watch that begins with its end: the history that it needs is gone.
+/// A watch that ends at once: the history that it needs is gone.
 pub fn gone_watch() -> Answer {
     body::answer(200, "application/json", body::full(gone_event()))
 }
@@ -166,7 +166,7 @@ fn gone_event() -> Vec<u8> {
     [&b"{\"type\":\"ERROR\",\"object\":"[..], &status, b"}\n"].concat()
 }
 
-/// "Not allowed" for who asks about a refused resource beforehand.
+/// Answers "not allowed" to an access review of a forbidden resource.
 fn denied_review(state: &State, call: &Call, info: &RequestInfo) -> Option<Answer> {
     let kind = match info.resource.as_str() {
         "selfsubjectaccessreviews" => "SelfSubjectAccessReview",
@@ -186,7 +186,7 @@ fn denied_review(state: &State, call: &Call, info: &RequestInfo) -> Option<Answe
     Some(body::json(201, review.to_string()))
 }
 
-/// An answer's body with the faults that reach bodies.
+/// Applies the faults that affect bodies.
 pub fn wrap(faults: &Faults, answer: Answer, watch: bool) -> Answer {
     let state = faults.subscribe();
     let at_start = state.borrow().clone();
@@ -215,10 +215,10 @@ struct FaultyBody {
     state: watch::Receiver<State>,
     watch: bool,
     drops: u64,
-    /// The beginning of a line whose end has not come yet.
+    /// The incomplete last line.
     held: Vec<u8>,
     ready: VecDeque<Bytes>,
-    /// What ends the body when `ready` has been sent.
+    /// The error that ends the body after `ready` was sent.
     last: Option<io::Error>,
 }
 
@@ -234,7 +234,7 @@ impl FaultyBody {
             }
             if let Some(error) = self.last.take() {
                 self.inner = None;
-                // What was sent before the break is flushed when this waits, and lost when it does not.
+                // Yielding here lets hyper flush what was sent before the break.
                 tokio::task::yield_now().await;
                 return Some(Err(error));
             }
@@ -252,7 +252,7 @@ impl FaultyBody {
             let frame = tokio::select! {
                 frame = inner.next() => frame,
                 changed = self.state.changed() => {
-                    // Without a switchboard nothing changes any more.
+                    // The switchboard is gone, so no fault changes any more.
                     if changed.is_err() { inner.next().await } else { continue }
                 }
             };
@@ -264,7 +264,7 @@ impl FaultyBody {
                     return (!self.held.is_empty()).then(|| Ok(std::mem::take(&mut self.held).into()));
                 }
             };
-            // As of now: the switch may have come while this waited for data.
+            // Read again: the switch may have come while this waited for data.
             let state = self.state.borrow().clone();
             if self.watch && !state.delay().is_zero() {
                 tokio::time::sleep(state.delay()).await;
@@ -277,7 +277,7 @@ impl FaultyBody {
         if state.has(&Fault::Truncate) && !data.is_empty() {
             self.held.extend_from_slice(&data);
             let whole = std::mem::take(&mut self.held);
-            // Half an object: a cut at a line's end would look like a good stream.
+            // Cuts inside an object. A cut at the end of a line would look like a complete stream.
             let cut = (whole.len() / 2).max(1);
             let cut = if whole[cut - 1] == b'\n' { cut - 1 } else { cut };
             self.ready.push_back(Bytes::copy_from_slice(&whole[..cut]));

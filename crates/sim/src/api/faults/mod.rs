@@ -1,4 +1,4 @@
-//! Faults, each by name: what goes wrong between a client and the API server, switched at run time.
+//! Faults between a client and the API server, by name, switched at run time.
 
 pub(in crate::api) mod inject;
 pub mod proxy;
@@ -12,40 +12,40 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// One thing that goes wrong.
+/// One kind of fault.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
-    /// Every running watch is broken off, once.
+    /// Breaks every open watch, once.
     DropWatches,
-    /// Watches send no bookmarks, but for the one that ends their initial events.
+    /// Sends no bookmarks, except the one that ends the initial events.
     NoBookmarks,
-    /// The history is gone: watches say 410, running ones too, and so do lists that continue.
+    /// Drops the history: watches and continued lists get 410, open watches too.
     Gone,
     TooManyRequests,
     InternalError,
     Unavailable,
-    /// A load balancer's page instead of an answer, with this status.
+    /// Answers with a load balancer's page and this status.
     Html(u16),
-    /// Connections are reset, running ones too.
+    /// Resets connections, open ones too.
     Reset,
-    /// Connections stay open and nothing comes through them any more.
+    /// Keeps connections open but sends nothing.
     Hang,
-    /// Bodies are broken off in the middle of an object.
+    /// Cuts bodies in the middle of an object.
     Truncate,
     /// Wall time added to every answer and to every piece of a watch.
     Slow(Duration),
-    /// The token is not valid any more: 401.
+    /// Invalidates the token: 401.
     ExpireToken,
-    /// RBAC refuses one resource (`pods`, `deployments.apps`) and what is below it to whoever asks; access reviews
-    /// say so.
+    /// RBAC forbids one resource (`pods`, `deployments.apps`) and its subresources to everybody. Access
+    /// reviews agree.
     Forbid(String),
-    /// The server restarts, once: connections are reset, and watches from before are answered 410.
+    /// Restarts the server, once: connections are reset, and older watches get 410.
     Restart,
-    /// The cluster's clock is off by this much.
+    /// Shifts the cluster's clock by this much.
     ClockSkew(SignedDuration),
 }
 
-/// What a `--faults` text means wrongly.
+/// The error in a `--faults` text.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error(
     "{0:?} is no fault: use drop-watches, no-bookmarks, gone, 429, 500, 503, html[=STATUS], reset, hang, truncate, slow[=DURATION], expire-token, forbid=RESOURCE, restart, clock-skew=DURATION or random, each with @TIME or @TIME..TIME if it is not for always"
@@ -107,13 +107,13 @@ impl fmt::Display for Fault {
     }
 }
 
-/// `200ms`, `1m30s`; not negative.
+/// Parses `200ms`, `1m30s`; not negative.
 fn duration(text: &str) -> Option<Duration> {
     let parsed: SignedDuration = text.parse().ok()?;
     Duration::try_from(parsed).ok()
 }
 
-/// What is wrong now. The counters tell of what happens once.
+/// The active faults. The counters count the faults that happen once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     pub active: Vec<Fault>,
@@ -128,7 +128,7 @@ impl State {
         self.active.contains(fault)
     }
 
-    /// Wall time that everything takes longer.
+    /// Wall time added to everything.
     pub fn delay(&self) -> Duration {
         let slow = |f: &Fault| if let Fault::Slow(by) = f { Some(*by) } else { None };
         self.active.iter().filter_map(slow).sum()
@@ -139,7 +139,7 @@ impl State {
         self.active.iter().find_map(skew).unwrap_or(SignedDuration::ZERO)
     }
 
-    /// Whether a resource is refused, by its plural alone or with its group.
+    /// Whether a resource is forbidden, by its plural or `plural.group`.
     pub fn forbids(&self, plural: &str, group: &str) -> bool {
         self.active.iter().any(|fault| match fault {
             Fault::Forbid(name) => match name.split_once('.') {
@@ -154,7 +154,7 @@ impl State {
 /// Called with the new state before a switch returns.
 type Listener = Box<dyn Fn(&State) + Send + Sync>;
 
-/// The switchboard. Clones share their switches.
+/// The switchboard. Clones share it.
 #[derive(Clone)]
 pub struct Faults {
     state: Arc<watch::Sender<State>>,
@@ -168,7 +168,7 @@ impl Default for Faults {
 }
 
 impl Faults {
-    /// From now on exactly these faults; everything switches at once. Those that happen once happen now.
+    /// Replaces the active faults at once. Faults that happen once happen now.
     pub fn set(&self, faults: impl IntoIterator<Item = Fault>) {
         let faults: Vec<Fault> = faults.into_iter().collect();
         self.change(|state| {
@@ -177,17 +177,17 @@ impl Faults {
         });
     }
 
-    /// One more.
+    /// Adds a fault.
     pub fn start(&self, fault: Fault) {
         self.change(|state| state.start(fault));
     }
 
-    /// One less.
+    /// Removes a fault.
     pub fn end(&self, fault: &Fault) {
         self.change(|state| state.active.retain(|f| f != fault));
     }
 
-    /// None any more.
+    /// Removes all faults.
     pub fn clear(&self) {
         self.set([]);
     }
@@ -205,7 +205,7 @@ impl Faults {
     }
 
     fn change(&self, f: impl FnOnce(&mut State)) {
-        // Listeners first: what they do is done when the first request sees the new state.
+        // Listeners run first, so that their work is done before a request sees the new state.
         let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = self.now();
         f(&mut next);
@@ -224,16 +224,16 @@ impl State {
     }
 }
 
-/// A fault and when it is there, as time since the start.
+/// A fault with its start and end, as time since the start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timed {
     pub fault: Fault,
     pub from: Duration,
-    /// None: for always.
+    /// None: until the end.
     pub until: Option<Duration>,
 }
 
-/// `NAME[@TIME[..TIME]],…`; `random` is a fault every half minute or so, drawn by `seed`.
+/// Parses `NAME[@TIME[..TIME]],…`. `random` is a new fault about every half minute, drawn by `seed`.
 pub fn parse_schedule(text: &str, seed: u64) -> Result<Vec<Timed>, FaultError> {
     let mut all = Vec::new();
     for part in text.split(',').map(str::trim).filter(|p| !p.is_empty()) {
@@ -258,10 +258,10 @@ pub fn parse_schedule(text: &str, seed: u64) -> Result<Vec<Timed>, FaultError> {
     Ok(all)
 }
 
-/// What `random` may refuse: kinds that every client watches.
+/// The resources that `random` may forbid: every client watches them.
 const FORBIDDEN: [&str; 4] = ["pods", "nodes", "events", "deployments.apps"];
 
-/// Faults one after another between two times, each for some seconds.
+/// Draws successive faults between two times, each for some seconds.
 fn random(seed: u64, from: Duration, until: Duration) -> Vec<Timed> {
     let mut ids = Ids::new(seed);
     let mut draw = |least: u64, most: u64| least + ids.next_u64() % (most - least + 1);
@@ -294,7 +294,7 @@ fn random(seed: u64, from: Duration, until: Duration) -> Vec<Timed> {
     }
 }
 
-/// Switches faults on and off at their times, counted from now on the true time of `clock`.
+/// Switches faults on and off at their times, from now on, by the true time of `clock`.
 pub async fn play(schedule: Vec<Timed>, faults: Faults, clock: SimClock) {
     let start = clock.true_now();
     let mut steps: Vec<(Duration, Fault, bool)> = Vec::new();
@@ -351,7 +351,7 @@ mod tests {
         assert_eq!(got[2].from, Duration::ZERO);
         assert_eq!(parse_schedule("random", 7), parse_schedule("random", 7));
         assert_ne!(parse_schedule("random", 7), parse_schedule("random", 8));
-        // A day is long enough for each to come.
+        // One day is long enough for every fault to come up.
         let names: HashSet<String> = parse_schedule("random", 7)
             .unwrap()
             .iter()

@@ -1,4 +1,4 @@
-//! The same faults in front of any API server: a proxy on loopback.
+//! A proxy on loopback that applies the same faults in front of any API server.
 use super::Faults;
 use super::inject::{self, FaultyStream};
 use crate::api::handler::Call;
@@ -29,7 +29,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_util::sync::CancellationToken;
 
-/// Where requests go on to.
+/// The API server behind the proxy.
 #[derive(Clone)]
 struct Upstream {
     host: String,
@@ -37,7 +37,7 @@ struct Upstream {
     tls: Option<TlsConnector>,
 }
 
-/// A running proxy. Clients speak plain HTTP to it; bearer tokens pass, client certificates do not.
+/// A running proxy. Clients speak plain HTTP to it. Bearer tokens pass through; client certificates do not.
 pub struct FaultProxy {
     url: String,
     faults: Faults,
@@ -55,8 +55,8 @@ fn invalid(text: String) -> io::Error {
 }
 
 impl FaultProxy {
-    /// Listens on a free port of loopback in front of `upstream` (`http://…` or `https://…`; for the latter the
-    /// authority that signed its certificate, as PEM).
+    /// Listens on a free loopback port in front of `upstream` (`http://…` or `https://…`). `ca_pem` is the
+    /// authority that signed the upstream's certificate.
     pub async fn start(upstream: &str, ca_pem: Option<&str>) -> io::Result<FaultProxy> {
         let uri: Uri = upstream.parse().map_err(|e| invalid(format!("{upstream:?} is no URL: {e}")))?;
         let host = uri.host().ok_or_else(|| invalid(format!("{upstream:?} names no host")))?.to_string();
@@ -98,14 +98,14 @@ fn connector(ca_pem: Option<&str>) -> io::Result<TlsConnector> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// What all connections share.
+/// State shared by all connections.
 struct Proxy {
     upstream: Upstream,
     faults: Faults,
     begin: Mutex<Begin>,
 }
 
-/// Where the history begins since the last restart.
+/// The start of the history since the last restart.
 #[derive(Default)]
 struct Begin {
     restarts: u64,
@@ -160,7 +160,7 @@ impl Proxy {
         inject::wrap(&self.faults, answer, watch)
     }
 
-    /// The user of a request, as the server behind knows them.
+    /// The user of a request, as the upstream sees it.
     async fn who(&self, call: &Call) -> Option<String> {
         let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
         let review = r#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#;
@@ -168,8 +168,8 @@ impl Proxy {
         Some(answer["status"]["userInfo"]["username"].as_str()?.to_string())
     }
 
-    /// Whether a watch wants to go on from before the last restart. The server behind has not restarted and would
-    /// remember; what it has at the first watch after a restart is taken for where its history begins.
+    /// Whether a watch wants to resume from before the last restart. The upstream has not restarted and would
+    /// remember, so its version at the first watch after the restart counts as the start of the history.
     async fn has_forgotten(&self, call: &Call) -> bool {
         let Ok(wanted) = call.query.get("resourceVersion").parse::<u64>() else { return false };
         let restarts = self.faults.now().restarts;
@@ -184,7 +184,7 @@ impl Proxy {
         (1..begin.version).contains(&wanted)
     }
 
-    /// Asks the server behind in the name of who sent `call`.
+    /// Asks the upstream with the credentials of `call`.
     async fn ask(
         &self,
         call: &Call,
@@ -207,7 +207,7 @@ impl Proxy {
     }
 }
 
-/// Only the `Date` header of another's server can be put wrong.
+/// The proxy can skew only the `Date` header of the upstream.
 fn skew(answer: &mut Answer, faults: &Faults) {
     let by = faults.now().skew();
     let date = answer.headers().get(DATE).and_then(|d| d.to_str().ok());
@@ -254,12 +254,12 @@ async fn exchange(
     request: Request<Full<bytes::Bytes>>,
 ) -> Result<Response<Incoming>, Failure> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
-    // Ends with the response's body; its errors reach us through that.
+    // Ends with the response's body, which reports its errors.
     tokio::spawn(connection.with_upgrades());
     Ok(sender.send_request(request).await?)
 }
 
-/// Hands the answer on; an upgraded connection is copied both ways.
+/// Forwards the answer. An upgraded connection is copied in both directions.
 fn pass(mut response: Response<Incoming>, upgrade: Option<hyper::upgrade::OnUpgrade>) -> Answer {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS
         && let Some(client) = upgrade

@@ -1,4 +1,4 @@
-//! How generated objects get into the store, into other versions, and out of it.
+//! Stores generated objects, changes them and removes them.
 use super::item;
 use super::made::Made;
 use crate::api::store::Store;
@@ -7,7 +7,7 @@ use crate::api::store::item::Item;
 use std::sync::Arc;
 
 impl Store {
-    /// Files generated objects under new versions, without telling anybody: they were always there.
+    /// Stores generated objects without notifying watches, as if they had always existed.
     pub(in crate::api) fn put_all(&self, resource: &str, all: &mut [Made]) {
         let mut inner = self.write();
         for made in all {
@@ -20,7 +20,7 @@ impl Store {
         inner.tables.entry(resource.into()).or_default().history.compact(rv);
     }
 
-    /// Files a new version of a generated object, unless a user has changed or deleted it in the meantime.
+    /// Stores a new version of a generated object, unless a user has changed or deleted it.
     pub(in crate::api) fn renew(&self, resource: &str, made: &mut Made) {
         let is_ours = {
             let inner = self.read();
@@ -32,7 +32,7 @@ impl Store {
         }
     }
 
-    /// Files a new version of a generated object and tells everybody.
+    /// Stores a new version of a generated object and notifies watches.
     pub(in crate::api) fn put(&self, resource: &str, made: &mut Made) {
         let mut inner = self.write();
         inner.rv += 1;
@@ -44,7 +44,7 @@ impl Store {
         self.announce(&mut inner, &resource.into(), kind, item, old);
     }
 
-    /// Takes a generated object out; one that is not there any more is no error.
+    /// Removes a generated object. A missing one is no error.
     pub(in crate::api) fn take(&self, resource: &str, at: &str) {
         let mut inner = self.write();
         let table = inner.tables.entry(resource.into()).or_default();

@@ -1,4 +1,4 @@
-//! Generated objects: a template shared by thousands, and a few numbers for each of them.
+//! Generated objects: a template shared by thousands, and a few numbers for each object.
 use crate::api::meta::ids::{mix, uid};
 use crate::api::store::item::bare_json;
 use crate::clock::rfc3339;
@@ -8,21 +8,21 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// What differs from object to object. In a template's tree a hole is the string `@@NAME@@`; with `#` before the
-/// name the value stands without quotes.
+/// A value that differs between objects. In a template's tree a hole is the string `@@NAME@@`; a `#` before
+/// the name writes the value without quotes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Hole {
     Name,
     Uid,
     Version,
-    /// The node that it runs on (nodes: itself).
+    /// The node of a pod, or the node itself.
     Node,
     Ip,
     HostIp,
     Created,
     Changed,
     Restarts,
-    /// 32 hex digits that no other object has in this place.
+    /// 32 hex digits, unique for the object and this hole.
     Unique(u8),
 }
 
@@ -41,23 +41,23 @@ fn hole(name: &str) -> Option<Hole> {
     })
 }
 
-/// The text that objects share, with holes.
+/// The shared text, with holes.
 #[derive(Debug)]
 pub struct Template {
     api_version: Arc<str>,
     kind: Arc<str>,
     namespace: Box<str>,
-    /// What names begin with.
+    /// The prefix of all names.
     prefix: Box<str>,
     labels: Vec<(String, String)>,
     phase: &'static str,
-    /// Text before each hole; `tail` is behind the last.
+    /// The text before each hole; `tail` follows the last one.
     parts: Vec<(Box<str>, Hole)>,
     tail: Box<str>,
 }
 
 impl Template {
-    /// Cuts a tree with holes into its parts.
+    /// Splits a tree with holes into its parts.
     pub fn new(tree: &Value, prefix: &str, phase: &'static str) -> Arc<Template> {
         let text = String::from_utf8(bare_json(tree).to_vec()).unwrap_or_default();
         let (mut parts, mut rest) = (Vec::new(), text.as_str());
@@ -93,11 +93,11 @@ impl Template {
 #[derive(Clone, Debug)]
 pub struct Made {
     pub template: Arc<Template>,
-    /// No two objects of a kind have the same.
+    /// Unique among the objects of a kind.
     pub index: u32,
     pub seed: u64,
     pub rv: u64,
-    /// Number of the node that it runs on; nodes: their own.
+    /// The number of the pod's node; for nodes, their own number.
     pub node: u32,
     pub restarts: u32,
     /// Unix seconds.
@@ -105,7 +105,7 @@ pub struct Made {
     pub changed: i64,
 }
 
-/// What `generateName` draws from.
+/// The alphabet of `generateName`.
 const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
 pub fn node_name(node: u32) -> String {
@@ -121,7 +121,7 @@ impl Made {
         if self.template.prefix.is_empty() {
             return node_name(self.index);
         }
-        // The multiplier has no factor in common with 27: different indexes give different suffixes.
+        // The multiplier is coprime to 27, so different indexes get different suffixes.
         let mut number = u64::from(self.index) * 8_675_309 % 27_u64.pow(5);
         let mut name = String::from(&*self.template.prefix);
         for _ in 0..5 {
@@ -160,7 +160,7 @@ impl Made {
         out.extend_from_slice(text.as_bytes());
     }
 
-    /// The object's text without its type.
+    /// The object's text without `apiVersion` and `kind`.
     pub fn json(&self) -> Bytes {
         let template = &self.template;
         let fixed: usize = template.parts.iter().map(|(text, _)| text.len()).sum();
@@ -174,7 +174,7 @@ impl Made {
     }
 
     pub fn value(&self) -> Value {
-        // The text came from a tree, and what fills it needs no escapes.
+        // The text was made from a tree, and the values need no escapes.
         let mut value: Value = serde_json::from_slice(&self.json()).unwrap_or_default();
         let map = crate::api::meta::object(&mut value);
         map.insert("apiVersion".into(), (&*self.template.api_version).into());
@@ -186,7 +186,7 @@ impl Made {
         self.template.labels.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
     }
 
-    /// The fields that are asked for often, without making the whole tree.
+    /// Reads often-used fields without building the tree.
     pub fn field(&self, path: &str) -> Option<Cow<'_, str>> {
         Some(match path {
             "metadata.name" => self.name().into(),

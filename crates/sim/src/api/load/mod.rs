@@ -1,4 +1,4 @@
-//! Load: a cluster as large as wanted that changes as fast as wanted, the same for the same seed.
+//! Generates a cluster of any size with any rate of changes, reproducible by seed.
 
 mod generated;
 pub(in crate::api) mod made;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How large and how lively.
+/// The size and the rate of changes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LoadOptions {
     pub nodes: u32,
@@ -24,16 +24,16 @@ pub struct LoadOptions {
     pub seed: u64,
 }
 
-/// Pods of one deployment, on average.
+/// The average number of pods in a Deployment.
 const PODS_PER_APP: u32 = 100;
-/// Applications at most; each is a deployment, a replica set and the templates of their pods.
+/// The most applications; each has a Deployment, a ReplicaSet and the templates of its pods.
 const MAX_APPS: u32 = 400;
 const NAMESPACES: u32 = 40;
 const IMAGES: u32 = 200;
 /// Wall time between steps of the churn.
 const STEP: Duration = Duration::from_millis(10);
 
-/// What the pods of an application are made from.
+/// The templates of an application's pods.
 struct App {
     running: Arc<Template>,
     crashing: Arc<Template>,
@@ -52,8 +52,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Fills the store. Its own objects (namespaces, deployments) go the usual way; pods and nodes are only made
-    /// when somebody reads them.
+    /// Fills the store. Namespaces and Deployments are created normally; pods and nodes are built only when
+    /// they are read.
     pub fn fill(store: &Arc<Store>, options: LoadOptions) -> Result<Load, Status> {
         let now = store.clock().now().as_second();
         let mut load = Load {
@@ -105,7 +105,7 @@ impl Load {
         Ok(load)
     }
 
-    /// A deployment and its replica set in the store, and the templates of its pods.
+    /// Creates a Deployment and its ReplicaSet, and the templates of their pods.
     fn app(&mut self, i: u32, replicas: u32) -> Result<App, Status> {
         let (ns, name) = (namespace(i), format!("app-{i:03}"));
         let hash = format!("{:08x}", mix(self.options.seed ^ u64::from(i)) as u32);
@@ -153,7 +153,7 @@ impl Load {
         let mut tick = tokio::time::interval(STEP);
         loop {
             tick.tick().await;
-            // By the time that has passed and not by the ticks, which a busy machine is late with.
+            // Based on the elapsed time, because ticks are late on a busy machine.
             let due = (start.elapsed().as_secs_f64() * self.options.churn) as u64;
             for _ in done..due {
                 self.step();
@@ -162,7 +162,7 @@ impl Load {
         }
     }
 
-    /// One change, or the two of a pod that another replaces.
+    /// One change, or two if a pod replaces another.
     pub fn step(&mut self) {
         let now = self.store.clock().now().as_second();
         let (draw, pick) = (self.ids.next_u64() % 100, self.ids.next_u64());
@@ -177,7 +177,7 @@ impl Load {
                 let old = self.pods[at].clone();
                 self.store.take("pods", &old.key());
                 let index = self.next_index;
-                // Wraps after more pods than names; by then the first ones are long gone.
+                // Wraps after more pods than names; the first ones were deleted long before.
                 self.next_index = self.next_index.wrapping_add(1);
                 let app = &self.apps[index as usize % self.apps.len()];
                 let new = Made {
@@ -211,7 +211,7 @@ fn image(i: u32, sidecar: bool) -> String {
 }
 
 fn containers(i: u32) -> Value {
-    // Each value in a place of its own, so that no two of a pod are alike.
+    // Each value has its own hole, so that the values of a pod differ.
     let container = |name: &str, places: std::ops::RangeInclusive<u32>, image: String| {
         let env: Vec<Value> = places
             .map(|k| json!({"name": format!("SERVICE_SETTING_{k:02}"), "value": format!("@@U{k}@@")}))
@@ -336,7 +336,7 @@ fn node(gpus: bool) -> Value {
     node
 }
 
-/// A generated object as the store keeps it.
+/// The stored form of a generated object.
 pub fn item(made: &Made) -> Item {
     Item::Made(Arc::new(made.clone()))
 }

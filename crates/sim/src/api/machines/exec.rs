@@ -1,4 +1,4 @@
-//! exec and attach: a command's streams as channels of a WebSocket.
+//! exec and attach: the streams of a command as channels of a WebSocket.
 use super::logs::container;
 use super::{ExecIo, ExecRequest, ExecResult};
 use crate::api::handler::{Api, Call};
@@ -15,9 +15,9 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-/// The newest first; in v5 a client can close its input.
+/// The newest first. In v5 a client can close stdin.
 const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
-/// Chunks that a stream may be ahead of its reader.
+/// The number of chunks a stream may be ahead of its reader.
 const AHEAD: usize = 64;
 
 pub fn answer(api: &Api, call: &mut Call, info: &RequestInfo, run: bool) -> Result<Answer, Status> {
@@ -40,7 +40,7 @@ pub fn answer(api: &Api, call: &mut Call, info: &RequestInfo, run: bool) -> Resu
         let text = format!("cannot exec into a container in a completed pod; current phase is {phase}");
         return Err(Status::bad_request(text));
     }
-    // The same defaults as kubectl: what is not asked for is not sent.
+    // The same defaults as kubectl: a stream that was not requested is not sent.
     let wants = (query.flag("stdout"), query.flag("stderr") && !request.tty);
     let (stdin, from_client) = mpsc::channel(AHEAD);
     let (stdout, out) = mpsc::channel(AHEAD);
@@ -60,11 +60,11 @@ pub fn answer(api: &Api, call: &mut Call, info: &RequestInfo, run: bool) -> Resu
 struct Outputs {
     out: mpsc::Receiver<Bytes>,
     err: mpsc::Receiver<Bytes>,
-    /// Which of the two the client wants to see.
+    /// The streams the client requested: stdout, stderr.
     wants: (bool, bool),
 }
 
-/// Terminal size as the client sends it.
+/// The terminal size as the client sends it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Size {
@@ -80,7 +80,7 @@ async fn run_streams(
     resize: mpsc::Sender<(u16, u16)>,
 ) {
     let (mut to, from) = socket.split();
-    // Input has a task of its own: a command that does not read must not keep its output from the client.
+    // Stdin has its own task: a command that does not read it must not block its output.
     let reader = tokio::spawn(read_client(from, stdin, resize));
     let Outputs { mut out, mut err, wants } = outputs;
     let mut command = std::pin::pin!(command);
@@ -105,7 +105,7 @@ async fn run_streams(
             return;
         }
     };
-    // What the command wrote before it ended is still on its way.
+    // Output written before the command ended may still be queued.
     while let Ok(data) = out.try_recv() {
         if wants.0 && to.feed(message(STDOUT, &data)).await.is_err() {
             return;
@@ -122,7 +122,7 @@ async fn run_streams(
     }
 }
 
-/// Hands the client's input on until it goes away.
+/// Forwards the client's input until the client disconnects.
 async fn read_client(
     mut from: SplitStream<Socket>,
     stdin: mpsc::Sender<Bytes>,
@@ -135,7 +135,7 @@ async fn read_client(
                 if let Some(open) = &stdin
                     && open.send(data).await.is_err()
                 {
-                    // The command reads no more; what comes is thrown away.
+                    // The command stopped reading; drop the input.
                     stdin = None;
                 }
             }
@@ -150,7 +150,7 @@ async fn read_client(
     }
 }
 
-/// What the error channel says at the end.
+/// The content of the error channel at the end.
 fn json_status(result: &ExecResult) -> String {
     match result {
         ExecResult::Exited(0) => json!({"metadata": {}, "status": "Success"}),

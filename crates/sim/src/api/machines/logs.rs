@@ -1,4 +1,4 @@
-//! GET pods/NAME/log: which container, which lines; the bytes come from the machines.
+//! GET pods/NAME/log: selects container and lines; the machines send the bytes.
 use super::LogOptions;
 use crate::api::handler::{Api, Call};
 use crate::api::meta::status::{Cause, Status};
@@ -8,7 +8,7 @@ use crate::api::wire::request::RequestInfo;
 use futures::stream::unfold;
 use serde_json::{Value, json};
 
-/// The container that a request is about: the one it names, the default one, or the only one.
+/// The container of a request: the named, the default or the only one.
 pub fn container(pod: &Value, wanted: &str) -> Result<String, Status> {
     let names = |list: &str| items(&pod["spec"], list).map(|c| text(c, &["name"])).collect::<Vec<_>>();
     let (main, init, debug) = (names("containers"), names("initContainers"), names("ephemeralContainers"));
@@ -79,7 +79,7 @@ pub fn answer(api: &Api, call: &Call, info: &RequestInfo) -> Result<Answer, Stat
             Cause::forbidden("sinceSeconds", "at most one of `sinceTime` or `sinceSeconds` may be specified");
         return Err(Status::invalid("PodLogOptions", "podlogoptions", &info.name, vec![cause]));
     }
-    // A pod without a node has no kubelet that could be asked.
+    // A pod without a node has no kubelet.
     if text(&pod, &["spec", "nodeName"]).is_empty() {
         return Ok(body::answer(200, "text/plain", body::full("")));
     }

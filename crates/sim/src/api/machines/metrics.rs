@@ -1,4 +1,4 @@
-//! metrics.k8s.io, where the machines have a metrics server.
+//! metrics.k8s.io, if there is a metrics server.
 use super::Amount;
 use crate::api::handler::{Api, Call};
 use crate::api::meta::status::Status;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub const GROUP: &str = "metrics.k8s.io";
 
-/// What discovery says of it.
+/// Its resources for discovery.
 pub fn resources() -> [Arc<Resource>; 2] {
     let read = |mut r: Resource| {
         r.verbs = ["get", "list"].map(String::from).to_vec();

@@ -1,4 +1,4 @@
-//! What the API server asks of the machines behind it: logs, exec, port-forward, proxied HTTP, usage.
+//! The API server's requests to nodes: logs, exec, port-forward, proxied HTTP, usage.
 
 pub(in crate::api) mod exec;
 pub(in crate::api) mod logs;
@@ -17,21 +17,21 @@ use tokio::sync::mpsc;
 /// `PodLogOptions`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogOptions {
-    /// Empty: the pod's only container (the API server has refused the request if there are several).
+    /// Empty: the pod's only container. The API server refuses the request if there are several.
     pub container: String,
     pub follow: bool,
     pub previous: bool,
-    /// Lines from the end.
+    /// The number of lines from the end.
     pub tail_lines: Option<u64>,
     pub since_seconds: Option<u64>,
     pub since_time: Option<Timestamp>,
-    /// Each line prefixed with its RFC 3339 time with nanoseconds and a space.
+    /// Prefixes each line with its RFC 3339 time in nanoseconds and a space.
     pub timestamps: bool,
-    /// Bytes.
+    /// In bytes.
     pub limit_bytes: Option<u64>,
 }
 
-/// What to run.
+/// The command to run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ExecRequest {
     pub container: String,
@@ -55,14 +55,14 @@ pub struct ExecIo {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExecResult {
     Exited(i32),
-    /// The runtime could not run it; the text is the runtime's own.
+    /// The runtime could not run the command; the text is the runtime's.
     Failed(String),
 }
 
-/// Where a proxied request goes.
+/// The target of a proxied request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProxyTarget {
-    /// The kubelet, or another port of the node. `port` is 0 for the kubelet's own.
+    /// The kubelet, or another port of the node. `port` is 0 for the kubelet.
     Node {
         name: String,
         port: u16,
@@ -75,7 +75,7 @@ pub enum ProxyTarget {
     },
 }
 
-/// One `metrics.k8s.io` answer.
+/// The content of one `metrics.k8s.io` answer.
 #[derive(Clone, Debug, Default)]
 pub struct Usage {
     pub nodes: Vec<NodeUsage>,
@@ -103,17 +103,18 @@ pub struct PodUsage {
     pub name: String,
     pub timestamp: Timestamp,
     pub window: Duration,
-    /// Container name and its amount.
+    /// Container names and amounts.
     pub containers: Vec<(String, Amount)>,
 }
 
-/// The nodes, their kubelets and what runs on them, as the API server sees them.
-/// Errors are what the API server answers, worded as in `captures/logs` and `captures/proxy`.
+/// The nodes with their kubelets and containers, as the API server sees them. Errors are the API server's
+/// answers, worded as in `captures/logs` and `captures/proxy`.
 pub trait Machines: Send + Sync + 'static {
-    /// `GET pods/NAME/log`: bytes as the kubelet sends them. The receiver ends when the log does, or never with `follow`.
+    /// `GET pods/NAME/log`: bytes as the kubelet sends them. The receiver ends with the log; with `follow` it
+    /// may never end.
     fn log(&self, ns: &str, pod: &str, options: &LogOptions) -> Result<mpsc::Receiver<Bytes>, Status>;
 
-    /// Starts a command (or, with an empty one, attaches); the future ends with the command.
+    /// Starts a command, or attaches if it is empty. The future ends with the command.
     fn exec(
         &self,
         ns: &str,
@@ -122,10 +123,10 @@ pub trait Machines: Send + Sync + 'static {
         io: ExecIo,
     ) -> Result<BoxFuture<'static, ExecResult>, Status>;
 
-    /// A byte stream to a port inside the pod's network namespace, for port-forward.
+    /// A byte stream to a port in the pod's network namespace, for port-forward.
     fn dial(&self, ns: &str, pod: &str, port: u16) -> Result<DuplexStream, Status>;
 
-    /// An HTTP request through the pod or node proxy (services are already resolved to a pod).
+    /// An HTTP request through the pod or node proxy. Services have been resolved to a pod.
     fn http(
         &self,
         target: ProxyTarget,
@@ -134,11 +135,11 @@ pub trait Machines: Send + Sync + 'static {
         body: Bytes,
     ) -> BoxFuture<'static, Result<http::Response<Bytes>, Status>>;
 
-    /// What `metrics.k8s.io` knows; None where there is no metrics server.
+    /// The usage in `metrics.k8s.io`; None without a metrics server.
     fn usage(&self) -> Option<Usage>;
 }
 
-/// No machine at all: every question is answered 503.
+/// No nodes: every request gets 503.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoMachines;
 

@@ -1,4 +1,4 @@
-//! port-forward over WebSocket: two channels a port, data and errors.
+//! port-forward over WebSocket: two channels for each port, data and errors.
 use crate::api::handler::{Api, Call};
 use crate::api::meta::status::Status;
 use crate::api::meta::text;
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 
 const PROTOCOL: &str = "v4.channel.k8s.io";
-/// Bytes read from a port at a time.
+/// The most bytes read from a port at once.
 const CHUNK: usize = 32 << 10;
 
 pub fn answer(api: &Api, call: &mut Call, info: &RequestInfo) -> Result<Answer, Status> {
@@ -74,7 +74,7 @@ async fn forward(socket: Socket, streams: Vec<(u16, Result<DuplexStream, Status>
                 *slot = None;
             }
         }
-        // The client has gone: dropping the writers ends the streams.
+        // The client is gone: dropping the writers ends the streams.
     });
     for frame in greeting {
         if to.send(frame).await.is_err() {

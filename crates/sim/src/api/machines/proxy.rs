@@ -88,7 +88,7 @@ fn pod(api: &Api, ns: &str, text: &str) -> Result<ProxyTarget, Status> {
     Ok(ProxyTarget::Pod { ns: ns.into(), name: named.name.into(), https: named.https, port })
 }
 
-/// A port by number or by the name that a container gives it.
+/// A container port by number or name.
 fn container_port(pod: &Value, port: &str) -> Option<u16> {
     if let Some(number) = number(port) {
         return Some(number);
@@ -98,7 +98,7 @@ fn container_port(pod: &Value, port: &str) -> Option<u16> {
     u16::try_from(found["containerPort"].as_u64()?).ok()
 }
 
-/// A ready pod behind the service, as its endpoint slices say.
+/// A ready pod of the service, from its EndpointSlices.
 fn service(api: &Api, ns: &str, text: &str) -> Result<ProxyTarget, Status> {
     let named = named(text)?;
     let service =

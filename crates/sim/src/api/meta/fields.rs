@@ -1,12 +1,12 @@
-//! Sets of fields: the `fieldsV1` of managedFields, as paths.
+//! Field sets: the `fieldsV1` of managedFields as paths.
 use super::patch::merge_key;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// Steps as `fieldsV1` writes them: `f:name`, `k:{"name":"c"}`, `v:"x"`, and `.` for an element itself.
+/// The steps in `fieldsV1` notation: `f:name`, `k:{"name":"c"}`, `v:"x"`, and `.` for the element itself.
 pub type Path = Vec<String>;
 
-/// The leaves of an object that somebody wrote.
+/// The leaves of an object that a manager owns.
 pub type Set = BTreeSet<Path>;
 
 /// Objects and lists that are owned as a whole.
@@ -14,7 +14,7 @@ fn is_atomic(field: &str) -> bool {
     matches!(field, "selector" | "nodeSelector" | "matchLabels" | "podSelector" | "namespaceSelector")
 }
 
-/// All leaves of `value`; what belongs to the server is left out at the top.
+/// All leaves of `value`, without the top-level fields that the server owns.
 pub fn of_object(value: &Value) -> Set {
     let mut set = Set::new();
     for (key, field) in value.as_object().into_iter().flatten() {
@@ -79,7 +79,7 @@ fn element_step(key: &str, value: &Value) -> String {
     format!("k:{}", Value::Object(map))
 }
 
-/// The set as `fieldsV1`.
+/// The set as a `fieldsV1` tree.
 pub fn to_tree(set: &Set) -> Value {
     let mut root = Value::Object(Map::new());
     for path in set {
@@ -91,7 +91,7 @@ pub fn to_tree(set: &Set) -> Value {
     root
 }
 
-/// The set that a `fieldsV1` writes.
+/// The set of a `fieldsV1` tree.
 pub fn from_tree(tree: &Value) -> Set {
     fn walk(set: &mut Set, path: &Path, tree: &Value) {
         match tree.as_object() {
@@ -113,7 +113,7 @@ pub fn from_tree(tree: &Value) -> Set {
     set
 }
 
-/// What stands at a path, if anything does.
+/// The value at a path, if there is one.
 pub fn at<'a>(object: &'a Value, path: &[String]) -> Option<&'a Value> {
     let Some((step, rest)) = path.split_first() else { return Some(object) };
     if step == "." {
@@ -127,7 +127,7 @@ pub fn at<'a>(object: &'a Value, path: &[String]) -> Option<&'a Value> {
     at(below, rest)
 }
 
-/// The place of the element that a `k:` or `v:` step names.
+/// The index of the element that a `k:` or `v:` step names.
 fn position(list: &Value, step: &str) -> Option<usize> {
     let wanted: Value = serde_json::from_str(step.get(2..)?).ok()?;
     let fits = |v: &Value| match (&wanted, step.starts_with("k:")) {
@@ -137,7 +137,7 @@ fn position(list: &Value, step: &str) -> Option<usize> {
     list.as_array()?.iter().position(fits)
 }
 
-/// Takes the leaf at a path out of an object.
+/// Removes the leaf at a path.
 pub fn remove(object: &mut Value, path: &[String]) {
     let Some((step, rest)) = path.split_first() else { return };
     if let Some(field) = step.strip_prefix("f:") {
@@ -158,7 +158,7 @@ pub fn remove(object: &mut Value, path: &[String]) {
     }
 }
 
-/// `.spec.containers[name="c"].image`, as conflicts are worded.
+/// `.spec.containers[name="c"].image`, as conflicts show it.
 pub fn words(path: &[String]) -> String {
     let mut out = String::new();
     for step in path.iter().filter(|s| *s != ".") {

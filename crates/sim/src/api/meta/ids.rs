@@ -1,10 +1,10 @@
 //! uids and generated name suffixes, reproducible from a seed.
 
-/// splitmix64: small, and the same numbers on every machine.
+/// splitmix64: small, and reproducible on every machine.
 #[derive(Clone, Debug)]
 pub struct Ids(u64);
 
-/// What `generateName` draws from: no vowels, nothing that looks like another letter.
+/// The alphabet of `generateName`: no vowels and no ambiguous characters.
 const SUFFIX: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
 impl Ids {
@@ -34,7 +34,7 @@ impl Ids {
     }
 }
 
-/// Scrambles a number; the finishing step of splitmix64.
+/// Scrambles a number: the last step of splitmix64.
 pub fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -12,7 +12,7 @@ pub enum PatchKind {
 }
 
 impl PatchKind {
-    /// 415 for what is none.
+    /// The kind of a content type; 415 for any other.
     pub fn of(content_type: &str) -> Result<PatchKind, Status> {
         match content_type.split(';').next().unwrap_or_default().trim() {
             "application/json-patch+json" => Ok(PatchKind::Json),
@@ -29,7 +29,7 @@ pub fn unsupported_media_type() -> Status {
         .with_details(Default::default())
 }
 
-/// A patch that has been read.
+/// A parsed patch.
 #[derive(Debug)]
 pub enum Patch {
     Json(json_patch::Patch),
@@ -37,9 +37,9 @@ pub enum Patch {
     Strategic(Value),
 }
 
-/// Operations of a JSON patch, as the real limit.
+/// The most operations of a JSON patch, as on a real server.
 const MAX_OPERATIONS: usize = 10_000;
-/// Bytes that the copies of a JSON patch may make, as the real limit.
+/// The most bytes that copy operations may add, as on a real server.
 const MAX_COPIED: usize = 3 << 20;
 
 impl Patch {
@@ -67,7 +67,7 @@ impl Patch {
         }
     }
 
-    /// What errors show of a patch: the object that it makes, or a strategic one itself as Go prints maps.
+    /// The object that errors show: the patched one, or a strategic patch as Go prints maps.
     pub fn shown(&self, patched: &Value) -> String {
         match self {
             Patch::Strategic(patch) => go_print(patch),
@@ -122,12 +122,12 @@ fn go_print(value: &Value) -> String {
     }
 }
 
-/// A JSON error in the words of Go's decoder, where captures show them.
+/// A JSON error in the text of Go's decoder, where captures show it.
 pub fn go_words(error: &serde_json::Error) -> String {
     if error.is_eof() { "unexpected end of JSON input".into() } else { error.to_string() }
 }
 
-/// How the elements of a list are told apart. None: the list is replaced as a whole.
+/// The field that identifies the elements of a list; None if the list is replaced as a whole.
 pub fn merge_key(field: &str, list: &[Value]) -> Option<&'static str> {
     Some(match field {
         "containers"
@@ -154,12 +154,12 @@ pub fn merge_key(field: &str, list: &[Value]) -> Option<&'static str> {
     })
 }
 
-/// Lists of plain values that are merged as sets.
+/// Whether a list of plain values is merged as a set.
 fn is_set(field: &str) -> bool {
     matches!(field, "finalizers" | "podCIDRs")
 }
 
-/// Merges a strategic merge patch, directives included, into `target`.
+/// Merges a strategic merge patch, with its directives, into `target`.
 pub fn strategic(target: &mut Value, patch: &Value) -> Result<(), Status> {
     let (Some(map), true) = (patch.as_object(), target.is_object()) else {
         *target = stripped(patch);
@@ -243,7 +243,7 @@ fn merge_list(slot: &mut Value, field: &str, patch: &[Value]) -> Result<(), Stat
     Ok(())
 }
 
-/// Puts a list into the order that the client wants; elements that it does not name stay behind those it does.
+/// Sorts a list into the client's order; elements that it does not name follow.
 fn reorder(list: &mut [Value], field: &str, order: &[Value]) {
     let key = merge_key(field, list);
     let place = |v: &Value| {
@@ -256,7 +256,7 @@ fn reorder(list: &mut [Value], field: &str, order: &[Value]) {
     list.sort_by_key(place);
 }
 
-/// A patch's value as an object's: without directives and nulls.
+/// The value of a patch without directives and nulls.
 fn stripped(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
@@ -282,7 +282,7 @@ mod tests {
         Ok(object)
     }
 
-    // The body of captures/kubectl/set-image.txt.
+    // The body in captures/kubectl/set-image.txt.
     #[test]
     fn kubectl_set_image_changes_one_container() {
         let object = json!({"spec": {"template": {"spec": {"containers": [
@@ -329,7 +329,7 @@ mod tests {
         let missing =
             applied(PatchKind::Json, &json!({}), &json!([{"op": "replace", "path": "/spec/x", "value": 1}]));
         assert_eq!(missing.unwrap_err().code, 422);
-        // A doubling of the document with each operation must not eat the machine.
+        // Operations that each double the document must not fill the memory.
         let bomb: Vec<Value> =
             (0..64).map(|i| json!({"op": "copy", "from": "", "path": format!("/a{i}")})).collect();
         let big = json!({"a": "x".repeat(1000)});

@@ -1,7 +1,7 @@
 //! Kubernetes quantities (`100m`, `1.5Gi`, `2e3`) as numbers, and back.
 use serde_json::Value;
 
-/// The number behind a quantity in an object: a string, or a bare number. `None` if it is none.
+/// The number of a quantity in an object: a string or a bare number; `None` if it is not a quantity.
 pub fn parse(value: &Value) -> Option<f64> {
     match value {
         Value::Number(n) => n.as_f64(),
@@ -10,7 +10,7 @@ pub fn parse(value: &Value) -> Option<f64> {
     }
 }
 
-/// The number that a quantity's text stands for (`250m` is 0.25, `2Gi` is 2147483648). `None` if it is none.
+/// The number of a quantity's text (`250m` is 0.25, `2Gi` is 2147483648); `None` if it is not a quantity.
 pub fn number(text: &str) -> Option<f64> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '+' | '-')).unwrap_or(text.len());
@@ -38,7 +38,7 @@ pub fn number(text: &str) -> Option<f64> {
     Some(number * factor)
 }
 
-/// A quantity for a number in the manner of `like` (binary, milli or plain).
+/// Formats a number like the quantity `like` (binary, milli or plain).
 pub fn format(number: f64, like: &str) -> String {
     const BINARY: [(&str, f64); 4] =
         [("Ti", 1_099_511_627_776.0), ("Gi", 1_073_741_824.0), ("Mi", 1_048_576.0), ("Ki", 1024.0)];

@@ -1,7 +1,7 @@
-//! `metav1.Status`: what the API server answers when it has no object to answer with.
+//! `metav1.Status`: errors, and successes without an object.
 use serde::Serialize;
 
-/// An API error (or the success of a request without a result), worded as kube-apiserver words it.
+/// An API error, or a success without a result, in kube-apiserver's words.
 #[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
 #[error("{message} ({reason}, {code})")]
 pub struct Status {
@@ -59,7 +59,7 @@ fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
-/// `pods` or `deployments.apps` as details of an error.
+/// `pods` or `deployments.apps` as the details of an error.
 fn named(resource: &str, name: &str) -> Box<Details> {
     let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
     Box::new(Details { name: name.into(), group: group.into(), kind: plural.into(), ..Details::default() })
@@ -88,13 +88,13 @@ impl Status {
         self
     }
 
-    /// The answer to a delete carries no code.
+    /// The answer to a delete has no code.
     pub fn without_code(mut self) -> Self {
         self.code = 0;
         self
     }
 
-    /// 400: the request could not be understood.
+    /// 400: the request is malformed.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::failure(400, "BadRequest", message)
     }
@@ -135,7 +135,7 @@ impl Status {
         status
     }
 
-    /// 409 because of `why`.
+    /// 409 with the reason `why`.
     pub fn conflict_because(resource: &str, name: &str, why: &str) -> Self {
         let text = format!("Operation cannot be fulfilled on {resource} \"{name}\": {why}");
         let mut status = Self::failure(409, "Conflict", text);
@@ -143,7 +143,7 @@ impl Status {
         status
     }
 
-    /// 409 because the object has moved on since the client read it.
+    /// 409: the object changed since the client read it.
     pub fn conflict(resource: &str, name: &str) -> Self {
         Self::conflict_because(
             resource,
@@ -188,7 +188,7 @@ impl Status {
     }
 
     pub fn to_json(&self) -> Vec<u8> {
-        // A struct of strings and numbers always serialises; an empty body is what is left if not.
+        // A struct of strings and numbers always serialises.
         serde_json::to_vec(self).unwrap_or_default()
     }
 }

@@ -1,11 +1,11 @@
-//! Discovery: which groups, versions and resources there are, plain and aggregated; the version.
+//! Discovery, plain and aggregated, and `/version`.
 use super::registry::{Resource, group_version};
 use crate::api::wire::body::{self, Answer, full};
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// What this server says it is: a model of the captured 1.36.
+/// The version of this server: that of the captured 1.36 cluster.
 pub fn version() -> Value {
     json!({"major": "1", "minor": "36", "gitVersion": "v1.36.2+khud", "gitCommit": "0000000000000000000000000000000000000000",
         "gitTreeState": "clean", "buildDate": "2026-01-01T00:00:00Z", "goVersion": "none", "compiler": "rustc",
@@ -26,7 +26,7 @@ pub fn groups(resources: &[Arc<Resource>]) -> Vec<(&str, Vec<&str>)> {
     groups
 }
 
-/// Answers a discovery path, or None if it is none that is served.
+/// Answers a discovery path; None for any other path.
 pub fn answer(path: &str, headers: &HeaderMap, resources: &[Arc<Resource>], address: &str) -> Option<Answer> {
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
     let core = |r: &&Arc<Resource>| r.group.is_empty();
@@ -78,7 +78,7 @@ fn list(group: &str, version: &str, resources: &[Arc<Resource>]) -> Option<Answe
         for s in &r.subresources {
             let mut entry = json!({"name": format!("{}/{}", r.plural, s.name), "singularName": "", "namespaced": r.namespaced,
                 "kind": s.kind, "verbs": s.verbs});
-            // kubectl drain evicts, and does not delete, only where it finds policy/v1 here.
+            // kubectl drain evicts only if it finds policy/v1 here; otherwise it deletes.
             if !s.version.is_empty() && (s.group.as_str(), s.version.as_str()) != (group, version) {
                 entry["group"] = json!(s.group);
                 entry["version"] = json!(s.version);
@@ -97,7 +97,7 @@ fn list(group: &str, version: &str, resources: &[Arc<Resource>]) -> Option<Answe
     Some(plain(body))
 }
 
-/// Whether the client reads aggregated discovery v2.
+/// Whether the client accepts aggregated discovery v2.
 fn aggregated(headers: &HeaderMap) -> bool {
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok());
     accept.flat_map(|a| a.split(',')).any(|range| {
@@ -136,7 +136,7 @@ fn aggregate<'a>(resources: impl Iterator<Item = &'a Arc<Resource>>) -> Answer {
 fn entry(r: &Resource) -> Value {
     let gvk =
         |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
-    // Built-in kinds leave out a group and version that are the list's own; those of CRDs have them.
+    // Built-in kinds omit a group and version equal to the list's; CRDs do not.
     let (group, version) = if r.custom { (&*r.group, &*r.version) } else { ("", "") };
     let mut entry = json!({"resource": r.plural, "responseKind": gvk(group, version, &r.kind),
         "scope": if r.namespaced { "Namespaced" } else { "Cluster" }, "singularResource": r.singular, "verbs": r.verbs});

@@ -1,4 +1,4 @@
-//! The shapes of the built-in kinds: which fields a message has, what they hold, and their numbers in protobuf.
+//! The schemas of the built-in kinds: the fields of each message, their types and their protobuf numbers.
 
 pub(in crate::api) mod discovery;
 pub(in crate::api) mod openapi;
@@ -19,16 +19,16 @@ static MESSAGES: LazyLock<HashMap<&str, Message>> = LazyLock::new(|| {
 /// A Go struct of the API.
 #[derive(Debug)]
 pub struct Message {
-    /// Its version stands before its name where other messages have the same.
+    /// The message's name, with its version in front if several messages share the name.
     id: &'static str,
     fields: Vec<Field>,
 }
 
 #[derive(Debug)]
 pub struct Field {
-    /// None: no client that this server knows sends it as protobuf.
+    /// None if no known client sends the field as protobuf.
     pub number: Option<u32>,
-    /// What clients send of it counts for nothing.
+    /// The server sets the field; a client's value is ignored.
     pub of_server: bool,
     pub name: &'static str,
     pub shape: Shape,
@@ -43,7 +43,7 @@ pub enum Shape {
     Pointer,
     List,
     Map,
-    /// The fields of the message stand among those of the one that it is in.
+    /// The fields of the message are inlined into the outer message.
     Inline,
 }
 
@@ -61,7 +61,7 @@ pub enum Kind {
     Either,
     /// `resource.Quantity`
     Quantity,
-    /// Whatever its owner likes.
+    /// Any JSON value.
     Any,
     Message(&'static str),
 }
@@ -71,7 +71,7 @@ pub fn of_kind(api_version: &str, kind: &str) -> Option<&'static Message> {
     MESSAGES.get(format!("{api_version}/{kind}").as_str()).or_else(|| named(kind))
 }
 
-/// A message by the name that fields give it.
+/// A message by the name that fields use.
 pub fn named(id: &str) -> Option<&'static Message> {
     MESSAGES.get(id)
 }
@@ -85,17 +85,17 @@ impl Message {
         self.id
     }
 
-    /// As Go names it.
+    /// The Go name of the type.
     pub fn name(&self) -> &'static str {
         self.id.rsplit('/').next().unwrap_or(self.id)
     }
 
-    /// The fields as they are in protobuf.
+    /// The fields in protobuf.
     pub fn on_the_wire(&self) -> &[Field] {
         &self.fields
     }
 
-    /// The fields as they are in JSON.
+    /// The fields in JSON.
     pub fn fields(&self) -> Vec<&Field> {
         let mut all = Vec::new();
         for field in &self.fields {
@@ -111,7 +111,7 @@ impl Message {
 }
 
 impl Field {
-    /// `3 name []Kind`; None for what is no field.
+    /// Parses `3 name []Kind`; None if the text is not a field.
     fn parse(text: &'static str) -> Option<Field> {
         let mut words = text.split_whitespace();
         let (number, name, kind) = (words.next()?, words.next()?, words.next()?);

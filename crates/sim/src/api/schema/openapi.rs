@@ -1,4 +1,4 @@
-//! OpenAPI v3: which kinds take `fieldValidation`, which kubectl asks before it writes, and their fields for `explain`.
+//! OpenAPI v3. kubectl reads it for `explain`, and to learn which kinds support `fieldValidation`.
 use super::discovery::groups;
 use super::registry::{Resource, group_version};
 use crate::api::schema::{self, Field, Kind, Message, Shape};
@@ -6,7 +6,8 @@ use crate::api::wire::body::{self, Answer};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// Answers `/openapi/v3` and the documents below it. `definition` is what a CRD says of the version of a resource.
+/// Answers `/openapi/v3` and the documents below it. `definition` returns the CRD's definition of a
+/// resource's version.
 pub fn answer(
     path: &str,
     resources: &[Arc<Resource>],
@@ -51,8 +52,8 @@ fn document(resources: &[&Arc<Resource>], definition: impl Fn(&Resource) -> Opti
         let place = if r.namespaced { "/namespaces/{namespace}" } else { "" };
         let path = format!("/{}{place}/{}/{{name}}", root(&r.group, &r.version), r.plural);
         let query = |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}});
-        // Without a request body: kubectl works strategic merge patches out by its own types then, and not by merge
-        // keys that it would look for in the schemas.
+        // Without a request body, kubectl computes strategic merge patches from its own types instead of
+        // merge keys in the schemas.
         let write = json!({"x-kubernetes-group-version-kind": gvk, "responses": {},
             "parameters": [query("dryRun"), query("fieldManager"), query("fieldValidation")]});
         paths.insert(path, json!({"get": write, "patch": write, "put": write}));
@@ -81,12 +82,12 @@ fn document(resources: &[&Arc<Resource>], definition: impl Fn(&Resource) -> Opti
     json!({"openapi": "3.0.0", "info": {"title": "khud", "version": "v1"}, "paths": paths, "components": {"schemas": schemas}})
 }
 
-/// What a message is called among the schemas; kubectl shows what is behind the last dot.
+/// The name of a message's schema. kubectl shows the part after the last dot.
 fn full_name(id: &str) -> String {
     format!("io.k8s.api.{}", id.replace('/', "."))
 }
 
-/// The schema of a message; those of the messages in it go to `schemas`.
+/// The schema of a message. The schemas of nested messages are added to `schemas`.
 fn object(message: &Message, schemas: &mut Map<String, Value>) -> Value {
     let mut properties = Map::new();
     for field in message.fields() {
@@ -117,7 +118,7 @@ fn value(field: &Field, schemas: &mut Map<String, Value>) -> Value {
         Kind::Message(id) => {
             let name = full_name(id);
             if let (false, Some(message)) = (schemas.contains_key(&name), schema::named(id)) {
-                // In place before its fields, which may have it in them.
+                // Inserted before its fields, because they may contain the message itself.
                 schemas.insert(name.clone(), Value::Null);
                 let object = object(message, schemas);
                 schemas.insert(name.clone(), object);

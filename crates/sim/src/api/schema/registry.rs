@@ -1,9 +1,10 @@
-//! Which resources the server serves: the built-in ones (as a real server's discovery lists them) and CRDs.
+//! The resources that the server serves: the built-in ones, as a real server's discovery lists them, and
+//! CRDs.
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// The aggregated discovery of a real 1.36 API server, one resource a line.
+/// The aggregated discovery of a real 1.36 API server, one resource per line.
 const BUILT_IN: &str = include_str!("discovery.json");
 
 /// One resource of one group and version.
@@ -19,7 +20,7 @@ pub struct Resource {
     pub short_names: Vec<String>,
     pub categories: Vec<String>,
     pub subresources: Vec<Subresource>,
-    /// `pods` or `deployments.apps`: what the store files its objects under.
+    /// `pods` or `deployments.apps`: the store's key for the objects of the resource.
     pub key: Arc<str>,
     /// `v1` or `apps/v1`.
     pub api_version: Arc<str>,
@@ -71,17 +72,17 @@ impl Resource {
         self.subresources.iter().find(|s| s.name == name)
     }
 
-    /// Has a `status` that only its own subresource changes.
+    /// Whether the kind has a `status` that only its subresource changes.
     pub fn has_status(&self) -> bool {
         self.subresource("status").is_some()
     }
 
-    /// Objects live in the store (reviews and bindings do not).
+    /// Whether objects are stored. Reviews and bindings are not.
     pub fn stored(&self) -> bool {
         self.has_verb("list") && self.plural != "componentstatuses"
     }
 
-    /// `deployments.apps`, `pods`: how errors name the resource.
+    /// `deployments.apps`, `pods`: the resource as errors name it.
     pub fn qualified(&self) -> String {
         qualified(&self.plural, &self.group)
     }
@@ -103,9 +104,9 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// What every cluster has.
+    /// The resources of every cluster.
     pub fn built_in() -> Self {
-        // The text is part of the program and a test reads it; an unreadable one would serve nothing.
+        // The text is compiled in, and a test parses it.
         let groups: Vec<Group> = serde_json::from_str(BUILT_IN).unwrap_or_default();
         let resources = groups.iter().flat_map(Group::resources).map(Arc::new).collect();
         Registry { resources }
@@ -119,7 +120,7 @@ impl Registry {
         self.resources.iter().find(|r| r.plural == plural && r.group == group && r.version == version)
     }
 
-    /// By the store's key; of several versions the preferred (first listed) one.
+    /// The resource with this key, in the preferred (first listed) version.
     pub fn by_key(&self, key: &str) -> Option<&Arc<Resource>> {
         self.resources.iter().find(|r| &*r.key == key)
     }
@@ -273,7 +274,7 @@ mod tests {
         let deployments = registry.by_key("deployments.apps").unwrap();
         assert_eq!(&*deployments.api_version, "apps/v1");
         assert!(deployments.has_status() && deployments.stored());
-        // Both events APIs are views of one stored object.
+        // Both event APIs are views of one stored object.
         assert_eq!(
             registry.find("events.k8s.io", "v1", "events").unwrap().key,
             registry.by_key("events").unwrap().key

@@ -1,4 +1,4 @@
-//! `fieldValidation`: fields that a kind does not have, and values that they cannot hold.
+//! `fieldValidation`: unknown fields, and values that do not fit their field.
 use super::registry::Resource;
 use crate::api::handler::Call;
 use crate::api::meta::status::{Cause, Status};
@@ -8,7 +8,7 @@ use crate::api::wire::body::Answer;
 use http::{HeaderValue, header};
 use serde_json::{Map, Value};
 
-/// What is to become of fields that the kind does not have. They are never kept.
+/// How unknown fields are reported. They are never stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     Ignore,
@@ -17,7 +17,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// `fieldValidation` of the query; Warn where it is not said.
+    /// The `fieldValidation` of the query; Warn by default.
     pub fn of(call: &Call) -> Result<Level, Status> {
         match call.query.get("fieldValidation") {
             "Ignore" => Ok(Level::Ignore),
@@ -31,7 +31,7 @@ impl Level {
         }
     }
 
-    /// The unknown fields to warn of, or `strict decoding error: unknown field "spec.foo"`.
+    /// Returns the unknown fields to warn about, or `strict decoding error: unknown field "spec.foo"`.
     pub fn judge(self, unknown: Vec<String>) -> Result<Vec<String>, String> {
         match self {
             Level::Ignore => Ok(Vec::new()),
@@ -45,7 +45,7 @@ impl Level {
     }
 }
 
-/// Puts `unknown field "spec.foo"` into the headers of an answer, where kubectl looks for warnings.
+/// Adds `unknown field "spec.foo"` to the answer's headers, where kubectl looks for warnings.
 pub fn warn(answer: &mut Answer, unknown: &[String]) {
     for field in unknown {
         let text = format!("unknown field {field:?}").replace('\\', "\\\\").replace('"', "\\\"");
@@ -55,7 +55,7 @@ pub fn warn(answer: &mut Answer, unknown: &[String]) {
     }
 }
 
-/// What is known of a kind's fields.
+/// The known fields of a kind.
 pub enum Shapes {
     BuiltIn(&'static Message),
     /// `openAPIV3Schema` of a CustomResourceDefinition's version.
@@ -72,8 +72,8 @@ impl Shapes {
         definition.map_or(Shapes::Nothing, |v| Shapes::Custom(v["schema"]["openAPIV3Schema"].clone()))
     }
 
-    /// Takes the fields out of `object` that its kind does not have and returns their paths. The error is that of
-    /// Go's decoder for a value that its field cannot hold.
+    /// Removes the unknown fields from `object` and returns their paths. The error is that of Go's decoder
+    /// for a value that does not fit its field.
     pub fn check(&self, object: &mut Value) -> Result<Vec<String>, String> {
         let mut walk = Walk { unknown: Vec::new(), path: Vec::new() };
         let Value::Object(map) = object else { return Ok(Vec::new()) };
@@ -87,16 +87,16 @@ impl Shapes {
 }
 
 struct Walk {
-    /// In the order in which they stand.
+    /// In the order of the input.
     unknown: Vec<String>,
-    /// Names, and places in lists as `[0]`.
+    /// Field names, and list indexes as `[0]`.
     path: Vec<String>,
 }
 
 type Checked = Result<(), String>;
 
 impl Walk {
-    /// Every object has these two beside its message's fields.
+    /// Every object has these two fields besides those of its message.
     fn top(&mut self, map: &mut Map<String, Value>, message: &Message) -> Checked {
         let types = [map.remove("apiVersion"), map.remove("kind")];
         let checked = self.message(map, message);
@@ -180,7 +180,7 @@ impl Walk {
         if fits || value.is_null() { Ok(()) } else { Err(self.mismatch(value, &go_type(field.kind), of)) }
     }
 
-    /// The words of Go's decoder, which leaves places in lists out.
+    /// The error text of Go's decoder, which omits list indexes.
     fn mismatch(&self, value: &Value, wanted: &str, of: &Message) -> String {
         let found = match value {
             Value::String(_) => "string".to_string(),
@@ -195,7 +195,7 @@ impl Walk {
         format!("json: cannot unmarshal {found} into Go struct field {}.{path} of type {wanted}", of.name())
     }
 
-    /// Every custom resource has these beside what its schema says.
+    /// Every custom resource has these fields besides those of its schema.
     fn custom_top(&mut self, map: &mut Map<String, Value>, schema: &Value) -> Checked {
         let Some(metadata) = schema::named("ObjectMeta") else { return Ok(()) };
         if let Some(Value::Object(found)) = map.get_mut("metadata") {

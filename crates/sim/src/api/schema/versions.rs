@@ -4,7 +4,7 @@ use crate::api::meta::status::Status;
 use crate::api::meta::{self, child, items, object, text};
 use serde_json::{Map, Value, json};
 
-/// How a stored object is shown in its resource's version; None if that is how it is stored.
+/// Converts a stored object to its resource's version; None if that is the stored one.
 pub fn view(def: &Resource) -> Option<fn(&Value) -> Value> {
     match (&*def.api_version, def.kind.as_str()) {
         ("events.k8s.io/v1", _) => Some(|event| rename(event, true)),
@@ -13,7 +13,7 @@ pub fn view(def: &Resource) -> Option<fn(&Value) -> Value> {
     }
 }
 
-/// The object as it is stored, whichever version it comes in.
+/// Converts an object of any version to the stored version.
 pub fn stored(object: Value) -> Value {
     match (text(&object, &["apiVersion"]), text(&object, &["kind"])) {
         ("events.k8s.io/v1", _) => rename(&object, false),
@@ -22,7 +22,7 @@ pub fn stored(object: Value) -> Value {
     }
 }
 
-/// Changes a stored object in the version of its resource.
+/// Changes a stored object through the version of its resource.
 pub fn change(
     def: &Resource,
     current: &mut Value,
@@ -35,7 +35,7 @@ pub fn change(
     Ok(())
 }
 
-/// core/v1 field, events.k8s.io/v1 field.
+/// Field names in core/v1 and in events.k8s.io/v1.
 const FIELDS: [(&str, &str); 7] = [
     ("involvedObject", "regarding"),
     ("message", "note"),
@@ -59,7 +59,7 @@ fn rename(event: &Value, to_new: bool) -> Value {
     event
 }
 
-/// Where the older version keeps the metrics that it has no field for.
+/// The annotation that holds the metrics without a field in the older version.
 const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
 
 fn is_cpu(metric: &Value) -> bool {
@@ -123,7 +123,7 @@ fn autoscaler_v2(mut v1: Value) -> Value {
 mod tests {
     use super::*;
 
-    // From captures/list/events.json and events-core.json: the same event in both.
+    // captures/list/events.json and events-core.json contain the same event.
     #[test]
     fn both_views_show_the_same_event() {
         let core = json!({"apiVersion": "v1", "kind": "Event", "involvedObject": {"kind": "Node"}, "reason": "NodeNotSchedulable",

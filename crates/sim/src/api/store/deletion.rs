@@ -1,4 +1,4 @@
-//! What deleting means: grace periods of pods, finalizers, propagation, preconditions.
+//! Deletion: grace periods of pods, finalizers, propagation, preconditions.
 use crate::api::meta;
 use crate::api::meta::status::Status;
 use crate::api::schema::registry::Resource;
@@ -6,25 +6,25 @@ use crate::clock::rfc3339;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-/// What becomes of the objects that this one owns.
+/// What happens to the dependents of the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Propagation {
     Background,
-    /// The object stays, with a finalizer, until its dependents are gone.
+    /// The object stays, with a finalizer, until its dependents are deleted.
     Foreground,
-    /// Dependents stay: the object stays, with a finalizer, until they have forgotten it.
+    /// The object stays, with a finalizer, until its dependents have lost their reference to it.
     Orphan,
 }
 
 /// `metav1.DeleteOptions`.
 #[derive(Clone, Debug, Default)]
 pub struct DeleteOptions {
-    /// Seconds; None is the object's own (pods: `terminationGracePeriodSeconds`).
+    /// In seconds; None uses the object's own (`terminationGracePeriodSeconds` of a pod).
     pub grace_period_seconds: Option<i64>,
     pub propagation: Option<Propagation>,
-    /// Only if the object has this uid.
+    /// Delete only if the object has this uid.
     pub uid: Option<String>,
-    /// Only if the object is at this version.
+    /// Delete only if the object has this version.
     pub resource_version: Option<String>,
     pub dry_run: bool,
 }
@@ -48,7 +48,7 @@ impl DeleteOptions {
     }
 }
 
-/// The object as it waits for its end; None if nothing holds it and it can go at once.
+/// The object marked for deletion; None if it can be removed at once.
 pub(in crate::api) fn mark(
     def: &Resource,
     object: &Value,
@@ -77,12 +77,12 @@ pub(in crate::api) fn mark(
     let metadata = meta::metadata(&mut after);
     let before = metadata.get("deletionGracePeriodSeconds").and_then(Value::as_i64);
     match before {
-        // A second delete can only shorten the wait.
+        // A second delete can only shorten the grace period.
         Some(before) if before <= grace => {}
         _ => {
             let at = now.checked_add(SignedDuration::from_secs(grace)).unwrap_or(now);
             metadata.insert("deletionTimestamp".into(), rfc3339(at).into());
-            // Namespaces wait for their content and not for a time.
+            // Namespaces wait for their content, not for a time.
             if def.plural != "namespaces" {
                 metadata.insert("deletionGracePeriodSeconds".into(), grace.into());
             }
@@ -94,7 +94,7 @@ pub(in crate::api) fn mark(
     Some(after)
 }
 
-/// Seconds that the object is given. Only a pod that runs on a node has any.
+/// The grace period in seconds. Only a pod on a node has one.
 fn grace(def: &Resource, object: &Value, options: &DeleteOptions) -> i64 {
     let phase = meta::text(object, &["status", "phase"]);
     let unbound = meta::text(object, &["spec", "nodeName"]).is_empty();
@@ -105,7 +105,7 @@ fn grace(def: &Resource, object: &Value, options: &DeleteOptions) -> i64 {
     options.grace_period_seconds.unwrap_or(own).max(0)
 }
 
-/// Whether nothing holds an object that is being deleted any more.
+/// Whether nothing holds a terminating object any more.
 pub(in crate::api) fn finished(object: &Value) -> bool {
     let metadata = &object["metadata"];
     metadata["deletionTimestamp"].is_string()

@@ -1,4 +1,4 @@
-//! Events are forgotten an hour after they were last written, as by a real server's `--event-ttl`.
+//! Removes events an hour after their last write, like a real server's `--event-ttl`.
 use super::Store;
 use crate::api::meta;
 use jiff::{SignedDuration, Timestamp};
@@ -6,13 +6,13 @@ use serde_json::Value;
 use std::sync::Arc;
 
 const TTL: SignedDuration = SignedDuration::from_hours(1);
-/// How often it is looked for what has expired.
+/// How often expired events are removed.
 const SWEEP: SignedDuration = SignedDuration::from_mins(1);
 
-/// Forgets events as the cluster's time goes on, for ever.
+/// Removes expired events for ever, by the cluster's time.
 pub async fn run(store: Arc<Store>) {
     loop {
-        // Of the true time: etcd's leases run on while the server's clock is wrong.
+        // True time: etcd's leases run on while the server's clock is wrong.
         let now = store.clock().true_now();
         sweep(&store, now);
         store.clock().sleep_until_true(now.checked_add(SWEEP).unwrap_or(now)).await;
@@ -27,7 +27,7 @@ fn sweep(store: &Store, now: Timestamp) {
     }
 }
 
-/// The newest time that an event carries: whoever writes one again says when it was seen last.
+/// The newest time in an event. A repeated event carries the time it was last seen.
 fn last_written(event: &Value) -> Option<Timestamp> {
     let times = [
         &event["metadata"]["creationTimestamp"],

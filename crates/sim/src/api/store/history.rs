@@ -1,4 +1,4 @@
-//! What has changed, for watches that resume and for those who follow along.
+//! The history of changes, for watches that resume and for followers inside the process.
 use super::item::{Item, Object};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ pub enum ChangeKind {
     Added,
     Modified,
     Deleted,
-    /// The reader was too slow and has missed changes: list again. Carries no object.
+    /// The reader was too slow and missed changes: list again. It carries no object.
     Lagged,
 }
 
-/// One change, as told to those who follow the store from inside.
+/// One change, as followers inside the process get it.
 #[derive(Clone, Debug)]
 pub struct Change {
     pub rv: u64,
@@ -23,7 +23,7 @@ pub struct Change {
     pub old: Option<Object>,
 }
 
-/// One change as it is kept.
+/// One change in the history.
 #[derive(Clone, Debug)]
 pub struct Logged {
     pub rv: u64,
@@ -43,7 +43,7 @@ impl Changes {
         Changes { rx }
     }
 
-    /// The next change if there is one already.
+    /// The next change, if there is one already.
     pub fn try_next(&mut self) -> Option<Change> {
         match self.rx.try_recv() {
             Ok(logged) => Some(logged.change()),
@@ -78,21 +78,21 @@ impl Logged {
     }
 }
 
-/// The last changes of one resource, oldest first. Bounded; all but the newest are kept as text.
+/// The last changes of one resource, oldest first. Bounded; older ones are stored as text.
 #[derive(Debug, Default)]
 pub struct History {
     log: VecDeque<Arc<Logged>>,
-    /// What the changes of the log weigh.
+    /// The size of the changes in bytes.
     bytes: usize,
-    /// Watches can resume after this version, not before it.
+    /// Watches can resume from later versions only.
     compacted: u64,
 }
 
-/// Bytes of text kept per resource. A watch that is further behind is answered 410.
+/// The most bytes of text for each resource. A watch further behind gets 410.
 const KEPT_BYTES: usize = 24 << 20;
-/// Changes kept per resource, however small they are: more than a minute of a very busy cluster.
+/// The most changes for each resource: more than a minute of a very busy cluster.
 const KEPT: usize = 200_000;
-/// Changes kept as trees, for the watches that are about to send them.
+/// The most changes stored as trees, for watches that are about to send them.
 const HOT: usize = 64;
 
 impl History {
@@ -121,7 +121,7 @@ impl History {
         }
     }
 
-    /// Forgets everything up to `rv`.
+    /// Drops all changes up to `rv`.
     pub fn compact(&mut self, rv: u64) {
         while self.log.front().is_some_and(|c| c.rv <= rv) {
             self.forget_first();
@@ -133,7 +133,7 @@ impl History {
         self.compacted
     }
 
-    /// The changes after `rv`, oldest first; None if some of them are forgotten.
+    /// The changes after `rv`, oldest first; None if some of them were dropped.
     pub fn since(&self, rv: u64) -> Option<impl DoubleEndedIterator<Item = &Arc<Logged>>> {
         let from = self.log.partition_point(|c| c.rv <= rv);
         (rv >= self.compacted).then(|| self.log.range(from..))

@@ -1,21 +1,21 @@
-//! One version of a stored object, in the form that costs least for its age.
+//! One version of a stored object, in the smallest form for its age.
 use crate::api::load::made::Made;
 use bytes::Bytes;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-/// A stored object as callers see it: with `apiVersion` and `kind`.
+/// A stored object with `apiVersion` and `kind`.
 pub type Object = Arc<Value>;
 
 /// An immutable version of an object. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Item {
-    /// Current objects: the tree, and the text once somebody has asked for it.
+    /// A current object: the tree, and the text once it was needed.
     Live(Arc<Live>),
-    /// History: text only, some ten times smaller than the tree.
+    /// A past version: only the text, about ten times smaller than the tree.
     Cold(Arc<Cold>),
-    /// Generated objects: only what differs from their template.
+    /// A generated object: only what differs from its template.
     Made(Arc<Made>),
 }
 
@@ -42,7 +42,7 @@ impl Item {
         match self {
             Item::Live(live) => live.value.clone(),
             Item::Cold(cold) => {
-                // The text was written by `json` from a tree.
+                // `json` wrote the text from a tree.
                 let mut value: Value = serde_json::from_slice(&cold.json).unwrap_or_default();
                 value["apiVersion"] = Value::from(&*cold.api_version);
                 value["kind"] = Value::from(&*cold.kind);
@@ -52,7 +52,7 @@ impl Item {
         }
     }
 
-    /// The object's text without `apiVersion` and `kind`, as the items of a list are sent.
+    /// The object's text without `apiVersion` and `kind`, as in the items of a list.
     pub fn json(&self) -> Bytes {
         match self {
             Item::Live(live) => live.json.get_or_init(|| bare_json(&live.value)).clone(),
@@ -61,7 +61,7 @@ impl Item {
         }
     }
 
-    /// The same version in the form for history.
+    /// The same version in its form for the history.
     pub fn cold(&self) -> Item {
         match self {
             Item::Live(live) => {
@@ -73,7 +73,7 @@ impl Item {
         }
     }
 
-    /// Bytes that it costs to keep this version in history.
+    /// The bytes that this version needs in the history.
     pub fn weight(&self) -> usize {
         match self {
             Item::Made(_) => 0,
@@ -98,7 +98,7 @@ impl Item {
     }
 }
 
-/// The text of `value` without its `apiVersion` and `kind`.
+/// The text of `value` without `apiVersion` and `kind`.
 pub fn bare_json(value: &Value) -> Bytes {
     let mut out = Vec::with_capacity(1024);
     out.push(b'{');
@@ -109,7 +109,7 @@ pub fn bare_json(value: &Value) -> Bytes {
         if out.len() > 1 {
             out.push(b',');
         }
-        // Writing strings and trees of JSON into memory cannot fail.
+        // Writing JSON into memory cannot fail.
         let _ = serde_json::to_writer(&mut out, key);
         out.push(b':');
         let _ = serde_json::to_writer(&mut out, field);
@@ -118,7 +118,7 @@ pub fn bare_json(value: &Value) -> Bytes {
     out.into()
 }
 
-/// `{"kind":…,"apiVersion":…,` in front of a bare text.
+/// Puts `{"kind":…,"apiVersion":…,` in front of a bare text.
 pub fn with_type(kind: &str, api_version: &str, bare: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bare.len() + kind.len() + api_version.len() + 32);
     out.extend_from_slice(b"{\"kind\":");
@@ -132,7 +132,7 @@ pub fn with_type(kind: &str, api_version: &str, bare: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What selectors look at.
+/// An object as selectors see it.
 pub enum View {
     Tree(Object),
     Made(Arc<Made>),
@@ -146,7 +146,7 @@ impl View {
         }
     }
 
-    /// The value at a dotted path such as `spec.nodeName`; absent fields and nulls read as "".
+    /// The value at a dotted path such as `spec.nodeName`; "" for missing fields and nulls.
     pub fn field(&self, path: &str) -> Cow<'_, str> {
         match self {
             View::Tree(tree) => at(tree, path),

@@ -1,4 +1,4 @@
-//! The objects, their versions and their history: what etcd and the watch cache are to a real API server.
+//! The objects with their versions and history: etcd and the watch cache of this API server.
 
 mod deletion;
 pub(crate) mod expiry;
@@ -30,13 +30,13 @@ pub use deletion::{DeleteOptions, Propagation};
 pub use history::{Change, ChangeKind, Changes};
 pub use item::Object;
 
-/// Changes that a follower inside the process may be behind before it has to list again.
+/// How many changes a follower inside the process may lag before it must list again.
 const FOLLOW_BUFFER: usize = 16 * 1024;
 
-/// Which part of an object a write may change.
+/// The part of an object that a write may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Everything but status, where status is a subresource.
+    /// Everything except the status, if status is a subresource.
     Main,
     /// Only status.
     Status,
@@ -47,20 +47,20 @@ pub enum Part {
 pub(in crate::api) struct Rewrite {
     pub part: Part,
     pub dry_run: bool,
-    /// The writer is part of the cluster: no rule of what users may change applies.
+    /// The writer is part of the cluster, so the rules for users do not apply.
     pub trusted: bool,
 }
 
-/// The store. All calls are short and none waits for a reader of changes.
+/// The store. All calls are short and never wait for a reader.
 pub struct Store {
     clock: SimClock,
     inner: RwLock<Inner>,
     followers: broadcast::Sender<Arc<Logged>>,
-    /// Lists that are being read in pages.
+    /// The lists that are being read in pages.
     pub(in crate::api) moments: Mutex<VecDeque<Arc<Moment>>>,
 }
 
-/// What the lock guards.
+/// The state behind the lock.
 pub(in crate::api) struct Inner {
     pub rv: u64,
     pub registry: Registry,
@@ -68,11 +68,11 @@ pub(in crate::api) struct Inner {
     pub tables: HashMap<Arc<str>, Table>,
 }
 
-/// The objects of one resource, in the order in which etcd has them.
+/// The objects of one resource, in etcd's order.
 pub(in crate::api) struct Table {
     pub objects: BTreeMap<Box<str>, Item>,
     pub history: History,
-    /// The version of the newest change.
+    /// Sends the version of the newest change.
     pub news: watch::Sender<u64>,
 }
 
@@ -82,7 +82,7 @@ impl Default for Table {
     }
 }
 
-/// `namespace/name`, or `name` for what has no namespace: the end of an etcd key.
+/// `namespace/name`, or `name` for cluster-scoped objects: the end of an etcd key.
 pub(in crate::api) fn key(ns: &str, name: &str) -> Box<str> {
     if ns.is_empty() { name.into() } else { format!("{ns}/{name}").into() }
 }
@@ -119,7 +119,7 @@ impl Store {
         Self::seeded(clock, seed)
     }
 
-    /// A store whose uids and generated names are reproducible.
+    /// A store with reproducible uids and generated names.
     pub fn seeded(clock: SimClock, seed: u64) -> Arc<Store> {
         let inner =
             Inner { rv: 0, registry: Registry::built_in(), ids: Ids::new(seed), tables: HashMap::new() };
@@ -132,7 +132,7 @@ impl Store {
     }
 
     pub(in crate::api) fn read(&self) -> RwLockReadGuard<'_, Inner> {
-        // A panic while writing leaves whole objects behind: they are swapped in one step.
+        // Objects are replaced in one step, so a panic leaves no half-written object.
         self.inner.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -140,7 +140,7 @@ impl Store {
         self.inner.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The version of the newest change of any object.
+    /// The version of the newest change.
     pub fn version(&self) -> u64 {
         self.read().rv
     }
@@ -150,7 +150,7 @@ impl Store {
         self.read().get(resource, ns, name).map(Item::value)
     }
 
-    /// A secret that nobody can guess from another.
+    /// A secret that cannot be guessed from another one.
     pub(in crate::api) fn new_token(&self) -> String {
         let ids = &mut self.write().ids;
         format!("{}{}", ids.uid(), ids.uid()).replace('-', "")
@@ -162,19 +162,19 @@ impl Store {
         items.iter().map(Item::value).collect()
     }
 
-    /// Every change after now, in order.
+    /// Every change from now on, in order.
     pub fn subscribe(&self) -> Changes {
-        // Under the lock, or a change could fall between this and the caller's list.
+        // Under the lock: otherwise a change could fall between this call and the caller's list.
         let _inner = self.read();
         Changes::new(self.followers.subscribe())
     }
 
-    /// Creates an object as the API server does: name, uid, version, defaults, admission.
+    /// Creates an object like the API server: name, uid, version, defaults, admission.
     pub fn create(&self, resource: &str, ns: &str, object: Value) -> Result<Object, Status> {
         self.create_with(resource, ns, object, false)
     }
 
-    /// As [`Store::create`]; a dry run goes all the way but for the last step.
+    /// [`Store::create`]; a dry run skips only the last step.
     pub(in crate::api) fn create_with(
         &self,
         resource: &str,
@@ -241,9 +241,9 @@ impl Store {
         Ok(value)
     }
 
-    /// Changes an object in place. `Part::Main` bumps the generation when the spec changed and leaves status
-    /// alone; `Part::Status` changes only status. A write that changes nothing makes no new version.
-    /// `f` runs under the store's lock: it must not call the store.
+    /// Changes an object in place. `Part::Main` keeps the status and counts the generation if the spec
+    /// changed; `Part::Status` changes only the status. A write without a change makes no new version. `f`
+    /// runs under the store's lock and must not call the store.
     pub fn modify(
         &self,
         resource: &str,
@@ -258,7 +258,7 @@ impl Store {
         })
     }
 
-    /// The way of all updates and patches: `f` makes the new version out of the current one.
+    /// The common path of updates and patches: `f` makes the new version from the current one.
     pub(in crate::api) fn rewrite(
         &self,
         resource: &str,
@@ -291,8 +291,8 @@ impl Store {
         Ok(self.commit(&mut inner, &def, Some(old), after).value())
     }
 
-    /// Deletes as the API server does: finalizers and the grace period of pods on a node leave the object in
-    /// place with a `deletionTimestamp`. Returns the object that is still there, or None if it is gone.
+    /// Deletes like the API server: with a finalizer or a grace period, the object stays with a
+    /// `deletionTimestamp`. Returns the object that stays; None if it was removed.
     pub fn delete(
         &self,
         resource: &str,
@@ -319,14 +319,14 @@ impl Store {
         Ok(Some(self.commit(&mut inner, &def, Some(old), after).value()))
     }
 
-    /// The end of an object whose deletion is finished (the kubelet's last word on a pod). If finalizers still
-    /// hold it, it stays until they are gone. Absent objects are no error.
+    /// Removes an object whose deletion is finished, as the kubelet does for a pod. It stays while finalizers
+    /// hold it. A missing object is no error.
     pub fn remove(&self, resource: &str, ns: &str, name: &str) {
         let options = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
         let _ = self.delete(resource, ns, name, options);
     }
 
-    /// Files a new version under the next resource version and tells everybody.
+    /// Stores a new version under the next resource version and notifies watches.
     fn commit(&self, inner: &mut Inner, def: &Resource, old: Option<Item>, mut value: Value) -> Item {
         inner.rv += 1;
         meta::metadata(&mut value).insert("resourceVersion".into(), inner.rv.to_string().into());
@@ -344,7 +344,7 @@ impl Store {
         item
     }
 
-    /// Takes an object out for good; its last version carries the version of the deletion.
+    /// Removes an object; its last version carries the version of the deletion.
     fn erase(&self, inner: &mut Inner, def: &Resource, old: &Item, mut last: Value) -> Item {
         inner.rv += 1;
         meta::metadata(&mut last).insert("resourceVersion".into(), inner.rv.to_string().into());
@@ -372,7 +372,7 @@ impl Store {
         let table = inner.tables.entry(resource.clone()).or_default();
         table.history.push(logged.clone());
         table.news.send_replace(inner.rv);
-        // Fails only if nobody follows.
+        // Fails only without followers.
         let _ = self.followers.send(logged);
     }
 }

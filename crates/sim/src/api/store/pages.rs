@@ -1,4 +1,4 @@
-//! Reading the store as the protocol does: pages of a consistent list, and what changed since a version.
+//! Reads the store for the protocol: pages of a consistent list, and changes since a version.
 use super::history::Logged;
 use super::item::Item;
 use super::{Inner, Store, key};
@@ -10,32 +10,33 @@ use std::ops::Bound;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
-/// Which objects of a resource.
+/// The objects of a resource to read.
 pub struct PageQuery<'a> {
     pub ns: Option<&'a str>,
     /// Only keys after this one.
     pub after: Option<&'a str>,
-    /// As the objects were at this version; None is now.
+    /// The version of the list; None is the current one.
     pub at: Option<u64>,
-    /// Objects at most.
+    /// The most objects.
     pub limit: usize,
     pub filter: &'a dyn Fn(&Item) -> bool,
 }
 
 /// A part of a list.
 pub struct Page {
-    /// The version that the list shows.
+    /// The version of the list.
     pub rv: u64,
     pub items: Vec<Item>,
-    /// The last key, if there is more behind it.
+    /// The last key, if more objects follow.
     pub last: Option<String>,
-    /// Objects behind the last key, filter not considered.
+    /// The number of objects after the last key, before filtering.
     pub remaining: usize,
 }
 
-/// Changes that are handed out at a time: who is far behind must not be given all of them for each piece that is sent.
+/// The most changes returned at once, so that a watch far behind does not get all of them for each piece it
+/// sends.
 const BATCH: usize = 64;
-/// Lists of the past that are kept, the newest first.
+/// The number of past lists that are cached, newest first.
 const MOMENTS: usize = 4;
 
 /// The objects of a resource at one version, in key order.
@@ -45,7 +46,7 @@ pub(in crate::api) struct Moment {
     objects: Vec<(Box<str>, Item)>,
 }
 
-/// The history that a read needs is gone; what is left begins after this version.
+/// The history that a read needs is gone. The remaining history starts after this version.
 #[derive(Debug, PartialEq)]
 pub struct Compacted(pub u64);
 
@@ -54,7 +55,7 @@ impl Store {
         self.read().get(resource, ns, name).cloned()
     }
 
-    /// The served resource at a group, version and plural.
+    /// The served resource with this group, version and plural.
     pub(in crate::api) fn served(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
         self.read().registry.find(group, version, plural).cloned()
     }
@@ -63,7 +64,7 @@ impl Store {
         self.read().registry.all().cloned().collect()
     }
 
-    /// What the CustomResourceDefinition of a resource says of its version.
+    /// The CustomResourceDefinition's definition of a resource's version.
     pub(in crate::api) fn definition(&self, def: &Resource) -> Option<Value> {
         let crd = self.get("customresourcedefinitions.apiextensions.k8s.io", "", &def.qualified())?;
         meta::items(&crd["spec"], "versions").find(|v| v["name"] == def.version.as_str()).cloned()
@@ -99,8 +100,8 @@ impl Store {
         self.moments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The objects of a resource as they were at `rv`. Kept for the pages to come: to undo the changes of each second
-    /// since then again for each page would cost more than the list itself.
+    /// The objects of a resource at `rv`. Cached for the next pages, because undoing all changes since `rv`
+    /// for each page would cost more than the list.
     fn moment(&self, inner: &Inner, resource: &str, rv: u64) -> Result<Arc<Moment>, Compacted> {
         let mut kept = self.moments();
         if let Some(found) = kept.iter().find(|m| m.rv == rv && *m.resource == *resource) {
@@ -118,7 +119,8 @@ impl Store {
         Ok(moment)
     }
 
-    /// The next changes of a resource after `rv`, oldest first, and the version up to which that is all.
+    /// The next changes of a resource after `rv`, oldest first, and the version up to which they are
+    /// complete.
     pub(in crate::api) fn since(
         &self,
         resource: &str,
@@ -137,7 +139,7 @@ impl Store {
         self.write().tables.entry(resource.key.clone()).or_default().news.subscribe()
     }
 
-    /// Forgets the history of every resource, as a restarted server has.
+    /// Drops the history of every resource, as after a restart.
     pub fn compact(&self) {
         let mut inner = self.write();
         let rv = inner.rv;
@@ -148,7 +150,7 @@ impl Store {
     }
 }
 
-/// Fills a page from what is behind its start.
+/// Fills a page with the objects after its start.
 fn fill<'a>(
     rv: u64,
     prefix: &str,
@@ -175,7 +177,7 @@ fn fill<'a>(
 }
 
 impl Inner {
-    /// The objects that changed after `rv`, as they were at `rv` (None: they were not there).
+    /// The objects that changed after `rv`, as they were at `rv`; None for those that did not exist.
     fn undone(&self, resource: &str, rv: u64) -> Result<BTreeMap<Box<str>, Option<Item>>, Compacted> {
         let mut undone = BTreeMap::new();
         if let Some(table) = self.tables.get(resource) {
@@ -187,7 +189,7 @@ impl Inner {
     }
 }
 
-/// Two sorted sequences without a common key as one.
+/// Merges two sorted sequences without common keys.
 fn merge<'a>(
     a: impl Iterator<Item = (&'a str, &'a Item)>,
     b: impl Iterator<Item = (&'a str, &'a Item)>,

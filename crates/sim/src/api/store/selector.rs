@@ -41,12 +41,12 @@ impl LabelSelector {
         self.0.iter().all(|r| r.holds(|key| view.label(key).map(String::from)))
     }
 
-    /// Whether a map of labels matches.
+    /// Whether the labels match.
     pub fn matches_labels(&self, labels: &Value) -> bool {
         self.0.iter().all(|r| r.holds(|key| labels[key].as_str().map(String::from)))
     }
 
-    /// `a=b,c!=d,e in (x,y),f notin (z),g,!h,i>1`.
+    /// Parses `a=b,c!=d,e in (x,y),f notin (z),g,!h,i>1`.
     pub fn parse(text: &str) -> Result<Self, Status> {
         let mut requirements = Vec::new();
         for part in split_outside_parentheses(text) {
@@ -65,7 +65,7 @@ impl LabelSelector {
         Ok(LabelSelector(requirements))
     }
 
-    /// A `metav1.LabelSelector` of a stored object. An unknown operator matches nothing.
+    /// The `metav1.LabelSelector` of a stored object. An unknown operator matches nothing.
     pub fn from_object(selector: &Value) -> Self {
         let pairs = selector["matchLabels"].as_object().into_iter().flatten();
         let mut requirements: Vec<Requirement> = pairs
@@ -159,7 +159,7 @@ fn label_value(text: &str) -> Result<String, String> {
     ))
 }
 
-/// A parsed field selector: path, wanted value, and whether it must be equal.
+/// A parsed field selector: path, value, and whether it must be equal.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FieldSelector(Vec<(String, String, bool)>);
 
@@ -168,7 +168,7 @@ impl FieldSelector {
         self.0.is_empty()
     }
 
-    /// `spec.nodeName=n1,status.phase!=Running`, refusing fields that the resource does not index.
+    /// Parses `spec.nodeName=n1,status.phase!=Running`; refuses fields that the resource does not index.
     pub fn parse(text: &str, resource: &Resource) -> Result<Self, Status> {
         let mut terms = Vec::new();
         for part in text.split(',').filter(|p| !p.trim().is_empty()) {
@@ -213,7 +213,7 @@ impl FieldSelector {
     }
 }
 
-/// The fields that a resource can be selected by, beyond its name and namespace.
+/// The fields a resource can be selected by, besides name and namespace.
 fn fields(key: &str) -> &'static [&'static str] {
     match key {
         "pods" => &[
@@ -261,7 +261,7 @@ fn supported(resource: &Resource, path: &str) -> bool {
     matches!(path, "metadata.name" | "metadata.namespace") || fields(&resource.key).contains(&path)
 }
 
-/// Where the stored object has what the API calls `path`.
+/// The path in the stored object for the API's `path`.
 fn stored_path(resource: &Resource, path: &str) -> String {
     match (&*resource.key, path) {
         ("jobs.batch", "status.successful") => "status.succeeded".into(),

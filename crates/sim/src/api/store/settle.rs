@@ -1,11 +1,11 @@
-//! What a write may not touch, and the generation that counts those of the spec.
+//! Restores the fields that a write may not change, and counts `metadata.generation`.
 use super::Part;
 use crate::api::meta;
 use crate::api::meta::status::Status;
 use crate::api::schema::registry::Resource;
 use serde_json::Value;
 
-/// Kinds whose `metadata.generation` the server keeps (as seen in `captures/list`).
+/// Kinds with a `metadata.generation` (as seen in `captures/list`).
 pub fn has_generation(def: &Resource) -> bool {
     def.custom
         || matches!(
@@ -34,7 +34,7 @@ pub fn bump_generation(value: &mut Value) {
     }
 }
 
-/// Puts back what this write may not touch, and counts the generation.
+/// Restores the fields that this write may not change, and updates the generation.
 pub fn settle(def: &Resource, before: &Value, after: &mut Value, part: Part) -> Result<(), Status> {
     let sent = meta::version(after);
     if !sent.is_empty() && sent != meta::version(before) {
@@ -83,7 +83,7 @@ pub fn settle(def: &Resource, before: &Value, after: &mut Value, part: Part) -> 
             .map(|(k, v)| (k.clone(), v.clone()))
             .collect()
     };
-    // A pod's generation does not count its binding.
+    // Binding a pod does not change its generation.
     let bound = def.kind == "Pod" && before["spec"]["nodeName"] != after["spec"]["nodeName"];
     if has_generation(def) && !bound && spec_only(before) != spec_only(after) {
         bump_generation(after);

@@ -1,10 +1,10 @@
-//! The cells of a table's row, kind by kind, as kube-apiserver's printers fill them.
+//! The cells of each kind, as kube-apiserver's printers fill them.
 use super::print::{age, human, images, join, names, or, pairs, plain, selector};
 use crate::api::meta::{items, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// The row of an object; name and creation time for kinds without their own.
+/// The row of an object. Kinds without a printer show name and creation time.
 pub fn cells(key: &str, o: &Value, now: Timestamp) -> Vec<Value> {
     let name = o["metadata"]["name"].clone();
     let age = json!(age(&o["metadata"]["creationTimestamp"], now));
@@ -391,8 +391,9 @@ fn autoscaler(o: &Value, age: Value) -> Vec<Value> {
 mod tests {
     use super::*;
 
-    /// Every row that a real server printed, from the objects that it listed at the same version. The second at
-    /// which it printed is not in the captures: one must exist at which all ages of a table are right.
+    /// Compares every row of a real server with one made from the object listed at the same version. The
+    /// captures do not tell the second at which the server printed, so one must exist at which all ages of a
+    /// table are right.
     #[test]
     fn rows_are_those_of_a_real_server() {
         let capture = |name: String| -> Value {

@@ -1,10 +1,10 @@
-//! The row of a custom resource, by the JSON paths that its definition gives.
+//! The row of a custom resource, by the JSON paths in its definition.
 use super::print::{age, plain};
 use crate::api::meta::text;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// A custom resource's column, read by its simple JSON path (`.spec.a.b`, `[?(@.type=="Ready")].status`).
+/// A custom resource's cell, read by a simple JSON path (`.spec.a.b`, `[?(@.type=="Ready")].status`).
 pub fn cell(o: &Value, column: &Value, now: Timestamp) -> Value {
     let found = json_path(o, text(column, &["jsonPath"]));
     match (text(column, &["type"]), found) {

@@ -1,4 +1,4 @@
-//! Server-side tables: the columns of each kind and what stands in them.
+//! Server-side tables: the columns of each kind and their cells.
 
 pub(in crate::api) mod cells;
 pub(in crate::api) mod custom;
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::{Arc, LazyLock};
 
-/// Column definitions by resource, as a real server describes them; "" is for kinds without their own.
+/// Column definitions by resource, as a real server sends them; "" is for kinds without their own.
 static DEFINITIONS: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("columns.json")).unwrap_or_default());
 
@@ -29,7 +29,7 @@ impl Columns {
         Arc::new(Columns { key: def.key.clone(), custom })
     }
 
-    /// For answers that are no tables.
+    /// For answers that are not tables.
     pub fn none() -> Arc<Columns> {
         Arc::new(Columns { key: "".into(), custom: None })
     }
@@ -64,7 +64,7 @@ impl Columns {
     }
 }
 
-/// `additionalPrinterColumns` of the version, or None if it has none; then rows have name and age.
+/// `additionalPrinterColumns` of the version; None if it has none. Rows then have name and age.
 fn custom_columns(def: &Resource, store: &Store) -> Option<Value> {
     let version = store.definition(def)?;
     let age =

@@ -1,4 +1,4 @@
-//! The row of a pod: kubectl's STATUS column is computed here, in the server.
+//! A pod's row. The server computes kubectl's STATUS column here.
 use super::print::{age, human, plain};
 use crate::api::meta::{items, text};
 use jiff::Timestamp;
@@ -59,7 +59,7 @@ struct State {
     ready: usize,
     total: usize,
     restarts: i64,
-    /// Unix second of the latest end of a container.
+    /// The latest end of a container, in Unix seconds.
     last_restart: Option<i64>,
 }
 
@@ -68,7 +68,7 @@ fn ended(status: &Value) -> Option<i64> {
     at.parse::<Timestamp>().ok().map(|t| t.as_second())
 }
 
-/// What a terminated state is called.
+/// The STATUS word for a terminated container.
 fn ending(terminated: &Value, prefix: &str) -> String {
     let reason = text(terminated, &["reason"]);
     if !reason.is_empty() {
@@ -89,7 +89,7 @@ fn is_sidecar(spec: &Value, name: &Value) -> bool {
 }
 
 impl State {
-    /// True while init containers are still at work (or stuck).
+    /// True while init containers run or are stuck.
     fn init_containers(&mut self, spec: &Value, status: &Value) -> bool {
         let count = items(spec, "initContainers").count();
         self.total += items(spec, "initContainers").filter(|c| c["restartPolicy"] == "Always").count();

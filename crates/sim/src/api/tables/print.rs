@@ -1,9 +1,9 @@
-//! How kubectl's tables write values: ages, lists, labels and selectors.
+//! Formats values like kubectl's tables: ages, lists, labels and selectors.
 use crate::api::meta::{items, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// `92m`, `4m16s`, `5d3h`: kubectl's human durations. `<unknown>` without a time.
+/// An age as kubectl prints it: `92m`, `4m16s`, `5d3h`; `<unknown>` without a time.
 pub fn age(since: &Value, now: Timestamp) -> String {
     match since.as_str().and_then(|s| s.parse::<Timestamp>().ok()) {
         Some(at) => human(now.duration_since(at).as_secs()),
@@ -74,7 +74,7 @@ pub fn pairs(labels: &Value) -> Value {
     }
 }
 
-/// A `metav1.LabelSelector` in words.
+/// A `metav1.LabelSelector` as text.
 pub fn selector(selector: &Value) -> Value {
     let mut terms: Vec<String> = selector["matchLabels"]
         .as_object()

@@ -1,4 +1,4 @@
-//! Server-side apply, and the managedFields that it lives on.
+//! Server-side apply and managedFields.
 use super::read::Writer;
 use super::write::{self, part};
 use crate::api::handler::{Api, Call};
@@ -17,7 +17,7 @@ use crate::clock::rfc3339;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// Whose fields: manager, operation, subresource.
+/// Whether an entry belongs to this manager, operation and subresource.
 fn is_entry(entry: &Value, manager: &str, operation: &str, subresource: &str) -> bool {
     text(entry, &["manager"]) == manager
         && text(entry, &["operation"]) == operation
@@ -28,7 +28,7 @@ fn entries(object: &Value) -> Vec<Value> {
     items(&object["metadata"], "managedFields").cloned().collect()
 }
 
-/// Writes the entries back, without those that own nothing any more.
+/// Stores the entries, without those that own no fields.
 fn put_entries(object: &mut Value, mut entries: Vec<Value>) {
     entries.retain(|e| e["fieldsV1"].as_object().is_some_and(|f| !f.is_empty()));
     if entries.is_empty() {
@@ -38,7 +38,7 @@ fn put_entries(object: &mut Value, mut entries: Vec<Value>) {
     }
 }
 
-/// Notes that `manager` made `object` out of `before` by an update.
+/// Records that `manager` changed `before` into `object` by an update.
 pub fn note_manager(
     object: &mut Value,
     before: Option<&Value>,
@@ -50,7 +50,7 @@ pub fn note_manager(
     let before = before.unwrap_or(&nothing);
     let mut all = entries(object);
     if !before.is_null() && before["metadata"]["managedFields"] != object["metadata"]["managedFields"] {
-        // The client has edited them itself.
+        // The client edited managedFields itself.
         return;
     }
     let status = subresource == "status";
@@ -127,7 +127,7 @@ pub fn apply(api: &Api, call: &Call, info: &RequestInfo, writer: &Writer) -> Res
         let (object, of) =
             (format!("{}/{}", info.namespace, info.name), format!("{}/{}", def.group, def.version));
         let text = format!("failed to create typed patch object ({object}; {of}, Kind={}): {why}", def.kind);
-        // Not the client's word for it, but what a real server answers.
+        // A real server answers 500 here, although the fault is the client's.
         return Err(Status::failure(500, "", text));
     }
     let now = api.store.clock().now();
@@ -163,7 +163,7 @@ struct Applier<'a> {
     now: Timestamp,
 }
 
-/// Makes `current` what the applier wants of it, or says whose fields are in the way.
+/// Applies `wanted` to `current`, or names the managers of conflicting fields.
 fn merge(current: &mut Value, wanted: &Value, by: Applier) -> Result<(), Status> {
     let mut all = entries(current);
     let set = fields::of_object(wanted);
@@ -192,7 +192,8 @@ fn merge(current: &mut Value, wanted: &Value, by: Applier) -> Result<(), Status>
     if !conflicts.is_empty() && !by.force {
         return Err(conflict(&conflicts));
     }
-    // What this manager no longer wants goes, unless somebody else holds it; elements before their fields.
+    // Removes the fields that this manager no longer applies and no other manager owns; elements before their
+    // fields.
     for gone in previous.difference(&set).filter(|p| !others.contains(*p)) {
         fields::remove(current, gone);
     }
@@ -240,13 +241,13 @@ mod tests {
         let mut o = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {}});
         merge(&mut o, &json!({"data": {"x": "1", "y": "1"}}), by("one", false)).unwrap();
         assert_eq!(o["data"], json!({"x": "1", "y": "1"}));
-        // Equal values are shared, others conflict.
+        // Equal values are shared; different values conflict.
         merge(&mut o, &json!({"data": {"x": "1"}}), by("two", false)).unwrap();
         let refused = merge(&mut o, &json!({"data": {"y": "2"}}), by("two", false)).unwrap_err();
         assert_eq!(refused.message, "Apply failed with 1 conflict: conflict with \"one\" using v1: .data.y");
         merge(&mut o, &json!({"data": {"y": "2"}}), by("two", true)).unwrap();
         assert_eq!(o["data"], json!({"x": "1", "y": "2"}));
-        // What nobody wants any more goes; what another holds stays.
+        // Fields without an owner are removed; those with another owner stay.
         merge(&mut o, &json!({"data": {}}), by("one", false)).unwrap();
         assert_eq!(o["data"], json!({"y": "2"}));
     }

@@ -1,4 +1,4 @@
-//! What a request does to the store: get, list, watch, create, update, patch, apply, delete, and the subresources.
+//! The verbs on the store: get, list, watch, create, update, patch, apply, delete and the subresources.
 
 pub(in crate::api) mod apply;
 pub(in crate::api) mod read;

@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// How the objects of one request are written.
+/// How the objects of a request are written.
 #[derive(Clone)]
 pub struct Writer {
     pub def: Arc<Resource>,
     pub format: Format,
-    /// Tables carry the object's metadata, nothing, or all of it (`includeObject`).
+    /// Tables carry the object's metadata, nothing, or the whole object (`includeObject`).
     include: Include,
     columns: Arc<tables::Columns>,
 }
@@ -48,7 +48,7 @@ impl Writer {
         Writer { def, format, include, columns }
     }
 
-    /// The text of one object without its type, in the version of the API that was asked for.
+    /// The text of one object without `apiVersion` and `kind`, in the requested version.
     fn bare(&self, item: &Item) -> Bytes {
         match versions::view(&self.def) {
             Some(view) => bare_json(&view(&item.value())),
@@ -70,7 +70,7 @@ impl Writer {
         json!({"cells": self.columns.cells(&value, now), "object": object})
     }
 
-    /// A whole object, as a get or the object of a watch event has it. `head`: a Table with its columns.
+    /// A whole object, for a get or a watch event. `head`: a Table includes its columns.
     pub fn object(&self, item: &Item, now: Timestamp, head: bool) -> Vec<u8> {
         match self.format {
             Format::Json => with_type(&self.def.kind, &self.def.api_version, &self.bare(item)),
@@ -85,7 +85,7 @@ impl Writer {
         }
     }
 
-    /// An element of a list.
+    /// One element of a list.
     pub fn element(&self, item: &Item, now: Timestamp) -> Bytes {
         match self.format {
             Format::Json => self.bare(item),
@@ -126,11 +126,11 @@ pub struct ListHead {
     pub remaining_item_count: Option<usize>,
 }
 
-/// What a continue token says. Its wire form is unpadded base64 of JSON, as a real server's.
+/// The content of a continue token. On the wire it is unpadded base64 of JSON, as on a real server.
 #[derive(Debug, Deserialize, Serialize, PartialEq)]
 struct Token {
     v: String,
-    /// -1: whatever is current (the token of a 410 answer).
+    /// -1: the current version (the token of a 410 answer).
     rv: i64,
     start: String,
 }
@@ -160,13 +160,13 @@ impl Token {
         Ok(token)
     }
 
-    /// The key after which the list goes on.
+    /// The key after which the list continues.
     fn after(&self) -> &str {
         self.start.trim_start_matches('/').trim_end_matches('\0')
     }
 }
 
-/// Both selectors of a request.
+/// The label and field selectors of a request.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub labels: LabelSelector,
@@ -194,7 +194,7 @@ impl Filter {
     }
 }
 
-/// A resource version of a query: None where there is none.
+/// Parses a resource version of a query; None if it is absent.
 pub fn parse_version(text: &str) -> Result<Option<u64>, Status> {
     if text.is_empty() {
         return Ok(None);
@@ -210,7 +210,7 @@ pub fn parse_version(text: &str) -> Result<Option<u64>, Status> {
     })
 }
 
-/// 504: the client has seen a version that this server has not.
+/// 504: the client has seen a newer version than this server.
 pub fn too_large(wanted: u64, current: u64) -> Status {
     let message = format!("Too large resource version: {wanted}, current: {current}");
     Status::failure(504, "Timeout", format!("Timeout: {message}")).with_details(
@@ -233,7 +233,7 @@ pub fn get(store: &Store, writer: &Writer, ns: &str, name: &str) -> Result<Answe
     Ok(body::json(200, writer.object(&item, store.clock().now(), true)))
 }
 
-/// A list, or the page of it that was asked for.
+/// A list, or the requested page of it.
 pub fn list(store: &Store, writer: Writer, ns: Option<&str>, query: &Query) -> Result<Answer, Status> {
     let filter = Filter::of(query, &writer.def)?;
     let limit = query.number("limit")?.filter(|n| *n > 0).map_or(usize::MAX, |n| n as usize);
@@ -292,7 +292,7 @@ pub fn list(store: &Store, writer: Writer, ns: Option<&str>, query: &Query) -> R
     Ok(write_list(writer, &head, page.items, store.clock().now()))
 }
 
-/// The answer to a continue token that is too old: the rest can be had, but not of the same moment.
+/// The answer to an expired continue token. Its token gives the rest of the list, but at the current version.
 fn expired(token: &Token) -> Status {
     let mut status = Status::expired(
         "The provided continue parameter is too old to display a consistent list result. You can start a new list without \
@@ -305,10 +305,10 @@ fn expired(token: &Token) -> Status {
     status
 }
 
-/// Lists smaller than this are sent whole, with their length.
+/// Smaller lists are sent at once, with their length.
 const WHOLE: usize = 64 << 10;
 
-/// Writes a list in pieces, so that the largest one does not have to be in memory.
+/// Writes a list in pieces, so that a large list need not be in memory.
 pub fn write_list(writer: Writer, head: &ListHead, items: Vec<Item>, now: Timestamp) -> Answer {
     let mut out = writer.list_head(head);
     let mut rest = Rest { writer, items: items.into_iter(), now, first: true };
@@ -319,7 +319,7 @@ pub fn write_list(writer: Writer, head: &ListHead, items: Vec<Item>, now: Timest
         let mut rest = rest?;
         let mut out = Vec::with_capacity(WHOLE + (16 << 10));
         let done = rest.fill(&mut out);
-        // Others get their turn between pieces: a large list is minutes of work for a slow client.
+        // A large list takes long for a slow client: let other tasks run.
         tokio::task::yield_now().await;
         Some((Ok(Bytes::from(out)), (!done).then_some(rest)))
     });
@@ -336,7 +336,7 @@ struct Rest {
 }
 
 impl Rest {
-    /// Appends a piece of the list; true once it has been closed.
+    /// Appends a piece of the list; true once the list is complete.
     fn fill(&mut self, out: &mut Vec<u8>) -> bool {
         while out.len() < WHOLE {
             let Some(item) = self.items.next() else {

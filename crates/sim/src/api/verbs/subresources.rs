@@ -1,4 +1,4 @@
-//! scale, eviction, binding, tokens, finalize, approval: subresources that answer from the store alone.
+//! scale, eviction, binding, tokens, finalize, approval: subresources that need only the store.
 use super::write::parse_delete_options;
 use crate::api::access::auth::User;
 use crate::api::handler::{Api, Call};
@@ -16,7 +16,7 @@ use crate::clock::rfc3339;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-/// Answers a subresource that is not the object in another form; None for those that are.
+/// Answers a subresource that is not another form of the object; None for the others.
 pub fn answer(
     api: &Api,
     call: &Call,
@@ -40,7 +40,7 @@ fn trusted(call: &Call) -> Result<Rewrite, Status> {
     Ok(Rewrite { part: Part::Main, dry_run: call.query.dry_run()?, trusted: true })
 }
 
-/// `autoscaling/v1` Scale of a workload.
+/// The `autoscaling/v1` Scale of a workload.
 fn scale_of(o: &Value) -> Value {
     let metadata = json!({"name": meta::name(o), "namespace": meta::namespace(o), "uid": meta::uid(o),
         "resourceVersion": meta::version(o), "creationTimestamp": o["metadata"]["creationTimestamp"]});
@@ -124,7 +124,7 @@ pub fn bind(api: &Api, call: &Call, ns: &str, name: &str, binding: &Value) -> Re
     Ok(Status::success(201).into())
 }
 
-/// Deletes a pod if the budgets allow it.
+/// Deletes a pod if the disruption budgets allow it.
 fn evict(api: &Api, call: &Call, info: &RequestInfo) -> Result<Answer, Status> {
     let eviction = decode::any(call, "Eviction")?;
     let named = meta::name(&eviction);
@@ -146,7 +146,7 @@ fn evict(api: &Api, call: &Call, info: &RequestInfo) -> Result<Answer, Status> {
     Ok(Status::success(201).into())
 }
 
-/// The condition that an evicted pod ends with (captures/watch/drain-blocked-by-pdb).
+/// The condition that an evicted pod gets (captures/watch/drain-blocked-by-pdb).
 fn evicting(pod: &mut Value, api: &Api) {
     let condition = json!({"type": "DisruptionTarget", "status": "True", "lastProbeTime": null,
         "lastTransitionTime": rfc3339(api.store.clock().now()),
@@ -159,7 +159,7 @@ fn evicting(pod: &mut Value, api: &Api) {
 
 const PDB: &str = "poddisruptionbudgets.policy";
 
-/// Takes one disruption from the budget that covers the pod, or refuses.
+/// Takes one disruption from the pod's budget, or refuses.
 fn spend_budget(api: &Api, ns: &str, pod: &Value, dry_run: bool) -> Result<(), Status> {
     let labels = &pod["metadata"]["labels"];
     let covers = |b: &Value| LabelSelector::from_object(&b["spec"]["selector"]).matches_labels(labels);
@@ -218,7 +218,7 @@ fn refused(message: String, retry_after_seconds: u32) -> Status {
     .with_details(Details { causes: vec![cause], retry_after_seconds, ..Details::default() })
 }
 
-/// A token for a service account (`kubectl create token`).
+/// Creates a token for a service account (`kubectl create token`).
 fn token(api: &Api, call: &Call, info: &RequestInfo, _asked_by: &User) -> Result<Answer, Status> {
     let mut request = decode::any(call, "TokenRequest")?;
     let found = api.store.get("serviceaccounts", &info.namespace, &info.name);

@@ -1,4 +1,4 @@
-//! watch: initial events, changes, bookmarks, and 410 when the history is gone.
+//! watch: initial events, changes, bookmarks, and 410 if the history is gone.
 use super::read::{Filter, Writer, parse_version, too_large};
 use crate::api::meta::status::{Cause, Status};
 use crate::api::store::Store;
@@ -15,14 +15,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Wall time between bookmarks, as a real server has it.
+/// Wall time between bookmarks, as on a real server.
 pub const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
-/// Wall time that a watch lasts if the client does not say.
+/// The default wall time of a watch.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(45 * 60);
-/// Bytes of events that are sent in one piece.
+/// The most bytes of events in one piece.
 const PIECE: usize = 64 << 10;
 
-/// Starts a watch. Errors that a real server sends inside the stream are inside the stream.
+/// Starts a watch. Errors that a real server sends inside the stream are sent inside the stream.
 pub fn watch(store: &Arc<Store>, writer: Writer, ns: Option<&str>, query: &Query) -> Result<Answer, Status> {
     let filter = Filter::of(query, &writer.def)?;
     let wanted = parse_version(query.get("resourceVersion"))?;
@@ -101,7 +101,7 @@ fn check_options(query: &Query, initial: bool) -> Result<(), Status> {
     Ok(())
 }
 
-/// A watch under way.
+/// An open watch.
 struct Watch {
     store: Arc<Store>,
     writer: Writer,
@@ -109,13 +109,13 @@ struct Watch {
     filter: Filter,
     ns: Option<String>,
     bookmarks: bool,
-    /// Everything up to this version has been sent.
+    /// The last version that was sent.
     cursor: u64,
-    /// Objects that are still to be sent as they were when the watch began.
+    /// Objects still to be sent as they were when the watch started.
     first: VecDeque<Item>,
-    /// A bookmark marks the end of `first`.
+    /// A bookmark follows `first`.
     end_of_first: bool,
-    /// A watch of Tables names its columns once.
+    /// A watch of Tables sends its columns once.
     columns_sent: bool,
     ended: bool,
     until: Instant,
@@ -181,7 +181,7 @@ impl Watch {
                         return Some(out);
                     }
                     if !changes.is_empty() {
-                        // None of them was for this watch; there may be more.
+                        // None of the changes matched this watch; there may be more.
                         tokio::task::yield_now().await;
                         continue;
                     }
@@ -189,7 +189,7 @@ impl Watch {
             }
             let next = if self.bookmarks { self.next_bookmark.min(self.until) } else { self.until };
             tokio::select! {
-                // The store, and with it the sender, lives in `self`.
+                // `self` owns the store and with it the sender.
                 _ = self.news.changed() => {}
                 () = tokio::time::sleep_until(next) => {
                     self.ended = Instant::now() >= self.until;
@@ -204,7 +204,7 @@ impl Watch {
         }
     }
 
-    /// A change as this watch sees it: objects that start or stop to match come and go.
+    /// A change as this watch sees it: an object that starts or stops to match is added or deleted.
     fn change(&mut self, out: &mut Vec<u8>, change: &Logged) {
         if let Some(ns) = &self.ns
             && !change.item.key().strip_prefix(ns.as_str()).is_some_and(|rest| rest.starts_with('/'))
@@ -281,7 +281,7 @@ fn empty(kind: &str) -> Value {
     }
 }
 
-/// One line of a watch. The type comes before the object: clients decode as they read.
+/// One line of a watch. The type precedes the object, because clients decode while they read.
 fn frame(out: &mut Vec<u8>, event: &str, object: &[u8]) {
     out.extend_from_slice(b"{\"type\":\"");
     out.extend_from_slice(event.as_bytes());

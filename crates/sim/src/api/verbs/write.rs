@@ -18,7 +18,7 @@ use crate::api::wire::request::{RequestInfo, check_dry_run};
 use http::header;
 use serde_json::Value;
 
-/// A new object.
+/// Creates an object.
 pub fn create(api: &Api, call: &Call, info: &RequestInfo, writer: &Writer) -> Result<Answer, Status> {
     let def = &writer.def;
     let (mut object, unknown) = decode::checked(call, def, &api.store)?;
@@ -35,7 +35,7 @@ pub fn create(api: &Api, call: &Call, info: &RequestInfo, writer: &Writer) -> Re
     Ok(answer)
 }
 
-/// Nothing new in a namespace that is not there or is going away.
+/// Refuses new objects in a namespace that is missing or terminating.
 pub fn check_namespace(api: &Api, def: &Resource, ns: &str, name: &str) -> Result<(), Status> {
     if !def.namespaced {
         return Ok(());
@@ -48,7 +48,7 @@ pub fn check_namespace(api: &Api, def: &Resource, ns: &str, name: &str) -> Resul
     Err(Status::forbidden(&def.qualified(), name, why))
 }
 
-/// The object's namespace must be the request's.
+/// Checks that the object's namespace is the request's.
 fn in_place(object: &Value, def: &Resource, ns: &str) -> Result<(), Status> {
     let own = meta::namespace(object);
     if def.namespaced && !own.is_empty() && own != ns {
@@ -60,7 +60,7 @@ fn in_place(object: &Value, def: &Resource, ns: &str) -> Result<(), Status> {
     Ok(())
 }
 
-/// Who writes, as `managedFields` name them: `fieldManager`, or the first word of the user agent.
+/// The writer's name in `managedFields`: `fieldManager`, or the first word of the user agent.
 pub fn manager(call: &Call) -> String {
     let agent = call.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or("unknown");
     match call.query.get("fieldManager") {
@@ -69,7 +69,7 @@ pub fn manager(call: &Call) -> String {
     }
 }
 
-/// The part that a subresource writes.
+/// The part of the object that a subresource writes.
 pub fn part(subresource: &str) -> Part {
     if subresource == "status" { Part::Status } else { Part::Main }
 }
@@ -127,8 +127,8 @@ pub fn patch(api: &Api, call: &Call, info: &RequestInfo, writer: &Writer) -> Res
     Ok(answer)
 }
 
-/// Takes the unknown fields out that a patch has brought in. What was there before stays: the cluster's own parts
-/// write what they like.
+/// Removes the unknown fields that a patch added. Older ones stay, because the cluster's own components may
+/// write any field.
 fn brought_in(shapes: &strict::Shapes, before: &Value, after: &mut Value) -> Result<Vec<String>, String> {
     let mut pruned = after.clone();
     let mut unknown = shapes.check(&mut pruned)?;
@@ -171,13 +171,13 @@ fn rewrite(
     Ok(body::json(200, writer.object(&Item::new((*got).clone()), now, true)))
 }
 
-/// `DeleteOptions` from the body and, in its absence, from the query.
+/// `DeleteOptions` from the body, or from the query if there is no body.
 pub fn delete_options(call: &Call) -> Result<DeleteOptions, Status> {
     let body = if call.body.is_empty() { Value::Null } else { decode::any(call, "DeleteOptions")? };
     parse_delete_options(&body, call)
 }
 
-/// Reads `metav1.DeleteOptions`; the query of `call` fills in what they leave open.
+/// Parses `metav1.DeleteOptions`. The query of `call` fills in missing options.
 pub fn parse_delete_options(body: &Value, call: &Call) -> Result<DeleteOptions, Status> {
     let query = &call.query;
     let grace =
@@ -230,7 +230,7 @@ pub fn delete(api: &Api, call: &Call, info: &RequestInfo, writer: &Writer) -> Re
     if let Some(left) = left {
         return Ok(body::json(200, writer.object(&Item::new((*left).clone()), now, true)));
     }
-    // These kinds answer with what they were; the others with a Status.
+    // These kinds answer with the deleted object, others with a Status.
     if matches!(
         &*def.key,
         "pods" | "services" | "serviceaccounts" | "persistentvolumes" | "persistentvolumeclaims"
@@ -249,7 +249,7 @@ pub fn delete(api: &Api, call: &Call, info: &RequestInfo, writer: &Writer) -> Re
         .into())
 }
 
-/// DELETE of all objects that match.
+/// DELETE of all matching objects.
 pub fn delete_collection(
     api: &Api,
     call: &Call,
@@ -268,7 +268,7 @@ pub fn delete_collection(
         }
         match api.store.delete(&def.key, meta::namespace(&object), meta::name(&object), options.clone()) {
             Ok(left) => done.push(left.map_or(item, |left| Item::new((*left).clone()))),
-            // Somebody else was quicker.
+            // Another client deleted it first.
             Err(status) if status.code == 404 => {}
             Err(status) => return Err(status),
         }

@@ -1,4 +1,4 @@
-//! Answers: their bodies and the headers that a real API server puts on them.
+//! Answers: bodies, and the headers of a real API server.
 use crate::api::meta::status::Status;
 use bytes::Bytes;
 use futures::Stream;
@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use std::io;
 
-/// A response body; an error in it breaks the connection off.
+/// A response body; an error in it breaks the connection.
 pub type Body = UnsyncBoxBody<Bytes, io::Error>;
 pub type Answer = Response<Body>;
 
@@ -32,7 +32,7 @@ pub fn answer(code: u16, content_type: &'static str, body: Body) -> Answer {
     response
 }
 
-/// A JSON text; like Go's encoder it ends its line.
+/// A JSON text, ending with a newline like Go's encoder.
 pub fn json(code: u16, text: impl Into<Vec<u8>>) -> Answer {
     let mut text = text.into();
     text.push(b'\n');
@@ -45,7 +45,7 @@ pub fn text(code: u16, text: impl Into<Bytes>) -> Answer {
     response
 }
 
-/// What a path that no API serves is answered.
+/// The answer for a path without an API.
 pub fn no_page() -> Answer {
     text(404, "404 page not found\n")
 }

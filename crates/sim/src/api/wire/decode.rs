@@ -1,4 +1,4 @@
-//! Reading request bodies: JSON, YAML, and the protobuf that kubectl's typed clients send.
+//! Decodes request bodies: JSON, YAML, and the protobuf of kubectl's typed clients.
 use super::protobuf;
 use crate::api::handler::Call;
 use crate::api::meta;
@@ -9,7 +9,7 @@ use crate::api::schema::strict::{Level, Shapes};
 use crate::api::store::Store;
 use serde_json::Value;
 
-/// The body as a tree. `kind` is what is expected, for the words of errors.
+/// The body as a tree. `kind` is the expected kind, for error texts.
 pub fn any(call: &Call, kind: &str) -> Result<Value, Status> {
     let value = match call.content_type().split(';').next().unwrap_or_default().trim() {
         "" | "application/json" | "*/*" => serde_json::from_slice(&call.body).map_err(|e| {
@@ -35,7 +35,7 @@ pub fn yaml(body: &[u8]) -> Result<Value, Status> {
     serde_saphyr::from_str(text).map_err(|e| Status::bad_request(format!("error decoding YAML: {e}")))
 }
 
-/// An object of the kind that the path says, without the fields that the kind does not have, and their paths.
+/// An object of the path's kind without unknown fields, and the paths of those fields.
 pub fn checked(call: &Call, def: &Resource, store: &Store) -> Result<(Value, Vec<String>), Status> {
     let mut object = object(call, def)?;
     let (shapes, level) = (Shapes::of(def, store), Level::of(call)?);
@@ -44,7 +44,7 @@ pub fn checked(call: &Call, def: &Resource, store: &Store) -> Result<(Value, Vec
     Ok((object, unknown))
 }
 
-/// An object of the kind that the path says.
+/// An object of the path's kind.
 pub fn object(call: &Call, def: &Resource) -> Result<Value, Status> {
     let object = any(call, &def.kind)?;
     let kind = meta::text(&object, &["kind"]);

@@ -1,21 +1,21 @@
-//! The kubeconfig that leads to embedded API servers.
+//! The kubeconfig of embedded API servers.
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// How somebody reaches one API server.
+/// How a user reaches one API server.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// Names the context and its cluster.
+    /// The name of the context and its cluster.
     pub context: String,
     pub url: String,
-    /// The CA's certificate in base64, where it is HTTPS.
+    /// The CA's certificate in base64, with HTTPS.
     pub ca: Option<String>,
     pub user: String,
     pub token: String,
 }
 
-/// A kubeconfig with a context each; the first is the current one.
+/// A kubeconfig with one context for each access; the first is the current one.
 pub fn kubeconfig(all: &[Access]) -> String {
     let [mut clusters, mut users, mut contexts] = [const { String::new() }; 3];
     for a in all {

@@ -1,4 +1,4 @@
-//! Bytes in and out: requests, bodies, the encodings and the upgrades of connections; TLS and the kubeconfig that leads here.
+//! Requests, bodies, encodings, upgraded connections, TLS and the kubeconfig.
 
 pub(in crate::api) mod body;
 pub(in crate::api) mod decode;

@@ -1,4 +1,4 @@
-//! The protobuf bodies of kubectl's typed clients, read by the schema into the trees of their JSON form.
+//! Decodes the protobuf bodies of kubectl's typed clients into JSON trees, by the schema.
 use crate::api::meta::status::Status;
 use crate::api::schema::{self, Field, Kind, Message, Shape};
 use base64::Engine;
@@ -8,14 +8,14 @@ use serde_json::{Map, Value, json};
 
 /// The prefix of every Kubernetes protobuf body.
 const MAGIC: &[u8] = b"k8s\0";
-/// Messages in messages at most. A cron job's pod's volume's claim's selector is at nine.
+/// The deepest nesting of messages. A cron job's pod's volume's claim's selector has depth nine.
 const DEPTH: u32 = 16;
 
 fn broken(why: impl std::fmt::Display) -> Status {
     Status::bad_request(format!("couldn't get version/kind; the protobuf body cannot be read: {why}"))
 }
 
-/// Reads `runtime.Unknown` and the message in it.
+/// Decodes `runtime.Unknown` and the message in it.
 pub fn decode(body: &[u8]) -> Result<Value, Status> {
     let mut rest = body.strip_prefix(MAGIC).ok_or_else(|| {
         broken("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
@@ -36,7 +36,7 @@ pub fn decode(body: &[u8]) -> Result<Value, Status> {
             _ => {}
         }
     }
-    // Options are sent bare of a kind by some clients.
+    // Some clients send options without a kind.
     let name = if kind.is_empty() { "DeleteOptions" } else { kind.as_str() };
     let Some(fields) = schema::of_kind(&version, name) else {
         return Err(unreadable(&format!("{kind} in version {version:?}")));
@@ -56,7 +56,7 @@ fn utf8(bytes: &[u8]) -> Result<String, Status> {
     String::from_utf8(bytes.to_vec()).map_err(broken)
 }
 
-/// The next field: its number, and its bytes if it has any (numbers are skipped).
+/// The next field: its number, and its bytes if it has any. Numbers are skipped.
 fn field<'a>(rest: &mut &'a [u8]) -> Result<(u32, Option<&'a [u8]>), Status> {
     let (tag, wire) = decode_key(rest).map_err(broken)?;
     if wire == WireType::LengthDelimited {
@@ -94,7 +94,7 @@ fn read(message: &Message, mut rest: &[u8], depth: u32) -> Result<Map<String, Va
                 put_number(&mut map, field, n)?;
             }
             (_, wire) => {
-                // Go writes empty values too. Anything else would be lost without a word.
+                // Go also writes empty values. Any other unknown field would be lost silently.
                 if !skip_empty(wire, tag, &mut rest, depth)? {
                     return Err(unreadable(&format!("field {tag} of a message")));
                 }
@@ -104,7 +104,7 @@ fn read(message: &Message, mut rest: &[u8], depth: u32) -> Result<Map<String, Va
     Ok(map)
 }
 
-/// Skips a field; whether it held nothing but zeros and empty messages.
+/// Skips a field; true if it held only zeros and empty messages.
 fn skip_empty(wire: WireType, tag: u32, rest: &mut &[u8], depth: u32) -> Result<bool, Status> {
     match wire {
         WireType::Varint => Ok(decode_varint(rest).map_err(broken)? == 0),
@@ -112,7 +112,7 @@ fn skip_empty(wire: WireType, tag: u32, rest: &mut &[u8], depth: u32) -> Result<
             let mut inner = take(rest)?;
             let mut empty = depth > 0;
             while empty && !inner.is_empty() {
-                // What is no message is text, and text is not empty.
+                // A field that is not a message is text, and text is not empty.
                 let Ok((tag, wire)) = decode_key(&mut inner) else { return Ok(false) };
                 empty = skip_empty(wire, tag, &mut inner, depth - 1).unwrap_or(false);
             }
@@ -127,7 +127,7 @@ fn skip_empty(wire: WireType, tag: u32, rest: &mut &[u8], depth: u32) -> Result<
 
 fn put_number(map: &mut Map<String, Value>, field: &Field, n: u64) -> Result<(), Status> {
     let value = match field.kind {
-        // Two's complement, as protobuf has negative numbers.
+        // Negative numbers are two's complement in protobuf.
         Kind::Int32 | Kind::Int64 => json!(n as i64),
         Kind::Bool => json!(n != 0),
         _ => return Err(broken(format!("{} is no number", field.name))),
@@ -175,7 +175,7 @@ fn put(map: &mut Map<String, Value>, field: &Field, bytes: &[u8], depth: u32) ->
     Ok(())
 }
 
-/// What the bytes of a field say.
+/// The value of a field's bytes.
 fn value(field: &Field, bytes: &[u8], depth: u32) -> Result<Value, Status> {
     Ok(match field.kind {
         Kind::Text => utf8(bytes)?.into(),
@@ -190,7 +190,7 @@ fn value(field: &Field, bytes: &[u8], depth: u32) -> Result<Value, Status> {
             let at = jiff::Timestamp::from_second(seconds).map_err(broken)?;
             crate::clock::rfc3339(at).into()
         }
-        // Its type, its number, its text; only type 1 is text.
+        // Type, number and text; only type 1 is text.
         Kind::Either => match scalars(bytes)? {
             (text, numbers) if numbers.first() == Some(&1) => text,
             (_, numbers) => json!(numbers.get(1).copied().unwrap_or(0)),
@@ -202,7 +202,7 @@ fn value(field: &Field, bytes: &[u8], depth: u32) -> Result<Value, Status> {
     })
 }
 
-/// The text and the numbers of a small message, in the order in which Go writes them.
+/// The text and the numbers of a small message, in Go's order.
 fn scalars(mut rest: &[u8]) -> Result<(Value, Vec<i64>), Status> {
     let (mut text, mut numbers) = (String::new(), Vec::new());
     while !rest.is_empty() {
@@ -247,7 +247,7 @@ mod tests {
         let got = decode(&unknown("v1", "DeleteOptions", &options)).unwrap();
         let secret = bytes(2, &[bytes(1, b"a"), bytes(2, b"\xff")].concat());
         assert_eq!(decode(&unknown("v1", "Secret", &secret)).unwrap()["data"], json!({"a": "/w=="}));
-        // What this server does not know must not be lost silently: here a field that is yet to be thought of.
+        // Unknown fields must not be lost silently; here a field that does not exist yet.
         let container = [bytes(1, b"c"), bytes(1000, b"new")].concat();
         let deployment = bytes(2, &bytes(3, &bytes(2, &bytes(2, &container))));
         assert_eq!(decode(&unknown("apps/v1", "Deployment", &deployment)).unwrap_err().code, 415);

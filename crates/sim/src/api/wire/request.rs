@@ -1,19 +1,19 @@
-//! Reading a request line: which verb on which resource, with which query.
+//! Parses a request: verb, resource and query.
 use crate::api::meta::status::Status;
 use http::{HeaderMap, Method, header};
 
-/// `RequestInfo` of kube-apiserver: a request as authorization and dispatch see it.
+/// `RequestInfo` of kube-apiserver: a request as authorization and routing see it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RequestInfo {
     pub verb: &'static str,
     pub group: String,
     pub version: String,
-    /// Plural; empty for requests that are not about a resource.
+    /// The plural; empty for requests without a resource.
     pub resource: String,
     pub subresource: String,
     pub namespace: String,
     pub name: String,
-    /// What follows `proxy`, with its leading slash; empty if nothing does.
+    /// The path after `proxy`, with its leading slash; may be empty.
     pub rest: String,
     /// The decoded path.
     pub path: String,
@@ -32,7 +32,7 @@ impl Query {
         Query(pairs.collect())
     }
 
-    /// The first value of a key; "" where there is none.
+    /// The first value of a key; "" if it is missing.
     pub fn get(&self, key: &str) -> &str {
         self.all(key).next().unwrap_or_default()
     }
@@ -45,12 +45,12 @@ impl Query {
         self.all(key).next().is_some()
     }
 
-    /// As the API machinery reads booleans: absent, "0" and "false" are false, all else is true.
+    /// A boolean as the API parses it: absent, "0" and "false" are false, anything else is true.
     pub fn flag(&self, key: &str) -> bool {
         self.has(key) && !matches!(self.get(key), "0" | "false" | "False" | "FALSE" | "f" | "F")
     }
 
-    /// A number that is not negative, or the 400 for what is none.
+    /// A non-negative number; 400 for anything else.
     pub fn number(&self, key: &str) -> Result<Option<u64>, Status> {
         match self.get(key) {
             "" => Ok(None),
@@ -60,13 +60,13 @@ impl Query {
         }
     }
 
-    /// `dryRun=All`; anything else but nothing is refused.
+    /// `dryRun=All`; any other value is refused.
     pub fn dry_run(&self) -> Result<bool, Status> {
         check_dry_run(self.all("dryRun"))
     }
 }
 
-/// Whether the values of `dryRun` ask for a dry run.
+/// Whether the values of `dryRun` request a dry run.
 pub fn check_dry_run<'a>(values: impl Iterator<Item = &'a str>) -> Result<bool, Status> {
     let mut asked = false;
     for value in values.filter(|v| !v.is_empty()) {
@@ -79,7 +79,7 @@ pub fn check_dry_run<'a>(values: impl Iterator<Item = &'a str>) -> Result<bool, 
     Ok(asked)
 }
 
-/// Undoes percent-encoding; what is no valid escape stays as it is.
+/// Decodes percent-encoding. An invalid escape stays as it is.
 fn decode(text: &str, plus_is_space: bool) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
@@ -101,7 +101,7 @@ fn decode(text: &str, plus_is_space: bool) -> String {
 }
 
 impl RequestInfo {
-    /// Never fails: paths that mean nothing have an empty `resource`.
+    /// Never fails: an unknown path has an empty `resource`.
     pub fn parse(method: &Method, path: &str, query: &Query) -> RequestInfo {
         let mut info = RequestInfo { path: decode(path, false), ..RequestInfo::default() };
         info.verb = match method.as_str() {
@@ -135,7 +135,7 @@ impl RequestInfo {
         info.name = rest.get(1).cloned().unwrap_or_default();
         info.subresource = rest.get(2).cloned().unwrap_or_default();
         if info.subresource == "proxy" {
-            // The path after it goes on as it came, escapes included.
+            // The path after `proxy` keeps its escapes.
             let skip = parts.len() - rest.len() + 3;
             info.rest = raw[skip..].iter().map(|p| format!("/{p}")).collect();
             if path.ends_with('/') {
@@ -145,7 +145,7 @@ impl RequestInfo {
             info.resource.clear();
         }
         if info.resource == "namespaces" && info.name == info.namespace && info.subresource.is_empty() {
-            // `/api/v1/namespaces/x` is cluster-scoped, whatever the path looks like.
+            // `/api/v1/namespaces/x` is cluster-scoped, although its path looks namespaced.
             info.namespace.clear();
         }
         if info.name.is_empty() {
@@ -164,7 +164,7 @@ impl RequestInfo {
     }
 }
 
-/// The form in which the client wants its answer.
+/// The format that the client accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Json,
@@ -174,7 +174,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The first form in `Accept` that this server has.
+    /// The first format in `Accept` that this server supports.
     pub fn of(headers: &HeaderMap) -> Result<Format, Status> {
         let mut any = false;
         for value in headers.get_all(header::ACCEPT) {

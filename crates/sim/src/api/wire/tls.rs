@@ -1,4 +1,4 @@
-//! TLS with a certificate authority of the server's own.
+//! TLS with the server's own certificate authority.
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rcgen::{
@@ -20,13 +20,13 @@ pub struct Tls {
     ca_pem: Arc<str>,
 }
 
-/// The certificates could not be made.
+/// The certificates could not be created.
 #[derive(Debug, thiserror::Error)]
 #[error("no certificate for the API server could be made: {0}")]
 pub struct TlsError(String);
 
 impl Tls {
-    /// A new authority, and a certificate of it for `ip`, localhost and the usual service names.
+    /// Creates an authority, and a certificate for `ip`, localhost and the usual service names.
     pub fn new(ip: IpAddr) -> Result<Tls, TlsError> {
         Self::make(ip).map_err(|e| TlsError(e.to_string()))
     }
@@ -52,7 +52,7 @@ impl Tls {
         Ok(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), ca_pem: ca.pem().into() })
     }
 
-    /// The authority as kubeconfigs carry it.
+    /// The authority in base64, as in a kubeconfig.
     pub fn ca_base64(&self) -> String {
         BASE64_STANDARD.encode(self.ca_pem.as_bytes())
     }

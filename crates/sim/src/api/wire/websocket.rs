@@ -1,4 +1,4 @@
-//! The upgrade to WebSocket and the channel protocols on it (`v4.channel.k8s.io`, `v5.channel.k8s.io`).
+//! The upgrade to WebSocket and its channel protocols (`v4.channel.k8s.io`, `v5.channel.k8s.io`).
 use super::body::{Answer, full};
 use crate::api::handler::Call;
 use crate::api::meta::status::Status;
@@ -24,15 +24,15 @@ pub const STDOUT: u8 = 1;
 pub const STDERR: u8 = 2;
 pub const ERROR: u8 = 3;
 pub const RESIZE: u8 = 4;
-/// v5: the next byte says which channel is closed.
+/// v5: the next byte is the channel that was closed.
 pub const CLOSE: u8 = 255;
 
-/// Bytes that one message may have.
+/// The largest message, in bytes.
 const MAX_MESSAGE: usize = 16 << 20;
-/// Wall time that a client is given to say goodbye.
+/// The wall time for the closing handshake.
 const GOODBYE: Duration = Duration::from_secs(5);
 
-/// The protocols that a client would speak on the socket.
+/// The protocols that the client offers.
 pub fn offered(call: &Call) -> impl Iterator<Item = &str> {
     let headers = call.headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
     headers.filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).map(str::trim)
@@ -71,7 +71,7 @@ pub fn upgrade(
         return Err(Status::bad_request("websocket: the request has no Sec-WebSocket-Key"));
     };
     tokio::spawn(async move {
-        // Fails if the client has gone away in the meantime.
+        // Fails if the client has disconnected.
         let Ok(upgraded) = upgrade.await else { return };
         let config =
             WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
@@ -97,7 +97,7 @@ pub fn message(channel: u8, data: &[u8]) -> Message {
     Message::Binary(out.freeze())
 }
 
-/// The channel and data of the client's next message; None when it has gone or breaks the protocol.
+/// The channel and data of the client's next message; None if the client is gone or breaks the protocol.
 pub async fn receive(from: &mut SplitStream<Socket>) -> Option<(u8, Bytes)> {
     loop {
         let mut data = match from.next().await?.ok()? {
@@ -113,7 +113,8 @@ pub async fn receive(from: &mut SplitStream<Socket>) -> Option<(u8, Bytes)> {
     }
 }
 
-/// Says goodbye with a code (clients take a close without one for an error) and waits for theirs.
+/// Sends a close frame with a code, because clients treat one without a code as an error, and waits for the
+/// client's.
 pub async fn close(mut to: SplitSink<Socket, Message>, gone: impl Future<Output = ()>) {
     let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
     let sent: Result<(), Error> = to.send(Message::Close(Some(frame))).await;

@@ -1,4 +1,4 @@
-//! The volume binder: claims that find a class, a provisioner and a volume, or are told why not.
+//! The volume binder: finds class, provisioner and volume for claims, or reports why there is none.
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ const WHO: Source<'static> = Source::Controller("persistentvolume-controller");
 const CLAIMS: &str = "persistentvolumeclaims";
 /// The annotation of a class whose provisioner does not answer.
 const BROKEN: &str = "khud.dev/provisioner";
-/// How often an unbound claim is looked at again.
+/// How often an unbound claim is checked again.
 const AGAIN: Duration = Duration::from_secs(15);
 const PROVISIONING: Duration = Duration::from_secs(2);
 

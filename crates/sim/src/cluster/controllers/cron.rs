@@ -2,7 +2,8 @@
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-/// The next time a schedule names after a moment; None if it can't be read, or names no time in the next four years.
+/// The next time of a schedule after a moment; None if the schedule is invalid or has no time in the next
+/// four years.
 pub fn next(schedule: &str, after: Timestamp) -> Option<Timestamp> {
     let schedule = match schedule.trim() {
         "@hourly" => "0 * * * *",

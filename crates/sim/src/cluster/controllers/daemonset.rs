@@ -1,4 +1,4 @@
-//! The DaemonSet controller: one pod on every node that fits, renewed a few at a time.
+//! The DaemonSet controller: one pod on every fitting node, updated a few at a time.
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::cluster::scheduler::affine;
 
 const WHO: Source<'static> = Source::Controller("daemonset-controller");
 const HASH: &str = "controller-revision-hash";
-/// What daemons tolerate by nature: (taint, effect).
+/// The taints that daemon pods tolerate by default: (taint, effect).
 const TOLERATED: [(&str, &str); 6] = [
     ("node.kubernetes.io/not-ready", "NoExecute"),
     ("node.kubernetes.io/unreachable", "NoExecute"),
@@ -107,7 +107,7 @@ fn drop_daemon(engine: &mut Engine, set: &Object, pod: &Object) {
     }
 }
 
-/// Rolling update: as many old daemons go at once as may be unavailable.
+/// Deletes as many old pods at once as may be unavailable.
 fn renew_daemons(engine: &mut Engine, set: &Object, pods: &[Object], hash: &str) {
     if text(set, "/spec/updateStrategy/type") == "OnDelete" {
         return;
@@ -162,7 +162,7 @@ fn daemon_status(engine: &mut Engine, key: &Key, template: &Value, hash: &str) {
     });
 }
 
-/// The revision of a DaemonSet's or StatefulSet's template: its hash, with a ControllerRevision kept for it.
+/// The revision hash of a DaemonSet's or StatefulSet's template. A ControllerRevision is stored for it.
 pub(in crate::cluster) fn revision_of(engine: &mut Engine, set: &Object, kind: &str) -> String {
     let mut template = set.pointer("/spec/template").cloned().unwrap_or_default();
     if let Some(meta) = template.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -198,7 +198,7 @@ pub(in crate::cluster) fn revision_of(engine: &mut Engine, set: &Object, kind: &
     hash
 }
 
-/// The node a daemon is bound to or meant for.
+/// The node that a daemon pod is bound to or meant for.
 fn target(pod: &Value) -> &str {
     match text(pod, "/spec/nodeName") {
         "" => text(
@@ -209,7 +209,7 @@ fn target(pod: &Value) -> &str {
     }
 }
 
-/// The pods by the nodes they are for.
+/// The pods by target node.
 fn by_target(pods: &[Object]) -> HashMap<&str, Vec<&Object>> {
     let mut places: HashMap<&str, Vec<&Object>> = HashMap::new();
     for pod in pods {
@@ -218,7 +218,7 @@ fn by_target(pods: &[Object]) -> HashMap<&str, Vec<&Object>> {
     places
 }
 
-/// (should run there, may stay there)
+/// Returns (should run there, may continue there).
 fn fits(node: &Value, template: &Value) -> (bool, bool) {
     if !affine(node, template) {
         return (false, false);

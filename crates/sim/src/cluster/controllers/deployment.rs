@@ -1,4 +1,4 @@
-//! The Deployment controller: replica sets by template, rolling from old to new, and what it says about progress.
+//! The Deployment controller: ReplicaSets by template, rolling updates, and the Progressing condition.
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ const REVISION: &str = "deployment.kubernetes.io/revision";
 const HISTORY: &str = "deployment.kubernetes.io/revision-history";
 const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
 const MAX: &str = "deployment.kubernetes.io/max-replicas";
-/// Annotations that stay with the deployment.
+/// Annotations that are not copied to ReplicaSets.
 const OWN: [&str; 6] = [
     "kubectl.kubernetes.io/last-applied-configuration",
     REVISION,
@@ -40,7 +40,7 @@ fn available(set: &Value) -> i64 {
     int(set, "/status/availableReplicas").unwrap_or(0)
 }
 
-/// A template without the label that tells replica sets apart.
+/// A template without the pod-template-hash label.
 fn bare(template: &Value) -> Value {
     let mut bare = template.clone();
     if let Some(labels) = bare.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
@@ -67,7 +67,7 @@ impl Controller for DeploymentController {
         let template = bare(deployment.pointer("/spec/template").unwrap_or(&Value::Null));
         let hash =
             template_hash(&template.to_string(), int(&deployment, "/status/collisionCount").unwrap_or(0));
-        // A template that was written without its defaults is told by its hash: the set was made with them.
+        // A template without defaults is matched by its hash, because the ReplicaSet was created with them.
         let newest = sets
             .iter()
             .find(|s| s.pointer("/spec/template").map(bare).as_ref() == Some(&template))
@@ -90,7 +90,7 @@ impl Controller for DeploymentController {
     }
 }
 
-/// The existing set for the template becomes the newest revision.
+/// Makes the existing ReplicaSet of the template the newest revision.
 fn adopt_as_new(engine: &mut Engine, deployment: &Object, set: &Object, sets: &[Object]) -> Object {
     let others =
         sets.iter().filter(|s| object::uid(s) != object::uid(set)).map(|s| revision(s)).max().unwrap_or(0);
@@ -221,7 +221,8 @@ fn scale_set(engine: &mut Engine, deployment: &Object, set: &Object, to: i64) ->
     written
 }
 
-/// One step of the rollout: new up as far as the surge allows, old down as far as availability allows.
+/// One step of the rollout: scales the new ReplicaSet up within the surge, the old ones down within the
+/// availability.
 fn roll(engine: &mut Engine, key: &Key, new: Option<&Object>) {
     let (Some(deployment), Some(new)) = (engine.cached("deployments.apps", key), new) else { return };
     let Some(new) = engine.cached("replicasets.apps", &Key::of(new)) else { return };
@@ -263,7 +264,7 @@ fn shrink_old(engine: &mut Engine, deployment: &Object, new: &Object, old: &[Obj
     if room <= 0 {
         return;
     }
-    // Replicas of old sets that are not healthy go first: they serve nobody.
+    // Unhealthy replicas of old ReplicaSets are removed first, because they serve nobody.
     let mut left: Vec<(Object, i64)> = old.iter().map(|s| (s.clone(), replicas(s))).collect();
     for (set, count) in &mut left {
         let sick = (*count - available(set)).min(room).max(0);
@@ -287,7 +288,7 @@ fn shrink_old(engine: &mut Engine, deployment: &Object, new: &Object, old: &[Obj
     }
 }
 
-/// Deletes sets beyond the history limit once the rollout is complete.
+/// Deletes ReplicaSets beyond the history limit once the rollout is complete.
 fn clean_up(engine: &mut Engine, deployment: &Object, new: Option<&Object>, sets: &[Object]) {
     let limit = int(deployment, "/spec/revisionHistoryLimit").unwrap_or(10).max(0) as usize;
     let mut old: Vec<&Object> = sets
@@ -301,7 +302,7 @@ fn clean_up(engine: &mut Engine, deployment: &Object, new: Option<&Object>, sets
     old.sort_by_key(|s| revision(s));
     for set in &old[..old.len() - limit] {
         let key = Key::of(set);
-        // Somebody else's delete came first: all the same.
+        // Another client may have deleted it already.
         let _ = engine.store.delete("replicasets.apps", &key.ns, &key.name, DeleteOptions::default());
     }
 }
@@ -343,7 +344,7 @@ fn deployment_status(engine: &mut Engine, key: &Key, new: Option<&Object>, sets:
         if let Some((status, reason, message, moved)) = &progress {
             let changed = set_condition(conditions, "Progressing", status, reason, message, &now);
             if *moved && !changed {
-                // Progress in the same words still moves the deadline.
+                // Progress with the same message still extends the deadline.
                 if let Some(c) = conditions.iter_mut().find(|c| c["type"] == "Progressing") {
                     c["lastUpdateTime"] = json!(now);
                 }
@@ -365,7 +366,7 @@ fn deployment_status(engine: &mut Engine, key: &Key, new: Option<&Object>, sets:
     });
 }
 
-/// What the Progressing condition should say, and whether there was progress since the last look.
+/// The Progressing condition, and whether there was progress since the last sync.
 fn judge_progress(
     engine: &mut Engine,
     deployment: &Object,
@@ -392,7 +393,7 @@ fn judge_progress(
     };
     let want = replicas(deployment);
     let observed = |field: &str| int(deployment, field).unwrap_or(0);
-    // The controller looks at its last written status to see a change.
+    // The controller detects changes against the status it wrote last.
     let before = |field: &str| observed(&format!("/status/{field}"));
     let done = updated == want
         && total == want
@@ -446,7 +447,8 @@ fn own_annotations(deployment: &Value) -> Vec<(String, Value)> {
     map.filter(|(k, _)| !OWN.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
-/// (surge, unavailable); both zero would never move, so one unavailable is allowed then.
+/// Returns (surge, unavailable). If both are zero, one unavailable is allowed, because otherwise the rollout
+/// could not move.
 fn limits(deployment: &Value) -> (i64, i64) {
     let want = replicas(deployment);
     let strategy = |f: &str| deployment.pointer(&format!("/spec/strategy/rollingUpdate/{f}"));
@@ -466,7 +468,7 @@ fn surge_limit(deployment: &Value) -> i64 {
     replicas(deployment) + if replicas(deployment) == 0 { 0 } else { limits(deployment).0 }
 }
 
-/// How large the new set may be, given its size and that of all sets together.
+/// The largest allowed size of the new ReplicaSet, from its size and the total.
 fn scale_up_to(deployment: &Value, new: i64, total: i64) -> i64 {
     let want = replicas(deployment);
     if new >= want {

@@ -1,4 +1,4 @@
-//! Disruption budgets: how many pods may go at the moment.
+//! The disruption controller: how many pods of each budget may be disrupted now.
 use serde_json::{Value, json};
 
 use crate::api::store::Object;
@@ -44,7 +44,7 @@ impl Controller for DisruptionController {
             status.insert("expectedPods".into(), json!(expected));
             status.insert("disruptionsAllowed".into(), json!(allowed));
             status.insert("observedGeneration".into(), json!(generation));
-            // Evictions under way are forgotten once their pods are seen going.
+            // An eviction in `disruptedPods` is removed once its pod is terminating.
             if let Some(Value::Object(disrupted)) = status.get_mut("disruptedPods") {
                 disrupted
                     .retain(|name, _| pods.iter().any(|p| object::name(p) == name && !object::deleting(p)));
@@ -66,7 +66,7 @@ impl Controller for DisruptionController {
     }
 }
 
-/// The pods their controllers are meant to have.
+/// The number of pods their controllers want.
 fn expected_pods(engine: &Engine, pods: &[Object]) -> i64 {
     let mut scales = std::collections::BTreeMap::new();
     for pod in pods {
@@ -78,7 +78,7 @@ fn expected_pods(engine: &Engine, pods: &[Object]) -> i64 {
             _ => continue,
         };
         let Some(owner) = engine.cache.find(resource, ns, name) else { continue };
-        // A replica set's deployment says how many there should be, however many sets there are.
+        // The Deployment has the wanted number, however many ReplicaSets it has.
         let top = object::controller(owner)
             .and_then(|o| Some((o.2.to_owned(), engine.cache.find("deployments.apps", ns, o.1)?)));
         let (uid, scale) = match top {

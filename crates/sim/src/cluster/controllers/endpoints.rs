@@ -1,4 +1,4 @@
-//! The EndpointSlice controller: the pods behind each service, ready or not.
+//! The EndpointSlice controller: the ready and unready pods of each Service.
 use serde_json::{Value, json};
 
 use crate::api::store::{DeleteOptions, Object};
@@ -9,7 +9,7 @@ use crate::cluster::kubelet::named_port;
 use crate::cluster::object::{self, Key, finished, flag, list, map_selects, text};
 
 const SLICES: &str = "endpointslices.discovery.k8s.io";
-/// Endpoints a slice holds at most.
+/// The most endpoints of a slice.
 const FULL: usize = 100;
 
 pub(in crate::cluster) struct EndpointSliceController;
@@ -66,7 +66,7 @@ impl Controller for EndpointSliceController {
             }
         }
         for extra in slices.iter().skip(groups.len()) {
-            // Gone already is as good.
+            // The slice may be deleted already.
             let _ = engine.store.delete(SLICES, &key.ns, object::name(extra), DeleteOptions::default());
         }
     }

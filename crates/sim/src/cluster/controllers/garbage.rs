@@ -1,4 +1,4 @@
-//! Garbage: what an owner leaves behind goes with it; namespaces empty themselves before they go.
+//! The garbage collector, and the namespace controller that empties terminating namespaces.
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::cluster::controllers::Controller;
 use crate::cluster::engine::Engine;
 use crate::cluster::object::{self, Key, list};
 
-/// An owner is gone or going: deletes what only it owns, in the way its deletion was asked for.
+/// Deletes the dependents of a deleted or terminating owner, by the propagation policy of its deletion.
 pub(in crate::cluster) struct GarbageCollector;
 
 impl Controller for GarbageCollector {
@@ -44,7 +44,7 @@ impl Controller for GarbageCollector {
                     propagation: Some(crate::api::store::Propagation::Foreground),
                     ..DeleteOptions::default()
                 };
-                // What is gone already needs no deleting.
+                // The object may be deleted already.
                 let _ = engine.store.delete(resource, &key.ns, &key.name, options);
             }
             if dependents.is_empty() {
@@ -54,7 +54,7 @@ impl Controller for GarbageCollector {
     }
 }
 
-/// An owner is gone for good.
+/// Removes the references to a deleted owner.
 fn release(engine: &mut Engine, resource: &str, key: &Key, uid: &str) {
     let Some(object) = engine.cache.get(resource, key).cloned() else { return };
     let others = list(&object, "/metadata/ownerReferences")
@@ -78,7 +78,7 @@ fn disown(engine: &Engine, resource: &str, key: &Key, uid: &str) {
 }
 
 fn drop_finalizer(engine: &Engine, resource: &str, key: &Key, finalizer: &str) {
-    // The write is the last one where nothing else holds the object; then it is gone.
+    // Without another finalizer, this write removes the object.
     let _ = engine.store.modify(resource, &key.ns, &key.name, Part::Main, |o| {
         if let Some(Value::Array(list)) = o.pointer_mut("/metadata/finalizers") {
             list.retain(|f| f != finalizer);
@@ -86,7 +86,8 @@ fn drop_finalizer(engine: &Engine, resource: &str, key: &Key, finalizer: &str) {
     });
 }
 
-/// A namespace: its default account and root certificate while it lives, its emptying when it goes.
+/// Creates a namespace's default service account and root certificate, and empties the namespace when it is
+/// deleted.
 pub(in crate::cluster) struct NamespaceController;
 
 impl Controller for NamespaceController {

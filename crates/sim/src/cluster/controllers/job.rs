@@ -1,4 +1,4 @@
-//! The Job and CronJob controllers: pods that should end well, how often they may fail, and when to start the next.
+//! The Job and CronJob controllers: completions, back-off limits and schedules.
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ impl Controller for JobController {
     }
 }
 
-/// The selector the API server would have made up, where it has not.
+/// Sets the selector that the API server generates, if it is missing.
 fn own_selector(engine: &Engine, key: &Key, job: &Object) {
     let uid = object::uid(job).to_owned();
     let name = key.name.to_string();
@@ -126,7 +126,7 @@ fn add_workers(
         return;
     }
     if failed > 0 {
-        // 10 s after the first failure, doubling, to six minutes.
+        // 10 s after the first failure, doubling to six minutes.
         let wait = Duration::from_secs((10_u64 << (failed - 1).clamp(0, 6)).min(360));
         let last = pods
             .iter()
@@ -138,7 +138,7 @@ fn add_workers(
             return;
         }
     }
-    // The selector's labels may just have been written.
+    // The selector's labels may have been written just now.
     let fresh = engine.store.get("jobs.batch", &key.ns, &key.name).unwrap_or_else(|| job.clone());
     for _ in active..want {
         let owner = object::owner_reference(&fresh, "batch/v1", "Job");
@@ -202,7 +202,7 @@ fn job_status(
     });
 }
 
-/// Starts what is due, and comes back for the next.
+/// Starts due Jobs and schedules the next time.
 pub(in crate::cluster) struct CronJobController;
 
 impl Controller for CronJobController {
@@ -226,7 +226,7 @@ impl Controller for CronJobController {
         if next > now {
             engine.at(next, Timer::Work(Work::CronJob(key.clone())));
         } else if !flag(&cron_job, "/spec/suspend") {
-            // Of several missed times only the latest counts.
+            // Of several missed times, only the latest counts.
             let mut due = next;
             while let Some(later) = cron::next(schedule, due).filter(|t| *t <= now) {
                 due = later;

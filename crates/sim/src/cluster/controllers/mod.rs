@@ -1,4 +1,4 @@
-//! The control loops: each looks at one object and brings what belongs to it closer to what its spec asks for.
+//! The controllers: each reconciles one object at a time with its spec.
 mod claims;
 mod cron;
 pub(in crate::cluster) mod daemonset;
@@ -26,13 +26,12 @@ pub(in crate::cluster) use statefulset::StatefulSetController;
 
 use super::engine::Engine;
 
-/// A control loop. The engine queues keys for it, each once however often it is asked for, and calls `sync` for one key
-/// at a time.
+/// A controller. The engine queues each key once and calls `sync` for one key at a time.
 pub(in crate::cluster) trait Controller {
-    /// What is queued: usually the object's namespace and name.
+    /// The queued key: usually namespace and name.
     type Key: ?Sized;
 
-    /// Looks at the object as the cache has it and writes what is missing. Called again after every write that it makes,
-    /// so it does nothing once nothing is missing.
+    /// Reconciles the cached object. The engine calls it again after each of its writes, so a sync of a
+    /// reconciled object must write nothing.
     fn sync(engine: &mut Engine, key: &Self::Key);
 }

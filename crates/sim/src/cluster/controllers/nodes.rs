@@ -1,4 +1,4 @@
-//! The node lifecycle controller: leases that run out, taints for conditions, and the evictions taints lead to.
+//! The node lifecycle controller: expired leases, taints for conditions, and evictions by taint.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const EVICTOR: Source<'static> = Source::Controller("taint-eviction-controller")
 const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
 const NOT_READY: &str = "node.kubernetes.io/not-ready";
 
-/// The appointment for a lease that may have run out.
+/// Runs when a node's lease may have expired.
 pub(in crate::cluster) fn lease_ran_out(engine: &mut Engine, name: &Arc<str>) {
     let now = engine.now();
     let Some(machine) = engine.machines.get(name) else { return };
@@ -44,7 +44,7 @@ pub(in crate::cluster) fn lease_ran_out(engine: &mut Engine, name: &Arc<str>) {
     engine.event(WHO, &node, "Normal", "NodeNotReady", &said);
 }
 
-/// Brings a node's taints in line with its conditions and cordon, and its pods in line with its readiness.
+/// Sets a node's taints by its conditions and cordon, and its pods' readiness by its own.
 pub(in crate::cluster) struct NodeController;
 
 impl Controller for NodeController {
@@ -128,7 +128,7 @@ fn mark_pods_not_ready(engine: &mut Engine, name: &str) {
     }
 }
 
-/// Pods leave a node with a NoExecute taint once their toleration of it ends.
+/// Schedules the eviction of pods whose toleration of a NoExecute taint ends.
 fn plan_evictions(engine: &mut Engine, name: &str) {
     let Some(node) = engine.cached("nodes", &Key::new("", name)) else { return };
     let pods: Vec<_> = engine.cache.on_node(name).cloned().collect();
@@ -144,7 +144,7 @@ pub(in crate::cluster) fn evict_for_taint(engine: &mut Engine, uid: &Arc<str>) {
     let Some((resource, key)) = engine.cache.by_uid(uid).cloned() else { return };
     let Some(pod) = engine.cached(&resource, &key).filter(|p| !object::deleting(p)) else { return };
     let Some(node) = engine.cached("nodes", &Key::new("", text(&pod, "/spec/nodeName"))) else { return };
-    // The toleration counts from the moment of the taint.
+    // The toleration counts from the time of the taint.
     let taint = list(&node, "/spec/taints")
         .iter()
         .find(|t| t["effect"] == "NoExecute" && text(t, "/key").starts_with("node.kubernetes.io/"));
@@ -156,14 +156,14 @@ pub(in crate::cluster) fn evict_for_taint(engine: &mut Engine, uid: &Arc<str>) {
     disrupt(engine, &key, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint");
     let said = format!("Marking for deletion Pod {key}");
     engine.event(EVICTOR, &pod, "Normal", "TaintManagerEviction", &said);
-    // Someone else may have deleted it in the meantime, which is all the same.
+    // Another client may have deleted the pod already.
     let _ = engine.store.delete("pods", &key.ns, &key.name, DeleteOptions::default());
 }
 
-/// The pod garbage collector removes what was on a node that is no more.
+/// Like the pod garbage collector, deletes the pods of a node that no longer exists.
 pub(in crate::cluster) fn collect_orphans(engine: &mut Engine, node: &Arc<str>) {
     let now = engine.now();
-    // A new machine may have taken the name in the meantime; what was there before it is gone all the same.
+    // A new machine may have the same name by now. Pods from before it are deleted all the same.
     let joined = engine.machines.get(node).map(|m| m.booted);
     let pods: Vec<_> = engine.cache.on_node(node).cloned().collect();
     for pod in pods {
@@ -177,7 +177,7 @@ pub(in crate::cluster) fn collect_orphans(engine: &mut Engine, node: &Arc<str>) 
     }
 }
 
-/// The condition that says why a pod has to go.
+/// Sets the condition that tells why a pod is disrupted.
 pub(in crate::cluster) fn disrupt(engine: &Engine, key: &Key, reason: &str, message: &str) {
     let now = engine.stamp();
     engine.write_status("pods", key, |o| {
@@ -192,7 +192,7 @@ pub(in crate::cluster) fn disrupt(engine: &Engine, key: &Key, reason: &str, mess
     });
 }
 
-/// How long the pod tolerates the node's NoExecute taints; None for ever, or if there are none.
+/// How long the pod tolerates the node's NoExecute taints; None for ever, or without taints.
 fn tolerated_for(node: &Value, pod: &Value) -> Option<Duration> {
     let taints = list(node, "/spec/taints").iter().filter(|t| t["effect"] == "NoExecute");
     let mut least: Option<Duration> = None;
@@ -215,7 +215,7 @@ fn tolerated_for(node: &Value, pod: &Value) -> Option<Duration> {
     least
 }
 
-/// Does a toleration cover a taint?
+/// Whether a toleration covers a taint.
 pub fn tolerates(toleration: &Value, taint: &Value) -> bool {
     let effect = text(toleration, "/effect");
     if !effect.is_empty() && effect != text(taint, "/effect") {

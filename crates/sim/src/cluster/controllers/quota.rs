@@ -1,4 +1,4 @@
-//! Resource quotas: what a namespace uses of what it may.
+//! The resource quota controller: used amounts of each namespace.
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
@@ -74,7 +74,7 @@ fn used_in(engine: &Engine, ns: &str) -> BTreeMap<String, f64> {
     used
 }
 
-/// Why a pod can't be placed before any node is looked at: its claims.
+/// Why a pod's claims make it unschedulable on every node.
 pub(in crate::cluster) fn unbound_volume(engine: &Engine, key: &Key, pod: &Value) -> Option<String> {
     let mut unbound = false;
     for volume in list(pod, "/spec/volumes") {
@@ -99,7 +99,7 @@ pub(in crate::cluster) fn unbound_volume(engine: &Engine, key: &Key, pod: &Value
     unbound.then(|| "pod has unbound immediate PersistentVolumeClaims".to_owned())
 }
 
-/// An amount in the unit its limit is written in.
+/// Formats an amount in the unit of its limit.
 fn written(used: f64, hard: &Value) -> String {
     let suffix = hard.as_str().map_or("", |h| h.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.'));
     for (unit, scale) in

@@ -1,4 +1,4 @@
-//! The ReplicaSet controller: as many pods as asked for, the least useful deleted first.
+//! The ReplicaSet controller: creates pods, and deletes the least useful ones first.
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -26,12 +26,12 @@ impl Controller for ReplicaSetController {
     }
 }
 
-/// Makes or deletes pods; answers why it could not.
+/// Creates or deletes pods. Returns why it could not.
 fn scale_replica_set(engine: &mut Engine, set: &Object, active: &[Object]) -> Option<String> {
     let want = int(set, "/spec/replicas").unwrap_or(1).max(0) as usize;
     let have = active.len();
     if have < want {
-        // A create that was refused is tried again after a while, not with every change of one's own status.
+        // A refused create is retried after a pause, not at each change of the controller's own status.
         let now = engine.now();
         let refused = engine.refused.get(object::uid(set));
         if let Some(refused) = refused.filter(|r| r.until > now && r.have == have) {
@@ -48,7 +48,7 @@ fn scale_replica_set(engine: &mut Engine, set: &Object, active: &[Object]) -> Op
                 Err(why) => {
                     let text = format!("Error creating: {why}");
                     engine.event(WHO, set, "Warning", "FailedCreate", &text);
-                    // The work queue's own back-off, a little coarser.
+                    // About the back-off of the real work queue.
                     let wait = Duration::from_secs(if done == 0 { 15 } else { 5 });
                     engine.after(wait, Timer::Work(Work::ReplicaSet(Key::of(set))));
                     let until = now.checked_add(wait).unwrap_or(now);
@@ -77,7 +77,7 @@ fn scale_replica_set(engine: &mut Engine, set: &Object, active: &[Object]) -> Op
     None
 }
 
-/// A pod from a template. The error is the API server's message.
+/// Creates a pod from a template. The error is the API server's message.
 pub(in crate::cluster) fn create_pod(
     engine: &mut Engine,
     owner: &Object,
@@ -166,7 +166,7 @@ fn replica_set_status(engine: &mut Engine, key: &Key, set: &Object, failure: Opt
     });
 }
 
-/// The order pods are given up in, first the least useful: not on a node, pending, not ready, then the younger.
+/// The order of deletion, least useful first: not scheduled, pending, not ready, then youngest.
 fn usefulness(pod: &Object) -> (bool, u8, bool, i64, std::cmp::Reverse<String>) {
     let phase = match text(pod, "/status/phase") {
         "Running" => 2,

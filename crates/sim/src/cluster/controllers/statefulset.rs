@@ -1,4 +1,4 @@
-//! The StatefulSet controller: named pods in order, each waiting for the one before.
+//! The StatefulSet controller: named pods in order, each waiting for its predecessor.
 use serde_json::{Value, json};
 
 use crate::api::store::{DeleteOptions, Object};
@@ -109,7 +109,7 @@ fn drop_member(engine: &mut Engine, set: &Object, pod: &Object) {
     }
 }
 
-/// The highest member beyond the wanted count goes, one at a time.
+/// Deletes the highest member beyond the wanted count, one at a time.
 fn shrink_members(engine: &mut Engine, set: &Object, pods: &[Object], want: i64) {
     let index =
         |p: &Object| object::name(p).rsplit('-').next().and_then(|i| i.parse::<i64>().ok()).unwrap_or(-1);
@@ -119,7 +119,7 @@ fn shrink_members(engine: &mut Engine, set: &Object, pods: &[Object], want: i64)
     }
 }
 
-/// Rolling update from the highest member down, when all are ready.
+/// Updates members from the highest down, while all are ready.
 fn renew_members(engine: &mut Engine, set: &Object, pods: &[Object], hash: &str, want: i64) {
     if text(set, "/spec/updateStrategy/type") == "OnDelete" {
         return;

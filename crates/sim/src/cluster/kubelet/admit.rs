@@ -1,4 +1,4 @@
-//! A pod reaches its kubelet: admission, devices, its place among its siblings; and changes of it later.
+//! Admits pods to their kubelet, with devices and a replica index, and follows their changes.
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::cluster::resources::pod_requests;
 
 const GPU: &str = "nvidia.com/gpu";
 
-/// A pod of a node changed: its kubelet takes it on, follows its spec, or lets go of it.
+/// Handles the change of a pod on a node: admits it, follows its spec or stops it.
 pub(in crate::cluster) struct Kubelet;
 
 impl Controller for Kubelet {
@@ -59,7 +59,7 @@ impl Controller for Kubelet {
     }
 }
 
-/// A pod that is no longer in the API is stopped without a word.
+/// A pod that was removed from the API stops without further reports.
 fn forget_run(engine: &mut Engine, key: &Key) {
     let gone: Vec<Arc<str>> = engine
         .runs
@@ -122,7 +122,7 @@ fn admit(engine: &mut Engine, key: &Key, uid: Arc<str>, pod: &Object) {
     run::sync_pod(engine, &uid);
 }
 
-/// The kubelet refuses the pod: it fails for good.
+/// The kubelet rejects the pod, which fails for good.
 pub(in crate::cluster) fn reject(engine: &mut Engine, uid: &Arc<str>, reason: &str, message: &str) {
     let Some(run) = engine.runs.get_mut(uid) else { return };
     run.done = true;
@@ -139,7 +139,8 @@ pub(in crate::cluster) fn reject(engine: &mut Engine, uid: &Arc<str>, reason: &s
     });
 }
 
-/// The lowest place no living sibling of the same owner has; a Deployment's old and new sets count apart.
+/// The lowest replica index that no living sibling has. Old and new ReplicaSets of a Deployment count
+/// separately.
 fn free_slot(engine: &Engine, pod: &Value) -> u32 {
     let owner = object::controller(pod).map(|o| o.2.to_owned()).unwrap_or_default();
     if let Some(index) = object::label(pod, "apps.kubernetes.io/pod-index").and_then(|i| i.parse().ok()) {

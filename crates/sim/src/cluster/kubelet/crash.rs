@@ -1,4 +1,4 @@
-//! How containers end: by themselves, at their memory limit, or by their kubelet; and what changes in mid-run.
+//! How containers end: by themselves, at their memory limit, or by their kubelet.
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::{pressure, probe, run, start, status};
 use crate::cluster::engine::{Engine, Timer};
 use crate::cluster::object::{amount, list};
 
-/// Makes the appointment for the end of a run: its own exit or the memory limit, whichever comes first.
+/// Schedules the end of a run: its own exit or the memory limit, whichever comes first.
 pub(in crate::cluster) fn plan_exit(engine: &mut Engine, uid: &Arc<str>, c: usize) {
     let now = engine.now();
     let Some((run, attempt)) = engine.runs.get(uid).and_then(|r| {
@@ -45,7 +45,7 @@ pub(in crate::cluster) fn replan_exits(engine: &mut Engine, uid: &Arc<str>) {
     status::report(engine, uid);
 }
 
-/// The appointment has come: does the run end now?
+/// Runs at the scheduled time and checks whether the run ends now.
 pub(in crate::cluster) fn container_exits(engine: &mut Engine, uid: &Arc<str>, c: usize, attempt: u32) {
     let now = engine.now();
     let limit = memory_limit(engine, uid, c);
@@ -54,7 +54,7 @@ pub(in crate::cluster) fn container_exits(engine: &mut Engine, uid: &Arc<str>, c
         return;
     }
     let Some(run) = &container.run else { return };
-    // A millisecond of grace for the rounding of times.
+    // One millisecond of tolerance for rounded times.
     let elapsed = run.elapsed(now) + Duration::from_millis(1);
     let oom =
         limit.and_then(|limit| run.behaviour.memory.as_ref()?.reaches(limit)).is_some_and(|at| at <= elapsed);
@@ -70,7 +70,7 @@ pub(in crate::cluster) fn container_exits(engine: &mut Engine, uid: &Arc<str>, c
     run::sync_pod(engine, uid);
 }
 
-/// The container is over.
+/// Ends a container's run.
 pub(in crate::cluster) fn end_container(
     engine: &mut Engine,
     uid: &Arc<str>,
@@ -105,7 +105,7 @@ pub(in crate::cluster) fn end_container(
     }
 }
 
-/// What the container has made is there for those after it.
+/// Stores the files that the container leaves behind.
 fn leave_files(engine: &mut Engine, uid: &Arc<str>, c: usize) {
     let now = engine.now();
     let Some(run) = engine.runs.get_mut(uid) else { return };
@@ -120,12 +120,12 @@ fn leave_files(engine: &mut Engine, uid: &Arc<str>, c: usize) {
     pressure::watch_usage(engine, &node);
 }
 
-/// Does what some container does depend on how many of its siblings are ready?
+/// Whether a behaviour depends on the number of ready siblings.
 pub(in crate::cluster) fn load_is_shared(engine: &Engine) -> bool {
     engine.behaviours.iter().any(|b| b.matches.ready.is_some())
 }
 
-/// Behaviours changed: running containers follow at once, their behaviour's times counting from now.
+/// Applies changed behaviours to running containers at once. Their times count from now.
 pub(in crate::cluster) fn rematch(engine: &mut Engine) {
     let now = engine.now();
     let mut uids: Vec<Arc<str>> = engine.runs.keys().cloned().collect();

@@ -1,4 +1,4 @@
-//! The kubelets: one machine a node, and what it runs of each pod bound to it.
+//! The kubelets: one machine per node, with the pods bound to it.
 mod admit;
 pub(in crate::cluster) mod crash;
 pub(in crate::cluster) mod node;
@@ -25,42 +25,42 @@ pub(in crate::cluster) use admit::Kubelet;
 pub use node::{Replacement, memory_request, priority};
 pub use probe::{ProbeKind, named_port, spec_of};
 
-/// How long the node controller waits for a lease to be renewed.
+/// How long the node controller waits for a lease renewal.
 pub fn lease_grace() -> Duration {
     node::GRACE
 }
 
-/// A node's machine: what is true of it, which its kubelet reports.
+/// The machine of a node: the true state, which its kubelet reports.
 #[derive(Clone, Debug)]
 pub struct Machine {
     pub name: Arc<str>,
-    /// The kubelet runs and reports.
+    /// Whether the kubelet is running.
     pub kubelet: bool,
     pub runtime: bool,
     pub network: bool,
     pub memory_pressure: bool,
     pub disk_pressure: bool,
     pub pid_pressure: bool,
-    /// When memory was last under its eviction threshold; forgotten when that is over for good.
+    /// When memory was last below its eviction threshold; cleared after the pressure ended.
     pub starved: Option<Timestamp>,
-    /// The same of its disk.
+    /// When the disk was last below its eviction threshold.
     pub full: Option<Timestamp>,
-    /// When its kubelet will look at its usage next.
+    /// When the kubelet checks its usage next.
     pub look: Option<Timestamp>,
     pub nvml: bool,
     pub dns: bool,
     pub gpu: Option<Gpu>,
-    /// GPUs the device plugin offers.
+    /// The GPUs that the device plugin offers.
     pub gpus: u32,
     pub driver: String,
     pub log: String,
     pub conntrack: (u64, u64),
-    /// Images on its disk.
+    /// The images on the node's disk.
     pub images: HashSet<String>,
     pub internal_ip: String,
-    /// Node's own memory use besides its pods, bytes.
+    /// The node's own memory use in bytes, without its pods.
     pub overhead: f64,
-    /// When its kubelet came back and still counts its runtime as down.
+    /// When the kubelet restarted, while it still reports the runtime as down.
     pub warming: Option<Timestamp>,
     pub next_ip: u32,
     pub pod_net: String,
@@ -68,9 +68,9 @@ pub struct Machine {
     pub memory: f64,
     pub storage: f64,
     pub booted: Timestamp,
-    /// The last lease renewal.
+    /// The time of the last lease renewal.
     pub renewed: Timestamp,
-    /// The cordon its kubelet last told of.
+    /// The last cordon that the kubelet reported.
     pub cordoned: bool,
 }
 
@@ -81,25 +81,25 @@ pub struct PodRun {
     pub uid: Arc<str>,
     pub node: Arc<str>,
     pub pod: Object,
-    /// Init containers first, then the others, in the order of the spec.
+    /// In spec order, init containers first.
     pub containers: Vec<Container>,
     pub inits: usize,
     pub sandbox: bool,
     pub ip: Option<String>,
     pub started: Timestamp,
-    /// The place among its owner's pods.
+    /// The replica index among the owner's pods.
     pub slot: u32,
-    /// Indexes of the GPUs it was given.
+    /// The indexes of its GPUs.
     pub gpus: Vec<u32>,
     /// emptyDir and other volumes by name.
     pub volumes: BTreeMap<String, Tree>,
-    /// A container is on its way to start.
+    /// A container is starting.
     pub busy: bool,
     pub stopping: Option<Stopping>,
-    /// The kubelet's own verdict on the whole pod: (reason, message).
+    /// The kubelet's reason and message for ending the whole pod.
     pub verdict: Option<(String, String)>,
     pub done: bool,
-    /// Only the newest resync timer counts.
+    /// The number of the newest resync timer; older ones are ignored.
     pub resync: u64,
     pub mount_failures: u32,
     pub sandbox_failures: u32,
@@ -121,20 +121,20 @@ pub struct Container {
     pub state: State,
     pub last: Option<Ended>,
     pub restarts: u32,
-    /// Counts starts; timers of an older attempt are void.
+    /// The number of starts; timers of an older attempt are ignored.
     pub attempt: u32,
     pub id: Option<String>,
     pub image_id: Option<String>,
     pub started: bool,
     pub ready: bool,
-    /// Why it does not run, as of the last sync: shown in status at the next one, as the kubelet does.
+    /// Why it does not run. Like the kubelet, the status shows it one sync later.
     pub reason: Option<(String, String)>,
     pub pull: Backoff,
     pub crash: Backoff,
     pub run: Option<Run>,
     pub previous: Option<Run>,
     pub files: Tree,
-    /// Files of the image that were removed.
+    /// Files of the image that were deleted.
     pub removed: HashSet<String>,
     pub probes: [probe::Probing; 3],
 }
@@ -156,28 +156,28 @@ pub struct Ended {
     pub id: Option<String>,
 }
 
-/// One run of a container: what it does and since when.
+/// One run of a container.
 #[derive(Clone, Debug)]
 pub struct Run {
     pub behaviour: Arc<Behaviour>,
-    /// When it started.
+    /// The start of the run.
     pub started: Timestamp,
-    /// From when the behaviour's times count.
+    /// The time from which the behaviour's times count.
     pub since: Timestamp,
     pub ended: Option<Timestamp>,
 }
 
 impl Run {
-    /// How long the behaviour has been going on.
+    /// The time since the behaviour started.
     pub fn elapsed(&self, now: Timestamp) -> Duration {
         now.duration_since(self.since).try_into().unwrap_or(Duration::ZERO)
     }
 }
 
-/// Exponential back-off as the kubelet keeps it for pulls and for crashed containers.
+/// The kubelet's exponential back-off for pulls and crashed containers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Backoff {
-    /// The wait and when it was last raised.
+    /// The delay and when it was last raised.
     entry: Option<(Duration, Timestamp)>,
 }
 
@@ -185,7 +185,7 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(10);
 const MAX_BACKOFF: Duration = Duration::from_secs(300);
 
 impl Backoff {
-    /// Is it too early, `event` being when it last failed?
+    /// The rest of the delay after the failure at `event`; none if it is over.
     pub fn waiting(&self, event: Timestamp, now: Timestamp) -> Option<Duration> {
         let (wait, updated) = self.entry?;
         if since(updated, event) > MAX_BACKOFF * 2 {
@@ -198,7 +198,7 @@ impl Backoff {
         self.entry.map_or(Duration::ZERO, |e| e.0)
     }
 
-    /// Raises the wait: 10 s, doubling to 300 s; forgotten after ten quiet minutes.
+    /// Raises the delay: 10 s, doubling to 300 s, reset after ten minutes without a failure.
     pub fn next(&mut self, event: Timestamp, now: Timestamp) {
         self.entry = Some(match self.entry {
             Some((wait, updated)) if since(updated, event) <= MAX_BACKOFF * 2 => {
@@ -209,12 +209,12 @@ impl Backoff {
     }
 }
 
-/// How long from one moment to a later one; nothing if it is not later.
+/// The time between two moments; zero if the second is not later.
 pub fn since(from: Timestamp, to: Timestamp) -> Duration {
     to.duration_since(from).try_into().unwrap_or(Duration::ZERO)
 }
 
-/// What a pod waits for.
+/// A timer of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PodTimer {
     Sandbox,
@@ -222,14 +222,14 @@ pub enum PodTimer {
     PullFailed(usize),
     Create(usize),
     Started(usize),
-    /// Look again; void unless it is the newest.
+    /// Sync the pod; ignored unless it is the newest.
     Sync(u64),
-    /// The behaviour ends by itself: container, attempt.
+    /// The behaviour exits: container, attempt.
     Exit(usize, u32),
     Probe(usize, u32, ProbeKind, u64),
-    /// The container is gone after being asked to stop: container, attempt, exit code.
+    /// The container has stopped: container, attempt, exit code.
     Stopped(usize, u32, i32),
-    /// The last look at a pod that ended.
+    /// The last sync of an ended pod.
     Finish,
     Remove,
 }
@@ -239,7 +239,7 @@ impl PodRun {
         self.containers.iter().enumerate().find(|(_, c)| c.name == name)
     }
 
-    /// The volume a path of a container is in, and the path inside it.
+    /// The volume that contains a path of a container, and the path inside it.
     pub fn mount(&self, container: &Container, path: &str) -> Option<(String, String)> {
         let spec = spec_of(self, container)?;
         let mounts = list(spec, "/volumeMounts").iter().filter_map(|m| {
@@ -256,7 +256,7 @@ impl PodRun {
         mounts.max_by_key(|m| m.0).map(|m| (m.1, m.2))
     }
 
-    /// A file somebody wrote, in a volume or in the container's own layer.
+    /// A file in a volume or in the container's writable layer.
     pub fn written<'a>(&'a self, container: &'a Container, path: &str) -> Option<&'a File> {
         match self.mount(container, path) {
             Some((volume, inside)) => self.volumes.get(&volume)?.get(&inside),
@@ -294,12 +294,12 @@ impl Container {
         }
     }
 
-    /// Is there such a file in its image?
+    /// Whether the image contains the file.
     pub fn has_file(&self, path: &str) -> bool {
         !self.hides(path) && self.run.as_ref().is_some_and(|r| r.behaviour.files.contains_key(path))
     }
 
-    /// Was this file of the image removed, or a directory it was in?
+    /// Whether a file of the image, or a directory above it, was deleted.
     pub fn hides(&self, path: &str) -> bool {
         let mut path = Some(path);
         while let Some(p) = path {
@@ -311,7 +311,7 @@ impl Container {
         false
     }
 
-    /// `spec.containers{app}`, as events point at it.
+    /// `spec.containers{app}`: the container as events name it.
     pub fn field(&self) -> String {
         format!("spec.{}{{{}}}", if self.init { "initContainers" } else { "containers" }, self.name)
     }
@@ -321,7 +321,8 @@ impl Container {
 mod tests {
     use super::*;
 
-    /// captures/watch/oom-crashloop: at once, then 10 s, 20 s, … to 5 m; forgotten after ten minutes without a crash.
+    /// captures/watch/oom-crashloop: at once, then 10 s, 20 s, … to 5 m; reset after ten minutes without a
+    /// crash.
     #[test]
     fn the_back_off_doubles_to_five_minutes_and_is_forgotten() {
         let at = |s: i64| Timestamp::from_second(1_000_000 + s).unwrap();

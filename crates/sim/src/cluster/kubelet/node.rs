@@ -1,4 +1,4 @@
-//! A kubelet and its node object: registering, heartbeats, conditions, what the machine's troubles look like from above.
+//! The kubelet's node object: registration, heartbeats, conditions, and faults of the machine.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ const LEASE: Duration = Duration::from_secs(10);
 pub(super) const GRACE: Duration = Duration::from_secs(40);
 /// How often a kubelet reports a node that did not change.
 const REPORT: Duration = Duration::from_secs(300);
-/// A kubelet that came back counts its runtime as down until it has heard of it.
+/// After a restart, a kubelet reports the runtime as down for this long.
 const WARM_UP: Duration = Duration::from_secs(10);
 
-/// The pod garbage collector waits this long for a node to come back.
+/// How long the pod garbage collector waits for a node to return.
 const ORPHANED: Duration = Duration::from_secs(40);
 
-/// The machine that comes when a node is deleted.
+/// The machine that replaces the one of a deleted node.
 #[derive(Clone, Debug)]
 pub struct Replacement {
     after: Duration,
@@ -40,7 +40,7 @@ impl Replacement {
     }
 }
 
-/// The names of a pool: `#` runs become the number.
+/// The name of a node in a pool: the `#` characters become the number.
 fn pool_name(pool: &NodePool, index: u32) -> String {
     let number = pool.first + index;
     let width = pool.name.matches('#').count();
@@ -50,7 +50,7 @@ fn pool_name(pool: &NodePool, index: u32) -> String {
     pool.name.replacen(&"#".repeat(width), &format!("{number:0width$}"), 1)
 }
 
-/// Boots the machines of a pool and registers their nodes.
+/// Starts the machines of a pool and registers their nodes.
 pub(in crate::cluster) fn boot(engine: &mut Engine, pool: &NodePool, version: &str) {
     for index in 0..pool.count {
         boot_one(engine, pool, index, version);
@@ -82,7 +82,8 @@ fn boot_one(engine: &mut Engine, pool: &NodePool, index: u32, version: &str) {
     }
 }
 
-/// Somebody deleted a Node: its machine is taken away, and a new one comes where an autoscaler sees to it.
+/// Handles the deletion of a Node: removes its machine, and schedules a replacement if the pool has an
+/// autoscaler.
 pub(in crate::cluster) fn node_deleted(engine: &mut Engine, name: &Arc<str>) {
     engine.machines.remove(name);
     engine.runs.retain(|_, r| r.node != *name);
@@ -92,7 +93,7 @@ pub(in crate::cluster) fn node_deleted(engine: &mut Engine, name: &Arc<str>) {
     }
 }
 
-/// The new machine of a replaced node joins.
+/// Registers the machine that replaces a deleted node's.
 pub(in crate::cluster) fn boot_replacement(engine: &mut Engine, name: &Arc<str>) {
     if engine.cached("nodes", &Key::new("", name)).is_some() {
         return;
@@ -122,7 +123,8 @@ fn write_lease(engine: &Engine, name: &str, uid: &str) {
     }
 }
 
-/// Every living kubelet renews its lease; one timer for all, as nothing else happens on a quiet node.
+/// Every running kubelet renews its lease. One timer serves all, because nothing else happens on an idle
+/// node.
 pub(in crate::cluster) fn renew_leases(engine: &mut Engine) {
     let now = engine.now();
     if !engine.replaying {
@@ -144,7 +146,7 @@ pub(in crate::cluster) fn renew_leases(engine: &mut Engine) {
     engine.after(LEASE, Timer::Leases);
 }
 
-/// Every living kubelet reports its node and renews its lease: a heartbeat.
+/// Every running kubelet reports its node and renews its lease.
 pub(in crate::cluster) fn heartbeat_all(engine: &mut Engine) {
     let mut names: Vec<Arc<str>> = engine.machines.keys().cloned().collect();
     names.sort();
@@ -155,7 +157,7 @@ pub(in crate::cluster) fn heartbeat_all(engine: &mut Engine) {
     engine.last_heartbeat = now;
 }
 
-/// Writes what the kubelet says about its node, with the events of what changed.
+/// Writes the kubelet's report on its node, with an event for each changed condition.
 pub(in crate::cluster) fn post_node(engine: &mut Engine, name: &Arc<str>) {
     let Some(machine) = engine.machines.get(name).filter(|m| m.kubelet).cloned() else { return };
     let now = engine.now();
@@ -209,7 +211,7 @@ pub(in crate::cluster) fn post_node(engine: &mut Engine, name: &Arc<str>) {
     }
 }
 
-/// The scenario changes machines; false if there are none of that name.
+/// Applies the scenario's change to machines; false if no machine matches.
 pub(in crate::cluster) fn change_nodes(engine: &mut Engine, change: &NodeChange) -> bool {
     let mut names: Vec<Arc<str>> =
         engine.machines.keys().filter(|n| glob(&change.matches, n)).cloned().collect();
@@ -271,7 +273,7 @@ fn resync_now(engine: &mut Engine, uid: &Arc<str>) {
     run::resync(engine, uid, Duration::from_millis(700));
 }
 
-/// Labels and node info follow the machine.
+/// Updates labels and node info after a change of the machine.
 fn relabel(engine: &mut Engine, name: &Arc<str>, change: &NodeChange) {
     let key = Key::new("", name);
     let driver = change.driver.clone().filter(|_| engine.machines.get(name).is_some_and(|m| m.gpu.is_some()));
@@ -301,7 +303,7 @@ fn relabel(engine: &mut Engine, name: &Arc<str>, change: &NodeChange) {
     });
 }
 
-/// The kubelet tells of cordons in events.
+/// The kubelet reports cordons in events.
 pub(in crate::cluster) fn tell_cordon(engine: &mut Engine, node: &Value) {
     let name: Arc<str> = object::name(node).into();
     let cordoned = object::flag(node, "/spec/unschedulable");
@@ -315,7 +317,7 @@ pub(in crate::cluster) fn tell_cordon(engine: &mut Engine, node: &Value) {
     engine.event(Source::Kubelet(&name), node, "Normal", reason, &text);
 }
 
-/// After its warm-up a kubelet that came back reports its runtime as it is.
+/// After its warm-up, the kubelet reports the real state of the runtime.
 pub(in crate::cluster) fn warmed_up(engine: &mut Engine, name: &Arc<str>) {
     let now = engine.now();
     let Some(machine) = engine.machines.get_mut(name) else { return };
@@ -325,7 +327,7 @@ pub(in crate::cluster) fn warmed_up(engine: &mut Engine, name: &Arc<str>) {
     }
 }
 
-/// (type, status, reason, message), in the order a kubelet writes them.
+/// (type, status, reason, message), in the kubelet's order.
 fn conditions(m: &Machine) -> [(&'static str, &'static str, &'static str, String); 4] {
     let pressure = |kind, on, yes: (&'static str, &'static str), no: (&'static str, &'static str)| {
         if on { (kind, "True", yes.0, yes.1.to_owned()) } else { (kind, "False", no.0, no.1.to_owned()) }
@@ -482,7 +484,7 @@ fn node_object(pool: &NodePool, m: &Machine, index: u32, version: &str) -> Value
     })
 }
 
-/// What a pod asks of memory, in bytes.
+/// The pod's memory request in bytes.
 pub fn memory_request(pod: &Value) -> f64 {
     list(pod, "/spec/containers")
         .iter()

@@ -1,4 +1,4 @@
-//! Nodes short of memory or disk, and pods over their share of it: what a kubelet's eviction manager sees and does.
+//! The eviction manager: memory and disk pressure on nodes, and pods over their local storage limits.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,22 +15,22 @@ use crate::cluster::events::Source;
 use crate::cluster::object::{self, Key, amount, list, text};
 use crate::cluster::usage;
 
-/// Between one eviction and the next look: the kubelet waits for the pod to be gone.
+/// The pause after an eviction: the kubelet waits for the pod to be gone.
 const BETWEEN: Duration = Duration::from_secs(30);
-/// How often a kubelet under pressure looks again.
+/// How often a kubelet under pressure checks again.
 const LOOK: Duration = Duration::from_secs(10);
-/// How long a node counts as under pressure after it was (eviction-pressure-transition-period).
+/// How long a pressure condition stays after the pressure ended (eviction-pressure-transition-period).
 const HOLD: Duration = Duration::from_secs(300);
-/// memory.available, in bytes.
+/// The threshold of memory.available, in bytes.
 const MEMORY_THRESHOLD: f64 = 100.0 * 1_048_576.0;
-/// nodefs.available, a share of the disk.
+/// The threshold of nodefs.available, as a share of the disk.
 const DISK_THRESHOLD: f64 = 0.1;
-/// What the system and its images take of a node's disk.
+/// The share of the disk used by the system and its images.
 const DISK_SYSTEM: f64 = 0.31;
-/// From here on a pod's priority is that of the system's own.
+/// The lowest priority of system-critical pods.
 const CRITICAL: i64 = 2_000_000_000;
 
-/// What a node can run short of.
+/// A resource that a node can run short of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scarce {
     Memory,
@@ -45,7 +45,7 @@ impl Scarce {
         }
     }
 
-    /// What must be free, in bytes.
+    /// The bytes that must be free.
     fn threshold(self, machine: &Machine) -> f64 {
         match self {
             Self::Memory => MEMORY_THRESHOLD,
@@ -78,14 +78,14 @@ impl Scarce {
     }
 }
 
-/// What runs on a node has changed: the kubelet will look when something may be used up.
+/// Schedules a check for when something may be used up, after the pods of a node changed.
 pub(in crate::cluster) fn watch_usage(engine: &mut Engine, node: &Arc<str>) {
     let now = engine.now();
     let Some(wait) = used_up_in(engine, node, now) else { return };
     look_at(engine, node, wait);
 }
 
-/// The next look at a node; a later one that was planned is void.
+/// Schedules the next check of a node; it replaces a later one.
 pub(in crate::cluster) fn look_at(engine: &mut Engine, node: &Arc<str>, wait: Duration) {
     let now = engine.now();
     let Some(machine) = engine.machines.get_mut(node) else { return };
@@ -96,7 +96,7 @@ pub(in crate::cluster) fn look_at(engine: &mut Engine, node: &Arc<str>, wait: Du
     }
 }
 
-/// When memory, disk or a pod's share of it will be used up, if all goes on as it does.
+/// When memory, disk or a pod's limit will be used up at the current rates.
 fn used_up_in(engine: &Engine, node: &str, now: Timestamp) -> Option<Duration> {
     let machine = engine.machines.get(node)?;
     let runs: Vec<&PodRun> = runs_on(engine, node).collect();
@@ -128,7 +128,7 @@ pub(in crate::cluster) fn node_disk(engine: &Engine, node: &str, now: Timestamp)
     system + runs_on(engine, node).map(|r| r.disk(now)).sum::<f64>()
 }
 
-/// The kubelet looks: pods over their own limits go, then one that helps where the node is short of something.
+/// Checks a node: evicts pods over their own limits, then one pod that relieves the shortage.
 pub(in crate::cluster) fn relieve_pressure(engine: &mut Engine, node: &Arc<str>) {
     let now = engine.now();
     let Some(machine) = engine.machines.get_mut(node).filter(|m| m.kubelet) else { return };
@@ -138,14 +138,15 @@ pub(in crate::cluster) fn relieve_pressure(engine: &mut Engine, node: &Arc<str>)
     machine.look = None;
     let machine = machine.clone();
     for (uid, message) in over_their_limits(engine, node, now) {
-        // Its own fault: no condition tells of a disruption (captures/list/pods.json, evicted-by-its-limit).
+        // A pod over its own limit gets no DisruptionTarget condition (captures/list/pods.json,
+        // evicted-by-its-limit).
         evict_pod(engine, &uid, &message);
     }
     let free = |scarce: Scarce| match scarce {
         Scarce::Memory => machine.memory - usage::node_usage(engine, node, now).1,
         Scarce::Disk => machine.storage - node_disk(engine, node, now),
     };
-    // A millisecond's use of grace, for the rounding of times.
+    // One MiB of tolerance for rounded times.
     let short = |scarce: Scarce| free(scarce) < scarce.threshold(&machine) + 1_048_576.0;
     let (memory, disk) = (short(Scarce::Memory), short(Scarce::Disk));
     let available = if disk { free(Scarce::Disk) } else { free(Scarce::Memory) };
@@ -176,7 +177,7 @@ pub(in crate::cluster) fn relieve_pressure(engine: &mut Engine, node: &Arc<str>)
     look_at(engine, node, BETWEEN);
 }
 
-/// Evicts the pod that most exceeds what it asked for; of those that do, the least important first.
+/// Evicts the pod that exceeds its request the most; among equals the least important.
 fn evict_one(engine: &mut Engine, node: &Arc<str>, machine: &Machine, scarce: Scarce, available: f64) {
     let Some(object) = engine.cached("nodes", &Key::new("", node)) else { return };
     let said = format!("Attempting to reclaim {}", scarce.name());
@@ -203,7 +204,7 @@ fn evict_one(engine: &mut Engine, node: &Arc<str>, machine: &Machine, scarce: Sc
     evict_pod(engine, &uid, &message);
 }
 
-/// Pods that use more local storage than they may, each with the kubelet's words.
+/// Pods over their local storage limits, with the kubelet's messages.
 fn over_their_limits(engine: &Engine, node: &str, now: Timestamp) -> Vec<(Arc<str>, String)> {
     let over = |run: &PodRun| {
         let exceeded = shares(&run.pod).into_iter().find(|s| s.used(run, now) + 1_048_576.0 > s.limit);
@@ -212,20 +213,20 @@ fn over_their_limits(engine: &Engine, node: &str, now: Timestamp) -> Vec<(Arc<st
     runs_on(engine, node).filter_map(over).collect()
 }
 
-/// The kubelet ends a pod for the node's or its own limit's sake.
+/// Ends a pod because of node pressure or its own limit.
 fn evict_pod(engine: &mut Engine, uid: &Arc<str>, message: &str) {
     let Some((pod, node)) = engine.runs.get(uid).map(|r| (r.pod.clone(), r.node.clone())) else { return };
     engine.event(Source::Kubelet(&node), &pod, "Warning", "Evicted", message);
     stop::stop_pod(engine, uid, Some(("Evicted".to_owned(), message.to_owned(), Duration::ZERO)));
 }
 
-/// A limit on local storage that a pod has set itself.
+/// A local storage limit of a pod.
 struct Share {
-    /// The emptyDir it is for; none: the whole pod.
+    /// The emptyDir it applies to; none for the whole pod.
     volume: Option<String>,
-    /// Bytes.
+    /// In bytes.
     limit: f64,
-    /// What the kubelet says when it is exceeded.
+    /// The kubelet's message when the limit is exceeded.
     message: String,
 }
 
@@ -263,7 +264,7 @@ fn shares(pod: &Object) -> Vec<Share> {
     all
 }
 
-/// When a sum of straight lines that bend at these moments first reaches zero.
+/// When a piecewise linear function with bends at these moments first reaches zero.
 fn crossing(moments: &[Duration], now: Timestamp, f: impl Fn(Timestamp) -> f64) -> Option<Duration> {
     let at = |t: Duration| f(now.checked_add(t).unwrap_or(now));
     let (mut before, mut value) = (Duration::ZERO, at(Duration::ZERO));
@@ -284,7 +285,7 @@ fn kib(bytes: f64) -> String {
     if bytes == 0.0 { "0".to_owned() } else { format!("{}Ki", (bytes / 1024.0) as u64) }
 }
 
-/// A quantity as Kubernetes writes binary ones: the largest unit that divides it.
+/// Formats a binary quantity like Kubernetes, with the largest unit that divides it.
 fn binary(bytes: f64) -> String {
     let (mut value, mut unit) = (bytes as u64, 0);
     while value != 0 && value.is_multiple_of(1024) && unit < 4 {

@@ -1,4 +1,4 @@
-//! Probes: startup, liveness, readiness. A probe whose answer can't change for now sleeps until it can, so that
+//! Startup, liveness and readiness probes. A probe whose answer cannot change sleeps until it can, so that
 //! thousands of healthy pods cost nothing.
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,12 +46,12 @@ impl ProbeKind {
     }
 }
 
-/// How one probe of a container stands.
+/// The state of one probe of a container.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Probing {
     successes: i64,
     failures: i64,
-    /// Only the newest appointment counts.
+    /// The number of the newest timer; older ones are ignored.
     token: u64,
 }
 
@@ -82,7 +82,7 @@ fn probe_spec(engine: &Engine, uid: &Arc<str>, c: usize, kind: ProbeKind) -> Opt
     spec_of(run, run.containers.get(c)?)?.get(kind.field()).filter(|p| p.is_object()).cloned()
 }
 
-/// A container has started: it is ready and started unless probes say when.
+/// Starts the probes of a started container. Without probes it is started and ready.
 pub(in crate::cluster) fn start_probes(engine: &mut Engine, uid: &Arc<str>, c: usize) {
     let startup = probe_spec(engine, uid, c, ProbeKind::Startup).is_some();
     let readiness = probe_spec(engine, uid, c, ProbeKind::Readiness).is_some();
@@ -101,7 +101,7 @@ pub(in crate::cluster) fn start_probes(engine: &mut Engine, uid: &Arc<str>, c: u
 fn first_probe(engine: &mut Engine, uid: &Arc<str>, c: usize, kind: ProbeKind) {
     let Some(spec) = probe_spec(engine, uid, c, kind) else { return };
     let numbers = numbers(&spec);
-    // The readiness of a fresh container is asked for at once; the other probes wait for their turn.
+    // The readiness probe of a fresh container runs at once; the others wait for their period.
     let wait = match numbers.delay {
         0 if kind == ProbeKind::Readiness => Duration::from_millis(20),
         0 => engine.chance.jitter(Duration::from_millis(500), 1.0).min(Duration::from_secs(numbers.period)),
@@ -118,7 +118,7 @@ fn next_probe(engine: &mut Engine, uid: &Arc<str>, c: usize, kind: ProbeKind, wa
     engine.after(wait, Timer::Pod(uid.clone(), timer));
 }
 
-/// What the container answers may have changed: all its probes look soon.
+/// Runs all probes of a container soon, because its answers may have changed.
 pub(in crate::cluster) fn wake_probes(engine: &mut Engine, uid: &Arc<str>, c: usize) {
     let started = engine.runs.get(uid).and_then(|r| r.containers.get(c)).is_some_and(|c| c.started);
     for kind in KINDS {
@@ -211,7 +211,7 @@ fn set_started(engine: &mut Engine, uid: &Arc<str>, c: usize) {
     run::sync_pod(engine, uid);
 }
 
-/// Asks the container once: its answer, and after how long it may be another.
+/// Probes the container once: the answer, and when it may change.
 fn ask(engine: &Engine, uid: &Arc<str>, c: usize, spec: &Value) -> (Result<(), String>, Option<Duration>) {
     let now = engine.now();
     let Some(run) = engine.runs.get(uid) else { return (Ok(()), None) };

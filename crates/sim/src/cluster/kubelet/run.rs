@@ -1,4 +1,4 @@
-//! SyncPod: what a kubelet does for a pod next, and the timers that bring it back to it.
+//! SyncPod: the next step for a pod, and the timers that trigger it.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use crate::cluster::engine::{Engine, Timer};
 use crate::cluster::events::{Said, Source};
 use crate::cluster::object::{list, text};
 
-/// Between a pod's arrival and its sandbox.
+/// The time from a pod's arrival to its sandbox.
 const SANDBOX: Duration = Duration::from_millis(260);
-/// Between the attach controller's tries of a volume that another node has.
+/// The attach controller's retry interval for a volume on another node.
 const DETACH: Duration = Duration::from_secs(15);
-/// The kubelet's back-off between tries of a pod that failed.
+/// The kubelet's retry interval for a failed pod.
 const RETRY: Duration = Duration::from_secs(10);
 
 pub(in crate::cluster) fn pod_timer(engine: &mut Engine, uid: &Arc<str>, what: PodTimer) {
     let Some(run) = engine.runs.get(uid) else { return };
     if !engine.machines.get(&run.node).is_some_and(|m| m.kubelet) {
-        // A dead kubelet does nothing; what ends meanwhile is found when it is back.
+        // A stopped kubelet does nothing; it finds ended containers when it returns.
         if !matches!(what, PodTimer::Probe(..) | PodTimer::Sync(_)) {
             engine.after(Duration::from_secs(5), Timer::Pod(uid.clone(), what));
         }
@@ -29,7 +29,7 @@ pub(in crate::cluster) fn pod_timer(engine: &mut Engine, uid: &Arc<str>, what: P
     let asks_runtime =
         !matches!(what, PodTimer::Probe(..) | PodTimer::Sync(_) | PodTimer::Finish | PodTimer::Remove);
     if asks_runtime && engine.machines.get(&run.node).is_some_and(|m| !m.runtime) {
-        // Without the runtime nothing starts, ends or is heard of.
+        // Without the runtime no container starts or ends, and no state is known.
         engine.after(Duration::from_secs(5), Timer::Pod(uid.clone(), what));
         return;
     }
@@ -49,7 +49,7 @@ pub(in crate::cluster) fn pod_timer(engine: &mut Engine, uid: &Arc<str>, what: P
     }
 }
 
-/// Comes back to the pod after a while; an earlier appointment is void.
+/// Schedules the next sync; it replaces an earlier one.
 pub(in crate::cluster) fn resync(engine: &mut Engine, uid: &Arc<str>, wait: Duration) {
     let Some(run) = engine.runs.get_mut(uid) else { return };
     run.resync += 1;
@@ -62,7 +62,7 @@ pub(in crate::cluster) fn retry(engine: &mut Engine, uid: &Arc<str>) {
     resync(engine, uid, wait);
 }
 
-/// Reports, then does the next thing. What it finds out now is in the report of the next sync, as in a real kubelet.
+/// Reports the pod, then takes the next step. Like a real kubelet, it reports new findings at the next sync.
 pub(in crate::cluster) fn sync_pod(engine: &mut Engine, uid: &Arc<str>) {
     status::report(engine, uid);
     let Some(run) = engine.runs.get(uid) else { return };
@@ -182,7 +182,7 @@ fn sandbox_made(engine: &mut Engine, uid: &Arc<str>) {
     sync_pod(engine, uid);
 }
 
-/// Are the volumes of the pod there? If not, says so and comes back later.
+/// Whether the pod's volumes are mounted. If not, it reports that and schedules a retry.
 fn volumes_ready(engine: &mut Engine, uid: &Arc<str>) -> bool {
     let Some(run) = engine.runs.get(uid) else { return false };
     let (pod, node, key) = (run.pod.clone(), run.node.clone(), run.key.clone());
@@ -217,7 +217,7 @@ fn volumes_ready(engine: &mut Engine, uid: &Arc<str>) -> bool {
     }
     let Some(message) = missing else { return true };
     let Some(run) = engine.runs.get_mut(uid) else { return false };
-    // The volume manager's own back-off: half a second, doubling to two minutes.
+    // The volume manager's back-off: half a second, doubling to two minutes.
     let wait = Duration::from_millis(500 << run.mount_failures.min(8)).min(Duration::from_secs(122));
     run.mount_failures += 1;
     kubelet_event(engine, &node, &pod, None, "Warning", "FailedMount", &message);
@@ -225,7 +225,7 @@ fn volumes_ready(engine: &mut Engine, uid: &Arc<str>) -> bool {
     false
 }
 
-/// A volume of the pod that only one node may have, with the pod that has it on another one.
+/// A single-node volume of the pod that is attached to another node, and the pod that uses it there.
 fn attached_elsewhere(engine: &Engine, uid: &Arc<str>) -> Option<(String, String)> {
     let run = engine.runs.get(uid)?;
     let claims = |run: &super::PodRun| -> Vec<String> {

@@ -1,4 +1,4 @@
-//! Getting a container to run: back-off, image, configuration, creation, start.
+//! Starts containers: back-off, image, configuration, creation, start.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const CREATE: Duration = Duration::from_millis(30);
 const START: Duration = Duration::from_millis(110);
 const FAILED_PULL: Duration = Duration::from_millis(130);
 
-/// Tries to start a container. True when it is on its way; false when it can't be now, and the pod comes back to it.
+/// Tries to start a container. True if it is starting. False if it cannot start now; the pod is then retried.
 pub(in crate::cluster) fn try_start(engine: &mut Engine, uid: &Arc<str>, c: usize) -> bool {
     let now = engine.now();
     let Some(run) = engine.runs.get_mut(uid) else { return false };
@@ -44,7 +44,7 @@ pub(in crate::cluster) fn try_start(engine: &mut Engine, uid: &Arc<str>, c: usiz
             "BackOff",
             &format!("Back-off restarting failed container {name} in pod {ns_name}"),
         );
-        // Back at the end of the wait, or for the regular look at the pod.
+        // Retry at the end of the back-off, or at the regular sync.
         let (soon, regular) = (Duration::from_secs(10), Duration::from_secs(60));
         let wait = engine
             .chance
@@ -129,7 +129,7 @@ fn get_image(engine: &mut Engine, uid: &Arc<str>, c: usize, image: &str) -> bool
     true
 }
 
-/// Images under `localhost/` come with the node, unless the registry says otherwise.
+/// Whether the registry serves images under `localhost/`. By default they exist only on the node.
 fn registry_has_local(engine: &Engine, image: &str) -> bool {
     image.starts_with("localhost/") && matches!(engine.registry.pull(image), Pull::Done { .. })
 }
@@ -157,7 +157,7 @@ pub(in crate::cluster) fn pull_failed(engine: &mut Engine, uid: &Arc<str>, c: us
     );
     run::container_event(engine, uid, c, "Warning", "Failed", "Error: ErrImagePull");
     if first {
-        // The new sandbox itself brings the kubelet back at once.
+        // The new sandbox triggers the next sync.
         run::resync(engine, uid, Duration::from_millis(280));
     } else {
         run::retry(engine, uid);
@@ -183,7 +183,7 @@ pub(in crate::cluster) fn pulled(engine: &mut Engine, uid: &Arc<str>, c: usize) 
     configure(engine, uid, c);
 }
 
-/// The pull is over: the image, unless the pod is going away.
+/// Ends a pull: returns the image, unless the pod is terminating.
 fn unbusy(engine: &mut Engine, uid: &Arc<str>, c: usize) -> Option<String> {
     let run = engine.runs.get_mut(uid)?;
     run.busy = false;
@@ -193,7 +193,7 @@ fn unbusy(engine: &mut Engine, uid: &Arc<str>, c: usize) -> Option<String> {
     Some(run.containers.get(c)?.image.clone())
 }
 
-/// Resolves what the container's environment refers to; then it can be created.
+/// Resolves the references of the container's environment, after which it can be created.
 fn configure(engine: &mut Engine, uid: &Arc<str>, c: usize) -> bool {
     if let Err(why) = environment(engine, uid, c) {
         if let Some(container) = engine.runs.get_mut(uid).and_then(|r| r.containers.get_mut(c)) {
@@ -210,7 +210,7 @@ fn configure(engine: &mut Engine, uid: &Arc<str>, c: usize) -> bool {
     true
 }
 
-/// The variables of a container; the error is the kubelet's.
+/// The environment of a container; the error is the kubelet's.
 pub(in crate::cluster) fn environment(engine: &Engine, uid: &Arc<str>, c: usize) -> Result<Env, String> {
     let Some(run) = engine.runs.get(uid) else { return Ok(Env::new()) };
     let Some(container) = run.containers.get(c) else { return Ok(Env::new()) };
@@ -277,7 +277,7 @@ pub(in crate::cluster) fn environment(engine: &Engine, uid: &Arc<str>, c: usize)
     Ok(env)
 }
 
-/// Does the image bring a user of its own? Those a behaviour says nothing about do.
+/// Whether the image has a user of its own. It has one unless the behaviour says otherwise.
 fn image_has_user(engine: &Engine, container: &super::Container) -> bool {
     let is_of = |image: &str| crate::scenario::units::glob(image, &container.image);
     !engine.behaviours.iter().any(|b| b.runs_as_root && b.matches.image.as_deref().is_some_and(is_of))
@@ -348,7 +348,7 @@ pub(in crate::cluster) fn container_started(engine: &mut Engine, uid: &Arc<str>,
     run::sync_pod(engine, uid);
 }
 
-/// A container that changes its node does so as it starts.
+/// A container that changes its node does so when it starts.
 fn install(engine: &mut Engine, uid: &Arc<str>, c: usize) {
     let Some(run) = engine.runs.get(uid) else { return };
     let change = run.containers.get(c).and_then(|c| c.run.as_ref()?.behaviour.installs.clone());
@@ -358,7 +358,7 @@ fn install(engine: &mut Engine, uid: &Arc<str>, c: usize) {
     }
 }
 
-/// A postStart hook that fails stops the container it belongs to.
+/// A failed postStart hook stops its container.
 fn hook_after_start(engine: &mut Engine, uid: &Arc<str>, c: usize) {
     let fails = engine
         .runs
@@ -372,7 +372,7 @@ fn hook_after_start(engine: &mut Engine, uid: &Arc<str>, c: usize) {
     }
 }
 
-/// The behaviour of the scenario for a container, or one that simply runs.
+/// The scenario's behaviour for a container, or one that runs without doing anything.
 pub(in crate::cluster) fn behaviour_for(
     engine: &Engine,
     uid: &Arc<str>,
@@ -390,7 +390,7 @@ pub(in crate::cluster) fn behaviour_for(
     found.unwrap_or_else(|| engine.nothing.clone())
 }
 
-/// Does RBAC let the pod's service account do this (`list secrets`) in its namespace?
+/// Whether RBAC allows the pod's service account an action (`list secrets`) in its namespace.
 fn may(engine: &Engine, run: &super::PodRun, act: &str) -> bool {
     let account = match text(&run.pod, "/spec/serviceAccountName") {
         "" => "default",
@@ -402,7 +402,7 @@ fn may(engine: &Engine, run: &super::PodRun, act: &str) -> bool {
     rbac::allowed(&engine.store, &User::service_account(&run.key.ns, account), &asked)
 }
 
-/// Does the API server serve `plural.version.group`?
+/// Whether the API server serves `plural.version.group`.
 fn serves(engine: &Engine, version: &str) -> bool {
     let mut parts = version.splitn(3, '.');
     let (Some(plural), Some(version), Some(group)) = (parts.next(), parts.next(), parts.next()) else {
@@ -415,7 +415,7 @@ fn serves(engine: &Engine, version: &str) -> bool {
     })
 }
 
-/// How many pods of the same controller are ready.
+/// The number of ready pods of the same controller.
 fn ready_siblings(engine: &Engine, run: &super::PodRun) -> u32 {
     let Some((_, _, owner)) = object::controller(&run.pod) else { return 0 };
     let siblings = engine.cache.in_namespace("pods", &run.key.ns);
@@ -425,7 +425,7 @@ fn ready_siblings(engine: &Engine, run: &super::PodRun) -> u32 {
 }
 
 impl super::Container {
-    /// Whether the wait after the last failed pull is still on.
+    /// Whether the back-off after the last failed pull is still running.
     fn pull_waits(&self, now: jiff::Timestamp) -> bool {
         self.pull.entry.is_some_and(|(wait, updated)| since(updated, now) < wait)
     }

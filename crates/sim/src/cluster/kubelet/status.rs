@@ -1,4 +1,4 @@
-//! The status a kubelet reports of a pod: phase, conditions and container statuses, worded and ordered as captured.
+//! The kubelet's pod status: phase, conditions and container statuses, worded and ordered as captured.
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use crate::cluster::engine::Engine;
 use crate::cluster::object::{self, entry, int, list, stamp, text};
 use crate::cluster::resources::quality;
 
-/// The conditions a kubelet owns, in the order it writes them.
+/// The conditions that the kubelet owns, in its order.
 const OWNED: [&str; 4] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"];
 
 struct Verdict {
@@ -18,7 +18,7 @@ struct Verdict {
     message: String,
 }
 
-/// Reports the pod as its kubelet sees it now. Writes nothing when nothing changed.
+/// Writes the pod's current status, if it changed.
 pub(in crate::cluster) fn report(engine: &mut Engine, uid: &Arc<str>) {
     let now = engine.now();
     let Some(run) = engine.runs.get(uid) else { return };
@@ -44,7 +44,7 @@ pub(in crate::cluster) fn report(engine: &mut Engine, uid: &Arc<str>) {
     });
 }
 
-/// Conditions keep their transition time while their status holds; those of others stay as they are.
+/// A condition keeps its transition time while its status is the same. Other owners' conditions stay.
 fn merge_conditions(old: &Value, new: Value, now: Timestamp) -> Value {
     let olds = list(old, "/conditions");
     let foreign = olds.iter().filter(|c| !OWNED.contains(&text(c, "/type")) && c["type"] != "PodScheduled");
@@ -106,7 +106,7 @@ fn render(run: &PodRun, host_ip: &str, host_network: bool, now: Timestamp) -> Ma
     status
 }
 
-/// The address is reported once a container has been started or tried.
+/// The IP is reported once a container has started or has been tried.
 fn shows_ip(run: &PodRun) -> bool {
     run.containers.iter().any(|c| c.attempt > 0 || c.reason.is_some())
 }

@@ -1,4 +1,4 @@
-//! Stopping: single containers that failed a probe, whole pods that are deleted or evicted, and their end.
+//! Stops containers that failed a probe, and pods that are deleted or evicted.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use super::{PodTimer, State, Stopping};
 use super::{crash, run, status};
 use crate::cluster::engine::{Engine, Timer};
 
-/// What a well-behaved program takes to end on SIGTERM.
+/// The time a well-behaved program needs to exit after SIGTERM.
 const OBEYS: Duration = Duration::from_millis(350);
-/// Between the last container's end and the pod's.
+/// The time between the end of the last container and the end of the pod.
 const CLEAN: Duration = Duration::from_millis(420);
 
-/// Stops a container for its own sake; the pod lives on and starts it again.
+/// Stops one container; the pod stays and restarts it.
 pub(in crate::cluster) fn kill_container(engine: &mut Engine, uid: &Arc<str>, c: usize, why: &str) {
     run::container_event(engine, uid, c, "Normal", "Killing", why);
     let grace = engine.runs.get(uid).map_or(Duration::ZERO, super::PodRun::grace);
     ask_to_stop(engine, uid, c, grace);
 }
 
-/// Sends SIGTERM; SIGKILL follows after the grace.
+/// Sends SIGTERM; SIGKILL follows after the grace period.
 fn ask_to_stop(engine: &mut Engine, uid: &Arc<str>, c: usize, grace: Duration) {
     let Some(container) = engine.runs.get(uid).and_then(|r| r.containers.get(c)) else { return };
     let stubborn = container.run.as_ref().is_some_and(|r| r.behaviour.ignores_term);
@@ -47,7 +47,7 @@ pub(in crate::cluster) fn container_stopped(
     }
 }
 
-/// Stops a whole pod: it was deleted, or (with a verdict) its kubelet evicts it.
+/// Stops a whole pod that is deleted, or (with a verdict) evicted by its kubelet.
 pub(in crate::cluster) fn stop_pod(
     engine: &mut Engine,
     uid: &Arc<str>,
@@ -77,7 +77,7 @@ pub(in crate::cluster) fn stop_pod(
     status::report(engine, uid);
 }
 
-/// All its containers are over: the pod has its final phase.
+/// Sets the final phase after all containers have ended.
 pub(in crate::cluster) fn finish_pod(engine: &mut Engine, uid: &Arc<str>) {
     let Some(run) = engine.runs.get_mut(uid) else { return };
     if run.done {

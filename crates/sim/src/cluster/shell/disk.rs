@@ -1,4 +1,4 @@
-//! Files as a container sees them: its image, its volumes, and what the kernel makes up in /proc and /sys.
+//! A container's file system: image, volumes, /proc and /sys.
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -11,12 +11,12 @@ use crate::cluster::kubelet::pressure;
 use crate::scenario::units::glob;
 
 const NO_FILE: &str = "No such file or directory";
-/// Directories every image has.
+/// The directories of every image.
 const DIRS: [&str; 12] =
     ["/tmp", "/etc", "/var", "/usr", "/root", "/app", "/opt", "/home", "/proc", "/sys", "/dev", "/bin"];
 
 impl Session {
-    /// The path in the container; under the new root where there is one.
+    /// The path in the container, under the chroot if there is one.
     pub(super) fn path(&self, path: &str) -> String {
         let path = absolute(&self.cwd, path);
         if self.root.is_empty() { path } else { absolute("/", &format!("{}{path}", self.root)) }
@@ -102,7 +102,7 @@ impl Session {
         names
     }
 
-    /// Changes files. The error is the system's word for what is wrong.
+    /// Changes files. The error is the system's message.
     fn change(
         &self,
         path: &str,
@@ -141,7 +141,7 @@ impl Session {
 
     pub(super) fn remove(&self, path: &str, tree_too: bool) {
         let full = self.path(path);
-        // Files of the image are hidden; there is nothing to take away.
+        // Files of the image are only hidden.
         let _ = self.change(path, |tree, path, _| {
             if tree_too {
                 tree.remove_tree(path);
@@ -155,7 +155,7 @@ impl Session {
         }
     }
 
-    /// Writes a file for a redirection; the error is the system's word.
+    /// Writes a file for a redirection. The error is the system's message.
     pub(super) fn write(&self, path: &str, data: Bytes, append: bool) -> Option<&'static str> {
         if self.path(path).starts_with("/dev/") {
             return None;
@@ -182,7 +182,7 @@ impl Session {
         }
     }
 
-    /// File names a pattern stands for; the pattern itself if there are none.
+    /// The file names that match a pattern, or the pattern itself if none does.
     pub(super) fn glob(&self, pattern: &str) -> Vec<String> {
         if !pattern.contains('*') {
             return vec![pattern.to_owned()];
@@ -207,7 +207,7 @@ impl Session {
     }
 }
 
-/// A content's bytes from an offset on.
+/// The bytes of a content from an offset.
 pub fn blocks(content: Content, mut at: u64) -> Source {
     Box::new(std::iter::from_fn(move || {
         let data = content.read(at);

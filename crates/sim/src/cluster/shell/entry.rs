@@ -1,4 +1,4 @@
-//! An exec request carried out: a command to its end, or a person at a prompt.
+//! Runs an exec request: a command, or an interactive shell.
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::api::machines::{ExecIo, ExecRequest, ExecResult};
 use super::parse::{self, Command, Part, Step, When};
 use super::{Session, Sink, Stop, tools};
 
-/// The words of the runtime for a program that is not in the image (captures/exec/command-not-found).
+/// The runtime's message for a program that is not in the image (captures/exec/command-not-found).
 fn not_in_image(program: &str) -> ExecResult {
     let why = if program.contains('/') {
         format!("stat {program}: no such file or directory")
@@ -59,7 +59,7 @@ pub async fn run(mut session: Session, exec: ExecRequest, mut io: ExecIo) -> Exe
                 session.steps(&steps, &mut sink).await
             }
             Err(why) => {
-                // Whoever is gone does not read the complaint.
+                // A client that is gone does not read the message.
                 let _ = io.stderr.send(Bytes::from(format!("{why}\n"))).await;
                 Err(Stop::Exit(2))
             }
@@ -78,7 +78,7 @@ pub async fn run(mut session: Session, exec: ExecRequest, mut io: ExecIo) -> Exe
     }
 }
 
-/// `kubectl attach`: the log as it is written, until the client or the container goes.
+/// `kubectl attach`: streams the log until the client or the container ends.
 async fn attach(session: &Session, io: &mut ExecIo) -> ExecResult {
     let clock = session.cluster.store.clock().clone();
     while session.alive() {
@@ -91,7 +91,7 @@ async fn attach(session: &Session, io: &mut ExecIo) -> ExecResult {
     ExecResult::Exited(0)
 }
 
-/// A shell with a person at it: reads lines, runs them.
+/// An interactive shell: reads lines and runs them.
 async fn interactive(session: &mut Session, io: &mut ExecIo, tty: bool) -> Result<(), Stop> {
     let mut pending: VecDeque<u8> = VecDeque::new();
     let prompt = |s: &Session| if tty { format!("{} # ", s.cwd) } else { String::new() };

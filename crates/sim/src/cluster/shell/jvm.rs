@@ -1,4 +1,5 @@
-//! The JDK's tools against a JVM of the scenario: jps, jcmd, jmap, jstack, worded as OpenJDK 17 does (captures/exec).
+//! The JDK's tools on a JVM of the scenario: jps, jcmd, jmap, jstack, worded as in OpenJDK 17
+//! (captures/exec).
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::{Output, Piece, Session, Source};
 use crate::scenario::format::Jvm;
 
 const MIB: f64 = 1_048_576.0;
-/// Bytes a second a JVM writes its heap with.
+/// The speed of a heap dump, in bytes per second.
 const DUMP_RATE: f64 = 220.0 * MIB;
 
 pub fn known(name: &str) -> bool {
@@ -108,7 +109,7 @@ fn jcmd(s: &Session, jvm: &Jvm, command: &[&str]) -> Output {
     }
 }
 
-/// The JVM's options as on its command line.
+/// The JVM options on the command line.
 fn options(jvm: &Jvm) -> String {
     let mut all = format!("-Xmx{}m", (jvm.heap.0 / MIB) as u64);
     for option in &jvm.options {
@@ -129,7 +130,7 @@ fn shares(s: &Session, jvm: &Jvm) -> Vec<Share> {
             size: c.size.0 as u64,
         })
         .collect();
-    // What every JVM holds besides, as captured.
+    // The classes of every JVM, as captured.
     for (class, instances, bytes) in [
         ("java.lang.Class", 12_751_u64, 1_593_552_u64),
         ("[Ljava.lang.Object;", 61_214, 3_747_280),
@@ -174,7 +175,7 @@ fn heap_dump(s: &Session, jvm: &Jvm, path: &str) -> Output {
         last: 0,
         input: Bytes::new(),
     };
-    // The file is there when the dump is over, not before.
+    // The file appears when the dump is complete.
     let finish = std::iter::once_with(move || match place.put(&path, Content::Heap(dump)) {
         Ok(()) => Piece::Data(Bytes::from(done)),
         Err(why) => Piece::Data(Bytes::from(format!("Unable to create {path}: {why}\n"))),
@@ -210,7 +211,7 @@ fn histogram(s: &Session, jvm: &Jvm) -> String {
     out
 }
 
-/// The heap as full as the container's memory says, within -Xmx.
+/// The used heap, from the container's memory and -Xmx.
 fn heap_used(s: &Session, jvm: &Jvm) -> f64 {
     let memory = s.look(|e, run, c| run.container_memory(c, e.now())).unwrap_or(0.0);
     (memory - 140.0 * MIB).clamp(16.0 * MIB, jvm.heap.0 * 0.985)

@@ -1,4 +1,4 @@
-//! The shell of the containers: what commands print there, and the files they read and write.
+//! The shell of the containers: commands, their output and their files.
 mod disk;
 mod entry;
 mod jvm;
@@ -31,22 +31,22 @@ pub use entry::run;
 /// Environment variables.
 pub type Env = BTreeMap<String, String>;
 
-/// A command's place: the container run it is in, its directory and variables.
+/// The context of a command: container run, directory and variables.
 pub struct Session {
     cluster: Cluster,
     uid: Arc<str>,
     container: usize,
     attempt: u32,
     cwd: String,
-    /// Where chroot has put the root; empty: where it always was.
+    /// The root after chroot; empty without one.
     root: String,
     env: Env,
     last: i32,
-    /// What the client sent.
+    /// The client's input.
     input: Bytes,
 }
 
-/// What comes out of a command: bytes, and pauses on the way.
+/// A piece of a command's output: bytes or a pause.
 pub enum Piece {
     Data(Bytes),
     Wait(Duration),
@@ -54,7 +54,7 @@ pub enum Piece {
 
 pub type Source = Box<dyn Iterator<Item = Piece> + Send>;
 
-/// A command's output, made while it is read.
+/// A command's output, produced while it is read.
 pub struct Output {
     pub out: Source,
     pub err: String,
@@ -79,7 +79,7 @@ impl Output {
     }
 }
 
-/// Everything a source has, in one piece.
+/// All bytes of a source.
 pub fn drain(source: Source) -> Bytes {
     let mut all = Vec::new();
     for piece in source {
@@ -90,24 +90,24 @@ pub fn drain(source: Source) -> Bytes {
     Bytes::from(all)
 }
 
-/// Why a command stops before its end.
+/// Why a command stops early.
 enum Stop {
-    /// The client is gone.
+    /// The client disconnected.
     Gone,
-    /// The container has ended under it.
+    /// The container ended.
     Killed,
     Exit(i32),
     /// A shell has taken the place of the script.
     Shell,
 }
 
-/// Where output goes.
+/// The destination of output.
 enum Sink<'a> {
     Client { out: &'a mpsc::Sender<Bytes>, err: &'a mpsc::Sender<Bytes> },
     Buffer(&'a mut Vec<u8>),
 }
 
-/// Steps of loops in one command, so that a script without end has one.
+/// The most loop iterations of a command, which ends an endless script.
 const MOST_ROUNDS: usize = 10_000;
 
 impl Session {
@@ -132,7 +132,7 @@ impl Session {
         }
     }
 
-    /// Reads all the client sends before the command starts.
+    /// Reads all input before the command starts.
     async fn take_input(&mut self, io: &mut ExecIo) {
         let mut all = Vec::new();
         while let Some(data) = io.stdin.recv().await {
@@ -145,7 +145,7 @@ impl Session {
         self.cluster.lock()
     }
 
-    /// Looks at the pod and the container, if this run of it still goes on.
+    /// Runs `f` on the pod and container, if this run still exists.
     fn look<T>(&self, f: impl FnOnce(&Engine, &PodRun, &Container) -> T) -> Option<T> {
         let engine = self.lock();
         let run = engine.runs.get(&self.uid)?;
@@ -166,7 +166,7 @@ impl Session {
         self.behaviour().answers(words, |path| self.file(path).is_some() || self.is_dir(path)).cloned()
     }
 
-    /// Somebody works on the machine itself.
+    /// Applies what the user changed on the machine.
     fn work_on_node(&self, change: &NodeChange) {
         let mut engine = self.lock();
         if let Some(node) = engine.runs.get(&self.uid).map(|r| r.node.clone()) {
@@ -174,7 +174,7 @@ impl Session {
         }
     }
 
-    /// How long the container's behaviour has been going on.
+    /// The time since the container's behaviour started.
     fn elapsed(&self) -> Duration {
         self.look(|e, _, c| c.run.as_ref().map(|r| r.elapsed(e.now()))).flatten().unwrap_or_default()
     }
@@ -203,7 +203,7 @@ impl Session {
         Ok(out)
     }
 
-    /// Runs steps for their output alone; pauses in it are not waited for.
+    /// Runs steps for their output and skips pauses.
     fn quiet(&mut self, steps: &[Step]) -> Result<String, Stop> {
         let mut all = Vec::new();
         for step in steps {
@@ -217,7 +217,8 @@ impl Session {
         Ok(String::from_utf8_lossy(&all).into_owned())
     }
 
-    /// Starts the commands of a pipeline; answers the output of the last. Compound commands run only on their own.
+    /// Starts the commands of a pipeline and returns the output of the last. Compound commands cannot be in a
+    /// pipeline.
     fn pipeline(&mut self, commands: &[Command], errors: &mut Vec<u8>) -> Result<Option<Source>, Stop> {
         let mut flow: Source = Box::new(std::iter::once(Piece::Data(self.input.clone())));
         for command in commands {
@@ -286,7 +287,7 @@ impl Session {
         Ok(Some(flow))
     }
 
-    /// One program with its words.
+    /// Runs one program.
     fn program(&mut self, argv: &[String], input: Source) -> Result<Output, Stop> {
         let words: Vec<&str> = argv.iter().map(String::as_str).collect();
         if let Some(told) = self.told(&words) {
@@ -326,7 +327,7 @@ impl Session {
         Ok(found.unwrap_or_else(|| Output::fail(127, format!("sh: 1: {}: not found\n", words[0]))))
     }
 
-    /// Runs steps, sending their output on as it is made.
+    /// Runs steps and sends their output as it is produced.
     fn steps<'a>(&'a mut self, steps: &'a [Step], sink: &'a mut Sink<'_>) -> BoxFuture<'a, Result<(), Stop>> {
         Box::pin(async move {
             for step in steps {

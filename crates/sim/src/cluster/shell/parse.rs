@@ -1,6 +1,7 @@
-//! The shell's grammar, as far as people type it into `sh -c`: lists, pipes, redirections, quotes, variables, `if`, `for`.
+//! A parser for the parts of the shell language used in `sh -c`: lists, pipes, redirections, quotes,
+//! variables, `if`, `for`.
 
-/// A piece of a word.
+/// A part of a word.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Part {
     Text(String),
@@ -27,7 +28,7 @@ pub enum Command {
     For { name: String, words: Vec<Word>, body: Vec<Step> },
 }
 
-/// When a pipeline runs, given how the one before ended.
+/// When a pipeline runs, depending on the result of the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     Always,
@@ -47,10 +48,10 @@ enum Token {
     Op(&'static str),
 }
 
-/// Longer ones first.
+/// Sorted so that a longer operator precedes its prefix.
 const OPERATORS: [&str; 12] = ["&&", "||", ">>", "2>&1", "1>&2", ">&2", "2>", "|", ";", ">", "<", "&"];
 
-/// Reads a script. The error is the shell's.
+/// Parses a script. The error is the shell's.
 pub fn parse(script: &str) -> Result<Vec<Step>, String> {
     let tokens = tokens(script)?;
     let mut at = 0;

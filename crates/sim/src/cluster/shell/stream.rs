@@ -1,4 +1,4 @@
-//! The small programs bytes go through: cat, wc, head, tail, dd, sha256sum, grep.
+//! Filter programs: cat, wc, head, tail, dd, sha256sum, grep.
 use std::fmt::Write as _;
 
 use bytes::Bytes;
@@ -120,7 +120,7 @@ pub(super) fn head_tail(s: &Session, tool: &str, args: &[&str], input: Source) -
         return Output::fail(1, format!("{tool}: {name}: No such file or directory\n"));
     }
     let content = file.and_then(|f| f.1).map(|f| f.content);
-    // Offsets into files are reached without reading what is before them.
+    // Offsets are sought without reading the bytes before them.
     let out: Source = match (tool, unit, content) {
         ("head", 'c', content) => take_bytes(content.map_or(input, |c| blocks(c, 0)), n),
         ("tail", 'c', Some(c)) if from_start => blocks(c, n.saturating_sub(1)),

@@ -1,4 +1,4 @@
-//! What a container can tell of its system: processes, memory, names, the network, its GPUs.
+//! System information in a container: processes, memory, names, network, GPUs.
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use super::{Output, Piece, Session};
 use crate::cluster::kubelet::crash;
 use crate::cluster::{dcgm, network, usage};
 
-/// How long a request waits for an answer.
+/// The timeout of a request.
 const GIVES_UP: Duration = Duration::from_secs(5);
 
 impl Session {
-    /// Files the kernel or the kubelet makes up.
+    /// Files that the kernel or the kubelet provides.
     pub(super) fn made_up(&self, path: &str) -> Option<Bytes> {
         let text = self.look(|engine, run, c| {
             let now = engine.now();
@@ -107,7 +107,7 @@ pub fn run(s: &Session, tool: &str, args: &[&str]) -> Output {
     }
 }
 
-/// The address of a name, as the pod's resolver finds it. The error is nslookup's output.
+/// The address of a name, by the pod's resolver. The error is nslookup's output.
 fn lookup(s: &Session, name: &str) -> Result<(String, String), String> {
     let found = s.look(|engine, run, _| {
         let ours = engine.machines.get(&run.node).is_some_and(|m| m.dns);
@@ -157,7 +157,7 @@ fn resolve(s: &Session, tool: &str, args: &[&str]) -> Output {
     }
 }
 
-/// A request to a service or a pod from inside the pod.
+/// A request from inside the pod to a Service or a pod.
 fn fetch(s: &Session, tool: &str, args: &[&str]) -> Output {
     let Some(url) = args.iter().copied().rfind(|a| {
         !a.starts_with('-') && (a.contains('.') || a.contains(':') || a.chars().any(char::is_alphabetic))

@@ -1,4 +1,4 @@
-//! tar: what `kubectl cp` needs of it, in the ustar format.
+//! tar in the ustar format, as far as `kubectl cp` needs it.
 use bytes::{Bytes, BytesMut};
 
 use super::super::files::{Content, File};
@@ -161,11 +161,11 @@ fn extract(s: &Session, dir: &str, list_only: bool, archive: Option<&str>, input
     if list_only { Output::text(listing) } else { Output::nothing() }
 }
 
-/// The directories a member is in, made as tar makes them.
+/// Creates the parent directories of a member, as tar does.
 fn make_parents(s: &Session, path: &str) {
     for (i, _) in path.match_indices('/').skip(1) {
         if !s.is_dir(&path[..i]) {
-            // If this fails, so does the member, which says why.
+            // If this fails, the member fails too and reports why.
             let _ = s.make_dir(&path[..i]);
         }
     }

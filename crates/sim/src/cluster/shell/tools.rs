@@ -1,4 +1,4 @@
-//! The small programs: which there are, and those about files and tests.
+//! The programs of the shell, and those for files and tests.
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ const NAMES: [&str; 47] = [
     "chroot",
 ];
 
-/// Is there a program of this name in an ordinary image?
+/// Whether an ordinary image has a program of this name.
 pub fn known(program: &str) -> bool {
     let name = program.rsplit('/').next().unwrap_or(program);
     let in_path = !program.contains('/')
@@ -66,7 +66,7 @@ pub fn known(program: &str) -> bool {
     in_path && (NAMES.contains(&name) || jvm::known(name) || name == "nvidia-smi")
 }
 
-/// Does the command read what the client sends?
+/// Whether the command reads stdin.
 pub fn reads_input(words: &[&str]) -> bool {
     let all = words.join(" ");
     matches!(
