@@ -317,14 +317,16 @@ mod tests {
         ] {
             assert_eq!(bound(Scope::Pods, key), Some(name), "{key}");
         }
-        // What changes the cluster there leads to a plan here, or does nothing.
+        // What changes the cluster there leads to a plan here, or does nothing. A shell changes nothing by itself.
+        const PLANS: [&str; 4] = ["delete", "force-delete", "edit", "shell"];
         for scope in [Scope::Pods, Scope::Workloads, Scope::Nodes] {
             for key in ["ctrl-d", "ctrl-k", "r", "s", "e", "i", "t"] {
                 let name = bound(scope, key);
-                assert!(name.is_none_or(|name| name.starts_with("plan.")), "{key}: {name:?}");
+                let plans = |name: &str| name.starts_with("plan.") || PLANS.contains(&name);
+                assert!(name.is_none_or(plans), "{key}: {name:?}");
             }
         }
-        assert_eq!(bound(Scope::Pods, "ctrl-d"), Some("plan.delete"));
+        assert_eq!(bound(Scope::Pods, "ctrl-d"), Some("delete"));
         assert_eq!(bound(Scope::Workloads, "s"), Some("plan.scale"));
     }
 }

@@ -124,7 +124,6 @@ macro_rules! commands {
 
             Fix             "fix"               "plan the action that fits"                 [Findings] ["f"] [] => incidents::fix;
 
-            PlanDelete      "plan.delete"       "plan: delete it, or all that is marked"    [Rows] ["ctrl-d"] [] if targets => menu::plan("delete");
             PlanRollback    "plan.rollback"     "plan: back to an earlier revision"         [Workloads] ["b"] [] if targets => menu::plan("rollback");
             PlanRestart     "plan.restart"      "plan: restart the rollout"                 [Workloads] ["r"] [] if targets => menu::plan("restart");
             PlanScale       "plan.scale"        "plan: change the replicas"                 [Workloads] ["s"] [] if targets => menu::plan("scale");

@@ -53,7 +53,7 @@ async fn a_scan_that_saw_little_says_so_in_one_line_and_is_no_clean_bill() {
     let (code, out, err) = scan(&["scan"]).await;
     assert_eq!(code, Some(0), "{out}{err}");
     assert!(
-        err.starts_with("khud: could not look at kubelet: reconnecting (") && err.lines().count() == 1,
+        err.starts_with("khud: could not read kubelet: reconnecting (") && err.lines().count() == 1,
         "{err}"
     );
     assert!(out.starts_with("x: nothing wrong found in the "), "{out}");

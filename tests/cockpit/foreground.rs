@@ -43,10 +43,10 @@ fn what_is_edited_comes_back_as_a_plan() {
     std::fs::set_permissions(&editor, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     // The editor is found by its name, as vi is where none is set.
     let path = format!("{}:{}", lab.dir.path().display(), std::env::var("PATH").unwrap());
-    let khud = format!("PATH={path} exec {KHUD} --command ':deploy cart' -n production");
+    let khud = format!("PATH={path} exec {KHUD} --command ':deploy production'");
     let mut k = cockpit("sh", lab.dir.path(), config, &["-c", &khud], 160, 40);
     k.until_text("cart");
-    k.then("/^production cart\r", "cart");
+    k.then("/cart\r", "1/");
     k.send("e");
     k.until_text("replicas: 7");
     k.until_text("Change deployment production/cart so?");

@@ -61,7 +61,7 @@ fn three_marked_pods_are_deleted_by_one_yes_and_the_deployment_makes_three_new_o
 
     k.then("ax", "Type delete 3 to go ahead");
     for pod in &before[..3] {
-        k.until_text(&format!("$ kubectl --context khud delete pod {pod} -n production"));
+        k.until_text(&format!("$ kubectl --context khud delete pod/{pod} -n production"));
     }
     k.then("delete 3\r", "Over. 3 done and verified.");
     k.until("new pods and no marks", |s| {
@@ -150,7 +150,7 @@ fn an_option_is_asked_for_once() {
     k.then(":deploy production\r", "deployments in production");
     k.then("/cart|catalog\r", "2/");
     k.then("  ", "2 marked");
-    k.then("as", "Scale 2 deployments: replicas (how many pods)");
+    k.then("as", "Scale 2 deployments: --replicas N (how many pods)");
     k.then("7\r", "Scale 2 deployments?");
     k.then(ENTER_ON_GO, "Over. 2 done and verified.");
     for app in ["cart", "catalog"] {

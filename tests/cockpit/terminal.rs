@@ -256,7 +256,7 @@ fn files_that_change_are_taken_while_it_runs_and_faults_are_told_with_their_line
     session.send(":read-only\r");
     session.until_text("Read-only stays");
     put("config.toml", "\n\nmouse = 'on'\n");
-    session.until_text("config.toml:3: error: \"mouse\" wants true or false");
+    session.until_text("config.toml:3: error: \"mouse\" must be true or false");
     put("keymap.toml", "help = 'g h'\n\"move.top\" = 'g g'\n");
     put("config.toml", "theme = 'light'\n");
     session.until_text("Configuration read again.");

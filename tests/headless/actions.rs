@@ -313,7 +313,7 @@ fn what_goes_with_an_object_is_told_before_it_is_deleted() {
     let out = lab.dir.path().join("backup");
     let report = act(&lab, &["backup", "crd/widgets.example.com", "--out", out.to_str().unwrap()]);
     let text = std::fs::read_to_string(report["files"][0]["path"].as_str().unwrap()).unwrap();
-    assert_eq!((text.matches("---\n").count(), text.matches("kind: Widget\n").count()), (3, 2), "{text}");
+    assert_eq!((text.matches("---\n").count(), text.matches("\nkind: Widget\n").count()), (3, 2), "{text}");
     assert!(!text.contains("resourceVersion") && !text.contains("uid:"), "{text}");
     act(&lab, &["label", "widgets.example.com/a", "team=blue", "-n", "production"]);
     assert_eq!(

@@ -190,7 +190,7 @@ fn what_is_no_dump_is_refused_with_what_was_readable() {
     std::fs::write(path("notes.txt"), "no dump\n").unwrap();
     assert!(refused(&["threads", &path("notes.txt")]).contains("known are: jstack"));
     assert!(refused(&["histogram", &path("notes.txt")]).contains("no row like"));
-    assert!(refused(&["heap", &path("notes.txt")]).contains("no heap dump of a JVM"));
+    assert!(refused(&["heap", &path("notes.txt")]).contains("not a JVM heap dump"));
     assert!(refused(&["heap", &path("missing")]).contains("could not be read"));
     std::fs::write(
         path("cut.json"),

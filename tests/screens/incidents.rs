@@ -20,7 +20,7 @@ fn an_incident_says_what_is_wrong_in_whole_words_and_one_key_plans_what_fits() {
         "deployment prod/payment-service",
         "container app is killed at its memory limit",
         "of 180Mi (OOMKilled, exit code 137)",
-        "f Restart",
+        "f Set resources",
     ] {
         assert!(screen.contains(says), "{says}: {screen}");
     }
@@ -34,8 +34,9 @@ fn an_incident_says_what_is_wrong_in_whole_words_and_one_key_plans_what_fits() {
     );
     s.press("\x1b");
     s.press("f");
-    assert!(matches!(s.model.dialog, Some(Dialog::Plan(_))), "{}", s.screen());
-    assert!(s.screen().contains("Restart deployment prod/payment-service"), "{}", s.screen());
+    // It asks for the new limit before it plans.
+    assert!(s.model.prompt.is_some(), "{}", s.screen());
+    assert!(s.screen().contains("Set resources deployment prod/payment-service"), "{}", s.screen());
 }
 
 #[test]

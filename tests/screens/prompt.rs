@@ -274,7 +274,7 @@ fn a_line_that_could_mean_more_than_one_thing_or_harm_runs_nothing() {
         ("drain", "Drain is an action: put the cursor on it (node) and press a."),
         ("rollback", "Roll back is an action"),
         // k9s's views that khud has not.
-        ("x", "khud has no xray: open a workload"),
+        ("pop", "khud has no popeye"),
         ("pf", "use kubectl port-forward"),
         ("hm", "use helm list -A"),
         ("usr", "`:crb` and `:rb` list who"),

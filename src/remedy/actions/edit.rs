@@ -48,8 +48,13 @@ fn start(cx: Cx, target: ObjectRef, _: Params) -> Result<Job, String> {
         let base = diff::restorable(&object);
         let mut text = diff::yaml(&base);
         let mut note = String::new();
+        let mut before: Option<PathBuf> = None;
         loop {
             let (typed, path) = edited(&cx, &target, &note, &text).await?;
+            // The file of the try before holds nothing that this one does not.
+            if let Some(old) = before.replace(path.clone()).filter(|old| *old != path) {
+                remove(&cx, old).await;
+            }
             if typed == text {
                 if note.is_empty() {
                     remove(&cx, path).await;

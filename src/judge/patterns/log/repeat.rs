@@ -1,5 +1,6 @@
 //! Errors that a running container repeats, from the tail of its log.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -167,7 +168,9 @@ fn unknown(lines: &[Line], entry: &Entry) -> Option<usize> {
         return None;
     }
     let text = benign::without_zeros(line.text.trim());
-    if entry.level >= Level::Error || entry.uncaught {
+    // A line that counts zero errors may have no other fault; then only the words that remain decide.
+    let counts_none = matches!(text, Cow::Owned(_));
+    if (entry.level >= Level::Error || entry.uncaught) && !counts_none {
         return (!text.trim().is_empty()).then_some(at);
     }
     // A warning is a programmer's opinion; it counts where it says that something is used up.
