@@ -11,7 +11,8 @@ static ZERO: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
         r#"(?xi)
           \b(?:0|no|zero|without(?:\ any)?)\ (?:[\w-]+\ )?(?:errors?|failures?|failed|rejected|refused|denied|dropped|warnings?|problems?|timeouts?)\b
-        | \b[\w.-]*(?:errors?|err|failures?|failed|denied|refused|timeouts?|exceptions?|oom\w*|panics?|violations?)[\w.-]*["']?\s*[=:]\s*["']?(?:0(?:\.0+)?|nil|<nil>|null|none|false|\[\]|\{\})\b["']?
+        | \b[\w.-]*(?:errors?|err|failures?|failed|denied|refused|timeouts?|exceptions?|oom\w*|panics?|violations?)[\w.-]*["']?\s*[=:]\s*["']?(?:(?:0(?:\.0+)?|nil|null|none|false)\b|<nil>|\[\]|\{\})["']?
+        | \b(?:errors?|failures?|failed|denied|refused|rejected|timeouts?|exceptions?)\ count\s*[=:]\s*0\b
         | \b(?:error|err)=""
         "#,
     )

@@ -150,7 +150,13 @@ pub fn repeats(text: &str, now: Option<Time>) -> Vec<Repeat<'_>> {
 
 static FAULT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     pattern(
-        r"(?i)\b(?:errors?|failed|failure|fatal|exception|panic|unable to|cannot|can't|could not|couldn't|refused|denied|timed out)\b",
+        // The word reports something: it ends a clause, or a verb or the details follow. A name, a quoted text or a
+        // line about error handling holds the same words and reports nothing.
+        r"(?xi)
+          (?:^|[\s:\]|>(])[\w.]*(?:errors?|fatal|panic|exception|failure)\s*[:\]!]
+        | \b(?:failed|unable|cannot|can't|could\ not|couldn't)\ (?:to\ )?[a-z]+
+        | \b(?:failed|refused|denied|timed\ out)\s*(?:$|[:;,(])
+        ",
     )
 });
 
