@@ -279,7 +279,7 @@ pub fn of_timeline(id: &str, sources: &Sources<'_>) -> Option<Report> {
         let same = |e: &&timeline::Entry| (&e.object, &e.family) == (&b.object, &b.family);
         sources.timeline.iter().filter(same).any(|e| e.what == What::FindingEnded && e.at >= b.at)
     };
-    let over = begun.iter().all(|b| ended(b));
+    let over = begun.iter().all(ended);
     let until = last.filter(|_| over).map_or(sources.now, |t| t.plus(AFTER));
     let during = |at: Time| at >= began.minus(SKEW) && at <= until;
     let done: Vec<Done> = sources

@@ -142,8 +142,8 @@ fn an_incident_is_reported_while_it_goes_on_and_after_it_is_over() {
     let kept = std::fs::read_dir(lab.dir.path().join("state/clusters")).unwrap().flatten();
     let kept: String =
         kept.filter_map(|d| std::fs::read_to_string(d.path().join("timeline.jsonl")).ok()).collect();
-    let ended = kept.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
-    let ended = ended.filter(|e| e["what"] == "finding-ended" && e["object"]["name"] == "api-server").last();
+    let mut ended = kept.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+    let ended = ended.rfind(|e| e["what"] == "finding-ended" && e["object"]["name"] == "api-server");
     let ended = ended.expect("the end of the finding is kept");
     let id = ended["incident"].as_str().expect("with its incident");
     let over = json(&["--incident", id]);

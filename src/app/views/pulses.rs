@@ -58,7 +58,7 @@ fn row(cx: &Cx<'_>, kind: &Kind) -> Row {
     let count = |n: usize| if known { Value::Num(n as i64) } else { Value::Word("?") };
     let scope = if sick.is_empty() { "text" } else { "status.bad" };
     // All of a thousand is a full bar.
-    let share = if all == 0 { Value::None } else { Value::Bar((sick.len() * 1000 / all) as u16) };
+    let share = (sick.len() * 1000).checked_div(all).map_or(Value::None, |of| Value::Bar(of as u16));
     Row {
         id: kind.plural().into(),
         object: None,
