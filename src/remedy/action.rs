@@ -131,6 +131,8 @@ pub struct Action {
     pub dangerous: bool,
     /// Runs on one object at a time, because each run removes capacity or stops a process.
     pub sequential: bool,
+    /// The kinds on which it is proposed for a cause; empty: every kind it works on. The menu offers it on all of them.
+    pub remedy_for: &'static [Kind],
     /// The kubectl command that does the same; empty where kubectl has none.
     pub kubectl: fn(&ObjectRef, &Params) -> String,
     /// What it does to several objects that no plan for one of them can tell.
@@ -283,8 +285,10 @@ pub fn for_cause(world: &World, cause: &str, object: &ObjectRef) -> Vec<(&'stati
     let closest = actions::ALL.iter().filter_map(|a| a.fit(cause)).map(|(length, _)| length).max();
     let mut fitting: Vec<(u8, &'static Action, ObjectRef)> = Vec::new();
     for (action, target) in for_object(world, object) {
+        let proposed = action.remedy_for.is_empty() || action.remedy_for.contains(&target.kind);
         if let Some((length, place)) = action.fit(cause)
             && Some(length) == closest
+            && proposed
             && !fitting.iter().any(|(_, a, _)| a.name == action.name)
         {
             fitting.push((place, action, target));
@@ -297,6 +301,21 @@ pub fn for_cause(world: &World, cause: &str, object: &ObjectRef) -> Vec<(&'stati
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_workload_is_never_proposed_for_deletion() {
+        let world = World::new();
+        let remedies = |kind, cause| {
+            let object = ObjectRef::new(kind, "kube-system", "kube-proxy");
+            for_cause(&world, cause, &object).into_iter().map(|(a, _)| a.name).collect::<Vec<_>>()
+        };
+        assert!(remedies(Kind::Pod, "proxy.restarting").contains(&"delete"));
+        for cause in ["proxy.restarting", "ready.probe"] {
+            for kind in [Kind::DaemonSet, Kind::Deployment, Kind::Node, Kind::Service] {
+                assert!(!remedies(kind.clone(), cause).contains(&"delete"), "{kind} {cause}");
+            }
+        }
+    }
 
     #[test]
     fn what_is_typed_is_checked_before_anything_is_asked() {

@@ -16,6 +16,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("gpu.", 1), ("node.", 1), ("runtime.", 1), ("sandbox.", 1), ("proxy.", 2)],
     dangerous: false,
     sequential: true,
+    remedy_for: &[],
     kubectl,
     combined: together::capacity,
     start,

@@ -25,6 +25,8 @@ pub(super) static ACTION: Action = Action {
     causes: &[("ready.", 4), ("proxy.", 1)],
     dangerous: true,
     sequential: false,
+    // A pod comes back. Deleting its workload, its node or its Service cures nothing.
+    remedy_for: &[Kind::Pod],
     kubectl,
     combined,
     start,

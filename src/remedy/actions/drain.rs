@@ -32,6 +32,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("gpu.", 2), ("node.", 2), ("runtime.", 2), ("sandbox.", 2)],
     dangerous: true,
     sequential: true,
+    remedy_for: &[],
     kubectl,
     combined: together::capacity,
     start,

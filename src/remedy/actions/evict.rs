@@ -17,6 +17,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("gpu.memory", 2)],
     dangerous: false,
     sequential: false,
+    remedy_for: &[],
     kubectl,
     combined,
     start,

@@ -24,6 +24,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[],
     dangerous: false,
     sequential: false,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

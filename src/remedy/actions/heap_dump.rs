@@ -45,6 +45,7 @@ pub(super) static ACTION: Action = Action {
     ],
     dangerous: false,
     sequential: true,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

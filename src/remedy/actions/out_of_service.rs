@@ -21,6 +21,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("node.not-ready", 3)],
     dangerous: true,
     sequential: true,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

@@ -16,6 +16,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("image.", 3), ("crash.", 3), ("container.", 3), ("rollout.", 2)],
     dangerous: false,
     sequential: false,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

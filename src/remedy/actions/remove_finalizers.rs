@@ -20,6 +20,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("delete.stuck", 2)],
     dangerous: true,
     sequential: false,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

@@ -16,6 +16,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("rollout.paused", 1)],
     dangerous: false,
     sequential: false,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

@@ -19,6 +19,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("job.", 1)],
     dangerous: false,
     sequential: false,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

@@ -21,6 +21,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("schedule.", 1), ("quota.", 1)],
     dangerous: false,
     sequential: false,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

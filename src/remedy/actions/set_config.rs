@@ -21,6 +21,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("config.key-missing", 3)],
     dangerous: false,
     sequential: false,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

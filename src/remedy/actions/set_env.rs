@@ -23,6 +23,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("crash.config", 3)],
     dangerous: false,
     sequential: false,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

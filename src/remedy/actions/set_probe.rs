@@ -30,6 +30,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("ready.probe", 2), ("crash.liveness", 1), ("crash.startup-probe", 1)],
     dangerous: false,
     sequential: false,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

@@ -21,6 +21,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("quota.exceeded", 1), ("namespace.quota-near", 1)],
     dangerous: false,
     sequential: false,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

@@ -19,6 +19,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[],
     dangerous: false,
     sequential: true,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

@@ -20,6 +20,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("cronjob.", 2)],
     dangerous: false,
     sequential: false,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

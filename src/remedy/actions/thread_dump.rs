@@ -25,6 +25,7 @@ pub(super) static ACTION: Action = Action {
     ],
     dangerous: false,
     sequential: false,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

@@ -16,6 +16,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("schedule.cordoned", 1)],
     dangerous: false,
     sequential: true,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

@@ -18,6 +18,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[("schedule.taint", 1)],
     dangerous: false,
     sequential: false,
+    remedy_for: &[],
     kubectl,
     combined: each_alone,
     start,

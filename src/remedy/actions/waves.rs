@@ -19,6 +19,7 @@ pub(super) static ACTION: Action = Action {
     causes: &[],
     dangerous: true,
     sequential: true,
+    remedy_for: &[],
     kubectl: |_, _| String::new(),
     combined: each_alone,
     start,
