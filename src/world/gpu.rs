@@ -2,7 +2,7 @@
 
 use super::{Text, Time};
 
-/// What a number is about.
+/// The scope of a number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Scope {
     /// The whole device.
@@ -98,7 +98,7 @@ pub struct Gpu {
     /// MIG profile (`1g.5gb`) and instance, or the partition; empty for a whole GPU.
     pub profile: Text,
     pub instance: Text,
-    /// Who says so: `dcgm`, `amd`, `intel`, `nvml`, `nvidia-smi`.
+    /// The source: `dcgm`, `amd`, `intel`, `nvml`, `nvidia-smi`.
     pub source: Text,
     pub memory: Memory,
     /// Per cent.
@@ -117,18 +117,18 @@ pub struct Gpu {
 }
 
 impl Gpu {
-    /// What memory and `busy` are about.
+    /// The scope of memory and `busy`.
     pub fn scope(&self) -> Scope {
         if self.instance.is_empty() { Scope::Device } else { Scope::Slice }
     }
 
-    /// What the device or slice has, in bytes: as its source says, else used, free and reserved together.
+    /// The memory of the device or slice, in bytes: as its source says, else used, free and reserved together.
     pub fn total(&self) -> Option<u64> {
         let m = &self.memory;
         m.total.or_else(|| m.used?.checked_add(m.free?)?.checked_add(m.reserved.unwrap_or(0)))
     }
 
-    /// What can be used of it: the driver's reserve is nobody's.
+    /// The usable memory, without the driver's reserve.
     pub fn usable(&self) -> Option<u64> {
         let m = &self.memory;
         match (m.used, m.free) {

@@ -1,4 +1,4 @@
-//! What a reading of a telemetry source brought: GPUs, inference engines, kube-proxies, usage of pods and nodes.
+//! The results of reading telemetry sources: GPUs, inference engines, kube-proxies, usage of pods and nodes.
 
 use std::collections::BTreeMap;
 
@@ -93,7 +93,7 @@ impl Proxy {
     }
 }
 
-/// What a container uses.
+/// A container's usage.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ContainerUsage {
     pub name: Text,

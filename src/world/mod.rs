@@ -14,6 +14,7 @@ mod lookup;
 #[allow(missing_docs)]
 pub mod measured;
 pub mod platform;
+mod pod;
 pub mod quantity;
 #[allow(missing_docs)]
 pub mod readings;

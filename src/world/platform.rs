@@ -96,7 +96,7 @@ pub struct IngressTls {
     pub hosts: Box<[Text]>,
 }
 
-/// What is known of the certificate in a Secret. Its key is never read, and of the certificate only this is kept.
+/// The certificate in a Secret. The key is never read, and only these fields of the certificate are kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TlsSecret {
     /// There is no such Secret.

@@ -32,13 +32,13 @@ pub struct Target {
 }
 
 impl Target {
-    /// What it means that the target cannot be read.
+    /// The reason why the target cannot be read.
     pub fn failed(&self, why: impl Into<Text>) -> Outcome {
         if self.sure { Outcome::Failed(why.into()) } else { Outcome::Absent(why.into()) }
     }
 }
 
-/// What came of reading a target.
+/// The result of reading a target.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Reading {
     pub target: Target,
@@ -121,7 +121,7 @@ impl Scrape {
 /// A GPU by node, number and instance.
 pub type GpuKey = (Text, u32, Text);
 
-/// What a GPU used over time, since it has its present holders.
+/// A GPU's usage over time, since it has its present holders.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct GpuHistory {
     /// Used memory in bytes.
@@ -231,7 +231,7 @@ impl Readings {
     fn take(&mut self, target: &Target, measured: Measured, at: Time, touched: &mut Vec<ObjectRef>) {
         let Measured { gpus, engine, proxy, pods, nodes } = measured;
         if let Some(first) = gpus.first() {
-            // What the exporter of a node no longer names is no longer there.
+            // A GPU that the node's exporter no longer names is gone.
             let source = first.source.clone();
             let named = |k: &GpuKey| gpus.iter().any(|g| key(g) == *k);
             self.gpus.retain(|k, (g, _)| k.0 != target.node || g.source != source || named(k));
@@ -442,7 +442,7 @@ impl GpuHistory {
             gpu.holders.iter().map(|h| (h.namespace.clone(), h.pod.clone())).collect();
         let first = self.memory.is_empty() && self.since == Time::default();
         if first || holders != self.holders {
-            // What another pod used says nothing of this one.
+            // The usage of another pod says nothing about this one.
             self.memory = Series::new();
             self.since = at;
             self.holders = holders;
@@ -478,7 +478,7 @@ impl EngineHistory {
         self.before = (!old.kind.is_empty()).then_some(old);
     }
 
-    /// What `of` says of the time between the last two readings; of all the time where there is one.
+    /// The value of `of` between the last two readings, or over the whole time where there is one reading.
     pub fn recent(&self, of: impl Fn(&Engine) -> Option<super::measured::Total>) -> Option<f64> {
         let now = of(&self.now)?;
         match self.before.as_ref().and_then(&of) {

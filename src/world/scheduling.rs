@@ -1,4 +1,4 @@
-//! What a pod requests from a node, and what a node has left.
+//! A pod's requests, and a node's free resources.
 
 use super::World;
 use super::quantity::is_gpu;

@@ -73,7 +73,7 @@ pub struct Trend {
 }
 
 impl Trend {
-    /// What the line rises over the span.
+    /// The rise of the line over the span.
     pub fn growth(&self) -> f64 {
         self.per_hour * self.span.as_secs_f64() / 3600.0
     }
