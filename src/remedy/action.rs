@@ -20,7 +20,7 @@ pub struct Spec {
     pub required: bool,
     /// May be given several times; the values are lines.
     pub many: bool,
-    /// What follows the target, word by word; an action has one such option at most.
+    /// Takes the words after the target; an action has at most one such option.
     pub words: bool,
     /// The cockpit asks for it, together with the others that are so, on one line.
     pub asked: bool,
@@ -172,7 +172,7 @@ pub fn action(name: &str) -> Option<&'static Action> {
     actions::ALL.iter().chain(actions::CLUSTER_WIDE).copied().find(|a| a.name == name)
 }
 
-/// What stands for the cluster where an action takes no target: the namespace whose UID is the cluster's.
+/// The object that stands for the cluster where an action takes no target: the namespace whose UID is the cluster's.
 pub fn the_cluster() -> ObjectRef {
     ObjectRef::new(Kind::Namespace, "", "kube-system")
 }
@@ -270,7 +270,7 @@ pub fn for_object(world: &World, object: &ObjectRef) -> Vec<(&'static Action, Ob
     {
         targets.push(ObjectRef::new(Kind::Node, "", pod.node.clone()));
     }
-    // What works on every kind is offered on the object alone, or a pod's menu would hold it three times.
+    // An action for every kind is offered on the object alone; otherwise a pod's menu would hold it three times.
     let fits = |t: &ObjectRef| {
         let (t, own) = (t.clone(), t == object);
         actions::ALL.iter().copied().filter(move |a| a.works_on(&t.kind) && (own || !a.kinds.is_empty()))
@@ -314,6 +314,37 @@ mod tests {
             for kind in [Kind::DaemonSet, Kind::Deployment, Kind::Node, Kind::Service] {
                 assert!(!remedies(kind.clone(), cause).contains(&"delete"), "{kind} {cause}");
             }
+        }
+    }
+
+    #[test]
+    fn a_remedy_fits_its_cause_and_does_no_harm() {
+        let world = World::new();
+        let node = ObjectRef::new(Kind::Node, "", "n1");
+        let remedies = |object: &ObjectRef, cause| {
+            for_cause(&world, cause, object).into_iter().map(|(a, _)| a.name).collect::<Vec<_>>()
+        };
+        // Pods that cannot be stopped do not leave, and nothing is wrong with the machine of a silent exporter.
+        for cause in [
+            "node.not-ready",
+            "node.runtime-down",
+            "sandbox.runtime",
+            "node.held",
+            "node.deleting",
+            "node.version-skew",
+            "gpu.driver-drift",
+            "gpu.exporter-down",
+            "gpu.exporter-stale",
+            "gpu.idle-reserved",
+        ] {
+            assert!(!remedies(&node, cause).contains(&"drain"), "{cause}");
+        }
+        assert_eq!(remedies(&node, "node.cordoned"), ["uncordon"]);
+        assert!(remedies(&node, "gpu.ecc").contains(&"drain"));
+        // A new start brings neither the missing object nor the Service that is waited for.
+        let deployment = ObjectRef::new(Kind::Deployment, "prod", "api");
+        for cause in ["config.secret-missing", "ready.dependency", "ready.starting", "container.command"] {
+            assert!(!remedies(&deployment, cause).contains(&"restart"), "{cause}");
         }
     }
 

@@ -20,7 +20,7 @@ pub fn sensitive(name: &str) -> bool {
     SENSITIVE.is_match(name)
 }
 
-/// What an operator can change or cares about: metadata's labels, annotations and finalizers, the spec, and what else
+/// The fields that an operator can change or cares about: metadata's labels, annotations and finalizers, the spec, and what else
 /// stands at the top (a ConfigMap's data). Server bookkeeping, status and the copy of the manifest kubectl apply leaves
 /// are left out.
 pub fn essence(object: &Value) -> Value {

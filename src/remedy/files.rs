@@ -36,7 +36,7 @@ pub const LARGEST: u64 = 256 << 20;
 pub struct FileDone {
     /// Bytes in the file now.
     pub length: u64,
-    /// What was read; `None` where there is no such file, and after every other step.
+    /// The bytes read; `None` where there is no such file, and after every other step.
     pub read: Option<Vec<u8>>,
 }
 

@@ -67,7 +67,7 @@ fn counted(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
-/// What a drain evicts, what holds it up and where the pods can go.
+/// The pods a drain evicts, what holds it up, and where the pods can go.
 pub(super) fn forecast(world: &World, node: &str, allowed: Allowed) -> Forecast {
     let (mut f, alive) = evicted(world, node, allowed);
     budgets(world, &alive, &mut f);
@@ -75,7 +75,7 @@ pub(super) fn forecast(world: &World, node: &str, allowed: Allowed) -> Forecast 
     f
 }
 
-/// What a drain evicts and what refuses it, without budgets and free capacity: cheap enough for thousands of nodes.
+/// The pods a drain evicts and the pods that refuse it, without budgets and free capacity: cheap enough for thousands of nodes.
 pub(super) fn evictions(world: &World, node: &str, allowed: Allowed) -> Forecast {
     evicted(world, node, allowed).0
 }

@@ -5,18 +5,33 @@ use serde_json::{Map, Value, json};
 use super::change::Change;
 use super::cx::Cx;
 use super::plan::Severity;
-use super::run::{Done, MERGE, Stop, patch};
-use super::seen;
-use super::words::Word;
+use super::run::{Done, Job, MERGE, Params, Stop, patch};
+use super::words::{self, Word};
+use super::{kubectl, seen};
 use crate::world::{Kind, Labels, ObjectRef, Text, World};
 
-/// Sets and removes keys of `metadata.labels` or `metadata.annotations`.
-pub(super) async fn set(
+/// The kubectl command: `kubectl label` or `kubectl annotate` with the words of `option`.
+pub(super) fn kubectl(verb: &str, option: &str, target: &ObjectRef, params: &Params) -> String {
+    let words = params.get(option).map_or("", String::as_str);
+    format!("kubectl {verb} {} {words} --overwrite", kubectl::object(target))
+}
+
+/// A run that sets and removes keys of `metadata.labels` or `metadata.annotations`, as the words of `option` say.
+///
+/// # Errors
+/// A sentence where a word is neither `KEY=VALUE` nor `KEY-`.
+pub(super) fn start(
     cx: Cx,
     target: ObjectRef,
     field: &'static str,
-    words: Vec<Word>,
-) -> Result<Done, Stop> {
+    option: &str,
+    params: &Params,
+) -> Result<Job, String> {
+    let words = words::pairs(params.get(option).map_or("", String::as_str))?;
+    Ok(Box::pin(set(cx, target, field, words)))
+}
+
+async fn set(cx: Cx, target: ObjectRef, field: &'static str, words: Vec<Word>) -> Result<Done, Stop> {
     let object = cx.target(&target).await?;
     let before = object["metadata"][field].as_object().cloned().unwrap_or_default();
     let mut after = before.clone();

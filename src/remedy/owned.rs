@@ -1,4 +1,4 @@
-//! What goes with an object that is deleted: what it owns, what it holds, and what depends on it.
+//! The consequences of a deletion: the objects it owns, the data it holds, and the objects that depend on it.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ pub(super) fn dependents(world: &World, uid: &Uid) -> BTreeMap<String, usize> {
     out
 }
 
-/// What lies in a namespace, by plural; events left out.
+/// The objects of a namespace, by plural; without events.
 fn contents(world: &World, namespace: &str) -> BTreeMap<String, usize> {
     let mut out = BTreeMap::new();
     for kind in Kind::WATCHED.iter().filter(|k| k.namespaced() && **k != Kind::Event) {
@@ -125,7 +125,7 @@ async fn node(cx: &Cx, target: &ObjectRef) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What becomes of the data behind a claim.
+/// The fate of the data behind a claim.
 async fn claim(cx: &Cx, target: &ObjectRef, object: &Value) -> Result<(), Stop> {
     let of = target.clone();
     let users = cx

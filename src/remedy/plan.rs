@@ -165,7 +165,7 @@ pub struct Report {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Shown {
     pub text: String,
-    /// What `--dry-run -o json` prints instead of the report.
+    /// The output of `--dry-run -o json` in place of the report.
     pub json: serde_json::Value,
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Revision {
     pub created: Option<Time>,
     /// Pods of it that are there and not going.
     pub pods: usize,
-    /// Those of them that are ready now.
+    /// The number of these pods that are ready.
     pub ready: usize,
     /// A pod of it that fails now, and why.
     pub failing: Option<String>,

@@ -43,7 +43,7 @@ pub enum Need {
     Journal(Box<Entry>),
 }
 
-/// What is done at the operator's terminal.
+/// A program at the operator's terminal.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Terminal {
     /// The operator's editor on a file of that name with this text.
@@ -57,7 +57,7 @@ pub enum Terminal {
 /// How it ended there.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Ended {
-    /// What the file holds now, and where it is kept.
+    /// The file's text and its path.
     Text { text: String, path: PathBuf },
     /// The command's exit status.
     Exit(i32),

@@ -59,7 +59,7 @@ pub(super) async fn gone(cx: &Cx, target: &ObjectRef, uid: &str, wait: Duration)
     }
 }
 
-/// What keeps an object that is being deleted.
+/// The finalizers that keep an object that is being deleted.
 fn holding(object: &Value) -> String {
     let finalizers: Vec<&str> =
         object["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();

@@ -69,7 +69,7 @@ pub(super) fn of(node: &Value) -> Vec<Value> {
     node["spec"]["taints"].as_array().cloned().unwrap_or_default()
 }
 
-/// What the taints are to become, with the question to ask.
+/// The new taints, with the question to ask.
 pub(super) struct Wanted<'a> {
     pub taints: Vec<Value>,
     pub question: String,

@@ -1,4 +1,4 @@
-//! What an operator types behind an action's target: `KEY=VALUE`, `KEY-`, amounts of resources.
+//! The words after an action's target: `KEY=VALUE`, `KEY-`, amounts of resources.
 
 use super::action::{Action, Spec};
 use super::diff::sensitive;

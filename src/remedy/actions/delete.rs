@@ -22,7 +22,7 @@ pub(super) static ACTION: Action = Action {
         Spec::flag("without-backup", "delete a CustomResourceDefinition though it has objects"),
     ],
     rights: &[Right::on_target("delete")],
-    causes: &[("ready.", 4), ("proxy.", 1)],
+    causes: &[("proxy.", 1)],
     dangerous: true,
     sequential: false,
     // A pod comes back. Deleting its workload, its node or its Service cures nothing.

@@ -29,7 +29,17 @@ pub(super) static ACTION: Action = Action {
         Right::on_target("patch"),
         Right { verb: "create", kind: Some(&Kind::Pod), subresource: "eviction" },
     ],
-    causes: &[("gpu.", 2), ("node.", 2), ("runtime.", 2), ("sandbox.", 2)],
+    // Not where the runtime is down: pods that cannot be stopped do not leave, and their jobs would be lost.
+    causes: &[
+        ("gpu.xid", 2),
+        ("gpu.ecc", 2),
+        ("node.network", 2),
+        ("node.pressure-", 2),
+        ("node.problem", 2),
+        ("node.host-event", 2),
+        ("runtime.disk-full", 2),
+        ("sandbox.network", 2),
+    ],
     dangerous: true,
     sequential: true,
     remedy_for: &[],

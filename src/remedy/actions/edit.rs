@@ -106,7 +106,7 @@ async fn edited(cx: &Cx, target: &ObjectRef, note: &str, text: &str) -> Result<(
 }
 
 async fn remove(cx: &Cx, path: PathBuf) {
-    // What stays behind is a file of the operator's own, readable by nobody else.
+    // A file that stays behind is the operator's own, readable by nobody else.
     let _ = cx.local(FileOp::Remove { path }).await;
 }
 

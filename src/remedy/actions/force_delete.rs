@@ -34,7 +34,7 @@ fn combined(world: &World, targets: &[ObjectRef]) -> Vec<Impact> {
     together::pods(world, false, targets)
 }
 
-/// What is known of the pod and of its node.
+/// The state of the pod and of its node.
 struct State {
     node: String,
     /// `None`: the node is not there any more.

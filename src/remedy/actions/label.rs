@@ -2,8 +2,8 @@
 
 use crate::remedy::action::{Action, Right, Spec, each_alone};
 use crate::remedy::cx::Cx;
+use crate::remedy::metadata;
 use crate::remedy::run::{Job, Params};
-use crate::remedy::{kubectl, metadata, words};
 use crate::world::ObjectRef;
 
 pub(super) static ACTION: Action = Action {
@@ -23,11 +23,9 @@ pub(super) static ACTION: Action = Action {
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {
-    let words = params.get("label").map_or("", String::as_str);
-    format!("kubectl label {} {words} --overwrite", kubectl::object(target))
+    metadata::kubectl(ACTION.name, "label", target, params)
 }
 
 fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
-    let words = words::pairs(params.get("label").map_or("", String::as_str))?;
-    Ok(Box::pin(metadata::set(cx, target, "labels", words)))
+    metadata::start(cx, target, "labels", "label", &params)
 }

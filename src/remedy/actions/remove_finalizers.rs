@@ -27,7 +27,7 @@ pub(super) static ACTION: Action = Action {
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {
-    // Of one among several the plan shows the patch once the object was read.
+    // With several objects the plan shows each patch once its object was read.
     match params.contains_key("finalizer") {
         true => String::new(),
         false => format!(
@@ -37,7 +37,7 @@ fn kubectl(target: &ObjectRef, params: &Params) -> String {
     }
 }
 
-/// What a finalizer waits for, where Kubernetes itself sets it.
+/// The condition a finalizer waits for, where Kubernetes itself sets it.
 fn meaning(finalizer: &str) -> &'static str {
     match finalizer {
         "kubernetes.io/pvc-protection" => "a pod still uses the claim: delete the pod instead",

@@ -18,7 +18,12 @@ pub(super) static ACTION: Action = Action {
     kinds: &[Kind::Deployment, Kind::StatefulSet, Kind::ReplicaSet],
     options: &[Spec::value("replicas", "N", "how many pods").required()],
     rights: &[Right::on_target("patch").sub("scale")],
-    causes: &[("schedule.", 1), ("quota.", 1)],
+    causes: &[
+        ("schedule.insufficient", 4),
+        ("schedule.host-port", 2),
+        ("schedule.too-many-pods", 1),
+        ("quota.exceeded", 3),
+    ],
     dangerous: false,
     sequential: false,
     remedy_for: &[],

@@ -49,7 +49,7 @@ const NUMBERS: &[(&str, &str)] = &[
     ("failures", "failureThreshold"),
 ];
 
-/// What a probe does, of which it has one.
+/// The check of a probe; a probe has exactly one.
 const HANDLERS: &[&str] = &["httpGet", "tcpSocket", "exec", "grpc"];
 
 fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {

@@ -13,7 +13,7 @@ pub(super) static ACTION: Action = Action {
     kinds: &[Kind::Node],
     options: &[],
     rights: &[Right::on_target("patch")],
-    causes: &[("schedule.cordoned", 1)],
+    causes: &[("schedule.cordoned", 1), ("node.cordoned", 1)],
     dangerous: false,
     sequential: true,
     remedy_for: &[],

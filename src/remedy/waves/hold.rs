@@ -1,4 +1,4 @@
-//! Who works on which nodes: a label on each node in work, and a Lease that says who runs the waves.
+//! Ownership of nodes in work: a label on each node, and a Lease that says who runs the waves.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -26,7 +26,7 @@ pub(in crate::remedy) const SPECS: &[Spec] = &[
     Spec::value("grace-period", "SECONDS", "how long each pod may take to end (default: its own)"),
 ];
 
-/// What happens to the pods of a node before it is replaced.
+/// The treatment of a node's pods before it is replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::remedy) enum Mode {
     /// Evict them.

@@ -19,7 +19,7 @@ const BOOT: u64 = 60;
 pub(super) const DRAIN: u64 = 900;
 /// Waves times nodes up to which free capacity is simulated for every wave; beyond it, for the last.
 const SIMULATED: usize = 20_000;
-/// What the choice page assumes, as the text says: one replacement of ten fails, and its repair takes three hours.
+/// The assumptions of the choice page, as its text says: one replacement of ten fails, and its repair takes three hours.
 const FAILURE_RATE: f64 = 0.1;
 const REPAIR_HOURS: f64 = 3.0;
 /// Names in one line of text.
@@ -34,7 +34,7 @@ pub struct WavePlan {
     pub skipped: Vec<Skipped>,
     pub stake: Stake,
     pub estimate: Estimate,
-    /// What holds the run up, or may.
+    /// The blockers of the run, certain and possible.
     pub blockers: Vec<String>,
     pub choices: Vec<Choice>,
     #[serde(skip)]
@@ -61,7 +61,7 @@ pub struct Skipped {
     pub why: String,
 }
 
-/// What the nodes of the waves hold. Skipped nodes do not count.
+/// The work on the nodes of the waves. Skipped nodes do not count.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct Stake {
     pub jobs: usize,
@@ -88,7 +88,7 @@ pub struct Choice {
     pub pro: &'static str,
     pub con: &'static str,
     pub when: &'static str,
-    /// What it means for these nodes.
+    /// The consequence for these nodes.
     pub numbers: String,
 }
 
@@ -309,7 +309,7 @@ fn estimate(asked: &Asked, candidates: &[Candidate], waves: &[Vec<usize>]) -> Es
     out
 }
 
-/// What is known to hold the run up.
+/// The blockers that are known.
 fn blockers(world: &World, candidates: &[Candidate], waves: &[Vec<usize>]) -> Vec<String> {
     let mut out = Vec::new();
     let held: Vec<&String> = candidates.iter().flat_map(|c| &c.held).collect();

@@ -1,4 +1,4 @@
-//! What a run did, as a sentence and as Markdown.
+//! The report of a run, as a sentence and as Markdown.
 
 use std::fmt::Write;
 

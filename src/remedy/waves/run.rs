@@ -166,7 +166,7 @@ async fn resume(cx: Cx, asked: Asked, path: PathBuf, state: State) -> Result<Don
     carry_out(cx, asked, path, state).await
 }
 
-/// What the operator types: the context, which tells one cluster from another.
+/// The text the operator types: the context, which tells one cluster from another.
 fn typed(cx: &Cx) -> crate::world::Text {
     let context = cx.options().context;
     if context.is_empty() { "waves".into() } else { context.as_str().into() }

@@ -59,7 +59,7 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
-    /// What orders nodes: the age of the oldest job, the work in GPU minutes, the number of pods.
+    /// The keys that order nodes: the age of the oldest job, the work in GPU minutes, the number of pods.
     pub fn rank(&self) -> (u64, u64, usize) {
         #[allow(
             clippy::cast_possible_truncation,
@@ -85,7 +85,7 @@ impl Candidate {
     }
 }
 
-/// What the selection found.
+/// The result of the selection.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct Found {
     pub nodes: Vec<Candidate>,
@@ -219,7 +219,7 @@ pub(super) fn refusal(world: &World, asked: &Asked, c: &Candidate) -> Option<Str
     (!refusals.is_empty()).then(|| refusals.join("; "))
 }
 
-/// What runs on a node.
+/// The pods and jobs of a node.
 pub(super) fn survey(
     world: &World,
     now: Time,

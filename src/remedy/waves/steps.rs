@@ -24,7 +24,7 @@ use crate::world::{Kind, ObjectRef, Status, World, condition};
 /// How long the watch may take to show what the server has answered.
 pub(super) const SHOWN: Duration = Duration::from_secs(30);
 
-/// What carries a run out.
+/// The state of a run while it is carried out.
 #[derive(Clone)]
 pub(super) struct Machine {
     pub cx: Cx,
@@ -34,7 +34,7 @@ pub(super) struct Machine {
     pub state: Arc<Mutex<State>>,
 }
 
-/// What the World says of a node that is to be drained.
+/// The World's facts about a node that is to be drained.
 enum Check {
     Go,
     /// It is left alone, because …
@@ -149,7 +149,7 @@ impl Machine {
         Ok(())
     }
 
-    /// What speaks against draining a node now. Ages grow, and pods came since the plan was made.
+    /// The reasons against draining a node now. Ages grow, and pods came since the plan was made.
     async fn check(&self, name: &str, node: &NodeState) -> Result<Check, Stop> {
         let (asked, uid, run) = (self.asked.clone(), node.uid.clone(), self.run());
         self.see(name, move |world, name, now| {

@@ -1,4 +1,4 @@
-//! What a Terraform plan wants replaced, why, and which nodes that is. Reads `terraform show -json PLAN`.
+//! Machines that a Terraform plan replaces, why, and which nodes they are. Reads `terraform show -json PLAN`.
 //!
 //! Source: developer.hashicorp.com/terraform/internals/json-format, "Plan representation" and "Change representation".
 
@@ -100,7 +100,7 @@ pub(super) async fn machines(cx: &Cx, file: &Path) -> Result<Machines, Stop> {
     Ok(matched(plan, &names))
 }
 
-/// What a node answers to: its name, provider id, instance id and addresses.
+/// The names of a node: its name, provider id, instance id and addresses.
 fn keys(node: &Value) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     out.extend(node["metadata"]["name"].as_str().map(str::to_owned));
@@ -155,7 +155,7 @@ fn parse(bytes: &[u8]) -> Result<Plan, String> {
     let value: Value = serde_json::from_slice(bytes).map_err(|e| format!("it is no JSON ({e}); {hint}"))?;
     let changes =
         value["resource_changes"].as_array().ok_or_else(|| format!("it has no resource_changes; {hint}"))?;
-    // What somebody changed outside Terraform, by address.
+    // Changes made outside Terraform, by address.
     let mut outside: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for drift in value["resource_drift"].as_array().into_iter().flatten() {
         if let Some(address) = drift["address"].as_str() {
@@ -195,7 +195,7 @@ impl Machines {
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// What the plan says, and lines to paste that find out who changed what.
+    /// The plan's summary, and lines to paste that find out who changed what.
     pub(super) fn text(&self) -> String {
         let mut out = String::from("\nTerraform\n");
         let mut by: BTreeMap<(Drift, String), usize> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What a run waits for: the hours it may begin in, jobs, volumes, the gates after each wave.
+//! The waits of a run: the hours it may begin in, jobs, volumes, the gates after each wave.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
