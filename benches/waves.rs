@@ -1,4 +1,4 @@
-//! What planning waves costs: a cluster of 5,000 nodes and 150,000 pods, all nodes selected.
+//! Benchmark: planning waves for a cluster of 5,000 nodes and 150,000 pods, all nodes selected.
 //!
 //! `cargo bench --bench waves [-- NODES PODS]` prints; it judges nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used)]

@@ -40,11 +40,11 @@ pub struct Report {
     pub total: Count,
     /// The growth from the older histogram; none with one histogram.
     pub growth: Option<Growth>,
-    /// What stands out, one sentence each.
+    /// The conspicuous facts, one sentence each.
     pub summary: Vec<String>,
     /// Sorted by growth in bytes, or by bytes if there is one histogram.
     pub rows: Vec<Row>,
-    /// What the histograms do not tell, one sentence each.
+    /// The questions that the histograms cannot answer, one sentence each.
     pub unknown: Vec<String>,
 }
 

@@ -444,7 +444,7 @@ impl Output {
         let report = run.report();
         let text = match args.output {
             TextOrJson::Json => render::json(&report),
-            // What the command printed is all there is to see of a session that ended well.
+            // A session that ended well shows the command's output and nothing else.
             TextOrJson::Text if report.exit_code.is_some() => String::new(),
             TextOrJson::Text if self.plan => render::outcome(&report),
             TextOrJson::Text => format!("{}{}", render::plan(&report), render::outcome(&report)),

@@ -265,7 +265,7 @@ pub struct Do {
     /// The action, as `khud do --list` names it
     #[arg(value_name = "ACTION", required_unless_present_any = ["list", "resume"])]
     pub action: Option<String>,
-    /// What to act on: deploy/api, node/gpu-7, pod/api-0; nothing for an action on the cluster (waves)
+    /// The object to act on: deploy/api, node/gpu-7, pod/api-0; nothing for an action on the cluster (waves)
     #[arg(value_name = "TARGET")]
     pub target: Option<String>,
     /// Go on with a run that was stopped: the id that `khud journal` prints
@@ -299,7 +299,7 @@ const WORDS: &str = "words";
 #[derive(Debug, Clone, Default)]
 pub struct ActionOptions {
     named: Params,
-    /// What stands behind the target.
+    /// The words after the target.
     words: Vec<String>,
 }
 

@@ -37,7 +37,7 @@ async fn report(common: &Common, args: &Report) -> u8 {
             return exit::FAILED;
         }
     };
-    // What is over stands on the timeline, also while the cluster does not answer.
+    // The timeline holds ended incidents, also while the cluster does not answer.
     let answers = connection.check().await;
     if let Err(e) = &answers {
         out::complain(&clean_lines(&format!("{e}; the report is made from the timeline alone")));
@@ -127,7 +127,7 @@ fn chosen<'d>(
     })
 }
 
-/// What cockpits wrote on the context's timeline.
+/// The entries that cockpits wrote on the context's timeline.
 fn remembered(connection: &Connection) -> Result<Vec<timeline::Entry>, String> {
     let places = crate::config::files::Places::find().ok_or("the timeline is not read: HOME is not set")?;
     let folder = state_files::folder(&places.state, connection.context(), connection.server());
@@ -135,7 +135,7 @@ fn remembered(connection: &Connection) -> Result<Vec<timeline::Entry>, String> {
     kept::read(&path).map_err(|e| format!("the timeline {} is not read: {e}", path.display()))
 }
 
-/// What was done in the context, from the journal.
+/// The actions run in the context, from the journal.
 fn done(context: &str) -> Result<Vec<Done>, String> {
     let (entries, _) = Journal::at(Journal::default_path()?).read()?;
     let own: Vec<&journal::Entry> = entries.iter().filter(|e| e.context == context).collect();

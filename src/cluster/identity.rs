@@ -44,7 +44,7 @@ const HOLDS: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(10);
 const PATH: &str = "/api/v1/namespaces/kube-system";
 
-/// What a connection knows about the identity of its cluster.
+/// The identity of a connection's cluster, as far as it is known.
 #[derive(Debug)]
 pub(super) struct IdentityGuard {
     standing: watch::Sender<Standing>,

@@ -28,7 +28,7 @@ impl Connection {
     }
 }
 
-/// What the base64 text of `tls.crt` says.
+/// The certificate in the base64 text of `tls.crt`.
 fn facts(encoded: Option<&str>) -> TlsSecret {
     let Some(encoded) = encoded else { return TlsSecret::Unusable("it has no tls.crt".to_owned()) };
     let unusable = || TlsSecret::Unusable("its tls.crt is no certificate (PEM)".to_owned());

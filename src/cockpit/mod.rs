@@ -71,7 +71,7 @@ struct Cockpit {
     writer: Writer,
     /// The terminal reports the mouse.
     mouse: bool,
-    /// What a run needs the terminal for.
+    /// The program that a run gives the terminal to.
     wanted: VecDeque<(u64, NeedId, Terminal)>,
 }
 

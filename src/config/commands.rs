@@ -317,7 +317,7 @@ mod tests {
         ] {
             assert_eq!(bound(Scope::Pods, key), Some(name), "{key}");
         }
-        // What changes the cluster there leads to a plan here, or does nothing. A shell changes nothing by itself.
+        // A key that changes the cluster in k9s leads to a plan here, or does nothing. A shell changes nothing by itself.
         const PLANS: [&str; 4] = ["delete", "force-delete", "edit", "shell"];
         for scope in [Scope::Pods, Scope::Workloads, Scope::Nodes] {
             for key in ["ctrl-d", "ctrl-k", "r", "s", "e", "i", "t"] {

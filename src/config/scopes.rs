@@ -1,6 +1,6 @@
 //! The style scopes of a theme, and the glyphs that carry the same meaning without colour.
 
-/// What a scope styles. It decides which contrast is required.
+/// The kind of thing a scope styles. It decides which contrast is required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     /// Text: readable on its own background or on a dialog's.

@@ -1,4 +1,4 @@
-//! What the end of the first lists means: from then on what is not there is absent, and what is new can be told.
+//! The end of the first lists: from then on an object that is not there is absent, and a new object is news.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -57,7 +57,7 @@ impl Detector {
         self.listed.extend(new);
         self.second.extend(world.services.values().map(Object::reference));
         self.second.extend(world.daemon_sets.values().map(Object::reference));
-        // What stands in a sick pod's way may have come with this list.
+        // The object that a sick pod waits for may have come with this list.
         self.first.extend(self.groups.all_sick_pods().cloned());
         if self.listed.len() == LISTED.len() {
             self.sample(world, now);

@@ -86,7 +86,7 @@ pub struct PastStates {
 /// What a change of a node means for the pods on it.
 pub struct NodeTurn {
     pub readiness_changed: bool,
-    /// Whom it lets in: its taints or labels, or that it came or went.
+    /// The node's admission of pods: its taints or labels, or that it came or went.
     pub doors_changed: bool,
 }
 

@@ -23,11 +23,11 @@ const SKEW: Duration = Duration::from_secs(300);
 /// How long after its end what is done still belongs to it.
 const AFTER: Duration = Duration::from_secs(3_600);
 
-/// What somebody did about it.
+/// An action that somebody took.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Done {
     pub at: Time,
-    /// Who did it; empty where nobody is known.
+    /// The person who did it; empty where unknown.
     pub who: String,
     /// The action and its object.
     pub what: String,
@@ -116,7 +116,7 @@ pub struct Report {
     pub causes: Vec<Cause>,
     pub changed: Vec<WhatChanged>,
     pub done: Vec<Done>,
-    /// What is still to be put right.
+    /// The findings that are still open.
     pub left: Vec<String>,
     pub timeline: Vec<Moment>,
 }
@@ -128,7 +128,7 @@ fn root_json<S: Serializer>(root: &Option<ObjectRef>, s: S) -> Result<S::Ok, S::
     }
 }
 
-/// What a report is made from besides the incident.
+/// The sources of a report besides the incident.
 pub struct Sources<'a> {
     pub cluster: &'a str,
     pub now: Time,
@@ -354,7 +354,7 @@ fn moment(e: &timeline::Entry) -> Moment {
     }
 }
 
-/// What the timeline's own entries tell of actions, for where the journal is not at hand.
+/// The actions among the timeline's entries, for use without the journal.
 pub fn done_of_timeline(timeline: &[timeline::Entry]) -> Vec<Done> {
     let actions = timeline.iter().filter(|e| e.what == What::Action);
     actions

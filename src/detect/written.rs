@@ -9,7 +9,7 @@ use crate::judge::Sure;
 use crate::world::Time;
 use crate::world::time::human;
 
-/// What a reader of the report fills in, where khud cannot know it.
+/// A field that the reader of the report fills in.
 const FILL_IN: &str = "_fill in_";
 
 /// The post-incident report.

@@ -54,7 +54,7 @@ impl Diagnosed for Nothing {
     }
 }
 
-/// What the rules say of an object at this moment, without what waits out its time.
+/// The rules' answer about an object at this moment, without findings that are still pending.
 pub fn alone(world: &World, object: &ObjectRef, now: Time) -> Vec<Diagnosis> {
     let (nothing, none) = (Nothing::default(), BTreeSet::new());
     let ctx = Ctx {

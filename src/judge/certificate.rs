@@ -27,7 +27,7 @@ const SOON: Duration = Duration::from_secs(14 * 86_400);
 /// How often a Secret is read again.
 const AGAIN: Duration = Duration::from_secs(3600);
 
-/// What was read of the Secrets that Ingresses name.
+/// The certificates read from the Secrets that Ingresses name.
 #[derive(Debug, Default)]
 pub struct Secrets {
     read: BTreeMap<ObjectRef, (Time, Result<TlsSecret, String>)>,
@@ -39,7 +39,7 @@ impl Secrets {
         self.read.insert(secret, (now, answer));
     }
 
-    /// What was read of a Secret.
+    /// The certificate read from a Secret.
     pub fn get(&self, secret: &ObjectRef) -> Option<&Result<TlsSecret, String>> {
         self.read.get(secret).map(|(_, answer)| answer)
     }

@@ -33,7 +33,7 @@ fn hosts(command: &str) -> impl Iterator<Item = &str> {
     PEER.captures_iter(command).filter_map(|c| c.name("host")).map(|m| m.as_str())
 }
 
-/// What an init container that runs waits for. `None` where its command and its log say nothing of a peer.
+/// The peer that a running init container waits for. `None` where its command and its log say nothing of a peer.
 pub fn waiting(
     ctx: &Ctx,
     pod: &Pod,

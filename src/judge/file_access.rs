@@ -1,11 +1,11 @@
-//! Whose files a program may not use: its user against the owner of a volume or of the image's own files.
+//! Files that a program may not use: its user against the owner of a volume or of the image's own files.
 
 use crate::world::{Container, Mount, Pod};
 
 use super::registry::Cause;
 use super::{log, volume};
 
-/// What stands behind a permission that is denied.
+/// The reason why a permission is denied.
 #[derive(Debug)]
 pub struct Refused {
     pub cause: Cause,

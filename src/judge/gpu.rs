@@ -1,4 +1,4 @@
-//! What the readings of GPUs say: leaks, memory that is full or idle, errors, heat, exporters that do not answer.
+//! Causes found in the readings of GPUs: leaks, memory that is full or idle, errors, heat, exporters that do not answer.
 
 use crate::world::gpu::Gpu;
 use crate::world::measured::Engine;

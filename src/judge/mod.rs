@@ -141,7 +141,7 @@ pub fn judge(ctx: &Ctx, object: &ObjectRef, out: &mut Out) {
     }
 }
 
-/// What is wrong with a pod that runs, by what is measured of it.
+/// The causes that measurements of a running pod prove.
 fn measured(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     if pod.phase != Phase::Running || pod.meta.deleting.is_some() {
         return;

@@ -67,7 +67,7 @@ pub fn judge(ctx: &Ctx, service: &Service, object: &ObjectRef, pods: &[&Pod]) ->
     )
 }
 
-/// What a pod's log says it cannot reach.
+/// The peer that a pod's log says it cannot reach.
 #[derive(Clone, Copy, Debug)]
 pub enum Missed<'a> {
     /// Names do not resolve.

@@ -1,4 +1,4 @@
-//! What kube-proxy says of itself on its health page: rules that it does not write.
+//! kube-proxy's own health page: rules that it does not write.
 
 use std::time::Duration;
 

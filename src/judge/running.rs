@@ -176,7 +176,7 @@ fn diagnosis(
     }
 }
 
-/// What a line says the pod cannot reach, where a policy may be why: a server that answers "no such name" was reached.
+/// The peer that a line says the pod cannot reach, where a policy may be why: a server that answers "no such name" was reached.
 pub fn missed<'a>(name: bool, peer: bool, line: &str, service: Option<&'a ObjectRef>) -> Option<Missed<'a>> {
     let answered = ["NXDOMAIN", "no such host", "ENOTFOUND", "refused", "REFUSED"];
     if answered.iter().any(|w| line.contains(w)) {

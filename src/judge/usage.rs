@@ -1,4 +1,4 @@
-//! What a pod uses against its limits: memory that is nearly used up, memory that leaks.
+//! A pod's usage against its limits: memory that is nearly used up, memory that leaks.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ const WARM_UP: u64 = 600;
 /// Growth is told from at least this much time.
 const WATCHED: u64 = 600;
 
-/// What was measured longer ago says nothing of now; a metrics server and a kubelet measure every 15 s or so.
+/// A value measured longer ago says nothing of now; a metrics server and a kubelet measure every 15 s or so.
 const OLD: Duration = Duration::from_secs(300);
 
 pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {

@@ -64,7 +64,7 @@ impl Walk {
         }
     }
 
-    /// What the tree itself says, where the judge has no cause.
+    /// The tree's own verdict, where the judge has no cause.
     fn of_leaf(&mut self, leaf: &Leaf) {
         if leaf.cause == "unknown" {
             let why = leaf.explain.render(&self.bindings);
@@ -122,7 +122,7 @@ impl Walk {
         for need in needs {
             let fetched = matches!(need, Need::Logs | Need::Classes | Need::Plugin | Need::Exec(_));
             if !fetched {
-                // What is not there renders as `?`, as in every template.
+                // A missing value renders as `?`, as in every template.
                 let _ = self.bind(world, now, need);
             }
         }

@@ -82,7 +82,7 @@ impl Pods {
         out
     }
 
-    /// Who is at a place. A pod whose name nobody tells goes by its uid.
+    /// The pod of a cgroup. A pod of unknown name goes by its uid.
     pub fn holder(&self, place: &Place) -> Holder {
         let mut holder = Holder { uid: place.uid.as_str().into(), ..Holder::default() };
         if let Some([namespace, pod, container]) = self.containers.get(&place.container) {

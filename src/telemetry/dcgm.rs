@@ -60,7 +60,7 @@ fn field(metric: &str) -> Option<Field> {
         "DCGM_FI_DEV_POWER_USAGE" | "dcgm_power_usage" => Field::Power,
         "DCGM_FI_DEV_XID_ERRORS" | "dcgm_xid_errors" => Field::Xid,
         "DCGM_EXP_XID_ERRORS_COUNT" => Field::XidCount,
-        // Those since the driver was loaded; aggregates are of the device's whole life.
+        // Errors since the driver was loaded; aggregates cover the device's whole life.
         "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL" | "dcgm_ecc_dbe_volatile_total" => Field::DoubleBit,
         "DCGM_FI_DEV_ECC_SBE_VOL_TOTAL" | "dcgm_ecc_sbe_volatile_total" => Field::SingleBit,
         "DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS" => Field::Remapped,
@@ -112,7 +112,7 @@ fn holder(s: &Sample<'_>) -> Option<Holder> {
 /// The samples of one number of one device.
 #[derive(Default)]
 struct Shared {
-    /// Of the sample that names no pod.
+    /// The value of the sample that names no pod.
     device: Option<f64>,
     largest: Option<f64>,
     /// By the place among the holders.
@@ -132,7 +132,7 @@ impl Shared {
         self.device.or(self.largest)
     }
 
-    /// What each holder has of it, where that is told apart from the device's.
+    /// The share of each holder, where the exporter reports it.
     fn shares(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
         self.held.iter().filter(|_| self.device.is_some()).map(|(i, v)| (*i, *v))
     }

@@ -88,7 +88,7 @@ enum Field {
     RequestCount,
 }
 
-/// What a metric says, without its server's prefix.
+/// The meaning of a metric, by its name without the server's prefix.
 fn field(metric: &str, s: &Sample<'_>) -> Option<Field> {
     let label = |name: &str| s.label(name).unwrap_or("");
     Some(match metric {

@@ -7,7 +7,7 @@ use super::prom::{self, Sample};
 use crate::world::gpu::{Gpu, Holder};
 use crate::world::{Text, Time};
 
-/// What is known of a device; tiles report apart.
+/// The readings of a device; tiles report apart.
 #[derive(Default)]
 struct Draft {
     gpu: Gpu,
@@ -111,7 +111,7 @@ impl Draft {
         gpu.memory.used = sum(&used);
         let from_ratio = || {
             let mean = ratio.values().sum::<f64>() / ratio.len() as f64;
-            // Of little use, rounding leaves nothing to reckon with.
+            // With little memory in use, rounding leaves no usable number.
             (!ratio.is_empty() && mean >= 1.0)
                 .then(|| sum(&used).map(|u| (u as f64 * 100.0 / mean) as u64))
                 .flatten()

@@ -7,7 +7,7 @@ use super::number::{MIB, celsius, percent, watts};
 use crate::world::gpu::{Gpu, Slowdown};
 use crate::world::{Text, Time};
 
-/// What khud asks for; [`csv`] reads the columns in any order and leaves out those it does not know.
+/// The fields khud queries; [`csv`] reads the columns in any order and leaves out those it does not know.
 pub const QUERY: &[&str] = &[
     "nvidia-smi",
     "--query-gpu=index,uuid,name,driver_version,memory.total,memory.reserved,memory.used,memory.free,utilization.gpu,temperature.gpu,power.draw,ecc.errors.uncorrected.volatile.total",

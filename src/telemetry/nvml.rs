@@ -11,7 +11,7 @@ use super::number::{celsius, percent, watts};
 use crate::world::gpu::{Gpu, Holder, Memory, Slowdown};
 use crate::world::{Text, Time};
 
-/// What khud asks the library. Each answer may be an error of its own: a device that lacks one number has the others.
+/// The calls khud makes to the library. Each answer may be an error of its own: a device that lacks one number has the others.
 pub trait Library {
     /// The driver's version.
     ///
@@ -133,7 +133,7 @@ pub fn read(
 fn one(device: &dyn Device, base: Gpu, pods: &Pods, place: &dyn Fn(u32) -> Option<Place>) -> Gpu {
     let mut gpu = base;
     let mut trouble: Option<NvmlError> = None;
-    // What a device cannot say is unknown; what stands for the device itself is told.
+    // A value that a device cannot report is unknown; an error of the device itself is reported.
     let mut note = |e: NvmlError| {
         if matches!(
             e,

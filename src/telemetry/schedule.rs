@@ -65,7 +65,7 @@ impl Schedule {
         self.next = self.earliest();
     }
 
-    /// Those targets that are to be read now, in a steady order. Each must be answered with [`Schedule::done`].
+    /// The targets that are due now, in a steady order. Each must be answered with [`Schedule::done`].
     pub fn due(&mut self, now: Time) -> Vec<Target> {
         if self.next.is_none_or(|at| at > now) {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! What a source of telemetry is, and all of them.
+//! The trait of telemetry sources, and the list of them.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -43,13 +43,13 @@ pub trait Source: Sync {
         None
     }
 
-    /// What an answer with status 200 means.
+    /// The meaning of an answer with status 200.
     ///
     /// # Errors
     /// A sentence where it is not what this source sends.
     fn read(&self, text: &str, target: &Target, at: Time) -> Result<Measured, Text>;
 
-    /// What another status means; `None`: that the page cannot be read.
+    /// The meaning of another status; `None`: the page cannot be read.
     fn read_status(&self, _status: u16, _text: &str, _target: &Target, _at: Time) -> Option<Measured> {
         None
     }
@@ -68,7 +68,7 @@ pub fn concerns(pod: &Pod) -> bool {
     SOURCES.iter().any(|s| s.of_pod(pod).is_some())
 }
 
-/// What the answer to a target means.
+/// The meaning of a target's answer.
 pub fn outcome(target: &Target, status: u16, text: &str, why: impl FnOnce() -> String, at: Time) -> Outcome {
     let Some(source) = named(&target.source) else { return target.failed("unknown source") };
     let measured = match status {

@@ -1,4 +1,4 @@
-//! What pods and nodes use: lists of metrics.k8s.io, or the kubelet's summary where there is no metrics server.
+//! Usage of pods and nodes: lists of metrics.k8s.io, or the kubelet's summary where there is no metrics server.
 
 use serde::Deserialize;
 

@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What comes from a terminal.
+/// Input from a terminal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
     /// So many bytes; 0 where nobody is at the terminal any more.
@@ -43,7 +43,7 @@ impl Tty {
         crossterm::terminal::size().unwrap_or((80, 24))
     }
 
-    /// What comes next: bytes typed, into the buffer, or another size. Safe to drop before it is ready.
+    /// The next input: typed bytes, into the buffer, or another size. Safe to drop before it is ready.
     ///
     /// # Errors
     /// The terminal is gone.
@@ -70,7 +70,7 @@ impl Tty {
 
 impl Drop for Tty {
     fn drop(&mut self) {
-        // What cannot be put back here is put back when the cockpit takes the terminal again.
+        // A mode that cannot be restored here is restored when the cockpit takes the terminal again.
         let _ = crossterm::terminal::disable_raw_mode();
     }
 }

@@ -364,7 +364,7 @@ fn plan(p: &mut Painter<'_>, active: &ActiveRun, body: Rect) -> Option<Position>
         let scope = if focused { "dialog.button.focus" } else { "dialog.button" };
         lines.put(&format!("{sign} {}", control.label), scope);
     }
-    // What is changed in detail is read last: it may be longer than the screen.
+    // The diff comes last: it may be longer than the screen.
     for change in &report.plan.changes {
         lines.put(" ", "dialog");
         lines.put(&format!("Change of {}", change.object), "diff.header");

@@ -211,7 +211,7 @@ fn verdict(
                 right: v.cause.clone(),
             });
             out.extend(title.map(|line| plain(item, 2, &line, "text.strong")));
-            // What the explanation quotes needs no second place.
+            // A quote in the explanation is not shown twice.
             quoted.extend(v.explanation.lines().map(str::to_owned));
             for line in wrap(&v.explanation, room) {
                 out.push(plain(item, 2, &line, "text"));

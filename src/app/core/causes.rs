@@ -107,7 +107,7 @@ pub fn on_log(model: &mut Model, tail: &LogTail, result: &Result<String, String>
     wanted(model)
 }
 
-/// What the certificate of an Ingress says has come.
+/// Takes in the certificate that an Ingress names.
 pub fn on_certificate(
     model: &mut Model,
     secret: &ObjectRef,

@@ -5,7 +5,7 @@ use crate::telemetry::Schedule;
 use crate::world::readings::{Reading, Target};
 use crate::world::{Kind, ObjectRef, Time, World};
 
-/// What is to be read now.
+/// The targets that are due now.
 pub fn due(schedule: &mut Schedule, world: &mut World, vitals: &Vitals, now: Time) -> Vec<Target> {
     // Before pods are listed there is nobody to ask.
     if !world.synced(&Kind::Pod) {

@@ -77,7 +77,7 @@ pub enum Msg {
         tail: LogTail,
         result: Result<String, String>,
     },
-    /// What the certificate in a Secret says that an Ingress names.
+    /// The certificate in a Secret that an Ingress names was read.
     Certificate {
         secret: ObjectRef,
         result: Result<TlsSecret, String>,

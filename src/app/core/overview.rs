@@ -68,11 +68,11 @@ impl TryFrom<String> for Pane {
     }
 }
 
-/// What keys changed; the rest is as configured.
+/// The panes as keys changed them; everything else is as configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Arrangement {
-    /// Those that show, in their order.
+    /// The panes that show, in their order.
     #[serde(deserialize_with = "some_and_none_twice")]
     pub(in crate::app) panes: Option<Vec<Pane>>,
     /// Percent of the screen's width that the left side has.

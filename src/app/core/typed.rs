@@ -12,11 +12,11 @@ use crate::world::ObjectRef;
 #[derive(Clone, Debug, Default)]
 pub struct Prompt {
     pub kind: PromptKind,
-    /// What is typed, and where the cursor stands in it.
+    /// The typed text and the cursor in it.
     pub input: Input,
     /// Where in the text, in bytes, a suggestion goes.
     pub from: usize,
-    /// What could be meant, best first.
+    /// The suggestions, best first.
     pub suggestions: Vec<Suggestion>,
     pub chosen: Option<usize>,
     /// Why the line did not run.
@@ -27,7 +27,7 @@ pub struct Prompt {
     pub objects: Vec<ObjectRef>,
     /// The option of an action it asks for.
     pub asks: Option<Asks>,
-    /// What a line that answers a question is about.
+    /// The subject of the question that the line answers.
     pub what: String,
     /// The findings that are acknowledged or muted by it.
     pub findings: Vec<Key>,
@@ -46,7 +46,7 @@ impl Prompt {
     }
 }
 
-/// What an action has to be told before it can be planned.
+/// Options that an action needs before it can be planned.
 #[derive(Clone, Debug)]
 pub struct Asks {
     pub action: &'static Action,

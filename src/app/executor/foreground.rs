@@ -1,4 +1,4 @@
-//! What needs the operator's terminal: an editor on a file, a session in a container. The screen is given back before.
+//! Programs that need the operator's terminal: an editor on a file, a session in a container. The screen is given back before.
 
 use std::io::Write;
 use std::time::Duration;

@@ -172,7 +172,7 @@ pub struct Row {
     pub height: u16,
 }
 
-/// What stands on the left and on the right of a screen with so many rows for panes, from the top: incidents and
+/// The panes on the left and on the right of a screen with so many rows for panes, from the top: incidents and
 /// events on the left, the others on the right. One side is empty where the other has all there is. A side whose seams
 /// were moved keeps its shares; else incidents get the rows they need, and panes without news fold to one line.
 pub fn sides(model: &Model, height: u16) -> [Vec<Row>; 2] {

@@ -6,7 +6,7 @@ use crate::app::table::health;
 use crate::app::views::incidents;
 use crate::world::{Kind, StreamState};
 
-/// What stands for a pane without rows of interest.
+/// The line that stands for a pane without rows of interest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     pub text: String,

@@ -73,7 +73,7 @@ pub fn rows(model: &Model, most: usize) -> (Vec<Row>, usize) {
     (rows.chain(others.into_iter().map(|n| unmeasured(model, n))).take(most).collect(), total)
 }
 
-/// What the scheduler knows of a node whose GPUs nobody measures: requested of allocatable; and why nobody does.
+/// The scheduler's numbers of a node whose GPUs nobody measures: requested of allocatable; and why nobody does.
 fn unmeasured(model: &Model, node: &Node) -> Row {
     let name = &node.meta.name;
     let allocatable = node.allocatable.gpu.unwrap_or(0);

@@ -105,7 +105,7 @@ fn stem(command: &Command) -> Option<&'static str> {
     (stem.len() < command.name.len() && stem.ends_with('.')).then_some(stem)
 }
 
-/// What all of a series do.
+/// The description of a series of keys.
 fn series(command: &Command) -> &'static str {
     match stem(command) {
         Some("focus.") => "pane of this number",

@@ -37,7 +37,7 @@ enum Depth {
     Open,
 }
 
-/// What stands behind one card.
+/// The incident or finding of one card.
 #[derive(Clone, Copy)]
 pub enum Entry<'m> {
     Incident(&'m Incident),
@@ -89,7 +89,7 @@ pub fn index(model: &Model, list: &List, entries: &[Entry<'_>]) -> usize {
     })
 }
 
-/// What is under the cursor, in a list of cards.
+/// The entry under the cursor, in a list of cards.
 pub fn here(model: &Model) -> Option<Entry<'_>> {
     let list = model.list().filter(|l| l.what.cards())?;
     let entries = entries(model, &list.what, &list.filter);
@@ -234,7 +234,7 @@ impl<'m> Entry<'m> {
             let aside = std::mem::take(&mut card.aside);
             cut(&mut card.body, &aside, room, 1, "text.dim");
         }
-        // What nobody has to act on takes no room among the panes.
+        // An incident that nobody has to act on takes no room among the panes.
         let most = match depth {
             Depth::Pane if loud => SENTENCE,
             Depth::Pane => 1,
@@ -371,7 +371,7 @@ fn quieted(f: &Finding, title: &str) -> String {
     }
 }
 
-/// What to fix, as operators say it: a Deployment with a stuck rollout is `rollout prod/api`.
+/// The object to fix, as operators say it: a Deployment with a stuck rollout is `rollout prod/api`.
 fn place(o: &ObjectRef, cause: &str) -> String {
     match o.kind {
         Kind::Deployment if cause.starts_with("rollout.") || cause.starts_with("image.") => {
@@ -474,7 +474,7 @@ pub fn counts(model: &Model) -> (usize, usize) {
     (of(Severity::Critical), of(Severity::Warning))
 }
 
-/// What an overview without incidents says: what was looked at, and what was not.
+/// The text of an overview without incidents: what was looked at, and what was not.
 pub fn clean_state(model: &Model) -> Vec<(String, &'static str)> {
     let sources = report::coverage(&model.data.world, model.data.now);
     let (mut seen, mut not, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
@@ -486,7 +486,7 @@ pub fn clean_state(model: &Model) -> Vec<(String, &'static str)> {
             state => not.push(format!("{} ({state})", source.source)),
         }
     }
-    // What most incidents are seen in comes first.
+    // The signal of most incidents comes first.
     let first = ["pods", "nodes", "events", "deployments", "jobs", "services"];
     seen.sort_by_key(|name| (first.iter().position(|f| f == name).unwrap_or(first.len()), *name));
     let named = |names: &[&str]| match names.len().saturating_sub(SOURCES) {

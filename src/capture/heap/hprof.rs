@@ -154,7 +154,7 @@ pub trait Visitor {
     }
     /// Called regularly with the number of bytes read.
     fn progress(&mut self, _at: u64) {}
-    /// What was readable, for the error about the rest.
+    /// The readable part, for the error about the rest.
     fn readable(&self) -> String;
 }
 

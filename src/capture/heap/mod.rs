@@ -52,7 +52,7 @@ pub type Progress<'a> = &'a mut dyn FnMut(Step, u64);
 pub struct Broken {
     /// The byte offset in the file.
     pub offset: u64,
-    /// What cannot be parsed, as the start of a sentence.
+    /// The part that cannot be parsed, as the start of a sentence.
     pub what: String,
     /// The part of a sentence that says what was readable before.
     pub readable: String,

@@ -60,7 +60,7 @@ pub struct Report {
     pub duplicate_strings: Strings,
     /// Class loaders, by retained bytes.
     pub class_loaders: Vec<LoaderRow>,
-    /// What the file does not tell, one sentence each.
+    /// The questions that the file cannot answer, one sentence each.
     pub unknown: Vec<String>,
 }
 

@@ -46,7 +46,7 @@ pub struct Analysis {
     pub more_groups: usize,
     /// The changes from the oldest to the newest dump; none with one dump.
     pub changes: Option<Changes>,
-    /// What the dumps do not tell, one sentence each. Without it, a missing answer would look like a good
+    /// The questions that the dumps cannot answer, one sentence each. Without it, a missing answer would look like a good
     /// one.
     pub unknown: Vec<String>,
 }
@@ -84,7 +84,7 @@ pub struct Deadlocked {
 /// Threads that wait for an object of a pool.
 #[derive(Debug, Serialize)]
 pub struct PoolWait {
-    /// What they wait for, such as `a connection of a HikariCP pool`.
+    /// The resource they wait for, such as `a connection of a HikariCP pool`.
     pub what: String,
     pub threads: u64,
     /// The application frame that most of them have.

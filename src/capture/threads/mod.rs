@@ -90,7 +90,7 @@ pub struct Thread {
     pub waited_min: Option<u64>,
     /// Innermost first.
     pub frames: Vec<Frame>,
-    /// What it waits for, if it waits for a lock.
+    /// The lock it waits for, if it waits for one.
     pub waits: Option<Wait>,
     /// The locks it holds.
     pub holds: Vec<Lock>,
@@ -152,7 +152,7 @@ pub struct Lock {
 pub struct Unreadable {
     /// The byte offset in the file at which parsing stopped.
     pub offset: u64,
-    /// What cannot be parsed, as the start of a sentence.
+    /// The part that cannot be parsed, as the start of a sentence.
     pub what: String,
     /// The part of a sentence that says what was readable before.
     pub readable: String,

@@ -163,7 +163,7 @@ fn is_idle_frame(frame: &Frame) -> bool {
     IDLE.iter().any(|i| function.starts_with(i))
 }
 
-/// What the thread waits for, if it waits in a pool's function.
+/// The resource the thread waits for, if it waits in a pool's function.
 pub fn pool_wait(thread: &Thread, runtime: Runtime) -> Option<&'static str> {
     if runtime == Runtime::Python {
         // py-spy prints no classes, so SQLAlchemy's queue is recognised by its file.

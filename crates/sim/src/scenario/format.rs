@@ -13,7 +13,7 @@ use super::units::{Amount, Curve, Span};
 pub struct Scenario {
     /// One line for `khud demo --list`.
     pub title: String,
-    /// What happens and what fixes it, for the person who practises.
+    /// The fault and its fix, for the person who practises.
     pub description: String,
     /// The scenario that this one extends: a built-in name, or a file beside this one.
     pub extends: Option<String>,

@@ -252,7 +252,7 @@ pub static NODES: &[Column] = &[
     age!(nodes),
 ];
 
-/// What is used of what can be, in percent; nothing where nobody measures it.
+/// Usage of a node's allocatable amount, in percent; nothing where nobody measures it.
 fn used_percent(
     history: Option<&NodeHistory>,
     amount: impl Fn(&NodeUsage) -> Option<u64>,
@@ -261,7 +261,7 @@ fn used_percent(
     history.and_then(|h| amount(&h.usage)).map_or(Cell::plain(Value::None), |used| percent(used, of))
 }
 
-/// What a pod uses of the limits of all its containers, in percent; nothing where one of them has none.
+/// A pod's usage of the limits of all its containers, in percent; nothing where one of them has none.
 fn of_limit(cx: &Cx<'_>, pod: &Pod) -> Cell {
     let counted = pod.containers.iter().filter(|c| matches!(c.spec.role, Role::App | Role::Sidecar));
     let limit = counted.map(|c| c.spec.limits.memory).sum::<Option<u64>>();

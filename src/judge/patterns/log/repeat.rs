@@ -17,7 +17,7 @@ use crate::world::Time;
 const TIMES: usize = 3;
 /// The same for a line whose logger does not call it an error.
 const UNMARKED: usize = 5;
-/// Of so many entries at least one must be an error that no table knows.
+/// Among this many entries at least one must be an error that no table knows.
 const SHARE: usize = 20;
 /// Part of the tail (of 10) in which the last one must stand.
 const STILL: usize = 4;
@@ -142,7 +142,7 @@ pub fn repeats(text: &str, now: Option<Time>) -> Vec<Repeat<'_>> {
         .collect();
     out.sort_by_key(|r| (!r.known, !r.exact, std::cmp::Reverse(r.count)));
     if out.first().is_some_and(|r| r.known) {
-        // What a table knows explains what it does not.
+        // An entry that a table knows explains the unknown ones.
         out.retain(|r| r.known);
     }
     out

@@ -1,4 +1,4 @@
-//! What the API server refuses of a resize of a pod: anything but cpu and memory, another QoS class, more than its node.
+//! Validation of a pod's resize: refuses anything but cpu and memory, another QoS class, more than its node has.
 use crate::api::meta::quantity::parse;
 use crate::api::meta::status::{Cause, Details, Status};
 use crate::api::meta::{self, items, text};

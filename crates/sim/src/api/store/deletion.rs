@@ -6,7 +6,7 @@ use crate::clock::rfc3339;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-/// What happens to the dependents of the object.
+/// The fate of the object's dependents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Propagation {
     Background,

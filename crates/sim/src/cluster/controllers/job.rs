@@ -226,7 +226,7 @@ impl Controller for CronJobController {
         if next > now {
             engine.at(next, Timer::Work(Work::CronJob(key.clone())));
         } else if !flag(&cron_job, "/spec/suspend") {
-            // Of several missed times, only the latest counts.
+            // Only the latest of several missed times counts.
             let mut due = next;
             while let Some(later) = cron::next(schedule, due).filter(|t| *t <= now) {
                 due = later;
