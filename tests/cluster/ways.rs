@@ -14,7 +14,10 @@ use hyper_util::rt::TokioIo;
 use khud::cluster::{ConnectError, Connection, Options};
 use khud::world::Clock;
 use khud_sim::{Sim, SimOptions};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256,
+    PKCS_ECDSA_P384_SHA384, PKCS_ECDSA_P521_SHA512, PKCS_ED25519, SignatureAlgorithm,
+};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{HandshakeKind, RootCertStore, ServerConfig};
@@ -172,21 +175,30 @@ async fn a_server_may_lie_below_a_path_or_have_no_scheme() {
 }
 
 /// Who signs, and whom.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    /// Of its key and of those that it signs.
+    algorithm: &'static SignatureAlgorithm,
+}
 
 impl Authority {
     fn new() -> Authority {
+        Authority::of(&PKCS_ECDSA_P256_SHA256)
+    }
+
+    fn of(algorithm: &'static SignatureAlgorithm) -> Authority {
         let mut ca = CertificateParams::default();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Authority(CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap())
+        let key = KeyPair::generate_for(algorithm).unwrap();
+        Authority { issuer: CertifiedIssuer::self_signed(ca, key).unwrap(), algorithm }
     }
 
     fn sign(&self, name: &str, until: (i32, u8, u8)) -> (rcgen::Certificate, KeyPair) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_before = rcgen::date_time_ymd(2000, 1, 1);
         params.not_after = rcgen::date_time_ymd(until.0, until.1, until.2);
-        let key = KeyPair::generate().unwrap();
-        (params.signed_by(&key, &self.0).unwrap(), key)
+        let key = KeyPair::generate_for(self.algorithm).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
     }
 
     fn user(&self, until: (i32, u8, u8)) -> Value {
@@ -199,16 +211,16 @@ impl Authority {
     }
 
     fn data(&self) -> String {
-        STANDARD.encode(self.0.pem())
+        STANDARD.encode(self.issuer.pem())
     }
 }
 
 /// An API server for the name that wants client certificates, and forgets who somebody is when a session is resumed.
 async fn forgetful(authority: &Authority, name: &str) -> String {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let (certificate, key) = authority.sign(name, (2099, 1, 1));
     let mut roots = RootCertStore::empty();
-    roots.add(authority.0.der().clone()).unwrap();
+    roots.add(authority.issuer.der().clone()).unwrap();
     let clients =
         WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
     let config = ServerConfig::builder_with_provider(provider)
@@ -288,14 +300,17 @@ async fn what_is_wrong_with_a_certificate_is_said_of_the_right_one() {
     assert!(told.contains("the kubeconfig names none"), "{told}");
     let told = say(json!({"insecure-skip-tls-verify": true}), good).await;
     assert_eq!(told, "");
+}
 
-    // The key of `openssl ecparam -name secp521r1 -genkey`, as PKCS #8.
-    let key = "MIHuAgEAMBAGByqGSM49AgEGBSuBBAAjBIHWMIHTAgEBBEIAhujU3fl2aRCl0goSVK7ZgRQ2Obh3GX9Kwv+aEfVRxtpYtxftK1J2i41a\
-        +WYIXusgPEyAwN3mxi4Epv9R7JqHzKuhgYkDgYYABAC+2cCsfTiC0I6ShmWM7XPGD//71cwl0MfWe7glvSMZMGiWo92+w4sspsn7Ce8Ee76IL0kQ\
-        EuZlGa9sHfj/UJgGxwCakQabaSt6MJbwgyETjThlq9/8wCIe6sIYYrIbQRpLao/J8zYgGvowHTc+vhgXa3Ig5XuN8wnKkeRRmGrsJgYDOw==";
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n");
-    let mut user = authority.user((2099, 1, 1));
-    user["client-key-data"] = STANDARD.encode(pem).into();
-    let told = say(named, user).await;
-    assert!(told.contains("on the elliptic curve P-521"), "{told}");
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_of_every_curve_of_tls_work_on_both_sides() {
+    for algorithm in
+        [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384, &PKCS_ECDSA_P521_SHA512, &PKCS_ED25519]
+    {
+        let authority = Authority::of(algorithm);
+        let url = forgetful(&authority, "127.0.0.1").await;
+        let cluster = json!({"server": url, "certificate-authority-data": authority.data()});
+        let conn = open(cluster, authority.user((2099, 1, 1))).await.unwrap();
+        conn.check().await.unwrap_or_else(|e| panic!("{algorithm:?}: {e}"));
+    }
 }
