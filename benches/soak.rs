@@ -1,7 +1,7 @@
-//! Every fault of the wire at once, for minutes; and what a kind that always fails costs the server.
+//! Every fault of the wire at once, for minutes; what a kind that always fails costs the server, and a slow line.
 //!
-//! `cargo bench --bench soak` prints both; `cargo bench --bench soak -- requests` or `-- soak 3` one of them, the soak
-//! for 3 minutes instead of 10. It ends with status 1 where what khud knows is not what the server has.
+//! `cargo bench --bench soak` prints all; `cargo bench --bench soak -- requests`, `-- line` (a first list over a slow
+//! line) or `-- soak 3` one of them, the soak for 3 minutes instead of 10. It ends with status 1 where what khud knows is not what the server has.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -36,8 +36,13 @@ impl Rig {
     async fn new(faults: &str) -> Rig {
         let faults = parse_schedule(faults, 7).expect("a schedule");
         let sim = Sim::start(SimOptions { faults, seed: Some(7), ..SimOptions::default() });
-        let sim = sim.await.expect("the embedded cluster starts");
+        Rig::on(sim.await.expect("the embedded cluster starts"), |_| ()).await
+    }
+
+    /// The same on this API server, with the proxy as `prepare` wants it.
+    async fn on(sim: Sim, prepare: impl FnOnce(&Front)) -> Rig {
         let front = Front::start(&sim).await;
+        prepare(&front);
         let dir = tempfile::tempdir().expect("a scratch directory");
         let path = dir.path().join("kubeconfig");
         std::fs::write(&path, front.kubeconfig("soak")).expect("the kubeconfig");
@@ -142,12 +147,39 @@ async fn soak(minutes: u64) -> bool {
     missing + left == 0 && !stored.is_empty()
 }
 
+/// The first list of 10,000 pods over a slow line that breaks every 20 seconds.
+async fn slow_line() -> bool {
+    const PODS: u32 = 10_000;
+    let sim = Sim::start(SimOptions { seed: Some(7), ..SimOptions::default() });
+    let sim = sim.await.expect("the embedded cluster starts");
+    let options = LoadOptions { nodes: 200, pods: PODS, churn: 0.0, seed: 7 };
+    let _load = Load::fill(sim.store(), options).expect("a generated cluster");
+    let mut rig = Rig::on(sim, |front| front.slow(2_000_000)).await;
+    let began = Instant::now();
+    let mut cut = began;
+    while rig.world.pods.len() < PODS as usize && began.elapsed() < Duration::from_secs(180) {
+        rig.follow(Instant::now() + Duration::from_millis(200)).await;
+        if cut.elapsed() >= Duration::from_secs(20) {
+            rig.front.cut();
+            cut = Instant::now();
+        }
+    }
+    let (pods, megabytes) = (rig.world.pods.len(), rig.front.passed() as f64 / 1e6);
+    println!(
+        "{pods} pods and all other kinds over 2 MB/s, cut every 20 s: {megabytes:.1} MB (at most 15), {:.0} s",
+        began.elapsed().as_secs_f64()
+    );
+    rig.sim.stop().await;
+    pods >= PODS as usize && megabytes <= 15.0
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     let on = |what: &str| wanted.is_empty() || wanted.iter().any(|w| w == what);
     let minutes = wanted.iter().find_map(|w| w.parse().ok()).unwrap_or(10);
     let requests = !on("requests") || requests().await;
+    let line = !on("line") || slow_line().await;
     let soak = !on("soak") || soak(minutes).await;
-    if requests && soak { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if requests && line && soak { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -34,8 +34,15 @@ pub struct Tuning {
     pub headers: Duration,
     /// A streaming list that is silent this long has no end marker: the server does not support it.
     pub initial_silence: Duration,
+    /// A streaming list is judged by its rate after this time.
+    pub slow_after: Duration,
+    /// Below this rate, in bytes per second, lists are read in compressed pages: a streaming list is never compressed,
+    /// takes eight times the bytes and begins anew when it breaks off.
+    pub slow: u64,
     /// A watch that is silent this long is opened again. A server sends a bookmark about once a minute.
     pub silence: Duration,
+    /// The kind of an open pane is listed this often, since its watch cannot tell that lists fail.
+    pub list_check: Duration,
     /// The server is asked to close a watch after this time.
     pub timeout: Duration,
     /// A watch that ends sooner counts as a failure.
@@ -60,7 +67,10 @@ impl Default for Tuning {
             page: 500,
             headers: s(15),
             initial_silence: s(5),
+            slow_after: s(1),
+            slow: 4 << 20,
             silence: s(100),
+            list_check: s(5),
             timeout: s(290),
             short: s(3),
             backoff: Duration::from_millis(400),
@@ -89,6 +99,7 @@ pub(super) struct Shared {
     pub nudge: signal::Sender<u64>,
     /// Namespaces the user selected. They are tried even if the list of namespaces is forbidden.
     pub wanted: signal::Sender<Vec<Text>>,
+    /// The server does not support streaming lists, or the link is too slow for them.
     no_streaming: AtomicBool,
 }
 

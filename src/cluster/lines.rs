@@ -1,7 +1,7 @@
 //! Splits a response body into lines, with limits on silence and on the length of a line.
 
 use std::io::BufRead as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, BytesMut};
 use http_body_util::BodyExt as _;
@@ -12,17 +12,31 @@ use super::error::Failure;
 /// The longest line, in bytes. etcd stores no object above 1.5 MiB by default.
 const LONGEST: usize = 64 << 20;
 
+/// Bytes from which on a rate says something of the link: a server that sends little may only have little to send.
+const ENOUGH: u64 = 256 << 10;
+
 pub(super) struct Lines {
     body: Body,
     server: String,
     buffer: BytesMut,
     /// The number of leading bytes that hold no newline.
     searched: usize,
+    /// When the first bytes came.
+    began: Option<Instant>,
+    /// Bytes since then.
+    received: u64,
 }
 
 impl Lines {
     pub fn new(body: Body, server: &str) -> Lines {
-        Lines { body, server: server.to_owned(), buffer: BytesMut::new(), searched: 0 }
+        Lines {
+            body,
+            server: server.to_owned(),
+            buffer: BytesMut::new(),
+            searched: 0,
+            began: None,
+            received: 0,
+        }
     }
 
     /// Waits for more bytes. False at the end.
@@ -44,10 +58,18 @@ impl Lines {
                         return Err(self.broken("it sent a line without end"));
                     }
                     self.buffer.extend_from_slice(data);
+                    self.began.get_or_insert_with(Instant::now);
+                    self.received += data.len() as u64;
                     return Ok(true);
                 }
             }
         }
+    }
+
+    /// Bytes a second so far; `None` until the body has run for `time` and has brought enough to judge the link by.
+    pub fn rate(&self, time: Duration) -> Option<u64> {
+        let ran = self.began?.elapsed();
+        (ran >= time && self.received >= ENOUGH).then(|| (self.received as f64 / ran.as_secs_f64()) as u64)
     }
 
     /// Passes the next complete line to `read`; `None` if the buffer holds none. Empty lines are skipped.

@@ -9,50 +9,12 @@ use tokio::sync::watch as signal;
 use super::ask::is_html;
 use super::backoff::Backoff;
 use super::connect::Connection;
+use super::end::{End, refused, retry_after};
 use super::error::{Failure, tidy};
 use super::feed::Shared;
 use super::lines::Lines;
-use super::slim::{DecodeError, Decoder, Line, Refusal};
+use super::slim::{DecodeError, Decoder, Line};
 use crate::world::{Delta, Kind, StreamId, StreamState, Text};
-
-/// How one attempt to list and watch ended.
-#[derive(Debug)]
-enum End {
-    /// The server closed the watch normally, as it does every few minutes.
-    Closed,
-    /// The resourceVersion expired (410): list again.
-    Gone,
-    /// The user asked to reconnect, the machine slept or the connection fell silent: reconnect at once.
-    Nudged,
-    /// The server does not support streaming lists: list in pages.
-    NoStreaming,
-    Forbidden(String),
-    Unsupported(String),
-    Failed(Failure, Option<Duration>),
-}
-
-impl From<Failure> for End {
-    fn from(f: Failure) -> End {
-        match f {
-            Failure::Refused(r) => refused(r),
-            other => End::Failed(other, None),
-        }
-    }
-}
-
-fn refused(r: Refusal) -> End {
-    let after = r.retry_after.map(|s| Duration::from_secs(u64::from(s.min(60))));
-    match r.code {
-        403 => End::Forbidden(tidy(&r.message, 300)),
-        404 => End::Unsupported(tidy(&r.message, 300)),
-        410 => End::Gone,
-        // The server's etcd was restored from a backup: the version lies in its future.
-        _ if r.message.contains("Too large resource version") => End::Gone,
-        // "resourceVersion: Invalid value": the version of another server.
-        400 if r.message.contains("resource version") || r.message.contains("resourceVersion") => End::Gone,
-        _ => End::Failed(Failure::Refused(r), after),
-    }
-}
 
 /// The progress of a list in pages.
 #[derive(Debug, Default)]
@@ -393,6 +355,12 @@ impl Watch {
                 return self.read_events(lines).await;
             }
             self.report(StreamState::Listing { objects: objects / 500 * 500 });
+            let tuning = &self.shared.tuning;
+            if let Some(rate) = lines.rate(tuning.slow_after).filter(|rate| *rate < tuning.slow) {
+                tracing::info!(kind = %self.kind, rate, objects, "a slow link: lists are read in compressed pages");
+                self.shared.no_streaming();
+                return Err(End::NoStreaming);
+            }
         }
     }
 
@@ -519,9 +487,16 @@ impl Watch {
             if let Some(end) = end {
                 return Err(end);
             }
+            let listed = self.tabular.then(|| self.path("limit=500"));
+            let (conn, every) = (self.conn.clone(), self.shared.tuning.list_check);
             let more = tokio::select! {
                 more = lines.fill(self.shared.tuning.silence) => more,
                 _ = self.nudge.changed() => return Ok(End::Nudged),
+                why = list_fails(&conn, listed, every) => {
+                    // Only a list shows that it can be listed again.
+                    self.version = None;
+                    return Err(why);
+                }
             };
             match more {
                 Ok(true) => self.conn.pulse().beat(),
@@ -557,11 +532,19 @@ impl Watch {
     }
 }
 
-fn deletion(item: &super::slim::Item) -> Delta {
-    Delta::Delete { object: item.reference(), uid: item.uid() }
+/// Waits until the server cannot list the kind at `path` any more; for ever without a path. Where a conversion webhook is
+/// gone, lists fail while an open watch is silent.
+async fn list_fails(conn: &Connection, path: Option<String>, every: Duration) -> End {
+    let Some(path) = path else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(every).await;
+        // A list that does not arrive is the probe's concern.
+        if let Ok((status @ 500.., body)) = conn.get(&path, 64 << 20).await {
+            return conn.refused(status, &body).into();
+        }
+    }
 }
 
-/// `Retry-After` in seconds.
-fn retry_after<B>(response: &http::Response<B>) -> Option<u32> {
-    response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+fn deletion(item: &super::slim::Item) -> Delta {
+    Delta::Delete { object: item.reference(), uid: item.uid() }
 }

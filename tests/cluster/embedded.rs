@@ -6,9 +6,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use khud::cluster::{Action, ConnectError, Connection, Environment, Failure, Options, ProxyBackend};
+use khud::cluster::{
+    Action, ConnectError, Connection, Environment, Failure, Options, ProxyBackend, Scope, watch_all,
+};
 use khud::world::ask::{Call, Exec, LogTail, Verb};
-use khud::world::{Clock, Kind};
+use khud::world::{Clock, Kind, World};
+use khud_sim::api::load::{Load, LoadOptions};
 use khud_sim::api::machines::{
     ExecIo, ExecRequest, ExecResult, LogOptions, Machines, NoMachines, ProxyTarget, Usage,
 };
@@ -16,6 +19,8 @@ use khud_sim::api::meta::status::Status;
 use khud_sim::{Sim, SimOptions};
 use serde_json::json;
 use tokio::sync::mpsc;
+
+use crate::support::front::Front;
 
 /// A machine whose commands print as much as they are told.
 struct Printer;
@@ -258,4 +263,30 @@ async fn in_a_pod_its_service_account_is_the_configuration() {
     let inside = open().await.unwrap();
     assert_eq!((inside.context(), inside.namespace()), ("in-cluster", "prod"));
     inside.check().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_a_slow_line_lists_come_compressed() {
+    let sim = Sim::start(SimOptions::default()).await.unwrap();
+    let options = LoadOptions { nodes: 20, pods: 1_500, churn: 0.0, seed: 7 };
+    let _load = Load::fill(sim.store(), options).unwrap();
+    let plain: usize = sim.store().list("pods", None).iter().map(|pod| pod.to_string().len()).sum();
+    let front = Front::start(&sim).await;
+    front.slow(2_000_000);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("kubeconfig");
+    std::fs::write(&path, front.kubeconfig("slow")).unwrap();
+    let options = Options { kubeconfig: Some(path), ..Options::default() };
+    let conn = Connection::open(options, Clock::wall()).await.unwrap();
+    let mut feed = watch_all(&conn, &Scope::Cluster, &[Kind::Pod]);
+    let (mut world, mut changes) = (World::new(), Vec::new());
+    let listed = |world: &World| world.streams.values().any(|s| s.state.is_live());
+    while !listed(&world) || world.pods.len() < 1_500 {
+        let deltas =
+            tokio::time::timeout(Duration::from_secs(60), feed.next()).await.expect("more of the list");
+        deltas.into_iter().for_each(|delta| world.apply(delta, &mut changes));
+    }
+    // What came before khud knew the line, and the rest compressed to a seventh or less.
+    let passed = usize::try_from(front.passed()).unwrap();
+    assert!(passed < 2_500_000 + plain / 7, "{passed} of {plain} bytes");
 }

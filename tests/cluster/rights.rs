@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use khud::cluster::{Connection, Options, Scope, Tuning, watch_all, watch_all_tuned};
+use khud::cluster::{Connection, Options, Scope, Tuning, watch_all, watch_all_tuned, watch_tables};
 use khud::world::{Clock, Kind, StreamId, StreamState, World};
 use khud_sim::{Sim, SimOptions};
 use serde_json::{Value, json};
@@ -159,4 +159,31 @@ async fn a_store_that_does_not_answer_makes_what_is_shown_stale() {
     until(&mut feed, &mut world, "staleness", |w| matches!(state(w), Some(StreamState::Stale { .. }))).await;
     front.rule(|_| None);
     until(&mut feed, &mut world, "a live list again", |w| state(w) == Some(StreamState::Live)).await;
+}
+
+/// The watch of such a kind stays open and silent: only a list can tell.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pane_whose_kind_cannot_be_listed_any_more_is_not_live() {
+    let sim = cluster().await;
+    sim.store().create("serviceaccounts", "default", json!({"metadata": {"name": "builder"}})).unwrap();
+    let front = Front::start(&sim).await;
+    let conn = connect(&front).await;
+    let offers = conn.offers().await.unwrap();
+    let kind =
+        offers.into_iter().map(|offer| offer.kind).find(|kind| kind.plural() == "serviceaccounts").unwrap();
+    let tuning = Tuning { list_check: Duration::from_millis(100), ..Tuning::default() };
+    let (mut feed, mut world) = (watch_tables(&conn, &kind, tuning), World::new());
+    let id = StreamId::Watch { kind, namespace: "".into() };
+    let state = |w: &World| w.streams.get(&id).map(|s| s.state.clone());
+    until(&mut feed, &mut world, "the open pane", |w| state(w).is_some_and(|s| s.is_live())).await;
+    front.rule(|asked| {
+        let list = asked.path.ends_with("/serviceaccounts") && !asked.query.contains("watch=true");
+        list.then_some(Fate::Status(500, "conversion webhook failed"))
+    });
+    until(&mut feed, &mut world, "the server's words", |w| {
+        matches!(state(w), Some(StreamState::Reconnecting { why, .. }) if why.contains("conversion webhook"))
+    })
+    .await;
+    front.rule(|_| None);
+    until(&mut feed, &mut world, "the pane to recover", |w| state(w).is_some_and(|s| s.is_live())).await;
 }

@@ -1,13 +1,16 @@
-//! A proxy on loopback in front of an API server: it can lead to another cluster, forbid, hide, delay and break paths.
+//! A proxy on loopback in front of an API server: it can lead to another cluster, forbid, hide and break paths, and be a slow line.
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt as _;
 use http::{HeaderValue, Request, Response, header};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use khud_sim::Sim;
@@ -41,6 +44,12 @@ pub struct Front {
     below: Mutex<String>,
     /// Bumped to drop every connection.
     cut: watch::Sender<u64>,
+    /// Bytes a second for all answers together; 0 without a limit.
+    rate: AtomicU64,
+    /// Taken while a piece of an answer is on the line.
+    line: tokio::sync::Mutex<()>,
+    /// Bytes of answers so far, as they were on the line.
+    passed: AtomicU64,
 }
 
 impl Front {
@@ -52,6 +61,9 @@ impl Front {
             rule: Mutex::new(Box::new(|_| None)),
             below: Mutex::default(),
             cut: watch::Sender::new(0),
+            rate: AtomicU64::new(0),
+            line: tokio::sync::Mutex::default(),
+            passed: AtomicU64::new(0),
         });
         tokio::spawn(accept(front.clone(), listener));
         front
@@ -71,6 +83,27 @@ impl Front {
     /// From now on the API server is found only below this path.
     pub fn below(&self, path: &str) {
         *self.below.lock().unwrap() = path.to_owned();
+    }
+
+    /// From now on all answers share a line of so many bytes a second.
+    pub fn slow(&self, rate: u64) {
+        self.rate.store(rate, Relaxed);
+    }
+
+    /// Bytes of answers so far.
+    pub fn passed(&self) -> u64 {
+        self.passed.load(Relaxed)
+    }
+
+    /// Waits as long as the bytes are on the line.
+    async fn pass(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        let rate = self.rate.load(Relaxed);
+        if rate > 0 {
+            let _line = self.line.lock().await;
+            tokio::time::sleep(Duration::from_secs_f64(bytes as f64 / rate as f64)).await;
+        }
+        self.passed.fetch_add(bytes, Relaxed);
     }
 
     pub fn cut(&self) {
@@ -138,7 +171,17 @@ async fn pass(front: Arc<Front>, mut request: Request<Incoming>) -> Result<Respo
         sender.send_request(request).await.ok()
     };
     Ok(match sent.await {
-        Some(response) => response.map(|body| body.map_err(std::io::Error::other).boxed_unsync()),
+        Some(response) => response.map(|body| {
+            let pieces = body.into_data_stream().then(move |piece| {
+                let front = front.clone();
+                async move {
+                    let piece = piece.map_err(std::io::Error::other)?;
+                    front.pass(piece.len()).await;
+                    Ok(Frame::data(piece))
+                }
+            });
+            StreamBody::new(pieces).boxed_unsync()
+        }),
         None => answer(502, "no upstream".into()),
     })
 }

@@ -6,7 +6,7 @@ use crate::api::handler::{Api, Call};
 use crate::api::machines::Machines;
 use crate::api::meta::status::Status;
 use crate::api::store::Store;
-use crate::api::wire::body::Answer;
+use crate::api::wire::body::{self, Answer, Large};
 use crate::api::wire::kubeconfig::Access;
 use crate::api::wire::request::RequestInfo;
 use crate::api::wire::tls::Tls;
@@ -188,6 +188,7 @@ impl Accept {
 
 /// Reads the body, calls the handler, and sets `Date` by the cluster's clock.
 async fn respond(api: &Arc<Api>, faults: &Faults, request: Request<Incoming>) -> Answer {
+    let packs = request.headers().get(header::ACCEPT_ENCODING).is_some_and(accepts_gzip);
     let mut answer = match read(request).await {
         Ok(call) => {
             let info = RequestInfo::parse(&call.method, &call.path, &call.query);
@@ -199,7 +200,8 @@ async fn respond(api: &Arc<Api>, faults: &Faults, request: Request<Incoming>) ->
                     Some(answer) => answer,
                     None => api.answer(call).await,
                 };
-            inject::wrap(faults, answer, watch)
+            let large = answer.extensions().get::<Large>().is_some();
+            inject::wrap(faults, if packs && large { body::gzip(answer) } else { answer }, watch)
         }
         Err(status) => status.into(),
     };
@@ -208,6 +210,11 @@ async fn respond(api: &Arc<Api>, faults: &Faults, request: Request<Incoming>) ->
         answer.headers_mut().insert(header::DATE, date);
     }
     answer
+}
+
+/// Like a real API server, reads names only and no weights.
+fn accepts_gzip(header: &HeaderValue) -> bool {
+    header.to_str().is_ok_and(|names| names.split(',').any(|name| name.trim() == "gzip"))
 }
 
 /// Reads a whole request.

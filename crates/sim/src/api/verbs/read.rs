@@ -305,8 +305,9 @@ fn expired(token: &Token) -> Status {
     status
 }
 
-/// Smaller lists are sent at once, with their length.
-const WHOLE: usize = 64 << 10;
+/// Smaller lists are sent at once, with their length; larger ones may be compressed. A real API server begins to compress
+/// at the same size.
+const WHOLE: usize = 128 << 10;
 
 /// Writes a list in pieces, so that a large list need not be in memory.
 pub fn write_list(writer: Writer, head: &ListHead, items: Vec<Item>, now: Timestamp) -> Answer {
@@ -324,7 +325,10 @@ pub fn write_list(writer: Writer, head: &ListHead, items: Vec<Item>, now: Timest
         Some((Ok(Bytes::from(out)), (!done).then_some(rest)))
     });
     let head = futures::stream::iter([Ok(Bytes::from(out))]);
-    body::answer(200, "application/json", body::stream(futures::StreamExt::chain(head, tail)))
+    let mut answer =
+        body::answer(200, "application/json", body::stream(futures::StreamExt::chain(head, tail)));
+    answer.extensions_mut().insert(body::Large);
+    answer
 }
 
 /// A list that is being written.
