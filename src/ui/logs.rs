@@ -35,6 +35,9 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, view: &LogView, area: Rect) {
         let text = match (notes.is_empty(), view.filter.is_empty() || all == 0) {
             (false, _) => notes.join("\n"),
             (true, false) => unmatched(model, all),
+            (true, true) if view.targets.iter().any(|t| t.open && !t.answered) => {
+                "The server has not answered yet.".into()
+            }
             (true, true) if open > 0 => "Nothing logged yet.".into(),
             (true, true) => "No container here has a log yet.".into(),
         };

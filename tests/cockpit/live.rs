@@ -310,3 +310,27 @@ fn somebody_who_may_read_one_namespace_reads_it_by_its_name() {
     k.until("which part that is", |s| s.contents().contains("only production"));
     k.then(":secrets\r", "secrets is forbidden: User \"eve\" cannot");
 }
+
+#[test]
+fn what_an_earlier_khud_began_and_never_ended_is_told_at_the_start() {
+    let lab = Lab::start("healthy", 1.0);
+    // Of a process that is no more: this test's own child, which has ended.
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    let pid = child.id();
+    child.wait().unwrap();
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let entry = |event: &str, reason: &str| {
+        json!({"at": lab.sim.store().clock().now().to_string(), "id": "a", "event": event, "by": format!("{host}:{pid}"),
+            "context": "khud", "action": "drain", "target": {"kind": "Node", "namespace": "", "name": "gpu-worker-007"},
+            "params": {}, "outcome": "", "reason": reason, "kubectl": "", "requests": [], "files": [], "took_ms": 0})
+    };
+    let lines = [entry("begun", ""), entry("step", "pod prod/api-1 is evicted")];
+    std::fs::create_dir_all(lab.dir.path().join("state")).unwrap();
+    let text: String = lines.iter().map(|l| format!("{l}\n")).collect();
+    std::fs::write(lab.dir.path().join("state/journal.jsonl"), text).unwrap();
+    let mut k = cockpit(KHUD, lab.dir.path(), "", &[], 160, 40);
+    k.until_text("drain node gpu-worker-007 was begun at");
+    k.until_text("never ended");
+    k.send("\x03");
+    assert_eq!(k.ends(), 0);
+}

@@ -3,6 +3,7 @@
 use crate::support::lab::Lab;
 use crate::support::pty::{Session, cockpit};
 use crate::support::stage::{Stage, captured};
+use khud::app::dialogs::runs::under_way;
 use khud::app::{Effect, Msg, update};
 use khud::cluster::slim::Decoder;
 use khud::remedy::{Need, NeedId, Reply};
@@ -356,6 +357,23 @@ fn leaving_asks_what_becomes_of_what_is_under_way() {
     assert_eq!((entry.event.as_str(), entry.outcome.as_str()), ("ended", "applied"), "{name}");
     let effects = update(&mut held.stage.model, Msg::Replied { run, id, reply: Reply::Journal(Ok(())) });
     assert!(quits(&effects), "{effects:?}");
+}
+
+#[test]
+fn what_is_let_go_on_ends_by_itself_and_nothing_more_is_begun() {
+    let (mut held, _) = six_being_deleted();
+    held.press("\x1b");
+    held.stage.ctrl('c');
+    held.sees("Leave khud?");
+    held.stage.down();
+    held.stage.down();
+    let effects = held.stage.press("\r");
+    assert!(effects.contains(&Effect::Quit), "the terminal is free at once: {effects:?}");
+    held.serve(effects);
+    assert!(under_way(&held.stage.model), "four requests are not answered yet");
+    (0..4).for_each(|_| held.answer(200));
+    assert!(held.writes.is_empty(), "the two that were not begun stay so: {:?}", held.writes);
+    assert!(!under_way(&held.stage.model));
 }
 
 #[test]

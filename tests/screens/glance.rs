@@ -140,6 +140,9 @@ fn a_filter_that_finds_nothing_in_a_log_says_how_little_was_read() {
     let mut s = captured(80, 24);
     let from = log(&mut s, "api-server-6f896684f7-7svxb");
     s.press("/error\r");
+    // A server that is silent has not said that there is nothing.
+    assert!(s.screen().contains("The server has not answered yet."), "{}", s.screen());
+    update(&mut s.model, Msg::LogBegin { view: from.0, source: from.1 });
     assert!(s.screen().contains("Nothing logged yet."), "{}", s.screen());
     s.press("\x1b");
     lines(&mut s, from, (0..30).map(|i| format!("GET /health {i}")));

@@ -64,6 +64,11 @@ pub enum Msg {
         source: SourceId,
         bytes: Bytes,
     },
+    /// The server answered that it sends a log.
+    LogBegin {
+        view: u64,
+        source: SourceId,
+    },
     /// A log a view follows ended, or could not be read.
     LogEnd {
         view: u64,

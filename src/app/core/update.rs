@@ -79,6 +79,10 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Replied { run, id, reply } => runs::reply(model, run, id, reply),
         Msg::Given { walk, read, result, took_ms } => why::given(model, walk, &read, result, took_ms),
         Msg::Chunk { view, source, bytes } => logs::chunk(model, view, source, &bytes),
+        Msg::LogBegin { view, source } => {
+            logs::began(model, view, source);
+            Vec::new()
+        }
         Msg::LogEnd { view, source, why } => logs::ended(model, view, source, why),
         Msg::Measured(readings) => {
             let Data { telemetry, world, .. } = &mut model.data;

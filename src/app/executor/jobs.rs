@@ -402,6 +402,9 @@ async fn follow(
 ) -> Result<(), String> {
     let gone = |e: crate::cluster::Failure| e.to_string();
     let mut chunks = connection.log_stream(tail, since).await.map_err(gone)?;
+    if inbox.send(Msg::LogBegin { view, source }).await.is_err() {
+        return Ok(());
+    }
     while let Some(bytes) = chunks.next().await {
         if inbox.send(Msg::Chunk { view, source, bytes: bytes.map_err(gone)? }).await.is_err() {
             break;

@@ -28,6 +28,8 @@ pub struct Target {
     /// Restarts when its stream was opened: another count means another run to follow.
     restarts: u32,
     pub open: bool,
+    /// The server has said that it sends the log: no line then means that nothing was logged.
+    pub answered: bool,
     /// When a stream that broke off is opened again.
     retry: Option<Time>,
     /// How often in a row it ended without a line.
@@ -185,6 +187,7 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
                             continue;
                         }
                         (t.restarts, t.open, t.retry, t.note) = (c.restarts, true, None, None);
+                        t.answered = false;
                         if resumed {
                             logs.buffer.resume(t.id);
                             let last = logs.buffer.last(t.id);
@@ -205,6 +208,7 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
                             uid: pod.meta.uid.clone(),
                             restarts: c.restarts,
                             open: true,
+                            answered: false,
                             retry: None,
                             vain: 0,
                             note: None,
@@ -252,6 +256,15 @@ fn find(model: &mut Model, id: u64) -> Option<&mut LogView> {
         View::Logs(l) if l.id == id => Some(&mut **l),
         _ => None,
     })
+}
+
+/// The server began to send a log.
+pub fn began(model: &mut Model, view: u64, source: SourceId) {
+    let target = find(model, view).and_then(|logs| logs.targets.iter_mut().find(|t| t.id == source));
+    if let Some(target) = target {
+        target.answered = true;
+        model.dirty = model.dirty.max(Dirty::Data);
+    }
 }
 
 /// Bytes of a log came.
