@@ -464,9 +464,13 @@ impl Detector {
         if out.signals.is_empty() && !self.groups.is_sick(object) {
             return;
         }
-        if self.groups.replace(object, out.signals, now) && object.kind == Kind::Pod {
+        let carries = matches!(
+            object.kind,
+            Kind::Pod | Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet | Kind::DaemonSet
+        );
+        if self.groups.replace(object, out.signals, now) && carries {
             let root = world.root(object);
-            if root != *object {
+            if object.kind == Kind::Pod && root != *object {
                 self.queue(root);
             }
             let services: Vec<ObjectRef> = self.groups.sick_services(&object.namespace).cloned().collect();

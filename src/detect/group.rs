@@ -171,7 +171,7 @@ pub fn build(key: &Key, group: &Group, now: Time) -> Option<(Finding, Option<Tim
     let member = best(Part::Member);
     // Who proves the cause, and who names the rule and the object.
     let (object, origin) =
-        member.or(overlay).or_else(|| best(Part::Consequence)).or_else(|| best(Part::Victim))?;
+        member.or(overlay).or_else(|| best(Part::Victim)).or_else(|| best(Part::Consequence))?;
     let (head, lead) = overlay.unwrap_or((object, origin));
 
     let part = |p: Part| group.members.iter().filter(move |(_, s)| s.part == p);

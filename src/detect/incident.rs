@@ -143,10 +143,13 @@ impl Cx<'_> {
             // It refuses already: what it refuses is the trouble, the quota is its root.
             return Link::Object(f.fix().clone());
         }
+        if let Some(dns) = self.by_dns(i) {
+            return Link::Finding(dns);
+        }
         if let Some(target) = &f.waits_for {
             return self.provider(i, target).map_or_else(|| Link::Object(target.clone()), Link::Finding);
         }
-        let by = self.by_dns(i).or_else(|| self.by_node(i)).or_else(|| self.by_gpu(i));
+        let by = self.by_node(i).or_else(|| self.by_gpu(i));
         by.map_or(Link::Own, Link::Finding)
     }
 
@@ -175,9 +178,15 @@ impl Cx<'_> {
         pods.flat_map(|p| [self.world.root(&p), p]).collect()
     }
 
-    /// A name that does not resolve while no CoreDNS pod is ready.
+    /// A name that does not resolve while no CoreDNS pod is ready. A server that says that there is no such name was
+    /// reached.
     fn by_dns(&self, i: usize) -> Option<usize> {
         let f = &self.findings[i];
+        let answered =
+            |quote: &str| ["NXDOMAIN", "no such host", "ENOTFOUND"].iter().any(|w| quote.contains(w));
+        if f.evidence.iter().any(|e| answered(&e.quote)) {
+            return None;
+        }
         let names = &*f.cause == "log.dns" || &*f.cause == "crash.unreachable" && f.title.contains("resolve");
         let dns = || self.findings.iter().position(|g| &*g.cause == "dns.coredns");
         dns().filter(|j| names && *j != i)

@@ -7,6 +7,7 @@ use super::diagnosis::{Ctx, Diagnosis, Out, same};
 use super::limits::seconds;
 use super::registry::causes;
 use super::text::bytes;
+use super::volume;
 
 const SCHED: &str = "condition PodScheduled; scheduler wording of 1.2x to 1.36";
 const WHY_CLAIM: &str = "the pod waits for its data";
@@ -89,6 +90,7 @@ pub fn unbound(ctx: &Ctx, claim: &Claim, since: Time) -> (Diagnosis, bool) {
     if let (Some(event), Some(clue)) = (told, clue.filter(|c| c.cause != CLAIM_UNBOUND)) {
         let title = match clue.cause {
             CLASS_MISSING => format!("storage class {} of claim {name} does not exist", clue.subject),
+            volume::CAPACITY => format!("the volume for claim {name} cannot be made: {}", clue.words),
             NO_MATCH => format!("claim {name} does not fit the volume it asks for: {}", clue.words),
             _ => format!("the volume for claim {name} cannot be provisioned"),
         };

@@ -16,6 +16,18 @@ pub fn concerned(world: &World, changed: &ObjectRef) -> Vec<ObjectRef> {
                 .collect()
         }
         Kind::Deployment | Kind::StatefulSet | Kind::ReplicaSet => autoscaler::of_target(world, changed),
+        // A webhook that refuses pods is what is to be fixed, as soon as its configuration is known.
+        Kind::ValidatingWebhookConfiguration | Kind::MutatingWebhookConfiguration => {
+            let kinds = [&world.deployments, &world.stateful_sets, &world.daemon_sets, &world.replica_sets];
+            let short = kinds.into_iter().flat_map(|t| t.values()).filter(|w| w.current < w.desired);
+            let short = short.map(|w| (w.kind.clone(), &w.meta));
+            let idle = world.jobs.values().filter(|j| j.active == 0 && j.completed.is_none());
+            let idle = idle.map(|j| (Kind::Job, &j.meta));
+            short
+                .chain(idle)
+                .map(|(kind, m)| ObjectRef::new(kind, m.namespace.clone(), m.name.clone()))
+                .collect()
+        }
         Kind::PersistentVolume | Kind::StorageClass => {
             let claims = world.claims.values().filter(|c| &*c.phase == "Pending");
             claims

@@ -64,13 +64,14 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     let mut missed_line: Option<String> = None;
 
     let killed = killing(ctx, pod, object, c, end);
-    if &*end.reason == "OOMKilled" {
+    if out_of_memory(end) {
         match (c.spec.limits.memory, system_oom(ctx, pod, end)) {
             (Some(limit), None) => {
                 cause = OOM_LIMIT;
                 let limit = bytes(limit);
+                let how = if &*end.reason == "OOMKilled" { "OOMKilled" } else { "while it starts" };
                 title = format!(
-                    "container {} is killed at its memory limit of {limit} (OOMKilled, {code})",
+                    "container {} is killed at its memory limit of {limit} ({how}, {code})",
                     c.spec.name
                 );
                 row = format!("OOM at {limit} limit");
@@ -177,6 +178,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
         // One log a workload and container: whatever it proves is still the same finding.
         signal = signal.family(&format!("crash.log {}", c.spec.name));
     }
+    let named = host.clone();
     if let Some(host) = host {
         signal = signal.fold(format!("{cause} {host}"));
     }
@@ -198,7 +200,8 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     if let Some(line) = missed_line {
         let name = own == log::UNREACHABLE && detail.contains("resolve");
         let service = signal.waits_for.clone();
-        if let Some(missed) = running::missed(name, own == log::UNREACHABLE, &line, service.as_ref()) {
+        let asks = running::Asks { name, peer: own == log::UNREACHABLE, line: &line, host: named.as_deref() };
+        if let Some(missed) = running::missed(ctx, &asks, service.as_ref()) {
             signal = network_policy::explain(ctx, pod, missed, signal);
         }
     }
@@ -322,14 +325,33 @@ fn system_oom<'w>(ctx: &'w Ctx, pod: &Pod, end: &Terminated) -> Option<&'w Event
         .find(|e| &*e.reason == "SystemOOM" && &*e.source == "kubelet" && near(e.last, end))
 }
 
+/// Whether the kernel killed it for its memory. A limit too small for the runtime's own start ends in a `StartError`.
+fn out_of_memory(end: &Terminated) -> bool {
+    &*end.reason == "OOMKilled" || end.message.contains("container init was OOM-killed")
+}
+
 fn near(at: Time, end: &Terminated) -> bool {
     end.finished.is_none_or(|f| (at.0 - f.0).abs() <= 60_000)
+}
+
+/// The fault behind an exit code of 128 and a signal's number, where the signal says what went wrong.
+fn fault(code: i32) -> Option<&'static str> {
+    match code {
+        132 => Some("illegal instruction"),
+        135 => Some("bus error"),
+        136 => Some("arithmetic fault"),
+        139 => Some("segmentation fault"),
+        _ => None,
+    }
 }
 
 fn exit(end: &Terminated) -> String {
     match (end.signal, end.exit_code) {
         (s, _) if s != 0 => format!("signal {s}"),
-        (_, code) => format!("exit code {code}"),
+        (_, code) => match fault(code) {
+            Some(what) => format!("exit code {code}: {what}"),
+            None => format!("exit code {code}"),
+        },
     }
 }
 

@@ -64,13 +64,20 @@ pub fn overdue(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         return;
     }
     let over = pod.containers.iter().all(|c| !matches!(c.state, ContainerState::Running { .. }));
-    let (title, quote) = if over {
-        (
-            "deleted, its containers have ended, and the object is still held (a finalizer?)",
-            "all containers have ended",
-        )
-    } else {
-        ("deleted, and its containers still run after their grace period", "containers still run")
+    let holders = pod.meta.finalizers.join(", ");
+    let (title, quote) = match (over, holders.is_empty()) {
+        (true, false) => (
+            format!("deleted, its containers have ended, and finalizers still hold it: {holders}"),
+            format!("finalizers: {holders}"),
+        ),
+        (true, true) => (
+            "deleted, its containers have ended, and its kubelet has not removed it".to_owned(),
+            "all containers have ended; no finalizers".to_owned(),
+        ),
+        (false, _) => (
+            "deleted, and its containers still run after their grace period".to_owned(),
+            "containers still run".to_owned(),
+        ),
     };
     out.push(
         Diagnosis::new(DELETE_STUCK, object.clone(), deleting)

@@ -109,6 +109,11 @@ pub fn webhooks(ctx: &Ctx, config: &WebhookConfiguration, object: &ObjectRef, ou
                 object,
                 None,
             );
+        if let Some(found_service) = ctx.world.services.find(&service.namespace, &service.name) {
+            let meta = &found_service.meta;
+            let behind = ObjectRef::new(Kind::Service, meta.namespace.clone(), meta.name.clone());
+            found = found.waits_for(Some(behind));
+        }
         if !hook.fails_closed {
             // Nothing is refused; what it should have done is left out.
             found = found.severity(Severity::Info);

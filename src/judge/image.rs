@@ -33,6 +33,9 @@ causes! {
     PLATFORM = "image.platform" Critical Log("pods, events, previous log") tree "pod":
         "the image is for another architecture, or its entry point is no executable",
         why WHY_IMAGE, source "`exec format error`, `no match for platform`";
+    SIGNATURE = "image.signature" Critical Watch("pods") tree "pod":
+        "the node's policy refuses the image: its signature is missing or not valid",
+        why WHY_IMAGE, source "waiting.reason SignatureValidationFailed";
     UNKNOWN = "image.unknown" Critical Watch("pods") tree "pod":
         "the pull fails for a reason none of the others explains; the message is quoted",
         why WHY_IMAGE, source PULL;
@@ -67,7 +70,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, c: &Container, reason: &str, message: &str, o
             }
         }
         "InvalidImageName" | "ErrImageNeverPull" => classify(reason, message, image),
-        "SignatureValidationFailed" => (UNKNOWN, "signature not valid".into()),
+        "SignatureValidationFailed" => (SIGNATURE, "signature refused".into()),
         _ => return false,
     };
     let registry = parts.registry;
@@ -98,6 +101,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, c: &Container, reason: &str, message: &str, o
         create::RUNTIME_DISK_FULL => {
             ("the node has no space left for the image".into(), "no space on the node".into())
         }
+        SIGNATURE => (format!("the signature of image {image} is missing or not valid"), words),
         PLATFORM => (format!("image {image} has no build for the node's platform"), "wrong platform".into()),
         _ => (format!("image {image} cannot be pulled"), words),
     };
@@ -108,7 +112,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, c: &Container, reason: &str, message: &str, o
         .title(title)
         .row(row)
         .evidence(format!("pod status, container {}", c.spec.name), quote, &object, pod.started);
-    if matches!(cause, NOT_FOUND | INVALID_NAME | PLATFORM) {
+    if matches!(cause, NOT_FOUND | INVALID_NAME | PLATFORM | SIGNATURE) {
         // Several workloads with one bad image have one trouble.
         signal = signal.fold(format!("{cause} {image}"));
     }

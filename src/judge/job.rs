@@ -6,6 +6,7 @@ use super::diagnosis::{Ctx, Diagnosis, Out, Part};
 use super::evidence::Severity;
 use super::limits::seconds;
 use super::registry::causes;
+use super::text::bounded;
 use super::{crash, workload};
 
 const WHY_JOB: &str = "the Job has given up: what it was to do is not done and will not be retried";
@@ -56,9 +57,18 @@ pub fn judge(ctx: &Ctx, job: &Job, object: &ObjectRef, out: &mut Out) {
                 format!("Job was ended by its podFailurePolicy: {}", c.message),
                 "ended by its failure policy",
             ),
-            "FailedIndexes" | "MaxFailedIndexesExceeded" => {
+            "FailedIndexes" | "MaxFailedIndexesExceeded" if job.failed_indexes.is_empty() => {
                 (JOB_INDEXES, format!("indexes of the Job failed: {}", c.message), "indexes failed")
             }
+            "FailedIndexes" | "MaxFailedIndexesExceeded" => (
+                JOB_INDEXES,
+                format!(
+                    "indexes {} of the Job's {} failed",
+                    bounded(&job.failed_indexes, 60),
+                    job.completions
+                ),
+                "indexes failed",
+            ),
             _ => (
                 JOB_BACKOFF_LIMIT,
                 format!("Job failed: {} failed pods, retries allowed {}", job.failed, job.backoff_limit),

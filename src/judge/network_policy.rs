@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::world::{
-    Kind, NetworkPolicy, ObjectRef, Peer, Pod, PolicyPort, PolicyRule, Port, Service, ServicePort,
+    Kind, NetworkPolicy, ObjectRef, Peer, Pod, PolicyPort, PolicyRule, Port, Service, ServicePort, Text,
 };
 
 use super::diagnosis::{Ctx, Diagnosis};
@@ -74,6 +74,8 @@ pub enum Missed<'a> {
     Names,
     /// A Service does not answer.
     Service(&'a ObjectRef),
+    /// A peer outside the cluster does not answer: its address or name, and its port where that is known.
+    Outside(&'a str, Option<u16>),
 }
 
 /// A diagnosis that rests on what a log misses, told of the policy that stands in the way; unchanged where none does.
@@ -84,6 +86,8 @@ pub fn explain(ctx: &Ctx, pod: &Pod, missed: Missed, signal: Diagnosis) -> Diagn
     let what = match missed {
         Missed::Names => "ask for names (port 53)".to_owned(),
         Missed::Service(service) => format!("reach Service {}", service.name),
+        Missed::Outside(peer, None) => format!("reach {peer}"),
+        Missed::Outside(peer, Some(port)) => format!("reach {peer}:{port}"),
     };
     let rules = match way {
         Way::Out => policy.egress.as_deref(),
@@ -139,6 +143,7 @@ fn in_the_way<'w>(ctx: &Ctx<'w>, pod: &Pod, missed: Missed) -> Option<(&'w Netwo
             let behind = w.pods.values().filter(|p| p.meta.namespace == o.namespace && p.ready);
             (behind.filter(|p| selector.matches(&p.meta.labels)).collect(), service.ports.to_vec())
         }
+        Missed::Outside(..) => (Vec::new(), Vec::new()),
     };
     let from: Vec<&NetworkPolicy> = w
         .network_policies
@@ -148,6 +153,11 @@ fn in_the_way<'w>(ctx: &Ctx<'w>, pod: &Pod, missed: Missed) -> Option<(&'w Netwo
         .collect();
     let lets_out = |policy: &NetworkPolicy| {
         policy.egress.iter().flatten().any(|rule| {
+            if let Missed::Outside(peer, port) = missed {
+                let peers = rule.peers.is_empty() || rule.peers.iter().any(|p| leads_outside(p, peer));
+                let port = port.map(|port| ServicePort { port, ..ServicePort::default() });
+                return peers && port.is_none_or(|port| open(rule, None, &port));
+            }
             // Peers that cannot be seen may well be the ones that are meant.
             let peers = rule.peers.is_empty()
                 || targets.is_empty()
@@ -174,6 +184,17 @@ fn in_the_way<'w>(ctx: &Ctx<'w>, pod: &Pod, missed: Missed) -> Option<(&'w Netwo
     to.first().filter(|_| !to.iter().any(|p| lets_in(p))).map(|first| (*first, Way::In))
 }
 
+/// Whether a peer of a rule may be the one outside the cluster. A name may stand for any address.
+fn leads_outside(peer: &Peer, outside: &str) -> bool {
+    let Peer::Addresses { range, except } = peer else { return false };
+    outside.parse::<IpAddr>().is_err() || within(range, except, outside)
+}
+
+/// Whether an address lies in a range and in none of its exceptions.
+fn within(range: &str, except: &[Text], address: &str) -> bool {
+    contains(range, address) && !except.iter().any(|e| contains(e, address))
+}
+
 /// Whether one of the rule's peers is the pod.
 fn names(ctx: &Ctx, rule: &PolicyRule, policy: &NetworkPolicy, pod: &Pod) -> bool {
     rule.peers.iter().any(|peer| match peer {
@@ -182,7 +203,7 @@ fn names(ctx: &Ctx, rule: &PolicyRule, policy: &NetworkPolicy, pod: &Pod) -> boo
             let of = ctx.world.namespaces.find("", &pod.meta.namespace);
             of.is_none_or(|n| namespaces.matches(&n.meta.labels)) && pods.matches(&pod.meta.labels)
         }
-        Peer::Addresses(range) => contains(range, &pod.ip),
+        Peer::Addresses { range, except } => within(range, except, &pod.ip),
     })
 }
 

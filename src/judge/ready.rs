@@ -9,9 +9,11 @@ use crate::world::{ContainerState, Handler, ObjectRef, Phase, Pod, Probe, Role, 
 use super::diagnosis::{Ctx, Diagnosis, Out, same};
 use super::limits::seconds;
 use super::pattern;
+use super::patterns::{self, ProbeOutcome};
 use super::pod::gates;
 use super::registry::causes;
 use super::roles::{self, Role as Part};
+use super::{crash, log};
 
 const WHY_READY: &str = "pods that run and are not ready get no traffic: the rest carries it until it cannot";
 
@@ -26,8 +28,8 @@ causes! {
         "its containers are ready and a readiness gate is not true",
         why WHY_READY, source "conditions";
     DEPENDENCY = "ready.dependency" Critical Log("pods, services, endpointslices, log") tree "pod":
-        "an init container runs and waits for something that does not answer: names the Service",
-        why "the pod does not start before what it waits for is there", source "command and log of the init container, Services and EndpointSlices";
+        "an init container waits for something that does not answer, or a readiness probe says so: names the Service",
+        why "the pod does not start before what it waits for is there", source "command and log of the init container, output of the probe, Services and EndpointSlices";
     UNKNOWN = "ready.unknown" Warning Watch("pods") tree "pod":
         "it runs, is not ready for two minutes, and nothing says why",
         why WHY_READY, source "condition Ready";
@@ -104,7 +106,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
             if let Some(probe) = &c.spec.readiness {
                 signal = signal.evidence("pod spec", spec(probe), object, None);
             }
-            out.push(adapt(pod, signal));
+            out.push(adapt(pod, needs(ctx, pod, &event.note, signal)));
         }
         None => {
             let fires = since.plus(seconds(120));
@@ -119,6 +121,26 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
             out.push(adapt(pod, s));
         }
     }
+}
+
+/// A probe whose output names the peer that does not answer: the pod waits for that.
+fn needs(ctx: &Ctx, pod: &Pod, note: &str, signal: Diagnosis) -> Diagnosis {
+    // What the kubelet prints about its own connection names the pod itself.
+    let Some(ProbeOutcome::Command(output)) = patterns::probe(note).map(|p| p.outcome) else { return signal };
+    let said = patterns::log::ended(&output);
+    let Some(found) = said.found.filter(|f| f.cause == log::UNREACHABLE) else { return signal };
+    let patterns::log::Named::Host { name, .. } = &found.named else { return signal };
+    let own = [&*pod.ip, "localhost", "127.0.0.1", "0.0.0.0", "::1"].contains(&name.as_str());
+    if own {
+        return signal;
+    }
+    let family = signal.key.family.clone();
+    let title = format!("its readiness probe says that {}", found.words);
+    let mut signal = signal.renamed(DEPENDENCY).family(&family).title(title).row(found.words.clone());
+    if let Some((source, quote, service, at)) = crash::service_for(ctx, pod, name) {
+        signal = signal.evidence(source, quote, &service, at).waits_for(Some(service.clone()));
+    }
+    signal
 }
 
 fn adapt(pod: &Pod, signal: Diagnosis) -> Diagnosis {

@@ -169,22 +169,55 @@ fn diagnosis(
             signal = signal.evidence(source, quote, &service, at).waits_for(Some(service.clone()));
         }
     }
-    match missed(cause == log::LOG_DNS, cause == log::LOG_REFUSED, &repeated.line, signal.waits_for.as_ref())
-    {
-        Some(missed) => network_policy::explain(ctx, pod, missed, signal.clone()),
+    let asks = Asks {
+        name: cause == log::LOG_DNS,
+        peer: cause == log::LOG_REFUSED,
+        line: &repeated.line,
+        host: repeated.host.as_deref(),
+    };
+    let service = signal.waits_for.clone();
+    match missed(ctx, &asks, service.as_ref()) {
+        Some(missed) => network_policy::explain(ctx, pod, missed, signal),
         None => signal,
     }
 }
 
-/// The peer that a line says the pod cannot reach, where a policy may be why: a server that answers "no such name" was reached.
-pub fn missed<'a>(name: bool, peer: bool, line: &str, service: Option<&'a ObjectRef>) -> Option<Missed<'a>> {
+/// What a line of a log says that the pod asked for in vain.
+pub struct Asks<'a> {
+    /// A name that does not resolve.
+    pub name: bool,
+    /// A peer that does not answer.
+    pub peer: bool,
+    pub line: &'a str,
+    pub host: Option<&'a str>,
+}
+
+/// The peer that a line says the pod cannot reach, where a policy may be why: a server that answers "no such name" was
+/// reached.
+pub fn missed<'a>(ctx: &Ctx, asks: &Asks<'a>, service: Option<&'a ObjectRef>) -> Option<Missed<'a>> {
     let answered = ["NXDOMAIN", "no such host", "ENOTFOUND", "refused", "REFUSED"];
-    if answered.iter().any(|w| line.contains(w)) {
+    if answered.iter().any(|w| asks.line.contains(w)) {
         return None;
     }
-    match (name, peer, service) {
-        (true, _, _) => Some(Missed::Names),
-        (_, true, Some(service)) => Some(Missed::Service(service)),
-        _ => None,
+    if asks.name {
+        return Some(Missed::Names);
+    }
+    if !asks.peer {
+        return None;
+    }
+    match (service, asks.host) {
+        (Some(service), _) => Some(Missed::Service(service)),
+        // An address of the cluster is somebody else's to explain.
+        (None, Some(host)) => {
+            let port = asks.line.split_once(host).and_then(|(_, rest)| {
+                let rest = rest.trim_start_matches(']').strip_prefix(':')?;
+                let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+                rest[..digits].parse::<u16>().ok()
+            });
+            let inside = ctx.world.pods.values().any(|p| &*p.ip == host)
+                || ctx.world.nodes.values().any(|n| &*n.internal_ip == host);
+            (!inside && host != "localhost").then_some(Missed::Outside(host, port))
+        }
+        (None, None) => None,
     }
 }

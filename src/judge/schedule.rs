@@ -311,6 +311,9 @@ fn insufficient(ctx: &Ctx, pod: &Pod, found: &[Rejection], look: bool) -> (Strin
         "memory" | "ephemeral-storage" => bytes(n),
         _ => n.to_string(),
     };
+    if resource == patterns::DEVICES {
+        return (format!("the {resource}"), None);
+    }
     let need = scheduling::requests(pod, resource);
     if !look {
         return (format!("{} {resource}", show(need)), None);

@@ -66,7 +66,8 @@ pub fn judge(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
     let name = &service.meta.name;
     let wanted = describe(selector);
     let backing = backing();
-    if !backing.is_empty() && backing.iter().all(|d| d.desired == 0) {
+    let explained = explained(ctx, service, selector, &backing);
+    if explained.is_none() && !backing.is_empty() && backing.iter().all(|d| d.desired == 0) {
         // Scaled to zero: somebody wants it so.
         return;
     }
@@ -84,7 +85,7 @@ pub fn judge(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
         })
         .row("no endpoints")
         .evidence("endpointslices", quote, object, Some(since));
-    if let Some(key) = explained(ctx, service, selector, &backing) {
+    if let Some(key) = explained {
         signal.key = key;
         signal.part = Part::Consequence;
         signal.severity = Severity::Critical;

@@ -102,6 +102,7 @@ pub fn judge(ctx: &Ctx, w: &Workload, object: &ObjectRef, out: &mut Out) {
     }
     out.signals.extend(daemon_set::kept_away(ctx, w, object));
     if w.desired == 0 {
+        out.signals.extend(no_dns(ctx, w, object));
         return;
     }
     if w.kind == Kind::ReplicaSet && w.meta.owner.as_ref().is_some_and(|o| o.kind == Kind::Deployment) {
@@ -157,6 +158,22 @@ pub fn judge(ctx: &Ctx, w: &Workload, object: &ObjectRef, out: &mut Out) {
                 .evidence("status", format!("replicas {}, desired {}", w.current, w.desired), object, None),
         );
     }
+}
+
+/// CoreDNS scaled to 0 where no other pod answers for names: whoever did that did not mean it.
+fn no_dns(ctx: &Ctx, w: &Workload, object: &ObjectRef) -> Option<Diagnosis> {
+    let dns = w.kind == Kind::Deployment && w.meta.labels.get("k8s-app") == Some("kube-dns");
+    let answered = || ctx.world.pods.values().any(|p| p.ready && roles::of(p) == roles::Role::Dns);
+    if !dns || !ctx.world.synced(&Kind::Pod) || answered() {
+        return None;
+    }
+    let since = ctx.past.short_since(object).or(w.meta.created).unwrap_or(ctx.now);
+    Some(
+        Diagnosis::new(roles::DNS_COREDNS, object.clone(), since)
+            .title("no CoreDNS pod is ready: its Deployment is scaled to 0")
+            .row("no DNS")
+            .evidence("deployment spec", "replicas: 0", object, None),
+    )
 }
 
 /// Since when pods are missing: as khud saw it, or as the Deployment's own condition dates it.

@@ -149,8 +149,13 @@ pub enum Peer {
     Pods(Selector),
     /// Pods (second selector) in the namespaces with these labels (first selector).
     Namespaces(Selector, Selector),
-    /// An address range (CIDR).
-    Addresses(Text),
+    /// An address range (CIDR) without the ranges in it that are left out.
+    Addresses {
+        /// `ipBlock.cidr`.
+        range: Text,
+        /// `ipBlock.except`.
+        except: Box<[Text]>,
+    },
 }
 
 /// A port or port range of a NetworkPolicy rule.

@@ -61,6 +61,8 @@ pub struct Meta {
     pub created: Option<Time>,
     /// `deletionTimestamp`: set while the object terminates.
     pub deleting: Option<Time>,
+    /// `finalizers`, kept for pods that terminate.
+    pub finalizers: Box<[Text]>,
     /// The controller that owns the object.
     pub owner: Option<Owner>,
     /// `labels`.
@@ -266,6 +268,8 @@ pub struct Job {
     pub succeeded: u32,
     /// `status.failed`: failed pods.
     pub failed: u32,
+    /// `status.failedIndexes`, e.g. `1,3-5`; empty unless a limit applies to each index.
+    pub failed_indexes: Text,
     /// `spec.completions`; 1 by default.
     pub completions: u32,
     /// `spec.parallelism`; 1 by default.

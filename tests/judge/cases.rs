@@ -224,6 +224,12 @@ fn pods() -> Vec<Case> {
                 pull(s, "registry.example.com/team/web:v2.0.1: not found");
             },
         ),
+        c(
+            "image.signature",
+            "signature was required",
+            |s| s.waits("SignatureValidationFailed", "A signature was required, but no signature exists"),
+            |s| pull(s, "i/o timeout"),
+        ),
         c("image.unknown", "something new", |s| pull(s, "something new"), |s| pull(s, "i/o timeout")),
         c(
             "image.invalid-name",

@@ -1,7 +1,8 @@
 //! Faults as a cluster writes them, in `faults/*.yaml`: objects, events and logs, and what `scan` and `diagnose` must say.
 //!
 //! Each case stands in a small healthy cluster. `app` and `event` are short forms that are written out here as the
-//! controllers and the kubelet write them; every other object is taken as it is. `@-10m` is ten minutes ago.
+//! controllers and the kubelet write them; every other object is taken as it is. `@-10m` is ten minutes ago. A pod of an
+//! `app` may say `crash: EXIT CODE`, `waiting: [REASON, MESSAGE]` or `unscheduled: MESSAGE` instead of its status.
 //! `scan` names causes by the object to fix or the object that shows it; `silent` objects have none.
 
 use std::collections::BTreeMap;
@@ -39,6 +40,9 @@ struct Fault {
     /// Roots of all incidents, in any order.
     #[serde(default)]
     incidents: Option<Vec<String>>,
+    /// How many incidents there are, where several objects may stand as the root.
+    #[serde(default)]
+    incident_count: Option<usize>,
 }
 
 fn now() -> Time {
@@ -90,6 +94,31 @@ fn text<'v>(v: &'v Value, key: &str, or: &'v str) -> &'v str {
     v[key].as_str().unwrap_or(or)
 }
 
+/// A pod with its short form written out as the kubelet or the scheduler writes it.
+fn short_form(pod: &Value) -> Value {
+    let container = |state: Value, restarts: u64, last: Value| json!([{"name": "app", "ready": false, "started": false, "restartCount": restarts, "state": state, "lastState": last}]);
+    let mut out = match (&pod["crash"], &pod["waiting"], &pod["unscheduled"]) {
+        (Value::Number(code), _, _) => {
+            let waiting = json!({"waiting": {"reason": "CrashLoopBackOff",
+                "message": "back-off 5m0s restarting failed container=app pod=web-1-0_shop(Pod-web-1-0)"}});
+            let reason = if code.as_u64() == Some(0) { "Completed" } else { "Error" };
+            let ended = json!({"terminated": {"exitCode": code, "reason": reason, "startedAt": "@-3m", "finishedAt": "@-2m"}});
+            json!({"ready": false, "status": {"containerStatuses": container(waiting, 6, ended)}})
+        }
+        (_, Value::Array(why), _) => {
+            let waiting = json!({"waiting": {"reason": why[0], "message": why.get(1)}});
+            json!({"ready": false, "status": {"phase": "Pending", "containerStatuses": container(waiting, 0, json!({}))}})
+        }
+        (_, _, Value::String(message)) => json!({"ready": false, "node": "", "status": {
+            "phase": "Pending", "podIP": "", "containerStatuses": [],
+            "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+                            "lastTransitionTime": "@-10m", "message": message}]}}),
+        _ => json!({}),
+    };
+    merge(&mut out, pod);
+    out
+}
+
 /// A workload with its ReplicaSet where it has one, its pods, and a Service with its slice.
 fn app(v: &Value, out: &mut Vec<Value>) {
     let (name, ns, kind) =
@@ -111,7 +140,8 @@ fn app(v: &Value, out: &mut Vec<Value>) {
     let (mut ready, mut addresses) = (0, Vec::new());
     let (owner_kind, owner) =
         if kind == "Deployment" { ("ReplicaSet", format!("{name}-1")) } else { (kind, name.to_owned()) };
-    for (i, p) in pods.iter().enumerate() {
+    for (i, p) in pods.iter().map(short_form).enumerate() {
+        let p = &p;
         let well = p["ready"].as_bool().unwrap_or(true);
         ready += u32::from(well);
         let pod = p["name"].as_str().map_or_else(|| format!("{owner}-{i}"), str::to_owned);
@@ -415,7 +445,8 @@ fn check(fault: &Fault, library: &Arc<Library>, wrong: &mut Vec<String>) {
             wrong.push(format!("{}: {name} is not silent: {listed:#?}", fault.name));
         }
     }
-    if fault.scan.is_empty() && fault.silent.is_empty() && fault.incidents.is_none() && !listed.is_empty() {
+    let silent = fault.scan.is_empty() && fault.silent.is_empty();
+    if silent && fault.incidents.is_none() && fault.incident_count.is_none() && !listed.is_empty() {
         wrong.push(format!("{}: not silent: {listed:#?}", fault.name));
     }
     if let Some(roots) = &fault.incidents {
@@ -426,6 +457,12 @@ fn check(fault: &Fault, library: &Arc<Library>, wrong: &mut Vec<String>) {
         if wanted != found {
             wrong.push(format!("{}: incidents {found:?}, not {wanted:?}: {listed:#?}", fault.name));
         }
+    }
+    if let Some(count) = fault.incident_count
+        && scan.incidents.len() != count
+    {
+        let roots: Vec<String> = scan.incidents.iter().map(|i| i.root.to_string()).collect();
+        wrong.push(format!("{}: {} incidents {roots:?}, not {count}: {listed:#?}", fault.name, roots.len()));
     }
     for (name, cause) in &fault.diagnose {
         let (said, title) = case.diagnose(library, &reference(fault, name));
@@ -473,6 +510,36 @@ fn what_stands_around_pods_is_judged() {
 #[test]
 fn several_victims_of_one_cause_are_one_incident() {
     run("incidents");
+}
+
+#[test]
+fn programs_that_end_or_repeat_an_error_are_read() {
+    run("programs");
+}
+
+#[test]
+fn pods_that_cannot_start_or_stay_are_explained() {
+    run("starts");
+}
+
+#[test]
+fn pods_without_a_place_or_a_permit_are_explained() {
+    run("placement");
+}
+
+#[test]
+fn traffic_jobs_and_extensions_are_judged() {
+    run("traffic");
+}
+
+#[test]
+fn one_root_is_named_once_and_its_victims_wait() {
+    run("chains");
+}
+
+#[test]
+fn sound_objects_stay_silent() {
+    run("sound");
 }
 
 #[test]

@@ -173,7 +173,8 @@ impl Decoder {
 
     fn peer(&mut self, p: wire::Peer<'_>) -> Peer {
         if let Some(block) = p.ip_block {
-            return Peer::Addresses(self.t(block.cidr));
+            let except = block.except.unwrap_or_default().into_iter().map(|r| self.text.get(&*r)).collect();
+            return Peer::Addresses { range: self.t(block.cidr), except };
         }
         match p.namespace_selector {
             Some(namespaces) => {

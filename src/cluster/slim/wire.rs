@@ -156,7 +156,7 @@ wire! {
     Meta<'a> {
         name: S<'a>, namespace: S<'a>, uid: S<'a>, resource_version: S<'a>, generation: N,
         creation_timestamp: When, deletion_timestamp: When, labels: Pairs<'a>,
-        owner_references: Vec<OwnerReference<'a>>, annotations: Annotations<'a>,
+        finalizers: Vec<S<'a>>, owner_references: Vec<OwnerReference<'a>>, annotations: Annotations<'a>,
     }
     OwnerReference<'a> { kind: S<'a>, name: S<'a>, uid: S<'a>, controller: bool, }
     // Only the annotations that khud shows or judges. Others may hold whole manifests with the data of
@@ -293,7 +293,7 @@ wire! {
     }
     JobStatus<'a> {
         active: N, succeeded: N, failed: N, start_time: When, completion_time: When,
-        conditions: Vec<Condition<'a>>,
+        failed_indexes: S<'a>, conditions: Vec<Condition<'a>>,
     }
     Job<'a> { metadata: Managed<'a>, spec: JobSpec<'a>, status: JobStatus<'a>, }
     CronJobSpec<'a> { schedule: S<'a>, time_zone: S<'a>, suspend: bool, starting_deadline_seconds: N, }
@@ -377,7 +377,7 @@ wire! {
     Ingress<'a> { metadata: Annotated<'a>, spec: IngressSpec<'a>, status: IngressStatus, }
     IngressClassSpec<'a> { controller: S<'a>, }
     IngressClass<'a> { metadata: Annotated<'a>, spec: IngressClassSpec<'a>, }
-    IpBlock<'a> { cidr: S<'a>, }
+    IpBlock<'a> { cidr: S<'a>, except: Vec<S<'a>>, }
     Peer<'a> {
         pod_selector: LabelSelector<'a>, namespace_selector: LabelSelector<'a>, ip_block: IpBlock<'a>,
     }

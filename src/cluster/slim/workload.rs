@@ -49,6 +49,7 @@ impl Decoder {
             active: u32_of(status.active),
             succeeded: u32_of(status.succeeded),
             failed: u32_of(status.failed),
+            failed_indexes: self.t(status.failed_indexes),
             completions: spec.completions.map_or(1, |n| u32_of(Some(n))),
             parallelism: spec.parallelism.map_or(1, |n| u32_of(Some(n))),
             backoff_limit: spec.backoff_limit.map_or(6, |n| u32_of(Some(n))),

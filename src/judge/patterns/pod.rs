@@ -8,7 +8,10 @@ re!(
     AUTH,
     r"(?i)pull access denied|insufficient_scope|401 Unauthorized|403 Forbidden|requested access to the resource is denied|no basic auth credentials|authentication required|unauthorized:"
 );
-re!(PLATFORM, r"no match(?:ing manifest)? for (?:platform|linux|windows)|exec format error");
+re!(
+    PLATFORM,
+    r"no match(?:ing manifest)? for (?:platform|linux|windows)|no image found in (?:image index|manifest list) for architecture|exec format error"
+);
 re!(
     NETWORK,
     r"no such host|i/o timeout|connection refused|TLS handshake|tls: |x509: ?|network is unreachable|no route to host|connection reset|context deadline exceeded|EOF$|50[0234] (?:Internal Server Error|Bad Gateway|Service Unavailable|Gateway Timeout)|server misbehaving|Client\.Timeout"
@@ -34,6 +37,11 @@ re!(
 re!(PROFILE, r#"(?:cannot load seccomp profile|[Pp]rofile) "(?P<profile>[^"]+)""#);
 re!(VOLUME, r#"for volume "(?P<volume>[^"]+)""#);
 re!(EXEC, r#"exec: "(?P<what>[^"]+)": (?P<why>[^"]*)$"#);
+re!(DRIVER, r"requirement error: unsatisfied condition: (?P<wants>[^,\n]+)");
+re!(
+    SHORT,
+    r"(?i)code = ResourceExhausted|(?:insufficient|not enough|no) (?:free )?(?:capacity|space|storage)|(?:quota|capacity) (?:is )?exceeded|exceeded (?:its )?(?:quota|capacity)"
+);
 re!(PLUGIN, r#"plugin type="(?P<plugin>[^"]+)"|failed to find plugin "(?P<plugin2>[^"]+)""#);
 re!(LOW, r"The node was low on resource: (?P<resource>[^.]+)\.");
 re!(OFFENDER, r"Container (?P<name>\S+) was using (?P<used>[^,]+), request is (?P<request>[^,]+),");
@@ -214,6 +222,11 @@ pub fn start(message: &str) -> Option<Match> {
     if message.to_ascii_lowercase().contains("driver/library version mismatch") {
         return Some(Match::new(roles::GPU_DRIVER_MISMATCH, "NVIDIA driver and library versions differ", ""));
     }
+    if let Some(c) = DRIVER.captures(message) {
+        let wants = group(&c, &["wants"]).unwrap_or("");
+        let words = format!("the node's driver is older than the image needs ({})", short(wants, 40));
+        return Some(Match::new(create::RUNTIME_NVIDIA, words, wants));
+    }
     if message.contains("nvidia-container-cli") || message.contains("nvidia-container-runtime") {
         return Some(Match::new(create::RUNTIME_NVIDIA, "NVIDIA container runtime failed", ""));
     }
@@ -287,6 +300,10 @@ pub fn claim(reason: &str, message: &str) -> Option<Match> {
         "VolumeMismatch" => {
             let why = message.rsplit(": ").next().unwrap_or(message);
             Some(Match::new(claim::NO_MATCH, short(why, 60), ""))
+        }
+        "ProvisioningFailed" if SHORT.is_match(message) => {
+            let why = message.rsplit("desc = ").next().unwrap_or(message);
+            Some(Match::new(volume::CAPACITY, format!("the storage has no room: {}", short(why, 60)), ""))
         }
         "ProvisioningFailed" => {
             Some(Match::new(claim::PROVISIONER, format!("provisioning failed: {}", short(message, 60)), ""))
@@ -369,8 +386,11 @@ pub fn evicted(reason: &str, message: &str) -> Option<Match> {
         };
         return Some(Match::new(cause, format!("node was low on {resource}{who}"), resource));
     }
-    let limit =
-        ["exceeds the limit", "ephemeral local storage usage exceeds", "ephemeral local storage limit"];
+    let limit = [
+        "exceeds the limit",
+        "ephemeral local storage usage exceeds",
+        "exceeded its local ephemeral storage limit",
+    ];
     if limit.iter().any(|l| message.contains(l)) {
         let volume =
             message.split("EmptyDir volume \"").nth(1).and_then(|s| s.split('"').next()).unwrap_or("");

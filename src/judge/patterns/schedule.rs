@@ -41,7 +41,8 @@ pub fn scheduler(message: &str) -> Option<Scheduling> {
     let rest = group(&c, &["rest"])?;
     // What preemption could do repeats the counts for another question.
     let rest = rest.split(" preemption:").next().unwrap_or(rest);
-    let rest = rest.split(" no new claims to deallocate").next().unwrap_or(rest).trim_end_matches([',', ' ']);
+    let rest = rest.split(" no new claims to deallocate").next().unwrap_or(rest);
+    let rest = rest.split(" still not schedulable").next().unwrap_or(rest).trim_end_matches([',', ' ']);
     if let Some(c) = CLAIM.captures(rest) {
         let claim = group(&c, &["claim"]).unwrap_or("");
         let why = format!("persistentvolumeclaim {claim} {}", group(&c, &["what"]).unwrap_or(""));
@@ -97,9 +98,15 @@ fn split(text: &str) -> Vec<&str> {
     out
 }
 
+/// The subject of `cannot allocate all claims`, which names neither a claim nor a device.
+pub const DEVICES: &str = "devices of its resource claims";
+
 fn cause(why: &str) -> (Cause, String) {
     if let Some(resource) = why.strip_prefix("Insufficient ") {
         return (schedule::INSUFFICIENT, resource.trim_end_matches('.').to_owned());
+    }
+    if why.contains("cannot allocate all claims") {
+        return (schedule::INSUFFICIENT, DEVICES.to_owned());
     }
     let cause = if why.contains("Too many pods") {
         schedule::TOO_MANY_PODS
@@ -148,6 +155,9 @@ impl Rejection {
     pub fn words(&self) -> String {
         let nodes = if self.nodes == 1 { "1 node".to_owned() } else { format!("{} nodes", self.nodes) };
         match self.cause {
+            schedule::INSUFFICIENT if self.subject == DEVICES => {
+                format!("{nodes} cannot allocate its resource claims")
+            }
             schedule::INSUFFICIENT => format!("not enough {} on {nodes}", self.subject),
             schedule::TAINT => format!("{nodes} tainted"),
             schedule::CORDONED => format!("{nodes} cordoned"),
@@ -191,6 +201,7 @@ mod tests {
             ("1 node(s) had taints that the pod didn't tolerate", "schedule.taint", ""),
             ("1 node(s) didn't match PersistentVolume's node affinity", "volume.zone", ""),
             ("1 Too many pods", "schedule.too-many-pods", ""),
+            ("1 cannot allocate all claims", "schedule.insufficient", DEVICES),
             ("persistentvolumeclaim \"models-v2\" not found", "volume.claim-missing", "models-v2"),
             ("pod has unbound immediate PersistentVolumeClaims", "volume.claim-unbound", ""),
         ] {

@@ -13,8 +13,8 @@ pub const ROWS: &[Row] = &[
     ),
     exact(
         causes::CONFIG,
-        &["environment variable", "env var", "environment"],
-        r#"(?i:environment variables?|env vars?)[^\w\n]{1,3}(?P<var>[A-Za-z_][A-Za-z0-9_]+)[^\w\n]{1,3}(?i:(?:is |was |has )?(?:not (?:been )?(?:set|found|defined|present|specified)|missing|required|undefined|unset|empty|must be set))|(?P<var2>[A-Z][A-Z0-9_]{2,}) (?i:environment variable )(?i:(?:is )?(?:not (?:set|found|defined)|missing|required|must be set))|(?i:(?:missing|required|undefined|unset|no)[^\n]{0,30}(?:environment variables?|env vars?))[^\w\n]{0,4}(?P<var3>[A-Z][A-Z0-9_]{2,})|NotPresent: (?P<var4>[A-Z][A-Z0-9_]+)"#,
+        &["environment variable", "env var", "environment", "notpresent"],
+        r#"(?i:environment variables?|env vars?)[^\w\n]{1,3}(?P<var>[A-Za-z_][A-Za-z0-9_]+)[^\w\n]{1,3}(?i:(?:is |was |has )?(?:not (?:been )?(?:set|found|defined|present|specified)|missing|required|undefined|unset|empty|must be set))|(?P<var2>[A-Z][A-Z0-9_]{2,}) (?i:environment variable )(?i:(?:is )?(?:not (?:set|found|defined)|missing|required|must be set))|(?i:(?:missing|required|undefined|unset|no)[^\n]{0,30}(?:environment variables?|env vars?))[^\w\n]{0,4}(?P<var3>[A-Z][A-Z0-9_]{2,})|NotPresent: (?P<var4>[A-Z][A-Z0-9_]+)|"(?P<var5>[A-Z][A-Z0-9_]+)"[^\n]{0,40}NotPresent"#,
         "{var} not set",
     ),
     exact(
@@ -42,8 +42,10 @@ pub const ROWS: &[Row] = &[
             "failed to convert",
             "no beans of",
             "required a bean",
+            "connectionstring",
+            "connection string",
         ],
-        r#"Could not resolve placeholder '(?P<what>[^']+)'|Failed to bind properties under '(?P<what2>[^']+)'|Failed to (?P<what3>configure a DataSource)|required a bean of type '(?P<what4>[^']+)'"#,
+        r#"(?P<what5>(?i:connection ?string)(?: property| '[^']*')?) (?:has not been initialized|not found|is (?:missing|null|empty|required))|Could not resolve placeholder '(?P<what>[^']+)'|Failed to bind properties under '(?P<what2>[^']+)'|Failed to (?P<what3>configure a DataSource)|required a bean of type '(?P<what4>[^']+)'"#,
         "configuration is missing or wrong: {what}",
     ),
     exact(
@@ -93,11 +95,18 @@ pub const ROWS: &[Row] = &[
         &[
             "is uninitialized",
             "superuser password is not specified",
+            "secret_key_base",
             "keystore password",
             "keystore was tampered",
         ],
-        r"[Dd]atabase is uninitialized and (?:superuser )?password|keystore password was incorrect|Keystore was tampered with",
-        "a password is missing or wrong",
+        r"Missing `?secret_key_base`?|[Dd]atabase is uninitialized and (?:superuser )?password|keystore password was incorrect|Keystore was tampered with",
+        "a password or key is missing or wrong",
+    ),
+    exact(
+        causes::CONFIG,
+        &["bootstrap check failure", "max_map_count", "is too low, increase"],
+        r"bootstrap check failure \[\d+\] of \[\d+\]: (?P<what>[^\n]+)|(?P<what2>max virtual memory areas[^\n]+ is too low|max file descriptors[^\n]+ is too low)",
+        "the node's settings do not suffice: {what}",
     ),
     exact(
         causes::CONFIG,

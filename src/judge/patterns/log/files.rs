@@ -21,8 +21,8 @@ pub const ROWS: &[Row] = &[
     .always(),
     exact(
         causes::VOLUME_QUOTA,
-        &["quota exceeded", "edquot"],
-        r#"%path%['"]?[^\n]{0,40}?(?i:disk quota exceeded)|(?i:disk quota exceeded)[^\n]{0,12}['"]%path2%|(?i:disk quota exceeded)|\bEDQUOT\b(?:[^\n]{0,60}?['"]%path3%)?"#,
+        &["quota exceeded", "edquot", "database space exceeded", "alarm:nospace"],
+        r#"mvcc: database space exceeded|alarm:NOSPACE|%path%['"]?[^\n]{0,40}?(?i:disk quota exceeded)|(?i:disk quota exceeded)[^\n]{0,12}['"]%path2%|(?i:disk quota exceeded)|\bEDQUOT\b(?:[^\n]{0,60}?['"]%path3%)?"#,
         "the disk quota is used up[ at {path}]",
     )
     .always(),
@@ -107,8 +107,8 @@ pub const ROWS: &[Row] = &[
     // Files that are not there, where their name says that they configure.
     named(
         causes::CONFIG,
-        &["no such file or directory", "enoent", "filenotfound", "cannot find the file", "does not exist"],
-        r#"(?:open|stat|read|load|parse|config|file|BIO_new_file|fopen|path)[^\n]{0,60}?%path%['"]?[^\n]{0,30}(?i:no such file or directory|does not exist)|(?i:no such file or directory)[^\n]{0,20}['"]%path2%|FileNotFoundException: %path3% \(No such file|Could not find (?:a part of the path|file) '%path4%'"#,
+        &["no such file or directory", "enoent", "filenotfound", "cannot find the file", "does not exist", "was not found"],
+        r#"\bFile %path5% (?:was not found|does not exist)|(?:open|stat|read|load|parse|config|file|BIO_new_file|fopen|path)[^\n]{0,60}?%path%['"]?[^\n]{0,30}(?i:no such file or directory|does not exist)|(?i:no such file or directory)[^\n]{0,20}['"]%path2%|FileNotFoundException: %path3% \(No such file|Could not find (?:a part of the path|file) '%path4%'"#,
         "file {path} is missing",
     ),
 ];

@@ -182,6 +182,16 @@ fn ranked(mut candidates: Vec<Candidate>) -> (Option<Proof>, Vec<Proof>) {
     for c in &candidates {
         *times.entry((c.cause, c.named.text())).or_default() += 1;
     }
+    // A line that names its subject says more than a stronger one of the same cause that names nothing.
+    if let Some(first) = candidates.first().filter(|c| c.known && c.named == Named::Nothing)
+        && let Some(i) = candidates.iter().position(|c| c.cause == first.cause && c.named != Named::Nothing)
+        && candidates[i].strong
+    {
+        let score = first.score;
+        let mut telling = candidates.remove(i);
+        telling.score = score;
+        candidates.insert(0, telling);
+    }
     let Some(best) = candidates.first() else { return (None, Vec::new()) };
     let (cause, score) = (best.cause, best.score);
     let contested = candidates.iter().any(|c| c.cause != cause && c.known && c.score > score - CLOSE);

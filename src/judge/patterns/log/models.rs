@@ -75,8 +75,12 @@ pub const ROWS: &[Row] = &[
             "must be divisible by",
             "supported on gpus with compute capability",
             "unknown quantization",
+            "version tag does not match",
+            "engine plan file is not compatible",
+            "engine was built with",
+            "different version of tensorrt",
         ],
-        r"does not recognize this architecture|Unrecognized configuration class|[Mm]odel architectures [^\n]* are not supported|unknown model architecture: '(?P<what>[^']+)'|[Uu]nsupported model (?:type|architecture)|size mismatch for (?P<what2>[\w.]+)|Error\(s\) in loading state_dict|number of attention heads[^\n]*must be divisible by|only supported on GPUs with compute capability|[Uu]nknown quantization method",
+        r"Version tag does not match|engine plan file is (?:not compatible|generated on an incompatible)|different version of TensorRT|does not recognize this architecture|Unrecognized configuration class|[Mm]odel architectures [^\n]* are not supported|unknown model architecture: '(?P<what>[^']+)'|[Uu]nsupported model (?:type|architecture)|size mismatch for (?P<what2>[\w.]+)|Error\(s\) in loading state_dict|number of attention heads[^\n]*must be divisible by|only supported on GPUs with compute capability|[Uu]nknown quantization method",
         "the server does not support this model[: {what}]",
     ),
     exact(

@@ -119,8 +119,8 @@ pub const ROWS: &[Row] = &[
     ),
     exact(
         causes::DEPENDENCY,
-        &["could not load file or assembly", "dllnotfoundexception", "unable to load shared library"],
-        r"Could not load file or assembly '(?P<module>[^',]+)|Unable to load shared library '(?P<module2>[^']+)'",
+        &["could not load file or assembly", "dllnotfoundexception", "unable to load shared library", "valid icu package"],
+        r"valid (?P<module3>ICU) package installed|Could not load file or assembly '(?P<module>[^',]+)|Unable to load shared library '(?P<module2>[^']+)'",
         "{module} is missing",
     ),
     exact(

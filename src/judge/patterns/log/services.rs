@@ -19,6 +19,20 @@ pub const ROWS: &[Row] = &[
         "RBAC: cannot {what}",
     )
     .always(),
+    exact(
+        causes::CONFIG,
+        &["unauthorized", "to provide credentials"],
+        r"[Ff]ailed to (?:list|watch|get|update) \*?[\w./]+: (?:Unauthorized|the server has asked)|[Tt]he server has asked for the client to provide credentials",
+        "the API server does not accept its token",
+    )
+    .running(causes::LOG_PERMISSION),
+    exact(
+        causes::CONFIG,
+        &["error making api request", "when calling the"],
+        r"Error making API request[^\n]*Code: 40[13]|An error occurred \((?:40[13]|AccessDenied|ExpiredToken|InvalidClientTokenId)\) when calling the (?P<what>\w+) operation",
+        "a service denies what it asks for[: {what}]",
+    )
+    .running(causes::LOG_PERMISSION),
     // Pools.
     exact(
         causes::POOL_EXHAUSTED,
