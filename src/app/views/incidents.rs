@@ -1,6 +1,7 @@
 //! Incidents and findings as cards: what is wrong, what changed before it, and the first action that fits.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::app::core::model::{Model, Tone, View};
 use crate::app::core::msg::Effect;
@@ -15,14 +16,17 @@ use crate::config::Id;
 use crate::config::commands::Scope;
 use crate::detect::incident::{Incident, Radius};
 use crate::detect::{Finding, How, Key, Severity, State, WhatChanged, report};
+use crate::judge::workload::rollout_of;
 use crate::remedy::run::Params;
 use crate::remedy::{self, Action};
 use crate::term::clean::{clean, width, wrap};
 use crate::world::time::human;
-use crate::world::{Kind, ObjectRef, Text};
+use crate::world::{Kind, ObjectRef, Text, World};
 
 /// Lines of a sentence in the overview; the opened incident shows all of it.
 const SENTENCE: usize = 3;
+/// An incident that begins so soon after its root's rollout is undone with it, before anything else is tried.
+const SOON: Duration = Duration::from_secs(15 * 60);
 /// Sources named in a clean state.
 const SOURCES: usize = 12;
 
@@ -311,23 +315,40 @@ fn cure(model: &Model, entry: Entry<'_>) -> Option<Line> {
 }
 
 /// The first action for the cause of an entry, on its object or, where that has none, on its finding's. Where the root
-/// was rolled out before, that is what to undo first.
+/// was rolled out shortly before, that is what to undo first.
 fn fitting(model: &Model, entry: Entry<'_>) -> Option<(&'static Action, ObjectRef)> {
     let world = &model.data.world;
     if let Entry::Incident(i) = entry
-        && i.root.kind.workload()
-        && entry.finding(model).is_some_and(|f| *f.fix() != i.root)
-        && i.changed.iter().any(|c| c.object == i.root)
+        && earlier_revision(world, &i.root)
+        && let Some(rollout) = i.changed.iter().find(|c| c.object == i.root)
     {
-        let undo = remedy::for_object(world, &i.root)
-            .into_iter()
-            .find(|(a, t)| a.name == "rollback" && *t == i.root);
+        // What is to be fixed may be another object, of which the rollout is the root.
+        let elsewhere = entry.finding(model).is_some_and(|f| *f.fix() != i.root);
+        let soon = rollout.at.plus(SOON) >= i.since;
+        let actions = match elsewhere {
+            true => remedy::for_object(world, &i.root),
+            false if soon => remedy::for_cause(world, entry.cause(), &i.root),
+            false => Vec::new(),
+        };
+        let undo = actions.into_iter().find(|(a, t)| a.name == "rollback" && *t == i.root);
         if undo.is_some() {
             return undo;
         }
     }
     let first = |object: &ObjectRef| remedy::for_cause(world, entry.cause(), object).into_iter().next();
     first(entry.object()).or_else(|| first(entry.finding(model)?.fix()))
+}
+
+/// Whether there is a revision to go back to. Of the revisions of StatefulSets and DaemonSets the world knows nothing:
+/// their plan says where there is none.
+fn earlier_revision(world: &World, root: &ObjectRef) -> bool {
+    match root.kind {
+        Kind::Deployment => {
+            let rollout = world.workload(root).and_then(|d| rollout_of(world, d));
+            rollout.is_some_and(|(_, before)| before.is_some())
+        }
+        _ => root.kind.workload(),
+    }
 }
 
 /// Plans the action that the card under the cursor names.
