@@ -154,6 +154,7 @@ async fn slow_line() -> bool {
     let sim = sim.await.expect("the embedded cluster starts");
     let options = LoadOptions { nodes: 200, pods: PODS, churn: 0.0, seed: 7 };
     let _load = Load::fill(sim.store(), options).expect("a generated cluster");
+    let plain: usize = sim.store().list("pods", None).iter().map(|pod| pod.to_string().len()).sum();
     let mut rig = Rig::on(sim, |front| front.slow(2_000_000)).await;
     let began = Instant::now();
     let mut cut = began;
@@ -166,7 +167,8 @@ async fn slow_line() -> bool {
     }
     let (pods, megabytes) = (rig.world.pods.len(), rig.front.passed() as f64 / 1e6);
     println!(
-        "{pods} pods and all other kinds over 2 MB/s, cut every 20 s: {megabytes:.1} MB (at most 15), {:.0} s",
+        "{pods} pods of {:.0} MB over 2 MB/s, cut every 20 s: {megabytes:.1} MB (at most 15), {:.0} s",
+        plain as f64 / 1e6,
         began.elapsed().as_secs_f64()
     );
     rig.sim.stop().await;

@@ -67,7 +67,7 @@ impl Default for Tuning {
             page: 500,
             headers: s(15),
             initial_silence: s(5),
-            slow_after: s(1),
+            slow_after: Duration::from_millis(500),
             slow: 4 << 20,
             silence: s(100),
             list_check: s(5),
