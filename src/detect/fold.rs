@@ -183,6 +183,7 @@ mod tests {
             progress_deadline: 600,
             history_limit: 10,
             service_name: "".into(),
+            partition: 0,
         }))
     }
 

@@ -346,7 +346,7 @@ pub fn read_running(restarts: u32, answer: Result<&str, &str>, now: Time) -> Run
 fn repeated(repeat: &Repeat) -> Repeated {
     let host = match &repeat.named {
         Named::Host { name, .. } => Some(name.clone()),
-        _ => None,
+        _ => peer(repeat.cause, repeat.line),
     };
     Repeated {
         cause: repeat.cause,
@@ -378,12 +378,21 @@ fn end_of(text: &str) -> &str {
 }
 
 /// Title and row of a proof.
+/// The peer whose certificate or handshake fails, where the line prints the URL that was asked for.
+fn peer(cause: Cause, line: &str) -> Option<String> {
+    let tls = cause.starts_with("cert.") || cause == LOG_TLS;
+    let (_, rest) = line.split_once("https://").filter(|_| tls)?;
+    let end =
+        rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))).unwrap_or(rest.len());
+    (end > 0).then(|| rest[..end].to_owned())
+}
+
 fn found(proof: &Proof) -> Found {
     let words = &proof.words;
     let subject = proof.named.text();
     let host = match &proof.named {
         Named::Host { name, .. } if proof.cause == UNREACHABLE => Some(name.clone()),
-        _ => None,
+        _ => peer(proof.cause, proof.line),
     };
     let resolves = !words.contains("does not resolve");
     let (title, row) = match proof.cause {

@@ -99,6 +99,10 @@ fn abnormal(ctx: &Ctx, node: &Node, c: &Condition) -> bool {
     if [PROBLEMS, HEALTHS, JUDGED].iter().any(|known| known.contains(&&*c.kind)) {
         return false;
     }
+    // Node Problem Detector's plugins set conditions named after the problem: NTPProblem, DiskProblem.
+    if c.kind.ends_with("Problem") {
+        return c.status == Status::True;
+    }
     if c.reason.ends_with("IsNotHealthy") || c.reason.ends_with("Unhealthy") || c.reason.ends_with("Problem")
     {
         return c.status != Status::False || c.reason.ends_with("Unhealthy");

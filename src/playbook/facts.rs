@@ -413,10 +413,12 @@ pub(super) fn rollout(
     let sick = || live().filter(|p| !p.ready).min_by_key(|p| p.meta.name.clone());
     let worst = live().find(shows).or_else(sick).map(|p| p.reference());
     let progressing = condition(&w.conditions, "Progressing");
+    // Pods that the strategy itself keeps at their revision, until somebody deletes them or lowers the partition.
+    let held = if &*w.strategy == "OnDelete" { w.desired } else { w.partition.min(w.desired) };
     Ok(json!({
         "kind": o.kind.name(), "namespace": &*o.namespace, "name": &*o.name,
         "desired": w.desired, "current": w.current, "updated": w.updated, "ready": w.ready, "available": w.available,
-        "paused": w.paused, "revision": w.revision.unwrap_or(0),
+        "paused": w.paused, "held": held, "revision": w.revision.unwrap_or(0),
         "observed": w.observed_generation >= w.meta.generation,
         "stuck": progressing.is_some_and(|c| &*c.reason == "ProgressDeadlineExceeded"),
         "quote": progressing.map_or("", |c| &*c.message), "source": "condition Progressing",

@@ -253,6 +253,7 @@ mod tests {
             progress_deadline: 600,
             history_limit: 10,
             service_name: "".into(),
+            partition: 0,
         }
     }
 

@@ -255,6 +255,8 @@ pub struct Workload {
     pub history_limit: u32,
     /// `spec.serviceName` of a StatefulSet.
     pub service_name: Text,
+    /// `spec.updateStrategy.rollingUpdate.partition` of a StatefulSet: pods with a lower ordinal keep their revision.
+    pub partition: u32,
 }
 
 /// A Job.

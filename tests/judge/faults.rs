@@ -538,6 +538,16 @@ fn one_root_is_named_once_and_its_victims_wait() {
 }
 
 #[test]
+fn the_last_words_of_programs_decide() {
+    run("endings");
+}
+
+#[test]
+fn nodes_claims_and_finalizers_are_explained() {
+    run("more");
+}
+
+#[test]
 fn sound_objects_stay_silent() {
     run("sound");
 }

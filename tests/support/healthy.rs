@@ -348,6 +348,7 @@ impl Healthy {
             progress_deadline: 600,
             history_limit: 10,
             service_name: "".into(),
+            partition: 0,
         }
     }
 

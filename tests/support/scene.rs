@@ -572,5 +572,6 @@ pub fn workload(kind: Kind, meta: Meta, template: &Arc<Template>) -> Workload {
         progress_deadline: 600,
         history_limit: 10,
         service_name: "".into(),
+        partition: 0,
     }
 }

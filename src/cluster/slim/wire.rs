@@ -272,7 +272,7 @@ wire! {
     Expression<'a> { key: S<'a>, operator: S<'a>, values: Vec<S<'a>>, }
     LabelSelector<'a> { match_labels: Pairs<'a>, match_expressions: Vec<Expression<'a>>, }
     Template<'a> { spec: PodSpec<'a>, }
-    RollingUpdate<'a> { max_unavailable: S<'a>, max_surge: S<'a>, }
+    RollingUpdate<'a> { max_unavailable: S<'a>, max_surge: S<'a>, partition: N, }
     Strategy<'a> { #[serde(rename = "type")] kind: S<'a>, rolling_update: RollingUpdate<'a>, }
     WorkloadSpec<'a> {
         replicas: N, selector: LabelSelector<'a>, template: Template<'a>, paused: bool, strategy: Strategy<'a>,

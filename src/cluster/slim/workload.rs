@@ -39,6 +39,7 @@ impl Decoder {
             progress_deadline: spec.progress_deadline_seconds.map_or(600, |n| u32_of(Some(n))),
             history_limit: spec.revision_history_limit.map_or(10, |n| u32_of(Some(n))),
             service_name: self.t(spec.service_name),
+            partition: u32_of(rolling.partition),
         }
     }
 

@@ -108,7 +108,7 @@ pub const ROWS: &[Row] = &[
     named(
         causes::CONFIG,
         &["no such file or directory", "enoent", "filenotfound", "cannot find the file", "does not exist", "was not found"],
-        r#"\bFile %path5% (?:was not found|does not exist)|(?:open|stat|read|load|parse|config|file|BIO_new_file|fopen|path)[^\n]{0,60}?%path%['"]?[^\n]{0,30}(?i:no such file or directory|does not exist)|(?i:no such file or directory)[^\n]{0,20}['"]%path2%|FileNotFoundException: %path3% \(No such file|Could not find (?:a part of the path|file) '%path4%'"#,
+        r#"cannot load certificate(?: key)? "%path6%"[^\n]{0,80}(?i:no such file)|\bFile %path5% (?:was not found|does not exist)|(?:open|stat|read|load|parse|config|file|BIO_new_file|fopen|path)[^\n]{0,60}?%path%['"]?[^\n]{0,30}(?i:no such file or directory|does not exist)|(?i:no such file or directory)[^\n]{0,20}['"]%path2%|FileNotFoundException: %path3% \(No such file|Could not find (?:a part of the path|file) '%path4%'"#,
         "file {path} is missing",
     ),
 ];

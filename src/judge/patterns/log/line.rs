@@ -136,7 +136,9 @@ fn one<'a>(raw: &'a str, out: &mut Vec<Line<'a>>) {
         }
         return;
     }
-    if ACCESS.as_ref().is_some_and(|p| p.is_match(clean.as_bytes())) {
+    let access = |p: &Option<Regex>| p.as_ref().is_some_and(|p| p.is_match(clean.as_bytes()));
+    // A proxy's access log is the only place where it says that its upstream failed.
+    if access(&ACCESS) && !clean.contains("{connection_failure") {
         out.push(Line { access: true, ..line(Level::Info, clean, true, false) });
         return;
     }

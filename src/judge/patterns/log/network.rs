@@ -44,7 +44,7 @@ pub const ROWS: &[Row] = &[
     exact(
         causes::UNREACHABLE,
         &["name or service not known", "temporary failure in name resolution", "no address associated", "nodename nor servname"],
-        r#"connecting to %host%:%port%\. (?:Name or service not known|Temporary failure|No address associated)|[Cc]annot connect to host %host2%:%port2% [^\n]*\[(?:Name or service|Temporary failure|No address)|%host3%:%port3%: \[Errno -\d\]|getaddrinfo for %host4% failed|(?:Name or service not known|Temporary failure in name resolution) \(%host5%:%port5%\)|for "%host6%" port %port6%: getaddrinfo|TCP connection to %host7%:%port7% \(getaddrinfo|^(?:ping6?|ssh|nc|telnet|traceroute|rsync): %host8%: (?:Name or service not known|Temporary failure in name resolution)"#,
+        r#"connecting to %host%:%port%\. (?:Name or service not known|Temporary failure|No address associated)|[Cc]annot connect to host %host2%:%port2% [^\n]*\[(?:Name or service|Temporary failure|No address)|%host3%:%port3%/*: \[Errno -\d\]|getaddrinfo for %host4% failed|(?:Name or service not known|Temporary failure in name resolution) \(%host5%:%port5%\)|for "%host6%" port %port6%: getaddrinfo|TCP connection to %host7%:%port7% \(getaddrinfo|^(?:ping6?|ssh|nc|telnet|traceroute|rsync): %host8%: (?:Name or service not known|Temporary failure in name resolution)"#,
         "{host} does not resolve",
     )
     .running(causes::LOG_DNS),
@@ -129,8 +129,8 @@ pub const ROWS: &[Row] = &[
     exact(
         causes::UNREACHABLE,
         &["upstream", "healthy upstream", "reset before headers"],
-        r#"(?:connect\(\) failed|upstream timed out|no live upstreams)[^\n]*upstream: "[a-z]+://(?:%addr%|%host%)|no live upstreams|no healthy upstream|upstream connect error or disconnect/reset before headers"#,
-        "upstream[ {addr}][{host}] not reachable",
+        r#"(?:connect\(\) failed|upstream timed out|no live upstreams)[^\n]*upstream: "[a-z]+://(?:%addr%|%host%)|no live upstreams|no healthy upstream|connection_failure[^\n]*outbound\|%port2%\|[^|]*\|%host2%|upstream_reset_before_response_started\{connection_failure|upstream connect error or disconnect/reset before headers"#,
+        "upstream[ {addr}][ {host}] not reachable",
     )
     .running(causes::LOG_REFUSED),
     exact(
