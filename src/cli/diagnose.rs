@@ -19,7 +19,7 @@ use crate::judge::Answer;
 use crate::playbook::library::Library;
 use crate::playbook::render;
 use crate::playbook::tree::Playbook;
-use crate::playbook::walk::{State, Walk, WalkOptions};
+use crate::playbook::walk::{Intrusive, State, Walk, WalkOptions};
 use crate::term::{clean, clean_lines};
 use crate::world::ask::Call;
 use crate::world::{Clock, Kind, ObjectRef};
@@ -69,7 +69,12 @@ async fn diagnose(common: &Common, args: &Diagnose) -> Result<u8, String> {
     let answer = look.ask(&object).await;
     let mut session = look.session;
     let asking = args.output == TextOrJson::Text && io::stdin().is_terminal() && io::stderr().is_terminal();
-    let options = WalkOptions { intrusive: args.allow.is_some(), operator: asking };
+    let intrusive = match args.allow {
+        Some(_) if session.connection.read_only() => Intrusive::ReadOnly,
+        Some(_) => Intrusive::Allowed,
+        None => Intrusive::NotAllowed,
+    };
+    let options = WalkOptions { intrusive, operator: asking };
     let mut walk = Walk::start(Arc::new(library), playbook, object, options);
     walk_to_the_end(&mut session, &mut walk, &answer).await;
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::facts;
-use super::tree::{Leaf, Need, Playbook};
+use super::tree::{Cost, Leaf, Need, Playbook};
 use super::walk::{Proposal, State, Unknown, Verdict, Walk};
 use crate::judge::{self, Found, Sure};
 use crate::world::{Time, World};
@@ -22,6 +22,18 @@ impl Walk {
                     why: format!("you overruled an answer; the judge says {}: {}", first.cause, first.title),
                 }),
                 (None, None) => {}
+            }
+            return;
+        }
+        if let (Some(leaf), Some(first)) = (reached, &first)
+            && self.probed()
+            && leaf.refines.iter().any(|cause| **cause == *first.cause)
+        {
+            // A command brought what the judge, who runs none, cannot know.
+            self.refined = true;
+            self.of_leaf(leaf);
+            if let Some(v) = &mut self.verdict {
+                v.object = first.blamed.clone();
             }
             return;
         }
@@ -120,8 +132,8 @@ impl Walk {
         needs.sort();
         needs.dedup();
         for need in needs {
-            let fetched = matches!(need, Need::Logs | Need::Classes | Need::Plugin | Need::Exec(_));
-            if !fetched {
+            let bound = self.have.get(&(self.at.object.clone(), need.clone())).is_some_and(Option::is_none);
+            if need.cost() == Cost::Free && !bound {
                 // A missing value renders as `?`, as in every template.
                 let _ = self.bind(world, now, need);
             }

@@ -1,6 +1,6 @@
 //! A playbook as Markdown: the tree to read, with what each question looks at and what each verdict means.
 
-use super::tree::{Decide, JUDGED, Need, Node, Playbook};
+use super::tree::{Cost, Decide, JUDGED, Need, Node, Playbook};
 
 /// The tree as Markdown. A node with several ways to it is written out once and named after that.
 pub fn markdown(book: &Playbook) -> String {
@@ -69,7 +69,11 @@ fn looks_at(node: &Node) -> String {
         .needs
         .iter()
         .map(|n| match n {
-            Need::Exec(words) => format!("exec {}", words.join(" ")),
+            Need::Exec(words) => format!("runs `{}`, intrusive", words.join(" ")),
+            Need::Lookup(e) => format!("looks up `{}` in the container, intrusive", e.source),
+            Need::Lookups(e) => format!("looks up `{}` in a pod per node, intrusive", e.source),
+            Need::Connect(e) => format!("connects to `{}` from the container, intrusive", e.source),
+            other if other.cost() == Cost::Read => format!("{} (read)", other.variables()[0]),
             other => other.variables()[0].to_owned(),
         })
         .collect();

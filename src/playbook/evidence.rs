@@ -2,25 +2,37 @@
 
 use serde_json::{Value, json};
 
+use super::expr::Bindings;
 use super::tree::Need;
 use super::walk::{Read, Reading};
-use super::{around, facts};
+use super::{around, facts, rights};
 use crate::judge::patterns::log::{ended, repeats};
-use crate::world::ask::{Call, Exec, LogTail};
+use crate::world::ask::{Call, LogTail};
 use crate::world::{ContainerState, ObjectRef, World};
 
 /// Lines of a log that are read.
 const TAIL: u32 = 100;
+/// Lines of a node's logs that are read.
+const NODE_TAIL: u32 = 200;
 /// Lines of it a playbook sees.
 const LINES: usize = 50;
 
 /// The reads a need wants for an object; none where the World alone answers.
-pub(super) fn reads(need: &Need, world: &World, o: &ObjectRef, blamed: Option<&str>) -> Vec<Read> {
+///
+/// # Errors
+/// A sentence that says why there is nothing to read.
+pub(super) fn reads(
+    need: &Need,
+    world: &World,
+    o: &ObjectRef,
+    blamed: Option<&str>,
+    bindings: &Bindings,
+) -> Result<Vec<Read>, String> {
     let pod = world.pods.find(&o.namespace, &o.name);
     let container = pod.and_then(|p| facts::blamed(p, blamed));
-    match need {
+    Ok(match need {
         Need::Logs => {
-            let (Some(_), Some(c)) = (pod, container) else { return Vec::new() };
+            let (Some(_), Some(c)) = (pod, container) else { return Ok(Vec::new()) };
             let tail = |previous| {
                 Read::Log(LogTail {
                     namespace: o.namespace.clone(),
@@ -42,8 +54,8 @@ pub(super) fn reads(need: &Need, world: &World, o: &ObjectRef, blamed: Option<&s
             out
         }
         Need::Plugin => {
-            let Some(p) = around::plugin_pod(world, &o.name) else { return Vec::new() };
-            let Some(c) = p.containers.first() else { return Vec::new() };
+            let Some(p) = around::plugin_pod(world, &o.name) else { return Ok(Vec::new()) };
+            let Some(c) = p.containers.first() else { return Ok(Vec::new()) };
             vec![Read::Log(LogTail {
                 namespace: p.meta.namespace.clone(),
                 pod: p.meta.name.clone(),
@@ -53,17 +65,21 @@ pub(super) fn reads(need: &Need, world: &World, o: &ObjectRef, blamed: Option<&s
             })]
         }
         Need::Classes => vec![Read::Call(Call::get("/apis/storage.k8s.io/v1/storageclasses"))],
-        Need::Exec(words) => {
-            let Some(c) = container else { return Vec::new() };
-            vec![Read::Exec(Exec {
-                namespace: o.namespace.clone(),
-                pod: o.name.clone(),
-                container: c.spec.name.clone(),
-                command: words.clone(),
-            })]
+        Need::NodeLog => {
+            let node = facts::node_of(world, o).ok_or("it has no node whose log could be read")?;
+            let runtime = world.nodes.find("", &node).map_or("", |n| &*n.info.runtime);
+            let runtime = runtime.split("://").next().unwrap_or("");
+            let mut services = vec!["kubelet".to_owned()];
+            match runtime {
+                "containerd" | "docker" => services.push(runtime.to_owned()),
+                "cri-o" => services.push("crio".to_owned()),
+                _ => {}
+            }
+            vec![Read::NodeLog { node, services, tail: NODE_TAIL }]
         }
+        Need::Right => vec![Read::Call(rights::review(bindings)?)],
         _ => Vec::new(),
-    }
+    })
 }
 
 /// What the log says: previous run first, for its end is what is asked about.
@@ -182,19 +198,42 @@ pub(super) fn classes(readings: &[(Read, Result<Reading, String>)]) -> Result<Va
     Err("storage classes were not read".to_owned())
 }
 
-pub(super) fn output(readings: &[(Read, Result<Reading, String>)]) -> Result<Value, String> {
-    for (read, result) in readings {
-        if let Read::Exec(e) = read {
-            return match result {
-                Ok(Reading::Output(o)) => Ok(json!({
-                    "stdout": String::from_utf8_lossy(&o.stdout), "stderr": String::from_utf8_lossy(&o.stderr),
-                    "exit_code": o.exit_code, "source": format!("exec {}", e.command.join(" ")),
-                    "quote": String::from_utf8_lossy(&o.stdout).lines().next().unwrap_or("").to_owned(),
-                })),
-                Ok(_) => Err("the command was answered with something else".to_owned()),
-                Err(why) => Err(why.clone()),
-            };
-        }
+/// What the logs of the kubelet and the runtime say: the end of it, and the line that complains last.
+pub(super) fn node_log(readings: &[(Read, Result<Reading, String>)]) -> Result<Value, String> {
+    let found = readings.iter().find_map(|(read, result)| match read {
+        Read::NodeLog { node, services, .. } => Some((node, services, result)),
+        _ => None,
+    });
+    let Some((node, services, result)) = found else { return Err("the node's log was not read".to_owned()) };
+    let by_hand = format!("on the node: journalctl -u {} -n 200", services.join(" -u "));
+    let text = match result {
+        Ok(Reading::Text(text)) => text,
+        Ok(_) => return Err("the node's log was answered with something else".to_owned()),
+        Err(why) => return Err(format!("{why}; {by_hand}")),
+    };
+    // Without the log query a kubelet ignores it and lists /var/log as a page.
+    if text.trim_start().starts_with('<') {
+        return Err(format!("the kubelet's log query is off (enableSystemLogQuery: false); {by_hand}"));
     }
-    Err("the command was not run".to_owned())
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+    let shown = &lines[lines.len().saturating_sub(LINES)..];
+    let bad: Vec<&&str> = shown.iter().filter(|l| complains(l)).collect();
+    let quote = bad.last().or(shown.last().as_ref()).map_or("", |l| **l);
+    Ok(json!({
+        "lines": shown, "errors": bad.len(), "quote": quote, "source": format!("log of {}", services.join(", ")), "at": "",
+        "object": {"kind": "Node", "namespace": "", "name": &**node},
+    }))
+}
+
+/// A line of a service or of the kernel that says that something failed.
+fn complains(line: &str) -> bool {
+    // klog writes `E1128 12:00:00`.
+    let klog = line
+        .split_whitespace()
+        .any(|w| w.len() == 5 && w.starts_with(['E', 'F']) && w[1..].bytes().all(|b| b.is_ascii_digit()));
+    let low = line.to_ascii_lowercase();
+    klog || is_error(line)
+        || ["level=error", "level=fatal", "failed", "killed", "drop", "refused", "no space"]
+            .iter()
+            .any(|w| low.contains(w))
 }

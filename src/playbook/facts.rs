@@ -8,7 +8,7 @@ use crate::world::Object as _;
 use crate::world::quantity::bytes;
 use crate::world::{
     Condition, Container, ContainerState, Event, Handler, Kind, ObjectRef, Phase, Pod, Probe, Role, Status,
-    Terminated, Time, Workload, World, condition,
+    Terminated, Text, Time, Workload, World, condition,
 };
 
 /// Events taken along, newest first.
@@ -23,6 +23,14 @@ pub(super) fn reference(v: &Value) -> Option<ObjectRef> {
     let text = |k: &str| v[k].as_str().unwrap_or("").to_owned();
     let (kind, name) = (text("kind"), text("name"));
     (!kind.is_empty() && !name.is_empty()).then(|| ObjectRef::new(Kind::of(&kind), text("namespace"), name))
+}
+
+/// The node that an object is, or that a pod is on; `None` where it has none.
+pub(super) fn node_of(world: &World, o: &ObjectRef) -> Option<Text> {
+    match o.kind {
+        Kind::Node => Some(o.name.clone()),
+        _ => world.pods.find(&o.namespace, &o.name).map(|p| p.node.clone()).filter(|n| !n.is_empty()),
+    }
 }
 
 pub(super) fn at(t: Option<Time>) -> Value {

@@ -16,6 +16,7 @@ pub const EMBEDDED: &[(&str, &str)] = &[
     ("gpu.yaml", include_str!("../../assets/playbooks/gpu.yaml")),
     ("service.yaml", include_str!("../../assets/playbooks/service.yaml")),
     ("object.yaml", include_str!("../../assets/playbooks/object.yaml")),
+    ("dns.yaml", include_str!("../../assets/playbooks/dns.yaml")),
     ("volume.yaml", include_str!("../../assets/playbooks/volume.yaml")),
 ];
 

@@ -45,7 +45,7 @@ pub fn lint(book: &Playbook, actions: &[&str], library: &Library) -> Vec<Problem
         {
             say(node.line, format!("node {id} follows {playbook}, which is not there"));
         }
-        let mut exprs: Vec<_> = node.show.iter().collect();
+        let mut exprs: Vec<_> = node.show.iter().chain(node.needs.iter().filter_map(Need::target)).collect();
         match &node.decide {
             Decide::Test(e) | Decide::Case(e) | Decide::Follow { object: e, .. } => exprs.push(e),
             Decide::Operator(_) => {}
@@ -68,6 +68,9 @@ pub fn lint(book: &Playbook, actions: &[&str], library: &Library) -> Vec<Problem
         }
         if !judge::known(&leaf.cause) {
             say(leaf.line, format!("verdict {id} names the cause {:?}, which is not one", leaf.cause));
+        }
+        for cause in leaf.refines.iter().filter(|c| !judge::known(c)) {
+            say(leaf.line, format!("verdict {id} refines {cause:?}, which is not a cause"));
         }
         let mut all = variables_before(book, id);
         if by_cause {

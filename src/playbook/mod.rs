@@ -10,13 +10,20 @@ pub mod docs;
 mod evidence;
 pub mod expr;
 mod facts;
+pub mod intrusive;
 pub mod library;
 pub mod lint;
+pub mod need;
+mod platform;
+mod probe;
 pub mod render;
+mod rights;
 pub mod tree;
 pub mod walk;
 
 pub use library::Library;
 pub use lint::{Problem, lint};
 pub use tree::{LoadError, Playbook};
-pub use walk::{By, Evidence, Proposal, Read, Reading, State, Step, Unknown, Verdict, Walk, WalkOptions};
+pub use walk::{
+    By, Evidence, Intrusive, Proposal, Read, Reading, State, Step, Unknown, Verdict, Walk, WalkOptions,
+};

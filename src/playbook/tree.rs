@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::expr::{Expr, Template};
+pub use super::need::{Cost, Need};
 use crate::world::Kind;
 
 /// Where a branch leads that ends with the judge's verdict: its cause, explained by the leaf of that cause.
@@ -62,82 +63,12 @@ pub enum Decide {
     Follow { playbook: String, object: Expr },
 }
 
-/// Evidence a node needs. Each is a variable of the same name (`logs` gives `log`).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Need {
-    Pod,
-    Events,
-    Owner,
-    Node,
-    Services,
-    Claims,
-    Logs,
-    Rollout,
-    Classes,
-    /// Any object of a kind that rules may be about, under the names such rules use.
-    Object,
-    /// A cordoned node that a pod without a node could go to.
-    Cordoned,
-    /// A Service asked about.
-    Service,
-    /// A PersistentVolumeClaim asked about.
-    Claim,
-    /// The GPU device plugin on a node, with its log.
-    Plugin,
-    /// A command in the blamed container; intrusive.
-    Exec(Vec<String>),
-}
-
-impl Need {
-    /// All by name, with what they give.
-    pub const ALL: &'static [(&'static str, Need)] = &[
-        ("pod", Need::Pod),
-        ("events", Need::Events),
-        ("owner", Need::Owner),
-        ("node", Need::Node),
-        ("services", Need::Services),
-        ("claims", Need::Claims),
-        ("logs", Need::Logs),
-        ("rollout", Need::Rollout),
-        ("classes", Need::Classes),
-        ("object", Need::Object),
-        ("cordoned", Need::Cordoned),
-        ("service", Need::Service),
-        ("claim", Need::Claim),
-        ("plugin", Need::Plugin),
-    ];
-
-    /// The need that binds a variable; `None` for one that nothing in the World answers.
-    pub fn of_variable(name: &str) -> Option<&'static Need> {
-        Need::ALL.iter().map(|(_, need)| need).find(|need| need.variables().contains(&name))
-    }
-
-    /// The variables it binds.
-    pub fn variables(&self) -> &'static [&'static str] {
-        match self {
-            Need::Pod => &["pod", "container"],
-            Need::Events => &["events", "probe"],
-            Need::Owner => &["owner"],
-            Need::Node => &["node"],
-            Need::Services => &["services"],
-            Need::Claims => &["claims"],
-            Need::Logs => &["log"],
-            Need::Rollout => &["rollout"],
-            Need::Classes => &["classes"],
-            Need::Object => &["object"],
-            Need::Cordoned => &["cordoned"],
-            Need::Service => &["service"],
-            Need::Claim => &["claim"],
-            Need::Plugin => &["plugin"],
-            Need::Exec(_) => &["output"],
-        }
-    }
-}
-
 /// A verdict with what to do about it.
 #[derive(Clone, Debug)]
 pub struct Leaf {
     pub cause: String,
+    /// Causes of the judge that this leaf says more about, where a command on the way proved it.
+    pub refines: Vec<String>,
     pub title: Template,
     pub explain: Template,
     pub remedies: Vec<Remedy>,
@@ -184,6 +115,9 @@ struct FileNode {
     follow: Option<String>,
     object: Option<Spanned<String>>,
     exec: Option<Vec<String>>,
+    lookup: Option<Spanned<String>>,
+    lookups: Option<Spanned<String>>,
+    connect: Option<Spanned<String>>,
     #[serde(default)]
     show: Vec<Spanned<String>>,
     yes: Option<String>,
@@ -199,6 +133,8 @@ struct FileNode {
 #[serde(deny_unknown_fields)]
 struct FileLeaf {
     cause: String,
+    #[serde(default)]
+    refines: Vec<String>,
     /// The judge's sentence where none is written.
     title: Option<Spanned<String>>,
     explain: Spanned<String>,
@@ -350,6 +286,15 @@ fn compile_node(id: &str, node: Spanned<FileNode>) -> Result<Node, String> {
         }
         needs.push(Need::Exec(words));
     }
+    for (probe, need) in [
+        (&n.lookup, Need::Lookup as fn(Expr) -> Need),
+        (&n.lookups, Need::Lookups as fn(Expr) -> Need),
+        (&n.connect, Need::Connect as fn(Expr) -> Need),
+    ] {
+        if let Some(source) = probe {
+            needs.push(need(expr(source)?));
+        }
+    }
     let mut branches = n.when;
     let is_case = n.case.is_some();
     let decide = match (&n.test, &n.case, n.operator, n.follow) {
@@ -419,6 +364,7 @@ fn compile_leaf(leaf: Spanned<FileLeaf>) -> Result<Leaf, String> {
     }
     Ok(Leaf {
         cause: l.cause,
+        refines: l.refines,
         title: match &l.title {
             Some(title) => template(title)?,
             None => Template::compile("{judge.title}", line)?,

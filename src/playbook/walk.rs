@@ -6,19 +6,26 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::expr::Bindings;
+use super::intrusive::{self, Run};
 use super::library::Library;
-use super::tree::{Decide, JUDGE, JUDGED, Need, Node, Playbook};
-use super::{around, evidence, facts};
+use super::tree::{Cost, Decide, JUDGE, JUDGED, Need, Node, Playbook};
+use super::{around, evidence, facts, platform, rights};
 use crate::judge::{self, Answer as Judged, Found, Sure};
 use crate::world::ask::{Answer, Call, Exec, ExecOutput, LogTail};
-use crate::world::{Kind, ObjectRef, Text, Time, World};
+use crate::world::{ObjectRef, Text, Time, World};
 
 /// Something a walk wants read.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Read {
     Log(LogTail),
     Call(Call),
-    /// Only ever wanted with [`WalkOptions::intrusive`].
+    /// The last lines of services on a node, by the kubelet's log query.
+    NodeLog {
+        node: Text,
+        services: Vec<String>,
+        tail: u32,
+    },
+    /// Only ever wanted where [`Intrusive`] allows it.
     Exec(Exec),
 }
 
@@ -30,10 +37,23 @@ pub enum Reading {
     Output(ExecOutput),
 }
 
+/// Whether a walk may run commands in containers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Intrusive {
+    /// Nobody allowed it and nobody can be asked.
+    #[default]
+    NotAllowed,
+    /// Each one needs the operator's yes: see [`Walk::consent`].
+    Ask,
+    Allowed,
+    /// khud runs read-only.
+    ReadOnly,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct WalkOptions {
-    /// Commands may be run in containers.
-    pub intrusive: bool,
+    /// Whether commands may be run in containers.
+    pub intrusive: Intrusive,
     /// Somebody is there to answer what the cluster cannot; else such answers are `unknown`.
     pub operator: bool,
 }
@@ -69,6 +89,8 @@ pub struct Step {
     pub choices: Vec<String>,
     /// The operator put their answer in place of this one of the cluster's.
     pub overruled: Option<String>,
+    /// The answer needs a command that the operator has not allowed: what it does, where and for how long.
+    pub consent: Option<String>,
 }
 
 /// What could not be found out.
@@ -157,12 +179,19 @@ pub struct Walk {
     pub(super) have: BTreeMap<(ObjectRef, Need), Option<String>>,
     pub(super) wanted: Vec<Read>,
     pub(super) readings: Vec<(Read, Result<Reading, String>)>,
-    pub(super) pending: Option<(Need, usize)>,
+    pub(super) pending: Option<Need>,
+    /// The commands of the pending need.
+    pub(super) runs: Vec<Run>,
+    /// Needs whose commands the operator allowed, and those that wait for it with what they would run.
+    pub(super) consented: Vec<(ObjectRef, Need)>,
+    pub(super) asks: BTreeMap<(ObjectRef, Need), String>,
     pub(super) spent_ms: u64,
     pub(super) told: BTreeMap<String, String>,
     /// What the judge says of the object that was asked about.
     pub(super) judged: Judged,
     pub(super) verdict: Option<Verdict>,
+    /// The verdict is a leaf's that says more than the judge, by what a command brought.
+    pub(super) refined: bool,
     pub(super) proposals: Vec<Proposal>,
     pub(super) unknown: Vec<Unknown>,
     pub(super) state: State,
@@ -190,6 +219,10 @@ impl Walk {
             wanted: Vec::new(),
             readings: Vec::new(),
             pending: None,
+            runs: Vec::new(),
+            consented: Vec::new(),
+            asks: BTreeMap::new(),
+            refined: false,
             spent_ms: 0,
             told: BTreeMap::new(),
             judged: Judged::default(),
@@ -240,6 +273,50 @@ impl Walk {
             ));
         }
         let id = step.id.clone();
+        self.rewind(i);
+        self.told.insert(id, answer.to_owned());
+        Ok(())
+    }
+
+    /// The operator allows the commands that a step's answer needs; the walk goes on from there.
+    ///
+    /// # Errors
+    /// A sentence where there is no such step, or its answer needs no command.
+    pub fn consent(&mut self, id: &str) -> Result<(), String> {
+        let i = self.steps.iter().position(|s| s.id == id).ok_or_else(|| format!("{id} was not asked"))?;
+        let mark = self.marks[i].clone();
+        let waiting: Vec<_> = self
+            .asks
+            .keys()
+            .filter(|(o, need)| {
+                *o == mark.object
+                    && mark.playbook.nodes.get(&mark.node).is_some_and(|n| n.needs.contains(need))
+            })
+            .cloned()
+            .collect();
+        if waiting.is_empty() {
+            return Err(format!("{:?} needs no command", self.steps[i].question));
+        }
+        self.rewind(i);
+        for key in waiting {
+            self.asks.remove(&key);
+            self.have.remove(&key);
+            self.consented.push(key);
+        }
+        Ok(())
+    }
+
+    /// Whether commands were run in containers on the way.
+    pub fn probed(&self) -> bool {
+        !self.consented.is_empty()
+            || self
+                .have
+                .iter()
+                .any(|((_, need), missing)| need.cost() == Cost::Intrusive && missing.is_none())
+    }
+
+    /// Goes back to before a step, with the evidence there is.
+    fn rewind(&mut self, i: usize) {
         if self.marks[i..].iter().any(|m| m.object != self.marks[i].object) {
             // Evidence of the other object stands under the same names; World facts are read again, cheaply.
             self.have.clear();
@@ -248,14 +325,13 @@ impl Walk {
         self.at = self.marks[i].clone();
         let gone: Vec<String> = self.steps[i..].iter().map(|s| s.id.clone()).collect();
         self.told.retain(|k, _| !gone.contains(k));
-        self.told.insert(id, answer.to_owned());
         self.steps.truncate(i);
         self.marks.truncate(i);
         self.verdict = None;
+        self.refined = false;
         self.proposals.clear();
         self.unknown.clear();
         self.state = State::Reading;
-        Ok(())
     }
 
     pub fn steps(&self) -> &[Step] {
@@ -270,6 +346,7 @@ impl Walk {
     /// The judge's other causes, in its order.
     pub fn also(&self) -> &[Found] {
         match &self.verdict {
+            Some(_) if self.refined => &self.judged.causes,
             Some(_) if !self.overruled() => self.judged.causes.get(1..).unwrap_or_default(),
             _ => &[],
         }
@@ -346,26 +423,52 @@ impl Walk {
             if self.have.contains_key(&key) {
                 continue;
             }
-            if self.pending.as_ref().is_none_or(|(n, _)| n != need) {
-                if matches!(need, Need::Exec(_)) && !self.options.intrusive {
-                    self.have.insert(
-                        key,
-                        Some("commands in containers are not allowed (--allow intrusive)".to_owned()),
-                    );
+            if self.pending.as_ref() != Some(need) {
+                if let Err(why) = self.begin(world, &key) {
+                    self.have.insert(key, Some(why));
                     continue;
                 }
-                self.wanted = evidence::reads(need, world, &self.at.object, self.blamed());
-                self.readings.clear();
-                self.pending = Some((need.clone(), self.wanted.len()));
-                if !self.wanted.is_empty() {
-                    return false;
-                }
+                self.pending = Some(need.clone());
+            } else if need.cost() == Cost::Intrusive {
+                self.wanted = intrusive::wanted(&self.runs, &self.readings);
+            }
+            if !self.wanted.is_empty() {
+                return false;
             }
             self.pending = None;
             let result = self.bind(world, now, need);
             self.have.insert(key, result.err());
         }
         true
+    }
+
+    /// Asks for the reads of a need.
+    ///
+    /// # Errors
+    /// A sentence: there is nothing to read, or a command is not allowed.
+    fn begin(&mut self, world: &World, key: &(ObjectRef, Need)) -> Result<(), String> {
+        let (object, need) = key;
+        self.readings.clear();
+        let blamed = self.blamed().map(str::to_owned);
+        let blamed = blamed.as_deref();
+        if need.cost() != Cost::Intrusive {
+            self.wanted = evidence::reads(need, world, object, blamed, &self.bindings)?;
+            return Ok(());
+        }
+        self.runs = intrusive::plan(need, world, object, blamed, &self.bindings)?;
+        let what = intrusive::describe(&self.runs);
+        match self.options.intrusive {
+            Intrusive::Allowed => {}
+            Intrusive::Ask if self.consented.contains(key) => {}
+            Intrusive::Ask => {
+                self.asks.insert(key.clone(), what.clone());
+                return Err(format!("needs your yes: {what}"));
+            }
+            Intrusive::NotAllowed => return Err(format!("needs --allow intrusive: {what}")),
+            Intrusive::ReadOnly => return Err(format!("khud runs read-only, so no command is run ({what})")),
+        }
+        self.wanted = intrusive::wanted(&self.runs, &self.readings);
+        Ok(())
     }
 
     pub(super) fn bind(&mut self, world: &World, now: Time, need: &Need) -> Result<(), String> {
@@ -381,11 +484,7 @@ impl Walk {
             Need::Events => facts::events(world, &o, container, now).into_iter().for_each(|(n, v)| put(n, v)),
             Need::Owner => put("owner", facts::owner(world, &o, now)),
             Need::Node => {
-                let name = world.pods.find(&o.namespace, &o.name).map_or_else(
-                    || if o.kind == Kind::Node { o.name.clone() } else { Text::from("") },
-                    |p| p.node.clone(),
-                );
-                put("node", around::node(world, &name, now));
+                put("node", around::node(world, &facts::node_of(world, &o).unwrap_or_default(), now))
             }
             Need::Services => put("services", around::services(world, &o)),
             Need::Claims => put("claims", around::claims(world, &o)),
@@ -402,7 +501,21 @@ impl Walk {
             Need::Rollout => put("rollout", facts::rollout(world, &o, shown_by.as_ref(), now)?),
             Need::Logs => put("log", evidence::logs(&self.readings, world, &o)?),
             Need::Classes => put("classes", evidence::classes(&self.readings)?),
-            Need::Exec(_) => put("output", evidence::output(&self.readings)?),
+            Need::Usage => put("usage", platform::usage(world, &o, now)?),
+            Need::Dns => put("dns", platform::dns(world, now)?),
+            Need::Proxy => {
+                let node = facts::node_of(world, &o).ok_or("it has no node")?;
+                put("proxy", platform::proxy(world, &node, now)?);
+            }
+            Need::NodeLog => put("node_log", evidence::node_log(&self.readings)?),
+            Need::Right => {
+                let right = rights::right(&self.readings, &self.bindings)?;
+                self.bindings.insert("right".to_owned(), right);
+            }
+            Need::Exec(_) | Need::Lookup(_) | Need::Lookups(_) | Need::Connect(_) => {
+                let (name, value) = intrusive::result(need, &self.runs, &self.readings)?;
+                put(name, value);
+            }
         }
         Ok(())
     }
@@ -464,6 +577,10 @@ impl Walk {
             took_ms: std::mem::take(&mut self.spent_ms),
             choices,
             overruled: told.and(found.ok()),
+            consent: node
+                .needs
+                .iter()
+                .find_map(|n| self.asks.get(&(mark.object.clone(), n.clone())).cloned()),
         };
         self.marks.push(mark.clone());
         self.steps.push(step);

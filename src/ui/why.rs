@@ -123,6 +123,12 @@ fn lines(p: &Painter<'_>, model: &Model, why: &WhyView, columns: usize, quotes: 
         let right = if step.took_ms > 0 { format!("{} ms", step.took_ms) } else { String::new() };
         let item = Some(Item::Step(i));
         out.push(Drawn { item, indent: 0, pieces, right });
+        if let Some(what) = &step.consent {
+            let text = format!("needs your yes: {what} (y runs it)");
+            for line in wrap(&text, columns.saturating_sub(6)) {
+                out.push(plain(item, 4, &line, "key"));
+            }
+        }
         let here = why.item() == item;
         if !quotes && !here {
             continue;
@@ -229,7 +235,9 @@ fn verdict(
             out.push(plain(item, 2, &line, "text.dim"));
         }
     }
-    for u in why.walk.unknown() {
+    // What needs a yes is said at its question, where the key acts.
+    let asks = |text: &str| text.starts_with("needs your yes: ");
+    for u in why.walk.unknown().iter().filter(|u| !asks(&u.why)) {
         for line in wrap(&format!("not found out: {}: {}", u.what, u.why), room) {
             out.push(plain(None, 2, &line, "text.dim"));
         }

@@ -11,6 +11,7 @@ mod support {
 mod access;
 mod actions;
 mod dumps;
+mod evidence;
 mod readme;
 mod verbs;
 mod waves;

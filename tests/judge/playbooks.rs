@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::support::captures;
 use khud::detect::{DetectConfig, Detector};
 use khud::judge::Answer;
-use khud::playbook::{self, By, Library, Playbook, Read, Reading, State, Walk, WalkOptions};
+use khud::playbook::{self, By, Intrusive, Library, Playbook, Read, Reading, State, Walk, WalkOptions};
+use khud::world::ask::ExecOutput;
 use khud::world::{Change, Kind, ObjectRef, What, World};
 use serde_json::json;
 
@@ -244,6 +245,102 @@ fn the_operator_may_overrule_and_answers_what_the_cluster_cannot() {
     }
     finish(&mut walk, &world);
     assert_eq!(cause(&walk), "memory.near-limit");
+}
+
+/// A walk of a healthy pod whose operator says that it does not work; `names` asks DNS from inside the pod.
+fn not_working(intrusive: Intrusive, world: &World) -> Walk {
+    let library = library();
+    let object = ObjectRef::new(Kind::Pod, "production", "with-sidecar");
+    let options = WalkOptions { operator: true, intrusive };
+    let mut walk = Walk::start(library.clone(), library.get("pod").unwrap().clone(), object, options);
+    finish(&mut walk, world);
+    walk.tell("no");
+    finish(&mut walk, world);
+    walk
+}
+
+#[test]
+fn a_command_says_what_it_will_do_and_runs_only_after_a_yes() {
+    let world = captures::world();
+    let mut walk = not_working(Intrusive::Ask, &world);
+    let names = |walk: &Walk| walk.steps().iter().find(|s| s.id == "names").unwrap().clone();
+    let asked = names(&walk);
+    let says = asked.consent.unwrap();
+    for part in [
+        "`nslookup -timeout=3 -retry=1 kubernetes.default.svc.cluster.local`",
+        "`getent hosts ",
+        "of pod production/with-sidecar",
+        "at most 10 s",
+    ] {
+        assert!(says.contains(part), "{part} is not in {says}");
+    }
+    assert_eq!(asked.answer, "unknown");
+    assert!(walk.consent("running").is_err(), "that question needs no command");
+
+    walk.consent("names").unwrap();
+    let answer = judge(&world, &walk.object);
+    let wants = |walk: &mut Walk| {
+        walk.step(&world, captures::now(), &answer);
+        walk.wants()
+            .iter()
+            .map(|r| match r {
+                Read::Exec(e) => e.command[0].clone(),
+                r => format!("{r:?}"),
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(wants(&mut walk), ["nslookup"]);
+    // captures/exec/command-not-found: the image has no such program, so the next one is tried.
+    let read = walk.wants()[0].clone();
+    walk.give(&read, Err("OCI runtime exec failed: exec failed: unable to start container process: exec: \"nslookup\": executable file not found in $PATH".into()), 1);
+    assert_eq!(wants(&mut walk), ["getent"]);
+    let read = walk.wants()[0].clone();
+    let output = ExecOutput {
+        stdout: b"10.96.0.1  kubernetes.default.svc.cluster.local\n".to_vec(),
+        stderr: Vec::new(),
+        exit_code: 0,
+        truncated: false,
+    };
+    walk.give(&read, Ok(Reading::Output(output)), 1);
+    assert!(wants(&mut walk).is_empty());
+    let step = names(&walk);
+    assert_eq!((step.answer.as_str(), step.consent), ("yes", None));
+    assert!(step.evidence[0].source.starts_with("exec getent hosts"), "{:?}", step.evidence);
+    assert!(walk.probed());
+}
+
+#[test]
+fn a_command_that_fails_is_a_sentence_and_the_walk_goes_on() {
+    let world = captures::world();
+    let long = ExecOutput { stdout: vec![b'x'; 1000], stderr: Vec::new(), exit_code: 0, truncated: true };
+    for (result, want) in [
+        (Err("`nslookup x` did not end within 10 s".to_owned()), "did not end within 10 s"),
+        (Ok(Reading::Output(long)), "printed more than 64 KiB"),
+        (Err("pods \"with-sidecar\" is forbidden: User \"viewer\" cannot create resource \"pods/exec\" (HTTP 403)".to_owned()), "cannot create resource"),
+        (Err("exec: \"sh\": executable file not found in $PATH".to_owned()), "has no nslookup and no getent"),
+    ] {
+        let mut walk = not_working(Intrusive::Ask, &world);
+        let answer = judge(&world, &walk.object);
+        walk.consent("names").unwrap();
+        walk.step(&world, captures::now(), &answer);
+        for _ in 0..2 {
+            for read in walk.wants().to_vec() {
+                walk.give(&read, result.clone(), 1);
+            }
+            walk.step(&world, captures::now(), &answer);
+        }
+        let State::Asking { id, .. } = walk.state() else { panic!("{:?}", walk.state()) };
+        assert_eq!(id, "connectivity", "the walk goes on");
+        assert!(walk.unknown().iter().any(|u| u.why.contains(want)), "{want}: {:?}", walk.unknown());
+    }
+    for (intrusive, want) in [
+        (Intrusive::ReadOnly, "khud runs read-only"),
+        (Intrusive::NotAllowed, "needs --allow intrusive: runs"),
+    ] {
+        let walk = not_working(intrusive, &world);
+        assert!(walk.unknown().iter().any(|u| u.why.contains(want)), "{want}: {:?}", walk.unknown());
+        assert!(!walk.probed() && walk.steps().iter().all(|s| s.consent.is_none()));
+    }
 }
 
 #[test]

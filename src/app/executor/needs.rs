@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::cluster::{Action, Connection, ProxyBackend};
 use crate::config::files::Places;
+use crate::playbook::intrusive;
 use crate::playbook::render::Standing;
 use crate::playbook::walk::{Proposal, Read, Reading};
 use crate::remedy::files::{FileOp, safe_name};
@@ -12,7 +13,7 @@ use crate::remedy::run::{Need, Reply};
 use crate::remedy::{self, Right, kubectl};
 use crate::telemetry;
 use crate::world::ObjectRef;
-use crate::world::ask::LogTail;
+use crate::world::ask::{Exec, LogTail};
 use crate::world::readings::{Place, Target};
 
 /// Output of one command kept for a remedy, bytes. Captures ask for chunks far below it.
@@ -99,12 +100,41 @@ pub async fn read(connection: &Connection, read: Read) -> Fetched {
         Read::Call(call) => {
             connection.call(call.clone()).await.map(Reading::Answer).map_err(|e| e.to_string())
         }
-        Read::Exec(exec) => {
-            connection.exec(exec, OUTPUT).await.map(Reading::Output).map_err(|e| e.to_string())
-        }
+        Read::NodeLog { node, services, tail } => node_log(connection, node, services, *tail).await,
+        Read::Exec(exec) => run_briefly(connection, exec).await,
     };
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Fetched { read, result, took_ms }
+}
+
+/// Runs a command of a walk, which must end soon. Dropping the session does not end the command.
+async fn run_briefly(connection: &Connection, exec: &Exec) -> Result<Reading, String> {
+    let ran = tokio::time::timeout(intrusive::LIMIT, connection.exec(exec, intrusive::OUTPUT)).await;
+    match ran {
+        Ok(answer) => answer.map(Reading::Output).map_err(|e| e.to_string()),
+        Err(_) => Err(format!(
+            "`{}` did not end within {} s; it may still run in container {} of pod {}/{}",
+            exec.command.join(" "),
+            intrusive::LIMIT.as_secs(),
+            exec.container,
+            exec.namespace,
+            exec.pod
+        )),
+    }
+}
+
+/// The last lines of services on a node. A kubelet without the log query answers with a page.
+async fn node_log(
+    connection: &Connection,
+    node: &str,
+    services: &[String],
+    tail: u32,
+) -> Result<Reading, String> {
+    let query: String = services.iter().map(|s| format!("query={s}&")).collect();
+    let behind = ProxyBackend::Node { name: node.to_owned(), port: None };
+    let path = format!("/logs/?{query}tailLines={tail}");
+    let answer = connection.proxy_get(&behind, &path, telemetry::TIMEOUT).await.map_err(|e| e.to_string())?;
+    if answer.ok() { Ok(Reading::Text(answer.text())) } else { Err(answer.why()) }
 }
 
 /// Which proposals the operator may carry out, and why not the others.

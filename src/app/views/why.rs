@@ -12,7 +12,7 @@ use crate::app::views::timeline;
 use crate::detect::timeline::{Entry, What as EntryOf};
 use crate::playbook::library::ANY;
 use crate::playbook::tree::Playbook;
-use crate::playbook::walk::{By, Read, Reading, State, Walk, WalkOptions};
+use crate::playbook::walk::{By, Intrusive, Read, Reading, State, Walk, WalkOptions};
 use crate::remedy::{self, Params};
 use crate::world::{Kind, ObjectRef, Time};
 
@@ -118,7 +118,8 @@ pub fn open(model: &mut Model, asked: ObjectRef) -> Vec<Effect> {
         model.say(Tone::Info, format!("No decision tree is about {asked}, and it has no pod to look at."));
         return Vec::new();
     };
-    let options = WalkOptions { intrusive: false, operator: true };
+    let intrusive = if model.cluster.read_only { Intrusive::ReadOnly } else { Intrusive::Ask };
+    let options = WalkOptions { intrusive, operator: true };
     let data = &mut model.data;
     data.detector.ask(&data.world, &object, data.now);
     model.next_id += 1;
@@ -156,7 +157,8 @@ fn renew(model: &mut Model) -> Vec<Effect> {
     let Some(View::Why(why)) = model.views.last() else { return Vec::new() };
     let told = why.walk.steps().iter().any(|s| s.by == By::Operator);
     let rested = why.checked.is_some_and(|at| at.plus(RENEW) <= now);
-    if *why.walk.state() != State::Done || told || !rested {
+    // A command runs once for each yes: a walk that ran one stays as it is.
+    if *why.walk.state() != State::Done || told || why.walk.probed() || !rested {
         return Vec::new();
     }
     let answer = model.data.detector.answer(&model.data.world, &why.walk.object, now);
@@ -324,8 +326,13 @@ fn answer(model: &mut Model, choice: Choice) -> Vec<Effect> {
         (Some(Item::Step(i)), _) => {
             let step = &why.walk.steps()[i];
             let (id, w) = (step.id.clone(), word(&step.choices));
+            let allows = step.consent.is_some() && w.as_deref() == Some("yes");
             why.follow = true;
-            w.and_then(|w| why.walk.overrule(&id, &w).err())
+            if allows {
+                why.walk.consent(&id).err()
+            } else {
+                w.and_then(|w| why.walk.overrule(&id, &w).err())
+            }
         }
         _ => Some("Put the cursor on a question to answer it.".into()),
     };

@@ -1,0 +1,75 @@
+//! Decision trees that look further than what is watched: commands in containers and the logs of nodes.
+
+use crate::support::lab::Lab;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// Two nodes of one zone drop DNS; a pod with tools runs on every worker.
+const DNS: &str = r#"
+title: DNS is dropped on two nodes, and every node has a pod with tools
+extends: dns-partial
+objects:
+  - apiVersion: apps/v1
+    kind: DaemonSet
+    metadata: {name: tools, namespace: production}
+    spec:
+      selector: {matchLabels: {app: tools}}
+      template:
+        metadata: {labels: {app: tools}}
+        spec: {containers: [{name: tools, image: "registry.acme.io/ops/tools:1"}]}
+"#;
+
+fn steps(walk: &Value) -> Vec<String> {
+    let step = |s: &Value| format!("{}={}", s["id"].as_str().unwrap(), s["answer"].as_str().unwrap());
+    walk["steps"].as_array().unwrap().iter().map(step).collect()
+}
+
+#[test]
+fn dns_is_traced_to_the_node_that_drops_it_once_commands_are_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("dns.yaml");
+    std::fs::write(&file, DNS).unwrap();
+    let lab = Lab::start(file.to_str().unwrap(), 4.0);
+    lab.finding("crash.unreachable");
+    let on = |p: &Value, node: &str| {
+        p["spec"]["nodeName"] == node && p["metadata"]["labels"]["app"] == "api-backend"
+    };
+    let pod = format!("pod/{}", lab.pods("production", |p| on(p, "worker-002"))[0]);
+    let diagnose =
+        |more: &[&str]| lab.json(&[&["diagnose", &pod, "-n", "production", "-o", "json"], more].concat()).1;
+
+    let walk = diagnose(&[]);
+    assert_eq!(walk["verdict"]["cause"], "crash.unreachable", "{:?}", steps(&walk));
+    let says = walk["unknown"].to_string();
+    assert!(says.contains("needs --allow intrusive: runs `nslookup"), "{says}: {:?}", steps(&walk));
+
+    let walk = diagnose(&["--allow", "intrusive", "--read-only"]);
+    assert!(walk["unknown"].to_string().contains("khud runs read-only"), "{}", walk["unknown"]);
+
+    let walk = diagnose(&["--allow", "intrusive"]);
+    let path = steps(&walk);
+    let end: Vec<&str> = path.iter().filter_map(|s| s.strip_prefix("dns/")).collect();
+    assert_eq!(end, ["dns-up=yes", "here=no", "elsewhere=yes", "proxy=yes", "node-log=yes"], "{walk:#}");
+    assert_eq!(walk["verdict"]["cause"], "dns.firewall");
+    assert!(walk["verdict"]["title"].as_str().unwrap().contains("worker-002"), "{}", walk["verdict"]);
+    assert_eq!(walk["also"][0]["cause"], "crash.unreachable", "what the judge says stays");
+    let actions: Vec<&Value> = walk["remedies"].as_array().unwrap().iter().map(|r| &r["action"]).collect();
+    assert_eq!(actions, ["cordon"]);
+}
+
+#[test]
+fn a_missing_right_is_asked_for_again_as_that_account() {
+    let lab = Lab::start("rbac-restricted", 10.0);
+    // Its log has to say so more than once before it counts.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let walk = loop {
+        let (_, walk) = lab.json(&["diagnose", "deploy/reporter", "-n", "production", "-o", "json"]);
+        if walk["verdict"]["cause"] != "none" || Instant::now() > deadline {
+            break walk;
+        }
+    };
+    assert_eq!(walk["verdict"]["cause"], "rbac.forbidden", "{:?}", steps(&walk));
+    assert!(steps(&walk).iter().any(|s| s.ends_with("still-refused=yes")), "{:?}", steps(&walk));
+    let explains = walk["verdict"]["explanation"].as_str().unwrap();
+    assert!(explains.contains("may not") && explains.contains("kubectl create"), "{explains}");
+}
