@@ -11,6 +11,7 @@ use super::walk::{Read, Reading};
 use crate::world::ask::{Call, Verb};
 
 /// The API server's refusal, as programs log it: with quotes escaped or not.
+#[allow(clippy::expect_used, reason = "a constant pattern; its tests run it")]
 static REFUSED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r#"User \\*"(?P<user>[^"\\]+)\\*" cannot (?P<verb>\w+) resource \\*"(?P<resource>[^"\\]+)\\*" in API group \\*"(?P<group>[^"\\]*)\\*"(?: in the namespace \\*"(?P<namespace>[^"\\]+))?"#,

@@ -3,6 +3,7 @@
 
 mod causes;
 mod config;
+mod playbooks;
 mod recipes;
 mod rooms;
 mod signals;
