@@ -7,10 +7,11 @@
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use khud::app::update::layout;
 use khud::app::{Model, Msg, update};
 use khud::config::{Keymap, Theme};
 use khud::term::Screen;
-use khud::ui::{self, Memory, layout};
+use khud::ui::{self, Memory};
 use khud::world::{
     Clock, Container, ContainerSpec, ContainerState, Delta, Meta, Phase, Pod, Record, Resources, Role, Time,
     Uid,

@@ -12,15 +12,17 @@ use tokio::io::AsyncWriteExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::app::core::model::{Dirty, Model};
-use crate::app::dialogs::runs;
+use crate::app::core::model::Model;
+use crate::app::core::notice::Dirty;
+use crate::app::core::panes;
+use crate::app::core::runs::control;
 use crate::app::executor::jobs::Jobs;
-use crate::app::views::arrange;
-use crate::app::{Effect, Msg, update};
+use crate::app::update::layout;
+use crate::app::{Effect, Msg, next_timer, update};
 use crate::config::settings::Notifications;
 use crate::remedy::run::{Need, NeedId, Terminal};
 use crate::term::{Entered, Frames, Screen, Writer, clean};
-use crate::ui::{self, Memory, layout};
+use crate::ui::{self, Memory};
 
 /// Rows a notch of the mouse wheel moves.
 const WHEEL: isize = 3;
@@ -141,10 +143,10 @@ pub async fn run(model: Model, jobs: Jobs, mut inbox: mpsc::Receiver<Msg>) -> io
             continue;
         }
         if let Some(end) = end {
-            if let Some(unkept) = arrange::leave(&mut c.model) {
-                c.jobs.carry_out(unkept);
+            if let Some(unsaved) = panes::leave(&mut c.model) {
+                c.jobs.carry_out(unsaved);
             }
-            if runs::under_way(&c.model) {
+            if control::under_way(&c.model) {
                 drop((input, entered));
                 c.finish(&end, &mut signals, &mut inbox).await;
             }
@@ -169,8 +171,8 @@ impl Cockpit {
     /// terminal does not stop it; but nothing more is begun, because nobody is there to see it.
     async fn finish(&mut self, end: &End, signals: &mut Signals, inbox: &mut mpsc::Receiver<Msg>) {
         let effects = match end {
-            End::Signal("SIGTERM" | "SIGINT") => runs::stop_all(&mut self.model),
-            _ => runs::begin_no_more(&mut self.model),
+            End::Signal("SIGTERM" | "SIGINT") => control::stop_all(&mut self.model),
+            _ => control::begin_no_more(&mut self.model),
         };
         self.carry_out(effects);
         let titles: Vec<String> =
@@ -182,7 +184,7 @@ impl Cockpit {
             ));
         }
         let mut said = String::new();
-        while runs::under_way(&self.model) {
+        while control::under_way(&self.model) {
             let wake = self.wake();
             let msg = tokio::select! {
                 biased;
@@ -199,7 +201,7 @@ impl Cockpit {
                 Some(msg) => update(&mut self.model, msg),
                 None => {
                     complain("stopping after the step under way");
-                    runs::stop_all(&mut self.model)
+                    control::stop_all(&mut self.model)
                 }
             };
             self.carry_out(effects);
@@ -220,7 +222,7 @@ impl Cockpit {
 
     /// When time alone changes something: an age on the screen, a message that goes, a rule's timer.
     fn wake(&self) -> Option<Instant> {
-        let next = [self.memory.next_age, self.model.next_timer()].into_iter().flatten().min()?;
+        let next = [self.memory.next_age, next_timer(&self.model)].into_iter().flatten().min()?;
         let wait = self.model.clock.now().0;
         let wait = Duration::from_millis(u64::try_from(next.0 - wait).unwrap_or(0));
         // A timer that is already due must not turn the loop into a busy one.
@@ -363,7 +365,7 @@ impl Cockpit {
         let _ = writeln!(io::stderr(), "khud: logging in to {context}; ctrl-c gives up");
         let msg = tokio::select! {
             done = self.jobs.login() => match done {
-                Ok(()) => Msg::Told("Logged in.".to_owned()),
+                Ok(()) => Msg::Notice("Logged in.".to_owned()),
                 Err(why) => Msg::Failed(why),
             },
             _ = interrupt.recv() => Msg::Failed("The login was given up.".to_owned()),

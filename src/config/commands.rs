@@ -201,7 +201,7 @@ macro_rules! described {
     ($(
         $id:ident $name:literal $description:literal
         [$($scope:ident)*] [$($key:literal)*] [$($word:literal)*] $({ $whole:ident })?
-        $(if $when:ident $(($($with:expr),*))?)? => $($run:ident)::+ $(($($argument:expr),*))?;
+        $(if $when:ident $(:: $check:ident)? $(($($with:expr),*))?)? => $($run:ident)::+ $(($($argument:expr),*))?;
     )*) => {
         /// Every command.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

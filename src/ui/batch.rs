@@ -4,7 +4,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::dialog::{Ask, Lines, bar, doing};
 use super::paint::Painter;
-use crate::app::dialogs::batch::{Batch, Fate, Item, Phase};
+use crate::app::core::runs::batch::{Batch, Fate, Item, Phase};
 use crate::remedy::plan::{Outcome, Report, Severity, Stage};
 use crate::term::clean::width;
 use crate::world::ObjectRef;
@@ -47,7 +47,7 @@ pub fn draw(p: &mut Painter<'_>, batch: &Batch, body: Rect) -> Option<Position> 
     p.put(foot.x, foot.y, foot.width, &text, scope);
     match phase {
         Phase::Planning => {
-            let planned = batch.items.iter().filter(|i| i.active.told || i.active.question.is_some());
+            let planned = batch.items.iter().filter(|i| i.active.ended || i.active.question.is_some());
             bar(p, foot, planned.count() as u64, total);
         }
         Phase::Going => bar(p, foot, total - open(Fate::Waiting) - open(Fate::UnderWay), total),
@@ -67,13 +67,13 @@ fn lines(batch: &Batch, mut lines: Lines) -> Lines {
         impacts.into_iter().partition(|(i, _)| i.severity == Severity::Critical);
     let asking = matches!(batch.phase(), Phase::Planning | Phase::Asking);
     let put_grave = |lines: &mut Lines| {
-        for impact in &batch.together {
+        for impact in &batch.combined {
             lines.impact(impact, "");
         }
         for (impact, of) in &grave {
             lines.impact(impact, &whose(of, all));
         }
-        if !batch.together.is_empty() || !grave.is_empty() {
+        if !batch.combined.is_empty() || !grave.is_empty() {
             lines.put(" ", "dialog");
         }
     };

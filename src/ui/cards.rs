@@ -1,55 +1,24 @@
-//! Paints lists of cards: a head with sign, age, object and reach, and the lines below it.
+//! Paints cards: a head with sign, age, object and reach, and the lines below it.
 
 use ratatui::layout::Rect;
 
+use super::lines::pieces;
 use super::paint::Painter;
-use super::panes::{freshness, pattern, title_line};
 use super::sheet::Memory;
-use crate::app::core::model::Model;
+use crate::app::core::content::{Card, Cards, INSET};
 use crate::app::table::cell::Value;
-use crate::app::views::cards::{Card, INSET};
-use crate::app::views::incidents;
-use crate::app::views::list::{List, What};
-use crate::term::clean::{clean, width, wrap};
-use crate::world::{Kind, Time};
+use crate::term::clean::{clean, width};
+use crate::world::Time;
 
-pub fn draw(
-    p: &mut Painter<'_>,
-    memory: &mut Memory,
-    model: &Model,
-    list: &List,
-    area: Rect,
-    title: &str,
-    focus: bool,
-) {
-    let entries = incidents::entries(model, &list.what, &list.filter);
-    let mut right: Vec<String> = Vec::new();
-    if !list.filter.is_empty() {
-        right.push(pattern(&list.filter, area));
-    }
-    right.extend(freshness(model, &Kind::Pod));
-    if !matches!(list.what, What::Incident(_)) {
-        right.push(entries.len().to_string());
-    }
-    if model.muted() > 0 {
-        right.push(format!("{} muted", model.muted()));
-    }
-    title_line(p, area, title, &right.join("  "), focus);
-    let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-    if entries.is_empty() {
-        empty(p, model, list, inner);
-        return;
-    }
-    let at = incidents::index(model, list, &entries);
-    let mut y = inner.y;
-    for (n, card) in incidents::in_sight(model, list, &entries, usize::from(inner.height)).iter().enumerate()
-    {
-        let room = inner.bottom().saturating_sub(y);
-        let place = Rect { y, height: room.min(card.height() as u16), ..inner };
-        one(p, memory, model.data.now, card, place);
-        if list.offset + n == at {
+pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, now: Time, content: &Cards, area: Rect, focus: bool) {
+    let mut y = area.y;
+    for (n, card) in content.cards.iter().enumerate() {
+        let room = area.bottom().saturating_sub(y);
+        let place = Rect { y, height: room.min(card.height() as u16), ..area };
+        one(p, memory, now, card, place);
+        if content.selected == Some(n) {
             for line in place.top()..place.bottom() {
-                p.put(inner.x, line, 1, p.glyph("selected"), if focus { "row.selected" } else { "frame" });
+                p.put(area.x, line, 1, p.glyph("selected"), if focus { "row.selected" } else { "frame" });
             }
             if focus {
                 p.tint(Rect { height: 1, ..place }, "row.selected");
@@ -57,11 +26,10 @@ pub fn draw(
         }
         y = place.bottom();
     }
-    let last = list.offset + incidents::in_sight(model, list, &entries, usize::from(inner.height)).len();
-    if last < entries.len() && y <= inner.bottom() {
-        let more = format!(" {} more {} ", entries.len() - last, p.glyph("down"));
-        let columns = (width(&more) as u16).min(inner.width);
-        p.put(inner.right() - columns, inner.bottom() - 1, columns, &more, "title");
+    if content.below > 0 && y <= area.bottom() {
+        let more = format!(" {} more {} ", content.below, p.glyph("down"));
+        let columns = (width(&more) as u16).min(area.width);
+        p.put(area.right() - columns, area.bottom() - 1, columns, &more, "title");
     }
 }
 
@@ -81,26 +49,6 @@ fn one(p: &mut Painter<'_>, memory: &mut Memory, now: Time, card: &Card, area: R
         p.put(area.right() - aside - 1, area.y, aside, &card.aside, "text.dim");
     }
     for (line, y) in card.body.iter().zip(area.y + 1..area.bottom()) {
-        let mut x = area.x + inset;
-        for (text, scope) in &line.0 {
-            if x < area.right() {
-                x += p.put(x, y, area.right() - x, text, scope);
-            }
-        }
-    }
-}
-
-/// A list without cards: what was looked at, where nothing hides what is wrong.
-fn empty(p: &mut Painter<'_>, model: &Model, list: &List, area: Rect) {
-    let text = model.empty_list(list);
-    let says = match text.as_str() {
-        "No incident." if list.filter.is_empty() => incidents::clean_state(model),
-        _ => vec![(text, "text.dim")],
-    };
-    let columns = usize::from(area.width.saturating_sub(2));
-    let lines =
-        says.iter().flat_map(|(text, scope)| wrap(text, columns).into_iter().map(move |l| (l, *scope)));
-    for ((line, scope), y) in lines.zip(area.top()..area.bottom()) {
-        p.put(area.x + 1, y, area.width.saturating_sub(2), &line, scope);
+        pieces(p, Rect { x: area.x + inset, y, width: area.width.saturating_sub(inset), height: 1 }, &line.0);
     }
 }

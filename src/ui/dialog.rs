@@ -4,40 +4,16 @@ use ratatui::layout::{Position, Rect};
 
 use super::batch;
 use super::paint::Painter;
-use crate::app::core::model::{Dialog, Model};
-use crate::app::dialogs::leave::{Choice, Leave};
-use crate::app::dialogs::menu::Menu;
-use crate::app::dialogs::runs::{self, ActiveRun, Form};
+use crate::app::core::dialog::{Choice, Dialog, Leave, Menu, START_OVER, text_width};
+use crate::app::core::model::Model;
+use crate::app::core::runs::active::{ActiveRun, Form};
+use crate::app::dialogs::leave;
 use crate::remedy::plan::{Guard, Impact, Outcome, Severity, Stage};
-use crate::term::SMALLEST;
 use crate::term::clean::wrap;
-
-/// Whether the dialog's question, field and buttons, or at least one of its choices, can be seen in this body.
-pub fn shown(model: &Model, body: Rect) -> bool {
-    let lines = Lines::within(body);
-    let rows =
-        |question: &str, wanted: bool| wrap(question, lines.width).len() as u16 + 2 + u16::from(wanted);
-    // The frame, and a line of what is asked about.
-    let needed = 3 + match &model.dialog {
-        None => return true,
-        Some(Dialog::Menu(_)) => 3,
-        Some(Dialog::OtherCluster(_)) => rows(START_OVER, false),
-        Some(Dialog::Leave(_)) => leave_lines(model).len() as u16 + Choice::ALL.len() as u16 + 2,
-        Some(Dialog::Plan(id)) => match model.runs.iter().find(|r| r.id == *id) {
-            Some(active) => active.question.as_ref().map_or(3, |(_, q)| rows(&q.question, q.typed.is_some())),
-            None => 0,
-        },
-        Some(Dialog::Batch(id)) => match model.batches.iter().find(|b| b.id == *id) {
-            Some(batch) => batch.question().map_or(3, |q| rows(&q, batch.wanted().is_some())),
-            None => 0,
-        },
-    };
-    body.height >= needed && body.width >= SMALLEST.0
-}
 
 /// Draws the dialog, if one is open, and returns where the cursor stands in it.
 pub fn draw(p: &mut Painter<'_>, model: &Model, body: Rect) -> Option<Position> {
-    if !shown(model, body) {
+    if !model.dialog_shown {
         let text = "A dialog is open and does not fit: enlarge the terminal. No key reaches it before.";
         for (i, line) in wrap(text, body.width.into()).iter().take(body.height.into()).enumerate() {
             let y = body.y + i as u16;
@@ -48,7 +24,7 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, body: Rect) -> Option<Position> 
     }
     match model.dialog.as_ref()? {
         Dialog::Leave(l) => {
-            leave(p, model, *l, body);
+            draw_leave(p, model, *l, body);
             None
         }
         Dialog::Menu(m) => {
@@ -61,17 +37,8 @@ pub fn draw(p: &mut Painter<'_>, model: &Model, body: Rect) -> Option<Position> 
     }
 }
 
-/// What is under way, a line each.
-fn leave_lines(model: &Model) -> Vec<String> {
-    let line = |(name, done, total): (&str, u64, u64)| match total {
-        0 => format!("{name} is under way"),
-        _ => format!("{name} is under way: {done} of {total}"),
-    };
-    runs::running(model).into_iter().map(line).collect()
-}
-
-fn leave(p: &mut Painter<'_>, model: &Model, leave: Leave, body: Rect) {
-    let lines = leave_lines(model);
+fn draw_leave(p: &mut Painter<'_>, model: &Model, leave: Leave, body: Rect) {
+    let lines = leave::lines(model);
     let height = lines.len() as u16 + Choice::ALL.len() as u16 + 4;
     let inside = frame(p, body, 84, height, "Leave khud?", false);
     let mut y = inside.y;
@@ -163,8 +130,7 @@ pub struct Lines {
 impl Lines {
     /// For a dialog in this body.
     pub fn within(body: Rect) -> Lines {
-        let width = body.width.saturating_sub(4).clamp(36, 110);
-        Lines { width: usize::from(width) - 4, all: Vec::new() }
+        Lines { width: text_width(body.width), all: Vec::new() }
     }
 
     pub fn put(&mut self, text: &str, scope: &'static str) {
@@ -296,9 +262,6 @@ impl Ask<'_> {
     }
 }
 
-/// Another cluster answers at the address: goes on with it only after a yes.
-const START_OVER: &str = "Forget the cluster before and start over with this one?";
-
 fn other_cluster(p: &mut Painter<'_>, model: &Model, form: &Form, body: Rect) -> Option<Position> {
     let (known, found) = model.cluster.other()?;
     let mut lines = Lines::within(body);
@@ -401,7 +364,7 @@ fn plan(p: &mut Painter<'_>, active: &ActiveRun, body: Rect) -> Option<Position>
     if report.outcome.is_none() && progress.total > 0 {
         bar(p, foot, progress.done, progress.total);
     }
-    let keys = match (active.told, active.run.stopping()) {
+    let keys = match (active.ended, active.run.stopping()) {
         (true, _) if !controls.is_empty() => {
             "esc closes   tab chooses an option, space changes it and plans again"
         }

@@ -4,9 +4,9 @@ use ratatui::layout::{Position, Rect};
 
 use super::paint::Painter;
 use crate::app::core::available::Here;
-use crate::app::core::model::{Model, Prompt, PromptKind, Tone};
-use crate::app::views::list::What;
-use crate::app::views::rows;
+use crate::app::core::model::Model;
+use crate::app::core::notice::Tone;
+use crate::app::core::typed::{Prompt, PromptKind};
 use crate::config::{Id, Key, Scope};
 use crate::term::clean::wrap;
 
@@ -232,12 +232,7 @@ fn typed(p: &mut Painter<'_>, model: &Model, prompt: &Prompt, area: Rect) -> Pos
     let at = Position::new(x.min(area.right() - 1), area.y);
     x += p.put(x, area.y, area.right().saturating_sub(x), after, "prompt");
     if prompt.kind == PromptKind::Filter {
-        let of_list = || model.list().filter(|l| l.what != What::Timeline);
-        let note = match model.table() {
-            Some(table) => table.filter.note.clone(),
-            None => of_list().and_then(|l| rows::filter(&l.what, &l.filter).note),
-        };
-        if let Some(note) = note {
+        if let Some(note) = model.front().filter_note() {
             p.put(x + 2, area.y, area.right().saturating_sub(x + 2), &note, "prompt.error");
         }
         return at;

@@ -4,8 +4,8 @@ use ratatui::layout::Rect;
 
 use super::paint::Painter;
 use crate::app::core::model::Model;
-use crate::app::dialogs::runs;
-use crate::app::views::incidents;
+use crate::app::core::runs::control;
+use crate::app::views::{gpus, incidents};
 use crate::term::clean::{clean, fit_end, width};
 use crate::world::time::human;
 use crate::world::{Kind, StreamState};
@@ -157,7 +157,7 @@ fn parts(p: &Painter<'_>, model: &Model) -> Vec<Part> {
     let name = fit_end(&context, NAME);
     let mut out = vec![Part::new(100, first(&context, "read-only", &text), first(&name, "ro", &word))];
 
-    let running = runs::running(model);
+    let running = control::running(model);
     if let Some((name, done, total)) = running.first() {
         let sign = p.glyph("restart");
         let far = if *total > 0 { format!(" {done}/{total}") } else { String::new() };
@@ -225,7 +225,8 @@ fn parts(p: &Painter<'_>, model: &Model) -> Vec<Part> {
             text.push((format!(" {}{lost}", p.glyph("down")), scope));
         }
         let memory = |before: &str| {
-            model.gpu_memory_percent().map(|percent| (format!("{before}{percent}%"), "header"))
+            gpus::memory_percent(&model.data.world.readings)
+                .map(|percent| (format!("{before}{percent}%"), "header"))
         };
         let with = |before: &str| text.iter().cloned().chain(memory(before)).collect();
         out.push(Part::new(if lost > 0 { 75 } else { 50 }, with(" mem "), with(" ")));

@@ -1,24 +1,22 @@
 //! Draws the model: panes, overlays, widgets, theme. Reads `&Model`, changes nothing.
 
-pub mod batch;
-pub mod cards;
-pub mod dialog;
-pub mod foot;
-pub mod header;
-pub mod layout;
-pub mod logs;
-pub mod paint;
-pub mod panes;
-pub mod sheet;
-pub mod text_view;
-pub mod why;
+mod batch;
+mod cards;
+mod dialog;
+mod foot;
+mod header;
+mod lines;
+mod paint;
+mod panes;
+mod sheet;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 pub use sheet::Memory;
 
-use crate::app::core::model::{Model, View};
+use crate::app::core::model::Model;
+use crate::app::update::layout::layout;
 use crate::term::SMALLEST;
 use paint::Painter;
 
@@ -39,20 +37,17 @@ pub fn draw(model: &Model, memory: &mut Memory, buffer: &mut Buffer) -> Option<P
         p.put(0, 0, area.width, &text, "error");
         return None;
     }
-    let layout = layout::layout(model);
+    let layout = layout(model);
     if let Some(area) = layout.header {
         header::draw(&mut p, model, area);
     }
     if let Some(area) = layout.tabs {
         panes::tabs(&mut p, model, area);
     }
-    match model.view() {
-        View::Overview => panes::draw(&mut p, memory, model, &layout),
-        View::Table(table) => panes::full_table(&mut p, memory, model, table, layout.body),
-        View::List(list) => panes::full_list(&mut p, memory, model, list, layout.body),
-        View::Why(view) => why::draw(&mut p, memory, model, view, layout.body),
-        View::Logs(view) => logs::draw(&mut p, model, view, layout.body),
-        View::Text(text) => text_view::draw(&mut p, text, layout.body),
+    if model.views.is_empty() {
+        panes::draw(&mut p, memory, model, &layout);
+    } else {
+        panes::view(&mut p, memory, model, &model.front().content(model, true), layout.body, true);
     }
     let cursor = dialog::draw(&mut p, model, layout.body);
     if layout.foot.is_empty() {

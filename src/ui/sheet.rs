@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use ratatui::layout::Rect;
 
 use super::paint::Painter;
+use crate::app::core::content::{Mark, Sheet};
 use crate::app::table::cell::{Cell, Value};
 use crate::app::table::shape::{Cut, Shape};
 use crate::term::clean::{clean, width};
@@ -20,36 +21,6 @@ pub struct Memory {
     pub next_age: Option<Time>,
 }
 
-/// One row as drawn.
-pub struct SheetRow {
-    pub cells: Vec<Cell>,
-    pub mark: Option<Mark>,
-    pub indent: u16,
-}
-
-/// What a row is besides its cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
-    Marked,
-    /// Its object is gone.
-    Gone,
-}
-
-/// A table's window.
-pub struct Sheet<'a> {
-    /// Which table it is, for the memory of widths.
-    pub id: &'a str,
-    pub shapes: Vec<Shape>,
-    pub rows: Vec<SheetRow>,
-    /// The row under the cursor, counted in the window.
-    pub selected: Option<usize>,
-    /// The column sorted by and whether it descends.
-    pub sorted: Option<(usize, bool)>,
-    pub focus: bool,
-    pub total: usize,
-    pub offset: usize,
-}
-
 impl Memory {
     pub fn age(&mut self, value: &Value, now: Time) {
         if let Some(t) = value.changes_after(now) {
@@ -59,18 +30,27 @@ impl Memory {
 }
 
 /// Lines a row takes: for strangers at the back of the room every other one stays empty.
-pub fn row_height(presenting: bool) -> u16 {
+fn row_height(presenting: bool) -> u16 {
     if presenting { 2 } else { 1 }
 }
 
 /// Draws column titles and rows into `area`.
-pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<'_>, now: Time) {
+///
+/// The name tells the table from others in the memory of widths.
+pub fn draw(
+    p: &mut Painter<'_>,
+    memory: &mut Memory,
+    area: Rect,
+    (name, sheet): (&str, &Sheet),
+    now: Time,
+    focus: bool,
+) {
     if area.width < 4 || area.height == 0 {
         return;
     }
     let texts: Vec<Vec<String>> =
         sheet.rows.iter().map(|r| r.cells.iter().map(|c| text_of(p, c, now)).collect()).collect();
-    let widths = learn(memory, sheet, &texts);
+    let widths = learn(memory, name, sheet, &texts);
     // The scroll bar stands in the border beside the pane; at the screen's edge it has a column of its own.
     let bar = u16::from(scrolls(p, area, sheet) && area.right() >= p.buffer.area.right());
     // The title says by which column the rows are sorted, and has room to.
@@ -116,20 +96,24 @@ pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, area: Rect, sheet: &Sheet<
                 p.put(area.x, y, 1, p.glyph("marked"), "row.marked");
                 p.tint(line, "row.marked");
             }
-            Some(Mark::Gone) => {
+            Some(Mark::Tombstone) => {
                 p.put(area.x, y, 1, p.glyph("tombstone"), "row.tombstone");
                 p.tint(line, "row.tombstone");
             }
             None => {}
         }
         if sheet.selected == Some(n) {
-            if sheet.focus {
+            if focus {
                 p.tint(line, "row.selected");
             }
-            p.put(area.x, y, 1, p.glyph("selected"), if sheet.focus { "row.selected" } else { "frame" });
+            p.put(area.x, y, 1, p.glyph("selected"), if focus { "row.selected" } else { "frame" });
         }
     }
     scrollbar(p, area, sheet);
+    if let Some(more) = &sheet.more {
+        let y = area.y + 1 + sheet.rows.len() as u16 * row_height(p.presenting);
+        p.put(area.x + 1, y, area.width.saturating_sub(1), more, "text.dim");
+    }
 }
 
 /// Columns a bar takes.
@@ -165,13 +149,13 @@ fn text_of(p: &Painter<'_>, cell: &Cell, now: Time) -> String {
     }
 }
 
-fn scrolls(p: &Painter<'_>, area: Rect, sheet: &Sheet<'_>) -> bool {
+fn scrolls(p: &Painter<'_>, area: Rect, sheet: &Sheet) -> bool {
     let rows = usize::from(area.height.saturating_sub(1) / row_height(p.presenting));
     sheet.total > rows && rows >= 3
 }
 
 /// A thumb on the right edge where there is more than fits.
-fn scrollbar(p: &mut Painter<'_>, area: Rect, sheet: &Sheet<'_>) {
+fn scrollbar(p: &mut Painter<'_>, area: Rect, sheet: &Sheet) {
     let lines = usize::from(area.height.saturating_sub(1));
     let rows = lines / usize::from(row_height(p.presenting));
     if !scrolls(p, area, sheet) {
@@ -187,7 +171,7 @@ fn scrollbar(p: &mut Painter<'_>, area: Rect, sheet: &Sheet<'_>) {
 
 /// The widest text of each column so far, this window's included. Columns are known by name: which of them are there
 /// changes as they are scrolled.
-fn learn(memory: &mut Memory, sheet: &Sheet<'_>, texts: &[Vec<String>]) -> Vec<u16> {
+fn learn(memory: &mut Memory, name: &str, sheet: &Sheet, texts: &[Vec<String>]) -> Vec<u16> {
     let mut widest = vec![0; sheet.shapes.len()];
     for (row, texts) in sheet.rows.iter().zip(texts) {
         for (i, text) in texts.iter().enumerate().take(widest.len()) {
@@ -195,7 +179,7 @@ fn learn(memory: &mut Memory, sheet: &Sheet<'_>, texts: &[Vec<String>]) -> Vec<u
             widest[i] = widest[i].max(u16::try_from(width(text) + indent).unwrap_or(u16::MAX));
         }
     }
-    let seen = memory.widths.entry(sheet.id.to_owned()).or_default();
+    let seen = memory.widths.entry(name.to_owned()).or_default();
     for (shape, own) in sheet.shapes.iter().zip(&mut widest) {
         match seen.get_mut(&shape.name) {
             Some(before) => {

@@ -3,7 +3,7 @@
 use crate::support::lab::Lab;
 use crate::support::pty::{Session, cockpit};
 use crate::support::stage::{Stage, captured};
-use khud::app::dialogs::runs::under_way;
+use khud::app::core::runs::control::under_way;
 use khud::app::{Effect, Msg, update};
 use khud::cluster::slim::Decoder;
 use khud::remedy::{Need, NeedId, Reply};

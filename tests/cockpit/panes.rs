@@ -9,9 +9,9 @@ use crate::support::pty::{Session, cockpit};
 use crate::support::stage::{Stage, captured};
 use crossterm::event::KeyCode;
 use khud::app::core::model::Pane;
-use khud::app::views::arrange;
-use khud::app::{Effect, Msg, update};
-use khud::ui::layout;
+use khud::app::core::panes as arrangement;
+use khud::app::update::layout;
+use khud::app::{Effect, Msg, next_timer, update};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -107,11 +107,11 @@ fn an_arrangement_is_kept_once_it_settles_and_counts_as_long_as_the_same_is_conf
         asked.extend(s.alt(KeyCode::Right));
     }
     assert_eq!(asked, [], "no write a key");
-    let due = s.model.next_timer().unwrap();
+    let due = next_timer(&s.model).unwrap();
     assert!(s.model.data.now.age(due) < Duration::from_secs(1) && due > s.model.data.now);
     s.at(due);
     let kept = match &update(&mut s.model, Msg::Tick)[..] {
-        [Effect::Arranged(Some(kept))] => kept.clone(),
+        [Effect::SavePanes(Some(kept))] => kept.clone(),
         other => panic!("{other:?}"),
     };
     assert_eq!(update(&mut s.model, Msg::Tick), [], "once");
@@ -120,23 +120,23 @@ fn an_arrangement_is_kept_once_it_settles_and_counts_as_long_as_the_same_is_conf
     // There again; but not where something else is configured by then, or while it runs.
     let mut again = captured(120, 40);
     let configured = panes(&mut again);
-    arrange::restore(&mut again.model, Ok(Some(kept.clone())));
+    arrangement::restore(&mut again.model, Ok(Some(kept.clone())));
     assert_eq!(panes(&mut again), arranged);
     again.configure("left-width = 50\n");
     let fifty = panes(&mut again);
     assert!(fifty != arranged && fifty != configured);
     let mut other = captured(120, 40);
     other.configure("left-width = 50\n");
-    arrange::restore(&mut other.model, Ok(Some(kept.clone())));
+    arrangement::restore(&mut other.model, Ok(Some(kept.clone())));
     assert_eq!(panes(&mut other), fifty);
     // What has nothing to do with panes changes nothing.
     let mut same = captured(120, 40);
-    arrange::restore(&mut same.model, Ok(Some(kept)));
+    arrangement::restore(&mut same.model, Ok(Some(kept)));
     same.configure("times = 'local'\n");
     assert_eq!(panes(&mut same), arranged);
     // As configured there is nothing to keep.
     same.alt(KeyCode::Char('a'));
-    assert_eq!(arrange::leave(&mut same.model), Some(Effect::Arranged(None)));
+    assert_eq!(arrangement::leave(&mut same.model), Some(Effect::SavePanes(None)));
     assert_eq!(panes(&mut same), configured);
 }
 

@@ -144,16 +144,17 @@ fn dependencies_point_one_way() {
 }
 
 /// Files of `app` that may import one another in a circle.
-const LARGEST_CIRCLE: usize = 34;
+const LARGEST_CIRCLE: usize = 6;
 
 /// Which rooms of `app` each may name beside itself.
 fn allowed_in_app() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         ("table", &[] as &[&str]),
-        ("core", &["table", "views", "dialogs"]),
-        ("views", &["table", "core", "dialogs"]),
+        ("core", &["table"]),
+        ("views", &["table", "core"]),
         ("dialogs", &["table", "core", "views"]),
-        ("executor", &["table", "core", "views", "dialogs"]),
+        ("update", &["table", "core", "views", "dialogs"]),
+        ("executor", &["table", "core", "views"]),
     ])
 }
 

@@ -2,10 +2,11 @@
 
 use crate::support::stage::Stage;
 use khud::app::Effect;
+use khud::app::update::layout;
 use khud::app::views::log::SourceId;
 use khud::app::views::logs;
 use khud::term::Screen;
-use khud::ui::{self, Memory, layout};
+use khud::ui::{self, Memory};
 use khud::world::{Delta, Event, Kind, Meta, ObjectRef, Pod, Record, Uid};
 use proptest::prelude::*;
 

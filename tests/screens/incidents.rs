@@ -3,7 +3,7 @@
 
 use crossterm::event::KeyCode;
 use khud::app::core::model::{Dialog, Pane};
-use khud::ui::layout;
+use khud::app::update::layout;
 use khud::world::{Delta, Kind, StreamId, StreamState};
 
 use crate::support::stage::{Stage, captured};

@@ -1,7 +1,8 @@
 //! The overview as it looks: in a dark and a light theme, without colours, and in ASCII.
 
 use crate::support::stage::{Stage, captured, styles};
-use khud::app::core::preferences::{self, Preferences, Terminal};
+use khud::app::core::configure;
+use khud::app::core::preferences::{Preferences, Terminal};
 use khud::config::colour::Palette;
 use khud::config::files::Loaded;
 use khud::config::sheet::Sheet;
@@ -16,7 +17,7 @@ fn overview(theme: &str, palette: Palette, glyphs: Glyphs, config: &str) -> (Sta
     let mut stage = captured(120, 34);
     let loaded = Loaded { config: Some(Config::from_toml("c", config).unwrap()), ..Loaded::default() };
     let preferences = Preferences::new(&loaded, Terminal { palette, glyphs }, Sheet::built_in(theme));
-    preferences::install(&mut stage.model, preferences, &loaded);
+    configure::install(&mut stage.model, preferences, &loaded);
     let buffer = stage.draw();
     (stage, buffer)
 }

@@ -135,11 +135,11 @@ fn what_vanishes_stays_a_while_greyed_and_never_under_the_cursor() {
     s.tell(vec![row("big", "0/3", "10Gi", "Pending")]);
     assert!(!s.line("big").starts_with('†'), "{}", s.screen());
     // Time alone lets it go: there is a timer for it, and after that none.
-    let due = s.model.next_timer().unwrap();
+    let due = khud::app::next_timer(&s.model).unwrap();
     s.at(due);
     update(&mut s.model, Msg::Tick);
     assert!(!s.screen().contains("medium"), "{}", s.screen());
-    assert_eq!(s.model.tables_on_screen().filter_map(|t| t.next_burial()).count(), 0);
+    assert_eq!(s.model.in_sight().filter_map(|view| view.next_timer(&s.model.data)).count(), 0);
 }
 
 #[test]

@@ -2,11 +2,12 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use khud::app::update::layout;
 use khud::app::{Effect, Model, Msg, update};
 use khud::cluster::slim::Decoder;
 use khud::config::files::Loaded;
 use khud::config::{Config, Keymap, Theme};
-use khud::ui::{self, Memory, layout};
+use khud::ui::{self, Memory};
 use khud::world::{Clock, Delta, StreamId, StreamState, Text, Time};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

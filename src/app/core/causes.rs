@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::app::core::model::{Dirty, Model, View};
+use crate::app::core::model::Model;
 use crate::app::core::msg::Effect;
-use crate::app::core::preferences;
-use crate::app::core::update::touch;
+use crate::app::core::notice::Dirty;
+use crate::app::core::record;
+use crate::app::core::touch::touch;
+use crate::app::core::view::View;
 use crate::app::table::cx::Cause;
-use crate::app::views::timeline;
 use crate::detect::timeline::Entry;
 use crate::detect::{Finding, FindingChange, Severity, State, Turn};
 use crate::world::StreamState::{Connecting, Listing};
@@ -33,13 +34,13 @@ pub fn on_changes(model: &mut Model, changes: &[Change]) -> Vec<Effect> {
     let data = &mut model.data;
     let found = data.detector.on_changes(&data.world, changes, data.now);
     for change in data.detector.take_changes() {
-        timeline::note(model, Entry::of_change(&change));
+        record::entry(model, Entry::of_change(&change));
     }
     follow(model, found);
     for change in changes.iter().filter(|c| c.object.kind != Kind::Event) {
         refresh(model, &change.object);
     }
-    settle(model);
+    begin_timeline(model);
     wanted(model)
 }
 
@@ -58,7 +59,7 @@ pub fn on_readings(model: &mut Model, touched: &[ObjectRef]) -> Vec<Effect> {
 
 /// What the rules say before all lists are there may be half of the truth: a pod without its ReplicaSet, a claim that
 /// is still to come. It shows, and goes on the timeline once it holds with all of them.
-fn settle(model: &mut Model) {
+fn begin_timeline(model: &mut Model) {
     let asked = |k| matches!(answer(&model.data.world, k), None | Some(Connecting | Listing { .. }));
     if model.data.settled || NEEDED.iter().any(asked) {
         return;
@@ -67,12 +68,12 @@ fn settle(model: &mut Model) {
     let firing = model.data.detector.findings().iter().filter(|f| f.state == State::Firing);
     let began = firing.cloned().map(|finding| FindingChange { turn: Turn::Began, finding });
     for change in began.collect::<Vec<_>>() {
-        tell(model, &change);
+        report(model, &change);
     }
 }
 
 /// Puts a finding's beginning and end on the timeline, and announces a new critical one.
-fn tell(model: &mut Model, change: &FindingChange) {
+fn report(model: &mut Model, change: &FindingChange) {
     if !model.data.settled {
         return;
     }
@@ -80,11 +81,11 @@ fn tell(model: &mut Model, change: &FindingChange) {
         let incident = model.data.detector.incident_of(&change.finding.key);
         entry.incident = incident.map_or(String::new(), |i| i.id.clone());
         entry.seen = (change.turn == Turn::Began).then_some(model.data.now);
-        timeline::note(model, entry);
+        record::entry(model, entry);
     }
     let f = &change.finding;
     if change.turn == Turn::Began && f.severity == Severity::Critical && f.quiet.is_none() {
-        preferences::announce(model, &f.title);
+        model.prefs.announce(&f.title);
     }
 }
 
@@ -124,7 +125,7 @@ fn wanted(model: &mut Model) -> Vec<Effect> {
     let logs = model.data.detector.wanted_logs(now).into_iter().map(Effect::Log);
     let mut effects: Vec<Effect> = logs.collect();
     effects.extend(model.data.detector.wanted_secrets().into_iter().map(Effect::Certificate));
-    effects.extend(preferences::announcement(model));
+    effects.extend(model.prefs.announcement());
     effects
 }
 
@@ -133,11 +134,11 @@ pub(in crate::app) fn follow(model: &mut Model, found: Vec<FindingChange>) {
     if found.is_empty() {
         return;
     }
-    if matches!(model.view(), View::Overview | View::List(_)) {
+    if model.in_sight().any(View::shows_findings) {
         model.dirty = model.dirty.max(Dirty::Data);
     }
     for change in found {
-        tell(model, &change);
+        report(model, &change);
         let finding = &change.finding;
         let mut rows: BTreeSet<ObjectRef> = model.data.detector.affected(&finding.key).into_iter().collect();
         rows.insert(finding.object.clone());

@@ -3,9 +3,8 @@
 use bytes::Bytes;
 use crossterm::event::KeyEvent;
 
-use crate::app::core::model::Pane;
-use crate::app::views::arrange;
-use crate::app::views::log::SourceId;
+use crate::app::core::pane::Pane;
+use crate::app::core::saved_panes::SavedPanes;
 use crate::cluster::Standing;
 use crate::config::files::Loaded;
 use crate::config::settings::Notifications;
@@ -17,6 +16,10 @@ use crate::remedy::run::{Need, NeedId, Reply};
 use crate::world::ask::{Answer, Call, LogTail};
 use crate::world::readings::{self, Target};
 use crate::world::{Delta, Kind, ObjectRef, Offer, Text, TlsSecret};
+
+/// Which container a log line came from; the view keeps the names.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct SourceId(pub u32);
 
 /// Everything that can happen.
 #[derive(Debug)]
@@ -51,8 +54,8 @@ pub enum Msg {
         id: NeedId,
         reply: Reply,
     },
-    /// What a decision tree wanted to know.
-    Given {
+    /// The answer to a read of a decision tree.
+    EvidenceFetched {
         walk: u64,
         read: Box<Read>,
         result: Result<Reading, String>,
@@ -89,8 +92,8 @@ pub enum Msg {
     },
     /// The configuration's files changed and were read again.
     Configured(Box<Loaded>),
-    /// What earlier sessions kept.
-    Remembered {
+    /// What earlier sessions saved.
+    StateLoaded {
         entries: Vec<Entry>,
         quiet: Vec<Quiet>,
     },
@@ -98,8 +101,8 @@ pub enum Msg {
     Whoami(String),
     /// Whether the connection still leads where it was opened to.
     Standing(Standing),
-    /// A task did what it was asked to: what there is now.
-    Told(String),
+    /// A task did what it was asked to: what there is now, for the foot line.
+    Notice(String),
     /// Which actions of a menu the operator may not do, and why.
     RightsAnswered {
         menu: u64,
@@ -148,7 +151,7 @@ pub enum Effect {
     Watch(Kind),
     Unwatch(Kind),
     /// Watch these namespaces, too, where the whole cluster may not be watched.
-    Want(Vec<Text>),
+    SelectNamespaces(Vec<Text>),
     /// Try the cluster again now, without waiting out the backoff.
     Reconnect,
     /// One request for a view; the answer carries the token.
@@ -171,16 +174,16 @@ pub enum Effect {
         need: Box<Need>,
     },
     /// Something a decision tree wants to know.
-    Look {
+    FetchEvidence {
         walk: u64,
         read: Box<Read>,
     },
     /// Write these to the timeline's file.
-    Keep(Vec<Entry>),
-    /// Keep these as what is acknowledged and muted.
-    Quiet(Vec<Quiet>),
-    /// Keep this as how the panes are arranged; `None` forgets what was kept.
-    Arranged(Option<arrange::Kept>),
+    AppendTimeline(Vec<Entry>),
+    /// Save these as the findings that are acknowledged and muted.
+    SaveSilences(Vec<Quiet>),
+    /// Save how the panes are arranged; `None` deletes what was saved.
+    SavePanes(Option<SavedPanes>),
     /// Follow a log for a view.
     Follow {
         view: u64,
@@ -189,8 +192,8 @@ pub enum Effect {
         /// Only lines of the last so many seconds.
         since: Option<u64>,
     },
-    /// Nobody looks at the logs of this view any more.
-    HangUp(u64),
+    /// Follow no log for this view any more.
+    StopLogs(u64),
     /// Read a telemetry source.
     Scrape(Target),
 }

@@ -1,136 +1,56 @@
-//! The overview: its panes, and the tables and lists in them.
+//! The overview: the view in each pane, and which pane has the focus.
 
-use std::collections::BTreeMap;
-
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
-
-use crate::app::table::{Fence, Source, Table};
-use crate::app::views::list::{self, List};
-use crate::world::{Kind, Time};
-
-/// The overview's panes, in the order of `tab` and `alt-1…6`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "&str")]
-pub enum Pane {
-    Findings,
-    Pods,
-    Nodes,
-    Gpus,
-    Events,
-    KubeProxy,
-}
-
-impl Pane {
-    pub const ALL: [Pane; 6] =
-        [Pane::Findings, Pane::Pods, Pane::Nodes, Pane::Gpus, Pane::Events, Pane::KubeProxy];
-
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Pane::Findings => "findings",
-            Pane::Pods => "pods",
-            Pane::Nodes => "nodes",
-            Pane::Gpus => "gpu",
-            Pane::Events => "events",
-            Pane::KubeProxy => "kube-proxy",
-        }
-    }
-
-    /// The pane of a name in the configuration.
-    pub fn named(name: &str) -> Option<Pane> {
-        Pane::ALL.into_iter().find(|pane| pane.name() == name)
-    }
-
-    pub fn title(self) -> &'static str {
-        match self {
-            Pane::Findings => "INCIDENTS",
-            Pane::Pods => "PODS",
-            Pane::Nodes => "NODES",
-            Pane::Gpus => "GPU MEMORY",
-            Pane::Events => "EVENTS",
-            Pane::KubeProxy => "KUBE-PROXY",
-        }
-    }
-}
-
-impl From<Pane> for &'static str {
-    fn from(pane: Pane) -> &'static str {
-        pane.name()
-    }
-}
-
-impl TryFrom<String> for Pane {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Pane, String> {
-        Pane::named(&name).ok_or_else(|| format!("there is no pane {name:?}"))
-    }
-}
-
-/// The panes as keys changed them; everything else is as configured.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Arrangement {
-    /// The panes that show, in their order.
-    #[serde(deserialize_with = "some_and_none_twice")]
-    pub(in crate::app) panes: Option<Vec<Pane>>,
-    /// Percent of the screen's width that the left side has.
-    pub(in crate::app) left: Option<u16>,
-    /// The rows each pane of a side had when a seam of it was moved: its share of the height on any screen.
-    pub(in crate::app) heights: BTreeMap<Pane, u16>,
-}
-
-fn some_and_none_twice<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Pane>>, D::Error> {
-    let panes = Option::<Vec<Pane>>::deserialize(from)?;
-    let all = panes.as_deref().unwrap_or(&[Pane::Pods]);
-    match !all.is_empty() && all.iter().enumerate().all(|(i, pane)| !all[..i].contains(pane)) {
-        true => Ok(panes),
-        false => Err(D::Error::custom("it has no pane, or one twice")),
-    }
-}
+use crate::app::core::pane::{Arrangement, Pane};
+use crate::app::core::view::View;
+use crate::world::Time;
 
 #[derive(Debug)]
 pub struct Overview {
     pub focus: Pane,
     pub zoom: bool,
     pub arrangement: Arrangement,
-    /// When the arrangement last changed, until that is kept.
+    /// When the arrangement last changed, until that is saved.
     pub rearranged: Option<Time>,
     /// Rows that the panes share on the screen; `None` where one is shown alone.
     pub rows: Option<u16>,
-    pub findings: List,
-    pub pods: Table,
-    pub nodes: Table,
-    pub gpus: List,
-    pub events: Table,
-    pub proxies: Table,
+    /// The view of each pane, in the order of [`Pane::ALL`].
+    pub(super) panes: Vec<Box<dyn View>>,
 }
 
-impl Default for Overview {
-    fn default() -> Overview {
+impl Overview {
+    /// The overview with these views, in the order of [`Pane::ALL`].
+    pub(in crate::app) fn of(panes: [Box<dyn View>; Pane::ALL.len()]) -> Overview {
         Overview {
             focus: Pane::Findings,
             zoom: false,
             arrangement: Arrangement::default(),
             rearranged: None,
             rows: None,
-            findings: List::new(list::What::Incidents),
-            pods: Table::new(Source::all(Kind::Pod)),
-            nodes: Table::new(Source::all(Kind::Node)),
-            gpus: List::new(list::What::Gpus),
-            events: Table::new(Source::all(Kind::Event)).with_faults_only(),
-            proxies: Table::new(Source { kind: Kind::Pod, fence: Fence::KubeProxy }),
+            panes: panes.into(),
         }
     }
-}
 
-impl Overview {
-    pub(super) fn all(&self) -> [&Table; 4] {
-        [&self.pods, &self.nodes, &self.events, &self.proxies]
+    pub fn pane(&self, pane: Pane) -> &dyn View {
+        &*self.panes[pane as usize]
     }
 
-    pub fn tables(&mut self) -> [&mut Table; 4] {
-        [&mut self.pods, &mut self.nodes, &mut self.events, &mut self.proxies]
+    pub(in crate::app) fn pane_mut(&mut self, pane: Pane) -> &mut dyn View {
+        &mut *self.panes[pane as usize]
+    }
+
+    pub(super) fn focused(&self) -> &dyn View {
+        self.pane(self.focus)
+    }
+
+    pub(super) fn focused_mut(&mut self) -> &mut dyn View {
+        self.pane_mut(self.focus)
+    }
+
+    pub(super) fn views(&self) -> impl Iterator<Item = &dyn View> {
+        self.panes.iter().map(|v| &**v)
+    }
+
+    pub(super) fn views_mut(&mut self) -> impl Iterator<Item = &mut dyn View> {
+        self.panes.iter_mut().map(|v| &mut **v)
     }
 }

@@ -1,54 +1,14 @@
 //! Kinds beyond those khud keeps records of: what the server serves, and which of its tables are watched now.
 
-use crate::app::core::model::{Dirty, Model, Tone, View};
+use crate::app::core::model::Model;
 use crate::app::core::msg::Effect;
+use crate::app::core::notice::{Dirty, Tone};
 use crate::world::{Delta, Kind, Offer, StreamId};
 
 /// Tables of the server watched at once; the views lowest in the stack go without.
 const MOST: usize = 8;
 /// After so long the server is asked again what it serves, when a command is typed.
 const AGAIN: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// What the server serves, as far as it is known.
-#[derive(Debug, Default)]
-pub struct Catalogue {
-    pub offers: Vec<Offer>,
-    /// When it was last asked, and what came of that.
-    asked: Option<crate::world::Time>,
-    known: bool,
-    trouble: Option<String>,
-    /// A line that waits for the server to say what its word means.
-    waiting: Option<String>,
-}
-
-impl Catalogue {
-    /// The kind that a word names: its plural, kind, short name, or plural and group.
-    pub fn kind(&self, word: &str) -> Option<Kind> {
-        let of = |offers: &mut dyn Iterator<Item = &Offer>| offers.next().map(|o| o.kind.clone());
-        // Of several groups' kinds of one name the first stands, as for kubectl.
-        of(&mut self.offers.iter().filter(|o| o.answers_to(word)))
-    }
-
-    /// The word a kind is listed under: with its group where another kind has the same.
-    pub fn word(&self, kind: &Kind) -> String {
-        let alike = self.offers.iter().filter(|o| o.kind.plural() == kind.plural()).count();
-        if alike > 1 && !kind.group().is_empty() {
-            format!("{}.{}", kind.plural(), kind.group())
-        } else {
-            kind.plural().to_owned()
-        }
-    }
-
-    /// Whether the server has said what it serves.
-    pub fn known(&self) -> bool {
-        self.known
-    }
-
-    /// Why a word is not known, where that may be for lack of the server's answer.
-    pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
-    }
-}
 
 /// The kind whose name or short name this is: one that is watched, or any other the server serves.
 pub fn kind(model: &Model, word: &str) -> Option<Kind> {
@@ -99,7 +59,7 @@ pub fn wait(model: &mut Model, line: &str) -> bool {
 pub fn follow(model: &mut Model) -> Vec<Effect> {
     let mut shown: Vec<Kind> = Vec::new();
     for view in model.views.iter().rev() {
-        if let View::Table(t) = view
+        if let Some(t) = view.table()
             && !t.source.kind.watched()
             && !shown.contains(&t.source.kind)
             && shown.len() < MOST
@@ -113,7 +73,7 @@ pub fn follow(model: &mut Model) -> Vec<Effect> {
         model.data.world.close(kind);
         let Model { data, views, forward, .. } = model;
         for view in views.iter_mut().chain(forward) {
-            if let View::Table(t) = view
+            if let Some(t) = view.table_mut()
                 && t.source.kind == *kind
             {
                 t.rebuild(&data.cx());
@@ -143,7 +103,7 @@ pub fn wanted(model: &Model, delta: &Delta) -> bool {
 pub fn columns(model: &mut Model, kind: &Kind) {
     let Model { data, views, dirty, .. } = model;
     for view in views {
-        if let View::Table(t) = view
+        if let Some(t) = view.table_mut()
             && t.source.kind == *kind
         {
             t.relearn(&data.cx());

@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use crate::app::dialogs::targets::Targets;
+use crate::app::core::runs::targets::Targets;
 use crate::detect::Key;
 use crate::remedy::Action;
 use crate::remedy::run::Params;

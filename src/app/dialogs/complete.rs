@@ -5,7 +5,8 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use crate::app::core::available::Here;
-use crate::app::core::model::{Model, Suggestion};
+use crate::app::core::model::Model;
+use crate::app::core::typed::Suggestion;
 use crate::app::dialogs::meaning::{self, Meaning};
 use crate::config::commands::{COMMANDS, Id};
 use crate::term::clean::clean;

@@ -1,6 +1,7 @@
 //! `ctrl-p`: to any object of any watched kind by a part of its name.
 
-use crate::app::core::model::{Model, Suggestion};
+use crate::app::core::model::Model;
+use crate::app::core::typed::Suggestion;
 use crate::world::{Kind, Meta, ObjectRef};
 
 /// Objects offered at a time.

@@ -1,41 +1,16 @@
 //! The menu of actions: on the object under the cursor, or on all that is marked.
 
-use crate::app::core::model::{Dialog, Dirty, Model, Tone};
+use crate::app::core::dialog::{Dialog, Menu, Offer};
+use crate::app::core::model::Model;
 use crate::app::core::msg::Effect;
-use crate::app::core::navigate;
-use crate::app::dialogs::runs;
-use crate::app::dialogs::targets::Targets;
+use crate::app::core::notice::{Dirty, Tone};
+use crate::app::core::runs::control;
+use crate::app::core::runs::targets::Targets;
 use crate::app::views::incidents;
 use crate::config::commands::{self, Id};
 use crate::remedy::run::Params;
 use crate::remedy::{self, Action};
 use crate::world::ObjectRef;
-
-/// One line of the menu of actions.
-#[derive(Clone, Debug)]
-pub struct Offer {
-    pub action: &'static Action,
-    pub targets: Targets,
-    /// It works on what the menu is of, not on what is behind that.
-    pub own: bool,
-    /// It fits the cause that was found.
-    pub fits: bool,
-    pub command: Option<Id>,
-    /// Why it cannot be chosen.
-    pub refused: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-pub struct Menu {
-    /// What tells this menu from the ones opened before: answers name it.
-    pub token: u64,
-    /// What it is of: an object, or how much is marked.
-    pub of: String,
-    pub offers: Vec<Offer>,
-    pub index: usize,
-    /// The server was asked which of the actions the operator may do.
-    asked: bool,
-}
 
 /// Asks the server which actions of an open menu the operator may do, once for each menu.
 pub fn ask(model: &mut Model) -> Option<Effect> {
@@ -124,9 +99,9 @@ pub fn direct(model: &mut Model, name: &str) -> Vec<Effect> {
         return Vec::new();
     }
     let container =
-        navigate::container(model).filter(|_| action.options.iter().any(|o| o.name == "container"));
+        model.front().container(model).filter(|_| action.options.iter().any(|o| o.name == "container"));
     let params = container.map(|c| ("container".to_owned(), c.to_string())).into_iter().collect();
-    runs::begin(model, action, targets, params)
+    control::begin(model, action, targets, params)
 }
 
 /// Opens the menu: what every one of the objects has, and what only some have with that as the reason against it.
@@ -225,5 +200,5 @@ pub fn keys(model: &mut Model, id: Id) -> Vec<Effect> {
         return Vec::new();
     }
     model.dialog = None;
-    runs::begin(model, offer.action, offer.targets, Params::new())
+    control::begin(model, offer.action, offer.targets, Params::new())
 }

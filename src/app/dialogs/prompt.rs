@@ -1,15 +1,14 @@
 //! The line typed after `:` or `/`: editing, suggestions, and what it does while and when it is typed.
 
-use crate::app::core::model::{Dirty, Model, Prompt, PromptKind, Tone, View};
+use crate::app::core::configure;
+use crate::app::core::model::Model;
 use crate::app::core::msg::Effect;
-use crate::app::core::navigate;
-use crate::app::core::preferences;
-use crate::app::dialogs::complete;
-use crate::app::dialogs::jump;
-use crate::app::dialogs::runs;
-use crate::app::dialogs::silence;
-use crate::app::views::document;
-use crate::app::views::timeline;
+use crate::app::core::notice::{Dirty, Tone};
+use crate::app::core::runs::control;
+use crate::app::core::stack;
+use crate::app::core::typed::{Prompt, PromptKind};
+use crate::app::dialogs::{complete, jump, silence};
+use crate::app::views::{document, find, timeline};
 use crate::detect::How;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::{Input, InputRequest};
@@ -20,7 +19,7 @@ const THEMES: usize = 16;
 const LONGEST: usize = 400;
 
 pub fn open(model: &mut Model, kind: PromptKind) {
-    let before = if kind == PromptKind::Filter { filter_text(model) } else { String::new() };
+    let before = if kind == PromptKind::Filter { model.front().filter().to_owned() } else { String::new() };
     model.prompt = Some(Prompt { kind, input: before.clone().into(), before, ..Prompt::default() });
     suggest(model);
 }
@@ -36,19 +35,6 @@ pub fn propose(model: &mut Model, line: &str, why: String) -> Vec<Effect> {
         Some(Prompt { kind: PromptKind::Command, input: line.into(), note: Some(why), ..Prompt::default() });
     suggest(model);
     Vec::new()
-}
-
-fn filter_text(model: &mut Model) -> String {
-    if let Some(t) = model.table() {
-        return t.filter.text.clone();
-    }
-    if let Some(l) = model.list() {
-        return l.filter.clone();
-    }
-    if let View::Logs(l) = model.view() {
-        return l.filter.clone();
-    }
-    model.text_mut().map(|t| t.search.clone()).unwrap_or_default()
 }
 
 pub fn typed(model: &mut Model, key: KeyEvent) {
@@ -84,7 +70,7 @@ pub fn edit(model: &mut Model, f: impl FnOnce(&mut Input)) {
     prompt.note = None;
     let (kind, text) = (prompt.kind, prompt.text().to_owned());
     match kind {
-        PromptKind::Filter => navigate::filter(model, &text),
+        PromptKind::Filter => stack::filter(model, &text),
         PromptKind::Command | PromptKind::Jump => suggest(model),
         PromptKind::Option
         | PromptKind::Reveal
@@ -138,11 +124,11 @@ pub fn complete(model: &mut Model) {
 }
 
 pub fn cancel(model: &mut Model) {
-    preferences::leave_preview(model);
+    configure::leave_preview(model);
     if let Some(p) = model.prompt.take()
         && p.kind == PromptKind::Filter
     {
-        navigate::filter(model, &p.before);
+        stack::filter(model, &p.before);
     }
 }
 
@@ -151,7 +137,7 @@ pub fn accept(model: &mut Model) -> Accepted {
     let Some(p) = model.prompt.take() else { return Accepted::Done(Vec::new()) };
     let text = p.text().to_owned();
     if let Some(asks) = p.asks {
-        return Accepted::Done(runs::told(model, asks, text.trim()));
+        return Accepted::Done(control::answered(model, asks, text.trim()));
     }
     let chosen = p.chosen.and_then(|i| p.suggestions.get(i));
     match p.kind {
@@ -164,11 +150,11 @@ pub fn accept(model: &mut Model) -> Accepted {
         }
         PromptKind::Mute => return Accepted::Done(silence::said(model, How::Muted, &p.findings, &text)),
         PromptKind::Theme => match p.suggestions.get(p.chosen.unwrap_or(0)) {
-            Some(s) => preferences::choose_theme(model, &s.word),
-            None => preferences::choose_theme(model, text.trim()),
+            Some(s) => configure::choose_theme(model, &s.word),
+            None => configure::choose_theme(model, text.trim()),
         },
         PromptKind::Jump => match p.objects.get(p.chosen.unwrap_or(0)) {
-            Some(o) => navigate::open_object(model, &o.kind, &o.namespace, &o.name),
+            Some(o) => find::open(model, &o.kind, &o.namespace, &o.name),
             None => model.say(Tone::Info, "No object of that name is watched here."),
         },
         PromptKind::Reveal => {
@@ -208,8 +194,8 @@ pub fn choose(model: &mut Model, by: isize) {
 fn show_theme(model: &mut Model) {
     let Some(p) = model.prompt.as_ref().filter(|p| p.kind == PromptKind::Theme) else { return };
     match p.suggestions.get(p.chosen.unwrap_or(0)) {
-        Some(s) => preferences::preview(model, &s.word.clone()),
-        None => preferences::leave_preview(model),
+        Some(s) => configure::preview(model, &s.word.clone()),
+        None => configure::leave_preview(model),
     }
 }
 

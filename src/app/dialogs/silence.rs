@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::core::causes;
-use crate::app::core::model::{Model, Prompt, PromptKind, Tone};
+use crate::app::core::model::Model;
 use crate::app::core::msg::Effect;
+use crate::app::core::notice::Tone;
+use crate::app::core::record;
+use crate::app::core::typed::{Prompt, PromptKind};
 use crate::app::views::incidents;
-use crate::app::views::timeline;
 use crate::detect::quiet::{How, Quiet, SHIFT};
 use crate::detect::timeline::{Entry, What, lasting};
 use crate::detect::{Finding, Key};
@@ -96,7 +98,7 @@ pub fn said(model: &mut Model, how: How, keys: &[Key], text: &str) -> Vec<Effect
     };
     note(model, entry, &first, &format!("{done}: {reason}"));
     model.say(Tone::Good, format!("{told} The same key takes it back."));
-    vec![Effect::Quiet(model.data.detector.quieted(now))]
+    vec![Effect::SaveSilences(model.data.detector.quieted(now))]
 }
 
 /// Nobody has it any more, or it is told of again.
@@ -118,7 +120,7 @@ fn take_back(model: &mut Model, finding: &Finding, keys: &[Key]) -> Vec<Effect> 
     };
     note(model, What::Note, finding, done);
     model.say(Tone::Good, told);
-    vec![Effect::Quiet(model.data.detector.quieted(now))]
+    vec![Effect::SaveSilences(model.data.detector.quieted(now))]
 }
 
 fn note(model: &mut Model, as_what: What, finding: &Finding, what: &str) {
@@ -128,7 +130,7 @@ fn note(model: &mut Model, as_what: What, finding: &Finding, what: &str) {
     };
     let text = format!("{what} — {}{more}", finding.title);
     let entry = Entry::new(model.data.now, as_what, Some(finding.fix().clone()), text);
-    timeline::note(model, entry.by(model.cluster.user.clone()));
+    record::entry(model, entry.by(model.cluster.user.clone()));
 }
 
 /// `2h the registry is moving`: how long, and the rest. Without a time an hour.

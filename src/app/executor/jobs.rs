@@ -9,11 +9,11 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::app::core::msg::{Effect, Msg};
+use crate::app::core::saved_panes::SavedPanes;
 use crate::app::executor::foreground;
 use crate::app::executor::known;
 use crate::app::executor::needs::{self, Fetched};
 use crate::app::executor::state_files::{self, Item, Keeper};
-use crate::app::views::arrange;
 use crate::app::views::log::SourceId;
 use crate::cluster::{Connection, Feed, Identity, Scope, Tuning, watch_all, watch_tables};
 use crate::config::bug;
@@ -88,7 +88,7 @@ impl Jobs {
     ///
     /// # Errors
     /// A sentence where what was kept cannot be read.
-    pub fn arranged(&self) -> Result<Option<arrange::Kept>, String> {
+    pub fn arranged(&self) -> Result<Option<SavedPanes>, String> {
         // Without a folder nothing was kept, and the keeper says why.
         self.folder.as_deref().map_or(Ok(None), state_files::panes)
     }
@@ -269,13 +269,13 @@ impl Jobs {
                     Msg::Replied { run, id, reply }
                 });
             }
-            Effect::Look { walk, read } => self.spawn("looking for evidence", async move {
+            Effect::FetchEvidence { walk, read } => self.spawn("looking for evidence", async move {
                 let Fetched { read, result, took_ms } = needs::read(&connection, *read).await;
-                Msg::Given { walk, read: Box::new(read), result, took_ms }
+                Msg::EvidenceFetched { walk, read: Box::new(read), result, took_ms }
             }),
-            Effect::Keep(entries) => self.keep(Item::Entries(entries)),
-            Effect::Quiet(quiet) => self.keep(Item::Quiet(quiet)),
-            Effect::Arranged(kept) => self.keep(Item::Panes(kept)),
+            Effect::AppendTimeline(entries) => self.keep(Item::Entries(entries)),
+            Effect::SaveSilences(quiet) => self.keep(Item::Quiet(quiet)),
+            Effect::SavePanes(panes) => self.keep(Item::Panes(panes)),
             Effect::Follow { view, source, tail, since } => {
                 let inbox = self.inbox.clone();
                 let task = self.tasks.spawn(async move {
@@ -286,8 +286,8 @@ impl Jobs {
                 self.followed.entry(view).or_default().push(task);
             }
             // Feeds are told as they come and go; there may be none yet.
-            Effect::Want(namespaces) => drop(self.wanted.send_replace(namespaces)),
-            Effect::HangUp(view) => {
+            Effect::SelectNamespaces(namespaces) => drop(self.wanted.send_replace(namespaces)),
+            Effect::StopLogs(view) => {
                 for task in self.followed.remove(&view).unwrap_or_default() {
                     task.abort();
                 }
@@ -303,15 +303,15 @@ impl Jobs {
             Effect::Bug(capabilities) => self.spawn("writing the bug report", async move {
                 match bug::gather_and_write(None, connection.clock().now(), |f| f.capabilities = capabilities)
                 {
-                    Ok(path) => {
-                        Msg::Told(format!("The bug report is in {path}; look through it before you send it."))
-                    }
+                    Ok(path) => Msg::Notice(format!(
+                        "The bug report is in {path}; look through it before you send it."
+                    )),
                     Err(why) => Msg::Failed(why),
                 }
             }),
             Effect::Save { name, text, what } => self.spawn("saving", async move {
                 match needs::save(&name, text).await {
-                    Ok(path) => Msg::Told(format!("Saved {what} to {}", path.display())),
+                    Ok(path) => Msg::Notice(format!("Saved {what} to {}", path.display())),
                     Err(why) => Msg::Failed(why),
                 }
             }),

@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use crate::app::core::msg::Msg;
+use crate::app::core::saved_panes::SavedPanes;
 use crate::app::executor::known;
-use crate::app::views::arrange;
 use crate::detect::Quiet;
 use crate::detect::kept::Kept;
 use crate::detect::timeline::Entry;
@@ -33,7 +33,7 @@ pub enum Item {
     Entries(Vec<Entry>),
     Quiet(Vec<Quiet>),
     /// How the panes are arranged; `None` forgets it.
-    Panes(Option<arrange::Kept>),
+    Panes(Option<SavedPanes>),
     /// Another cluster was accepted at this address: kube-system's UID before, and now.
     OtherCluster {
         known: String,
@@ -52,7 +52,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Starts the thread. What earlier sessions kept comes as [`Msg::Remembered`]; a disk that hangs never stops the
+    /// Starts the thread. What earlier sessions kept comes as [`Msg::StateLoaded`]; a disk that hangs never stops the
     /// cockpit.
     pub fn start(dir: Result<PathBuf, String>, inbox: mpsc::Sender<Msg>) -> Keeper {
         let (sender, items) = sync_channel(WAITING);
@@ -108,7 +108,7 @@ fn keep(dir: &Path, items: &Receiver<Item>, inbox: &mpsc::Sender<Msg>) -> Result
         None
     });
     let quiet = quiet.unwrap_or_default();
-    let _ = inbox.blocking_send(Msg::Remembered { entries, quiet });
+    let _ = inbox.blocking_send(Msg::StateLoaded { entries, quiet });
     let mut timeline = Some(timeline);
     for item in items {
         let done = match item {
@@ -146,7 +146,7 @@ fn panes_file(dir: &Path) -> PathBuf {
 ///
 /// # Errors
 /// A sentence where the file is none that this khud reads.
-pub fn panes(dir: &Path) -> Result<Option<arrange::Kept>, String> {
+pub fn panes(dir: &Path) -> Result<Option<SavedPanes>, String> {
     let file = panes_file(dir);
     read_whole(&file).map_err(|why| {
         // The reason first: a long path must not push it off the foot line.

@@ -15,27 +15,27 @@ pub mod columns;
 pub mod cx;
 pub mod events;
 pub mod filter;
-mod ghosts;
 pub mod health;
 mod marks;
 mod order;
 pub mod shape;
 mod sorted;
 mod source;
+mod tombstones;
 pub mod usage;
 pub mod vitals;
 
 use build::{Places, Rebuild};
-pub use ghosts::{GHOST, Ghost};
 pub use marks::vanished;
 use order::{Key, Order, UNRANKED, Way};
 pub use source::{Fence, Source};
+pub use tombstones::{TOMBSTONE, Tombstone};
 
 /// One line of the window.
 #[derive(Clone, Copy, Debug)]
 pub enum Shown<'t> {
     Row(Slot),
-    Gone(&'t Ghost),
+    Gone(&'t Tombstone),
 }
 
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub struct Table {
     places: Places,
     /// Rows put in since whose places are not known.
     unranked: usize,
-    ghosts: Vec<Ghost>,
+    tombstones: Vec<Tombstone>,
     /// The column sorted by; `None`: the kind's own order.
     sort: Option<usize>,
     descending: bool,
@@ -88,7 +88,7 @@ impl Table {
             rebuild: None,
             places: Places::default(),
             unranked: 0,
-            ghosts: Vec::new(),
+            tombstones: Vec::new(),
             sort: None,
             descending: false,
             filter: Filter::default(),
@@ -152,7 +152,7 @@ impl Table {
         self.sort = sorted.and_then(|name| self.columns.iter().position(|c| c.shape.name == name));
         self.filter = Filter::of_table(&self.filter.text, &self.columns);
         self.left = 0;
-        self.ghosts.clear();
+        self.tombstones.clear();
         self.rebuild(cx);
     }
 
@@ -242,10 +242,10 @@ impl Table {
         let within = self.source.lists(cx, &self.namespaces, slot);
         self.note_inside(slot, within);
         if within && self.keeps(cx, slot, &mut String::new()) {
-            if !self.ghosts.is_empty()
+            if !self.tombstones.is_empty()
                 && let Some(object) = self.object(cx, slot)
             {
-                self.ghosts.retain(|g| g.object != object);
+                self.tombstones.retain(|g| g.object != object);
             }
             if let Some(key) = self.key(cx, slot) {
                 self.order.put(slot, key);
@@ -362,29 +362,29 @@ impl Table {
     /// The lines of the window: rows, and what vanished from between them.
     pub fn lines(&self) -> Vec<Shown<'_>> {
         let end = self.offset + self.height;
-        let mut ghosts: Vec<(usize, &Ghost)> = self
-            .ghosts
+        let mut tombstones: Vec<(usize, &Tombstone)> = self
+            .tombstones
             .iter()
             .map(|g| (self.order.rank(&g.key, g.slot), g))
             .filter(|(at, _)| (self.offset..=end).contains(at))
             .collect();
-        ghosts.sort_by_key(|(at, _)| *at);
-        let mut ghosts = ghosts.into_iter().peekable();
+        tombstones.sort_by_key(|(at, _)| *at);
+        let mut tombstones = tombstones.into_iter().peekable();
         let mut lines = Vec::with_capacity(self.height);
         for (at, slot) in (self.offset..).zip(self.order.range(self.offset).take(self.height)) {
-            while let Some((_, ghost)) = ghosts.next_if(|(place, _)| *place <= at) {
-                lines.push(Shown::Gone(ghost));
+            while let Some((_, tombstone)) = tombstones.next_if(|(place, _)| *place <= at) {
+                lines.push(Shown::Gone(tombstone));
             }
             lines.push(Shown::Row(slot));
         }
-        lines.extend(ghosts.map(|(_, ghost)| Shown::Gone(ghost)));
+        lines.extend(tombstones.map(|(_, tombstone)| Shown::Gone(tombstone)));
         // The cursor's row is never pushed out of sight by what is not there any more.
         let cursor = self.cursor_slot();
         while let Some(at) = lines.iter().position(|l| matches!(l, Shown::Row(s) if Some(*s) == cursor))
             && at >= self.height
-            && let Some(ghost) = lines.iter().position(|l| matches!(l, Shown::Gone(_)))
+            && let Some(tombstone) = lines.iter().position(|l| matches!(l, Shown::Gone(_)))
         {
-            lines.remove(ghost);
+            lines.remove(tombstone);
         }
         lines.truncate(self.height);
         lines

@@ -41,3 +41,14 @@ pub const fn tail(name: &'static str, min: u16, max: u16, keep: u8) -> Shape {
 pub const fn image(name: &'static str, min: u16, max: u16, keep: u8) -> Shape {
     Shape { name: Cow::Borrowed(name), min, max, right: false, keep, cut: Cut::Start }
 }
+
+/// The columns that are left where so many are scrolled out: the one that matters most stays.
+pub fn unscrolled<'s>(shapes: impl Iterator<Item = &'s Shape> + Clone, mut skip: usize) -> Vec<usize> {
+    let most = shapes.clone().map(|s| s.keep).max();
+    let seen = shapes.enumerate().filter(|(_, s)| {
+        let scrolled = skip > 0 && Some(s.keep) != most;
+        skip -= usize::from(scrolled);
+        !scrolled
+    });
+    seen.map(|(i, _)| i).collect()
+}

@@ -1,19 +1,13 @@
-//! The overview's panes as the operator arranged them: which, in what order, how wide and high. Each cluster's
-//! arrangement is kept in its folder of the state directory, and comes before what config.toml says.
+//! How wide and high the overview's panes are, and the keys that change it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
-
-use crate::app::core::model::{Dirty, Model, Pane, Tone};
-use crate::app::core::msg::Effect;
-use crate::app::core::overview::Arrangement;
-use crate::app::core::preferences;
-use crate::app::views::fold;
+use crate::app::core::model::Model;
+use crate::app::core::notice::Tone;
+use crate::app::core::pane::{Arrangement, Pane};
+use crate::app::core::panes::{change, shown};
+use crate::app::views::{fold, gpus, incidents};
 use crate::config::{Id, Scope};
-use crate::world::Time;
 
 /// Percent of the screen's width, and rows, one key moves a seam by.
 const PERCENT: u16 = 3;
@@ -21,49 +15,6 @@ const ROWS: i32 = 2;
 /// No pane has fewer rows (its title, its columns' titles and one row) and no side fewer columns.
 const LEAST_ROWS: u16 = 3;
 const LEAST_COLUMNS: u16 = 30;
-/// A hand on the keys is still arranging; after so long without one it is kept.
-const SETTLED: Duration = Duration::from_millis(500);
-
-/// An arrangement as it is kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Kept {
-    #[serde(deserialize_with = "known")]
-    format: u32,
-    /// What was configured when it was made. Once that changes it no longer counts.
-    configured: Configured,
-    arrangement: Arrangement,
-}
-
-/// The format this khud writes, and the only one it reads.
-const FORMAT: u32 = 1;
-
-fn known<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
-    match u32::deserialize(from)? {
-        FORMAT => Ok(FORMAT),
-        other => Err(D::Error::custom(format!("it is of format {other}, this khud reads {FORMAT}"))),
-    }
-}
-
-/// What config.toml says of the panes in a context.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Configured {
-    panes: Vec<Pane>,
-    /// Percent of the screen's width.
-    left: usize,
-}
-
-fn configured(model: &Model) -> Configured {
-    let settings = &model.prefs.settings;
-    let panes = settings.panes.iter().filter_map(|name| Pane::named(name)).collect();
-    Configured { panes, left: settings.left_width }
-}
-
-/// The panes that show, in the order of tab and alt-1 to alt-6.
-pub fn panes(model: &Model) -> Vec<Pane> {
-    model.overview.arrangement.panes.clone().unwrap_or_else(|| configured(model).panes)
-}
-
 /// All panes as the configuration has them.
 pub fn reset(model: &mut Model) {
     change(model, |own| *own = Arrangement::default());
@@ -76,13 +27,6 @@ pub fn taller(model: &mut Model) {
 
 pub fn shorter(model: &mut Model) {
     heighten(model, model.overview.focus, -ROWS);
-}
-
-/// Changes the arrangement, which is kept once nothing more follows.
-fn change(model: &mut Model, f: impl FnOnce(&mut Arrangement)) {
-    f(&mut model.overview.arrangement);
-    model.overview.rearranged = Some(model.data.now);
-    preferences::focus(model);
 }
 
 /// Moves the seam between the sides.
@@ -139,7 +83,7 @@ fn heighten(model: &mut Model, pane: Pane, by: i32) {
 /// Hides the pane that has the focus.
 pub fn hide(model: &mut Model) {
     let pane = model.overview.focus;
-    let mut panes = panes(model);
+    let mut panes = shown(model);
     let Some(at) = panes.iter().position(|p| *p == pane) else { return };
     if panes.len() == 1 {
         model.say(Tone::Info, "This is the only pane left.");
@@ -158,7 +102,7 @@ pub fn hide(model: &mut Model) {
 /// The pane that has the focus changes places with the one after it, on the screen and for tab and alt-1…6.
 pub fn later(model: &mut Model) {
     let pane = model.overview.focus;
-    let mut panes = panes(model);
+    let mut panes = shown(model);
     let Some(at) = panes.iter().position(|p| *p == pane) else { return };
     let next = (at + 1) % panes.len();
     panes.swap(at, next);
@@ -176,7 +120,7 @@ pub struct Row {
 /// events on the left, the others on the right. One side is empty where the other has all there is. A side whose seams
 /// were moved keeps its shares; else incidents get the rows they need, and panes without news fold to one line.
 pub fn sides(model: &Model, height: u16) -> [Vec<Row>; 2] {
-    let wanted = panes(model);
+    let wanted = shown(model);
     let heights = &model.overview.arrangement.heights;
     if wanted != Pane::ALL {
         let mut sides = shared_evenly(&wanted, height);
@@ -222,7 +166,7 @@ fn left_as_needed(model: &Model, side: &mut [Row], height: u16) {
     }
     let most = height - EVENTS;
     let columns = usize::from(left(model, model.size.0)).saturating_sub(1);
-    let cards = crate::app::views::incidents::wanted(model, columns, usize::from(most));
+    let cards = incidents::wanted(model, columns, usize::from(most));
     incidents.height = (cards as u16 + 1).clamp(LEAST_ROWS, most);
     events.height = height - incidents.height;
 }
@@ -245,9 +189,10 @@ fn right_as_needed(model: &Model, side: &mut Vec<Row>, height: u16) {
     }
     let below: u16 = side.iter().skip(1).map(|row| row.height).sum();
     let o = &model.overview;
-    let sick = o.pods.leading_faults(&model.data.cx(), height.into()) as u16;
+    let table = |pane| o.pane(pane).table();
+    let sick = table(Pane::Pods).map_or(0, |t| t.leading_faults(&model.data.cx(), height.into())) as u16;
     // Rows that the nodes and GPUs could fill.
-    let rows = o.nodes.total.max(model.rows_in_sight(&o.gpus).1) as u16 + 2;
+    let rows = table(Pane::Nodes).map_or(0, |t| t.total).max(gpus::rows(model, 1).1) as u16 + 2;
     let mut pods = height.saturating_sub(below);
     if let Some(middle) =
         side.iter_mut().find(|row| row.panes.contains(&Pane::Nodes) || row.panes.contains(&Pane::Gpus))
@@ -301,50 +246,4 @@ fn share(side: &mut [Row], arranged: &BTreeMap<Pane, u16>, height: u16) -> bool 
         (row.height, top) = (seam - top, seam);
     }
     true
-}
-
-/// Takes in what was kept, where the panes are still configured as they were then.
-pub fn restore(model: &mut Model, kept: Result<Option<Kept>, String>) {
-    match kept {
-        Ok(Some(kept)) if kept.configured == configured(model) => {
-            model.overview.arrangement = kept.arrangement;
-            preferences::focus(model);
-            model.dirty = Dirty::Input;
-        }
-        Ok(_) => {}
-        Err(why) => {
-            tracing::warn!("{why}");
-            model.say(Tone::Bad, why);
-        }
-    }
-}
-
-/// The configuration was read again and says something else of the panes: that holds, whatever keys did before.
-pub fn reconfigured(model: &mut Model) {
-    model.overview.arrangement = Arrangement::default();
-    model.overview.rearranged = None;
-    preferences::focus(model);
-}
-
-/// When an arrangement has settled and is to be kept.
-pub fn next_timer(model: &Model) -> Option<Time> {
-    model.overview.rearranged.map(|at| at.plus(SETTLED))
-}
-
-/// What is to be kept now.
-pub fn keep(model: &mut Model) -> Option<Effect> {
-    next_timer(model).filter(|due| *due <= model.data.now)?;
-    leave(model)
-}
-
-/// What is to be kept when the cockpit ends, however it does.
-pub fn leave(model: &mut Model) -> Option<Effect> {
-    model.overview.rearranged.take()?;
-    let arrangement = model.overview.arrangement.clone();
-    let kept = (arrangement != Arrangement::default()).then(|| Kept {
-        format: FORMAT,
-        configured: configured(model),
-        arrangement,
-    });
-    Some(Effect::Arranged(kept))
 }

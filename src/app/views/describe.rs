@@ -5,17 +5,19 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::app::core::model::{Model, View};
+use crate::app::core::content::Line;
+use crate::app::core::model::Model;
 use crate::app::core::msg::Effect;
-use crate::app::core::navigate;
+use crate::app::core::notice::Dirty;
+use crate::app::core::stack;
 use crate::app::table::cell::bytes;
 use crate::app::table::vitals::Requested;
 use crate::app::views::details;
 use crate::app::views::page::Page;
-use crate::app::views::text::{Line, Of, Source, TextView};
+use crate::app::views::text::Reader;
 use crate::app::views::yaml;
 use crate::detect::Evidence;
-use crate::world::ask::Call;
+use crate::world::ask::{Answer, Call};
 use crate::world::time::human;
 use crate::world::{
     Condition, Container, ContainerState, Handler, Kind, Meta, ObjectRef, Pod, Probe, Resources, Status, Time,
@@ -26,33 +28,63 @@ pub fn here(model: &mut Model) -> Vec<Effect> {
     model.selected().map_or(Vec::new(), |object| open(model, object))
 }
 
+/// A description; the object itself is fetched once.
+#[derive(Debug)]
+pub struct Description {
+    /// The call that fetches the object; `None` where its kind is not served.
+    token: Option<u64>,
+    fetched: Option<Value>,
+}
+
+type DescribeView = Reader<Description>;
+
 pub fn open(model: &mut Model, object: ObjectRef) -> Vec<Effect> {
     let lines = lines(model, &object, None);
     let title = format!("describe {object}");
-    let mut view = TextView::new(Of::Describe, title, Some(object.clone()), lines);
-    let mut effects = Vec::new();
-    if !object.kind.plural().is_empty() {
-        model.next_id += 1;
-        let token = model.next_id;
-        view.source = Some(Source { token, ..Source::default() });
-        effects.push(Effect::Call { token, call: Call::get(object.path()) });
+    let token = (!object.kind.plural().is_empty()).then(|| model.token());
+    let of = Description { token, fetched: None };
+    stack::push(model, Reader::new(of, title, Some(object.clone()), lines));
+    token.map(|token| Effect::Call { token, call: Call::get(object.path()) }).into_iter().collect()
+}
+
+/// The object came, or why it did not.
+pub fn called(model: &mut Model, token: u64, result: &Result<Answer, String>) {
+    let Some(view) = model.all_mut::<DescribeView>().find(|v| v.of.token == Some(token)) else { return };
+    match result {
+        Ok(a) if a.ok() => view.of.fetched = Some(a.body.clone()),
+        Ok(a) => view.text.lines.push(Line::of(a.message(), "error")),
+        Err(why) => view.text.lines.push(Line::of(why, "error")),
     }
-    navigate::push(model, View::Text(Box::new(view)));
-    effects
+    if matches!(result, Ok(a) if a.ok()) {
+        refresh(model);
+    }
+    model.dirty = Dirty::Input;
+}
+
+/// Fetches the object of the description in front again; `None` where none is, or it was never fetched.
+pub fn again(model: &mut Model) -> Option<Effect> {
+    let token = model.token();
+    let view = model.top_mut::<DescribeView>().filter(|v| v.of.token.is_some())?;
+    view.of.token = Some(token);
+    Some(Effect::Call { token, call: Call::get(view.object.as_ref()?.path()) })
+}
+
+/// Whether a description whose object was fetched is in front.
+pub fn fetched(model: &Model) -> bool {
+    model.top::<DescribeView>().is_some_and(|v| v.of.token.is_some())
 }
 
 /// Writes the open description anew after its object changed.
 pub fn refresh(model: &mut Model) -> bool {
-    let Some(View::Text(view)) = model.views.last() else { return false };
-    let (Of::Describe, Some(object)) = (view.of, view.object.clone()) else { return false };
-    let fetched = view.source.as_ref().and_then(|s| s.object.as_ref());
-    let lines = lines(model, &object, fetched);
-    let Some(view) = model.text_mut() else { return false };
-    if view.lines == lines {
+    let Some(view) = model.top::<DescribeView>() else { return false };
+    let Some(object) = &view.object else { return false };
+    let lines = lines(model, object, view.of.fetched.as_ref());
+    let Some(view) = model.top_mut::<DescribeView>() else { return false };
+    if view.text.lines == lines {
         return false;
     }
-    view.lines = lines;
-    view.settle();
+    view.text.lines = lines;
+    view.text.stay_inside();
     true
 }
 

@@ -1,13 +1,33 @@
 //! `y`: the whole object as YAML, fetched when asked for; Secrets stay masked until one key is revealed by name.
 
-use crate::app::core::model::{Model, Prompt, PromptKind, Suggestion, Tone, View};
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::app::core::available::{Here, unless};
+use crate::app::core::content::Line;
+use crate::app::core::model::Model;
 use crate::app::core::msg::Effect;
-use crate::app::core::navigate;
+use crate::app::core::notice::{Dirty, Tone};
+use crate::app::core::stack;
+use crate::app::core::typed::{Prompt, PromptKind, Suggestion};
 use crate::app::views::describe;
-use crate::app::views::text::{Line, Of, Source, TextView};
+use crate::app::views::text::Reader;
 use crate::app::views::yaml::{self, Part};
 use crate::world::ObjectRef;
 use crate::world::ask::{Answer, Call};
+
+/// An object and how it is shown.
+#[derive(Debug)]
+pub struct Document {
+    /// The call that fetches the object.
+    token: u64,
+    object: Option<Value>,
+    managed: bool,
+    revealed: BTreeSet<String>,
+}
+
+type YamlView = Reader<Document>;
 
 /// The same of what is under the cursor.
 pub fn here(model: &mut Model) -> Vec<Effect> {
@@ -19,64 +39,59 @@ pub fn open(model: &mut Model, object: ObjectRef) -> Vec<Effect> {
         model.say(Tone::Info, format!("khud cannot fetch a {} yet.", object.kind));
         return Vec::new();
     }
-    model.next_id += 1;
-    let token = model.next_id;
+    let token = model.token();
     let call = Call::get(object.path());
-    let mut view =
-        TextView::new(Of::Yaml, object.to_string(), Some(object), vec![Line::of("Fetching…", "text.dim")]);
-    view.source = Some(Source { token, ..Source::default() });
-    navigate::push(model, View::Text(Box::new(view)));
+    let of = Document { token, object: None, managed: false, revealed: BTreeSet::new() };
+    let title = object.to_string();
+    stack::push(model, Reader::new(of, title, Some(object), vec![Line::of("Fetching…", "text.dim")]));
     vec![Effect::Call { token, call }]
 }
 
 /// The object came, or why it did not.
-pub fn called(model: &mut Model, token: u64, result: Result<Answer, String>) {
-    let texts = model.views.iter_mut().filter_map(|v| match v {
-        View::Text(text) => Some(text),
-        _ => None,
-    });
-    let mut asked = texts.filter(|t| t.source.as_ref().is_some_and(|s| s.token == token));
-    let Some(text) = asked.next() else { return };
-    let trouble = match result {
+pub fn called(model: &mut Model, token: u64, result: &Result<Answer, String>) {
+    let Some(view) = model.all_mut::<YamlView>().find(|v| v.of.token == token) else { return };
+    match result {
         Ok(a) if a.ok() => {
-            if let Some(source) = &mut text.source {
-                source.object = Some(a.body);
-            }
-            None
+            view.of.object = Some(a.body.clone());
+            write(view);
         }
-        Ok(a) => Some(a.message()),
-        Err(why) => Some(why),
-    };
-    match (text.of, trouble) {
-        (Of::Describe, None) => drop(describe::refresh(model)),
-        (Of::Describe, Some(why)) => text.lines.push(Line::of(why, "error")),
-        (_, None) => write(text),
-        (_, Some(why)) => text.lines = vec![Line::of(why, "error")],
+        Ok(a) => view.text.lines = vec![Line::of(a.message(), "error")],
+        Err(why) => view.text.lines = vec![Line::of(why, "error")],
     }
-    model.dirty = crate::app::core::model::Dirty::Input;
+    model.dirty = Dirty::Input;
 }
 
 /// Fetches the object of a view again; what was revealed stays so.
 pub fn again(model: &mut Model) -> Vec<Effect> {
-    model.next_id += 1;
-    let token = model.next_id;
-    let Some(view) = model.text_mut() else { return Vec::new() };
-    match (&mut view.source, &view.object) {
-        (Some(source), Some(object)) => {
-            source.token = token;
-            vec![Effect::Call { token, call: Call::get(object.path()) }]
-        }
-        _ => {
-            model.say(Tone::Info, "This follows the cluster by itself.");
-            Vec::new()
-        }
+    if let Some(effect) = describe::again(model) {
+        return vec![effect];
     }
+    let token = model.token();
+    let Some(view) = model.top_mut::<YamlView>() else { return Vec::new() };
+    let Some(object) = &view.object else { return Vec::new() };
+    view.of.token = token;
+    vec![Effect::Call { token, call: Call::get(object.path()) }]
 }
 
-fn write(view: &mut TextView) {
-    let Some(source) = &view.source else { return };
-    let Some(object) = &source.object else { return };
-    view.lines = match yaml::write(object, source.managed, &source.revealed) {
+/// A check: the text in front is an object of the server.
+pub fn fetched(here: &Here<'_>) -> Option<String> {
+    let fetched = describe::fetched(here.model) || here.model.top::<YamlView>().is_some();
+    unless(fetched, "This text is not an object of the server.")
+}
+
+/// A check: the text in front is an object's YAML.
+pub fn yaml(here: &Here<'_>) -> Option<String> {
+    unless(here.model.top::<YamlView>().is_some(), "That is for an object's YAML.")
+}
+
+/// A check: the YAML in front hides values of a Secret.
+pub fn hides(here: &Here<'_>) -> Option<String> {
+    unless(!masked(here.model).is_empty(), "Nothing here is masked.")
+}
+
+fn write(view: &mut YamlView) {
+    let Some(object) = &view.of.object else { return };
+    view.text.lines = match yaml::write(object, view.of.managed, &view.of.revealed) {
         Ok(y) => (0..y.len())
             .map(|i| {
                 let secret = y.secret(i).is_some();
@@ -86,7 +101,7 @@ fn write(view: &mut TextView) {
             .collect(),
         Err(why) => vec![Line::of(why, "error")],
     };
-    view.settle();
+    view.text.stay_inside();
 }
 
 fn scope(part: Part, text: &str, secret: bool) -> &'static str {
@@ -105,26 +120,19 @@ fn scope(part: Part, text: &str, secret: bool) -> &'static str {
 
 /// Shows managed fields, or hides them.
 pub fn managed(model: &mut Model) {
-    if let Some(view) = model.text_mut()
-        && let Some(source) = &mut view.source
-    {
-        source.managed = !source.managed;
+    if let Some(view) = model.top_mut::<YamlView>() {
+        view.of.managed = !view.of.managed;
         write(view);
     }
 }
 
 /// The names of the Secret's values that the text hides.
-pub fn masked(model: &Model) -> Vec<String> {
-    match model.view() {
-        View::Text(t) if t.of == Of::Yaml => t
-            .source
-            .as_ref()
-            .and_then(|s| s.object.as_ref())
-            .filter(|o| o["kind"] == "Secret")
-            .map(|o| o["data"].as_object().into_iter().flat_map(|d| d.keys().cloned()).collect())
-            .unwrap_or_default(),
-        _ => Vec::new(),
-    }
+fn masked(model: &Model) -> Vec<String> {
+    let object = model.top::<YamlView>().and_then(|v| v.of.object.as_ref());
+    object
+        .filter(|o| o["kind"] == "Secret")
+        .map(|o| o["data"].as_object().into_iter().flat_map(|d| d.keys().cloned()).collect())
+        .unwrap_or_default()
 }
 
 /// Asks which of a Secret's values to show: one, by its name.
@@ -139,10 +147,8 @@ pub fn reveal(model: &mut Model) {
 }
 
 pub fn revealed(model: &mut Model, key: String) {
-    if let Some(view) = model.text_mut()
-        && let Some(source) = &mut view.source
-    {
-        source.revealed.insert(key);
+    if let Some(view) = model.top_mut::<YamlView>() {
+        view.of.revealed.insert(key);
         write(view);
     }
 }

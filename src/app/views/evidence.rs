@@ -1,43 +1,80 @@
 //! `v`: what proves a finding and what changed before it, each with the key to the event, log or object it was read from.
 
-use crate::app::core::model::{Model, Tone, View};
+use std::sync::Arc;
+
+use crate::app::core::model::Model;
 use crate::app::core::msg::Effect;
-use crate::app::core::navigate;
+use crate::app::core::notice::Tone;
+use crate::app::core::stack;
+use crate::app::core::view::Then;
 use crate::app::table::cell::{Cell, Value};
 use crate::app::table::shape::{Shape, shape, tail};
 use crate::app::table::{Fence, Source};
-use crate::app::views::describe;
-use crate::app::views::list::{self, List, Row};
-use crate::app::views::logs;
+use crate::app::views::list::{ListView, Row, Rows};
+use crate::app::views::{describe, find, logs, objects};
+use crate::config::Scope;
 use crate::detect::{Evidence, Finding, Key};
 use crate::term::clean::{clean, wrap};
 use crate::world::{ContainerState, Kind, ObjectRef, Text, Time};
 
-pub static SHAPES: &[Shape] = &[
+static SHAPES: &[Shape] = &[
     shape("SOURCE", 8, 34, 85),
     shape("AT", 8, 8, 90),
     shape("WHAT IT SAYS", 20, 400, 95),
     tail("OBJECT", 12, 44, 50),
 ];
 
+/// The proof of the finding of this key.
+#[derive(Debug)]
+struct Proof(Key);
+
 /// Opens the proof of the finding under the cursor.
 pub fn open(model: &mut Model) {
     match model.finding().map(|f| f.key.clone()) {
-        Some(key) => {
-            navigate::push(model, View::List(Box::new(List::new(list::What::Evidence(Box::new(key))))))
-        }
+        Some(key) => stack::push(model, ListView::new(Proof(key))),
         None => model.say(Tone::Info, "khud has no finding about this."),
     }
 }
 
+impl Rows for Proof {
+    fn title(&self) -> String {
+        "evidence: enter goes to where it was read".into()
+    }
+
+    fn shapes(&self) -> &'static [Shape] {
+        SHAPES
+    }
+
+    fn rows(&self, model: &Model) -> Vec<Row> {
+        rows(model, &self.0)
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Findings
+    }
+
+    fn finding<'m>(&self, model: &'m Model, _: Option<&Row>) -> Option<&'m Arc<Finding>> {
+        finding(model, &self.0)
+    }
+
+    fn enter(&self, _: &Model, row: &Row) -> Option<Then> {
+        let (key, row) = (self.0.clone(), row.id.clone());
+        Some(Box::new(move |model| jump(model, &key, &row)))
+    }
+
+    fn empty(&self, _: &Model) -> &'static str {
+        "It is over: khud no longer holds its proof. The timeline has it."
+    }
+}
+
 /// The finding of a key, as its line says it: with the others that line stands for.
-pub fn finding<'m>(model: &'m Model, key: &Key) -> Option<&'m Finding> {
+fn finding<'m>(model: &'m Model, key: &Key) -> Option<&'m Arc<Finding>> {
     let all = model.data.detector.findings();
-    all.iter().find(|f| f.key == *key).or_else(|| model.data.detector.finding(key)).map(|f| &**f)
+    all.iter().find(|f| f.key == *key).or_else(|| model.data.detector.finding(key))
 }
 
 /// A quote on as many rows as it needs: all of them lead to the same place.
-pub fn rows(model: &Model, key: &Key) -> Vec<Row> {
+fn rows(model: &Model, key: &Key) -> Vec<Row> {
     let Some(f) = finding(model, key) else { return Vec::new() };
     // What the other columns leave where none of them is dropped, and what it gets before they do.
     let width = usize::from(model.size.0).saturating_sub(34 + 8 + 44 + 8).max(44);
@@ -74,7 +111,7 @@ pub fn rows(model: &Model, key: &Key) -> Vec<Row> {
 }
 
 /// To where the piece under the cursor was read: the event among the object's events, the log, else the object.
-pub fn jump(model: &mut Model, key: &Key, row: &str) -> Vec<Effect> {
+fn jump(model: &mut Model, key: &Key, row: &str) -> Vec<Effect> {
     let Some(f) = finding(model, key) else { return Vec::new() };
     let index = |prefix: char| row.strip_prefix(prefix)?.split('.').next()?.parse::<usize>().ok();
     let piece = index('e').and_then(|i| f.evidence.get(i)).cloned();
@@ -93,7 +130,7 @@ pub fn jump(model: &mut Model, key: &Key, row: &str) -> Vec<Effect> {
 
 fn event(model: &mut Model, e: &Evidence) {
     let reason = e.source.strip_prefix("event ").unwrap_or_default();
-    navigate::open_table(model, Source { kind: Kind::Event, fence: Fence::Regarding(e.object.by_word()) });
+    objects::open(model, Source { kind: Kind::Event, fence: Fence::Regarding(e.object.by_word()) });
     let Some((table, cx)) = model.table_mut() else { return };
     table.namespaces.clear();
     table.rebuild(&cx);
@@ -117,6 +154,6 @@ fn object(model: &mut Model, object: ObjectRef) -> Vec<Effect> {
     if !object.kind.watched() {
         return describe::open(model, object);
     }
-    navigate::open_object(model, &object.kind, &object.namespace, &object.name);
+    find::open(model, &object.kind, &object.namespace, &object.name);
     Vec::new()
 }

@@ -1,9 +1,10 @@
 //! Which panes of the overview have nothing to say, and the few words that stand for them.
 
 use crate::app::core::causes::answer;
-use crate::app::core::model::{Model, Pane};
+use crate::app::core::model::Model;
+use crate::app::core::pane::Pane;
 use crate::app::table::health;
-use crate::app::views::incidents;
+use crate::app::views::{gpus, incidents};
 use crate::world::{Kind, StreamState};
 
 /// The line that stands for a pane without rows of interest.
@@ -31,18 +32,18 @@ pub fn summary(model: &Model, pane: Pane) -> Option<Summary> {
             healthy.then(|| Summary { text: format!("{all} ready"), empty: false })
         }),
         Pane::Gpus => refused(&Kind::Node).or_else(|| {
-            let (rows, gpus) = model.rows_in_sight(&model.overview.gpus);
-            if gpus == 0 {
+            let (rows, count) = gpus::rows(model, 1);
+            if count == 0 {
                 return world.synced(&Kind::Node).then(|| Summary { text: "none".into(), empty: true });
             }
             let (meant, here) = (model.data.vitals.gpus_meant, model.data.vitals.gpus_allocatable);
             let caused =
                 |n: &crate::world::Node| model.data.cx().cause(&crate::world::Object::reference(n)).is_some();
             let well = here >= meant && !rows.is_empty() && !world.nodes.values().any(caused);
-            well.then(|| Summary { text: format!("{gpus}, no finding"), empty: false })
+            well.then(|| Summary { text: format!("{count}, no finding"), empty: false })
         }),
         Pane::KubeProxy => refused(&Kind::Pod).or_else(|| {
-            let proxies = &model.overview.proxies;
+            let proxies = model.overview.pane(pane).table()?;
             if !world.synced(&Kind::Pod) {
                 return None;
             }

@@ -4,15 +4,18 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::app::core::model::Model;
+use crate::app::core::view::{Then, View};
 use crate::app::table::cell::{Cell, Value};
 use crate::app::table::shape::{Shape, number, shape, tail};
-use crate::app::views::list::Row;
+use crate::app::views::freshness::unlisted;
+use crate::app::views::inside;
+use crate::app::views::list::{ListView, Row, Rows};
 use crate::world::gpu::Gpu;
 use crate::world::series::Trend;
 use crate::world::time::human;
 use crate::world::{Kind, Node, ObjectRef, Readings, Series, Text, Time};
 
-pub static SHAPES: &[Shape] = &[
+static SHAPES: &[Shape] = &[
     tail("GPU", 5, 24, 100),
     shape("MEMORY", 8, 10, 80),
     number("USED", 6, 9, 90),
@@ -41,6 +44,51 @@ const LINE: Duration = Duration::from_secs(3600);
 const NOISE: f64 = 100.0 * 1_048_576.0;
 /// A time to full beyond this helps nobody tonight.
 const FORECAST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+#[derive(Debug)]
+struct Gpus;
+
+/// The view of all GPUs.
+pub fn all() -> impl View {
+    ListView::new(Gpus)
+}
+
+impl Rows for Gpus {
+    fn title(&self) -> String {
+        "gpu memory".into()
+    }
+
+    fn shapes(&self) -> &'static [Shape] {
+        SHAPES
+    }
+
+    fn rows(&self, model: &Model) -> Vec<Row> {
+        rows(model, usize::MAX).0
+    }
+
+    fn first(&self, model: &Model, most: usize) -> Option<(Vec<Row>, usize)> {
+        Some(rows(model, most))
+    }
+
+    fn enter(&self, _: &Model, row: &Row) -> Option<Then> {
+        inside::of(row.object.clone()?)
+    }
+
+    fn follows(&self) -> Option<Kind> {
+        Some(Kind::Node)
+    }
+
+    fn noun(&self) -> &'static str {
+        "GPUs"
+    }
+
+    fn empty(&self, model: &Model) -> &'static str {
+        match model.data.world.synced(&Kind::Node) {
+            true => "No GPUs: no node has any.",
+            false => unlisted(model, &Kind::Node, "khud may not list nodes here, so it knows of no GPUs."),
+        }
+    }
+}
 
 /// Memory in use on all GPUs that report it, in percent.
 pub fn memory_percent(readings: &Readings) -> Option<u64> {

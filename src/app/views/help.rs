@@ -1,9 +1,10 @@
 //! `?`: the keys that work here, on one screen: the view's own first, in columns, with the legend of the symbols.
 
 use crate::app::core::available::Here;
-use crate::app::core::model::{Model, View};
-use crate::app::core::navigate;
-use crate::app::views::text::{Line, Of, TextView};
+use crate::app::core::content::Line;
+use crate::app::core::model::Model;
+use crate::app::core::stack;
+use crate::app::views::text::Reader;
 use crate::config::{Command, Theme};
 use crate::term::clean::{fit, width};
 
@@ -31,9 +32,12 @@ const LEGEND: &[(&str, &str, &str)] = &[
     ("down", "header.bad", "GPUs lost"),
 ];
 
+#[derive(Debug)]
+struct Help;
+
 pub fn open(model: &mut Model) {
     let lines = page(model);
-    navigate::push(model, View::Text(Box::new(TextView::new(Of::Help, "help", None, lines))));
+    stack::push(model, Reader::new(Help, "help", None, lines));
 }
 
 /// One cell of the page: pieces of text with their scopes.

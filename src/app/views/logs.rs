@@ -3,10 +3,16 @@
 
 use std::time::Duration;
 
-use crate::app::core::model::{Dirty, Model, Tone, View};
+use crate::app::core::available::Here;
+use crate::app::core::content::{Body, Content, Title};
+use crate::app::core::data::Data;
+use crate::app::core::model::{Model, of_type};
 use crate::app::core::msg::Effect;
-use crate::app::core::navigate;
-use crate::app::views::log::{LogBuffer, SourceId};
+use crate::app::core::notice::Dirty;
+use crate::app::core::stack;
+use crate::app::core::view::{Motion, Room, Saved, View};
+use crate::app::views::log::{self, LogBuffer, SourceId, Window};
+use crate::config::{Id, Scope};
 use crate::term::clean::clean;
 use crate::world::ask::LogTail;
 use crate::world::time::human;
@@ -33,20 +39,9 @@ pub struct Target {
     /// When a stream that broke off is opened again.
     retry: Option<Time>,
     /// How often in a row it ended without a line.
-    vain: u32,
+    fruitless: u32,
     /// Why there is nothing, in the server's words.
     pub note: Option<String>,
-}
-
-/// How many lines the screen has room for; where long ones are wrapped that depends on which.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// From the first one shown on.
-    pub shown: usize,
-    /// Up to the one before it: a page back.
-    pub before: usize,
-    /// Up to the last.
-    pub end: usize,
 }
 
 #[derive(Debug)]
@@ -68,7 +63,9 @@ pub struct LogView {
     pub since: Option<Duration>,
     pub offset: usize,
     pub left: usize,
-    pub window: Window,
+    window: Window,
+    /// Columns and lines below the title.
+    room: (usize, usize),
     pub filter: String,
     /// The beginning is wanted, not the end.
     head: bool,
@@ -82,12 +79,12 @@ pub struct LogView {
 
 /// Opens the logs of a pod, of one container, or of all pods of a workload or behind a Service.
 pub fn open(model: &mut Model, object: ObjectRef, container: Option<Text>, previous: bool) -> Vec<Effect> {
-    model.next_id += 1;
+    let id = model.token();
     let namespace = object.namespace.clone();
     let keep = model.prefs.settings.log_lines;
     let first_tail = u32::try_from(model.prefs.settings.log_tail).unwrap_or(u32::MAX);
     let view = LogView {
-        id: model.next_id,
+        id,
         object,
         namespace,
         targets: Vec::new(),
@@ -102,6 +99,7 @@ pub fn open(model: &mut Model, object: ObjectRef, container: Option<Text>, previ
         offset: 0,
         left: 0,
         window: Window { shown: 1, before: 1, end: 1 },
+        room: (80, 1),
         filter: String::new(),
         head: false,
         more: 0,
@@ -109,12 +107,20 @@ pub fn open(model: &mut Model, object: ObjectRef, container: Option<Text>, previ
         keep,
         first_tail,
     };
-    navigate::push(model, View::Logs(Box::new(view)));
+    stack::push(model, view);
     drive(model)
 }
 
+/// A check: there are logs of the object under the cursor.
+pub fn logged(here: &Here<'_>) -> Option<String> {
+    here.of_object(|o| {
+        let why = || format!("There are no logs of {o}: it has no pods.");
+        (!any(&here.model.data.world, o)).then(why)
+    })
+}
+
 /// Whether there are logs of the object, or will be once a workload has pods.
-pub fn any(world: &World, object: &ObjectRef) -> bool {
+fn any(world: &World, object: &ObjectRef) -> bool {
     let workload = matches!(
         object.kind,
         Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet | Kind::Job
@@ -151,8 +157,7 @@ fn pods<'w>(world: &'w World, object: &ObjectRef) -> Vec<&'w Pod> {
 pub fn drive(model: &mut Model) -> Vec<Effect> {
     let mut effects = Vec::new();
     let Model { views, data, .. } = model;
-    for view in views.iter_mut() {
-        let View::Logs(logs) = view else { continue };
+    for logs in of_type::<LogView>(views) {
         if logs.buffer.closed() {
             continue;
         }
@@ -210,7 +215,7 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
                             open: true,
                             answered: false,
                             retry: None,
-                            vain: 0,
+                            fruitless: 0,
                             note: None,
                         });
                         logs.tail
@@ -235,27 +240,8 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// When a stream that broke off is to be opened again. Of containers that run no more there is none.
-pub fn next_timer(model: &Model) -> Option<Time> {
-    let running = |t: &Target, logs: &LogView| {
-        let pod = model.data.world.pods.find(&logs.namespace, &t.pod)?;
-        let container = pod.containers.iter().find(|c| c.spec.name == t.container)?;
-        let runs =
-            matches!(container.state, ContainerState::Running { .. }) && container.restarts == t.restarts;
-        runs.then_some(t.retry?)
-    };
-    let views = model.views.iter().filter_map(|v| match v {
-        View::Logs(logs) => logs.targets.iter().filter_map(|t| running(t, logs)).min(),
-        _ => None,
-    });
-    views.min()
-}
-
 fn find(model: &mut Model, id: u64) -> Option<&mut LogView> {
-    model.views.iter_mut().find_map(|v| match v {
-        View::Logs(l) if l.id == id => Some(&mut **l),
-        _ => None,
-    })
+    model.all_mut::<LogView>().find(|logs| logs.id == id)
 }
 
 /// The server began to send a log.
@@ -269,19 +255,19 @@ pub fn began(model: &mut Model, view: u64, source: SourceId) {
 
 /// Bytes of a log came.
 pub fn chunk(model: &mut Model, view: u64, source: SourceId, bytes: &[u8]) -> Vec<Effect> {
-    let Some(logs) = find(model, view) else { return vec![Effect::HangUp(view)] };
+    let Some(logs) = find(model, view) else { return vec![Effect::StopLogs(view)] };
     logs.buffer.hold(logs.offset);
     logs.buffer.push(source, bytes);
     logs.offset = logs.buffer.held();
     if let Some(t) = logs.targets.iter_mut().find(|t| t.id == source) {
-        t.vain = 0;
+        t.fruitless = 0;
     }
     let mut effects = Vec::new();
     if logs.buffer.closed() {
         for t in &mut logs.targets {
             (t.open, t.retry) = (false, None);
         }
-        effects.push(Effect::HangUp(view));
+        effects.push(Effect::StopLogs(view));
     }
     model.dirty = model.dirty.max(Dirty::Data);
     effects
@@ -295,8 +281,8 @@ pub fn ended(model: &mut Model, view: u64, source: SourceId, why: Option<String>
         if let Some(t) = logs.targets.iter_mut().find(|t| t.id == source) {
             t.open = false;
             // A log ends with its container; one that ends before is opened again.
-            t.retry = (!logs.previous).then(|| now.plus(RETRY * (1 << t.vain.min(5))));
-            t.vain += 1;
+            t.retry = (!logs.previous).then(|| now.plus(RETRY * (1 << t.fruitless.min(5))));
+            t.fruitless += 1;
             t.note = why;
         }
         model.dirty = model.dirty.max(Dirty::Data);
@@ -304,13 +290,116 @@ pub fn ended(model: &mut Model, view: u64, source: SourceId, why: Option<String>
     drive(model)
 }
 
-impl LogView {
-    pub fn title(&self) -> String {
+impl View for LogView {
+    fn title(&self) -> String {
         let run = if self.previous { " (run before)" } else { "" };
         let container = self.container.as_ref().map_or(String::new(), |c| format!(" {c}"));
         let since = self.since.map_or(String::new(), |s| format!(" of the last {}", human(s)));
         let head = if self.head { " from the beginning" } else { "" };
         format!("logs {}{container}{run}{since}{head}", self.object)
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Logs
+    }
+
+    fn object(&self, _: &Model) -> Option<ObjectRef> {
+        Some(self.object.clone())
+    }
+
+    fn content(&self, model: &Model, _: bool) -> Content {
+        let (shown, all) = (self.buffer.len(), self.buffer.all());
+        let mut notes = Vec::new();
+        if self.buffer.skipped() > 0 {
+            notes.push(format!("skipped {}", self.buffer.skipped()));
+        }
+        let open = self.targets.iter().filter(|t| t.open).count();
+        notes.push(match self.more {
+            0 => format!("{open}/{} open", self.targets.len()),
+            more => format!("{open}/{} open, {more} more left out", self.targets.len()),
+        });
+        notes.push(if shown == all { format!("{all} lines") } else { format!("{shown}/{all} lines") });
+        notes.push(self.standing().into());
+        let body = match self.buffer.is_empty() {
+            true => Body::sentence(self.emptiness(model, open)),
+            false => Body::Lines(log::lines(model.prefs.times(), self, self.room)),
+        };
+        let title = Title { name: self.title(), filter: self.filter.clone(), notes };
+        Content { title, body, ages: Vec::new() }
+    }
+
+    fn saved(&self, _: &Model) -> Saved {
+        let (text, count) = (self.written(), self.buffer.len());
+        Saved::File { title: self.title(), ending: "log", text, count }
+    }
+
+    fn go(&mut self, _: &Model, motion: Motion) {
+        match motion {
+            Motion::Step(by) => self.scroll(by),
+            Motion::Page(by) => {
+                let lines = if by > 0 { self.window.shown } else { self.window.before };
+                self.scroll(by * (lines.max(2) as isize - 1));
+            }
+            Motion::Top => (self.offset, self.follow) = (0, false),
+            Motion::Bottom => self.follow = true,
+            Motion::Sideways(by) => self.left = self.left.saturating_add_signed(by * 16),
+            Motion::Line(_) => {}
+        }
+    }
+
+    fn fit(&mut self, model: &Model, room: Room) {
+        self.room = (room.width.into(), room.lines());
+        self.window = log::window(model.prefs.times(), self, self.room);
+    }
+
+    fn filter(&self) -> &str {
+        &self.filter
+    }
+
+    /// Shows only matching lines; what is no pattern is told and changes nothing.
+    fn set_filter(&mut self, _: &Model, pattern: &str) -> Option<String> {
+        self.filter = pattern.to_owned();
+        let result = self.buffer.filter(pattern);
+        self.offset = self.first();
+        result.err()
+    }
+
+    fn reads(&self) -> bool {
+        true
+    }
+
+    /// When a stream that broke off is to be opened again. A container that no longer runs has none.
+    fn next_timer(&self, data: &Data) -> Option<Time> {
+        let running = |t: &Target| {
+            let pod = data.world.pods.find(&self.namespace, &t.pod)?;
+            let container = pod.containers.iter().find(|c| c.spec.name == t.container)?;
+            let runs =
+                matches!(container.state, ContainerState::Running { .. }) && container.restarts == t.restarts;
+            runs.then_some(t.retry?)
+        };
+        self.targets.iter().filter_map(running).min()
+    }
+
+    /// Its streams were stopped when it was left.
+    fn reopened(&mut self) {
+        self.again();
+    }
+}
+
+impl LogView {
+    /// What a log without lines says.
+    fn emptiness(&self, model: &Model, open: usize) -> String {
+        let notes: Vec<&str> = self.targets.iter().filter_map(|t| t.note.as_deref()).collect();
+        let all = self.buffer.all();
+        match (notes.is_empty(), self.filter.is_empty() || all == 0) {
+            (false, _) => notes.join("\n"),
+            (true, false) => unmatched(model, all),
+            (true, true) if self.targets.iter().any(|t| t.open && !t.answered) => {
+                "The server has not answered yet.".into()
+            }
+            (true, true) if open > 0 => "Nothing logged yet.".into(),
+            (true, true) => "No container here has a log yet.".into(),
+        }
     }
 
     /// The first line shown, given how many there are.
@@ -319,23 +408,14 @@ impl LogView {
         if self.follow { last } else { self.offset.min(last) }
     }
 
-    pub fn page(&mut self, by: isize) {
-        let lines = if by > 0 { self.window.shown } else { self.window.before };
-        self.scroll(by * (lines.max(2) as isize - 1));
-    }
-
-    pub fn top(&mut self) {
-        (self.offset, self.follow) = (0, false);
-    }
-
-    pub fn scroll(&mut self, by: isize) {
+    fn scroll(&mut self, by: isize) {
         let last = self.buffer.len().saturating_sub(self.window.end);
         self.offset = self.first().saturating_add_signed(by).min(last);
         self.follow = self.offset == last && by > 0;
     }
 
     /// How it stands: whether more comes, and whether that is shown.
-    pub fn standing(&self) -> &'static str {
+    fn standing(&self) -> &'static str {
         match (self.follow, self.targets.iter().any(|t| t.open)) {
             (false, _) => "standing still",
             (true, true) => "following",
@@ -344,7 +424,7 @@ impl LogView {
     }
 
     /// Every line that passes the filter, with its time and where it came from, safe to print.
-    pub fn written(&self) -> String {
+    fn written(&self) -> String {
         let mut out = String::new();
         for line in self.buffer.iter() {
             if let Some(time) = line.time {
@@ -360,28 +440,25 @@ impl LogView {
     }
 
     /// Begins anew, with other containers, another run, or further back.
-    pub fn again(&mut self) -> Effect {
+    fn again(&mut self) -> Effect {
         self.targets.clear();
         self.buffer = if self.head { LogBuffer::of_first(self.keep) } else { LogBuffer::new(self.keep) };
         // The pattern was accepted before.
         let _ = self.buffer.filter(&self.filter);
         self.follow = true;
-        Effect::HangUp(self.id)
+        Effect::StopLogs(self.id)
     }
 }
 
 /// Opens the logs of what is under the cursor: of this run, or of the one before.
 pub fn here(model: &mut Model, previous: bool) -> Vec<Effect> {
     let Some(object) = model.selected() else { return Vec::new() };
-    let container = navigate::container(model);
+    let container = model.front().container(model);
     open(model, object, container, previous)
 }
 
 fn in_front(model: &mut Model) -> Option<&mut LogView> {
-    match model.views.last_mut() {
-        Some(View::Logs(logs)) => Some(logs),
-        _ => None,
-    }
+    model.top_mut()
 }
 
 /// Begins the streams anew after `change`.
@@ -461,11 +538,11 @@ pub fn last_minutes(model: &mut Model, minutes: u64) -> Vec<Effect> {
 
 /// Round: all containers, then each by name.
 pub fn next_container(model: &mut Model) -> Vec<Effect> {
-    let Model { views, data, .. } = model;
-    let Some(View::Logs(logs)) = views.last_mut() else { return Vec::new() };
+    let Some(logs) = model.top::<LogView>() else { return Vec::new() };
+    let world = &model.data.world;
     let mut names: Vec<Text> = match &logs.container {
         None => logs.targets.iter().map(|t| t.container.clone()).collect(),
-        Some(one) => pods(&data.world, &logs.object)
+        Some(one) => pods(world, &logs.object)
             .iter()
             .flat_map(|p| p.containers.iter().map(|c| c.spec.name.clone()))
             .filter(|name| name > one)
@@ -480,13 +557,13 @@ pub fn toggle_previous(model: &mut Model) -> Vec<Effect> {
     restart(model, |logs| logs.previous = !logs.previous)
 }
 
-/// Shows only matching lines; what is no pattern is told and changes nothing.
-pub fn filter(model: &mut Model, pattern: &str) {
-    let Some(View::Logs(logs)) = model.views.last_mut() else { return };
-    logs.filter = pattern.to_owned();
-    let result = logs.buffer.filter(pattern);
-    logs.offset = logs.first();
-    if let Err(why) = result {
-        model.say(Tone::Info, why);
+/// What a filter that finds nothing found nothing in: the log may be far longer than what was read of it.
+fn unmatched(model: &Model, read: usize) -> String {
+    let key = |id| model.keymap.shown(Scope::Logs, id);
+    let mut text = format!("None of the {read} lines read so far matches.");
+    for (id, what) in [(Id::Logs1h, "reads the last hour"), (Id::LogsHead, "reads from the beginning")] {
+        text.extend(key(id).map(|key| format!(" {key} {what}.")));
     }
+    text.extend(key(Id::Back).map(|key| format!(" {key} clears the filter.")));
+    text
 }

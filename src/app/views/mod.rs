@@ -1,25 +1,35 @@
-//! What fills the screen: one file a view.
+//! What fills the screen: one file a view, and what views share.
 
 pub mod arrange;
 pub mod cards;
+pub mod containers;
+pub mod contexts;
 pub mod describe;
 mod details;
 pub mod document;
 pub mod evidence;
+pub mod find;
 pub mod fold;
+pub mod freshness;
 pub mod gpus;
 pub mod help;
 pub mod incidents;
+pub mod inside;
+pub mod journal;
 pub mod list;
 pub mod log;
 pub mod logs;
+pub mod namespace_list;
+pub mod objects;
 pub mod page;
 pub mod pulses;
 pub mod report;
-pub mod rows;
+pub mod rollout;
 pub mod save;
+
 pub mod text;
 pub mod timeline;
-pub mod trees;
+pub mod walked;
 pub mod why;
+pub mod xray;
 pub mod yaml;

@@ -1,6 +1,6 @@
 //! A page of text with headings and pairs of key and value, wrapped to the screen.
 
-use crate::app::views::text::Line;
+use crate::app::core::content::Line;
 use crate::term::clean::{clean, width, wrap};
 use crate::world::Time;
 use crate::world::time::human;

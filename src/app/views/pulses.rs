@@ -1,14 +1,18 @@
 //! `:pulses`: each kind, with how many objects there are and how many of them are sick.
 
+use crate::app::core::model::Model;
+use crate::app::core::stack;
+use crate::app::core::view::Then;
 use crate::app::table::cell::{Cell, Value};
 use crate::app::table::cx::Cx;
 use crate::app::table::health::{self, Health};
 use crate::app::table::shape::{Shape, number, shape};
-use crate::app::views::list::Row;
+use crate::app::views::list::{ListView, Row, Rows};
+use crate::app::views::objects;
 use crate::detect::Severity;
 use crate::world::{Kind, ObjectRef};
 
-pub static SHAPES: &[Shape] = &[
+static SHAPES: &[Shape] = &[
     shape("KIND", 10, 40, 100),
     number("ALL", 3, 8, 90),
     number("SICK", 4, 8, 95),
@@ -32,9 +36,39 @@ const KINDS: &[Kind] = &[
     Kind::HorizontalPodAutoscaler,
 ];
 
-/// A line for each kind that was listed; of one that was not, nothing is known.
-pub fn rows(cx: &Cx<'_>) -> Vec<Row> {
-    KINDS.iter().map(|kind| row(cx, kind)).collect()
+#[derive(Debug)]
+struct Pulses;
+
+pub fn open(model: &mut Model) {
+    stack::push(model, ListView::new(Pulses));
+}
+
+impl Rows for Pulses {
+    fn title(&self) -> String {
+        "pulses".into()
+    }
+
+    fn shapes(&self) -> &'static [Shape] {
+        SHAPES
+    }
+
+    /// A line for each kind that was listed; of one that was not, nothing is known.
+    fn rows(&self, model: &Model) -> Vec<Row> {
+        KINDS.iter().map(|kind| row(&model.data.cx(), kind)).collect()
+    }
+
+    /// Opens the kind's table.
+    fn enter(&self, _: &Model, row: &Row) -> Option<Then> {
+        let kind = Kind::parse(&row.id)?;
+        Some(Box::new(|model| {
+            objects::open_kind(model, kind);
+            Vec::new()
+        }))
+    }
+
+    fn follows(&self) -> Option<Kind> {
+        Some(Kind::Pod)
+    }
 }
 
 fn row(cx: &Cx<'_>, kind: &Kind) -> Row {

@@ -1,9 +1,12 @@
 //! `:report`: the report of an incident as text, to read, copy or save.
 
-use crate::app::core::model::{Model, Tone, View};
-use crate::app::core::navigate;
-use crate::app::views::incidents::{self, Entry};
-use crate::app::views::text::{Line, Of, TextView};
+use crate::app::core::content::Line;
+use crate::app::core::model::Model;
+use crate::app::core::notice::Tone;
+use crate::app::core::stack;
+use crate::app::views::cards::Entry;
+use crate::app::views::incidents;
+use crate::app::views::text::Reader;
 use crate::detect::postmortem::{self, Report, Sources};
 use crate::detect::timeline::Filter;
 use crate::detect::{Incident, written};
@@ -31,8 +34,12 @@ fn show(model: &mut Model, what: &str, write: fn(&Report) -> String) {
     let text = write(&report);
     let lines = text.lines().map(|line| Line::of(line, scope(line))).collect();
     let title = format!("{what} {}: ctrl-s saves it", report.id);
-    navigate::push(model, View::Text(Box::new(TextView::new(Of::Report, title, report.root, lines))));
+    stack::push(model, Reader::new(Written, title, report.root, lines));
 }
+
+/// A report as text.
+#[derive(Debug)]
+struct Written;
 
 fn made(model: &Model) -> Option<Report> {
     let all = Filter::default();

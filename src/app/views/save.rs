@@ -1,32 +1,26 @@
 //! Saving what is on the screen: a table with all its columns as CSV, text and logs as they read. Files are private,
 //! their names and contents cleaned.
 
-use crate::app::core::model::{Model, Tone, View};
+use crate::app::core::model::Model;
 use crate::app::core::msg::Effect;
+use crate::app::core::notice::Tone;
+use crate::app::core::view::Saved;
 use crate::app::table::cell::{Cell, Value};
-use crate::app::views::rows;
 use crate::term::clean::clean;
 use crate::world::Time;
 
 /// What the view shows, to a file.
 pub fn view(model: &mut Model) -> Vec<Effect> {
-    let (title, ending, text, count) = match model.view() {
-        View::Text(t) => {
-            let text = t.lines.iter().map(|l| clean(&l.text()).into_owned() + "\n").collect::<String>();
-            (t.title.to_string(), "txt", text, t.lines.len())
+    match model.front().saved(model) {
+        Saved::Screen => screen(model),
+        Saved::File { count: 0, .. } => {
+            model.say(Tone::Info, "There is nothing here to save.");
+            Vec::new()
         }
-        View::Logs(l) => (l.title(), "log", l.written(), l.buffer.len()),
-        View::Why(_) => return screen(model),
-        View::Table(_) | View::List(_) | View::Overview => match table(model) {
-            Some((title, text, count)) => (title, "csv", text, count),
-            None => return screen(model),
-        },
-    };
-    if count == 0 {
-        model.say(Tone::Info, "There is nothing here to save.");
-        return Vec::new();
+        Saved::File { title, ending, text, count } => {
+            vec![Effect::Save { name: name(model, &title, ending), text, what: format!("{count} lines") }]
+        }
     }
-    vec![Effect::Save { name: name(model, &title, ending), text, what: format!("{count} lines") }]
 }
 
 /// The screen as it is drawn, to a file.
@@ -41,23 +35,14 @@ fn name(model: &Model, what: &str, ending: &str) -> String {
     format!("{}-{}-{at}.{ending}", part(&model.cluster.context), part(what))
 }
 
-/// The rows of the table or list that keys act on, as CSV with a line of names.
-fn table(model: &Model) -> Option<(String, String, usize)> {
+/// Rows as CSV with a line of names.
+pub fn csv(model: &Model, title: String, names: &[&str], cells: Vec<Vec<Cell>>) -> Saved {
     let now = model.data.now;
-    let (title, names, cells) = if let Some(table) = model.table() {
-        let (names, cells) = table.written(&model.data.cx());
-        (table.title(), names, cells)
-    } else {
-        let list = model.list()?;
-        let cells: Vec<_> = model.rows(&list.what, &list.filter).into_iter().map(|r| r.cells).collect();
-        let names = rows::names(&list.what).into_iter().map(str::to_owned).collect::<Vec<_>>();
-        (crate::app::views::list::title(&list.what), names, cells)
-    };
     let mut text = line(names.iter().map(|n| quoted(n, true)));
     for row in &cells {
         text.push_str(&line(row.iter().map(|c| field(c, now))));
     }
-    Some((title, text, cells.len()))
+    Saved::File { title, ending: "csv", text, count: cells.len() }
 }
 
 fn line(fields: impl Iterator<Item = String>) -> String {

@@ -3,17 +3,24 @@
 use std::collections::HashSet;
 
 use crate::app::core::causes;
-use crate::app::core::model::{Model, Prompt, PromptKind, Tone};
+use crate::app::core::model::Model;
 use crate::app::core::msg::Effect;
-use crate::app::core::navigate;
+use crate::app::core::notice::Tone;
+use crate::app::core::record;
+use crate::app::core::stack;
+use crate::app::core::typed::{Prompt, PromptKind};
+use crate::app::core::view::{Then, View};
+use crate::app::table;
 use crate::app::table::cell::{Cell, Value};
 use crate::app::table::shape::{Shape, shape, tail};
-use crate::app::views::list::{self, Row};
+use crate::app::views::inside;
+use crate::app::views::list::{ListView, Row, Rows};
+use crate::config::Scope;
 use crate::detect::Quiet;
 use crate::detect::timeline::{self, Entry, Filter, What};
 use crate::world::ObjectRef;
 
-pub static SHAPES: &[Shape] = &[
+static SHAPES: &[Shape] = &[
     shape("TIME", 8, 8, 100),
     shape(" ", 1, 1, 95),
     shape("WHAT", 4, 8, 60),
@@ -25,35 +32,67 @@ pub static SHAPES: &[Shape] = &[
 /// Newest entries shown; `/` looks through all of them.
 const SHOWN: usize = 2_000;
 
-/// Puts an entry on the timeline and has it kept in its file.
-pub fn note(model: &mut Model, entry: Entry) {
-    // What was still open when an earlier cockpit ended began then, not now.
-    if entry.what == What::FindingBegan && model.open.remove(&opening(&entry)) {
-        return;
+#[derive(Debug)]
+struct Timeline;
+
+pub fn open(model: &mut Model) {
+    stack::push(model, ListView::new(Timeline));
+}
+
+impl Rows for Timeline {
+    fn title(&self) -> String {
+        "timeline".into()
     }
-    model.keep.push(entry.clone());
-    model.data.timeline.push(entry);
+
+    fn shapes(&self) -> &'static [Shape] {
+        SHAPES
+    }
+
+    fn rows(&self, model: &Model) -> Vec<Row> {
+        rows(model, "")
+    }
+
+    fn filtered(&self, model: &Model, filter: &str) -> Vec<Row> {
+        rows(model, filter)
+    }
+
+    /// Its filter has words of its own, none of them a column's.
+    fn parsed(&self, _: &str) -> table::filter::Filter {
+        table::filter::Filter::default()
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Timeline
+    }
+
+    fn enter(&self, _: &Model, row: &Row) -> Option<Then> {
+        inside::of(row.object.clone()?)
+    }
+
+    fn empty(&self, _: &Model) -> &'static str {
+        "Nothing on the timeline, or nothing in this window."
+    }
+}
+
+/// The timeline's filter, where the timeline is in front.
+fn text(model: &Model) -> Option<&str> {
+    model.top::<ListView<Timeline>>().map(View::filter)
 }
 
 /// The first entry of a session.
 pub fn opened(model: &mut Model) {
     let text = format!("khud {} on {}", env!("CARGO_PKG_VERSION"), model.cluster.context);
     let entry = Entry::new(model.data.now, What::Session, None, text).by(model.cluster.user.clone());
-    note(model, entry);
+    record::entry(model, entry);
 }
 
-/// What tells a finding from others across sessions.
-fn opening(entry: &Entry) -> (Option<ObjectRef>, String) {
-    (entry.object.clone(), entry.family.clone())
-}
-
-/// Takes in what earlier sessions kept.
-pub fn remembered(model: &mut Model, entries: Vec<Entry>, quiet: Vec<Quiet>) {
+/// Takes in what earlier sessions saved.
+pub fn loaded(model: &mut Model, entries: Vec<Entry>, quiet: Vec<Quiet>) {
     let mut open = HashSet::new();
     for e in &entries {
         match e.what {
-            What::FindingBegan => drop(open.insert(opening(e))),
-            What::FindingEnded => drop(open.remove(&opening(e))),
+            What::FindingBegan => drop(open.insert(record::opening(e))),
+            What::FindingEnded => drop(open.remove(&record::opening(e))),
             _ => {}
         }
     }
@@ -62,11 +101,6 @@ pub fn remembered(model: &mut Model, entries: Vec<Entry>, quiet: Vec<Quiet>) {
     data.timeline.remember(entries);
     let found = data.detector.quiet(quiet, &data.world, data.now);
     causes::follow(model, found);
-}
-
-/// What is still to be written to the timeline's file.
-pub fn keep(model: &mut Model) -> Option<Effect> {
-    (!model.keep.is_empty()).then(|| Effect::Keep(std::mem::take(&mut model.keep)))
 }
 
 /// Asks for a note about what is under the cursor.
@@ -85,7 +119,7 @@ pub fn noted(model: &mut Model, object: Option<ObjectRef>, text: &str) {
         return;
     }
     let entry = Entry::new(model.data.now, What::Note, object, text.trim()).by(model.cluster.user.clone());
-    note(model, entry);
+    record::entry(model, entry);
     model.say(Tone::Good, "Noted on the timeline.");
 }
 
@@ -95,7 +129,7 @@ fn filter(model: &Model, text: &str) -> Filter {
 }
 
 /// The timeline, newest first.
-pub fn rows(model: &Model, text: &str) -> Vec<Row> {
+fn rows(model: &Model, text: &str) -> Vec<Row> {
     let filter = filter(model, text);
     let entries = model.data.timeline.entries(&filter).rev().take(SHOWN);
     entries.map(row).collect()
@@ -116,19 +150,18 @@ pub fn only_since(model: &mut Model, ago: &str) {
 
 /// Puts a word of the filter in the place of those of its kind; the same word again takes it out.
 fn replace(model: &mut Model, of_its_kind: impl Fn(&str) -> bool, word: &str) {
-    let Some(list) = model.list().filter(|l| l.what == list::What::Timeline) else { return };
-    let text = list.filter.clone();
+    let Some(text) = text(model).map(str::to_owned) else { return };
     let had = text.split_whitespace().any(|w| w == word);
     let others = text.split_whitespace().filter(|w| !of_its_kind(w));
     // A space after each, so that `/` goes on with the next word.
     let words = others.chain((!had && !word.is_empty()).then_some(word));
     let text: String = words.map(|w| format!("{w} ")).collect();
-    navigate::filter(model, &text);
+    stack::filter(model, &text);
 }
 
 /// What is shown, as a Markdown report in a file of its own.
 pub fn save(model: &mut Model) -> Vec<Effect> {
-    let text = model.list().map_or_else(String::new, |l| l.filter.clone());
+    let text = text(model).unwrap_or_default().to_owned();
     let filter = filter(model, &text);
     let shown = if text.is_empty() { String::new() } else { format!(" ({text})") };
     let title = format!("Timeline of {}{shown}", model.cluster.context);

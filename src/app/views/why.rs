@@ -3,21 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::core::model::{Dirty, Model, Tone, View};
+use crate::app::core::content::{Body, Content, Title};
+use crate::app::core::model::{Model, of_type};
 use crate::app::core::msg::Effect;
-use crate::app::core::navigate;
-use crate::app::dialogs::runs;
-use crate::app::views::list::What;
-use crate::app::views::timeline;
-use crate::detect::timeline::{Entry, What as EntryOf};
+use crate::app::core::notice::{Dirty, Tone};
+use crate::app::core::record;
+use crate::app::core::runs::control;
+use crate::app::core::stack;
+use crate::app::core::view::{FAR, Motion, Room, View};
+use crate::app::views::walked;
+
+use crate::config::Scope;
+use crate::detect::timeline::{Entry, What};
 use crate::playbook::library::ANY;
 use crate::playbook::tree::Playbook;
 use crate::playbook::walk::{By, Intrusive, Read, Reading, State, Walk, WalkOptions};
 use crate::remedy::{self, Params};
+use crate::world::time::human;
 use crate::world::{Kind, ObjectRef, Time};
 
 /// Items a page moves.
-pub const PAGE: isize = 10;
+const PAGE: isize = 10;
 /// How long a verdict stands before it is compared with the cluster again.
 const RENEW: Duration = Duration::from_secs(3);
 
@@ -28,7 +34,7 @@ pub struct WhyView {
     /// What the operator asked about; the walk may be about one of its pods.
     pub asked: ObjectRef,
     /// Reads that are out.
-    flying: Vec<Read>,
+    in_flight: Vec<Read>,
     pub cursor: usize,
     /// Whether the cursor follows the walk down.
     pub follow: bool,
@@ -38,6 +44,8 @@ pub struct WhyView {
     pub checked: Option<Time>,
     /// The verdict of the walk before this one, where the cluster changed since.
     pub before: Option<String>,
+    /// Columns and lines below the title.
+    pub room: (usize, usize),
 }
 
 /// Which questions show what their answers rest on.
@@ -67,7 +75,7 @@ pub enum Item {
 
 impl WhyView {
     /// Moves the cursor, which no longer follows the walk.
-    pub fn step(&mut self, by: isize) {
+    fn step(&mut self, by: isize) {
         let last = self.items().len().saturating_sub(1);
         self.follow = false;
         self.cursor = self.cursor.min(last).saturating_add_signed(by).min(last);
@@ -92,11 +100,62 @@ impl WhyView {
     }
 }
 
+impl View for WhyView {
+    fn title(&self) -> String {
+        match self.asked == self.walk.object {
+            true => format!("WHY {}", self.asked),
+            false => format!("WHY {}: {}", self.asked, self.walk.object),
+        }
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Tree
+    }
+
+    fn object(&self, _: &Model) -> Option<ObjectRef> {
+        Some(self.walk.object.clone())
+    }
+
+    fn content(&self, model: &Model, _: bool) -> Content {
+        let mut notes = vec![format!("playbook {}", self.walk.playbook)];
+        if let Some(at) = self.checked {
+            notes.insert(0, format!("checked {} ago", human(at.age(model.data.now))));
+        }
+        Content {
+            title: Title { name: self.title(), filter: String::new(), notes },
+            body: Body::Lines(walked::lines(model, self)),
+            ages: self.checked.into_iter().collect(),
+        }
+    }
+
+    fn go(&mut self, _: &Model, motion: Motion) {
+        match motion {
+            Motion::Step(by) => self.step(by),
+            Motion::Page(by) => self.step(by * PAGE),
+            Motion::Top => self.step(-FAR),
+            Motion::Bottom => self.step(FAR),
+            Motion::Sideways(_) | Motion::Line(_) => {}
+        }
+    }
+
+    fn fit(&mut self, _: &Model, room: Room) {
+        self.room = (room.width.into(), room.lines());
+    }
+
+    fn filter(&self) -> &str {
+        ""
+    }
+
+    fn set_filter(&mut self, _: &Model, _: &str) -> Option<String> {
+        None
+    }
+}
+
 /// Opens the decision tree for an object: its finding's, where that is about it or one of the sick; else that of its
 /// kind; else its worst pod's.
 pub fn open(model: &mut Model, asked: ObjectRef) -> Vec<Effect> {
-    let finding = match model.list().map(|l| &l.what) {
-        Some(what) if what.cards() || matches!(what, What::Evidence(_)) => model.finding(),
+    let finding = match model.front().scope() {
+        Scope::Findings => model.finding(),
         _ => model.data.detector.of(&asked),
     };
     let mut affected: Vec<ObjectRef> =
@@ -122,20 +181,21 @@ pub fn open(model: &mut Model, asked: ObjectRef) -> Vec<Effect> {
     let options = WalkOptions { intrusive, operator: true };
     let data = &mut model.data;
     data.detector.ask(&data.world, &object, data.now);
-    model.next_id += 1;
+    let id = model.token();
     let view = WhyView {
-        id: model.next_id,
+        id,
         walk: Walk::start(Arc::clone(&model.library), book, object, options),
         asked,
-        flying: Vec::new(),
+        in_flight: Vec::new(),
         cursor: 0,
         follow: true,
         quotes: Quotes::Fitting,
-        began: data.now,
+        began: model.data.now,
         checked: None,
         before: None,
+        room: (80, 1),
     };
-    navigate::push(model, View::Why(Box::new(view)));
+    stack::push(model, view);
     walk_on(model)
 }
 
@@ -154,7 +214,7 @@ fn first_pod(model: &Model, object: &ObjectRef) -> Option<ObjectRef> {
 /// what is true. Never where the operator answered a question.
 fn renew(model: &mut Model) -> Vec<Effect> {
     let now = model.data.now;
-    let Some(View::Why(why)) = model.views.last() else { return Vec::new() };
+    let Some(why) = model.top::<WhyView>() else { return Vec::new() };
     let told = why.walk.steps().iter().any(|s| s.by == By::Operator);
     let rested = why.checked.is_some_and(|at| at.plus(RENEW) <= now);
     // A command runs once for each yes: a walk that ran one stays as it is.
@@ -176,7 +236,7 @@ fn renew(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     let effects = again(model);
-    if let Some(View::Why(why)) = model.views.last_mut() {
+    if let Some(why) = model.top_mut::<WhyView>() {
         why.before = before;
     }
     effects
@@ -192,21 +252,20 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
 fn walk_on(model: &mut Model) -> Vec<Effect> {
     let (mut effects, mut verdicts) = (Vec::new(), Vec::new());
     let Model { views, data, dirty, cluster, .. } = model;
-    for view in views.iter_mut() {
-        let View::Why(why) = view else { continue };
+    for why in of_type::<WhyView>(views) {
         if *why.walk.state() == State::Done {
             continue;
         }
         let before = why.walk.steps().len();
         let answer = data.detector.answer(&data.world, &why.walk.object, data.now);
         why.walk.step(&data.world, data.now, &answer);
-        why.flying.retain(|r| why.walk.wants().contains(r));
+        why.in_flight.retain(|r| why.walk.wants().contains(r));
         for read in why.walk.wants() {
-            if !why.flying.contains(read) {
-                effects.push(Effect::Look { walk: why.id, read: Box::new(read.clone()) });
+            if !why.in_flight.contains(read) {
+                effects.push(Effect::FetchEvidence { walk: why.id, read: Box::new(read.clone()) });
             }
         }
-        why.flying = why.walk.wants().to_vec();
+        why.in_flight = why.walk.wants().to_vec();
         if why.walk.steps().len() != before || *why.walk.state() != State::Reading {
             *dirty = (*dirty).max(Dirty::Data);
         }
@@ -216,7 +275,7 @@ fn walk_on(model: &mut Model) -> Vec<Effect> {
                 Some(v) => format!("{}: {} ({} questions)", v.cause, v.title, why.walk.steps().len()),
                 None => format!("nothing proved ({} questions)", why.walk.steps().len()),
             };
-            let entry = Entry::new(data.now, EntryOf::Walk, Some(why.walk.object.clone()), text);
+            let entry = Entry::new(data.now, What::Walk, Some(why.walk.object.clone()), text);
             verdicts.push(entry.by(cluster.user.clone()));
         }
         if why.follow {
@@ -228,37 +287,29 @@ fn walk_on(model: &mut Model) -> Vec<Effect> {
         }
     }
     for entry in verdicts {
-        timeline::note(model, entry);
+        record::entry(model, entry);
     }
     effects
 }
 
 /// A read came back.
-pub fn given(
+pub fn fetched(
     model: &mut Model,
     walk: u64,
     read: &Read,
     result: Result<Reading, String>,
     took_ms: u64,
 ) -> Vec<Effect> {
-    for view in &mut model.views {
-        if let View::Why(why) = view
-            && why.id == walk
-        {
-            why.flying.retain(|r| r != read);
-            why.walk.give(read, result, took_ms);
-            break;
-        }
+    if let Some(why) = model.all_mut::<WhyView>().find(|why| why.id == walk) {
+        why.in_flight.retain(|r| r != read);
+        why.walk.give(read, result, took_ms);
     }
     drive(model)
 }
 
 /// What the tree in front was asked about.
 pub fn asked(model: &Model) -> Option<ObjectRef> {
-    match model.view() {
-        View::Why(why) => Some(why.asked.clone()),
-        _ => None,
-    }
+    model.top::<WhyView>().map(|why| why.asked.clone())
 }
 
 /// Opens the tree of what is under the cursor.
@@ -268,7 +319,7 @@ pub fn here(model: &mut Model) -> Vec<Effect> {
 
 /// Shows the evidence behind the question, or plans the action under the cursor.
 pub fn open_item(model: &mut Model) -> Vec<Effect> {
-    let Some(View::Why(why)) = model.views.last_mut() else { return Vec::new() };
+    let Some(why) = model.top_mut::<WhyView>() else { return Vec::new() };
     match why.item() {
         Some(Item::Proposal(i)) => propose(model, i),
         // Who has read the verdict and presses enter wants what it proposes first.
@@ -281,7 +332,7 @@ pub fn open_item(model: &mut Model) -> Vec<Effect> {
 }
 
 pub fn close_item(model: &mut Model) {
-    if let Some(View::Why(why)) = model.views.last_mut() {
+    if let Some(why) = model.top_mut::<WhyView>() {
         why.quotes = Quotes::None;
     }
 }
@@ -310,7 +361,7 @@ enum Choice {
 
 /// The operator answers the question asked, or puts an answer in place of the cluster's.
 fn answer(model: &mut Model, choice: Choice) -> Vec<Effect> {
-    let Some(View::Why(why)) = model.views.last_mut() else { return Vec::new() };
+    let Some(why) = model.top_mut::<WhyView>() else { return Vec::new() };
     let word = |choices: &[String]| match choice {
         Choice::Word(w) => Some(w.to_owned()),
         Choice::Nth(n) => choices.get(n).cloned(),
@@ -344,10 +395,10 @@ fn answer(model: &mut Model, choice: Choice) -> Vec<Effect> {
 
 /// Plans the action a verdict proposes.
 fn propose(model: &mut Model, i: usize) -> Vec<Effect> {
-    let Some(View::Why(why)) = model.views.last() else { return Vec::new() };
+    let Some(why) = model.top::<WhyView>() else { return Vec::new() };
     let Some(proposal) = why.walk.proposals().get(i).cloned() else { return Vec::new() };
     match remedy::action(&proposal.action) {
-        Some(action) => runs::begin(model, action, proposal.target.into(), proposal.params as Params),
+        Some(action) => control::begin(model, action, proposal.target.into(), proposal.params as Params),
         None => {
             model.say(Tone::Bad, format!("khud has no action {:?}; the playbook names it.", proposal.action));
             Vec::new()

@@ -91,11 +91,13 @@ macro_rules! ns {
         col("NAMESPACE", 4, 24, 82, of!($t, |_cx, r| Cell::dim(Value::text(&r.meta.namespace))))
     };
 }
+
 macro_rules! name {
     ($t:ident) => {
         tail("NAME", 10, 60, 100, of!($t, |cx, r| Value::text(&r.meta.name), tone(cx, &r.meta, r)))
     };
 }
+
 macro_rules! age {
     ($t:ident) => {
         num("AGE", 3, 7, 50, of!($t, |_cx, r| Cell::dim(Value::age(r.meta.created))))

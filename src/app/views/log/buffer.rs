@@ -4,11 +4,8 @@ use std::collections::{HashMap, VecDeque};
 
 use regex::Regex;
 
+use crate::app::core::msg::SourceId;
 use crate::world::Time;
-
-/// Which container a line came from; the view keeps the names.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct SourceId(pub u32);
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Line {

@@ -2,6 +2,9 @@
 
 mod buffer;
 mod fold;
+mod lines;
 
-pub use buffer::{Line, LogBuffer, SourceId};
+pub use crate::app::core::msg::SourceId;
+pub use buffer::{Line, LogBuffer};
 pub use fold::{Folded, Level, fold};
+pub use lines::{Window, lines, window};

@@ -1,25 +1,19 @@
-//! Rows of trees: a workload's rollout by revision, a pod's containers.
+//! A workload's rollout: the workload, its revisions newest first, their pods with the sick first.
 
 use crate::app::core::model::Model;
+use crate::app::core::stack;
+use crate::app::core::view::Then;
 use crate::app::table::cell::{Cell, Value};
-use crate::app::table::columns::{self};
+use crate::app::table::columns;
 use crate::app::table::cx::{Cx, scope};
 use crate::app::table::health;
 use crate::app::table::shape::{Shape, image, number, shape, tail};
-use crate::app::views::describe;
-use crate::app::views::list::Row;
+use crate::app::views::inside;
+use crate::app::views::list::{ListView, Row, Rows};
+use crate::config::Scope;
 use crate::world::{Kind, Object, ObjectRef, Pod, Text, Workload};
 
-pub static CONTAINERS: &[Shape] = &[
-    shape("CONTAINER", 8, 40, 100),
-    shape("ROLE", 4, 9, 40),
-    shape("STATE", 10, 60, 90),
-    number("↻", 2, 4, 80),
-    shape("LAST EXIT", 8, 40, 85),
-    image("IMAGE", 10, 80, 60),
-];
-
-pub static ROLLOUT: &[Shape] = &[
+pub static SHAPES: &[Shape] = &[
     tail("OBJECT", 20, 70, 100),
     number("READY", 5, 9, 90),
     shape("STATUS", 8, 24, 88),
@@ -28,44 +22,49 @@ pub static ROLLOUT: &[Shape] = &[
     image("IMAGE", 8, 60, 50),
     number("AGE", 3, 7, 40),
 ];
+/// The rollout of this workload.
+#[derive(Debug)]
+struct Rollout(ObjectRef);
 
-/// The containers of a pod, in the order of its spec.
-pub fn containers(model: &Model, object: &ObjectRef) -> Vec<Row> {
-    let now = model.data.now;
-    let Some(pod) = model.data.world.pods.find(&object.namespace, &object.name) else { return Vec::new() };
-    pod.containers
-        .iter()
-        .map(|c| {
-            let (state, scope) = describe::state(c, now);
-            let last = c.last.as_ref().map_or(Value::None, |t| {
-                let ago = t
-                    .finished
-                    .map_or(String::new(), |f| format!(" {} ago", crate::world::time::human(f.age(now))));
-                Value::Text(format!("{} exit {}{ago}", t.reason, t.exit_code).into())
-            });
-            Row {
-                id: c.spec.name.clone(),
-                object: Some(object.clone()),
-                cells: vec![
-                    Cell::plain(Value::text(&c.spec.name)),
-                    Cell::dim(Value::Text(format!("{:?}", c.spec.role).to_lowercase().into())),
-                    Cell::new(Value::Text(state.into()), scope),
-                    Cell::new(
-                        Value::Num(c.restarts.into()),
-                        if c.restarts > 0 { "status.pending" } else { "text.dim" },
-                    ),
-                    Cell::new(last, "status.bad"),
-                    Cell::dim(Value::text(&c.spec.image)),
-                ],
-                indent: 0,
-            }
-        })
-        .collect()
+/// Opens the rollout of a workload.
+pub fn open(model: &mut Model, workload: ObjectRef) {
+    stack::push(model, ListView::new(Rollout(workload)));
+}
+
+impl Rows for Rollout {
+    fn title(&self) -> String {
+        format!("rollout of {}", self.0)
+    }
+
+    fn shapes(&self) -> &'static [Shape] {
+        SHAPES
+    }
+
+    fn rows(&self, model: &Model) -> Vec<Row> {
+        rows(model, &self.0)
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::Workloads
+    }
+
+    /// The first line is the workload itself: there is nothing more inside it.
+    fn enter(&self, _: &Model, row: &Row) -> Option<Then> {
+        inside::of(row.object.clone().filter(|o| *o != self.0)?)
+    }
+
+    fn follows(&self) -> Option<Kind> {
+        Some(Kind::Pod)
+    }
+
+    fn keeps_tombstones(&self) -> bool {
+        true
+    }
 }
 
 /// A workload's rollout: the workload, its revisions newest first, their pods with the sick first. Revisions
 /// without pods are one line.
-pub fn rollout(model: &Model, object: &ObjectRef) -> Vec<Row> {
+pub fn rows(model: &Model, object: &ObjectRef) -> Vec<Row> {
     let world = &model.data.world;
     let cx = model.data.cx();
     let Some(workload) = world.workload(object) else { return Vec::new() };
@@ -90,36 +89,6 @@ pub fn rollout(model: &Model, object: &ObjectRef) -> Vec<Row> {
     out
 }
 
-/// All workloads of the chosen namespaces, the sick first and opened to their pods; a healthy one is one line.
-pub fn xray(model: &Model) -> Vec<Row> {
-    let (world, cx) = (&model.data.world, model.data.cx());
-    let chosen = |w: &&Workload| model.namespaces.is_empty() || model.namespaces.contains(&w.meta.namespace);
-    let all =
-        world.deployments.values().chain(world.stateful_sets.values()).chain(world.daemon_sets.values());
-    let mut workloads: Vec<(i64, &Workload)> = all
-        .filter(chosen)
-        .map(|w| (cx.cause(&w.reference()).map_or(9, |c| -(c.severity as i64)), w))
-        .collect();
-    workloads.sort_by_key(|(rank, w)| (*rank, w.meta.namespace.clone(), w.meta.name.clone()));
-    let mut out = Vec::new();
-    for (_, w) in workloads {
-        let object = w.reference();
-        let sick = cx.cause(&object).is_some() || w.ready < w.desired;
-        let rows = if sick { rollout(model, &object) } else { vec![workload_row(&cx, w, 0, "")] };
-        out.extend(rows.into_iter().map(|mut row| {
-            // Names are unique only within a namespace.
-            row.id = format!("{}/{}", w.meta.namespace, row.id).into();
-            if row.indent == 0
-                && let Some(first) = row.cells.first_mut()
-            {
-                first.value = Value::Text(object.to_string().into());
-            }
-            row
-        }));
-    }
-    out
-}
-
 fn images(w: &Workload) -> Value {
     let names: Vec<&str> = w.template.containers.iter().map(|c| &*c.image).collect();
     Value::Text(names.join(",").into())
@@ -130,7 +99,7 @@ fn cause(cx: &Cx<'_>, object: &ObjectRef) -> Cell {
         .map_or(Cell::plain(Value::None), |c| Cell::new(Value::Text(c.text.clone()), scope(c.severity)))
 }
 
-fn workload_row(cx: &Cx<'_>, w: &Workload, indent: u16, lead: &str) -> Row {
+pub fn workload_row(cx: &Cx<'_>, w: &Workload, indent: u16, lead: &str) -> Row {
     let object = w.reference();
     let state = if w.kind == Kind::ReplicaSet { Cell::plain(Value::None) } else { columns::progress(w) };
     let short = w.ready < w.desired;

@@ -1,19 +1,14 @@
-//! The decision tree: the verdict and what to do about it, then how khud knows: each question with its answer and quotes.
+//! A walked decision tree in lines: the verdict and what to do about it, then how khud knows: each question with its
+//! answer and quotes.
 
 use std::collections::HashSet;
 
-use ratatui::layout::Rect;
-
-use super::paint::Painter;
-use super::panes::title_line;
-use super::sheet::Memory;
+use crate::app::core::content::{Highlight, TextLine};
 use crate::app::core::model::Model;
-use crate::app::table::cell::Value;
 use crate::app::views::why::{Item, Quotes, WhyView};
 use crate::playbook::walk::{By, Evidence, State};
 use crate::remedy;
 use crate::term::clean::{width, wrap};
-use crate::world::time::human;
 
 /// Lines of a quote shown unless the cursor is on its question.
 const QUOTE: usize = 2;
@@ -29,71 +24,47 @@ struct Drawn {
     right: String,
 }
 
-pub fn draw(p: &mut Painter<'_>, memory: &mut Memory, model: &Model, why: &WhyView, area: Rect) {
-    let mut right = format!("playbook {}", why.walk.playbook);
-    if let Some(at) = why.checked {
-        memory.age(&Value::Age(at), model.data.now);
-        right = format!("checked {} ago  {right}", human(at.age(model.data.now)));
-    }
-    let about = if why.asked == why.walk.object {
-        format!("WHY {}", why.asked)
-    } else {
-        format!("WHY {}: {}", why.asked, why.walk.object)
-    };
-    title_line(p, area, &about, &right, true);
-    let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-    let rows = usize::from(inner.height);
-    let mut lines = lines(p, model, why, inner.width.into(), why.quotes != Quotes::None);
+/// The lines that show. They follow the item under the cursor, whose first and last lines stay in sight.
+pub fn lines(model: &Model, why: &WhyView) -> Vec<TextLine> {
+    let (columns, rows) = why.room;
+    let mut lines = drawn(model, why, columns, why.quotes != Quotes::None);
     if why.quotes == Quotes::Fitting && lines.len() > rows {
-        lines = self::lines(p, model, why, inner.width.into(), false);
+        lines = drawn(model, why, columns, false);
     }
     let item = why.item();
-    // The window follows the item under the cursor; its first and last lines stay visible.
     let first = lines.iter().position(|l| l.item == item).unwrap_or(0);
     let last = lines.iter().rposition(|l| l.item == item).unwrap_or(0);
     let offset = if last >= rows { (last + 1 - rows).min(first) } else { 0 };
-    for (n, line) in lines.iter().skip(offset).take(rows).enumerate() {
-        let y = inner.y + n as u16;
-        let mut x = inner.x + 1 + line.indent;
-        for (text, scope) in &line.pieces {
-            if x < inner.right() {
-                x += p.put(x, y, inner.right() - x, text, scope);
-            }
-        }
-        if !line.right.is_empty() {
-            let w = crate::term::clean::width(&line.right) as u16;
-            if x + w + 2 < inner.right() {
-                p.put(inner.right() - w - 1, y, w, &line.right, "text.dim");
-            }
-        }
-        if line.item.is_some() && line.item == item {
-            let row = Rect::new(inner.x, y, inner.width, 1);
-            if lines.iter().position(|l| l.item == item) == Some(n + offset) {
-                p.tint(row, "row.selected");
-            }
-            p.put(inner.x, y, 1, p.glyph("selected"), "frame.focus");
-        }
-    }
+    let line = |(n, line): (usize, Drawn)| TextLine {
+        indent: line.indent,
+        pieces: line.pieces,
+        right: line.right,
+        highlight: match line.item.is_some() && line.item == item {
+            true => Highlight::Selected { first: n == first },
+            false => Highlight::None,
+        },
+    };
+    lines.into_iter().enumerate().skip(offset).take(rows).map(line).collect()
 }
 
-fn lines(p: &Painter<'_>, model: &Model, why: &WhyView, columns: usize, quotes: bool) -> Vec<Drawn> {
+fn drawn(model: &Model, why: &WhyView, columns: usize, quotes: bool) -> Vec<Drawn> {
     let mut out = Vec::new();
     // A quote is read once, wherever it was found.
     let mut quoted = HashSet::new();
     match why.walk.state() {
         State::Reading => {
             let what = if why.walk.wants().is_empty() { "…" } else { "looking…" };
-            out.push(plain(None, 0, &format!("{} {what}", p.glyph("current")), "tree.current"));
+            out.push(plain(None, 0, &format!("{} {what}", model.theme.glyph("current")), "tree.current"));
         }
         State::Asking { question, why: reason, choices, .. } => {
             let item = Some(Item::Question);
-            out.push(plain(item, 0, &format!("{} {question}", p.glyph("current")), "tree.current"));
+            out.push(plain(item, 0, &format!("{} {question}", model.theme.glyph("current")), "tree.current"));
             out.push(plain(item, 2, reason, "text.dim"));
             let numbered: Vec<String> =
                 choices.iter().enumerate().map(|(n, c)| format!("{} {c}", n + 1)).collect();
             out.push(plain(item, 2, &format!("You tell: {}", numbered.join("   ")), "key"));
         }
-        State::Done => verdict(p, model, why, columns, &mut out, &mut quoted),
+        State::Done => verdict(model, why, columns, &mut out, &mut quoted),
     }
     let steps = why.walk.steps();
     if steps.is_empty() {
@@ -105,9 +76,9 @@ fn lines(p: &Painter<'_>, model: &Model, why: &WhyView, columns: usize, quotes: 
     for (i, step) in steps.iter().enumerate() {
         // No colour: an answer is neither good nor bad.
         let (sign, scope) = match step.answer.as_str() {
-            "unknown" => (p.glyph("unknown"), "tree.unknown"),
-            _ if i + 1 == steps.len() => (p.glyph("arrow"), "text.strong"),
-            _ => (p.glyph("skipped"), "text.strong"),
+            "unknown" => (model.theme.glyph("unknown"), "tree.unknown"),
+            _ if i + 1 == steps.len() => (model.theme.glyph("arrow"), "text.strong"),
+            _ => (model.theme.glyph("skipped"), "text.strong"),
         };
         let mut pieces = vec![
             (format!("{sign} "), "tree.line"),
@@ -137,23 +108,16 @@ fn lines(p: &Painter<'_>, model: &Model, why: &WhyView, columns: usize, quotes: 
             if !quoted.insert(e.quote.clone()) && !here {
                 continue;
             }
-            quote(p, item, e, columns, here, &mut out);
+            quote(model, item, e, columns, here, &mut out);
         }
     }
     out
 }
 
 /// A quote under its question: where it was read, what it says, when.
-fn quote(
-    p: &Painter<'_>,
-    item: Option<Item>,
-    e: &Evidence,
-    columns: usize,
-    whole: bool,
-    out: &mut Vec<Drawn>,
-) {
+fn quote(model: &Model, item: Option<Item>, e: &Evidence, columns: usize, whole: bool, out: &mut Vec<Drawn>) {
     const INSET: u16 = 4;
-    let at = e.at.map_or(String::new(), |t| format!("  {}", p.times.clock(t)));
+    let at = e.at.map_or(String::new(), |t| format!("  {}", model.prefs.times().clock(t)));
     let head = format!("{}: ", e.source);
     let aside = usize::from(INSET) + width(&head);
     // Where little would be left beside its source a quote stands below it.
@@ -188,21 +152,17 @@ fn plain(item: Option<Item>, indent: u16, text: &str, scope: &'static str) -> Dr
     Drawn { item, indent, pieces: vec![(text.to_owned(), scope)], right: String::new() }
 }
 
-fn verdict(
-    p: &Painter<'_>,
-    model: &Model,
-    why: &WhyView,
-    columns: usize,
-    out: &mut Vec<Drawn>,
-    quoted: &mut HashSet<String>,
-) {
+fn verdict(model: &Model, why: &WhyView, columns: usize, out: &mut Vec<Drawn>, quoted: &mut HashSet<String>) {
     let item = Some(Item::Verdict);
     let room = columns.saturating_sub(4).min(110);
     match why.walk.verdict() {
         Some(v) => {
             let healthy = v.cause == "none";
-            let (sign, scope) =
-                if healthy { (p.glyph("ok"), "success") } else { (p.glyph("verdict"), "tree.verdict") };
+            let (sign, scope) = if healthy {
+                (model.theme.glyph("ok"), "success")
+            } else {
+                (model.theme.glyph("verdict"), "tree.verdict")
+            };
             let likely = if v.sure == crate::judge::Sure::Likely { "likely: " } else { "" };
             let head = format!("{likely}{}", v.title);
             let mut title = wrap(&head, room).into_iter();
@@ -256,7 +216,7 @@ fn verdict(
             item: Some(Item::Proposal(i)),
             indent: 2,
             pieces: vec![
-                (format!("{} {title} ", p.glyph("arrow")), strong),
+                (format!("{} {title} ", model.theme.glyph("arrow")), strong),
                 (format!("{} {}", proposal.target, params.join(" ")), scope),
             ],
             right: if model.cluster.read_only { "read-only".into() } else { String::new() },

@@ -1,16 +1,19 @@
 //! What a line typed after `:` does: a kind with namespaces or a filter, an object, or a command with its words.
 
-use crate::app::core::command::run;
-use crate::app::core::model::{Dirty, Model};
+use crate::app::core::configure;
+use crate::app::core::model::Model;
 use crate::app::core::msg::Effect;
-use crate::app::core::navigate;
-use crate::app::core::preferences;
+use crate::app::core::namespaces;
+use crate::app::core::notice::Dirty;
 use crate::app::core::served;
+use crate::app::core::stack;
+use crate::app::core::standing;
 use crate::app::dialogs::complete;
 use crate::app::dialogs::meaning::{self, Meaning, Reading};
 use crate::app::dialogs::prompt::{self, Accepted};
 use crate::app::dialogs::silence;
-use crate::app::views::timeline;
+use crate::app::update::command::run;
+use crate::app::views::{find, objects, timeline};
 use crate::config::commands::Id;
 use crate::config::document::nearest;
 use crate::detect::How;
@@ -35,7 +38,7 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
     let (word, name) = first.split_once('/').map_or((first, None), |(word, name)| (word, Some(name)));
     match (meaning::read(model, word), name) {
         (Reading::Is(Meaning::Kind(kind)), Some(name)) => {
-            navigate::open_object(model, &kind, rest.first().copied().unwrap_or(""), name);
+            find::open(model, &kind, rest.first().copied().unwrap_or(""), name);
             Vec::new()
         }
         (Reading::Is(Meaning::Kind(kind)), None) => kind_line(model, kind, line, &rest),
@@ -70,13 +73,13 @@ pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
 fn kind_line(model: &mut Model, kind: Kind, line: &str, rest: &[&str]) -> Vec<Effect> {
     // As k9s has it: a kind in another context.
     if let Some(context) = rest.iter().find_map(|word| word.strip_prefix('@')) {
-        return navigate::switch(model, context);
+        return standing::switch(model, context);
     }
     if let (Kind::Namespace, [names]) = (&kind, rest) {
         namespace_line(model, names);
         return Vec::new();
     }
-    navigate::open_kind(model, kind);
+    objects::open_kind(model, kind);
     narrow(model, line, rest);
     Vec::new()
 }
@@ -85,8 +88,8 @@ fn kind_line(model: &mut Model, kind: Kind, line: &str, rest: &[&str]) -> Vec<Ef
 fn command_line(model: &mut Model, id: Id, line: &str, rest: &[&str]) -> Vec<Effect> {
     let said = line.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim());
     match id {
-        Id::Theme if !said.is_empty() => preferences::choose_theme(model, said),
-        Id::Context if !said.is_empty() => return navigate::switch(model, said),
+        Id::Theme if !said.is_empty() => configure::choose_theme(model, said),
+        Id::Context if !said.is_empty() => return standing::switch(model, said),
         Id::Note if !said.is_empty() => {
             let object = model.selected();
             timeline::noted(model, object, said);
@@ -107,16 +110,16 @@ fn command_line(model: &mut Model, id: Id, line: &str, rest: &[&str]) -> Vec<Eff
 fn narrow(model: &mut Model, line: &str, words: &[&str]) {
     for word in words {
         if let Some((_, pattern)) = line.split_once(" /").filter(|_| word.starts_with('/')) {
-            navigate::filter(model, pattern);
+            stack::filter(model, pattern);
             break;
         }
         if let Some((_, rest)) = line.split_once(&format!(" {word}")).filter(|_| matches!(*word, "-f" | "-l"))
         {
-            navigate::filter(model, &format!("{word}{rest}"));
+            stack::filter(model, &format!("{word}{rest}"));
             break;
         }
         if word.contains('=') {
-            navigate::filter(model, &format!("-l {word}"));
+            stack::filter(model, &format!("-l {word}"));
         } else {
             namespace_line(model, word);
         }
@@ -128,5 +131,5 @@ fn namespace_line(model: &mut Model, names: &str) {
         "all" | "*" | "-A" => Vec::new(),
         names => names.split(',').filter(|n| !n.is_empty()).map(Into::into).collect(),
     };
-    navigate::namespaces(model, names);
+    namespaces::show(model, names);
 }

@@ -3,39 +3,38 @@
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::app::core::causes;
-use crate::app::core::command;
-use crate::app::core::line;
+use crate::app::core::configure;
+use crate::app::core::dialog::Dialog;
 use crate::app::core::measure;
-use crate::app::core::model::{Data, Dialog, Dirty, Model, Tone, View};
+use crate::app::core::model::{Data, Model};
 use crate::app::core::msg::{Effect, Msg};
-use crate::app::core::navigate;
-use crate::app::core::preferences;
+use crate::app::core::namespaces;
+use crate::app::core::notice::{Dirty, Tone};
+use crate::app::core::pane::Pane;
+use crate::app::core::panes;
+use crate::app::core::record;
+use crate::app::core::runs::control;
 use crate::app::core::served;
-use crate::app::dialogs::menu;
-use crate::app::dialogs::prompt;
-use crate::app::dialogs::runs;
-use crate::app::dialogs::standing;
-use crate::app::table::Table;
-use crate::app::views::arrange;
-use crate::app::views::describe;
-use crate::app::views::document;
-use crate::app::views::list::What;
-use crate::app::views::logs;
-use crate::app::views::timeline;
-use crate::app::views::why;
+use crate::app::core::stack;
+use crate::app::core::standing;
+use crate::app::core::touch::touch;
+use crate::app::core::view::{Leaving, View};
+use crate::app::dialogs::{leave, menu, plan, prompt};
+use crate::app::update::{command, line};
+use crate::app::views::{describe, document, find, logs, timeline, why};
 use crate::config::{Id, Key, KeymapResult};
 use crate::term::SMALLEST;
-use crate::world::{Change, Delta, Kind, ObjectRef, Slot};
+use crate::world::{Change, Delta, Kind, Time};
 
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     model.data.now = model.clock.now();
     let mut effects = take(model, msg);
     effects.extend(served::follow(model));
-    effects.extend(navigate::want(model));
-    effects.extend(timeline::keep(model));
-    effects.extend(arrange::keep(model));
+    effects.extend(namespaces::select(model));
+    effects.extend(record::save(model));
+    effects.extend(panes::save(model));
     effects.extend(menu::ask(model));
-    effects.extend(runs::left(model));
+    effects.extend(leave::left(model));
     effects
 }
 
@@ -59,7 +58,7 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             (0..by.unsigned_abs()).flat_map(|_| command::run(model, id)).collect()
         }
         Msg::Click { pane, row } => {
-            navigate::point(model, pane, row);
+            stack::point(model, pane, row);
             Vec::new()
         }
         Msg::Deltas(deltas) => absorb(model, deltas),
@@ -76,8 +75,10 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             Some(waited) => line::line(model, &waited),
             None => Vec::new(),
         },
-        Msg::Replied { run, id, reply } => runs::reply(model, run, id, reply),
-        Msg::Given { walk, read, result, took_ms } => why::given(model, walk, &read, result, took_ms),
+        Msg::Replied { run, id, reply } => control::reply(model, run, id, reply),
+        Msg::EvidenceFetched { walk, read, result, took_ms } => {
+            why::fetched(model, walk, &read, result, took_ms)
+        }
         Msg::Chunk { view, source, bytes } => logs::chunk(model, view, source, &bytes),
         Msg::LogBegin { view, source } => {
             logs::began(model, view, source);
@@ -92,13 +93,14 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Log { tail, result } => causes::on_log(model, &tail, &result),
         Msg::Certificate { secret, result } => causes::on_certificate(model, &secret, result),
-        Msg::Configured(loaded) => preferences::reload(model, *loaded),
+        Msg::Configured(loaded) => configure::reload(model, *loaded),
         Msg::Called { token, result } => {
-            document::called(model, token, result);
+            describe::called(model, token, &result);
+            document::called(model, token, &result);
             Vec::new()
         }
-        Msg::Remembered { entries, quiet } => {
-            timeline::remembered(model, entries, quiet);
+        Msg::StateLoaded { entries, quiet } => {
+            timeline::loaded(model, entries, quiet);
             Vec::new()
         }
         Msg::Whoami(user) => {
@@ -106,7 +108,7 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Standing(now) => standing::changed(model, now),
-        Msg::Told(what) => {
+        Msg::Notice(what) => {
             model.say(Tone::Good, what);
             Vec::new()
         }
@@ -133,13 +135,15 @@ fn key_pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         // What cannot be seen takes no keys, but khud can be left.
         return match model.keymap.push_event(scope, key) {
             KeymapResult::Matched(command) if command.id == Id::Suspend => command::run(model, Id::Suspend),
-            KeymapResult::Matched(command) if command.id == Id::Quit && !runs::acting(model) => {
+            KeymapResult::Matched(command) if command.id == Id::Quit && !control::acting(model) => {
                 command::run(model, Id::Quit)
             }
             _ => Vec::new(),
         };
     }
-    preferences::show_key(model, key.into());
+    if model.prompt.is_none() {
+        model.prefs.show_key(Key::from(key).to_string());
+    }
     model.prefs.choices.clear();
     match model.keymap.push_event(scope, key) {
         KeymapResult::Matched(command) => command::run(model, command.id),
@@ -153,8 +157,8 @@ fn key_pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
                 prompt::typed(model, key);
             } else if let Some(Dialog::Plan(_) | Dialog::Batch(_)) = model.dialog {
                 return match key.code {
-                    KeyCode::Char(c) => runs::typed(model, Some(c)),
-                    KeyCode::Backspace => runs::typed(model, None),
+                    KeyCode::Char(c) => plan::typed(model, Some(c)),
+                    KeyCode::Backspace => plan::typed(model, None),
                     _ => Vec::new(),
                 };
             } else if model.dialog.is_none() {
@@ -188,20 +192,17 @@ fn tick(model: &mut Model) -> Vec<Effect> {
         model.message = None;
         model.dirty = Dirty::Input;
     }
-    let (tables, _) = model.tables_on_screen_mut();
-    let mut buried = false;
-    for table in tables {
-        buried |= table.bury(now);
+    let (views, _) = model.in_sight_mut();
+    let mut expired = false;
+    for view in views {
+        expired |= view.expire(now);
     }
-    if let Some(View::List(list)) = model.views.last_mut() {
-        buried |= list.bury(now);
-    }
-    if buried {
+    if expired {
         model.dirty = model.dirty.max(Dirty::Data);
     }
     let mut effects = causes::timers(model);
     effects.extend(scrape(model));
-    effects.extend(runs::drive(model));
+    effects.extend(control::drive(model));
     effects.extend(why::drive(model));
     effects.extend(logs::drive(model));
     effects
@@ -215,9 +216,9 @@ fn scrape(model: &mut Model) -> Vec<Effect> {
 
 /// A portion of each large table that is being made.
 fn work(model: &mut Model) {
-    let (tables, cx) = model.tables_on_screen_mut();
+    let (views, cx) = model.in_sight_mut();
     let mut done = false;
-    for table in tables {
+    for table in views.into_iter().filter_map(View::table_mut) {
         done |= table.work(&cx);
     }
     if done {
@@ -240,7 +241,7 @@ fn absorb(model: &mut Model, deltas: Vec<Delta>) -> Vec<Effect> {
         if let Delta::ListEnd { kind, namespace } = &delta {
             listed.push((kind.clone(), namespace.clone()));
         }
-        mourn(model, &delta);
+        bury(model, &delta);
         model.data.world.apply(delta, &mut changes);
         if let Some(kind) = columns {
             served::columns(model, &kind);
@@ -254,47 +255,32 @@ fn absorb(model: &mut Model, deltas: Vec<Delta>) -> Vec<Effect> {
         all.append(&mut changes);
     }
     for (kind, namespace) in &listed {
-        navigate::listed(model, kind, namespace);
+        find::listed(model, kind, namespace);
     }
     let mut effects = causes::on_changes(model, &all);
     if describe::refresh(model) {
         model.dirty = model.dirty.max(Dirty::Data);
     }
     effects.extend(scrape(model));
-    effects.extend(runs::drive(model));
+    effects.extend(control::drive(model));
     effects.extend(why::drive(model));
     effects.extend(logs::drive(model));
     effects
 }
 
 /// What a delta is about to take away stays on the screen for a while.
-fn mourn(model: &mut Model, delta: &Delta) {
-    let (Delta::Delete { object: ObjectRef { kind, .. }, .. } | Delta::ListEnd { kind, .. }) = delta else {
-        return;
-    };
-    let leaving = model.data.world.leaving(delta);
-    if leaving.is_empty() {
+fn bury(model: &mut Model, delta: &Delta) {
+    let Some(kind) = Leaving::kind_of(delta) else { return };
+    let slots = model.data.world.leaving(delta);
+    if slots.is_empty() {
         return;
     }
-    let (tables, cx) = model.tables_on_screen_mut();
-    for table in tables {
-        for slot in &leaving {
-            if let Some(row) = table.source.row(kind, *slot) {
-                table.mourn(&cx, row);
-            }
-        }
+    let leaving = Leaving { kind, slots: &slots };
+    if !model.views.is_empty() {
+        return model.with_front(|view, model| view.bury(model, &leaving));
     }
-    let rollout = match model.view() {
-        View::List(l) if matches!(l.what, What::Rollout(_)) => model.rows(&l.what, &l.filter),
-        _ => return,
-    };
-    let Model { data, views, .. } = model;
-    let Some(View::List(list)) = views.last_mut() else { return };
-    let leaves = |o: &ObjectRef| o.kind == *kind && data.world.slot(o).is_some_and(|s| leaving.contains(&s));
-    for (index, row) in rollout.into_iter().enumerate() {
-        if row.object.as_ref().is_some_and(leaves) {
-            list.mourn(row, index, data.now);
-        }
+    for pane in Pane::ALL {
+        model.with_pane(pane, |view, model| view.bury(model, &leaving));
     }
 }
 
@@ -345,31 +331,17 @@ fn header(model: &Model) -> [u64; 6] {
     ]
 }
 
-/// A row changed: every table that may list it looks at it again.
-pub fn touch(model: &mut Model, kind: &Kind, slot: Slot) {
-    let Model { data, overview, views, forward, dirty, .. } = model;
-    let cx = data.cx();
-    let mut look = |table: &mut Table, on_screen: bool| {
-        if let Some(row) = table.source.row(kind, slot)
-            && table.touch(&cx, row)
-            && on_screen
-        {
-            *dirty = (*dirty).max(Dirty::Data);
-        }
-    };
-    let overview_on_screen = matches!(views.last(), None | Some(View::Overview));
-    for table in overview.tables() {
-        look(table, overview_on_screen);
-    }
-    let top = views.len().saturating_sub(1);
-    for (i, view) in views.iter_mut().enumerate() {
-        if let View::Table(t) = view {
-            look(t, i == top);
-        }
-    }
-    for view in forward {
-        if let View::Table(t) = view {
-            look(t, false);
-        }
-    }
+/// When time alone will change something the model shows.
+pub fn next_timer(model: &Model) -> Option<Time> {
+    let views = model.views.iter().map(|v| &**v);
+    let views = views.chain(model.in_sight()).filter_map(|v| v.next_timer(&model.data)).min();
+    let timers = [
+        model.message.as_ref().and_then(|m| m.goes(model.last_key)),
+        views,
+        model.data.detector.next_timer(),
+        panes::next_timer(model),
+        control::next_timer(model),
+        model.data.telemetry.next(),
+    ];
+    timers.into_iter().flatten().min()
 }

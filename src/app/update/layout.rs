@@ -1,10 +1,16 @@
-//! Where the overview's panes lie. Small terminals get one at a time, larger ones all.
+//! Where things lie on the screen, and what the model must know of that before a frame is drawn. Small terminals get one
+//! pane of the overview at a time, larger ones all.
 
 use ratatui::layout::{Position, Rect};
 
-use crate::app::core::model::{Model, Pane, View};
+use crate::app::core::dialog::{Choice, Dialog, START_OVER, text_width};
+use crate::app::core::model::Model;
+use crate::app::core::pane::Pane;
+use crate::app::core::view::Room;
+use crate::app::dialogs::leave;
 use crate::app::views::arrange::{self, Row};
 use crate::term::SMALLEST;
+use crate::term::clean::wrap;
 
 /// From this size on all panes are shown together.
 const ALL_PANES: (u16, u16) = (100, 24);
@@ -30,7 +36,7 @@ pub fn layout(model: &Model) -> Layout {
     }
     // The foot comes back for what is typed into it and for what is said there.
     let quiet = model.prompt.is_none() && model.message.is_none();
-    if quiet && model.full && matches!(model.view(), View::Text(_) | View::Logs(_)) {
+    if quiet && model.full && model.front().reads() {
         out.body = body;
         return out;
     }
@@ -42,7 +48,7 @@ pub fn layout(model: &Model) -> Layout {
     out.foot = Rect { y: body.bottom().saturating_sub(1), height: 1, ..body };
     body.height -= 1;
     out.body = body;
-    if !matches!(model.view(), View::Overview) {
+    if !model.views.is_empty() {
         return out;
     }
     let small = width < ALL_PANES.0 || height < ALL_PANES.1;
@@ -106,61 +112,52 @@ pub fn at(model: &Model, x: u16, y: u16) -> Option<(Option<Pane>, Option<usize>)
         None if layout.panes.is_empty() && layout.body.contains(place) => (None, layout.body),
         None => return None,
     };
-    // Below the title; tables have column titles too. Cards are told by their lines.
-    let cards = match pane {
-        Some(pane) => pane == Pane::Findings,
-        None => matches!(model.view(), View::List(l) if l.what.cards()),
-    };
-    let (first, height) = match cards {
-        true => (area.y + 1, 1),
-        false => (area.y + 2, super::sheet::row_height(model.prefs.presentation)),
-    };
+    let view = pane.map_or(model.front(), |pane| model.overview.pane(pane));
+    let first = area.y + view.head();
+    let height = if view.head() > 1 { row_height(model) } else { 1 };
     Some((pane, y.checked_sub(first).map(|lines| usize::from(lines / height))))
 }
 
-/// Rows that fit below a table's title and column titles.
-fn table_rows(area: Rect, presenting: bool) -> usize {
-    let height = super::sheet::row_height(presenting);
-    usize::from(area.height.saturating_sub(2).div_ceil(height))
+/// Lines a row takes: for strangers at the back of the room every other one stays empty.
+fn row_height(model: &Model) -> u16 {
+    if model.prefs.presentation { 2 } else { 1 }
 }
 
-/// Tells the model how many rows each of its tables and lists shows, so that cursors stay in view, and whether its dialog
-/// can be seen.
+/// Whether the dialog's question, field and buttons, or at least one of its choices, can be seen in this body.
+fn dialog_fits(model: &Model, body: Rect) -> bool {
+    let columns = text_width(body.width);
+    let rows = |question: &str, wanted: bool| wrap(question, columns).len() as u16 + 2 + u16::from(wanted);
+    // The frame, and a line of what is asked about.
+    let needed = 3 + match &model.dialog {
+        None => return true,
+        Some(Dialog::Menu(_)) => 3,
+        Some(Dialog::OtherCluster(_)) => rows(START_OVER, false),
+        Some(Dialog::Leave(_)) => leave::lines(model).len() as u16 + Choice::ALL.len() as u16 + 2,
+        Some(Dialog::Plan(id)) => match model.runs.iter().find(|r| r.id == *id) {
+            Some(active) => active.question.as_ref().map_or(3, |(_, q)| rows(&q.question, q.typed.is_some())),
+            None => 0,
+        },
+        Some(Dialog::Batch(id)) => match model.batches.iter().find(|b| b.id == *id) {
+            Some(batch) => batch.question().map_or(3, |q| rows(&q, batch.wanted().is_some())),
+            None => 0,
+        },
+    };
+    body.height >= needed && body.width >= SMALLEST.0
+}
+
+/// Tells each view that is in sight what room it has, so that cursors stay in view, and the model whether its dialog can
+/// be seen.
 pub fn fit(model: &mut Model) {
     let layout = layout(model);
-    model.dialog_shown = super::dialog::shown(model, layout.body);
+    model.dialog_shown = dialog_fits(model, layout.body);
     model.overview.rows = (layout.panes.len() > 1).then_some(layout.body.height);
-    let presenting = model.prefs.presentation;
-    for (pane, area) in &layout.panes {
-        let o = &mut model.overview;
-        let rows = table_rows(*area, presenting);
-        match pane {
-            Pane::Pods => set(&mut o.pods.height, rows),
-            Pane::Nodes => set(&mut o.nodes.height, rows),
-            Pane::Events => set(&mut o.events.height, rows),
-            Pane::KubeProxy => set(&mut o.proxies.height, rows),
-            Pane::Gpus => set(&mut o.gpus.height, rows),
-            Pane::Findings => {
-                set(&mut o.findings.height, usize::from(area.height.saturating_sub(1)));
-                o.findings.width = area.width.into();
-            }
-        }
+    let row_height = row_height(model);
+    let room = |area: Rect, pane| Room { width: area.width, height: area.height, row_height, pane };
+    let pane = layout.panes.len() > 1;
+    for (name, area) in &layout.panes {
+        model.with_pane(*name, |view, model| view.fit(model, room(*area, pane)));
     }
-    let rows = table_rows(layout.body, presenting);
-    match model.views.last_mut() {
-        Some(View::Table(t)) => set(&mut t.height, rows),
-        Some(View::List(l)) => {
-            let lines = usize::from(layout.body.height.saturating_sub(1));
-            set(&mut l.height, if l.what.cards() { lines } else { rows });
-            l.width = layout.body.width.into();
-        }
-        Some(View::Text(t)) => set(&mut t.height, usize::from(layout.body.height.saturating_sub(1))),
-        Some(View::Logs(l)) => l.window = super::logs::window(model.prefs.times(), l, layout.body),
-        Some(View::Why(_) | View::Overview) | None => {}
+    if !model.views.is_empty() {
+        model.with_front(|view, model| view.fit(model, room(layout.body, false)));
     }
-    model.settle();
-}
-
-fn set(height: &mut usize, rows: usize) {
-    *height = rows.max(1);
 }

@@ -3,31 +3,24 @@
 use tui_input::InputRequest;
 
 use crate::app::core::available::Here;
-use crate::app::core::line::accept;
-use crate::app::core::model::{Dialog, Dirty, Model, Pane, PromptKind, Tone, View};
+use crate::app::core::configure;
+use crate::app::core::dialog::Dialog;
+use crate::app::core::model::Model;
 use crate::app::core::msg::Effect;
-use crate::app::core::navigate;
-use crate::app::core::preferences;
+use crate::app::core::namespaces;
+use crate::app::core::notice::{Dirty, Tone};
+use crate::app::core::pane::Pane;
+use crate::app::core::runs::control;
 use crate::app::core::served;
-use crate::app::dialogs;
-use crate::app::dialogs::menu;
-use crate::app::dialogs::prompt;
-use crate::app::dialogs::runs;
-use crate::app::dialogs::silence;
-use crate::app::table::Table;
-use crate::app::table::cx::Cx;
-use crate::app::views::arrange;
-use crate::app::views::describe;
-use crate::app::views::document;
-use crate::app::views::evidence;
-use crate::app::views::help;
-use crate::app::views::incidents;
-use crate::app::views::list::What;
-use crate::app::views::logs;
-use crate::app::views::report;
-use crate::app::views::save;
-use crate::app::views::timeline;
-use crate::app::views::why;
+use crate::app::core::stack;
+use crate::app::core::typed::PromptKind;
+use crate::app::core::view::Motion;
+use crate::app::dialogs::{keys, leave, menu, plan, prompt, silence};
+use crate::app::update::line::accept;
+use crate::app::views::{
+    arrange, contexts, describe, document, evidence, find, help, incidents, journal, logs, namespace_list,
+    objects, pulses, report, save, timeline, why, xray,
+};
 use crate::config::Scope;
 use crate::config::commands::Id;
 use crate::config::registry::commands;
@@ -64,15 +57,21 @@ struct Row {
     run: fn(&mut Model) -> Vec<Effect>,
 }
 
+/// A check of the row: a method of `Here`, or a function of the view that alone can be checked so.
+macro_rules! check {
+    ($here:ident, $method:ident ($($with:expr),*)) => { $here.$method($($with),*) };
+    ($here:ident, $view:ident :: $check:ident ($($with:expr),*)) => { $view::$check($here $(, $with)*) };
+}
+
 macro_rules! functions {
     ($(
         $id:ident $name:literal $description:literal
         [$($scope:ident)*] [$($key:literal)*] [$($word:literal)*] $({ $whole:ident })?
-        $(if $when:ident $(($($with:expr),*))?)? => $($run:ident)::+ $(($($argument:expr),*))?;
+        $(if $when:ident $(:: $check:ident)? $(($($with:expr),*))?)? => $($run:ident)::+ $(($($argument:expr),*))?;
     )*) => {
         /// In the order of [`Id`].
         static ROWS: &[Row] = &[$(Row {
-            refusal: |_here| None$(.or_else(|| _here.$when($($($with),*)?)))?,
+            refusal: |_here| None$(.or_else(|| check!(_here, $when $(:: $check)? ($($($with),*)?))))?,
             run: |model| Outcome::effects($($run)::+(model $($(, $argument)*)?)),
         },)*];
     };
@@ -93,7 +92,7 @@ pub fn run(model: &mut Model, id: Id) -> Vec<Effect> {
     let command = id.command();
     let (everywhere, typing) = (command.scopes.contains(&Scope::Always), model.prompt.is_some());
     if model.dialog.is_some() && !typing && !everywhere {
-        return dialogs::key(model, id);
+        return keys::pressed(model, id);
     }
     if !typing {
         let refusal = match out_of_place(model, id) {
@@ -117,10 +116,10 @@ fn out_of_place(model: &Model, id: Id) -> bool {
 
 fn quit(model: &mut Model) -> Vec<Effect> {
     // While a capture runs, ctrl-c stops that first: leaving would cut it off.
-    if matches!(model.dialog, Some(Dialog::Plan(_) | Dialog::Batch(_))) && runs::under_way(model) {
-        return runs::stop(model);
+    if matches!(model.dialog, Some(Dialog::Plan(_) | Dialog::Batch(_))) && control::under_way(model) {
+        return plan::stop(model);
     }
-    runs::leave(model)
+    leave::leave(model)
 }
 
 fn redraw(_: &mut Model) -> Effect {
@@ -141,7 +140,7 @@ fn reconnect(model: &mut Model) -> Effect {
 }
 
 fn bug(model: &mut Model) -> Effect {
-    Effect::Bug(preferences::capabilities(model))
+    Effect::Bug(configure::capabilities(model))
 }
 
 fn palette(model: &mut Model) -> Vec<Effect> {
@@ -179,79 +178,27 @@ fn favourite(model: &mut Model, number: usize) -> Vec<Effect> {
     if why::asked(model).is_some() {
         return why::answer_number(model, number);
     }
-    preferences::favourite(model, number);
+    namespaces::favourite(model, number);
     Vec::new()
 }
 
 /// Only this row's namespace.
 fn warp(model: &mut Model) {
     if let Some(o) = model.selected() {
-        navigate::namespaces(model, vec![o.namespace]);
+        namespaces::show(model, vec![o.namespace]);
     }
 }
 
-fn warnings(model: &mut Model) {
-    let Model { data, overview, views, .. } = model;
-    // The events in front, else those of the overview.
-    let table = match views.last_mut() {
-        Some(View::Table(t)) if t.source.kind == Kind::Event => &mut **t,
-        _ => &mut overview.events,
-    };
-    table.faults = !table.faults;
-    table.rebuild(&data.cx());
-    let only = table.faults;
-    model.say(Tone::Info, if only { "Of the events, warnings only." } else { "All events." });
-}
-
 fn copy_text(model: &mut Model) -> Effect {
-    let text = match model.view() {
-        View::Text(t) => t.lines.iter().map(|l| l.text() + "\n").collect(),
-        _ => String::new(),
-    };
+    let text = model.front().text();
     model.say(Tone::Info, "Copied the text.");
     Effect::Copy(text)
 }
 
 fn find(model: &mut Model, forward: bool) {
-    if let Some(t) = model.text_mut()
-        && !t.find(forward)
-    {
+    if !model.front_mut().find(forward) {
         model.say(Tone::Info, "Nothing here matches. `/` searches.");
     }
-}
-
-fn wide(model: &mut Model) {
-    let wide = model.table_mut().is_some_and(|(table, cx)| table.toggle_wide(&cx));
-    let text = if wide { "All columns; left and right scroll them." } else { "The columns that matter." };
-    model.say(Tone::Info, text);
-}
-
-fn sick(model: &mut Model) {
-    with_table(model, |t, cx| {
-        t.faults = !t.faults;
-        t.rebuild(cx);
-    });
-}
-
-fn mark(model: &mut Model) {
-    with_table(model, |t, cx| t.mark(cx));
-}
-
-fn mark_range(model: &mut Model) {
-    with_table(model, |t, cx| t.mark_range(cx));
-}
-
-fn clear_marks(model: &mut Model) {
-    with_table(model, |t, _| t.marks.clear());
-}
-
-/// Turns the order of the column that is sorted by.
-fn sort_again(model: &mut Model) {
-    with_table(model, |t, cx| {
-        if let Some((column, _)) = t.sorted_by() {
-            t.sort(cx, Some(column));
-        }
-    });
 }
 
 fn copy_names(model: &mut Model) -> Vec<Effect> {
@@ -260,32 +207,6 @@ fn copy_names(model: &mut Model) -> Vec<Effect> {
 
 fn copy_namespaces(model: &mut Model) -> Vec<Effect> {
     copy(model, |o| o.namespace.to_string())
-}
-
-fn with_table(model: &mut Model, f: impl FnOnce(&mut Table, &Cx<'_>)) {
-    if let Some((table, cx)) = model.table_mut() {
-        f(table, &cx);
-    }
-}
-
-fn sort_by(model: &mut Model, name: &str) {
-    with_table(model, |t, cx| {
-        let column = t.columns().iter().position(|c| c.is(name));
-        t.sort(cx, column);
-    });
-}
-
-/// Sorts by the column beside the one sorted by.
-fn sort_step(model: &mut Model, by: isize) {
-    with_table(model, |t, cx| {
-        let n = t.columns().len() as isize;
-        let next = match t.sorted_by() {
-            None if by > 0 => 0,
-            None => n - 1,
-            Some((c, _)) => (c as isize + by).rem_euclid(n),
-        };
-        t.sort(cx, usize::try_from(next).ok());
-    });
 }
 
 /// Copies a word of every marked row, or of the one under the cursor.

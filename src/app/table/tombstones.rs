@@ -9,12 +9,12 @@ use crate::app::table::cx::Cx;
 use crate::world::{Kind, ObjectRef, Slot, Time};
 
 /// How long a row that vanished is still shown, and how many of them at most.
-pub const GHOST: Duration = Duration::from_secs(5);
-const GHOSTS: usize = 40;
+pub const TOMBSTONE: Duration = Duration::from_secs(5);
+const TOMBSTONES: usize = 40;
 
 /// A row whose object is gone, as it last looked.
 #[derive(Clone, Debug)]
-pub struct Ghost {
+pub struct Tombstone {
     pub object: ObjectRef,
     pub cells: Vec<Cell>,
     pub(super) key: Key,
@@ -24,28 +24,34 @@ pub struct Ghost {
 
 impl Table {
     /// The row's object is about to go: where it is in sight it stays a while, greyed.
-    pub fn mourn(&mut self, cx: &Cx<'_>, slot: Slot) {
+    pub fn bury(&mut self, cx: &Cx<'_>, slot: Slot) {
         // Events end by the hundred and were never there to stay.
         if self.source.kind == Kind::Event || self.window_place(slot).is_none() {
             return;
         }
         let (Some(object), Some(key)) = (self.object(cx, slot), self.order.key_of(slot)) else { return };
-        if self.ghosts.len() == GHOSTS {
-            self.ghosts.remove(0);
+        if self.tombstones.len() == TOMBSTONES {
+            self.tombstones.remove(0);
         }
         let cells = self.columns.iter().map(|c| c.cell(cx, slot)).collect();
-        self.ghosts.push(Ghost { object, cells, key: key.unranked(), slot, until: cx.now.plus(GHOST) });
+        self.tombstones.push(Tombstone {
+            object,
+            cells,
+            key: key.unranked(),
+            slot,
+            until: cx.now.plus(TOMBSTONE),
+        });
     }
 
-    /// When the first ghost goes.
-    pub fn next_burial(&self) -> Option<Time> {
-        self.ghosts.iter().map(|g| g.until).min()
+    /// When the first tombstone goes.
+    pub fn next_expiry(&self) -> Option<Time> {
+        self.tombstones.iter().map(|g| g.until).min()
     }
 
     /// Lets go of what vanished a while ago; true where there was any.
-    pub fn bury(&mut self, now: Time) -> bool {
-        let before = self.ghosts.len();
-        self.ghosts.retain(|g| g.until > now);
-        self.ghosts.len() != before
+    pub fn expire(&mut self, now: Time) -> bool {
+        let before = self.tombstones.len();
+        self.tombstones.retain(|g| g.until > now);
+        self.tombstones.len() != before
     }
 }

@@ -1,83 +1,39 @@
-//! Draws logs: only the lines in the window, each cleaned, JSON folded to level and message.
+//! The lines of a log that show: each folded to level and message, or wrapped.
 
-use ratatui::layout::Rect;
-
-use super::paint::Painter;
-use super::panes::{notice, pattern, title_line};
-use crate::app::core::model::Model;
-use crate::app::views::log::{Level, Line, fold};
-use crate::app::views::logs::{LogView, Window};
+use super::{Level, Line, fold};
+use crate::app::core::content::TextLine;
+use crate::app::views::logs::LogView;
 use crate::config::settings::Times;
-use crate::config::{Id, Scope};
 use crate::term::clean::wrap;
 use crate::world::Time;
 
-pub fn draw(p: &mut Painter<'_>, model: &Model, view: &LogView, area: Rect) {
-    let mut right = Vec::new();
-    let (shown, all) = (view.buffer.len(), view.buffer.all());
-    if !view.filter.is_empty() {
-        right.push(pattern(&view.filter, area));
-    }
-    if view.buffer.skipped() > 0 {
-        right.push(format!("skipped {}", view.buffer.skipped()));
-    }
-    let open = view.targets.iter().filter(|t| t.open).count();
-    match view.more {
-        0 => right.push(format!("{open}/{} open", view.targets.len())),
-        more => right.push(format!("{open}/{} open, {more} more left out", view.targets.len())),
-    }
-    right.push(if shown == all { format!("{all} lines") } else { format!("{shown}/{all} lines") });
-    right.push(view.standing().into());
-    title_line(p, area, &view.title(), &right.join("  "), true);
-    let inner = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-    if view.buffer.is_empty() {
-        let notes: Vec<&str> = view.targets.iter().filter_map(|t| t.note.as_deref()).collect();
-        let text = match (notes.is_empty(), view.filter.is_empty() || all == 0) {
-            (false, _) => notes.join("\n"),
-            (true, false) => unmatched(model, all),
-            (true, true) if view.targets.iter().any(|t| t.open && !t.answered) => {
-                "The server has not answered yet.".into()
-            }
-            (true, true) if open > 0 => "Nothing logged yet.".into(),
-            (true, true) => "No container here has a log yet.".into(),
-        };
-        notice(p, inner, &text);
-        return;
-    }
-    if view.wrap {
-        wrapped(p, view, inner);
-        return;
-    }
-    for (n, i) in (view.first()..view.buffer.len()).take(inner.height.into()).enumerate() {
-        let Some((_, line)) = view.buffer.get(i) else { continue };
-        let y = inner.y + n as u16;
-        let mut x = inner.x + 1;
-        for (text, scope) in pieces(p.times, view, line, view.left) {
-            if x < inner.right() {
-                x += p.put(x, y, inner.right() - x, &text, scope);
-            }
-        }
-    }
+/// How many lines the screen has room for; where long ones are wrapped that depends on which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// From the first one shown on.
+    pub shown: usize,
+    /// Up to the one before it: a page back.
+    pub before: usize,
+    /// Up to the last.
+    pub end: usize,
 }
 
-/// What a filter that finds nothing found nothing in: the log may be far longer than what was read of it.
-fn unmatched(model: &Model, read: usize) -> String {
-    let key = |id| model.keymap.shown(Scope::Logs, id);
-    let mut text = format!("None of the {read} lines read so far matches.");
-    for (id, what) in [(Id::Logs1h, "reads the last hour"), (Id::LogsHead, "reads from the beginning")] {
-        text.extend(key(id).map(|key| format!(" {key} {what}.")));
+/// The lines in so many columns and rows.
+pub fn lines(times: Times, view: &LogView, (columns, rows): (usize, usize)) -> Vec<TextLine> {
+    if view.wrap {
+        return wrapped(times, view, columns, rows);
     }
-    text.extend(key(Id::Back).map(|key| format!(" {key} clears the filter.")));
-    text
+    let indices = (view.first()..view.buffer.len()).take(rows);
+    let lines = indices.filter_map(|i| view.buffer.get(i));
+    lines.map(|(_, line)| TextLine::of(pieces(times, view, line, view.left))).collect()
 }
 
 /// How many lines the area has room for.
-pub fn window(times: Times, view: &LogView, area: Rect) -> Window {
-    let rows = usize::from(area.height.saturating_sub(1)).max(1);
+pub fn window(times: Times, view: &LogView, (columns, rows): (usize, usize)) -> Window {
     if !view.wrap {
         return Window { shown: rows, before: rows, end: rows };
     }
-    let width = columns(area);
+    let width = wrapped_width(columns);
     // At least one line, however long; one that fits in part counts at the end, where its end is shown.
     let fill = |lines: &mut dyn Iterator<Item = usize>, part: usize| {
         let mut used = 0;
@@ -97,8 +53,8 @@ pub fn window(times: Times, view: &LogView, area: Rect) -> Window {
 }
 
 /// Columns of a wrapped line.
-fn columns(area: Rect) -> usize {
-    usize::from(area.width.saturating_sub(2))
+fn wrapped_width(columns: usize) -> usize {
+    columns.saturating_sub(2)
 }
 
 /// A line as it is wrapped.
@@ -108,12 +64,11 @@ fn rows_of(times: Times, view: &LogView, line: &Line, width: usize) -> Vec<Strin
 }
 
 /// Long lines over several rows. While following, the newest stand at the foot.
-fn wrapped(p: &mut Painter<'_>, view: &LogView, inner: Rect) {
-    let width = columns(inner);
-    let rows = usize::from(inner.height);
+fn wrapped(times: Times, view: &LogView, columns: usize, rows: usize) -> Vec<TextLine> {
+    let width = wrapped_width(columns);
     let mut out: Vec<(String, &'static str)> = Vec::new();
     let take = |line: &Line| {
-        let rows = rows_of(p.times, view, line, width);
+        let rows = rows_of(times, view, line, width);
         rows.into_iter().map(|t| (t, scope(line))).collect::<Vec<_>>()
     };
     if view.follow {
@@ -136,9 +91,8 @@ fn wrapped(p: &mut Painter<'_>, view: &LogView, inner: Rect) {
             }
         }
     }
-    for (n, (text, scope)) in out.iter().take(rows).enumerate() {
-        p.put(inner.x + 1, inner.y + n as u16, inner.width - 1, text, scope);
-    }
+    out.truncate(rows);
+    out.into_iter().map(|piece| TextLine::of(vec![piece])).collect()
 }
 
 fn scope(line: &Line) -> &'static str {

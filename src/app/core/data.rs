@@ -1,0 +1,41 @@
+//! What is known of the cluster, and what is derived from it for the screen.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::app::table::cx::{Cause, Cx};
+use crate::app::table::events::Aggregates;
+use crate::app::table::vitals::Vitals;
+use crate::detect::timeline::Timeline;
+use crate::detect::{Detector, Key};
+use crate::telemetry::Schedule;
+use crate::world::{ObjectRef, Time, World};
+
+/// What is known of the cluster and derived from it.
+#[derive(Debug, Default)]
+pub struct Data {
+    pub world: World,
+    pub detector: Detector,
+    /// When each telemetry source is read.
+    pub telemetry: Schedule,
+    pub timeline: Timeline,
+    /// The rows each finding put its cause on.
+    pub carried: HashMap<Key, BTreeSet<ObjectRef>>,
+    pub causes: HashMap<ObjectRef, Cause>,
+    pub events: Aggregates,
+    pub vitals: Vitals,
+    /// All lists that explain one another have answered: what is found now holds.
+    pub settled: bool,
+    pub now: Time,
+}
+
+impl Data {
+    pub fn cx(&self) -> Cx<'_> {
+        Cx {
+            world: &self.world,
+            causes: &self.causes,
+            events: &self.events,
+            vitals: &self.vitals,
+            now: self.now,
+        }
+    }
+}
