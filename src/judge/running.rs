@@ -216,8 +216,17 @@ pub fn missed<'a>(ctx: &Ctx, asks: &Asks<'a>, service: Option<&'a ObjectRef>) ->
             });
             let inside = ctx.world.pods.values().any(|p| &*p.ip == host)
                 || ctx.world.nodes.values().any(|n| &*n.internal_ip == host);
-            (!inside && host != "localhost").then_some(Missed::Outside(host, port))
+            (!inside && leaves_cluster(ctx, host)).then_some(Missed::Outside(host, port))
         }
         (None, None) => None,
     }
+}
+
+/// Whether a host is an address or a name of the outside world. `db-0.db` is a pod behind a headless Service.
+fn leaves_cluster(ctx: &Ctx, host: &str) -> bool {
+    if host.parse::<std::net::IpAddr>().is_ok() {
+        return true;
+    }
+    let Some(domain) = host.split('.').nth(1) else { return false };
+    !host.contains(".svc") && !ctx.world.services.values().any(|s| &*s.meta.name == domain)
 }
