@@ -58,7 +58,7 @@ async fn diagnose(common: &Common, args: &Diagnose) -> Result<u8, String> {
             library.about(&object.kind).cloned().ok_or("the built-in decision trees could not be read")?
         }
     };
-    let mut look = Look::start(connection, &Scope::Cluster, settings::detect(&loaded));
+    let mut look = Look::start(connection, &Scope::Cluster, &loaded);
     look.run(None).await;
     if !look.session.saw_something() {
         return Err("no source could be read; `khud scan` names the missing rights".to_owned());

@@ -10,10 +10,14 @@ use crate::app::executor::needs;
 use crate::app::executor::probe::{PATIENCE, Session};
 use crate::cluster::Connection;
 use crate::cluster::feed::Scope;
-use crate::detect::{DetectConfig, Detector};
+use crate::config::files::Loaded;
+use crate::config::telemetry::Sources;
+use crate::detect::Detector;
 use crate::judge::Answer;
 use crate::world::ask::LogTail;
 use crate::world::{Kind, ObjectRef, TlsSecret};
+
+use super::settings;
 
 /// The longest wait for the answers of all sources.
 pub const LOOK: Duration = Duration::from_secs(10);
@@ -29,17 +33,21 @@ pub struct Look {
     meter: Meter,
     /// Certificates of Ingresses on their way.
     secrets: JoinSet<(ObjectRef, Result<TlsSecret, String>)>,
+    sources: Sources,
 }
 
 impl Look {
-    pub fn start(connection: Connection, scope: &Scope, config: DetectConfig) -> Look {
+    pub fn start(connection: Connection, scope: &Scope, loaded: &Loaded) -> Look {
+        let config = loaded.config.clone().unwrap_or_default();
+        let sources = config.for_context(connection.context()).telemetry;
         let session = Session::start(connection, scope, &Kind::followed());
         Look {
             session,
-            detector: Detector::new(config),
+            detector: Detector::new(settings::detect(loaded)),
             logs: JoinSet::new(),
             secrets: JoinSet::new(),
-            meter: Meter::new(None),
+            meter: Meter::new(None, &sources),
+            sources,
         }
     }
 
@@ -47,10 +55,10 @@ impl Look {
     pub async fn run(&mut self, watch: Option<Duration>) {
         let began = Instant::now();
         let deadline = began + watch.unwrap_or(LOOK);
-        self.meter = Meter::new(watch.map(|_| PACE));
+        self.meter = Meter::new(watch.map(|_| PACE), &self.sources);
         while Instant::now() < deadline {
             self.fetch();
-            self.meter.start(&self.session);
+            self.meter.start(&mut self.session);
             let idle = self.logs.is_empty() && self.secrets.is_empty() && self.meter.is_idle();
             if watch.is_none() && self.session.settled() && idle {
                 return;

@@ -55,7 +55,7 @@ async fn report(common: &Common, args: &Report) -> u8 {
         [] => Scope::Cluster,
         names => Scope::Namespaces(names.iter().map(|n| n.as_str().into()).collect()),
     };
-    let mut look = Look::start(connection, &scope, settings::detect(&loaded));
+    let mut look = Look::start(connection, &scope, &loaded);
     if answers.is_ok() {
         look.run(None).await;
     }

@@ -44,7 +44,7 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
         names => Scope::Namespaces(names.iter().map(|n| n.as_str().into()).collect()),
     };
     let cluster = connection.context().to_owned();
-    let mut look = Look::start(connection, &scope, settings::detect(&loaded));
+    let mut look = Look::start(connection, &scope, &loaded);
     look.run(args.watch).await;
 
     let Look { session, detector, .. } = look;

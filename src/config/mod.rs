@@ -18,6 +18,7 @@ pub(crate) mod registry;
 pub mod scopes;
 pub mod settings;
 pub mod sheet;
+pub mod telemetry;
 pub mod theme;
 
 pub use commands::{Command, Id, Scope};

@@ -1,6 +1,7 @@
 //! Prints the configuration for `khud print`, and generates documentation from the same tables.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::colour::Palette;
 use super::commands::{COMMANDS, Scope};
@@ -113,6 +114,14 @@ fn value(settings: &Settings, name: &str) -> String {
         "log-lines" => settings.log_lines.to_string(),
         "left-width" => settings.left_width.to_string(),
         "log-tail" => settings.log_tail.to_string(),
+        "telemetry" => {
+            let entry = |(name, every): (&&str, &Option<Duration>)| match every {
+                None => format!("{name} off"),
+                Some(every) => format!("{name} {}s", every.as_secs()),
+            };
+            let entries: Vec<String> = settings.telemetry.iter().map(entry).collect();
+            strings(entries.iter().map(String::as_str))
+        }
         _ => String::new(),
     }
 }

@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use super::colour::Palette;
 use super::document::{Document, Node, Problem, hint, quote, refused};
 use super::findings;
+use super::telemetry::{self, Sources};
 use super::theme::Glyphs;
 use crate::world::Time;
 
@@ -77,6 +78,8 @@ settings! {
     "Lines in a log view, 100 to 1000000. Older lines are dropped and counted."
     "log-tail" "200" "500" false
     "Lines of a log to load first, 0 to 100000."
+    "telemetry" "[]" "[\"engines off\", \"kubelet 1m\"]" true
+    "Telemetry sources that are not read (NAME off) or read at another interval (NAME 30s)."
 }
 
 /// The panes of the overview.
@@ -144,6 +147,7 @@ pub struct Settings {
     pub log_lines: usize,
     /// The lines that a log view loads first.
     pub log_tail: usize,
+    pub telemetry: Sources,
 }
 
 impl Default for Settings {
@@ -167,6 +171,7 @@ impl Default for Settings {
             presentation: false,
             log_lines: 10_000,
             log_tail: 200,
+            telemetry: Sources::new(),
         }
     }
 }
@@ -192,6 +197,7 @@ enum Change {
     Presentation(bool),
     LogLines(usize),
     LogTail(usize),
+    Telemetry(Sources),
 }
 
 impl Settings {
@@ -215,6 +221,7 @@ impl Settings {
             Change::Presentation(v) => self.presentation = v,
             Change::LogLines(v) => self.log_lines = v,
             Change::LogTail(v) => self.log_tail = v,
+            Change::Telemetry(v) => self.telemetry = v,
         }
     }
 }
@@ -426,6 +433,7 @@ fn change<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option
         "left-width" => Change::LeftWidth(count(document.integer(key, node, 20..=80)?)),
         "log-lines" => Change::LogLines(count(document.integer(key, node, 100..=1_000_000)?)),
         "log-tail" => Change::LogTail(count(document.integer(key, node, 0..=100_000)?)),
+        "telemetry" => Change::Telemetry(telemetry::read(document, key, node)?),
         _ => return None,
     })
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use super::source::{SOURCES, at_pod, named};
+use super::source::{SOURCES, Source, at_pod, named};
 use crate::world::readings::{Outcome, Place, Reading, Target};
 use crate::world::{Kind, Pod, StreamId, Text, Time, World};
 
@@ -34,6 +34,8 @@ pub struct Schedule {
     next: Option<Time>,
     /// Read this often instead of at the sources' pace.
     every: Option<Duration>,
+    /// What was configured for a source: another pace, or `None` where it is not read.
+    configured: BTreeMap<&'static str, Option<Duration>>,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,21 @@ impl Schedule {
     /// Reads every source this often: for one short look.
     pub fn with_pace(every: Duration) -> Schedule {
         Schedule { every: Some(every), ..Schedule::default() }
+    }
+
+    /// Reads sources at other paces than their own from now on, or not at all (`None`).
+    pub fn configure(&mut self, configured: BTreeMap<&'static str, Option<Duration>>) {
+        self.configured = configured;
+        self.looked = None;
+    }
+
+    /// The sources that are switched off.
+    pub fn off(&self) -> impl Iterator<Item = &'static str> {
+        self.configured.iter().filter(|(_, every)| every.is_none()).map(|(name, _)| *name)
+    }
+
+    fn is_off(&self, source: &str) -> bool {
+        matches!(self.configured.get(source), Some(None))
     }
 
     /// Whether it is time to look for targets again.
@@ -85,8 +102,10 @@ impl Schedule {
     /// Takes note of how a reading went.
     pub fn done(&mut self, reading: &Reading) {
         let crowd = Duration::from_secs(1) * u32::try_from(self.due.len()).unwrap_or(u32::MAX) / PER_SECOND;
-        let usual =
-            self.every.unwrap_or_else(|| named(&reading.target.source).map_or(SLOWEST, |s| s.every()));
+        let source = &*reading.target.source;
+        let configured = self.configured.get(source).copied().flatten();
+        let own = || named(source).map_or(SLOWEST, |s| s.every());
+        let usual = self.every.or(configured).unwrap_or_else(own);
         let missing = matches!(reading.outcome, Outcome::Absent(_) | Outcome::Forbidden(_));
         let was = self.missing.insert(reading.target.source.clone(), missing).unwrap_or(false);
         if was != missing && reading.target.place == Place::Server {
@@ -124,8 +143,9 @@ impl Schedule {
         self.due.values().filter(|d| !d.under_way).map(|d| d.at).min()
     }
 
+    /// Whether a source cannot be read or is not to be.
     fn is_missing(&self, source: &str) -> bool {
-        self.missing.get(source).copied().unwrap_or(false)
+        self.is_off(source) || self.missing.get(source).copied().unwrap_or(false)
     }
 
     /// All targets of the cluster, in a steady order: at most one a node of each exporter. `pods` are those that any
@@ -133,7 +153,7 @@ impl Schedule {
     pub fn targets<'w>(&self, world: &'w World, pods: impl Iterator<Item = &'w Pod>) -> Vec<Target> {
         let mut out: BTreeMap<(Text, Text, Text), (bool, Target)> = BTreeMap::new();
         for pod in pods {
-            for source in SOURCES {
+            for source in SOURCES.iter().filter(|s| !self.is_off(s.name())) {
                 let Some(target) = at_pod(*source, pod) else { continue };
                 // A node has one exporter of a kind, and as many inference servers as it likes.
                 let own = if source.name() == "engines" {
@@ -149,7 +169,8 @@ impl Schedule {
             }
         }
         let stands_in = |of: Option<&str>| of.is_none_or(|of| self.is_missing(of));
-        let of_nodes: Vec<_> = SOURCES.iter().filter(|s| stands_in(s.instead_of())).collect();
+        let read = |s: &&&dyn Source| !self.is_off(s.name());
+        let of_nodes: Vec<_> = SOURCES.iter().filter(read).filter(|s| stands_in(s.instead_of())).collect();
         for node in world.nodes.values() {
             for source in &of_nodes {
                 let Some((port, path)) = source.of_node(node) else { continue };
@@ -167,7 +188,7 @@ impl Schedule {
         }
         let mut targets: Vec<Target> = out.into_values().map(|(_, t)| t).collect();
         let namespaces = namespaces(world);
-        for source in SOURCES {
+        for source in SOURCES.iter().filter(read) {
             targets.extend(source.of_server(&namespaces).into_iter().map(|path| Target {
                 source: source.name().into(),
                 place: Place::Server,

@@ -177,6 +177,8 @@ pub struct Readings {
     nodes: HashMap<Text, NodeHistory>,
     proxies: BTreeMap<Text, Proxy>,
     scrapes: BTreeMap<Target, Scrape>,
+    /// Sources that are not read because the user said so.
+    off: Vec<Text>,
 }
 
 /// Pods whose memory is kept as a series. Of those beyond that only the newest reading is known.
@@ -384,6 +386,11 @@ impl Readings {
         gpu.read_at.age(now) > FRESH
     }
 
+    /// These sources, and no others, are switched off by the user.
+    pub fn switch_off<'s>(&mut self, sources: impl Iterator<Item = &'s str>) {
+        self.off = sources.map(Text::from).collect();
+    }
+
     /// How each source stands: live while all its targets answer, else how many do not and why the first one does not.
     pub fn states(&self, now: Time) -> BTreeMap<Text, StreamState> {
         let mut out = BTreeMap::new();
@@ -396,6 +403,8 @@ impl Readings {
             }
             out.insert(source, state(&of, now));
         }
+        let off = || StreamState::Unsupported { why: "switched off by the setting telemetry".into() };
+        out.extend(self.off.iter().map(|source| (source.clone(), off())));
         out
     }
 }

@@ -564,3 +564,27 @@ fn what_grows_is_found_by_a_look_that_lasts() {
         assert!(coverage.iter().any(|c| c["source"] == source && c["state"] == "live"), "{coverage:#?}");
     }
 }
+
+/// What is switched off is not asked, and is not passed over in silence either.
+#[test]
+fn a_telemetry_source_that_is_off_is_not_read_and_coverage_says_so() {
+    let lab = Lab::start("gpu-memory-leak", 1.0);
+    let config = lab.dir.path().join("config");
+    std::fs::create_dir_all(&config).unwrap();
+    std::fs::write(config.join("config.toml"), "telemetry = ['dcgm off', 'kube-proxy 2m']\n").unwrap();
+    let scan = |dir: &std::path::Path| {
+        let output = lab.khud(&["scan", "-o", "json"]).env("KHUD_CONFIG_DIR", dir).output().unwrap();
+        let scan: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let source = |name: &str| {
+            let all = scan["coverage"].as_array().unwrap();
+            all.iter().find(|c| c["source"] == name).cloned().unwrap_or_default()
+        };
+        (source("dcgm"), source("kube-proxy"))
+    };
+    let (dcgm, proxy) = scan(&config);
+    assert_eq!(dcgm["state"], "unsupported", "{dcgm}");
+    assert!(dcgm["reason"].as_str().unwrap().contains("setting telemetry"), "{dcgm}");
+    assert_eq!(proxy["state"], "live", "{proxy}");
+    let (dcgm, _) = scan(&lab.dir.path().join("none"));
+    assert_eq!(dcgm["state"], "live", "{dcgm}");
+}

@@ -40,6 +40,13 @@ fn samples_and_pages_are_what_the_tables_make() {
     same("docs/actions.md", &khud::remedy::page());
 }
 
+/// The configuration does not know the sources, and names them all.
+#[test]
+fn every_telemetry_source_can_be_configured() {
+    let sources: Vec<&str> = khud::telemetry::SOURCES.iter().map(|s| s.name()).collect();
+    assert_eq!(sources, khud::config::telemetry::SOURCES);
+}
+
 #[test]
 fn the_sample_configuration_says_the_defaults_and_its_examples_are_sound() {
     let sample = fs::read_to_string(root().join("assets/config.toml")).unwrap();

@@ -88,6 +88,7 @@ fn configure_detector(model: &mut Model) {
 
 fn apply_settings(model: &mut Model) {
     model.prefs.settings = model.prefs.config.for_context(&model.cluster.context);
+    model.data.telemetry.configure(model.prefs.settings.telemetry.clone());
     panes::keep_focus(model);
 }
 

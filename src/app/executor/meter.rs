@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use crate::app::core::measure;
 use crate::app::executor::needs;
 use crate::app::executor::probe::Session;
+use crate::config::telemetry::Sources;
 use crate::telemetry::{self, Reading, Schedule};
 use crate::world::{Kind, ObjectRef, Time, World};
 
@@ -21,25 +22,25 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Reads each source at its own pace, or at this one.
-    pub fn new(pace: Option<Duration>) -> Meter {
-        Meter {
-            schedule: pace.map_or_else(Schedule::default, Schedule::with_pace),
-            under_way: JoinSet::new(),
-            turns: Arc::new(Semaphore::new(telemetry::PARALLEL)),
-        }
+    /// Reads each source as configured: at this pace where one is given, else at its own.
+    pub fn new(pace: Option<Duration>, sources: &Sources) -> Meter {
+        let mut schedule = pace.map_or_else(Schedule::default, Schedule::with_pace);
+        schedule.configure(sources.clone());
+        Meter { schedule, under_way: JoinSet::new(), turns: Arc::new(Semaphore::new(telemetry::PARALLEL)) }
     }
 
     /// Starts reading what is due.
-    pub fn start(&mut self, session: &Session) {
-        let (world, now) = (&session.world, session.now());
+    pub fn start(&mut self, session: &mut Session) {
+        let (now, settled) = (session.now(), session.settled());
+        let world = &mut session.world;
         // Before pods and nodes are listed there is nobody to ask; a user may not see nodes at all.
-        if !world.synced(&Kind::Pod) || !(world.synced(&Kind::Node) || session.settled()) {
+        if !world.synced(&Kind::Pod) || !(world.synced(&Kind::Node) || settled) {
             return;
         }
         if self.schedule.looks(now) {
             let pods = world.pods.values().filter(|p| telemetry::concerns(p));
             let targets = self.schedule.targets(world, pods);
+            world.readings.switch_off(self.schedule.off());
             self.schedule.follow(&targets, now);
         }
         for target in self.schedule.due(now) {
