@@ -19,7 +19,7 @@ use crate::judge::Answer;
 use crate::playbook::library::Library;
 use crate::playbook::render;
 use crate::playbook::tree::Playbook;
-use crate::playbook::walk::{Intrusive, State, Walk, WalkOptions};
+use crate::playbook::{Intrusive, State, Walk, WalkOptions};
 use crate::term::{clean, clean_lines};
 use crate::world::ask::Call;
 use crate::world::{Clock, Kind, ObjectRef};

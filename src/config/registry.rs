@@ -163,7 +163,7 @@ macro_rules! commands {
 
             TreeOpen        "tree.open"         "open the question"                         [Tree] ["right" "l" "enter"] [] => why::open_item;
             TreeClose       "tree.close"        "close the question"                        [Tree] ["left" "h"] [] => why::close_item;
-            AnswerYes       "answer.yes"        "overrule: yes"                             [Tree] ["y"] [] => why::answer_word("yes");
+            AnswerYes       "answer.yes"        "overrule: yes; run the command" [Tree] ["y"] [] => why::answer_word("yes");
             AnswerNo        "answer.no"         "overrule: no"                              [Tree] ["n"] [] => why::answer_word("no");
             AnswerUnknown   "answer.unknown"    "answer: unknown"                           [Tree] ["u"] [] => why::answer_word("unknown");
             TreeAgain       "tree.again"        "ask the cluster again"                     [Tree] ["r"] [] => why::again;

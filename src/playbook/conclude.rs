@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::facts;
+use super::path::{Proposal, State, Unknown, Verdict};
 use super::tree::{Cost, Leaf, Need, Playbook};
-use super::walk::{Proposal, State, Unknown, Verdict, Walk};
+use super::walk::Walk;
 use crate::judge::{self, Found, Sure};
 use crate::world::{Time, World};
 

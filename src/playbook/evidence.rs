@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::expr::Bindings;
+use super::path::{Read, Reading};
 use super::tree::Need;
-use super::walk::{Read, Reading};
 use super::{around, facts, rights};
 use crate::judge::patterns::log::{ended, repeats};
 use crate::world::ask::{Call, LogTail};

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::expr::Bindings;
 use super::need::Need;
-use super::walk::{Read, Reading};
+use super::path::{Read, Reading};
 use super::{facts, probe};
 use crate::world::Object as _;
 use crate::world::ask::{Exec, ExecOutput};

@@ -14,16 +14,18 @@ pub mod intrusive;
 pub mod library;
 pub mod lint;
 pub mod need;
+mod path;
 mod platform;
 mod probe;
 pub mod render;
 mod rights;
 pub mod tree;
-pub mod walk;
+mod walk;
 
 pub use library::Library;
 pub use lint::{Problem, lint};
-pub use tree::{LoadError, Playbook};
-pub use walk::{
-    By, Evidence, Intrusive, Proposal, Read, Reading, State, Step, Unknown, Verdict, Walk, WalkOptions,
+pub use path::{
+    By, Evidence, Intrusive, Proposal, Read, Reading, State, Step, Unknown, Verdict, WalkOptions,
 };
+pub use tree::{LoadError, Playbook};
+pub use walk::Walk;

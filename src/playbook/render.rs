@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::facts;
-use super::walk::{By, Proposal, Walk};
+use super::path::{By, Proposal};
+use super::walk::Walk;
 use crate::judge::Sure;
 
 /// What the caller knows of a proposal: it has the catalogue and asked for permission.

@@ -6,8 +6,8 @@ use regex::Regex;
 use serde_json::{Value, json};
 
 use super::expr::Bindings;
+use super::path::{Read, Reading};
 use super::tree::JUDGE;
-use super::walk::{Read, Reading};
 use crate::world::ask::{Call, Verb};
 
 /// The API server's refusal, as programs log it: with quotes escaped or not.

@@ -10,7 +10,7 @@ use crate::config::files::Loaded;
 use crate::config::settings::Notifications;
 use crate::detect::Quiet;
 use crate::detect::timeline::Entry;
-use crate::playbook::walk::{Read, Reading};
+use crate::playbook::{Read, Reading};
 use crate::remedy::Action;
 use crate::remedy::run::{Need, NeedId, Reply};
 use crate::world::ask::{Answer, Call, LogTail};

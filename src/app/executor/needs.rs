@@ -6,7 +6,7 @@ use crate::cluster::{Action, Connection, ProxyBackend};
 use crate::config::files::Places;
 use crate::playbook::intrusive;
 use crate::playbook::render::Standing;
-use crate::playbook::walk::{Proposal, Read, Reading};
+use crate::playbook::{Proposal, Read, Reading};
 use crate::remedy::files::{FileOp, safe_name};
 use crate::remedy::journal::Journal;
 use crate::remedy::run::{Need, Reply};

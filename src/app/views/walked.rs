@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use crate::app::core::content::{Highlight, TextLine};
 use crate::app::core::model::Model;
 use crate::app::views::why::{Item, Quotes, WhyView};
-use crate::playbook::walk::{By, Evidence, State};
+use crate::playbook::{By, Evidence, State};
 use crate::remedy;
 use crate::term::clean::{width, wrap};
 

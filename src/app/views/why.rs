@@ -17,7 +17,7 @@ use crate::config::Scope;
 use crate::detect::timeline::{Entry, What};
 use crate::playbook::library::ANY;
 use crate::playbook::tree::Playbook;
-use crate::playbook::walk::{By, Intrusive, Read, Reading, State, Walk, WalkOptions};
+use crate::playbook::{By, Intrusive, Read, Reading, State, Walk, WalkOptions};
 use crate::remedy::{self, Params};
 use crate::world::time::human;
 use crate::world::{Kind, ObjectRef, Time};
