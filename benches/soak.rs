@@ -1,7 +1,7 @@
-//! Every fault of the wire at once, for minutes; what a kind that always fails costs the server, and a slow line.
+//! Every fault of the wire at once, for minutes; what a kind that always fails costs the server, and a slow link.
 //!
-//! `cargo bench --bench soak` prints all; `cargo bench --bench soak -- requests`, `-- line` (a first list over a slow
-//! line) or `-- soak 3` one of them, the soak for 3 minutes instead of 10. It ends with status 1 where what khud knows is not what the server has.
+//! `cargo bench --bench soak` prints all; `cargo bench --bench soak -- requests`, `-- link` (a first list over a slow
+//! link) or `-- soak 3` one of them, the soak for 3 minutes instead of 10. It ends with status 1 where what khud knows is not what the server has.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -147,8 +147,8 @@ async fn soak(minutes: u64) -> bool {
     missing + left == 0 && !stored.is_empty()
 }
 
-/// The first list of 10,000 pods over a slow line that breaks every 20 seconds.
-async fn slow_line() -> bool {
+/// The first list of 10,000 pods over a slow link that breaks every 20 seconds.
+async fn slow_link() -> bool {
     const PODS: u32 = 10_000;
     let sim = Sim::start(SimOptions { seed: Some(7), ..SimOptions::default() });
     let sim = sim.await.expect("the embedded cluster starts");
@@ -181,7 +181,7 @@ async fn main() -> ExitCode {
     let on = |what: &str| wanted.is_empty() || wanted.iter().any(|w| w == what);
     let minutes = wanted.iter().find_map(|w| w.parse().ok()).unwrap_or(10);
     let requests = !on("requests") || requests().await;
-    let line = !on("line") || slow_line().await;
+    let link = !on("link") || slow_link().await;
     let soak = !on("soak") || soak(minutes).await;
-    if requests && line && soak { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if requests && link && soak { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -11,7 +11,6 @@ use crate::app::executor::probe::{PATIENCE, Session};
 use crate::cluster::Connection;
 use crate::cluster::feed::Scope;
 use crate::config::files::Loaded;
-use crate::config::telemetry::Sources;
 use crate::detect::Detector;
 use crate::judge::Answer;
 use crate::world::ask::LogTail;
@@ -33,7 +32,6 @@ pub struct Look {
     meter: Meter,
     /// Certificates of Ingresses on their way.
     secrets: JoinSet<(ObjectRef, Result<TlsSecret, String>)>,
-    sources: Sources,
 }
 
 impl Look {
@@ -46,8 +44,7 @@ impl Look {
             detector: Detector::new(settings::detect(loaded)),
             logs: JoinSet::new(),
             secrets: JoinSet::new(),
-            meter: Meter::new(None, &sources),
-            sources,
+            meter: Meter::new(sources),
         }
     }
 
@@ -55,7 +52,9 @@ impl Look {
     pub async fn run(&mut self, watch: Option<Duration>) {
         let began = Instant::now();
         let deadline = began + watch.unwrap_or(LOOK);
-        self.meter = Meter::new(watch.map(|_| PACE), &self.sources);
+        if watch.is_some() {
+            self.meter.hurry(PACE);
+        }
         while Instant::now() < deadline {
             self.fetch();
             self.meter.start(&mut self.session);

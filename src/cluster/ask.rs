@@ -16,6 +16,8 @@ use super::slim::Refusal;
 use crate::world::Kind;
 use crate::world::ask::{Answer, Call, LogTail};
 
+/// Asks for a list without specs and statuses.
+pub(super) const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 /// The largest response body that is read, in bytes. No answer khud asks for comes near it.
 pub(super) const LIMIT: usize = 64 << 20;
 /// The largest log tail that is read, in bytes.
@@ -315,7 +317,16 @@ impl Connection {
     }
 
     pub(super) async fn get(&self, path: &str, limit: usize) -> Result<(u16, Bytes), Failure> {
-        let request = self.request(Request::get(path), Vec::new())?;
+        self.fetch(Request::get(path), limit).await
+    }
+
+    /// Lists the metadata of the objects at a path.
+    pub(super) async fn list_metadata(&self, path: &str) -> Result<(u16, Bytes), Failure> {
+        self.fetch(Request::get(path).header(header::ACCEPT, METADATA_LIST), LIMIT).await
+    }
+
+    async fn fetch(&self, builder: http::request::Builder, limit: usize) -> Result<(u16, Bytes), Failure> {
+        let request = self.request(builder, Vec::new())?;
         let response = self.send(request, self.request_timeout()).await?;
         let status = response.status().as_u16();
         Ok((status, self.collect(response, limit).await?))

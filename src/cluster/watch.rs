@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use http::{Request, header};
 use tokio::sync::watch as signal;
 
-use super::ask::is_html;
+use super::ask::{METADATA_LIST, is_html};
 use super::backoff::Backoff;
 use super::connect::Connection;
 use super::end::{End, refused, retry_after};
@@ -240,9 +240,7 @@ impl Watch {
             (Kind::ConfigMap | Kind::Secret, true) => {
                 "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
             }
-            (Kind::ConfigMap | Kind::Secret, false) => {
-                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-            }
+            (Kind::ConfigMap | Kind::Secret, false) => METADATA_LIST,
             _ => "application/json",
         }
     }
@@ -538,8 +536,8 @@ async fn list_fails(conn: &Connection, path: Option<String>, every: Duration) ->
     let Some(path) = path else { return std::future::pending().await };
     loop {
         tokio::time::sleep(every).await;
-        // A list that does not arrive is the probe's concern.
-        if let Ok((status @ 500.., body)) = conn.get(&path, 64 << 20).await {
+        // Metadata is converted like the whole object, and is small. A list that does not arrive is the probe's concern.
+        if let Ok((status @ 500.., body)) = conn.list_metadata(&path).await {
             return conn.refused(status, &body).into();
         }
     }

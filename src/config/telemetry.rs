@@ -13,7 +13,7 @@ pub const SOURCES: [&str; 7] = ["dcgm", "amd", "intel", "engines", "kube-proxy",
 /// The longest interval: after it a reading is no news.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// What the setting says of each source it names: the interval, or `None` where the source is not read.
+/// The interval of each source that the setting names; `None` where the source is not read.
 pub type Sources = BTreeMap<&'static str, Option<Duration>>;
 
 /// Reads entries such as `dcgm 30s` and `engines off`.

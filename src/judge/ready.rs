@@ -125,7 +125,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
 
 /// A probe whose output names the peer that does not answer: the pod waits for that.
 fn needs(ctx: &Ctx, pod: &Pod, note: &str, signal: Diagnosis) -> Diagnosis {
-    // What the kubelet prints about its own connection names the pod itself.
+    // The kubelet's text about its own connection names the pod itself.
     let Some(ProbeOutcome::Command(output)) = patterns::probe(note).map(|p| p.outcome) else { return signal };
     let said = patterns::log::ended(&output);
     let Some(found) = said.found.filter(|f| f.cause == log::UNREACHABLE) else { return signal };

@@ -182,7 +182,7 @@ fn diagnosis(
     }
 }
 
-/// What a line of a log says that the pod asked for in vain.
+/// A line of a log about a name or a peer that the pod could not reach.
 pub struct Asks<'a> {
     /// A name that does not resolve.
     pub name: bool,

@@ -198,7 +198,7 @@ pub(super) fn classes(readings: &[(Read, Result<Reading, String>)]) -> Result<Va
     Err("storage classes were not read".to_owned())
 }
 
-/// What the logs of the kubelet and the runtime say: the end of it, and the line that complains last.
+/// The end of the logs of the kubelet and the runtime, and the last line that reports a failure.
 pub(super) fn node_log(readings: &[(Read, Result<Reading, String>)]) -> Result<Value, String> {
     let found = readings.iter().find_map(|(read, result)| match read {
         Read::NodeLog { node, services, .. } => Some((node, services, result)),

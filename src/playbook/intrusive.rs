@@ -27,7 +27,7 @@ pub(super) struct Run {
     commands: Vec<Exec>,
 }
 
-/// What a need would run; nothing is run yet.
+/// Plans the commands of a need; it runs none.
 ///
 /// # Errors
 /// A sentence: there is no container to run it in, or the target is none.
@@ -121,7 +121,7 @@ fn one_a_node<'w>(world: &'w World, o: &ObjectRef, here: Option<&'w Pod>) -> Vec
     pods
 }
 
-/// What will be done, where and for how long.
+/// Describes the commands: where they run and for how long.
 pub(super) fn describe(runs: &[Run]) -> String {
     let limit = LIMIT.as_secs();
     let Some(first) = runs.first() else { return String::new() };
@@ -188,7 +188,7 @@ fn outcome<'r>(
     Err(format!("{at} has no {}", programs.join(" and no ")))
 }
 
-/// What the commands brought, under the name of the need's variable.
+/// The output of the commands, under the name of the need's variable.
 ///
 /// # Errors
 /// A sentence: a command hung, printed too much, was refused, or the image has none of the programs.

@@ -2,7 +2,7 @@
 
 use super::expr::Expr;
 
-/// What fetching evidence does to the cluster.
+/// The effect of fetching evidence on the cluster.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Cost {
     /// khud watches it already.
@@ -46,7 +46,7 @@ pub enum Need {
     Claim,
     /// The GPU device plugin on a node, with its log.
     Plugin,
-    /// What a pod uses of its limits and of its node.
+    /// The usage of a pod against its limits and its node.
     Usage,
     /// The cluster's DNS: its Service and its pods.
     Dns,
@@ -67,7 +67,7 @@ pub enum Need {
 }
 
 impl Need {
-    /// Those that `needs` names, by name.
+    /// The needs that a file may name in `needs`.
     pub const ALL: &'static [(&'static str, Need)] = &[
         ("pod", Need::Pod),
         ("events", Need::Events),
@@ -124,7 +124,7 @@ impl Need {
         }
     }
 
-    /// What fetching it costs.
+    /// The cost of fetching it.
     pub fn cost(&self) -> Cost {
         match self {
             Need::Logs | Need::Plugin | Need::Classes | Need::NodeLog | Need::Right => Cost::Read,

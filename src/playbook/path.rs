@@ -21,7 +21,7 @@ pub enum Read {
     Exec(Exec),
 }
 
-/// What a read brought.
+/// The result of a read.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Reading {
     Text(String),
@@ -56,7 +56,7 @@ pub enum By {
     Operator,
 }
 
-/// What an answer rests on.
+/// The quotes behind an answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Evidence {
     pub source: String,
@@ -85,7 +85,7 @@ pub struct Step {
     pub consent: Option<String>,
 }
 
-/// What could not be found out.
+/// A fact that could not be found out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unknown {
     pub what: String,

@@ -1,4 +1,4 @@
-//! What carries a pod, as evidence: what it uses, the cluster's DNS, and kube-proxy on its node.
+//! Evidence about the platform of a pod: its usage, the cluster's DNS, and kube-proxy on its node.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::world::{Kind, ObjectRef, Pod, Role, Time, World};
 /// A measurement older than this says nothing of now.
 const OLD: Duration = Duration::from_secs(300);
 
-/// What a pod uses of its limits and of its node; -1 where there is no limit or no measurement.
+/// The usage of a pod against its limits and its node; -1 where there is no limit or no measurement.
 ///
 /// # Errors
 /// A sentence: nobody measures it.

@@ -55,7 +55,7 @@ pub(super) fn missing(error: &str) -> bool {
         || error.contains("no such file or directory")
 }
 
-/// What the output of a lookup proves: `how` is `answered`, `no such name`, `no answer`, `server failure`, or
+/// Reads the output of a lookup: `how` is `answered`, `no such name`, `no answer`, `server failure`, or
 /// `not resolved` where the program does not tell these apart.
 pub(super) fn looked_up(program: &str, output: &ExecOutput) -> Value {
     let text = both(output);
@@ -82,7 +82,7 @@ pub(super) fn looked_up(program: &str, output: &ExecOutput) -> Value {
     json!({"ok": how == "answered", "how": how, "quote": telling(&text, how == "answered").unwrap_or(fallback)})
 }
 
-/// What the output of a connection proves: `how` is `answered`, `refused`, `no answer`, `no such name`,
+/// Reads the output of a connection: `how` is `answered`, `refused`, `no answer`, `no such name`,
 /// `unreachable`, or `not connected` where the program does not tell these apart.
 pub(super) fn connected(program: &str, output: &ExecOutput) -> Value {
     let text = both(output);

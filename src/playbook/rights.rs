@@ -19,7 +19,7 @@ static REFUSED: LazyLock<Regex> = LazyLock::new(|| {
     .expect("compiles")
 });
 
-/// What was refused, and to whom.
+/// A refused request and its account.
 struct Refused {
     user: String,
     verb: String,

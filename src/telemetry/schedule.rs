@@ -34,7 +34,7 @@ pub struct Schedule {
     next: Option<Time>,
     /// Read this often instead of at the sources' pace.
     every: Option<Duration>,
-    /// What was configured for a source: another pace, or `None` where it is not read.
+    /// The configured pace of a source; `None` where it is not read.
     configured: BTreeMap<&'static str, Option<Duration>>,
 }
 
@@ -47,8 +47,8 @@ struct Due {
 
 impl Schedule {
     /// Reads every source this often: for one short look.
-    pub fn with_pace(every: Duration) -> Schedule {
-        Schedule { every: Some(every), ..Schedule::default() }
+    pub fn hurry(&mut self, every: Duration) {
+        self.every = Some(every);
     }
 
     /// Reads sources at other paces than their own from now on, or not at all (`None`).

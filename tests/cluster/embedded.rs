@@ -266,7 +266,7 @@ async fn in_a_pod_its_service_account_is_the_configuration() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_a_slow_line_lists_come_compressed() {
+async fn over_a_slow_link_lists_come_compressed() {
     let sim = Sim::start(SimOptions::default()).await.unwrap();
     let options = LoadOptions { nodes: 20, pods: 1_500, churn: 0.0, seed: 7 };
     let _load = Load::fill(sim.store(), options).unwrap();
@@ -286,7 +286,7 @@ async fn over_a_slow_line_lists_come_compressed() {
             tokio::time::timeout(Duration::from_secs(60), feed.next()).await.expect("more of the list");
         deltas.into_iter().for_each(|delta| world.apply(delta, &mut changes));
     }
-    // What came before khud knew the line, and the rest compressed to a seventh or less.
+    // The bytes before khud knew the link, and the rest compressed to a seventh or less.
     let passed = usize::try_from(front.passed()).unwrap();
     assert!(passed < 2_500_000 + plain / 7, "{passed} of {plain} bytes");
 }

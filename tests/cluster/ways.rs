@@ -177,7 +177,7 @@ async fn a_server_may_lie_below_a_path_or_have_no_scheme() {
 /// Who signs, and whom.
 struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
-    /// Of its key and of those that it signs.
+    /// The algorithm of its key and of the keys that it signs.
     algorithm: &'static SignatureAlgorithm,
 }
 

@@ -314,7 +314,7 @@ fn somebody_who_may_read_one_namespace_reads_it_by_its_name() {
 #[test]
 fn what_an_earlier_khud_began_and_never_ended_is_told_at_the_start() {
     let lab = Lab::start("healthy", 1.0);
-    // Of a process that is no more: this test's own child, which has ended.
+    // The process is gone: this test's own child, which has ended.
     let mut child = std::process::Command::new("true").spawn().unwrap();
     let pid = child.id();
     child.wait().unwrap();

@@ -565,7 +565,7 @@ fn what_grows_is_found_by_a_look_that_lasts() {
     }
 }
 
-/// What is switched off is not asked, and is not passed over in silence either.
+/// A source that is switched off is not read, and coverage names it.
 #[test]
 fn a_telemetry_source_that_is_off_is_not_read_and_coverage_says_so() {
     let lab = Lab::start("gpu-memory-leak", 1.0);

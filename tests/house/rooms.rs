@@ -136,6 +136,20 @@ fn wrong_arrows(dir: &str, allowed: &BTreeMap<&str, &[&str]>) -> Vec<String> {
     wrong
 }
 
+/// Two jobs are two files.
+#[test]
+fn no_file_is_longer_than_600_lines() {
+    const MOST: usize = 600;
+    let mut files = Vec::new();
+    for dir in ["src", "crates/sim/src"] {
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(dir), &mut files);
+    }
+    assert!(files.len() > 100, "the sources are found");
+    let lines = |file: &PathBuf| std::fs::read_to_string(file).unwrap().lines().count();
+    let long: Vec<_> = files.iter().map(|f| (lines(f), f)).filter(|(n, _)| *n > MOST).collect();
+    assert!(long.is_empty(), "longer than {MOST} lines: {long:?}");
+}
+
 #[test]
 fn dependencies_point_one_way() {
     let mut wrong = wrong_arrows("src", &allowed());

@@ -1,4 +1,4 @@
-//! A proxy on loopback in front of an API server: it can lead to another cluster, forbid, hide and break paths, and be a slow line.
+//! A proxy on loopback in front of an API server: it can lead to another cluster, forbid, hide and break paths, and be a slow link.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -46,9 +46,9 @@ pub struct Front {
     cut: watch::Sender<u64>,
     /// Bytes a second for all answers together; 0 without a limit.
     rate: AtomicU64,
-    /// Taken while a piece of an answer is on the line.
-    line: tokio::sync::Mutex<()>,
-    /// Bytes of answers so far, as they were on the line.
+    /// Taken while a piece of an answer is on the link.
+    link: tokio::sync::Mutex<()>,
+    /// Bytes of answers so far, as they were on the link.
     passed: AtomicU64,
 }
 
@@ -62,7 +62,7 @@ impl Front {
             below: Mutex::default(),
             cut: watch::Sender::new(0),
             rate: AtomicU64::new(0),
-            line: tokio::sync::Mutex::default(),
+            link: tokio::sync::Mutex::default(),
             passed: AtomicU64::new(0),
         });
         tokio::spawn(accept(front.clone(), listener));
@@ -85,7 +85,7 @@ impl Front {
         *self.below.lock().unwrap() = path.to_owned();
     }
 
-    /// From now on all answers share a line of so many bytes a second.
+    /// From now on all answers share a link of so many bytes a second.
     pub fn slow(&self, rate: u64) {
         self.rate.store(rate, Relaxed);
     }
@@ -95,12 +95,12 @@ impl Front {
         self.passed.load(Relaxed)
     }
 
-    /// Waits as long as the bytes are on the line.
+    /// Waits as long as the bytes are on the link.
     async fn pass(&self, bytes: usize) {
         let bytes = bytes as u64;
         let rate = self.rate.load(Relaxed);
         if rate > 0 {
-            let _line = self.line.lock().await;
+            let _link = self.link.lock().await;
             tokio::time::sleep(Duration::from_secs_f64(bytes as f64 / rate as f64)).await;
         }
         self.passed.fetch_add(bytes, Relaxed);

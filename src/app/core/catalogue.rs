@@ -1,8 +1,8 @@
-//! Which kinds the server serves, as far as it has said so.
+//! The kinds that the server serves, as far as discovery has answered.
 
 use crate::world::{Kind, Offer, Time};
 
-/// What the server serves, as far as it is known.
+/// The kinds that the server serves, as far as discovery has answered.
 #[derive(Debug, Default)]
 pub struct Catalogue {
     pub offers: Vec<Offer>,
@@ -18,7 +18,7 @@ impl Catalogue {
     /// The kind that a word names: its plural, kind, short name, or plural and group.
     pub fn kind(&self, word: &str) -> Option<Kind> {
         let of = |offers: &mut dyn Iterator<Item = &Offer>| offers.next().map(|o| o.kind.clone());
-        // Of several groups' kinds of one name the first stands, as for kubectl.
+        // Where several groups have a kind of one name, the first wins, as in kubectl.
         of(&mut self.offers.iter().filter(|o| o.answers_to(word)))
     }
 

@@ -179,7 +179,7 @@ pub fn toggle_presentation(model: &mut Model) {
     );
 }
 
-/// What a bug report says of the cluster: no names from it.
+/// Facts about the cluster for a bug report, without names from it.
 pub fn capabilities(model: &Model) -> Vec<String> {
     let mut lines = vec![
         format!("server: {}", model.cluster.version),

@@ -1,4 +1,4 @@
-//! What a view shows, as plain content: `ui` has one painter for each kind and knows no view.
+//! The content of a view as plain data. `ui` has one painter for each kind of content and knows no view.
 
 use crate::app::table::cell::Cell;
 use crate::app::table::shape::Shape;
@@ -83,7 +83,7 @@ pub struct SheetRow {
     pub indent: u16,
 }
 
-/// What a row is besides its cells.
+/// The properties of a row besides its cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     Marked,

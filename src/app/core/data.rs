@@ -1,4 +1,4 @@
-//! What is known of the cluster, and what is derived from it for the screen.
+//! The world, and the state derived from it for the screen.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,7 +10,7 @@ use crate::detect::{Detector, Key};
 use crate::telemetry::Schedule;
 use crate::world::{ObjectRef, Time, World};
 
-/// What is known of the cluster and derived from it.
+/// The world, and the state derived from it.
 #[derive(Debug, Default)]
 pub struct Data {
     pub world: World,

@@ -15,7 +15,7 @@ pub enum Dialog {
     Batch(u64),
     /// Another cluster answers at this address: is that right?
     OtherCluster(Form),
-    /// What becomes of the actions under way when the cockpit is left.
+    /// The fate of the actions under way when the operator leaves the cockpit.
     Leave(Leave),
 }
 
@@ -45,9 +45,9 @@ pub struct Offer {
 
 #[derive(Clone, Debug)]
 pub struct Menu {
-    /// What tells this menu from the ones opened before: answers name it.
+    /// The id of this menu. Answers name it, so that an older menu's are dropped.
     pub token: u64,
-    /// What it is of: an object, or how much is marked.
+    /// The object, or the number of marked rows.
     pub of: String,
     pub offers: Vec<Offer>,
     pub index: usize,
@@ -55,7 +55,7 @@ pub struct Menu {
     pub(in crate::app) asked: bool,
 }
 
-/// What may become of them, in the order of the list. Staying is the default.
+/// The choices, in the order of the list. Staying is the default.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Choice {
     Stay,
@@ -66,7 +66,7 @@ pub enum Choice {
 impl Choice {
     pub const ALL: [Choice; 3] = [Choice::Stay, Choice::StopAfterStep, Choice::GoOn];
 
-    /// What it does, as one line of the dialog.
+    /// The choice as one line of the dialog.
     pub fn about(self) -> &'static str {
         match self {
             Choice::Stay => "Stay here",

@@ -180,7 +180,7 @@ impl Model {
         self.front().table()
     }
 
-    /// That table with the data its rows are made from.
+    /// The table in front, with the data that its rows are made from.
     pub fn table_mut(&mut self) -> Option<(&mut Table, Cx<'_>)> {
         let Model { views, overview, data, .. } = self;
         let front = match views.last_mut() {

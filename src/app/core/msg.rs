@@ -17,7 +17,7 @@ use crate::world::ask::{Answer, Call, LogTail};
 use crate::world::readings::{self, Target};
 use crate::world::{Delta, Kind, ObjectRef, Offer, Text, TlsSecret};
 
-/// Which container a log line came from; the view keeps the names.
+/// The container that a log line came from; the view has the names.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct SourceId(pub u32);
 
@@ -92,7 +92,7 @@ pub enum Msg {
     },
     /// The configuration's files changed and were read again.
     Configured(Box<Loaded>),
-    /// What earlier sessions saved.
+    /// State that earlier sessions saved.
     StateLoaded {
         entries: Vec<Entry>,
         quiet: Vec<Quiet>,

@@ -1,4 +1,4 @@
-//! Which panes of the overview show, and how the operator arranged them: saved per cluster in the state directory. A saved
+//! The panes of the overview, shown and arranged by the operator: saved per cluster in the state directory. A saved
 //! arrangement comes before what config.toml says.
 
 use std::time::Duration;
@@ -69,13 +69,13 @@ pub fn next_timer(model: &Model) -> Option<Time> {
     model.overview.rearranged.map(|at| at.plus(STILL))
 }
 
-/// What is to be kept now.
+/// The arrangement to save now.
 pub fn save(model: &mut Model) -> Option<Effect> {
     next_timer(model).filter(|due| *due <= model.data.now)?;
     leave(model)
 }
 
-/// What is to be kept when the cockpit ends, however it does.
+/// The arrangement to save when the cockpit ends, in any way.
 pub fn leave(model: &mut Model) -> Option<Effect> {
     model.overview.rearranged.take()?;
     let arrangement = model.overview.arrangement.clone();

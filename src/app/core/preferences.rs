@@ -134,7 +134,7 @@ impl Preferences {
         }
     }
 
-    /// What is to be announced now. Several at once are one: a storm must not ring for minutes.
+    /// The announcement due now. Several at once become one: a storm must not ring for minutes.
     pub(super) fn announcement(&mut self) -> Option<Effect> {
         let title = self.news.take()?;
         Some(Effect::Announce(self.settings.notifications, title))

@@ -7,7 +7,7 @@ use crate::world::ObjectRef;
 
 /// Puts an entry on the timeline and has it saved to its file.
 pub fn entry(model: &mut Model, entry: Entry) {
-    // What was still open when an earlier cockpit ended began then, not now.
+    // A finding that was open when an earlier cockpit ended began then, not now.
     if entry.what == What::FindingBegan && model.open.remove(&opening(&entry)) {
         return;
     }
@@ -21,12 +21,12 @@ pub fn action(model: &mut Model, target: Option<ObjectRef>, text: &str) {
     entry(model, done);
 }
 
-/// What tells a finding from others across sessions.
+/// The key of a finding across sessions.
 pub fn opening(entry: &Entry) -> (Option<ObjectRef>, String) {
     (entry.object.clone(), entry.family.clone())
 }
 
-/// What is still to be written to the timeline's file.
+/// Entries not yet written to the timeline's file.
 pub fn save(model: &mut Model) -> Option<Effect> {
     (!model.unsaved.is_empty()).then(|| Effect::AppendTimeline(std::mem::take(&mut model.unsaved)))
 }

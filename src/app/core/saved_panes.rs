@@ -11,7 +11,7 @@ use crate::app::core::pane::{Arrangement, Pane};
 pub struct SavedPanes {
     #[serde(deserialize_with = "known")]
     format: u32,
-    /// What was configured when it was made. Once that changes it no longer counts.
+    /// The configuration at that time. An arrangement no longer counts once that changes.
     pub(super) configured: Configured,
     pub(super) arrangement: Arrangement,
 }
@@ -26,7 +26,7 @@ fn known<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     }
 }
 
-/// What config.toml says of the panes in a context.
+/// The panes that config.toml sets for a context.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Configured {
     pub(super) panes: Vec<Pane>,

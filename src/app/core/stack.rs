@@ -19,7 +19,7 @@ pub fn push(model: &mut Model, view: impl View) {
     model.dirty = Dirty::Input;
 }
 
-/// What `esc` does: first the filter goes, then the view, then the zoom.
+/// Handles `esc`: it removes the filter, then the view, then the zoom.
 pub fn back(model: &mut Model) {
     if !model.front().filter().is_empty() {
         filter(model, "");

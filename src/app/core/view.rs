@@ -1,4 +1,4 @@
-//! What a view is: its state, its keys, what it selects, how it moves, filters, saves and shows itself. A view is one
+//! The trait of views: state, keys, selection, motion, filter, saving and content. A view is one
 //! type in one file; nothing outside that file matches on which view is open.
 
 use std::any::Any;
@@ -14,7 +14,7 @@ use crate::config::Scope;
 use crate::detect::Finding;
 use crate::world::{Delta, Kind, ObjectRef, Slot, Text, Time};
 
-/// What a key on a row does to the model, once the view has said so.
+/// The effect on the model of a key pressed on a row.
 pub type Then = Box<dyn FnOnce(&mut Model) -> Vec<Effect>>;
 
 /// Rows that are below any list's end: half of the largest number, so that sums do not overflow.
@@ -58,13 +58,13 @@ impl Room {
     }
 }
 
-/// What `save` writes of a view.
+/// The output of `save`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Saved {
     /// The screen as it is drawn.
     Screen,
     File {
-        /// What it is of, for the file's name.
+        /// The subject, for the file's name.
         title: String,
         /// The file's extension.
         ending: &'static str,
@@ -78,7 +78,7 @@ pub enum Saved {
 ///
 /// Methods that take `&mut self` are called while the view is not in the model: they may read everything but the stack.
 pub trait View: Any + Debug {
-    /// What it is of, for its title line and the names of files.
+    /// The subject, for the title line and the names of files.
     fn title(&self) -> String;
 
     /// Where its keys are looked up.
@@ -92,15 +92,15 @@ pub trait View: Any + Debug {
         model.data.detector.of(&self.object(model)?)
     }
 
-    /// What is shown in its room.
+    /// The content for its room.
     fn content(&self, model: &Model, focus: bool) -> Content;
 
-    /// What `save` writes.
+    /// The output of `save`.
     fn saved(&self, _: &Model) -> Saved {
         Saved::Screen
     }
 
-    /// What `enter` does here; `None` where the row leads nowhere.
+    /// The effect of `enter`; `None` where the row leads nowhere.
     fn enter(&self, _: &Model) -> Option<Then> {
         None
     }
@@ -116,7 +116,7 @@ pub trait View: Any + Debug {
     /// Filters or searches; what is wrong with the text, where the model's foot line has to say so.
     fn set_filter(&mut self, model: &Model, text: &str) -> Option<String>;
 
-    /// What is wrong with the filter, shown beside it while it is typed.
+    /// The fault of the filter, shown beside it while it is typed.
     fn filter_note(&self) -> Option<String> {
         None
     }
@@ -182,7 +182,7 @@ pub trait View: Any + Debug {
     fn reopened(&mut self) {}
 }
 
-/// What a delta is about to delete.
+/// The object that a delta is about to delete.
 pub struct Leaving<'d> {
     pub kind: &'d Kind,
     pub slots: &'d [Slot],

@@ -1,4 +1,4 @@
-//! Which dialog a command goes to.
+//! Passes a command to the dialog that is open.
 
 use crate::app::core::dialog::Dialog;
 use crate::app::core::model::Model;

@@ -62,7 +62,7 @@ pub fn left(model: &mut Model) -> Option<Effect> {
     })
 }
 
-/// What is under way, a line each.
+/// The actions under way, a line each.
 pub fn lines(model: &Model) -> Vec<String> {
     let line = |(name, done, total): (&str, u64, u64)| match total {
         0 => format!("{name} is under way"),

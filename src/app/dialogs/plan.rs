@@ -51,7 +51,7 @@ pub fn keys(model: &mut Model, id: Id) -> Vec<Effect> {
             model.dialog = None;
             return drive(model);
         }
-        // What should follow is planned, and asked about like everything else.
+        // The next action is planned and confirmed like any other.
         Id::DialogPress if active.ended => {
             let next = active.run.report().next.into_iter().next();
             model.dialog = None;

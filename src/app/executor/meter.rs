@@ -22,14 +22,19 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Reads each source as configured: at this pace where one is given, else at its own.
-    pub fn new(pace: Option<Duration>, sources: &Sources) -> Meter {
-        let mut schedule = pace.map_or_else(Schedule::default, Schedule::with_pace);
-        schedule.configure(sources.clone());
+    /// Reads each source as configured, else at its own pace.
+    pub fn new(sources: Sources) -> Meter {
+        let mut schedule = Schedule::default();
+        schedule.configure(sources);
         Meter { schedule, under_way: JoinSet::new(), turns: Arc::new(Semaphore::new(telemetry::PARALLEL)) }
     }
 
-    /// Starts reading what is due.
+    /// Reads every source this often instead.
+    pub fn hurry(&mut self, every: Duration) {
+        self.schedule.hurry(every);
+    }
+
+    /// Starts reading the targets that are due.
     pub fn start(&mut self, session: &mut Session) {
         let (now, settled) = (session.now(), session.settled());
         let world = &mut session.world;

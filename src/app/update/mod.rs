@@ -1,4 +1,4 @@
-//! What happens to the model: one message in, commands and typed lines, the layout before a frame.
+//! Changes the model: messages, commands, typed lines, and the layout before a frame.
 
 pub mod command;
 pub mod layout;

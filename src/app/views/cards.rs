@@ -247,7 +247,7 @@ pub fn fitting(model: &Model, entry: Entry<'_>) -> Option<(&'static Action, Obje
         && earlier_revision(world, &i.root)
         && let Some(rollout) = i.changed.iter().find(|c| c.object == i.root)
     {
-        // What is to be fixed may be another object, of which the rollout is the root.
+        // The object to fix may be another one, with the rollout as its root.
         let elsewhere = entry.finding(model).is_some_and(|f| *f.fix() != i.root);
         let soon = rollout.at.plus(SOON) >= i.since;
         let actions = match elsewhere {
@@ -264,7 +264,7 @@ pub fn fitting(model: &Model, entry: Entry<'_>) -> Option<(&'static Action, Obje
     first(entry.object()).or_else(|| first(entry.finding(model)?.fix()))
 }
 
-/// Whether there is a revision to go back to. Of the revisions of StatefulSets and DaemonSets the world knows nothing:
+/// Whether there is a revision to go back to. The world has no revisions of StatefulSets and DaemonSets:
 /// their plan says where there is none.
 fn earlier_revision(world: &World, root: &ObjectRef) -> bool {
     match root.kind {

@@ -42,7 +42,7 @@ pub fn open(model: &mut Model, kind: &Kind, namespace: &str, name: &str) {
     objects::open_kind(model, kind.clone());
     let synced = model.data.world.synced(kind);
     let Some((table, cx)) = model.table_mut() else { return };
-    // What was asked for is shown, wherever one looks otherwise.
+    // The object that was asked for is shown, whatever the filter and namespaces are.
     if !namespace.is_empty() && !table.namespaces.is_empty() && !table.namespaces.contains(namespace) {
         table.namespaces.clear();
         table.rebuild(&cx);
@@ -54,7 +54,7 @@ pub fn open(model: &mut Model, kind: &Kind, namespace: &str, name: &str) {
     if synced && !table.at_work() {
         absent(model, &object);
     } else {
-        // What is not listed yet may still come.
+        // An object that is not listed yet may still come.
         model.sought = Some(object);
     }
 }

@@ -25,7 +25,7 @@ const SOURCES: usize = 12;
 /// Lines that a card takes, about.
 const CARD: usize = 4;
 
-/// What the cards are of.
+/// The source of the cards.
 #[derive(Clone, Debug, PartialEq)]
 enum Of {
     Incidents,
@@ -154,7 +154,7 @@ impl Incidents {
         self.entries(model).into_iter().map(|e| e.row(model)).collect()
     }
 
-    /// What a list without cards says: what was looked at, where nothing hides what is wrong.
+    /// The text of an empty list: the sources that were looked at, and those that were not.
     fn empty(&self, model: &Model) -> Vec<(String, &'static str)> {
         let dim = |text: String| vec![(text, "text.dim")];
         let all: Vec<Row> = match self.list.filter.is_empty() {

@@ -1,4 +1,4 @@
-//! What is inside an object: a node's pods, a workload's rollout, a pod's containers, the pods behind a Service; else its
+//! The contents of an object: a node's pods, a workload's rollout, a pod's containers, the pods behind a Service; else its
 //! events.
 
 use crate::app::core::model::Model;
@@ -48,7 +48,7 @@ fn open(model: &mut Model, object: &ObjectRef) {
     }
 }
 
-/// What a Service's pods are picked by.
+/// The selector of a Service.
 fn selects(model: &Model, service: &ObjectRef) -> Option<String> {
     let service = model.data.world.services.find(&service.namespace, &service.name)?;
     service.selector.as_ref().map(ToString::to_string)

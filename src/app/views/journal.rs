@@ -47,7 +47,7 @@ impl Rows for Journal {
     }
 }
 
-/// What was done in this session, newest first.
+/// The actions of this session, newest first.
 fn rows(model: &Model) -> Vec<Row> {
     let single = model.runs.iter().map(|r| {
         let report = r.run.report();

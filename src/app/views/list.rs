@@ -17,9 +17,9 @@ use crate::config::Scope;
 use crate::detect::Finding;
 use crate::world::{Kind, ObjectRef, Text, Time};
 
-/// What a short list shows.
+/// The rows of a short list.
 pub trait Rows: Debug + 'static {
-    /// What it is of, for its title and its file.
+    /// The subject, for the title and the file.
     fn title(&self) -> String;
 
     fn shapes(&self) -> &'static [Shape];
@@ -41,12 +41,12 @@ pub trait Rows: Debug + 'static {
         rows
     }
 
-    /// What a filter means.
+    /// Parses a filter.
     fn parsed(&self, filter: &str) -> Filter {
         parse(&names(self.shapes()), filter)
     }
 
-    /// What is wrong with a filter.
+    /// The fault of a filter.
     fn note(&self, filter: &str) -> Option<String> {
         self.parsed(filter).note
     }
@@ -60,7 +60,7 @@ pub trait Rows: Debug + 'static {
         model.data.detector.of(row?.object.as_ref()?)
     }
 
-    /// What `enter` does on a row.
+    /// The effect of `enter` on a row.
     fn enter(&self, _: &Model, _: &Row) -> Option<Then> {
         None
     }
@@ -80,7 +80,7 @@ pub trait Rows: Debug + 'static {
         "rows"
     }
 
-    /// What it says instead of rows.
+    /// The text shown instead of rows.
     fn empty(&self, _: &Model) -> &'static str {
         "Nothing here."
     }
@@ -96,7 +96,7 @@ pub fn names(shapes: &[Shape]) -> Vec<&str> {
     shapes.iter().map(|s| &*s.name).collect()
 }
 
-/// What a filter means among columns of these names.
+/// Parses a filter over columns of these names.
 pub fn parse(names: &[&str], filter: &str) -> Filter {
     Filter::parse(filter, |name| names.iter().any(|n| n.eq_ignore_ascii_case(name)))
 }
@@ -150,7 +150,7 @@ impl<R: Rows> ListView<R> {
         (at < rows.len()).then(|| rows.swap_remove(at))
     }
 
-    /// What a list without rows says instead of nothing.
+    /// The text of a list without rows.
     fn emptiness(&self, model: &Model) -> String {
         let filter = &self.list.filter;
         let all = if filter.is_empty() { Vec::new() } else { self.of.rows(model) };

@@ -387,7 +387,7 @@ impl View for LogView {
 }
 
 impl LogView {
-    /// What a log without lines says.
+    /// The text of a log without lines.
     fn emptiness(&self, model: &Model, open: usize) -> String {
         let notes: Vec<&str> = self.targets.iter().filter_map(|t| t.note.as_deref()).collect();
         let all = self.buffer.all();
@@ -557,7 +557,7 @@ pub fn toggle_previous(model: &mut Model) -> Vec<Effect> {
     restart(model, |logs| logs.previous = !logs.previous)
 }
 
-/// What a filter that finds nothing found nothing in: the log may be far longer than what was read of it.
+/// The text for a filter without matches: the log may be far longer than the lines that were read.
 fn unmatched(model: &Model, read: usize) -> String {
     let key = |id| model.keymap.shown(Scope::Logs, id);
     let mut text = format!("None of the {read} lines read so far matches.");

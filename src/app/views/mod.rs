@@ -1,4 +1,4 @@
-//! What fills the screen: one file a view, and what views share.
+//! The views, one file each, and the parts that they share.
 
 pub mod arrange;
 pub mod cards;

@@ -145,7 +145,7 @@ impl View for Objects {
     }
 }
 
-/// What an empty table says instead of nothing.
+/// The text of an empty table.
 fn emptiness(model: &Model, table: &Table) -> String {
     let kind = &table.source.kind;
     let plural = kind.plural();
@@ -191,7 +191,7 @@ fn emptiness(model: &Model, table: &Table) -> String {
     }
 }
 
-/// What narrows the table, how fresh it is, and its count.
+/// The table's filter, its freshness and its count.
 fn notes(model: &Model, table: &Table) -> Vec<String> {
     let mut notes = Vec::new();
     if table.faults {

@@ -195,7 +195,7 @@ fn verdict(model: &Model, why: &WhyView, columns: usize, out: &mut Vec<Drawn>, q
             out.push(plain(item, 2, &line, "text.dim"));
         }
     }
-    // What needs a yes is said at its question, where the key acts.
+    // The question that needs a yes says so itself, because the key acts there.
     let asks = |text: &str| text.starts_with("needs your yes: ");
     for u in why.walk.unknown().iter().filter(|u| !asks(&u.why)) {
         for line in wrap(&format!("not found out: {}: {}", u.what, u.why), room) {

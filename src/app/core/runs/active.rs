@@ -25,10 +25,10 @@ pub struct ActiveRun {
     pub ended: bool,
 }
 
-/// What the operator did so far in a dialog that asks.
+/// The operator's input in a dialog that asks.
 #[derive(Clone, Debug, Default)]
 pub struct Form {
-    /// What was typed where the plan asks for words.
+    /// The text typed where the plan asks for words.
     pub typed: String,
     /// Whether the button that goes ahead is the focused one. Cancel is, until the operator moves.
     pub go: bool,

@@ -87,7 +87,7 @@ impl Item {
     }
 }
 
-/// What a batch waits for.
+/// The event that a batch waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
     Planning,
@@ -106,12 +106,12 @@ pub struct Batch {
     pub title: String,
     pub items: Vec<Item>,
     pub gone: Vec<(ObjectRef, &'static str)>,
-    /// What only all of them together do.
+    /// Effects that only all runs together have.
     pub combined: Vec<Impact>,
     pub form: Form,
     /// The operator said yes.
     pub(in crate::app) begun: bool,
-    /// That it stopped was said.
+    /// The operator was told that it stopped.
     pub(in crate::app) announced: bool,
     /// Nothing of it is left to do, and that was said.
     pub ended: bool,
@@ -145,7 +145,7 @@ impl Batch {
         gone + self.items.iter().filter(|i| i.fate() == fate).count()
     }
 
-    /// What failed and the operator has not yet said to go on after.
+    /// Failures after which the operator has not yet chosen to go on.
     fn failed(&self) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(|i| !i.excused && matches!(i.fate(), Fate::Failed | Fate::Unverified))
     }
@@ -161,7 +161,7 @@ impl Batch {
         asks.then(|| format!("{} {}", self.action.name, self.ready()))
     }
 
-    /// What is asked now.
+    /// The open question.
     pub fn question(&self) -> Option<String> {
         let n = self.ready();
         match self.phase() {
@@ -193,7 +193,7 @@ impl Batch {
         }
     }
 
-    /// What failed since the operator last said to go on, as a sentence.
+    /// The failures since the operator last chose to go on, as a sentence.
     pub(super) fn failure(&self) -> String {
         let Some(first) = self.failed().next() else { return String::new() };
         let (count, reason) = (self.failed().count(), first.active.run.report().reason);
@@ -247,7 +247,7 @@ impl Batch {
 
     /// Lets as many as may go on go on; true where any did.
     pub(super) fn release(&mut self, world: &World) -> bool {
-        // What was to begin and became stale asks again.
+        // A run whose plan became stale before it began asks again.
         for item in self.items.iter_mut().filter(|i| i.turn == Turn::Begun && i.active.question.is_some()) {
             item.turn = Turn::Planned;
         }

@@ -11,7 +11,7 @@ use crate::app::core::runs::many;
 use crate::app::core::runs::targets::Targets;
 use crate::app::core::typed::{Asks, Prompt, PromptKind};
 use crate::remedy::plan::Outcome;
-use crate::remedy::run::{NeedId, Params, Reply};
+use crate::remedy::run::{Ended, NeedId, Params, Reply};
 use crate::remedy::{self, Action, Spec};
 use crate::world::{ObjectRef, Time};
 
@@ -139,9 +139,8 @@ fn end(model: &mut Model, id: u64) {
     let report = active.run.report();
     let (text, tone) = active.ending();
     // Cancelling a plan ends the matter; all else may be looked at.
-    // So does a session that the operator ended.
-    let over = report.outcome == Some(Outcome::Refused) && report.refusals().next().is_none();
-    if (over || report.exit_code.is_some()) && model.dialog == Some(Dialog::Plan(id)) {
+    let cancelled = report.outcome == Some(Outcome::Refused) && report.refusals().next().is_none();
+    if cancelled && model.dialog == Some(Dialog::Plan(id)) {
         model.dialog = None;
     }
     record::action(model, Some(report.target), &text);
@@ -149,6 +148,10 @@ fn end(model: &mut Model, id: u64) {
 }
 
 pub fn reply(model: &mut Model, run: u64, id: NeedId, reply: Reply) -> Vec<Effect> {
+    // After a session the keys are for the view again, also while the end is being journaled.
+    if matches!(reply, Reply::Terminal(Ok(Ended::Exit(_)))) && model.dialog == Some(Dialog::Plan(run)) {
+        model.dialog = None;
+    }
     let Model { runs, batches, .. } = model;
     let of_batches = batches.iter_mut().flat_map(|b| &mut b.items).map(|i| &mut i.active);
     if let Some(active) = runs.iter_mut().chain(of_batches).find(|r| r.id == run) {
@@ -169,7 +172,7 @@ pub fn acting(model: &Model) -> bool {
     model.runs.iter().any(ActiveRun::acts) || model.batches.iter().any(|b| b.begun() && !b.ended)
 }
 
-/// What acts now, shortly: its action, how far it is and of how much (0 of 0 where there is no measure).
+/// The runs that act now: action, steps done and steps in all (0 of 0 where there is no measure).
 pub fn running(model: &Model) -> Vec<(&'static str, u64, u64)> {
     let single = model.runs.iter().filter(|r| r.acts()).map(|r| {
         let progress = r.run.progress();

@@ -107,7 +107,7 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// What was marked is being acted on: the next action shall not meet it by accident.
+/// Clears the marks once a run acts on them: the next action must not meet them by accident.
 pub fn clear_marks(model: &mut Model) {
     if let Some((table, _)) = model.table_mut() {
         table.marks.clear();
