@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::detector::Detector;
 use super::finding::{Finding, State};
 use crate::judge::answer::{self, Answer, Found};
-use crate::judge::{Diagnosed, Diagnosis, Key, Out, Part, judge};
+use crate::judge::text::{TITLE, bounded};
+use crate::judge::{Diagnosed, Diagnosis, Key, Out, Part, judge, roles};
 use crate::world::{Kind, Object, ObjectRef, Phase, Pod, Time, World};
 
 /// Pods of a workload whose logs are read because somebody asks about the workload.
@@ -50,7 +51,31 @@ impl Detector {
             answer.causes = self.asked_alone(world, object, now);
         }
         answer.sort();
+        if let Some(own) = self.unserved(object) {
+            // What its callers see comes first; why its pods are not ready follows.
+            answer.causes.insert(0, own);
+        }
         answer
+    }
+
+    /// The Service's own trouble where its pods' trouble is behind it: callers find nobody, for that reason.
+    fn unserved(&self, object: &ObjectRef) -> Option<Found> {
+        if object.kind != Kind::Service {
+            return None;
+        }
+        let mut groups = self.groups.of(object).iter().filter_map(|k| self.groups.get(k));
+        let (own, why) = groups.find_map(|g| {
+            let own = g.members.get(object).filter(|d| d.part == Part::Consequence)?;
+            let why = g.finding.as_ref().filter(|f| f.state != State::Resolving)?;
+            // A name server without a pod is more than a Service without endpoints, and has a cause of its own.
+            (*why.cause != *roles::DNS_COREDNS).then_some((own, why))
+        })?;
+        let mut found = of_diagnosis(own, object);
+        found.blamed = why.fix().clone();
+        found.sure = why.sure;
+        found.title = bounded(&format!("{}: {}: {}", own.title, why.fix(), why.title), TITLE);
+        found.evidence.extend(why.evidence.iter().cloned());
+        Some(found)
     }
 
     fn waits_for_logs(&self, world: &World, object: &ObjectRef) -> bool {

@@ -134,7 +134,9 @@ fn command(c: &Container, message: &str) -> Option<(Cause, String, String)> {
             format!("command {} may not be executed: permission denied", clue.subject)
         }
         COMMAND => format!("command {} is not in the image", clue.subject),
-        roles::GPU_DRIVER_MISMATCH => "the GPU driver loaded on the node differs from its libraries".into(),
+        roles::GPU_DRIVER_MISMATCH if clue.subject.is_empty() => {
+            "the GPU driver loaded on the node differs from its libraries".into()
+        }
         _ => clue.words.clone(),
     };
     Some((clue.cause, title, clue.words))

@@ -82,6 +82,9 @@ causes! {
     GPU_HUNG_COLLECTIVE = "gpu.hung-collective" Critical Log("pods, log") tree "pod":
         "a collective operation of several GPUs hangs until its timeout",
         why "one slow or lost rank stops the whole job, and every GPU of it idles", source LOGLINE;
+    CUDA_ERROR = "gpu.cuda-error" Critical Log("pods, log") tree "pod":
+        "a running container keeps failing at its GPU calls; most such errors last until the process restarts",
+        why "the pod looks well and every request that needs the GPU fails", source REPEATED;
     CERT_EXPIRED = "cert.expired" Critical Log("pods, log") tree "pod":
         "a certificate has expired",
         why WHY_TLS, source LOGLINE;

@@ -42,7 +42,7 @@ mod ready;
 pub mod registry;
 mod reserved;
 mod revision;
-mod roles;
+pub mod roles;
 mod running;
 mod schedule;
 mod service;

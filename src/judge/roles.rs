@@ -20,8 +20,8 @@ causes! {
         "the device plugin is not running, or cannot load NVML",
         why WHY_GPU, source "DaemonSet and its log";
     GPU_DRIVER_MISMATCH = "gpu.driver-mismatch" Critical Log("pods, events, log") tree "gpu":
-        "the loaded kernel module differs from the user-space library",
-        why WHY_GPU, source "`driver/library version mismatch`";
+        "the loaded kernel module differs from the user-space library, or is older than the image's CUDA needs",
+        why WHY_GPU, source "`driver/library version mismatch`, `requirement error: unsatisfied condition: cuda>=…`";
     GPU_EXPORTER_DOWN = "gpu.exporter-down" Warning Watch("pods") tree "gpu":
         "the DCGM exporter does not run; that says nothing of the GPUs",
         why WHY_GPU, source "pods of the exporter";

@@ -44,6 +44,12 @@ causes! {
     NO_SCHEDULER = "schedule.no-scheduler" Critical Watch("pods") tree "pod":
         "no scheduler has looked at the pod: its schedulerName names one that does not run, or the scheduler is down",
         why WHY_SCHEDULE, source "spec.schedulerName; no condition PodScheduled";
+    RESOURCE_CLAIM_MISSING = "config.resource-claim-missing" Critical Watch("pods, events") tree "pod":
+        "a ResourceClaim that the pod names, or the ResourceClaimTemplate that makes it, does not exist",
+        why WHY_SCHEDULE, source "condition PodScheduled, event FailedResourceClaimCreation";
+    DEVICE_CLASS_MISSING = "config.device-class-missing" Critical Watch("pods") tree "pod":
+        "a ResourceClaim asks for a DeviceClass that does not exist",
+        why WHY_SCHEDULE, source SCHED;
     UNKNOWN = "schedule.unknown" Critical Watch("pods") tree "pod":
         "the scheduler gives a reason khud does not know; it is quoted",
         why WHY_SCHEDULE, source SCHED;
@@ -100,6 +106,13 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     let message = &*scheduled.message;
     if message.is_empty() {
         return;
+    }
+    if let Some(found) = devices(ctx, pod, object, &root, since, message) {
+        if ctx.now < fires {
+            out.again(fires);
+        }
+        let quoted = found.fires_at(fires).evidence("condition PodScheduled", message, object, Some(since));
+        return out.push(quoted);
     }
     if message.contains("ersistentvolumeclaim") || message.contains("PersistentVolumeClaims") {
         return volume::unschedulable(ctx, pod, object, root, message, since, fires, out);
@@ -178,6 +191,43 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     out.push(signal);
 }
 
+/// A ResourceClaim, ResourceClaimTemplate or DeviceClass that is not there, by the scheduler's words and the events of
+/// the controller that makes claims from templates.
+fn devices(
+    ctx: &Ctx,
+    pod: &Pod,
+    object: &ObjectRef,
+    root: &ObjectRef,
+    since: Time,
+    message: &str,
+) -> Option<Diagnosis> {
+    let event = ctx.event(pod, object, &["FailedResourceClaimCreation"]);
+    let found = patterns::resource_claim(message);
+    let made = event.and_then(|e| patterns::resource_claim(&e.note));
+    // The controller names the template; the scheduler says only that no claim was made from it.
+    let clue = made.or(found)?;
+    let title = clue.words.clone();
+    let signal = Diagnosis::new(clue.cause, root.clone(), since)
+        .title(&title)
+        .row(&title)
+        .waits_for(missing(&clue, object));
+    let signal = signal.fold(format!("{} {} {title}", clue.cause, object.namespace));
+    Some(event.map_or(signal.clone(), |e| signal.event(e)))
+}
+
+/// The object that is missing, where the text names it.
+fn missing(clue: &patterns::Match, pod: &ObjectRef) -> Option<ObjectRef> {
+    let name = Some(clue.subject.as_str()).filter(|n| !n.is_empty())?;
+    let (kind, namespace) = match clue.cause {
+        DEVICE_CLASS_MISSING => ("DeviceClass", "".into()),
+        _ if clue.words.starts_with("ResourceClaimTemplate") => {
+            ("ResourceClaimTemplate", pod.namespace.clone())
+        }
+        _ => ("ResourceClaim", pod.namespace.clone()),
+    };
+    Some(ObjectRef::new(Kind::of(kind), namespace, name))
+}
+
 /// The one cordoned node that the pod could go to.
 fn cordoned(ctx: &Ctx, pod: &Pod) -> Option<ObjectRef> {
     let mut shut = ctx.world.nodes.values().filter(|n| n.unschedulable && selected(pod, &n.meta.labels));
@@ -251,6 +301,10 @@ fn unseen(ctx: &Ctx, pod: &Pod, object: &ObjectRef, root: ObjectRef, created: Ti
     let due = created.plus(seconds(ctx.limits.unavailable));
     if ctx.now < due {
         return out.again(due);
+    }
+    // A pod whose claims are not made yet never enters the scheduler's queue.
+    if let Some(found) = devices(ctx, pod, object, &root, created, "") {
+        return out.push(found);
     }
     if let Some(claim) = claim::pending(ctx, pod) {
         let (found, reported) = claim::unbound(ctx, claim, created);

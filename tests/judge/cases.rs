@@ -304,6 +304,24 @@ fn pods() -> Vec<Case> {
         ),
         c("schedule.too-many-pods", "Too many pods", |s| sched(s, "Too many pods"), scheduled),
         c(
+            "config.resource-claim-missing",
+            "resourceclaim",
+            |s| sched(s, "resourceclaim.resource.k8s.io \"one-gpu\" not found"),
+            |s| {
+                s.pod.conditions[0].message =
+                    format!("0/1 nodes are available: 1 cannot allocate all claims.{SCHED}").into();
+            },
+        ),
+        c(
+            "config.device-class-missing",
+            "gpu.amd.com",
+            |s| sched(s, "request gpu: device class gpu.amd.com does not exist"),
+            |s| {
+                s.pod.conditions[0].message =
+                    format!("0/1 nodes are available: 1 cannot allocate all claims.{SCHED}").into();
+            },
+        ),
+        c(
             "schedule.unknown",
             "something new",
             |s| s.unscheduled("something new"),

@@ -52,6 +52,13 @@ pub fn cases() -> Vec<Case> {
             |s| s.log = "INFO ledger: entry 4711 is in balance\n".repeat(10),
         ),
         c(
+            "gpu.cuda-error",
+            "illegal memory access",
+            |s| repeats(s, "ERROR worker: CUDA error: an illegal memory access was encountered"),
+            // It got over it.
+            |s| s.log.push_str(&"INFO served a request\n".repeat(40)),
+        ),
+        c(
             "schedule.no-scheduler",
             "schedulerName: batch-scheduler",
             |s| {

@@ -424,7 +424,7 @@ fn claims_services_and_lost_gpus() {
     assert_eq!(cause(&walk), "volume.class-missing", "{:?}", walk.steps());
 
     for (name, want, last) in
-        [("api-server-service", "none", "empty"), ("unready-svc", "ready.probe", "pod/which-probe")]
+        [("api-server-service", "none", "empty"), ("unready-svc", "service.no-endpoints", "judged")]
     {
         let walk = diagnose_with(&library(), &world, object(Kind::Service, "production", name));
         let end = walk.steps().last().unwrap();

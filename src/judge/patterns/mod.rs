@@ -15,7 +15,7 @@ pub use pod::{admission, claim, create, evicted, mount, pull, sandbox, security,
 pub use policy::{BudgetRefusal, budget_refusal, created};
 pub use probe::{ProbeFailure, ProbeKind, ProbeOutcome, killed_for, probe};
 pub use proxy::proxy_log;
-pub use schedule::{DEVICES, Rejection, Scheduling, scheduler};
+pub use schedule::{DEVICES, Rejection, Scheduling, resource_claim, scheduler};
 
 use super::Cause;
 

@@ -225,7 +225,7 @@ pub fn start(message: &str) -> Option<Match> {
     if let Some(c) = DRIVER.captures(message) {
         let wants = group(&c, &["wants"]).unwrap_or("");
         let words = format!("the node's driver is older than the image needs ({})", short(wants, 40));
-        return Some(Match::new(create::RUNTIME_NVIDIA, words, wants));
+        return Some(Match::new(roles::GPU_DRIVER_MISMATCH, words, wants));
     }
     if message.contains("nvidia-container-cli") || message.contains("nvidia-container-runtime") {
         return Some(Match::new(create::RUNTIME_NVIDIA, "NVIDIA container runtime failed", ""));

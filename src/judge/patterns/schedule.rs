@@ -1,6 +1,6 @@
 //! The scheduler's sentence, taken apart: how many nodes said no, and why.
 
-use super::{group, re};
+use super::{Match, group, re};
 use crate::judge::{Cause, claim, schedule, volume};
 
 /// Why some nodes were refused.
@@ -96,6 +96,32 @@ fn split(text: &str) -> Vec<&str> {
     }
     out.push(text[from..].trim().trim_end_matches('.'));
     out
+}
+
+re!(
+    RESOURCE_CLAIM,
+    r#"(?i)(?P<kind>resourceclaimtemplate|resourceclaim)s?(?:\.resource\.k8s\.io)? "(?P<name>[^"]+)" not found"#
+);
+re!(DEVICE_CLASS, r"device class (?P<name>\S+) does not exist");
+
+/// A ResourceClaim, ResourceClaimTemplate or DeviceClass that does not exist: its name is the subject, where the text
+/// has it.
+pub fn resource_claim(message: &str) -> Option<Match> {
+    if let Some(c) = DEVICE_CLASS.captures(message) {
+        let name = group(&c, &["name"]).unwrap_or("");
+        let words = format!("DeviceClass {name} does not exist");
+        return Some(Match::new(schedule::DEVICE_CLASS_MISSING, words, name));
+    }
+    if let Some(c) = RESOURCE_CLAIM.captures(message) {
+        let template = group(&c, &["kind"]).is_some_and(|k| k.to_ascii_lowercase().ends_with("template"));
+        let kind = if template { "ResourceClaimTemplate" } else { "ResourceClaim" };
+        let name = group(&c, &["name"]).unwrap_or("");
+        let words = format!("{kind} {name} does not exist");
+        return Some(Match::new(schedule::RESOURCE_CLAIM_MISSING, words, name));
+    }
+    message.contains("ResourceClaim not created yet").then(|| {
+        Match::new(schedule::RESOURCE_CLAIM_MISSING, "no ResourceClaim was made from its template", "")
+    })
 }
 
 /// The subject of `cannot allocate all claims`, which names neither a claim nor a device.

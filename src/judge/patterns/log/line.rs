@@ -290,6 +290,11 @@ fn empty(value: &str) -> bool {
 fn json(text: &str) -> Option<(Level, String)> {
     let value: Value = serde_json::from_str(text).ok()?;
     let object = value.as_object()?;
+    let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or("");
+    // The API server's refusal, as curl or a thin client prints it.
+    if text("kind") == "Status" && text("status") == "Failure" {
+        return Some((Level::Error, text("message").to_owned()));
+    }
     // Events and objects of the cluster that a program forwards are not its own words.
     if ["involvedObject", "regarding", "apiVersion"].iter().any(|k| object.contains_key(*k)) {
         return Some((Level::Info, String::from("an object of the cluster")));

@@ -2,7 +2,7 @@
 
 use super::table::{Row, exact, named};
 use crate::judge::log as causes;
-use crate::judge::{crash, node, roles};
+use crate::judge::{crash, gpu, node, roles};
 
 pub const ROWS: &[Row] = &[
     exact(
@@ -132,13 +132,20 @@ pub const ROWS: &[Row] = &[
         "a collective operation hangs until its timeout",
     )
     .always(),
+    exact(
+        gpu::ECC,
+        &["uncorrectable ecc", "ecc_uncorrectable", "uncorrectable nvlink"],
+        r"(?i:uncorrectable (?:ECC|NVLink) error)|CUDA_ERROR_ECC_UNCORRECTABLE",
+        "the GPU's memory has an uncorrectable error",
+    )
+    .always(),
     named(
         crash::APPLICATION,
         &["cuda error", "cublas_status", "cudnn_status", "device-side assert", "illegal memory access"],
         r"CUDA error: (?P<what>[^\n]+)|(?P<what2>(?:CUBLAS|CUDNN)_STATUS_\w+)|(?P<what3>device-side assert triggered|illegal memory access was encountered)",
         "CUDA fails: {what}",
     )
-    .running(crash::APPLICATION),
+    .running(causes::CUDA_ERROR),
     named(
         causes::UNREACHABLE,
         &["nccl error", "nccl warn", "ncclsystemerror", "ncclremoteerror"],
