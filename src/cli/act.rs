@@ -4,6 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -13,8 +14,8 @@ use super::settings;
 use super::{exit, out};
 use crate::app::executor::probe::Session;
 use crate::app::executor::{foreground, needs};
-use crate::cluster::Connection;
 use crate::cluster::feed::Scope;
+use crate::cluster::{Connection, Forwarding};
 use crate::remedy::journal::{Journal, run_id};
 use crate::remedy::plan::Stage;
 use crate::remedy::render;
@@ -302,6 +303,7 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
     let mut work: JoinSet<(NeedId, Reply)> = JoinSet::new();
     let mut output = Output { silent: args.output == TextOrJson::Json, ..Output::default() };
     let mut unconfirmed = false;
+    let (opened, mut forwards) = mpsc::unbounded_channel();
     while !run.done() {
         let now = session.now();
         let mut answered = false;
@@ -332,6 +334,21 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
                     let connection = session.connection.clone();
                     work.spawn(async move {
                         (id, Reply::Terminal(foreground::carry_out(&connection, work_there).await))
+                    });
+                }
+                Need::Forward(ask) => {
+                    let (connection, opened) = (session.connection.clone(), opened.clone());
+                    work.spawn(async move {
+                        let reply = match connection.forward(ask).await {
+                            Ok(forwarding) => {
+                                let state = forwarding.state().borrow().clone();
+                                // The other end waits for it until the run is done.
+                                let _ = opened.send(forwarding);
+                                Ok(state)
+                            }
+                            Err(e) => Err(e.to_string()),
+                        };
+                        (id, Reply::Forward(reply))
                     });
                 }
                 need => {
@@ -367,7 +384,39 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
             }
         }
     }
-    output.end(&run, args, unconfirmed)
+    let code = output.end(&run, args, unconfirmed);
+    drop(opened);
+    match forwards.recv().await {
+        Some(forwarding) if code == exit::DONE => hold(forwarding, &mut signals).await,
+        _ => code,
+    }
+}
+
+/// Keeps a local port open until a signal ends khud, and says why connections come to nothing.
+async fn hold(forwarding: Forwarding, signals: &mut Signals) -> u8 {
+    let mut state = forwarding.state();
+    out::complain("ctrl-c closes the port");
+    let (mut said, mut pod) = (None, state.borrow().pod.clone());
+    let mut run = std::pin::pin!(forwarding.run());
+    loop {
+        tokio::select! {
+            _ = signals.next() => return exit::DONE,
+            () = &mut run => return exit::DONE,
+            Ok(()) = state.changed() => {
+                let now = state.borrow_and_update().clone();
+                if now.pod != pod {
+                    out::complain(&clean(&format!("now to pod {}", now.pod)));
+                    pod = now.pod;
+                }
+                if now.trouble != said {
+                    said = now.trouble;
+                    if let Some(why) = &said {
+                        out::complain(&clean(why));
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn until(wake: Option<Time>, now: Time) -> Instant {

@@ -19,6 +19,7 @@ pub enum Scope {
     Nodes,
     Events,
     Timeline,
+    Forwards,
     /// Scrolled text: YAML, describe, help.
     Text,
     Logs,
@@ -33,7 +34,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    pub const ALL: [Scope; 16] = [
+    pub const ALL: [Scope; 17] = [
         Scope::Always,
         Scope::Global,
         Scope::Rows,
@@ -44,6 +45,7 @@ impl Scope {
         Scope::Nodes,
         Scope::Events,
         Scope::Timeline,
+        Scope::Forwards,
         Scope::Text,
         Scope::Logs,
         Scope::Tree,
@@ -66,6 +68,7 @@ impl Scope {
             Nodes => &[Nodes, Rows, Global, Always],
             Events => &[Events, Rows, Global, Always],
             Timeline => &[Timeline, Rows, Global, Always],
+            Forwards => &[Forwards, Rows, Global, Always],
             Text => &[Text, Global, Always],
             Logs => &[Logs, Text, Global, Always],
             Tree => &[Tree, Global, Always],
@@ -88,6 +91,7 @@ impl Scope {
             Scope::Nodes => "Nodes",
             Scope::Events => "Events",
             Scope::Timeline => "Timeline",
+            Scope::Forwards => "Port-forwards",
             Scope::Text => "Text",
             Scope::Logs => "Logs",
             Scope::Tree => "Why (decision tree)",
@@ -114,6 +118,7 @@ impl Scope {
             Scope::Nodes => "On a node.",
             Scope::Events => "On an event.",
             Scope::Timeline => "In the timeline.",
+            Scope::Forwards => "On a local port that leads to a pod. `enter` copies its address.",
             Scope::Text => "In YAML, describe, help and logs.",
             Scope::Logs => "In logs.",
             Scope::Tree => "In the tree that `w` opens.",
@@ -317,8 +322,8 @@ mod tests {
         ] {
             assert_eq!(bound(Scope::Pods, key), Some(name), "{key}");
         }
-        // A key that changes the cluster in k9s leads to a plan here, or does nothing. A shell changes nothing by itself.
-        const PLANS: [&str; 4] = ["delete", "force-delete", "edit", "shell"];
+        // A key that changes the cluster in k9s leads to a plan here, or does nothing. A shell or a port changes nothing by itself.
+        const PLANS: [&str; 6] = ["delete", "force-delete", "edit", "shell", "port-forward", "forward.close"];
         for scope in [Scope::Pods, Scope::Workloads, Scope::Nodes] {
             for key in ["ctrl-d", "ctrl-k", "r", "s", "e", "i", "t"] {
                 let name = bound(scope, key);

@@ -78,6 +78,7 @@ macro_rules! commands {
             ChangeRequest   "change-request"    "this incident as a change request"         [Global] [] [] => report::change_request;
             ViewXray        "view.xray"         "owners and their pods, sick ones opened"   [Global] [] ["xray" "x-ray"] => xray::open;
             ViewPulses      "view.pulses"       "each kind: how many, how many sick"        [Global] [] ["pulses" "pulse" "pu"] => pulses::open;
+            ViewForwards    "view.port-forwards" "local ports that lead to pods"             [Global] [] ["port-forwards" "portforwards" "portforward" "pf"] => forwards::open;
             ViewJournal     "view.journal"      "past actions and their results"           [Global] [] ["journal"] => journal::open;
 
             MoveDown        "move.down"         "down"                                      [Rows Text Tree Actions] ["j" "down"] [] => stack::go(Motion::Step(1));
@@ -116,6 +117,8 @@ macro_rules! commands {
             Wide            "wide"              "more columns, or fewer"                    [Rows] ["ctrl-w"] [] if table => objects::wide;
             EditHere        "edit"               "change it in your editor"                  [Rows] ["e"] [] if object => menu::direct("edit");
             ShellHere       "shell"              "a shell in the container"                  [Pods Containers] ["s"] [] if object => menu::direct("shell");
+            ForwardHere     "port-forward"       "a local port that leads to it"             [Rows] ["F"] [] if object => menu::direct("port-forward");
+            ForwardClose    "forward.close"      "close the local port"                      [Forwards] ["ctrl-d"] [] => forwards::close;
             DeleteHere      "delete"             "plan its deletion"                         [Rows] ["ctrl-d"] [] {whole} if targets => menu::direct("delete");
             ForceDeleteHere "force-delete"       "plan a deletion without its kubelet"       [Pods] ["ctrl-k"] [] {whole} if targets => menu::direct("force-delete");
 
@@ -195,6 +198,7 @@ macro_rules! commands {
             Edit            "action.edit"        "change it in your editor"                  [Actions] ["f"] [] => keys::pressed(Id::Edit);
             Shell           "action.shell"       "a shell in the container"                  [Actions] ["E"] [] => keys::pressed(Id::Shell);
             Attach          "action.attach"      "the main process's terminal"               [Actions] ["B"] [] => keys::pressed(Id::Attach);
+            PortForward     "action.port-forward" "a local port that leads to it"            [Actions] ["T"] [] => keys::pressed(Id::PortForward);
             BackUp          "action.backup"      "save it as YAML"                           [Actions] ["K"] [] => keys::pressed(Id::BackUp);
             Label           "action.label"       "set or remove labels"                      [Actions] ["l"] [] => keys::pressed(Id::Label);
             Annotate        "action.annotate"    "set or remove annotations"                 [Actions] ["L"] [] => keys::pressed(Id::Annotate);

@@ -8,7 +8,7 @@ use super::words;
 use crate::world::{Kind, ObjectRef, World};
 
 /// One option of an action. Menus, `do --list`, clap and the completions read it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Spec {
     /// As typed after `--`; words have no name on the command line (`khud do set-image TARGET C=IMAGE`).
     pub name: &'static str,
@@ -26,7 +26,12 @@ pub struct Spec {
     pub asked: bool,
     /// A `NAME=VALUE` of it may hold a secret: where the name says so, the value is never shown or written down.
     pub secret: bool,
+    /// The value that the cockpit proposes for an object where it asks.
+    pub suggest: Option<Suggest>,
 }
+
+/// Proposes the value of an option for an object.
+pub type Suggest = fn(&World, &ObjectRef) -> Option<String>;
 
 impl Spec {
     /// A flag.
@@ -46,6 +51,7 @@ impl Spec {
             words: false,
             asked: false,
             secret: false,
+            suggest: None,
         }
     }
 
@@ -70,6 +76,10 @@ impl Spec {
         Spec { asked: true, ..self }
     }
 
+    pub const fn suggested(self, suggest: Suggest) -> Spec {
+        Spec { suggest: Some(suggest), ..self }
+    }
+
     pub const fn secret(self) -> Spec {
         Spec { secret: true, ..self }
     }
@@ -88,7 +98,7 @@ impl Spec {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Right {
     pub verb: &'static str,
-    /// `None`: the target itself. A kind: objects of it in all namespaces.
+    /// `None`: the target itself. A kind: objects of it in the target's namespace, in all where it has none.
     pub kind: Option<&'static Kind>,
     /// Empty for the object itself.
     pub subresource: &'static str,
@@ -102,6 +112,11 @@ impl Right {
 
     pub const fn sub(self, subresource: &'static str) -> Right {
         Right { subresource, ..self }
+    }
+
+    /// The namespace and the name that it is asked for; empty: all.
+    pub fn place<'t>(&self, target: &'t ObjectRef) -> (&'t str, &'t str) {
+        (&target.namespace, if self.kind.is_none() { &target.name } else { "" })
     }
 
     /// In words, on objects of that kind: `create pods/eviction`.
@@ -270,10 +285,12 @@ pub fn for_object(world: &World, object: &ObjectRef) -> Vec<(&'static Action, Ob
     {
         targets.push(ObjectRef::new(Kind::Node, "", pod.node.clone()));
     }
-    // An action for every kind is offered on the object alone; otherwise a pod's menu would hold it three times.
+    // An action for every kind is offered on the object alone; otherwise a pod's menu would hold it three times. So is
+    // one that cures nothing and works on the object.
     let fits = |t: &ObjectRef| {
-        let (t, own) = (t.clone(), t == object);
-        actions::ALL.iter().copied().filter(move |a| a.works_on(&t.kind) && (own || !a.kinds.is_empty()))
+        let (t, own, kind) = (t.clone(), t == object, &object.kind);
+        let again = move |a: &Action| !a.kinds.is_empty() && (!a.causes.is_empty() || !a.works_on(kind));
+        actions::ALL.iter().copied().filter(move |a| a.works_on(&t.kind) && (own || again(a)))
     };
     targets.iter().flat_map(|t| fits(t).map(|a| (a, t.clone()))).collect()
 }

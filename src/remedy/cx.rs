@@ -16,7 +16,7 @@ use super::run::{
     Terminal, lock, wrong,
 };
 use super::stale::{self, Planned};
-use crate::world::ask::{Answer, Call, Exec, ExecOutput, Verb};
+use crate::world::ask::{Answer, Call, Exec, ExecOutput, Forward, ForwardState, Verb};
 use crate::world::{ObjectRef, Text, Time, Uid, World};
 
 /// An action's view of its run.
@@ -119,9 +119,12 @@ impl Cx {
     async fn need(&self, need: Need) -> Result<Reply, Stop> {
         // What may change something, here or in the cluster, is a step: a stop waits for its answer.
         let least = match &need {
-            Need::Exec(_) | Need::File(_) | Need::Command(_) | Need::Journal(_) | Need::Terminal(_) => {
-                Halt::Now
-            }
+            Need::Exec(_)
+            | Need::File(_)
+            | Need::Command(_)
+            | Need::Journal(_)
+            | Need::Terminal(_)
+            | Need::Forward(_) => Halt::Now,
             Need::Call(call) if call.verb != Verb::Get => Halt::Now,
             Need::Call(_) | Need::Confirm(_) => Halt::AfterStep,
         };
@@ -550,6 +553,14 @@ impl Cx {
         match self.need(Need::Terminal(work)).await? {
             Reply::Terminal(result) => result.map_err(Stop::Failed),
             other => Err(wrong("the terminal", &other)),
+        }
+    }
+
+    /// Has a local port opened, which stays open after the run.
+    pub async fn forward(&self, ask: Forward) -> Result<ForwardState, Stop> {
+        match self.need(Need::Forward(ask)).await? {
+            Reply::Forward(result) => result.map_err(Stop::Failed),
+            other => Err(wrong("the forwarded port", &other)),
         }
     }
 

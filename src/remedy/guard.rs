@@ -22,11 +22,7 @@ impl Cx {
         let (rights, target) = self.asks();
         for right in rights {
             let kind = right.kind.unwrap_or(&target.kind);
-            // Objects of another kind may lie anywhere.
-            let (namespace, name) = match right.kind {
-                None => (&*target.namespace, &*target.name),
-                Some(_) => ("", ""),
-            };
+            let (namespace, name) = right.place(&target);
             let what = right.of(kind);
             let check = format!("permission {what}");
             let body = json!({

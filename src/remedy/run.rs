@@ -18,7 +18,7 @@ use super::files::{FileDone, FileOp};
 use super::journal::Entry;
 use super::plan::{Impact, Outcome, Report, Severity, Stage};
 use super::stale::Planned;
-use crate::world::ask::{Answer, Call, Exec, ExecOutput, Interactive, Verb};
+use crate::world::ask::{Answer, Call, Exec, ExecOutput, Forward, ForwardState, Interactive, Verb};
 use crate::world::{ObjectRef, Text, Time, Uid, World};
 
 /// An action's options by name, as typed after `--`.
@@ -41,6 +41,8 @@ pub enum Need {
     Confirm(Confirm),
     /// Append to the journal before going on.
     Journal(Box<Entry>),
+    /// Open a local port and keep it open beyond the run.
+    Forward(Forward),
 }
 
 /// A program at the operator's terminal.
@@ -101,6 +103,7 @@ pub enum Reply {
     Terminal(Result<Ended, String>),
     Confirm(bool),
     Journal(Result<(), String>),
+    Forward(Result<ForwardState, String>),
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -489,6 +492,7 @@ pub(super) fn wrong(what: &str, reply: &Reply) -> Stop {
         Reply::Terminal(_) => "a session's end",
         Reply::Confirm(_) => "a confirmation",
         Reply::Journal(_) => "a journal's answer",
+        Reply::Forward(_) => "a forwarded port",
     };
     Stop::Failed(format!("{what} was answered with {kind}"))
 }

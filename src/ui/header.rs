@@ -165,6 +165,12 @@ fn parts(p: &Painter<'_>, model: &Model) -> Vec<Part> {
         out.push(Part::same(98, vec![(format!("{sign} {name}{far}{more}"), "header.warn")]));
     }
 
+    let troubled = model.forwards.iter().any(|f| f.state.trouble.is_some());
+    if !model.forwards.is_empty() {
+        let text = format!("pf {}", model.forwards.len());
+        out.push(Part::same(70, vec![(text, if troubled { "header.warn" } else { "header" })]));
+    }
+
     if !model.namespaces.is_empty() {
         let names: Vec<&str> = model.namespaces.iter().map(|n| &**n).collect();
         let few = match names.as_slice() {

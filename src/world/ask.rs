@@ -1,5 +1,7 @@
 //! Requests to a cluster as plain values: remedies and playbooks create them, `cluster` sends them.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::Text;
@@ -117,6 +119,49 @@ pub struct Interactive {
     pub command: Vec<String>,
     /// With a terminal, keys go to the command; without one only its outputs come back.
     pub terminal: bool,
+}
+
+/// A port on this machine whose connections go to a port of a pod.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Forward {
+    /// The pod's namespace.
+    pub namespace: Text,
+    /// The pod's name; empty: any that the selector selects.
+    pub pod: Text,
+    /// The labels of the pods that may be meant, in kubectl's notation; empty: only the one that is named.
+    pub selector: Text,
+    /// The port in the pod: a number, or the name of a container port.
+    pub port: Text,
+    /// The port on this machine; 0: any that is free.
+    pub local: u16,
+}
+
+/// A forwarded port as it is now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ForwardState {
+    /// The address on this machine.
+    pub local: SocketAddr,
+    /// The pod that it reaches now.
+    pub pod: Text,
+    /// The port there.
+    pub port: u16,
+    /// Connections that are open.
+    pub open: u32,
+    /// Connections so far.
+    pub connections: u64,
+    /// Bytes to the pod, of the connections that ended.
+    pub sent: u64,
+    /// Bytes from the pod, of the connections that ended.
+    pub received: u64,
+    /// Why the last connection came to nothing.
+    pub trouble: Option<Text>,
+}
+
+impl ForwardState {
+    /// A port that was just opened.
+    pub fn new(local: SocketAddr, pod: Text, port: u16) -> ForwardState {
+        ForwardState { local, pod, port, open: 0, connections: 0, sent: 0, received: 0, trouble: None }
+    }
 }
 
 /// The output of a command. `truncated` says that output over the reader's limit was dropped.

@@ -1,5 +1,6 @@
 //! The screen given to a shell or an editor, and taken back as it was.
 
+use crate::support::http;
 use crate::support::lab::Lab;
 use crate::support::pty::cockpit;
 use serde_json::json;
@@ -56,4 +57,28 @@ fn what_is_edited_comes_back_as_a_plan() {
         lab.sim.store().get("deployments.apps", "production", "cart").unwrap()["spec"]["replicas"],
         json!(7)
     );
+}
+
+#[test]
+fn a_port_is_forwarded_in_the_background_listed_and_closed() {
+    let lab = Lab::start("connectivity", 10.0);
+    let args = &["--command", ":deploy production"];
+    let mut k = cockpit(KHUD, lab.dir.path(), "", args, 160, 40);
+    k.until_text("billing");
+    k.then("/billing\r", "2/2");
+    // The port is proposed; any free one on this machine leads to it.
+    k.then("F", "[LOCAL:]PORT");
+    k.until_text("8080");
+    k.send("\x15:8080\r");
+    k.until_text("leads to port 8080 of pod billing-");
+    k.until_text("pf 1");
+    k.then(":pf\r", "RECEIVED");
+    let address = http::address(&k.text()).unwrap();
+    assert!(http::get(&address, "/").unwrap().starts_with("HTTP/1.1 200"));
+    k.send("\x04");
+    k.until_text("is closed.");
+    k.until_text("No local port is open");
+    assert!(http::get(&address, "/").is_err(), "the port is closed");
+    k.send("\x03");
+    assert_eq!(k.ends(), 0);
 }

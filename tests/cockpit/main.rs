@@ -4,6 +4,7 @@
 #[path = "../support"]
 mod support {
     pub mod captures;
+    pub mod http;
     pub mod lab;
     pub mod pty;
     pub mod stage;

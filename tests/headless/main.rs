@@ -4,6 +4,7 @@
 #[path = "../support"]
 mod support {
     pub mod hprof;
+    pub mod http;
     pub mod lab;
     pub mod pty;
 }
@@ -12,6 +13,7 @@ mod access;
 mod actions;
 mod dumps;
 mod evidence;
+mod forward;
 mod readme;
 mod verbs;
 mod waves;

@@ -97,6 +97,7 @@ impl<'a> Everybody<'a> {
                 }
                 Need::File(op) => Reply::File(op.perform()),
                 Need::Command(command) => panic!("no remedy here runs {command:?}"),
+                Need::Forward(_) => Reply::Forward(Err("nobody keeps a port open here".to_owned())),
                 Need::Terminal(_) => Reply::Terminal(Err("nobody is there".to_owned())),
                 Need::Confirm(c) => {
                     self.asked.push(c.typed.map(|t| t.to_string()));

@@ -276,7 +276,6 @@ fn a_line_that_could_mean_more_than_one_thing_or_harm_runs_nothing() {
         ("rollback", "Roll back is an action"),
         // k9s's views that khud has not.
         ("pop", "khud has no popeye"),
-        ("pf", "use kubectl port-forward"),
         ("hm", "use helm list -A"),
         ("usr", "`:crb` and `:rb` list who"),
     ] {

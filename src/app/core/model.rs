@@ -14,6 +14,7 @@ pub use crate::app::core::pane::Pane;
 use crate::app::core::preferences::Preferences;
 use crate::app::core::runs::active::ActiveRun;
 use crate::app::core::runs::batch::Batch;
+use crate::app::core::runs::forwards::Forwarded;
 use crate::app::core::typed::Prompt;
 use crate::app::core::view::View;
 use crate::app::table::Table;
@@ -42,6 +43,8 @@ pub struct Model {
     pub runs: Vec<ActiveRun>,
     /// Actions on many objects, each with its own runs.
     pub batches: Vec<Batch>,
+    /// Local ports that are open, oldest first.
+    pub forwards: Vec<Forwarded>,
     pub next_id: u64,
     /// Entries of the timeline not yet handed to its file.
     pub unsaved: Vec<Entry>,
@@ -97,6 +100,7 @@ impl Model {
             dialog: None,
             runs: Vec::new(),
             batches: Vec::new(),
+            forwards: Vec::new(),
             next_id: 0,
             unsaved: Vec::new(),
             open: HashSet::new(),

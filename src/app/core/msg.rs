@@ -13,7 +13,7 @@ use crate::detect::timeline::Entry;
 use crate::playbook::{Read, Reading};
 use crate::remedy::Action;
 use crate::remedy::run::{Need, NeedId, Reply};
-use crate::world::ask::{Answer, Call, LogTail};
+use crate::world::ask::{Answer, Call, ForwardState, LogTail};
 use crate::world::readings::{self, Target};
 use crate::world::{Delta, Kind, ObjectRef, Offer, Text, TlsSecret};
 
@@ -53,6 +53,11 @@ pub enum Msg {
         run: u64,
         id: NeedId,
         reply: Reply,
+    },
+    /// A forwarded port changed; the run that opened it names it.
+    Forwarded {
+        run: u64,
+        state: ForwardState,
     },
     /// The answer to a read of a decision tree.
     EvidenceFetched {
@@ -173,6 +178,8 @@ pub enum Effect {
         id: NeedId,
         need: Box<Need>,
     },
+    /// Close the local port that this run opened.
+    StopForward(u64),
     /// Something a decision tree wants to know.
     FetchEvidence {
         walk: u64,

@@ -92,6 +92,11 @@ pub trait View: Any + Debug {
         model.data.detector.of(&self.object(model)?)
     }
 
+    /// What tells the row under the cursor from the others of a short list.
+    fn row_id(&self, _: &Model) -> Option<Text> {
+        None
+    }
+
     /// The content for its room.
     fn content(&self, model: &Model, focus: bool) -> Content;
 

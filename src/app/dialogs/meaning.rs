@@ -43,7 +43,6 @@ const KINDS: &[(&str, &str)] = &[
 /// k9s's words for views that khud has not, and what to use.
 const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["pop", "popeye"], "khud has no popeye: `:findings` lists what is wrong, and why."),
-    (&["pf", "portforward", "portforwards"], "khud lists no port-forwards: use kubectl port-forward."),
     (&["be", "bench", "benchmark", "benchmarks"], "khud runs no benchmarks: use hey, as k9s does."),
     (
         &["sd", "screendump", "screendumps"],

@@ -19,9 +19,9 @@ use crate::cluster::{Connection, Feed, Identity, Scope, Tuning, watch_all, watch
 use crate::config::bug;
 use crate::config::files::{self, Places};
 use crate::remedy::journal::{self, Entry, Journal};
-use crate::remedy::run::{Need, Reply, Terminal};
+use crate::remedy::run::{Need, NeedId, Reply, Terminal};
 use crate::telemetry;
-use crate::world::ask::LogTail;
+use crate::world::ask::{Forward, LogTail};
 use crate::world::{Kind, Text, Time};
 
 /// Messages that may wait; past that the feed holds deltas back and folds them.
@@ -41,6 +41,8 @@ pub struct Jobs {
     followed: HashMap<u64, Vec<AbortHandle>>,
     /// The server's tables that are watched, by kind.
     tables: HashMap<Kind, AbortHandle>,
+    /// Local ports that are open, by the run that opened them.
+    forwards: HashMap<u64, AbortHandle>,
     /// How many telemetry targets are read at once.
     scrapes: Arc<Semaphore>,
     journal: Result<Journal, String>,
@@ -51,6 +53,9 @@ pub struct Jobs {
 
 /// An action that never ended is told of for so long after it was begun; `khud journal` shows it for ever.
 const REMEMBERED: Duration = Duration::from_secs(3 * 24 * 3600);
+
+/// How often a forwarded port is told of at most.
+const FORWARDS: Duration = Duration::from_millis(500);
 
 /// How often the configuration's files are looked at.
 const FILES: Duration = Duration::from_secs(1);
@@ -77,6 +82,7 @@ impl Jobs {
             wanted: watch::Sender::new(Vec::new()),
             followed: HashMap::new(),
             tables: HashMap::new(),
+            forwards: HashMap::new(),
             scrapes: Arc::new(Semaphore::new(telemetry::PARALLEL)),
             journal: journal.map(Journal::at),
             keeper,
@@ -252,6 +258,15 @@ impl Jobs {
                 let result = connection.tls_secret(&secret.namespace, &secret.name).await;
                 Msg::Certificate { secret, result }
             }),
+            Effect::Need { run, id, need } if matches!(*need, Need::Forward(_)) => {
+                let Need::Forward(ask) = *need else { return };
+                self.forward(connection, run, id, ask);
+            }
+            Effect::StopForward(id) => {
+                if let Some(task) = self.forwards.remove(&id) {
+                    task.abort();
+                }
+            }
             Effect::Need { run, id, need } => {
                 let journal = self.journal.clone();
                 self.spawn("carrying out an action", async move {
@@ -264,6 +279,7 @@ impl Jobs {
                         (Err(why), Need::File(_)) => Reply::File(Err(why)),
                         (Err(why), Need::Command(_)) => Reply::Command(Err(why)),
                         (Err(why), Need::Terminal(_)) => Reply::Terminal(Err(why)),
+                        (Err(why), Need::Forward(_)) => Reply::Forward(Err(why)),
                         (Err(_), Need::Confirm(_)) => Reply::Confirm(false),
                     };
                     Msg::Replied { run, id, reply }
@@ -342,6 +358,37 @@ impl Jobs {
             | Effect::Copy(_)
             | Effect::Announce(..) => {}
         }
+    }
+
+    /// Opens a local port for a run and keeps it open; the run's number names it from then on.
+    fn forward(&mut self, connection: Connection, run: u64, id: NeedId, ask: Forward) {
+        let inbox = self.inbox.clone();
+        let task = self.tasks.spawn(async move {
+            let forwarding = connection.forward(ask).await;
+            let (reply, forwarding) = match forwarding {
+                Ok(f) => (Ok(f.state().borrow().clone()), Some(f)),
+                Err(e) => (Err(e.to_string()), None),
+            };
+            // The cockpit is gone when nobody receives any more.
+            let _ = inbox.send(Msg::Replied { run, id, reply: Reply::Forward(reply) }).await;
+            let Some(forwarding) = forwarding else { return };
+            let mut state = forwarding.state();
+            let tell = async {
+                loop {
+                    let now = state.borrow_and_update().clone();
+                    if inbox.send(Msg::Forwarded { run, state: now }).await.is_err() {
+                        break;
+                    }
+                    // A browser opens many connections at once; one message tells of all.
+                    tokio::time::sleep(FORWARDS).await;
+                    if state.changed().await.is_err() {
+                        break;
+                    }
+                }
+            };
+            tokio::join!(forwarding.run(), tell);
+        });
+        self.forwards.insert(run, task);
     }
 
     fn keep(&mut self, item: Item) {

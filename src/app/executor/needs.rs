@@ -32,6 +32,8 @@ pub async fn carry_out(connection: &Connection, journal: &Journal, need: Need) -
         }
         // Whoever holds the operator's terminal carries that out.
         Need::Terminal(_) => Reply::Terminal(Err("there is no terminal here".to_owned())),
+        // Whoever lives as long as the port is open carries that out.
+        Need::Forward(_) => Reply::Forward(Err("nobody here keeps a port open".to_owned())),
         // Whoever holds the operator's keyboard answers questions; an answer nobody gave is a no.
         Need::Confirm(_) => Reply::Confirm(false),
     }
@@ -169,11 +171,7 @@ async fn standing(connection: &Connection, proposal: &Proposal) -> Standing {
 /// A server that cannot be asked is told apart by its sentence: not knowing is no permission.
 pub async fn denied(connection: &Connection, right: &Right, target: &ObjectRef) -> Option<String> {
     let kind = right.kind.unwrap_or(&target.kind);
-    // Objects of another kind may lie anywhere.
-    let (namespace, name) = match right.kind {
-        None => (&*target.namespace, &*target.name),
-        Some(_) => ("", ""),
-    };
+    let (namespace, name) = right.place(target);
     let action = Action {
         subresource: right.subresource.to_owned(),
         name: name.to_owned(),

@@ -18,8 +18,8 @@ use crate::app::core::view::Motion;
 use crate::app::dialogs::{keys, leave, menu, plan, prompt, silence};
 use crate::app::update::line::accept;
 use crate::app::views::{
-    arrange, contexts, describe, document, evidence, find, help, incidents, journal, logs, namespace_list,
-    objects, pulses, report, save, timeline, why, xray,
+    arrange, contexts, describe, document, evidence, find, forwards, help, incidents, journal, logs,
+    namespace_list, objects, pulses, report, save, timeline, why, xray,
 };
 use crate::config::Scope;
 use crate::config::commands::Id;

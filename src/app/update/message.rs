@@ -76,6 +76,10 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             None => Vec::new(),
         },
         Msg::Replied { run, id, reply } => control::reply(model, run, id, reply),
+        Msg::Forwarded { run, state } => {
+            control::forwarded(model, run, state);
+            Vec::new()
+        }
         Msg::EvidenceFetched { walk, read, result, took_ms } => {
             why::fetched(model, walk, &read, result, took_ms)
         }

@@ -207,6 +207,10 @@ impl<R: Rows> View for ListView<R> {
         self.row(model)?.object
     }
 
+    fn row_id(&self, model: &Model) -> Option<Text> {
+        self.row(model).map(|r| r.id)
+    }
+
     fn finding<'m>(&self, model: &'m Model) -> Option<&'m Arc<Finding>> {
         self.of.finding(model, self.row(model).as_ref())
     }

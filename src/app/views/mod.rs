@@ -10,6 +10,7 @@ pub mod document;
 pub mod evidence;
 pub mod find;
 pub mod fold;
+pub mod forwards;
 pub mod freshness;
 pub mod gpus;
 pub mod help;

@@ -17,6 +17,7 @@ mod heap_dump;
 mod label;
 mod out_of_service;
 mod pause;
+mod port_forward;
 mod remove_finalizers;
 mod restart;
 mod resume;
@@ -65,6 +66,7 @@ pub(super) static ALL: &[&Action] = &[
     &out_of_service::ACTION,
     &shell::ACTION,
     &attach::ACTION,
+    &port_forward::ACTION,
     &edit::ACTION,
     &backup::ACTION,
     &label::ACTION,

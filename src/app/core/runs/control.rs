@@ -7,12 +7,14 @@ use crate::app::core::notice::{Dirty, Tone};
 use crate::app::core::record;
 use crate::app::core::runs::active::ActiveRun;
 use crate::app::core::runs::batch::Batch;
+use crate::app::core::runs::forwards::Forwarded;
 use crate::app::core::runs::many;
 use crate::app::core::runs::targets::Targets;
 use crate::app::core::typed::{Asks, Prompt, PromptKind};
 use crate::remedy::plan::Outcome;
 use crate::remedy::run::{Ended, NeedId, Params, Reply};
 use crate::remedy::{self, Action, Spec};
+use crate::world::ask::ForwardState;
 use crate::world::{ObjectRef, Time};
 
 /// Finished runs kept to look at.
@@ -45,12 +47,17 @@ pub fn begin(
     if !asked.is_empty() && !asked.iter().any(|o| params.contains_key(o.name)) {
         let usages: Vec<String> = asked.iter().map(|o| o.usage()).collect();
         let what = format!("{} {targets}: {}", action.title, usages.join(" "));
-        ask(model, Asks { action, targets, params, option: None, what }, "");
+        let proposed = match asked[..] {
+            [one] => suggested(model, one, &targets),
+            _ => String::new(),
+        };
+        ask(model, Asks { action, targets, params, option: None, what }, &proposed);
         return Vec::new();
     }
     if let Some(option) = action.options.iter().find(|o| o.required && !params.contains_key(o.name)) {
         let what = format!("{} {targets}: {} ({})", action.title, option.usage(), option.about);
-        ask(model, Asks { action, targets, params, option: Some(option.name), what }, "");
+        let proposed = suggested(model, option, &targets);
+        ask(model, Asks { action, targets, params, option: Some(option.name), what }, &proposed);
         return Vec::new();
     }
     // While the menu was open, or an option was typed, time went on.
@@ -69,6 +76,12 @@ pub fn begin(
             Vec::new()
         }
     }
+}
+
+/// What the option would be for the first of the targets.
+fn suggested(model: &Model, option: &Spec, targets: &Targets) -> String {
+    let first = targets.objects.first();
+    option.suggest.zip(first).and_then(|(of, target)| of(&model.data.world, target)).unwrap_or_default()
 }
 
 /// Asks for what the action has to be told, in the prompt.
@@ -148,8 +161,9 @@ fn end(model: &mut Model, id: u64) {
 }
 
 pub fn reply(model: &mut Model, run: u64, id: NeedId, reply: Reply) -> Vec<Effect> {
-    // After a session the keys are for the view again, also while the end is being journaled.
-    if matches!(reply, Reply::Terminal(Ok(Ended::Exit(_)))) && model.dialog == Some(Dialog::Plan(run)) {
+    // After a session or with a port open the keys are for the view again, also while the end is being journaled.
+    let over = matches!(reply, Reply::Terminal(Ok(Ended::Exit(_))) | Reply::Forward(Ok(_)));
+    if over && model.dialog == Some(Dialog::Plan(run)) {
         model.dialog = None;
     }
     let Model { runs, batches, .. } = model;
@@ -158,6 +172,25 @@ pub fn reply(model: &mut Model, run: u64, id: NeedId, reply: Reply) -> Vec<Effec
         active.run.answer(id, reply);
     }
     drive(model)
+}
+
+/// Takes in what is new about a port. A trouble is told once.
+pub fn forwarded(model: &mut Model, run: u64, state: ForwardState) {
+    model.dirty = model.dirty.max(Dirty::Data);
+    let Some(forwarded) = model.forwards.iter_mut().find(|f| f.run == run) else {
+        let of_batches = model.batches.iter().flat_map(|b| &b.items).map(|i| &i.active);
+        let opened = model.runs.iter().chain(of_batches).find(|r| r.id == run);
+        let Some(target) = opened.map(|r| r.run.report().target) else { return };
+        model.forwards.push(Forwarded { run, target, since: model.data.now, state });
+        return;
+    };
+    let before = std::mem::replace(&mut forwarded.state, state);
+    let (target, now) = (forwarded.target.clone(), forwarded.state.clone());
+    if let Some(why) = now.trouble.as_ref().filter(|why| before.trouble.as_ref() != Some(why)) {
+        model.say(Tone::Bad, format!("Port-forward {} to {target}: {why}.", now.local));
+    } else if before.pod != now.pod {
+        model.say(Tone::Info, format!("Port-forward {} to {target}: now to pod {}.", now.local, now.pod));
+    }
 }
 
 /// When a run next wants to be looked at though nothing happened.

@@ -3,5 +3,6 @@
 pub mod active;
 pub mod batch;
 pub mod control;
+pub mod forwards;
 pub mod many;
 pub mod targets;
