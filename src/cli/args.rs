@@ -256,6 +256,9 @@ pub struct Diagnose {
     /// Allow evidence that runs something in the cluster
     #[arg(long, value_enum)]
     pub allow: Option<Allow>,
+    /// Append the walk, with the evidence it was given, to this file as a case of the decision tree
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub record: Option<PathBuf>,
     #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
     pub output: TextOrJson,
 }
@@ -394,8 +397,13 @@ impl Args for ActionOptions {
 
 #[derive(Subcommand, Debug)]
 pub enum Playbook {
-    /// Check decision trees: syntax, expressions, causes, unreachable branches
+    /// Check decision trees: syntax, expressions, causes, unreachable branches, leaves without a case
     Lint {
+        #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+    },
+    /// Walk the recorded cases that lie beside decision trees (NAME.cases.yaml): exit 0 all as written, 1 not
+    Test {
         #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
         files: Vec<PathBuf>,
     },
@@ -509,6 +517,8 @@ mod tests {
             "khud journal",
             "khud contexts -o json",
             "khud playbook lint F",
+            "khud playbook test F G",
+            "khud diagnose pod/x --record F",
             "khud heap F",
             "khud heap F -o json",
             "khud threads F -o json",

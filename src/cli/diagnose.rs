@@ -16,6 +16,7 @@ use crate::app::executor::needs::{self, Fetched};
 use crate::app::executor::probe::Session;
 use crate::cluster::{Connection, Scope};
 use crate::judge::Answer;
+use crate::playbook::cases::Case;
 use crate::playbook::library::Library;
 use crate::playbook::render;
 use crate::playbook::tree::Playbook;
@@ -77,6 +78,9 @@ async fn diagnose(common: &Common, args: &Diagnose) -> Result<u8, String> {
     let options = WalkOptions { intrusive, operator: asking };
     let mut walk = Walk::start(Arc::new(library), playbook, object, options);
     walk_to_the_end(&mut session, &mut walk, &answer).await;
+    if let Some(file) = &args.record {
+        record(&walk, file, &format!("context {}", session.connection.context()))?;
+    }
 
     let standings = needs::standings(&session.connection, walk.proposals()).await;
     let standing = |p: &_| standings.iter().find(|(q, _)| q == p).map(|(_, s)| s.clone()).unwrap_or_default();
@@ -89,6 +93,21 @@ async fn diagnose(common: &Common, args: &Diagnose) -> Result<u8, String> {
         (exit::DONE, None) => exit::FAILED,
         (code, _) => code,
     })
+}
+
+/// Appends the walk to a file of cases.
+///
+/// # Errors
+/// A sentence: the file could not be written.
+fn record(walk: &Walk, file: &Path, from: &str) -> Result<(), String> {
+    let name = walk.verdict().map_or("nothing proved", |v| &v.title);
+    let case = Case::of(walk, name, from).yaml();
+    let mut out = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .map_err(|e| format!("{} cannot be written: {e}", file.display()))?;
+    out.write_all(case.as_bytes()).map_err(|e| format!("{} cannot be written: {e}", file.display()))
 }
 
 /// A playbook by id, or from a file.

@@ -1,19 +1,24 @@
-//! `khud playbook`: checks decision trees and writes them as Markdown. It also loads the user's trees for
+//! `khud playbook`: checks decision trees, walks their cases and writes them as Markdown. It also loads the user's trees for
 //! other commands.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::args::Playbook as Asked;
 use super::{exit, out};
 use crate::config::files::Places;
+use crate::playbook::cases::{self, Cases};
 use crate::playbook::library::Library;
-use crate::playbook::{docs, lint};
+use crate::playbook::tree::Playbook;
+use crate::playbook::{docs, lint, lint_cases};
 use crate::remedy;
 use crate::term::clean;
 
 pub fn run(asked: &Asked) -> u8 {
     match asked {
-        Asked::Lint { files } => check(files),
+        Asked::Lint { files } => check(files, faults),
+        Asked::Test { files } => check(files, wrong_cases),
         Asked::Docs { files } => write(files),
     }
 }
@@ -33,30 +38,55 @@ pub fn library() -> (Library, Vec<String>) {
     (library, problems)
 }
 
-fn check(files: &[PathBuf]) -> u8 {
+/// What a check of one playbook says: a line that it is well, or its problems with their file.
+type Said = Result<String, Vec<String>>;
+
+fn check(files: &[PathBuf], ask: fn(&Path, &Arc<Playbook>, &Arc<Library>) -> Said) -> u8 {
     let (mut library, _) = library();
-    let actions: Vec<&str> = remedy::catalogue().iter().map(|a| a.name).collect();
+    // A pattern such as `*.yaml` takes cases along.
+    let files = files.iter().filter(|f| !cases::is(f));
     // Load all files first: one tree may lead to another.
-    let books: Vec<_> = files.iter().map(|file| (file, library.add_file(file))).collect();
-    let (mut text, mut faults) = (String::new(), 0);
+    let books: Vec<_> = files.map(|file| (file, library.add_file(file))).collect();
+    let library = Arc::new(library);
+    let (mut text, mut bad) = (String::new(), false);
     for (file, book) in books {
-        let problems: Vec<String> = match book {
-            Ok(book) => {
-                lint(&book, &actions, &library).iter().map(|p| format!("{}: {p}", file.display())).collect()
-            }
-            Err(e) => vec![e.to_string()],
+        let said = match book {
+            Ok(book) => ask(file, &book, &library),
+            Err(e) => Err(vec![e.to_string()]),
         };
-        faults += problems.len();
-        if problems.is_empty() {
-            text.push_str(&format!("{}: no faults\n", file.display()));
-        }
-        problems.iter().for_each(|p| text.push_str(&format!("{}\n", clean(p))));
+        bad |= said.is_err();
+        let lines = said.map_or_else(|problems| problems, |well| vec![well]);
+        lines.iter().for_each(|l| text.push_str(&format!("{}\n", clean(l))));
     }
-    match (out::result(&text), faults) {
-        (exit::DONE, 0) => exit::DONE,
-        (exit::DONE, _) => exit::FAILED,
+    match (out::result(&text), bad) {
+        (exit::DONE, false) => exit::DONE,
+        (exit::DONE, true) => exit::FAILED,
         (code, _) => code,
     }
+}
+
+/// The actions there are, each with its options.
+pub fn actions() -> BTreeMap<&'static str, Vec<&'static str>> {
+    remedy::catalogue().iter().map(|a| (a.name, a.options.iter().map(|o| o.name).collect())).collect()
+}
+
+fn faults(file: &Path, book: &Arc<Playbook>, library: &Arc<Library>) -> Said {
+    let at = |p: &crate::playbook::Problem| format!("{}: {p}", file.display());
+    let mut problems: Vec<String> = lint(book, &actions(), library).iter().map(at).collect();
+    match Cases::of(file) {
+        Ok(cases) => problems.extend(lint_cases(book, &cases, library).iter().map(at)),
+        Err(e) => problems.push(e.to_string()),
+    }
+    if problems.is_empty() { Ok(format!("{}: no faults", file.display())) } else { Err(problems) }
+}
+
+fn wrong_cases(file: &Path, book: &Arc<Playbook>, library: &Arc<Library>) -> Said {
+    let cases = Cases::of(file).map_err(|e| vec![e.to_string()])?;
+    let problems = cases.test(book, library);
+    if problems.is_empty() {
+        return Ok(format!("{}: {} cases, all as written", file.display(), cases.cases.len()));
+    }
+    Err(problems.iter().map(|p| format!("{}: {p}", cases.file)).collect())
 }
 
 fn write(files: &[PathBuf]) -> u8 {

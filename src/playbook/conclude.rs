@@ -12,12 +12,12 @@ use crate::world::{Time, World};
 impl Walk {
     /// The verdict. Where the judge names a cause, it is that cause, explained by the leaf of it; only an operator who
     /// overruled an answer goes another way.
-    pub(super) fn conclude(&mut self, world: &World, now: Time, reached: Option<&Leaf>) {
+    pub(super) fn conclude(&mut self, world: &World, now: Time, reached: Option<(&str, &Leaf)>) {
         self.state = State::Done;
         let first = self.judged.causes.first().cloned();
         if self.overruled() {
             match (reached, first) {
-                (Some(leaf), _) => self.of_leaf(leaf),
+                (Some((id, leaf)), _) => self.of_leaf(id, leaf),
                 (None, Some(first)) => self.unknown.push(Unknown {
                     what: "nothing else is proved".to_owned(),
                     why: format!("you overruled an answer; the judge says {}: {}", first.cause, first.title),
@@ -26,13 +26,13 @@ impl Walk {
             }
             return;
         }
-        if let (Some(leaf), Some(first)) = (reached, &first)
+        if let (Some((id, leaf)), Some(first)) = (reached, &first)
             && self.probed()
             && leaf.refines.iter().any(|cause| **cause == *first.cause)
         {
             // A command brought what the judge, who runs none, cannot know.
             self.refined = true;
-            self.of_leaf(leaf);
+            self.of_leaf(id, leaf);
             if let Some(v) = &mut self.verdict {
                 v.object = first.blamed.clone();
             }
@@ -40,7 +40,7 @@ impl Walk {
         }
         let Some(first) = first else {
             match reached {
-                Some(leaf) => self.of_leaf(leaf),
+                Some((id, leaf)) => self.of_leaf(id, leaf),
                 None => {
                     self.unseen();
                     if self.unknown.is_empty() {
@@ -57,11 +57,14 @@ impl Walk {
             self.unknown.push(Unknown { what: first.title.clone(), why: quote.to_owned() });
             return;
         }
-        let leaf = reached.filter(|l| l.cause == *first.cause).cloned();
-        match leaf.or_else(|| self.leaf_of(&first.cause)) {
-            Some(leaf) => {
+        let book = self.at.playbook.id.clone();
+        let own = reached.filter(|(_, l)| l.cause == *first.cause);
+        let own = own.map(|(id, l)| (book, id.to_owned(), l.clone()));
+        match own.or_else(|| self.leaf_of(&first.cause)) {
+            Some((book, id, leaf)) => {
                 self.at.object = first.shown_by.clone();
                 self.bind_for(world, now, &leaf);
+                self.ended_in(&book, &id, &leaf);
                 self.verdict = Some(verdict(&first, leaf.explain.render(&self.bindings)));
                 if let Some(v) = &mut self.verdict {
                     v.verify = leaf.verify.as_ref().map_or_else(String::new, |t| t.render(&self.bindings));
@@ -78,7 +81,9 @@ impl Walk {
     }
 
     /// The tree's own verdict, where the judge has no cause.
-    fn of_leaf(&mut self, leaf: &Leaf) {
+    fn of_leaf(&mut self, id: &str, leaf: &Leaf) {
+        let book = self.at.playbook.id.clone();
+        self.ended_in(&book, id, leaf);
         if leaf.cause == "unknown" {
             let why = leaf.explain.render(&self.bindings);
             self.unknown.push(Unknown { what: leaf.title.render(&self.bindings), why });
@@ -103,6 +108,17 @@ impl Walk {
         self.propose(leaf);
     }
 
+    /// Notes the leaf, and those of its expressions that fail on the evidence.
+    fn ended_in(&mut self, book: &str, id: &str, leaf: &Leaf) {
+        self.leaf = if *book == *self.playbook { id.to_owned() } else { format!("{book}/{id}") };
+        let texts = [Some(&leaf.title), Some(&leaf.explain), leaf.verify.as_ref()].into_iter().flatten();
+        let params = leaf.remedies.iter().flat_map(|r| r.params.values());
+        let failures: Vec<_> = texts.chain(params).flat_map(|t| t.failures(&self.bindings)).collect();
+        for (e, why) in failures {
+            self.failed(book, &e, &why);
+        }
+    }
+
     fn propose(&mut self, leaf: &Leaf) {
         for r in &leaf.remedies {
             let wanted = r.when.as_ref().is_none_or(|w| w.eval(&self.bindings) == Ok(Value::Bool(true)));
@@ -115,8 +131,11 @@ impl Walk {
     }
 
     /// The leaf that explains a cause: of this tree, else of another.
-    fn leaf_of(&self, cause: &str) -> Option<Leaf> {
-        let of = |book: &Playbook| book.verdicts.values().find(|l| l.cause == cause).cloned();
+    fn leaf_of(&self, cause: &str) -> Option<(String, String, Leaf)> {
+        let of = |book: &Playbook| {
+            let (id, leaf) = book.verdicts.iter().find(|(_, l)| l.cause == cause)?;
+            Some((book.id.clone(), id.clone(), leaf.clone()))
+        };
         of(&self.at.playbook).or_else(|| self.library.books().find_map(|b| of(b)))
     }
 

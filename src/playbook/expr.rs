@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use cel::{Context, Program};
 use serde_json::Value;
 
+use super::problem::Position;
 use crate::world::cel::as_cel;
 
 static MACRO: LazyLock<regex::Regex> = LazyLock::new(|| {
@@ -17,11 +18,11 @@ static MACRO: LazyLock<regex::Regex> = LazyLock::new(|| {
 /// Evidence by variable name.
 pub type Bindings = BTreeMap<String, Value>;
 
-/// A compiled CEL expression, with the line of the file it stands on.
+/// A compiled CEL expression, with its place in the file.
 #[derive(Clone)]
 pub struct Expr {
     pub source: String,
-    pub line: u64,
+    pub at: Position,
     program: Arc<Program>,
 }
 
@@ -48,22 +49,23 @@ impl Ord for Expr {
 
 impl std::fmt::Debug for Expr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Expr({:?} line {})", self.source, self.line)
+        write!(f, "Expr({:?} {})", self.source, self.at)
     }
 }
 
 impl Expr {
     /// # Errors
     /// The parser's message with the line and column in the file.
-    pub fn compile(source: &str, line: u64) -> Result<Expr, String> {
+    pub fn compile(source: &str, at: Position) -> Result<Expr, String> {
         match Program::compile(source) {
-            Ok(program) => Ok(Expr { source: source.to_owned(), line, program: Arc::new(program) }),
+            Ok(program) => Ok(Expr { source: source.to_owned(), at, program: Arc::new(program) }),
             Err(errors) => {
                 let first = errors.errors.first();
                 let (row, column) = first.map_or((1, 1), |e| e.pos);
                 let text = first.map_or("not an expression", |e| e.msg.as_str());
-                let at = line + u64::try_from(row.saturating_sub(1)).unwrap_or(0);
-                Err(format!("line {at}: cannot read {source:?} as CEL at column {column}: {text}"))
+                let down = u64::try_from(row.saturating_sub(1)).unwrap_or(0);
+                let at = Position { line: at.line + down, ..at };
+                Err(format!("{at}: cannot read {source:?} as CEL at its character {column}: {text}"))
             }
         }
     }
@@ -107,9 +109,9 @@ enum Part {
 impl Template {
     /// # Errors
     /// An unclosed hole, or a hole that is no CEL, with its line.
-    pub fn compile(source: &str, line: u64) -> Result<Template, String> {
+    pub fn compile(source: &str, at: Position) -> Result<Template, String> {
         let (mut parts, mut text) = (Vec::new(), String::new());
-        let mut at = line;
+        let mut at = at;
         let mut chars = source.chars().peekable();
         while let Some(c) = chars.next() {
             match c {
@@ -132,7 +134,7 @@ impl Template {
                         hole.push(c);
                     }
                     if !closed {
-                        return Err(format!("line {at}: a {{ is not closed in {source:?}"));
+                        return Err(format!("{at}: a {{ is not closed in {source:?}"));
                     }
                     if !text.is_empty() {
                         parts.push(Part::Text(std::mem::take(&mut text)));
@@ -140,7 +142,7 @@ impl Template {
                     parts.push(Part::Hole(Expr::compile(hole.trim(), at)?));
                 }
                 c => {
-                    at += u64::from(c == '\n');
+                    at.line += u64::from(c == '\n');
                     text.push(c);
                 }
             }
@@ -156,6 +158,17 @@ impl Template {
             Part::Hole(e) => Some(e),
             Part::Text(_) => None,
         })
+    }
+
+    /// The holes that give no text though all their variables are bound, with why.
+    pub fn failures(&self, bindings: &Bindings) -> Vec<(Expr, String)> {
+        let bound = |e: &&Expr| e.variables().iter().all(|v| bindings.contains_key(v));
+        let failed = |e: &Expr| match e.eval(bindings) {
+            Ok(Value::Null) => Some((e.clone(), "it gives nothing".to_owned())),
+            Ok(_) => None,
+            Err(why) => Some((e.clone(), why)),
+        };
+        self.holes().filter(bound).filter_map(failed).collect()
     }
 
     /// The text; a hole whose evidence is not there shows as `?`.
@@ -180,6 +193,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn line(line: u64) -> Position {
+        Position { line, column: 5 }
+    }
+
     fn bindings() -> Bindings {
         Bindings::from([
             ("pod".to_owned(), json!({"phase": "Running", "restarts": 4, "labels": {"a": "b"}})),
@@ -189,29 +206,31 @@ mod tests {
 
     #[test]
     fn expressions_decide_over_values() {
-        let eval = |s: &str| Expr::compile(s, 1).unwrap().eval(&bindings());
+        let eval = |s: &str| Expr::compile(s, line(1)).unwrap().eval(&bindings());
         assert_eq!(eval("pod.phase == 'Running' && pod.restarts > 3"), Ok(json!(true)));
         assert_eq!(eval("log.lines.exists(l, l.matches('^on'))"), Ok(json!(true)));
         assert_eq!(eval("log.lines[1] == 'x'"), Ok(json!(false)), "text that looks like CEL is text");
         assert_eq!(eval("has(pod.node) ? pod.node : 'none'"), Ok(json!("none")));
         assert!(eval("pod.nothing == 1").is_err());
         assert_eq!(eval("pod.restarts + 1"), Ok(json!(5)));
-        let e = Expr::compile("log.lines.exists(l, l == pod.phase)", 1).unwrap();
+        let e = Expr::compile("log.lines.exists(l, l == pod.phase)", line(1)).unwrap();
         assert_eq!(e.variables(), ["log", "pod"]);
     }
 
     #[test]
     fn errors_name_the_line() {
-        let e = Expr::compile("pod.phase == == 'x'", 12).unwrap_err();
-        assert!(e.starts_with("line 12: cannot read"), "{e}");
-        assert!(Template::compile("a {b", 3).unwrap_err().starts_with("line 3:"));
-        assert!(Template::compile("a\n{b c}", 3).unwrap_err().starts_with("line 4:"));
+        let e = Expr::compile("pod.phase == == 'x'", line(12)).unwrap_err();
+        assert!(e.starts_with("line 12 column 5: cannot read"), "{e}");
+        assert!(Template::compile("a {b", line(3)).unwrap_err().starts_with("line 3 column 5:"));
+        assert!(Template::compile("a\n{b c}", line(3)).unwrap_err().starts_with("line 4 column 5:"));
     }
 
     #[test]
     fn templates_fill_their_holes() {
-        let t = Template::compile("{{x}} {pod.phase} {pod.restarts} {pod.gone}", 1).unwrap();
+        let t = Template::compile("{{x}} {pod.phase} {pod.restarts} {pod.gone}", line(1)).unwrap();
         assert_eq!(t.render(&bindings()), "{x} Running 4 ?");
+        let failed: Vec<String> = t.failures(&bindings()).into_iter().map(|(e, _)| e.source).collect();
+        assert_eq!(failed, ["pod.gone"]);
         assert_eq!(t.holes().flat_map(Expr::variables).collect::<Vec<_>>(), ["pod", "pod", "pod"]);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use super::cases;
 use super::tree::{LoadError, Playbook};
 use crate::world::Kind;
 
@@ -62,13 +63,13 @@ impl Library {
         book
     }
 
-    /// Adds every `*.yaml` of a directory. A directory that is not there holds none; a file that cannot be read is
+    /// Adds every `*.yaml` of a directory but the cases. A directory that is not there holds none; a file that cannot be read is
     /// returned as an error and the others still load.
     pub fn add_directory(&mut self, dir: &Path) -> Vec<LoadError> {
         let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
         let mut files: Vec<_> = entries
             .filter_map(|e| e.ok().map(|e| e.path()))
-            .filter(|p| p.extension().is_some_and(|x| x == "yaml" || x == "yml"))
+            .filter(|p| p.extension().is_some_and(|x| x == "yaml" || x == "yml") && !cases::is(p))
             .collect();
         files.sort();
         files.iter().filter_map(|f| self.add_file(f).err()).collect()

@@ -1,28 +1,30 @@
-//! What is wrong with a playbook that loads: nodes nobody reaches, causes nobody knows, actions khud does not have.
+//! What is wrong with a playbook that loads: nodes nobody reaches, causes without a rule, actions khud does not have.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::cases::{Cases, unreached};
 use super::library::Library;
-use super::tree::{Decide, JUDGE, JUDGED, Need, Playbook};
+use super::problem::{Position, Problem};
+use super::tree::{Cost, Decide, JUDGE, JUDGED, Leaf, Need, Node, Playbook};
 use crate::judge;
 
-/// One complaint, with its line.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Problem {
-    pub line: u64,
-    pub message: String,
+/// Checks a playbook against its cases: a leaf that none reaches, an expression that fails on what was recorded.
+pub fn lint_cases(book: &Arc<Playbook>, cases: &Cases, library: &Arc<Library>) -> Vec<Problem> {
+    let walked = cases.walked(book, library);
+    let leaf = |(id, at): (&str, Position)| Problem { at, message: format!("no case reaches verdict {id}") };
+    let mut out: Vec<Problem> = unreached(book, &walked).into_iter().map(leaf).collect();
+    out.extend(walked.into_iter().flat_map(|o| o.failures));
+    out.sort();
+    out.dedup();
+    out
 }
 
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "line {}: {}", self.line, self.message)
-    }
-}
-
-/// Checks a playbook against the causes contract, the actions there are (by name) and the playbooks it may lead to.
-pub fn lint(book: &Playbook, actions: &[&str], library: &Library) -> Vec<Problem> {
+/// Checks a playbook against the causes contract, the actions there are (each with its options) and the playbooks it
+/// may lead to.
+pub fn lint(book: &Playbook, actions: &BTreeMap<&str, Vec<&str>>, library: &Library) -> Vec<Problem> {
     let mut out = Vec::new();
-    let mut say = |line, message: String| out.push(Problem { line, message });
+    let mut say = |at, message: String| out.push(Problem { at, message });
     let mut reached: BTreeSet<&str> = BTreeSet::new();
     let mut todo = vec![book.start.as_str()];
     while let Some(id) = todo.pop() {
@@ -34,27 +36,27 @@ pub fn lint(book: &Playbook, actions: &[&str], library: &Library) -> Vec<Problem
     }
     for (id, node) in &book.nodes {
         if !reached.contains(id.as_str()) {
-            say(node.line, format!("node {id} is never reached"));
+            say(node.at, format!("node {id} is never reached"));
         }
         if node.ask.is_empty() && !matches!(node.decide, Decide::Follow { .. }) {
-            say(node.line, format!("node {id} asks nothing"));
+            say(node.at, format!("node {id} asks nothing"));
         }
         if let Decide::Follow { playbook, .. } = &node.decide
             && library.get(playbook).is_none()
             && *playbook != book.id
         {
-            say(node.line, format!("node {id} follows {playbook}, which is not there"));
+            say(node.at, format!("node {id} follows {playbook}, which is not there"));
         }
         let mut exprs: Vec<_> = node.show.iter().chain(node.needs.iter().filter_map(Need::target)).collect();
         match &node.decide {
             Decide::Test(e) | Decide::Case(e) | Decide::Follow { object: e, .. } => exprs.push(e),
             Decide::Operator(_) => {}
         }
-        let all: BTreeSet<&str> = variables_before(book, id);
+        let all = variables_before(book, id);
         for e in exprs {
             for v in e.variables() {
                 if !all.contains(v.as_str()) {
-                    say(e.line, format!("{:?} reads {v}, which no node on the way to {id} needs", e.source));
+                    say(e.at, format!("{:?} reads {v}, which no node on the way to {id} needs", e.source));
                 }
             }
         }
@@ -64,13 +66,17 @@ pub fn lint(book: &Playbook, actions: &[&str], library: &Library) -> Vec<Problem
     for (id, leaf) in &book.verdicts {
         let by_cause = judged && judge::rule(&leaf.cause).is_some();
         if !reached.contains(id.as_str()) && !by_cause {
-            say(leaf.line, format!("verdict {id} is never reached"));
+            say(leaf.at, format!("verdict {id} is never reached"));
         }
         if !judge::known(&leaf.cause) {
-            say(leaf.line, format!("verdict {id} names the cause {:?}, which is not one", leaf.cause));
+            say(leaf.at, format!("verdict {id} names the cause {:?}, which is not one", leaf.cause));
+        }
+        if judge::known(&leaf.cause) && !provable(book, id, leaf) {
+            let why = "no rule finds it, and no question on the way measures, probes or asks you";
+            say(leaf.at, format!("verdict {id} names the cause {:?}: {why}", leaf.cause));
         }
         for cause in leaf.refines.iter().filter(|c| !judge::known(c)) {
-            say(leaf.line, format!("verdict {id} refines {cause:?}, which is not a cause"));
+            say(leaf.at, format!("verdict {id} refines {cause:?}, which is not a cause"));
         }
         let mut all = variables_before(book, id);
         if by_cause {
@@ -84,13 +90,18 @@ pub fn lint(book: &Playbook, actions: &[&str], library: &Library) -> Vec<Problem
         for e in holes.chain(params).chain(targets) {
             for v in e.variables() {
                 if !all.contains(v.as_str()) {
-                    say(e.line, format!("{:?} reads {v}, which no node on the way to {id} needs", e.source));
+                    say(e.at, format!("{:?} reads {v}, which no node on the way to {id} needs", e.source));
                 }
             }
         }
         for r in &leaf.remedies {
-            if !actions.contains(&r.action.as_str()) {
-                say(r.line, format!("verdict {id} suggests {:?}, which khud cannot do", r.action));
+            match actions.get(r.action.as_str()) {
+                None => say(r.at, format!("verdict {id} suggests {:?}, which khud cannot do", r.action)),
+                Some(options) => {
+                    for name in r.params.keys().filter(|name| !options.contains(&name.as_str())) {
+                        say(r.at, format!("verdict {id}: {} has no option {name}", r.action));
+                    }
+                }
             }
         }
     }
@@ -99,19 +110,36 @@ pub fn lint(book: &Playbook, actions: &[&str], library: &Library) -> Vec<Problem
     out
 }
 
-/// The variables bound on some way from the start to a node or verdict, its own included.
-fn variables_before<'a>(book: &'a Playbook, id: &'a str) -> BTreeSet<&'a str> {
-    let (mut seen, mut todo, mut out) = (BTreeSet::new(), vec![id], BTreeSet::from([JUDGE]));
-    while let Some(at) = todo.pop() {
-        if !seen.insert(at) {
-            continue;
-        }
-        if let Some(node) = book.nodes.get(at) {
-            out.extend(node.needs.iter().flat_map(|n| n.variables().iter().copied()));
-        }
-        todo.extend(
-            book.nodes.iter().filter(|(_, n)| n.branches.values().any(|t| t == at)).map(|(k, _)| k.as_str()),
-        );
+/// Whether a cause can be told at all: by a rule of the judge, or by evidence that only a tree looks at.
+fn provable(book: &Playbook, id: &str, leaf: &Leaf) -> bool {
+    if judge::rule(&leaf.cause).is_some() || ["none", "unknown"].contains(&leaf.cause.as_str()) {
+        return true;
     }
-    out
+    before(book, id).into_iter().filter_map(|id| book.nodes.get(id)).any(|node| {
+        let beyond = |n: &Need| n.cost() == Cost::Intrusive || *n == Need::Usage;
+        matches!(node.decide, Decide::Operator(_)) || node.needs.iter().any(beyond)
+    })
+}
+
+/// The variables bound on some way from the start to a node or verdict, its own included.
+fn variables_before<'a>(book: &'a Playbook, id: &str) -> BTreeSet<&'a str> {
+    let nodes = before(book, id).into_iter().filter_map(|id| book.nodes.get(id));
+    let bound = nodes.flat_map(|n| n.needs.iter().flat_map(|n| n.variables().iter().copied()));
+    bound.chain([JUDGE]).collect()
+}
+
+/// The nodes on some way from the start to a node or verdict, itself included.
+fn before<'a>(book: &'a Playbook, id: &str) -> BTreeSet<&'a str> {
+    let ways = |to: &str| {
+        let leads = |n: &(&String, &Node)| n.1.branches.values().any(|t| t == to);
+        book.nodes.iter().filter(leads).map(|(k, _)| k.as_str()).collect::<Vec<_>>()
+    };
+    let own = book.nodes.get_key_value(id).map(|(k, _)| k.as_str());
+    let (mut seen, mut todo) = (BTreeSet::from_iter(own), ways(id));
+    while let Some(at) = todo.pop() {
+        if seen.insert(at) {
+            todo.extend(ways(at));
+        }
+    }
+    seen
 }

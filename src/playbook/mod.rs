@@ -5,11 +5,13 @@
 //! takes their answers, and shows every step with its evidence. `docs/playbooks.md` is the author's manual.
 
 mod around;
+pub mod cases;
 mod conclude;
 pub mod docs;
 mod evidence;
 pub mod expr;
 mod facts;
+mod gather;
 pub mod intrusive;
 pub mod library;
 pub mod lint;
@@ -17,15 +19,19 @@ pub mod need;
 mod path;
 mod platform;
 mod probe;
+mod problem;
+mod recording;
 pub mod render;
 mod rights;
 pub mod tree;
 mod walk;
 
 pub use library::Library;
-pub use lint::{Problem, lint};
+pub use lint::{lint, lint_cases};
 pub use path::{
     By, Evidence, Intrusive, Proposal, Read, Reading, State, Step, Unknown, Verdict, WalkOptions,
 };
+pub use problem::{Position, Problem};
+pub use recording::Recording;
 pub use tree::{LoadError, Playbook};
 pub use walk::Walk;

@@ -124,6 +124,17 @@ impl Need {
         }
     }
 
+    /// Its name in a recording: unlike any other need's of the same tree.
+    pub fn key(&self) -> String {
+        match self {
+            Need::Exec(words) => format!("exec {}", words.join(" ")),
+            Need::Lookup(e) => format!("lookup {}", e.source),
+            Need::Lookups(e) => format!("lookups {}", e.source),
+            Need::Connect(e) => format!("connect {}", e.source),
+            plain => Need::ALL.iter().find(|(_, n)| n == plain).map_or("", |(name, _)| name).to_owned(),
+        }
+    }
+
     /// The cost of fetching it.
     pub fn cost(&self) -> Cost {
         match self {

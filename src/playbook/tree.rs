@@ -7,6 +7,7 @@ use serde_saphyr::Spanned;
 
 use super::expr::{Expr, Template};
 pub use super::need::{Cost, Need};
+use super::problem::Position;
 use crate::world::Kind;
 
 /// Where a branch leads that ends with the judge's verdict: its cause, explained by the leaf of that cause.
@@ -48,7 +49,7 @@ pub struct Node {
     pub show: Vec<Expr>,
     /// Where the answer leads: `yes`, `no`, a case's name, `else`, `unknown`.
     pub branches: BTreeMap<String, String>,
-    pub line: u64,
+    pub at: Position,
 }
 
 #[derive(Clone, Debug)]
@@ -73,7 +74,7 @@ pub struct Leaf {
     pub explain: Template,
     pub remedies: Vec<Remedy>,
     pub verify: Option<Template>,
-    pub line: u64,
+    pub at: Position,
 }
 
 #[derive(Clone, Debug)]
@@ -84,7 +85,7 @@ pub struct Remedy {
     /// Offered only where this holds.
     pub when: Option<Expr>,
     pub params: BTreeMap<String, Template>,
-    pub line: u64,
+    pub at: Position,
 }
 
 #[derive(Deserialize)]
@@ -93,8 +94,8 @@ struct File {
     id: String,
     #[serde(default)]
     title: String,
-    about: Vec<String>,
-    start: String,
+    about: Vec<Spanned<String>>,
+    start: Spanned<String>,
     nodes: BTreeMap<String, Spanned<FileNode>>,
     #[serde(default)]
     verdicts: BTreeMap<String, Spanned<FileLeaf>>,
@@ -120,13 +121,13 @@ struct FileNode {
     connect: Option<Spanned<String>>,
     #[serde(default)]
     show: Vec<Spanned<String>>,
-    yes: Option<String>,
-    no: Option<String>,
+    yes: Option<Spanned<String>>,
+    no: Option<Spanned<String>>,
     #[serde(default)]
-    when: BTreeMap<String, String>,
+    when: BTreeMap<String, Spanned<String>>,
     #[serde(rename = "else")]
-    otherwise: Option<String>,
-    unknown: Option<String>,
+    otherwise: Option<Spanned<String>>,
+    unknown: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -162,32 +163,35 @@ impl Playbook {
     pub fn parse(text: &str, file: &str) -> Result<Playbook, LoadError> {
         let fail = |message: String| LoadError { file: file.to_owned(), message };
         let raw: File = serde_saphyr::from_str(text).map_err(|e| {
-            let at = e
-                .location()
-                .map_or_else(String::new, |l| format!("line {} column {}: ", l.line(), l.column()));
+            let at = e.location().map_or_else(String::new, |l| format!("{}: ", Position::from(l)));
             let said = e.to_string();
             let first = said.lines().next().unwrap_or("not a playbook").to_owned();
             fail(format!("{at}{first}"))
         })?;
         let mut about = Vec::new();
         for word in &raw.about {
-            about.push(Kind::parse(word).ok_or_else(|| fail(format!("about: {word:?} is not a kind")))?);
+            let at = position(word);
+            let kind = Kind::parse(&word.value)
+                .ok_or_else(|| fail(format!("{at}: about: {:?} is not a kind", word.value)))?;
+            about.push(kind);
         }
+        let mut targets = Vec::new();
         let mut nodes = BTreeMap::new();
         for (id, node) in raw.nodes {
+            targets.extend(branches_of(&id, &node.value));
             let compiled = compile_node(&id, node).map_err(&fail)?;
             nodes.insert(id, compiled);
         }
         let mut verdicts = BTreeMap::new();
         for (id, leaf) in raw.verdicts {
+            let at = position(&leaf);
             if id == JUDGED {
                 return Err(fail(format!(
-                    "line {}: {JUDGED:?} is the judge's verdict; a leaf of your own has another name",
-                    leaf.referenced.line()
+                    "{at}: {JUDGED:?} is the judge's verdict; a leaf of your own has another name"
                 )));
             }
             if nodes.contains_key(&id) {
-                return Err(fail(format!("line {}: {id:?} is a node and a verdict", leaf.referenced.line())));
+                return Err(fail(format!("{at}: {id:?} is a node and a verdict")));
             }
             let compiled = compile_leaf(leaf).map_err(&fail)?;
             verdicts.insert(id, compiled);
@@ -196,31 +200,27 @@ impl Playbook {
             id: raw.id,
             title: raw.title,
             about,
-            start: raw.start,
+            start: raw.start.value.clone(),
             nodes,
             verdicts,
             file: file.to_owned(),
         };
-        playbook.check().map_err(fail)?;
+        if !playbook.nodes.contains_key(&playbook.start) {
+            let at = position(&raw.start);
+            return Err(fail(format!("{at}: start: there is no node {:?}", playbook.start)));
+        }
+        playbook.check(&targets).map_err(fail)?;
         Ok(playbook)
     }
 
     /// Every branch leads somewhere, and no walk can go in a circle.
-    fn check(&self) -> Result<(), String> {
-        let there =
-            |id: &String| id == JUDGED || self.nodes.contains_key(id) || self.verdicts.contains_key(id);
-        if !self.nodes.contains_key(&self.start) {
-            return Err(format!("start: there is no node {:?}", self.start));
-        }
-        for (id, node) in &self.nodes {
-            for (answer, to) in &node.branches {
-                if !there(to) {
-                    return Err(format!(
-                        "line {}: {id} leads for {answer:?} to {to:?}, which is not there",
-                        node.line
-                    ));
-                }
-            }
+    fn check(&self, branches: &[Branch]) -> Result<(), String> {
+        let there = |id: &str| id == JUDGED || self.nodes.contains_key(id) || self.verdicts.contains_key(id);
+        if let Some(b) = branches.iter().find(|b| !there(&b.to)) {
+            return Err(format!(
+                "{}: {} leads for {:?} to {:?}, which is not there",
+                b.at, b.node, b.answer, b.to
+            ));
         }
         // Depth first, with the path: a node met again on its own path is a circle.
         let mut done = std::collections::BTreeSet::new();
@@ -237,7 +237,8 @@ impl Playbook {
         done: &mut std::collections::BTreeSet<&'a str>,
     ) -> Result<(), String> {
         if path.contains(&id) {
-            return Err(format!("{} → {id} goes in a circle", path.join(" → ")));
+            let at = self.nodes.get(id).map_or_else(Position::default, |n| n.at);
+            return Err(format!("{at}: {} → {id} goes in a circle", path.join(" → ")));
         }
         let Some(node) = self.nodes.get(id) else { return Ok(()) };
         if !done.insert(id) {
@@ -253,25 +254,58 @@ impl Playbook {
     }
 }
 
+fn position<T>(s: &Spanned<T>) -> Position {
+    Position::from(s.referenced)
+}
+
 fn expr(s: &Spanned<String>) -> Result<Expr, String> {
-    Expr::compile(s.value.trim(), s.referenced.line())
+    Expr::compile(s.value.trim(), position(s))
 }
 
 fn template(s: &Spanned<String>) -> Result<Template, String> {
-    Template::compile(s.value.trim_end(), s.referenced.line())
+    Template::compile(s.value.trim_end(), position(s))
+}
+
+/// One branch of a node, with its place in the file.
+struct Branch {
+    node: String,
+    answer: String,
+    to: String,
+    at: Position,
+}
+
+/// The branches of a node as the file writes them.
+fn branches_of(id: &str, node: &FileNode) -> Vec<Branch> {
+    let plain = [
+        ("yes", node.yes.clone()),
+        ("no", node.no.clone()),
+        ("else", node.otherwise.clone()),
+        ("unknown", node.unknown.clone()),
+    ];
+    let plain = plain.into_iter().filter_map(|(answer, to)| Some((answer.to_owned(), to?)));
+    let cases = node.when.clone().into_iter();
+    let branch = |(answer, to): (String, Spanned<String>)| Branch {
+        node: id.to_owned(),
+        answer,
+        at: position(&to),
+        to: to.value,
+    };
+    cases.chain(plain).map(branch).collect()
 }
 
 fn compile_node(id: &str, node: Spanned<FileNode>) -> Result<Node, String> {
-    let line = node.referenced.line();
+    let at = position(&node);
     let n = node.value;
+    let branches: BTreeMap<String, String> =
+        branches_of(id, &n).into_iter().map(|b| (b.answer, b.to)).collect();
     let mut needs = Vec::new();
     for word in &n.needs {
         let known = Need::ALL.iter().find(|(name, _)| *name == word.value);
         let (_, need) = known.ok_or_else(|| {
             let names: Vec<&str> = Need::ALL.iter().map(|(n, _)| *n).collect();
             format!(
-                "line {}: there is no evidence {:?}; there is {}",
-                word.referenced.line(),
+                "{}: there is no evidence {:?}; there is {}",
+                position(word),
                 word.value,
                 names.join(", ")
             )
@@ -280,9 +314,7 @@ fn compile_node(id: &str, node: Spanned<FileNode>) -> Result<Node, String> {
     }
     if let Some(words) = n.exec {
         if words.is_empty() || words.iter().any(|w| w.contains(['{', '}'])) {
-            return Err(format!(
-                "line {line}: exec of {id} must be plain words; nothing is filled into a command"
-            ));
+            return Err(format!("{at}: exec of {id} must be plain words; nothing is filled into a command"));
         }
         needs.push(Need::Exec(words));
     }
@@ -295,7 +327,6 @@ fn compile_node(id: &str, node: Spanned<FileNode>) -> Result<Node, String> {
             needs.push(need(expr(source)?));
         }
     }
-    let mut branches = n.when;
     let is_case = n.case.is_some();
     let decide = match (&n.test, &n.case, n.operator, n.follow) {
         (Some(test), None, None, None) => Decide::Test(expr(test)?),
@@ -306,49 +337,43 @@ fn compile_node(id: &str, node: Spanned<FileNode>) -> Result<Node, String> {
             choices
         }),
         (None, None, None, Some(playbook)) => {
-            let object =
-                n.object.as_ref().ok_or_else(|| format!("line {line}: follow of {id} needs an object"))?;
+            let object = n.object.as_ref().ok_or_else(|| format!("{at}: follow of {id} needs an object"))?;
             Decide::Follow { playbook, object: expr(object)? }
         }
-        _ => return Err(format!("line {line}: {id} needs exactly one of test, case, operator and follow")),
+        _ => return Err(format!("{at}: {id} needs exactly one of test, case, operator and follow")),
     };
-    for (answer, to) in [("yes", n.yes), ("no", n.no), ("else", n.otherwise), ("unknown", n.unknown)] {
-        if let Some(to) = to {
-            branches.insert(answer.to_owned(), to);
-        }
-    }
     let missing =
         |b: &BTreeMap<String, String>, answer: &str| !b.contains_key(answer) && !b.contains_key("else");
     match &decide {
         Decide::Test(_) => {
             for answer in ["yes", "no"] {
                 if missing(&branches, answer) {
-                    return Err(format!("line {line}: {id} says nothing about {answer:?}"));
+                    return Err(format!("{at}: {id} says nothing about {answer:?}"));
                 }
             }
         }
         Decide::Operator(choices) => {
             for answer in choices {
                 if missing(&branches, answer) {
-                    return Err(format!("line {line}: {id} says nothing about {answer:?}"));
+                    return Err(format!("{at}: {id} says nothing about {answer:?}"));
                 }
             }
         }
         Decide::Case(_) if is_case && !branches.contains_key("else") => {
-            return Err(format!("line {line}: {id} needs an else for answers that are no case"));
+            return Err(format!("{at}: {id} needs an else for answers that are no case"));
         }
         Decide::Case(_) | Decide::Follow { .. } => {}
     }
     let show = n.show.iter().map(expr).collect::<Result<_, _>>()?;
-    Ok(Node { ask: n.ask, why: n.why, needs, decide, show, branches, line })
+    Ok(Node { ask: n.ask, why: n.why, needs, decide, show, branches, at })
 }
 
 fn compile_leaf(leaf: Spanned<FileLeaf>) -> Result<Leaf, String> {
-    let line = leaf.referenced.line();
+    let at = position(&leaf);
     let l = leaf.value;
     let mut remedies = Vec::new();
     for r in l.remedies {
-        let at = r.referenced.line();
+        let at = position(&r);
         let r = r.value;
         let mut params = BTreeMap::new();
         for (name, value) in &r.params {
@@ -359,7 +384,7 @@ fn compile_leaf(leaf: Spanned<FileLeaf>) -> Result<Leaf, String> {
             target: expr(&r.target)?,
             when: r.when.as_ref().map(expr).transpose()?,
             params,
-            line: at,
+            at,
         });
     }
     Ok(Leaf {
@@ -367,12 +392,12 @@ fn compile_leaf(leaf: Spanned<FileLeaf>) -> Result<Leaf, String> {
         refines: l.refines,
         title: match &l.title {
             Some(title) => template(title)?,
-            None => Template::compile("{judge.title}", line)?,
+            None => Template::compile("{judge.title}", at)?,
         },
         explain: template(&l.explain)?,
         remedies,
         verify: l.verify.as_ref().map(template).transpose()?,
-        line,
+        at,
     })
 }
 
@@ -387,22 +412,26 @@ mod tests {
         let p = Playbook::parse(GOOD, "t.yaml").unwrap();
         assert_eq!((p.nodes.len(), p.verdicts.len(), p.about), (1, 2, vec![Kind::Pod]));
         for (from, to, want) in [
-            ("test: pod.ready", "test: pod.ready ==", "t.yaml: line 8: cannot read \"pod.ready ==\" as CEL"),
+            (
+                "test: pod.ready",
+                "test: pod.ready ==",
+                "t.yaml: line 8 column 11: cannot read \"pod.ready ==\" as CEL",
+            ),
             (
                 "yes: fine",
                 "yes: nowhere",
-                "t.yaml: line 6: a leads for \"yes\" to \"nowhere\", which is not there",
+                "t.yaml: line 9 column 10: a leads for \"yes\" to \"nowhere\", which is not there",
             ),
-            ("needs: [pod]", "needs: [pods]", "t.yaml: line 7: there is no evidence \"pods\""),
+            ("needs: [pod]", "needs: [pods]", "t.yaml: line 7 column 13: there is no evidence \"pods\""),
             ("ask: Up?", "asks: Up?", "t.yaml: line 6 column"),
-            ("no: sick\n", "no: a\n", "t.yaml: a → a goes in a circle"),
-            ("    yes: fine\n", "", "t.yaml: line 6: a says nothing about \"yes\""),
+            ("no: sick\n", "no: a\n", "t.yaml: line 6 column 5: a → a goes in a circle"),
+            ("    yes: fine\n", "", "t.yaml: line 6 column 5: a says nothing about \"yes\""),
             (
                 "explain: 'phase {pod.phase}'",
                 "explain: 'phase {pod.phase'",
-                "t.yaml: line 13: a { is not closed",
+                "t.yaml: line 13 column 50: a { is not closed",
             ),
-            ("about: [pod]", "about: [llama]", "t.yaml: about: \"llama\" is not a kind"),
+            ("about: [pod]", "about: [llama]", "t.yaml: line 2 column 9: about: \"llama\" is not a kind"),
             ("id: t", "id: [", "t.yaml: line"),
         ] {
             let broken = GOOD.replace(from, to);

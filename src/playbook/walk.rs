@@ -6,14 +6,14 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::expr::Bindings;
-use super::intrusive::{self, Run};
+use super::facts;
+use super::intrusive::Run;
 use super::library::Library;
-use super::path::{
-    By, Evidence, Intrusive, Proposal, Read, Reading, State, Step, Unknown, Verdict, WalkOptions,
-};
+use super::path::{By, Evidence, Proposal, Read, Reading, State, Step, Unknown, Verdict, WalkOptions};
+use super::problem::Problem;
+use super::recording::Recording;
 use super::tree::{Cost, Decide, JUDGE, JUDGED, Need, Node, Playbook};
-use super::{around, evidence, facts, platform, rights};
-use crate::judge::{self, Answer as Judged, Found};
+use crate::judge::{Answer as Judged, Found};
 use crate::world::{ObjectRef, Text, Time, World};
 
 /// What a step started from, so that an overruled walk can go on from there.
@@ -55,6 +55,16 @@ pub struct Walk {
     pub(super) proposals: Vec<Proposal>,
     pub(super) unknown: Vec<Unknown>,
     pub(super) state: State,
+    /// The evidence to walk with in place of the World's.
+    pub(super) replayed: Option<Recording>,
+    /// What the walk was given so far.
+    pub(super) recording: Recording,
+    /// Evidence that a replayed walk asked for and the recording lacks.
+    pub(super) lacking: Vec<String>,
+    /// Expressions that failed although their evidence was there.
+    pub(super) failures: Vec<Problem>,
+    /// The leaf that the walk ended in; `PLAYBOOK/LEAF` for that of another tree than the first.
+    pub(super) leaf: String,
 }
 
 impl Walk {
@@ -90,7 +100,43 @@ impl Walk {
             proposals: Vec::new(),
             unknown: Vec::new(),
             state: State::Reading,
+            replayed: None,
+            recording: Recording::default(),
+            lacking: Vec::new(),
+            failures: Vec::new(),
+            leaf: String::new(),
         }
+    }
+
+    /// The same over recorded evidence: the World that [`Walk::step`] is given plays no part.
+    pub fn replay(
+        library: Arc<Library>,
+        playbook: Arc<Playbook>,
+        object: ObjectRef,
+        options: WalkOptions,
+        recording: Recording,
+    ) -> Walk {
+        Walk { replayed: Some(recording), ..Walk::start(library, playbook, object, options) }
+    }
+
+    /// What the walk was given so far; [`Walk::replay`] repeats it.
+    pub fn recording(&self) -> &Recording {
+        &self.recording
+    }
+
+    /// Evidence that a replayed walk asked for and its recording does not have, a sentence each.
+    pub fn lacking(&self) -> &[String] {
+        &self.lacking
+    }
+
+    /// Expressions that failed although their evidence was there.
+    pub fn failures(&self) -> &[Problem] {
+        &self.failures
+    }
+
+    /// The leaf that the walk ended in, `PLAYBOOK/LEAF` for that of another tree; empty where there is none.
+    pub fn leaf(&self) -> &str {
+        &self.leaf
     }
 
     /// Reads not answered yet.
@@ -189,6 +235,7 @@ impl Walk {
         self.marks.truncate(i);
         self.verdict = None;
         self.refined = false;
+        self.leaf.clear();
         self.proposals.clear();
         self.unknown.clear();
         self.state = State::Reading;
@@ -238,6 +285,7 @@ impl Walk {
             return &self.state;
         }
         self.judged = judged.clone();
+        self.recording.judged(judged);
         if judged.waiting {
             // A log is on its way that may change what the judge says.
             return &self.state;
@@ -250,7 +298,8 @@ impl Walk {
                 break;
             }
             if let Some(leaf) = mark.playbook.verdicts.get(&mark.node) {
-                self.conclude(world, now, Some(leaf));
+                let name = mark.node.clone();
+                self.conclude(world, now, Some((&name, leaf)));
                 break;
             }
             let Some(node) = mark.playbook.nodes.get(&mark.node) else {
@@ -265,130 +314,24 @@ impl Walk {
         &self.state
     }
 
-    /// The container that the judge blames, where the walk is at the pod that shows it.
-    fn blamed(&self) -> Option<&str> {
-        let first = self.judged.causes.first()?;
-        first.container.as_deref().filter(|_| first.shown_by == self.at.object)
-    }
-
     /// Whether the operator put an answer in place of the cluster's: then the judge's verdict does not hold.
     pub(super) fn overruled(&self) -> bool {
         self.steps.iter().any(|s| s.overruled.as_ref().is_some_and(|was| *was != s.answer))
     }
 
-    /// Fetches a node's needs, one after another; `false` while a read is outstanding.
-    fn gather(&mut self, world: &World, now: Time, node: &Node) -> bool {
-        for need in &node.needs {
-            let key = (self.at.object.clone(), need.clone());
-            if self.have.contains_key(&key) {
-                continue;
-            }
-            if self.pending.as_ref() != Some(need) {
-                if let Err(why) = self.begin(world, &key) {
-                    self.have.insert(key, Some(why));
-                    continue;
-                }
-                self.pending = Some(need.clone());
-            } else if need.cost() == Cost::Intrusive {
-                self.wanted = intrusive::wanted(&self.runs, &self.readings);
-            }
-            if !self.wanted.is_empty() {
-                return false;
-            }
-            self.pending = None;
-            let result = self.bind(world, now, need);
-            self.have.insert(key, result.err());
-        }
-        true
-    }
-
-    /// Asks for the reads of a need.
-    ///
-    /// # Errors
-    /// A sentence: there is nothing to read, or a command is not allowed.
-    fn begin(&mut self, world: &World, key: &(ObjectRef, Need)) -> Result<(), String> {
-        let (object, need) = key;
-        self.readings.clear();
-        let blamed = self.blamed().map(str::to_owned);
-        let blamed = blamed.as_deref();
-        if need.cost() != Cost::Intrusive {
-            self.wanted = evidence::reads(need, world, object, blamed, &self.bindings)?;
-            return Ok(());
-        }
-        self.runs = intrusive::plan(need, world, object, blamed, &self.bindings)?;
-        let what = intrusive::describe(&self.runs);
-        match self.options.intrusive {
-            Intrusive::Allowed => {}
-            Intrusive::Ask if self.consented.contains(key) => {}
-            Intrusive::Ask => {
-                self.asks.insert(key.clone(), what.clone());
-                return Err(format!("needs your yes: {what}"));
-            }
-            Intrusive::NotAllowed => return Err(format!("needs --allow intrusive: {what}")),
-            Intrusive::ReadOnly => return Err(format!("khud runs read-only, so no command is run ({what})")),
-        }
-        self.wanted = intrusive::wanted(&self.runs, &self.readings);
-        Ok(())
-    }
-
-    pub(super) fn bind(&mut self, world: &World, now: Time, need: &Need) -> Result<(), String> {
-        let o = self.at.object.clone();
-        let container = self.blamed().map(str::to_owned);
-        let container = container.as_deref();
-        let shown_by = self.judged.causes.first().map(|f| f.shown_by.clone());
-        let mut put = |name: &str, value: Value| {
-            self.bindings.insert(name.to_owned(), value);
-        };
-        match need {
-            Need::Pod => facts::pod(world, &o, container, now)?.into_iter().for_each(|(n, v)| put(n, v)),
-            Need::Events => facts::events(world, &o, container, now).into_iter().for_each(|(n, v)| put(n, v)),
-            Need::Owner => put("owner", facts::owner(world, &o, now)),
-            Need::Node => {
-                put("node", around::node(world, &facts::node_of(world, &o).unwrap_or_default(), now))
-            }
-            Need::Services => put("services", around::services(world, &o)),
-            Need::Claims => put("claims", around::claims(world, &o)),
-            Need::Object => {
-                let fields = judge::fields::of(world, &o, now);
-                put("object", fields.ok_or_else(|| format!("there is no {o}"))?);
-            }
-            Need::Cordoned => put("cordoned", around::cordoned(world, &o)),
-            Need::Service => put("service", around::service(world, &o)?),
-            Need::Claim => put("claim", around::claim(world, &o, now)?),
-            Need::Plugin => {
-                put("plugin", evidence::plugin(&self.readings, around::plugin(world, &o.name, now)))
-            }
-            Need::Rollout => put("rollout", facts::rollout(world, &o, shown_by.as_ref(), now)?),
-            Need::Logs => put("log", evidence::logs(&self.readings, world, &o)?),
-            Need::Classes => put("classes", evidence::classes(&self.readings)?),
-            Need::Usage => put("usage", platform::usage(world, &o, now)?),
-            Need::Dns => put("dns", platform::dns(world, now)?),
-            Need::Proxy => {
-                let node = facts::node_of(world, &o).ok_or("it has no node")?;
-                put("proxy", platform::proxy(world, &node, now)?);
-            }
-            Need::NodeLog => put("node_log", evidence::node_log(&self.readings)?),
-            Need::Right => {
-                let right = rights::right(&self.readings, &self.bindings)?;
-                self.bindings.insert("right".to_owned(), right);
-            }
-            Need::Exec(_) | Need::Lookup(_) | Need::Lookups(_) | Need::Connect(_) => {
-                let (name, value) = intrusive::result(need, &self.runs, &self.readings)?;
-                put(name, value);
-            }
-        }
-        Ok(())
-    }
-
     fn ask(&mut self, world: &World, now: Time, mark: &Mark, node: &Node) {
         let id = self.id(mark);
         if let Decide::Follow { playbook, object } = &node.decide {
+            self.check(node);
             return self.follow(world, now, playbook, object.eval(&self.bindings));
         }
         let missing = node.needs.iter().find_map(|n| {
             let why = self.have.get(&(mark.object.clone(), n.clone()))?.clone()?;
             Some(why)
         });
+        if missing.is_none() {
+            self.check(node);
+        }
         let found = match (&node.decide, missing) {
             (_, Some(why)) => Err(why),
             (Decide::Test(e), None) => match e.eval(&self.bindings) {
@@ -447,6 +390,20 @@ impl Walk {
         match to {
             Some(to) => self.at.node = to,
             None => self.nothing(world, now, ""),
+        }
+    }
+
+    /// Notes the expressions of a node that fail, all of whose evidence is there.
+    fn check(&mut self, node: &Node) {
+        let decides = match &node.decide {
+            Decide::Test(e) | Decide::Case(e) | Decide::Follow { object: e, .. } => Some(e),
+            Decide::Operator(_) => None,
+        };
+        for e in node.show.iter().chain(decides) {
+            if let Err(why) = e.eval(&self.bindings) {
+                let book = self.at.playbook.id.clone();
+                self.failed(&book, e, &why);
+            }
         }
     }
 

@@ -73,3 +73,70 @@ fn a_missing_right_is_asked_for_again_as_that_account() {
     let explains = walk["verdict"]["explanation"].as_str().unwrap();
     assert!(explains.contains("may not") && explains.contains("kubectl create"), "{explains}");
 }
+
+/// A tree of one's own: two walks are recorded as its cases, and from then on it must come to the same.
+const MINE: &str = "\
+id: mine
+title: Is this pod ready?
+about: [Pod]
+start: ready
+nodes:
+  ready:
+    ask: Is it ready?
+    needs: [pod]
+    test: pod.ready
+    show: [pod.status]
+    yes: fine
+    no: not-ready
+verdicts:
+  fine: {cause: none, title: it is ready, explain: 'status {pod.status}'}
+  not-ready: {cause: unknown, title: it is not ready, explain: 'status {pod.status}'}
+";
+
+#[test]
+fn walks_are_recorded_as_cases_and_a_tree_is_tested_with_them() {
+    let lab = Lab::start("dns-partial", 20.0);
+    lab.finding("crash.unreachable");
+    let at = |name: &str| lab.dir.path().join(name).to_str().unwrap().to_owned();
+    let (tree, cases) = (at("mine.yaml"), at("mine.cases.yaml"));
+    std::fs::write(&tree, MINE).unwrap();
+    let said = |args: &[&str]| {
+        let out = lab.run(args);
+        (out.status.code().unwrap(), String::from_utf8(out.stdout).unwrap())
+    };
+    let (code, none) = said(&["playbook", "test", &tree]);
+    assert!(code == 1 && none.contains("mine.cases.yaml: cannot be read"), "{none}");
+
+    let is_ready = |p: &Value, want: &str| {
+        let conditions = p["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let of_app = p["metadata"]["labels"]["app"] == "api-backend";
+        of_app && conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == want)
+    };
+    for want in ["True", "False"] {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let pods = loop {
+            let pods = lab.pods("production", |p| is_ready(p, want));
+            if !pods.is_empty() || Instant::now() > deadline {
+                break pods;
+            }
+        };
+        let pod = format!("pod/{}", pods[0]);
+        lab.run(&["diagnose", &pod, "-n", "production", "--playbook", &tree, "--record", &cases]);
+    }
+    let (code, well) = said(&["playbook", "test", &tree]);
+    assert!(code == 0 && well.contains("2 cases, all as written"), "{well}");
+    let (code, well) = said(&["playbook", "lint", &tree]);
+    assert!(code == 0 && well.contains("no faults"), "{well}");
+
+    // The tree is edited: the cases name the question whose answer is another now.
+    std::fs::write(&tree, MINE.replace("test: pod.ready", "test: pod.restarts > 1000")).unwrap();
+    let (code, wrong) = said(&["playbook", "test", &tree]);
+    assert!(code == 1 && wrong.contains("mine.cases.yaml: line 1 column 3:"), "{wrong}");
+    assert!(wrong.contains("after 0 questions the way goes on with ready=no, not ready=yes"), "{wrong}");
+    assert!(wrong.contains("no case reaches verdict fine"), "{wrong}");
+
+    // An expression that loads and fails on what was recorded is a fault with its place.
+    std::fs::write(&tree, MINE.replace("show: [pod.status]", "show: [pod.colour]")).unwrap();
+    let (code, wrong) = said(&["playbook", "lint", &tree]);
+    assert!(code == 1 && wrong.contains("line 10 column 12: \"pod.colour\" fails"), "{wrong}");
+}

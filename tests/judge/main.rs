@@ -22,6 +22,8 @@ mod one_judge;
 mod platform;
 mod platform_cases;
 mod playbooks;
+mod recorded;
 mod remedies;
 mod silence;
+mod sites;
 mod waves;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::support::captures;
 use khud::detect::{DetectConfig, Detector};
 use khud::judge::Answer;
-use khud::playbook::{self, By, Intrusive, Library, Playbook, Read, Reading, State, Walk, WalkOptions};
+use khud::playbook::{self, By, Intrusive, Library, Read, Reading, State, Walk, WalkOptions};
 use khud::world::ask::ExecOutput;
 use khud::world::{Change, Kind, ObjectRef, What, World};
 use serde_json::json;
@@ -73,29 +73,6 @@ fn diagnose(world: &World, namespace: &str, pod: &str) -> Walk {
 
 fn cause(walk: &Walk) -> &str {
     walk.verdict().map_or("unknown", |v| &v.cause)
-}
-
-#[test]
-fn built_in_playbooks_have_no_faults() {
-    let library = library();
-    let actions: Vec<&str> = khud::remedy::catalogue().iter().map(|a| a.name).collect();
-    for (file, text) in playbook::library::EMBEDDED {
-        let book = Playbook::parse(text, file).unwrap();
-        let problems = playbook::lint(&book, &actions, &library);
-        assert!(problems.is_empty(), "{file}: {problems:#?}");
-        for remedy in book.verdicts.values().flat_map(|v| &v.remedies) {
-            let action = khud::remedy::action(&remedy.action).unwrap();
-            for name in remedy.params.keys() {
-                assert!(
-                    action.options.iter().any(|o| o.name == name),
-                    "{file}: {} has no --{name}",
-                    action.name
-                );
-            }
-        }
-        let docs = playbook::docs::markdown(&book);
-        assert!(book.verdicts.values().all(|v| docs.contains(&format!("### `{}`", v.cause))), "{docs}");
-    }
 }
 
 /// A cause without a leaf would be a verdict without an explanation.

@@ -33,17 +33,26 @@ pub(super) fn fetch_from(
     node_http::pod_port(engine, run, port, path).map_err(|_| Unreached::Refused)
 }
 
-/// The pod and port behind an address or a Service name.
+/// The pod and port behind the address of a pod, the address of a Service, or a Service name.
 fn leads_to<'a>(engine: &'a Engine, from: &PodRun, host: &str, port: u16) -> Option<(&'a PodRun, u16)> {
     if host.parse::<std::net::Ipv4Addr>().is_ok() {
-        return Some((engine.runs.values().find(|r| r.ip.as_deref() == Some(host) && !r.done)?, port));
+        let services = engine.store.list("services", None);
+        return match services.iter().find(|s| text(s, "/spec/clusterIP") == host) {
+            Some(s) => behind(engine, text(s, "/metadata/namespace"), text(s, "/metadata/name"), port),
+            None => Some((engine.runs.values().find(|r| r.ip.as_deref() == Some(host) && !r.done)?, port)),
+        };
     }
     let bare = host.trim_end_matches(".cluster.local").trim_end_matches(".svc");
     let (service, ns) = bare.split_once('.').unwrap_or((bare, &from.key.ns));
+    behind(engine, ns, service, port)
+}
+
+/// A ready pod of a Service, and the port that this port of the Service leads to.
+fn behind<'a>(engine: &'a Engine, ns: &str, service: &str, port: u16) -> Option<(&'a PodRun, u16)> {
     let mut slices = engine.cache.in_namespace("endpointslices.discovery.k8s.io", ns);
     let (_, slice) = slices.find(|(_, s)| object::label(s, "kubernetes.io/service-name") == Some(service))?;
     let object = engine.cache.find("services", ns, service)?;
-    let index = list(object, "/spec/ports").iter().position(|p| int(p, "/port") == Some(i64::from(port)))?;
+    let index = list(object, "/spec/ports").iter().position(|p| of_port(p, port))?;
     let target = int(slice, &format!("/ports/{index}/port")).and_then(|p| u16::try_from(p).ok())?;
     let ready = list(slice, "/endpoints").iter().find(|e| object::flag(e, "/conditions/ready"))?;
     Some((machines::run_of(engine, ns, text(ready, "/targetRef/name")).ok()?, target))
@@ -67,10 +76,16 @@ fn let_through(engine: &Engine, from: &PodRun, to: &PodRun, port: u16) -> bool {
             list(p, "/spec/ingress").iter().any(|rule| {
                 let ports = list(rule, "/ports");
                 let peers = list(rule, "/from");
-                (ports.is_empty() || ports.iter().any(|p| int(p, "/port") == Some(i64::from(port))))
+                (ports.is_empty() || ports.iter().any(|p| of_port(p, port)))
                     && (peers.is_empty() || peers.iter().any(|peer| is_peer(engine, peer, from, to)))
             })
         })
+}
+
+/// Whether an entry of a Service or a NetworkPolicy is about this TCP port.
+fn of_port(entry: &Value, port: u16) -> bool {
+    let tcp = matches!(text(entry, "/protocol"), "" | "TCP");
+    tcp && int(entry, "/port") == Some(i64::from(port))
 }
 
 fn is_peer(engine: &Engine, peer: &Value, from: &PodRun, to: &PodRun) -> bool {

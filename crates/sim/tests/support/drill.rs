@@ -42,6 +42,11 @@ impl Drill {
         Drill { runtime, fleet, client }
     }
 
+    /// For any other client of the same clusters.
+    pub fn kubeconfig(&self) -> String {
+        self.fleet.kubeconfig()
+    }
+
     /// The steps of the scenario were all carried out.
     pub fn was_played_as_written(&self) {
         assert_eq!(self.fleet.refused(), []);
@@ -232,10 +237,15 @@ impl Drill {
 
     /// Runs a command in a pod's first container; time passes until it is done.
     pub fn exec(&self, ns: &str, pod: &str, command: &[&str]) -> Ran {
+        self.try_exec(ns, pod, command).unwrap_or_else(|why| panic!("{command:?} in {pod}: {why}"))
+    }
+
+    /// The same; the server's words where it cannot run it.
+    pub fn try_exec(&self, ns: &str, pod: &str, command: &[&str]) -> Result<Ran, String> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), ns);
         let params = AttachParams::default().stdout(true).stderr(true);
         self.runtime.block_on(async {
-            let mut process = api.exec(pod, command.to_vec(), &params).await.unwrap();
+            let mut process = api.exec(pod, command.to_vec(), &params).await.map_err(|e| e.to_string())?;
             let (mut stdout, mut stderr) = (process.stdout().unwrap(), process.stderr().unwrap());
             let status = process.take_status().unwrap();
             let whole = async {
@@ -256,7 +266,7 @@ impl Drill {
                 }
             };
             let code = exit_code(status.map(|s| serde_json::to_value(s).unwrap()));
-            Ran { out, err, code }
+            Ok(Ran { out, err, code })
         })
     }
 
