@@ -429,7 +429,7 @@ mod tests {
             (
                 "explain: 'phase {pod.phase}'",
                 "explain: 'phase {pod.phase'",
-                "t.yaml: line 13 column 50: a { is not closed",
+                "t.yaml: line 13 column 48: a { is not closed",
             ),
             ("about: [pod]", "about: [llama]", "t.yaml: line 2 column 9: about: \"llama\" is not a kind"),
             ("id: t", "id: [", "t.yaml: line"),
