@@ -6,19 +6,17 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use super::behind::{Behind, Link};
 use super::finding::{Finding, State, WhatChanged};
 use crate::judge::evidence::object_json;
 use crate::judge::{Key, Severity};
 use crate::world::scheduling::requests;
-use crate::world::{Kind, Node, ObjectRef, Pod, Status, Text, Time, Workload, World, condition};
+use crate::world::{Kind, ObjectRef, Status, Text, Time, Workload, World, condition};
 
 /// Changes named on an incident.
 const CHANGES: usize = 8;
 /// How long before an incident a rollout of a DaemonSet counts as what changed.
 const ROLLOUT: i64 = 7_200_000;
-
-/// A quota that is nearly used up explains nothing that it does not refuse.
-const QUOTA_NEAR: &str = "namespace.quota-near";
 
 /// How much an incident touches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
@@ -96,7 +94,7 @@ pub fn group(
         })
         .collect();
     let cx = Cx { world, findings, objects: &objects };
-    let mut links: Vec<Link> = (0..findings.len()).map(|i| cx.link(i)).collect();
+    let mut links: Vec<Link> = Behind { world, findings, objects: &objects }.links();
     cx.break_circles(&mut links);
     let mut sets: BTreeMap<Root, Vec<usize>> = BTreeMap::new();
     for i in 0..findings.len() {
@@ -109,17 +107,6 @@ pub fn group(
         rank(a).cmp(&rank(b)).then_with(|| a.id.cmp(&b.id))
     });
     out
-}
-
-/// What stands behind a finding.
-#[derive(Clone, PartialEq, Debug)]
-enum Link {
-    /// Itself: its root object.
-    Own,
-    /// Another finding explains it.
-    Finding(usize),
-    /// An object that has no finding of its own.
-    Object(ObjectRef),
 }
 
 /// Where the links of a finding end. Findings that end at the same place are one incident.
@@ -137,142 +124,6 @@ struct Cx<'a> {
 }
 
 impl Cx<'_> {
-    fn link(&self, i: usize) -> Link {
-        let f = &self.findings[i];
-        if &*f.cause == QUOTA_NEAR && self.findings.iter().any(|g| g.waits_for.as_ref() == Some(f.fix())) {
-            // It refuses already: what it refuses is the trouble, the quota is its root.
-            return Link::Object(f.fix().clone());
-        }
-        if let Some(dns) = self.by_dns(i) {
-            return Link::Finding(dns);
-        }
-        if let Some(target) = &f.waits_for {
-            return self.provider(i, target).map_or_else(|| Link::Object(target.clone()), Link::Finding);
-        }
-        let by = self.by_node(i).or_else(|| self.by_gpu(i));
-        by.map_or(Link::Own, Link::Finding)
-    }
-
-    /// The finding about the object that another one waits for: of the Service, or of what runs behind it.
-    fn provider(&self, i: usize, target: &ObjectRef) -> Option<usize> {
-        let direct = |j: usize| self.findings[j].fix() == target || self.findings[j].object == *target;
-        let has = |j: usize| self.objects[j].contains(target);
-        let others =
-            || (0..self.findings.len()).filter(|j| *j != i && &*self.findings[*j].cause != QUOTA_NEAR);
-        if let Some(j) = others().find(|j| direct(*j)).or_else(|| others().find(|j| has(*j))) {
-            return Some(j);
-        }
-        let backing = self.behind(target);
-        others()
-            .find(|j| backing.iter().any(|w| self.findings[*j].fix() == w || self.objects[*j].contains(w)))
-    }
-
-    /// The pods behind a Service and the workloads that own them.
-    fn behind(&self, service: &ObjectRef) -> BTreeSet<ObjectRef> {
-        let found = self.world.services.find(&service.namespace, &service.name);
-        let Some(selector) = found.and_then(|s| s.selector.as_ref()).filter(|s| !s.is_empty()) else {
-            return BTreeSet::new();
-        };
-        let pods = self.world.pods.values().filter(|p| p.meta.namespace == service.namespace);
-        let pods = pods.filter(|p| selector.matches(&p.meta.labels)).map(crate::judge::pod::reference);
-        pods.flat_map(|p| [self.world.root(&p), p]).collect()
-    }
-
-    /// A name that does not resolve while no CoreDNS pod is ready. A server that says that there is no such name was
-    /// reached.
-    fn by_dns(&self, i: usize) -> Option<usize> {
-        let f = &self.findings[i];
-        let answered =
-            |quote: &str| ["NXDOMAIN", "no such host", "ENOTFOUND"].iter().any(|w| quote.contains(w));
-        if f.evidence.iter().any(|e| answered(&e.quote)) {
-            return None;
-        }
-        let names = &*f.cause == "log.dns" || &*f.cause == "crash.unreachable" && f.title.contains("resolve");
-        let dns = || self.findings.iter().position(|g| &*g.cause == "dns.coredns");
-        dns().filter(|j| names && *j != i)
-    }
-
-    /// Trouble that all its pods have because of their node.
-    fn by_node(&self, i: usize) -> Option<usize> {
-        let f = &self.findings[i];
-        let follows = f.cause.starts_with("sandbox.")
-            || f.cause.starts_with("evicted.")
-            || matches!(
-                &*f.cause,
-                "ready.unknown"
-                    | "ready.probe"
-                    | "delete.stuck"
-                    | "container.create"
-                    | "crash.oom-node"
-                    | "unknown"
-            );
-        let waits = matches!(&*f.cause, "schedule.taint" | "schedule.insufficient" | "schedule.cordoned");
-        if f.fix().kind == Kind::Node || !(follows || waits) {
-            return None;
-        }
-        let nodes: BTreeSet<Text> = if follows {
-            let on = self.pods(i).map(|p| p.node.clone()).collect::<BTreeSet<_>>();
-            if on.iter().any(|n| n.is_empty()) { BTreeSet::new() } else { on }
-        } else {
-            self.nodes_shut_for(i)
-        };
-        if nodes.is_empty() {
-            return None;
-        }
-        // A node's own state explains its pods; what pods did to the node is the node's finding already.
-        let of_node = |j: &usize| {
-            let g = &self.findings[*j];
-            g.cause.starts_with("node.")
-                && g.cause != "node.version-skew".into()
-                && g.fix().kind == Kind::Node
-        };
-        let covers = |j: &usize| nodes.iter().any(|n| self.objects[*j].contains(&Self::node(n)));
-        let found = (0..self.findings.len()).filter(|j| *j != i && of_node(j)).find(covers);
-        found.filter(|j| waits || nodes.iter().all(|n| self.objects[*j].contains(&Self::node(n))))
-    }
-
-    /// Nodes that would take the pods of a finding and are shut by their own trouble, or from which the pods that these
-    /// replace were evicted.
-    fn nodes_shut_for(&self, i: usize) -> BTreeSet<Text> {
-        let troubled = |n: &Node| {
-            let trouble =
-                |t: &str| t.strip_prefix("node.kubernetes.io/").is_some_and(|k| k != "unschedulable");
-            n.taints.iter().any(|t| trouble(&t.key))
-        };
-        let mut out = BTreeSet::new();
-        for pod in self.pods(i) {
-            let fits =
-                |n: &&Node| pod.spec.node_selector.iter().all(|(k, v)| n.meta.labels.get(k) == Some(&**v));
-            let shut = self.world.nodes.values().filter(fits).filter(|n| troubled(n));
-            out.extend(shut.map(|n| n.meta.name.clone()));
-            let root = self.world.root(&crate::judge::pod::reference(pod));
-            let evicted = self.world.pods.values().filter(|p| &*p.reason == "Evicted" && !p.node.is_empty());
-            let same = evicted.filter(|p| self.world.root(&crate::judge::pod::reference(p)) == root);
-            out.extend(same.map(|p| p.node.clone()));
-        }
-        out
-    }
-
-    /// GPUs that went: what runs the driver on these nodes explains the nodes, and the nodes explain who waits for GPUs.
-    fn by_gpu(&self, i: usize) -> Option<usize> {
-        let f = &self.findings[i];
-        let vanished = self.findings.iter().position(|g| &*g.cause == "gpu.vanished")?;
-        let starts_with_gpu = matches!(&*f.cause, "gpu.plugin" | "gpu.exporter-down" | "gpu.driver-mismatch");
-        let short = &*f.cause == "schedule.insufficient" && f.title.contains("gpu")
-            || &*f.cause == "pod.rejected" && f.evidence.iter().any(|e| e.quote.contains("gpu"));
-        let drift = &*f.cause == "gpu.driver-drift" || &*f.cause == "gpu.vanished";
-        (vanished != i && (starts_with_gpu || short || drift)).then_some(vanished)
-    }
-
-    fn pods(&self, i: usize) -> impl Iterator<Item = &Pod> {
-        let pods = self.objects[i].iter().filter(|o| o.kind == Kind::Pod);
-        pods.filter_map(|o| self.world.pods.find(&o.namespace, &o.name))
-    }
-
-    fn node(name: &Text) -> ObjectRef {
-        ObjectRef::new(Kind::Node, "", name.clone())
-    }
-
     /// Findings that explain each other in a circle: the oldest of them stands for itself.
     fn break_circles(&self, links: &mut [Link]) {
         for i in 0..links.len() {
@@ -333,6 +184,7 @@ impl Cx<'_> {
         };
         let since = set.iter().map(|i| self.findings[*i].since).min().unwrap_or(lead.since);
         let mut changed: Vec<WhatChanged> = driver.into_iter().map(|(_, change)| change).collect();
+        changed.extend(self.written(&object));
         changed.extend(set.iter().flat_map(|i| self.findings[*i].changed.iter().cloned()));
         changed.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.object.cmp(&b.object)));
         changed.dedup();
@@ -389,6 +241,16 @@ impl Cx<'_> {
             let by = w.meta.writer.as_ref().map_or_else(|| "".into(), |w| w.manager.clone());
             recent.then(|| (object.clone(), WhatChanged { what, object, at, by }))
         })
+    }
+
+    /// The write of a ConfigMap or Secret that stands as the root.
+    fn written(&self, object: &ObjectRef) -> Option<WhatChanged> {
+        if !matches!(object.kind, Kind::ConfigMap | Kind::Secret) {
+            return None;
+        }
+        let writer = self.world.meta(object)?.writer.as_ref()?;
+        let what = format!("{} changed", object.kind);
+        Some(WhatChanged { what, object: object.clone(), at: writer.at, by: writer.manager.clone() })
     }
 
     fn radius(&self, set: &[usize]) -> Radius {

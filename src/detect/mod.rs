@@ -4,6 +4,7 @@
 //! cause into one `Finding`, which is pending, firing or resolving, and may be silenced.
 
 mod ask;
+mod behind;
 mod changed;
 pub mod config;
 mod detector;

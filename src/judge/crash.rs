@@ -37,6 +37,9 @@ causes! {
         why WHY_CRASH, source EXIT;
 }
 
+/// What runc says where the kernel kills a container before its program runs.
+pub const OOM_KILLED_AT_START: &str = "container init was OOM-killed";
+
 /// Lines of a log that are read.
 const TAIL: u32 = 200;
 
@@ -175,6 +178,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     }
     let mut signal = Diagnosis::new(cause, root.clone(), since);
     if told_by_log {
+        signal.playbook = log::tree_of(&signal.playbook);
         // One log a workload and container: whatever it proves is still the same finding.
         signal = signal.family(&format!("crash.log {}", c.spec.name));
     }
@@ -327,7 +331,7 @@ fn system_oom<'w>(ctx: &'w Ctx, pod: &Pod, end: &Terminated) -> Option<&'w Event
 
 /// Whether the kernel killed it for its memory. A limit too small for the runtime's own start ends in a `StartError`.
 fn out_of_memory(end: &Terminated) -> bool {
-    &*end.reason == "OOMKilled" || end.message.contains("container init was OOM-killed")
+    &*end.reason == "OOMKilled" || end.message.contains(OOM_KILLED_AT_START)
 }
 
 fn near(at: Time, end: &Terminated) -> bool {

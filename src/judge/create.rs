@@ -6,7 +6,8 @@ use crate::world::{Container, ContainerState, Kind, ObjectRef, Pod, Terminated};
 use super::diagnosis::{Ctx, Diagnosis, Out};
 use super::image::began;
 use super::registry::{Cause, causes};
-use super::{image, roles};
+use super::text;
+use super::{crash, image, roles, workload};
 
 const WHY_CONFIG: &str =
     "the pod waits for ever: nothing retries a reference to what does not exist into existence";
@@ -63,6 +64,7 @@ pub fn missing(cause: Cause, pod: &ObjectRef, said: Option<Match>) -> Option<Obj
     let kind = match cause {
         CONFIGMAP_MISSING => Kind::ConfigMap,
         SECRET_MISSING => Kind::Secret,
+        workload::SERVICE_ACCOUNT_MISSING => Kind::of("ServiceAccount"),
         _ => return None,
     };
     let name = said?.subject;
@@ -84,6 +86,14 @@ pub fn judge(
             Some(clue) => told(clue),
             None => create(c, message),
         },
+        "RunContainerError" | "CreateContainerError"
+            if message.contains(crash::OOM_KILLED_AT_START) && c.spec.limits.memory.is_some() =>
+        {
+            let limit = c.spec.limits.memory.map_or_else(String::new, text::bytes);
+            let title =
+                format!("container {} is killed at its memory limit of {limit} while it starts", c.spec.name);
+            (crash::OOM_LIMIT, title, format!("OOM at {limit} limit"))
+        }
         "CreateContainerError" | "PreCreateHookError" | "PreStartHookError" | "RunContainerError" => {
             command(c, message)
                 .or_else(|| patterns::create(message).map(told))

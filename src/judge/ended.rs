@@ -205,6 +205,7 @@ fn disrupted(
         ));
     }
     let refused = pod.reason.starts_with("OutOf")
+        || message.starts_with("Pod was rejected: ")
         || matches!(
             &*pod.reason,
             "UnexpectedAdmissionError" | "TopologyAffinityError" | "NodeAffinity" | "AdmissionError"

@@ -55,6 +55,9 @@ causes! {
     VOLUME_QUOTA = "volume.quota" Critical Log("pods, log") tree "pod":
         "the disk quota is used up where the program writes",
         why WHY_VOLUME, source LOGLINE;
+    SHARED_WRITERS = "volume.shared-writers" Critical Log("pods, previous log") tree "pod":
+        "another process holds the lock of the program's data directory",
+        why "two writers on one volume damage the data; the lock is what keeps them apart", source LOGLINE;
     PORT_IN_USE = "crash.port-in-use" Critical Log("pods, previous log") tree "pod":
         "another process already listens on its port",
         why WHY_CRASH, source LOGLINE;
@@ -380,7 +383,11 @@ fn end_of(text: &str) -> &str {
     &text[from..]
 }
 
-/// Title and row of a proof.
+/// The decision tree for a cause that a log proves: a tree about objects of other kinds has no question about pods.
+pub fn tree_of(rule: &Text) -> Text {
+    if &**rule == "object" { "pod".into() } else { rule.clone() }
+}
+
 /// The peer whose certificate or handshake fails, where the line prints the URL that was asked for.
 fn peer(cause: Cause, line: &str) -> Option<String> {
     let tls = cause.starts_with("cert.") || cause == LOG_TLS;
@@ -390,6 +397,7 @@ fn peer(cause: Cause, line: &str) -> Option<String> {
     (end > 0).then(|| rest[..end].to_owned())
 }
 
+/// Title and row of a proof.
 fn found(proof: &Proof) -> Found {
     let words = &proof.words;
     let subject = proof.named.text();

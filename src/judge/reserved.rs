@@ -23,7 +23,6 @@ pub const IDS: &[&str] = &[
     "runtime.cni",
     "gpu.fragmentation",
     "gpu.saturated",
-    "volume.shared-writers",
     "storage.ephemeral",
     "storage.reclaim-delete",
     "jvm.unbounded-cache",

@@ -156,6 +156,7 @@ fn diagnosis(
         .row(&repeated.row)
         .evidence("log", &repeated.line, object, repeated.last.or(Some(at)))
         .evidence("log", repeated.counted(), object, Some(at));
+    signal.playbook = log::tree_of(&signal.playbook);
     if repeated.sure == Sure::Likely {
         signal = signal.likely();
     }

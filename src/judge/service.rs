@@ -60,9 +60,6 @@ pub fn judge(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
     let created = service.meta.created.unwrap_or(ctx.now);
     let since = empty_since.unwrap_or(created).max(created);
     let fires = since.plus(seconds(ctx.limits.starting_volume));
-    if ctx.now < fires {
-        out.again(fires);
-    }
     let name = &service.meta.name;
     let wanted = describe(selector);
     let backing = backing();
@@ -70,6 +67,18 @@ pub fn judge(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
     if explained.is_none() && !backing.is_empty() && backing.iter().all(|d| d.desired == 0) {
         // Scaled to zero: somebody wants it so.
         return;
+    }
+    // Pods that started a moment ago have no time to be ready, and nothing speaks against them yet.
+    let here = || w.pods.values().filter(|p| p.meta.namespace == service.meta.namespace);
+    let youngest =
+        || here().filter(|p| selector.matches(&p.meta.labels)).filter_map(|p| p.meta.created).max();
+    let young = if explained.is_none() && not_ready > 0 { youngest() } else { None };
+    if let Some(settled) = young.map(|at| at.plus(seconds(ctx.limits.unavailable))).filter(|at| ctx.now < *at)
+    {
+        return out.again(settled);
+    }
+    if ctx.now < fires {
+        out.again(fires);
     }
     let quote = if not_ready > 0 {
         format!("{not_ready} endpoints, none ready")

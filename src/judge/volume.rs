@@ -151,11 +151,17 @@ pub fn classify(reason: &str, note: &str) -> (Cause, String, String) {
     let volume = if clue.subject.is_empty() { String::new() } else { format!(" {}", clue.subject) };
     match clue.cause {
         c if c.starts_with("config.") => create::told(clue),
-        MOUNT if note.to_ascii_lowercase().contains("permission denied") => (
-            PERMISSION,
-            format!("volume{volume} cannot be mounted: permission denied"),
-            "mount: permission denied".into(),
-        ),
+        MOUNT
+            if ["permission denied", "access denied by server"]
+                .iter()
+                .any(|w| note.to_ascii_lowercase().contains(w)) =>
+        {
+            (
+                PERMISSION,
+                format!("volume{volume} cannot be mounted: permission denied"),
+                "mount: permission denied".into(),
+            )
+        }
         SANDBOX_NETWORK => {
             (clue.cause, format!("the pod's network cannot be set up: {}", clue.words), clue.words)
         }

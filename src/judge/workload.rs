@@ -75,7 +75,11 @@ pub fn refusal_of(ctx: &Ctx, root: ObjectRef, since: Time, message: &str) -> Dia
     let webhook = patterns::created(message).filter(|m| m.cause == extension::WEBHOOK_UNAVAILABLE);
     let config = webhook.and_then(|m| extension::configuration(ctx.world, &m.subject));
     let refuser = refuser(&root, message);
-    Diagnosis::new(cause, config.unwrap_or(root), since).title(title).row(row).waits_for(refuser)
+    let namespace = root.namespace.clone();
+    let signal =
+        Diagnosis::new(cause, config.unwrap_or(root), since).title(title).row(&row).waits_for(refuser);
+    // The API server does not name the LimitRange: what it allows tells it from others of the namespace.
+    if cause == LIMITRANGE_VIOLATED { signal.fold(format!("{cause} {namespace} {row}")) } else { signal }
 }
 
 /// The object that refuses the pods: the quota, or the webhook by the name it gives itself.
@@ -87,6 +91,11 @@ pub fn refuser(object: &ObjectRef, message: &str) -> Option<ObjectRef> {
             Some(ObjectRef::new(Kind::ResourceQuota, object.namespace.clone(), said.subject))
         }
         ADMISSION_DENIED => Some(ObjectRef::new(Kind::Other("Webhook".into()), "", said.subject)),
+        PRIORITY_CLASS_MISSING => Some(ObjectRef::new(Kind::of("PriorityClass"), "", said.subject)),
+        RUNTIME_CLASS_MISSING => Some(ObjectRef::new(Kind::of("RuntimeClass"), "", said.subject)),
+        SERVICE_ACCOUNT_MISSING => {
+            Some(ObjectRef::new(Kind::of("ServiceAccount"), object.namespace.clone(), said.subject))
+        }
         _ => None,
     }
 }

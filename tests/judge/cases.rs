@@ -818,6 +818,12 @@ fn ends() -> Vec<Case> {
             |s| s.log = "consistency check of model.safetensors passed\n".into(),
         ),
         c(
+            "volume.shared-writers",
+            "lock DB directory",
+            |s| logged(s, "opening storage failed: lock DB directory: resource temporarily unavailable"),
+            |s| s.log = "lock DB directory: acquired\n".into(),
+        ),
+        c(
             "gpu.hung-collective",
             "collective operation timeout",
             |s| logged(s, "[rank0]: Watchdog caught collective operation timeout: WorkNCCL(SeqNum=1)"),

@@ -556,3 +556,38 @@ fn sound_objects_stay_silent() {
 fn what_looks_like_a_fault_and_is_none_stays_silent() {
     run("healthy");
 }
+
+#[test]
+fn the_decisive_line_is_found_among_those_that_mislead() {
+    run("runtimes");
+}
+
+#[test]
+fn model_servers_and_containers_that_do_not_start_say_why() {
+    run("models");
+}
+
+#[test]
+fn a_ready_pod_that_repeats_an_error_is_seen() {
+    run("ongoing");
+}
+
+#[test]
+fn texts_of_kubelets_runtimes_and_schedulers_are_read() {
+    run("node_texts");
+}
+
+#[test]
+fn refusals_of_controllers_and_admission_are_read() {
+    run("control");
+}
+
+#[test]
+fn everyday_noise_stays_silent() {
+    run("calm");
+}
+
+#[test]
+fn one_root_among_healthy_noise_and_a_second_fault() {
+    run("outages");
+}

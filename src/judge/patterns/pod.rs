@@ -1,7 +1,7 @@
 //! Texts the kubelet and the container runtime write about a pod: pulls, creation, start, volumes, sandbox, eviction.
 
 use super::{Match, group, re, short};
-use crate::judge::{claim, create, ended, image, log, roles, volume};
+use crate::judge::{claim, create, ended, image, log, roles, volume, workload};
 
 re!(RATE, r"(?i)toomanyrequests|429 Too Many Requests|pull rate limit");
 re!(
@@ -14,7 +14,7 @@ re!(
 );
 re!(
     NETWORK,
-    r"no such host|i/o timeout|connection refused|TLS handshake|tls: |x509: ?|network is unreachable|no route to host|connection reset|context deadline exceeded|EOF$|50[0234] (?:Internal Server Error|Bad Gateway|Service Unavailable|Gateway Timeout)|server misbehaving|Client\.Timeout"
+    r"no such host|i/o timeout|connection refused|TLS handshake|tls: |x509: ?|gave HTTP response to HTTPS client|network is unreachable|no route to host|connection reset|context deadline exceeded|EOF$|50[0234] (?:Internal Server Error|Bad Gateway|Service Unavailable|Gateway Timeout)|server misbehaving|Client\.Timeout"
 );
 re!(
     NOT_FOUND,
@@ -53,6 +53,7 @@ re!(
     ROOM,
     r"Node didn't have enough (?:resource|capacity): (?P<resource>\S+), requested: (?P<wanted>\d+), used: (?P<used>\d+), capacity: (?P<all>\d+)"
 );
+re!(TOKEN, r#"failed to fetch token: serviceaccounts? "(?P<name>[^"]+)" not found"#);
 re!(CLASS, r#"storageclass(?:\.storage\.k8s\.io)? "(?P<class>[^"]+)" not found"#);
 
 /// Why an image is not there. `reason` is the waiting reason (empty for an event's text), `image` the spec's reference.
@@ -108,7 +109,11 @@ pub fn pull(reason: &str, message: &str, image: &str) -> Option<Match> {
             "does not resolve"
         } else if text.contains("connection refused") {
             "refuses connections"
-        } else if text.contains("x509") || text.contains("tls: ") || text.contains("TLS handshake") {
+        } else if text.contains("x509")
+            || text.contains("tls: ")
+            || text.contains("TLS handshake")
+            || text.contains("to HTTPS client")
+        {
             "fails at TLS"
         } else if text.contains("unexpected status") {
             "answers with an error"
@@ -267,6 +272,10 @@ pub fn mount(reason: &str, message: &str) -> Option<Match> {
     }
     if let Some(clue) = missing(message) {
         return Some(clue);
+    }
+    if let Some(name) = TOKEN.captures(message).and_then(|c| group(&c, &["name"]).map(str::to_owned)) {
+        let words = format!("ServiceAccount {name} does not exist");
+        return Some(Match::new(workload::SERVICE_ACCOUNT_MISSING, words, name));
     }
     if message.contains("Multi-Attach error") {
         return Some(Match::new(volume::MULTI_ATTACH, "volume is attached to another node", ""));

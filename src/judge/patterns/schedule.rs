@@ -146,7 +146,10 @@ fn cause(why: &str) -> (Cause, String) {
         schedule::SPREAD
     } else if why.contains("pod affinity rules") || why.contains("anti-affinity") {
         schedule::POD_AFFINITY
-    } else if why.contains("PersistentVolume's node affinity") || why.contains("no available volume zone") {
+    } else if why.contains("PersistentVolume's node affinity")
+        || why.contains("volume node affinity conflict")
+        || why.contains("no available volume zone")
+    {
         volume::ZONE
     } else if why.contains("persistent volumes to bind") || why.contains("free storage") {
         claim::CLAIM_UNBOUND
@@ -226,6 +229,7 @@ mod tests {
             ("1 node(s) had taint {a: b}, that the pod didn't tolerate", "schedule.taint", ""),
             ("1 node(s) had taints that the pod didn't tolerate", "schedule.taint", ""),
             ("1 node(s) didn't match PersistentVolume's node affinity", "volume.zone", ""),
+            ("1 node(s) had volume node affinity conflict", "volume.zone", ""),
             ("1 Too many pods", "schedule.too-many-pods", ""),
             ("1 cannot allocate all claims", "schedule.insufficient", DEVICES),
             ("persistentvolumeclaim \"models-v2\" not found", "volume.claim-missing", "models-v2"),

@@ -63,6 +63,18 @@ static FAREWELL: LazyLock<Option<Regex>> = LazyLock::new(|| {
     )
 });
 
+/// A client that left, or a write that another one outran: the program retries, or has nothing to do.
+static EVERYDAY: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    pattern(
+        r"(?xi)
+          \bcontext\ canceled\b
+        | \bclient\ (?:disconnected|closed\ (?:the\ )?connection|went\ away|aborted|gave\ up)\b
+        | \bwrit(?:e|ing)\b[^\n]{0,120}\b(?:broken\ pipe|connection\ reset\ by\ peer)\b
+        | \bthe\ object\ has\ been\ modified;\ please\ apply\ your\ changes\b
+        ",
+    )
+});
+
 fn found(words: &LazyLock<Option<Regex>>, text: &str) -> bool {
     words.as_ref().is_some_and(|p| p.is_match(text.as_bytes()))
 }
@@ -89,6 +101,11 @@ pub fn spoken_of(text: &str, at: usize) -> bool {
         from += 1;
     }
     found(&SPOKEN_OF, &text[from..at])
+}
+
+/// Whether an error that no table knows is everyday life of a server or controller.
+pub fn everyday(text: &str) -> bool {
+    found(&EVERYDAY, text)
 }
 
 /// Whether the text says that what failed works again.

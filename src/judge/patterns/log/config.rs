@@ -50,6 +50,18 @@ pub const ROWS: &[Row] = &[
     ),
     exact(
         causes::CONFIG,
+        &["improperlyconfigured", "is not configured"],
+        r"\bImproperlyConfigured: (?P<what>[^\n]+)|\b(?P<what2>[\w.-]+ is not configured)[;,.] *(?i:either|please|set|use|you must|configure|specify)",
+        "its configuration is incomplete: {what}",
+    ),
+    exact(
+        causes::CONFIG,
+        &["exists but is not empty"],
+        r#"directory "%path%" exists but is not empty"#,
+        "directory {path} exists but is not empty",
+    ),
+    exact(
+        causes::CONFIG,
         &["validation error", "field required"],
         r"\d+ validation errors? for (?P<what>\w*(?:Settings|Config)\w*)",
         "settings of {what} are missing or wrong",
@@ -89,6 +101,12 @@ pub const ROWS: &[Row] = &[
         &["unknown directive", "configuration file", "config file", "bad directive", "in /etc/nginx"],
         r#"unknown directive "(?P<what>[^"]+)"|(?:invalid|unexpected|duplicate) [^\n]{1,60} in (?P<path>/etc/nginx/[^\s:]+)|configuration file (?P<path2>\S+) test failed|FATAL CONFIG FILE ERROR|Bad directive or wrong number of arguments|configuration file "(?P<path3>[^"]+)" contains errors"#,
         "its configuration file is refused[: {what}][: {path}]",
+    ),
+    exact(
+        causes::CONFIG,
+        &["in /etc/nginx/"],
+        r" in %path%:\d+\s*$",
+        "its configuration file is refused: {path}",
     ),
     exact(
         causes::CONFIG,

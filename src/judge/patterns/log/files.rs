@@ -33,12 +33,35 @@ pub const ROWS: &[Row] = &[
         "it writes[ {path}] on a read-only file system",
     )
     .always(),
+    exact(
+        causes::SHARED_WRITERS,
+        &[
+            "unable to lock",
+            "node locks",
+            "lock db directory",
+            "lock on file",
+            "directory lock",
+            "/lock: ",
+            "postmaster.pid",
+            "mongod.lock",
+            "lockobtainfailed",
+        ],
+        r#"Unable to lock (?:\./)?(?P<what>\S+?),? error: 11|failed to obtain node locks, tried \[+(?P<what2>[^\],\s]+)|lock DB directory: resource temporarily unavailable|Failed to acquire lock on file \.lock in (?P<what3>\S+?)\.? A Kafka instance|Cannot acquire directory lock on "(?P<what4>[^"]+)"|(?P<what5>/\S+/LOCK): (?:Resource temporarily unavailable|already held)|lock file "(?P<what6>postmaster\.pid)" already exists|Unable to lock the lock file: (?P<what7>\S+) \(Resource temporarily|LockObtainFailedException: Lock held by another program: (?P<what8>\S+)"#,
+        "another process holds the data directory[: {what}]",
+    )
+    .always(),
     // Low ports, owners and other things a capability allows.
     exact(
         causes::CAPABILITY,
         &["permission denied", "eacces"],
-        r"bind\(\) to \S*:(?P<port>\d{1,4}) failed \(13: Permission denied\)|listen (?:tcp|udp)[46]? \S*:(?P<port2>\d{1,4}): bind: permission denied|listen EACCES: permission denied \S*:(?P<port3>\d{1,4})\b|bind on address \('[^']*', (?P<port4>\d{1,4})\): permission denied|could not bind to address \S*:(?P<port5>\d{1,4})\b|[Pp]ermission denied[^\n]{0,40}could not bind[^\n]*?:(?P<port6>\d{1,4})\b",
+        r"cannot bind '[^']*:(?P<port7>\d{1,4})': Permission denied|bind\(\) to \S*:(?P<port>\d{1,4}) failed \(13: Permission denied\)|listen (?:tcp|udp)[46]? \S*:(?P<port2>\d{1,4}): bind: permission denied|listen EACCES: permission denied \S*:(?P<port3>\d{1,4})\b|bind on address \('[^']*', (?P<port4>\d{1,4})\): permission denied|could not bind to address \S*:(?P<port5>\d{1,4})\b|[Pp]ermission denied[^\n]{0,40}could not bind[^\n]*?:(?P<port6>\d{1,4})\b",
         "port {port} may not be opened without NET_BIND_SERVICE",
+    ),
+    exact(
+        causes::CAPABILITY,
+        &["socketexception (13)"],
+        r"SocketException \(13\): Permission denied",
+        "its port may not be opened without NET_BIND_SERVICE",
     ),
     exact(
         causes::CAPABILITY,
@@ -85,8 +108,8 @@ pub const ROWS: &[Row] = &[
     .running(causes::LOG_PERMISSION),
     named(
         volume::PERMISSION,
-        &["permission denied", "permissiondenied", "accessdenied", "eacces", "access to the path", "errcode: 13"],
-        r#"(?:[Pp]ermission denied|EACCES)[^\n]{0,40}?['"]%path%['"]|%path2%(?:['"]|’)?\)?[^\n/]{0,40}?(?:\([Pp]ermission denied\)|[Pp]ermission denied)|AccessDeniedException: %path3%|Access to the path '%path4%' is denied|'%path5%' \((?:OS errno 13|Errcode: 13)"#,
+        &["permission denied", "permissiondenied", "accessdenied", "eacces", "access to the path", "errcode: 13", "access denied"],
+        r#"%path6%['"]?: eacces\b|(?:drive|disk|path) %path7%: (?:file|drive|disk) access denied|AccessDeniedException\[%path8%|(?:[Pp]ermission denied|EACCES)[^\n]{0,40}?['"]%path%['"]|%path2%(?:['"]|’)?\)?[^\n/]{0,40}?(?:\([Pp]ermission denied\)|[Pp]ermission denied)|AccessDeniedException: %path3%|Access to the path '%path4%' is denied|'%path5%' \((?:OS errno 13|Errcode: 13)"#,
         "its user may not use {path}",
     )
     .running(causes::LOG_PERMISSION),

@@ -338,10 +338,29 @@ fn json(text: &str) -> Option<(Level, String)> {
         }
         _ => String::new(),
     };
-    let message =
-        said(pick(&["msg", "message", "log", "@m", "@mt", "event", "text", "short_message", "Message"]));
-    let error =
-        said(pick(&["err", "error", "exception", "error.message", "cause", "@x", "exc_info", "Exception"]));
+    let message = said(pick(&[
+        "msg",
+        "message",
+        "log",
+        "@m",
+        "@mt",
+        "event",
+        "text",
+        "short_message",
+        "Message",
+        "fields.message",
+    ]));
+    let error = said(pick(&[
+        "err",
+        "error",
+        "exception",
+        "error.message",
+        "cause",
+        "@x",
+        "exc_info",
+        "Exception",
+        "fields.error",
+    ]));
     let stack =
         said(pick(&["stack_trace", "stacktrace", "stack", "error.stack_trace", "exc_text", "traceback"]));
     let mut text = joined(&message, &error);

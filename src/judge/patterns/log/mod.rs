@@ -114,7 +114,10 @@ struct Candidate<'a> {
 pub fn ended(text: &str) -> Answer<'_> {
     let lines = line::lines(text);
     let entries = trace::entries(&lines);
-    let said: Vec<Vec<Said>> = entries.iter().map(|e| said(&lines, e)).collect();
+    let said: Vec<Vec<Said>> = entries
+        .iter()
+        .map(|e| said(&lines, e).into_iter().filter(|s| !s.found.row.only_running).collect())
+        .collect();
     let language = entries.iter().rev().find_map(|e| e.language);
     let mut candidates: Vec<Candidate> = Vec::new();
     for (i, entry) in entries.iter().enumerate() {

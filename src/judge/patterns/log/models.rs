@@ -1,8 +1,8 @@
 //! Model servers and GPUs: models that do not load, caches that are full, drivers and devices.
 
-use super::table::{Row, exact, named};
+use super::table::{Row, exact, named, repeated};
 use crate::judge::log as causes;
-use crate::judge::{crash, gpu, node, roles};
+use crate::judge::{crash, gpu, latency, node, roles};
 
 pub const ROWS: &[Row] = &[
     exact(
@@ -19,7 +19,7 @@ pub const ROWS: &[Row] = &[
             "stored in kv cache",
             "desired gpu memory utilization",
             "not enough memory. please try to increase --mem-fraction",
-            "to handle max_batch_prefill_tokens",
+            "not enough memory to handle",
             "insufficient memory to load",
         ],
         r"No available memory for the cache blocks|(?P<what>[0-9.]+ G(?:i)?B) KV cache is ?needed, which is larger than the available|larger than the available KV cache memory|larger than the maximum number of tokens that can be stored in KV cache|is less than desired GPU memory utilization|Please try to increase --mem-fraction-static|Not enough memory to handle|[Ii]nsufficient memory to load",
@@ -58,8 +58,10 @@ pub const ROWS: &[Row] = &[
             "local folder",
             "appear to have a file named",
             "any model weights",
+            "repository not found",
+            "entry not found",
         ],
-        r#"(?i:failed to load model)[^\n]*(?i:no such file|not found|does not exist)|(?i:model|weights|checkpoint|safetensors|gguf)[^\n]*(?i:no such file or directory)|(?i:model|weights|checkpoint|safetensors|gguf)[^\n]{0,60}(?i:does not exist)|(?i:no such file or directory: )'[^']*(?:model|weights|checkpoint|safetensors|gguf)|does not appear to have a file named (?P<what>[\w./-]*\w)|is not a local folder and is not a valid model identifier|[Cc]annot find any model weights|[Rr]epo id must be in the form|Can't load (?:tokenizer|the configuration|the model) (?:for|of) '(?P<what2>[^']+)'|error loading model: [^\n]*(?i:failed to open)"#,
+        r#"Repository Not Found for url: (?P<what3>[^\s]+\w)|Entry Not Found for url: (?P<what4>[^\s]+\w)|(?i:failed to load model)[^\n]*(?i:no such file|not found|does not exist)|(?i:model|weights|checkpoint|safetensors|gguf)[^\n]*(?i:no such file or directory)|(?i:model|weights|checkpoint|safetensors|gguf)[^\n]{0,60}(?i:does not exist)|(?i:no such file or directory: )'[^']*(?:model|weights|checkpoint|safetensors|gguf)|does not appear to have a file named (?P<what>[\w./-]*\w)|is not a local folder and is not a valid model identifier|[Cc]annot find any model weights|[Rr]epo id must be in the form|Can't load (?:tokenizer|the configuration|the model) (?:for|of) '(?P<what2>[^']+)'|error loading model: [^\n]*(?i:failed to open)"#,
         "the model's files are not where the server looks for them",
     ),
     exact(
@@ -88,6 +90,12 @@ pub const ROWS: &[Row] = &[
         &["gated repo", "gatedrepoerror", "token is required", "invalid user token", "is restricted"],
         r"gated repo|GatedRepoError|Invalid user token|Access to model (?P<what>\S+) is restricted|Token is required",
         "the model needs a token that is missing or refused",
+    ),
+    repeated(
+        latency::KV_CACHE,
+        &["kv cache"],
+        r"(?i)not enough KV cache (?:space|blocks)|KV cache (?:pool )?is full",
+        "requests are thrown back because the KV cache is full",
     ),
     // Drivers and devices.
     exact(

@@ -107,8 +107,8 @@ pub const ROWS: &[Row] = &[
     .running(causes::LOG_REFUSED),
     exact(
         causes::UNREACHABLE,
-        &["can't connect to", "can't connect to mysql", "failed to connect to", "connect to"],
-        r"Can't connect to (?:MySQL |MariaDB )?server on '%host%(?::%port%)?'|[Ff]ailed to connect to %host2%(?: \([^)]*\))? port %port2%|[Ff]ailed to connect to %addr%|can't connect to remote host \(%host3%\)|Can't connect to local (?:MySQL|MariaDB) server through socket '(?P<what>[^']+)'|nc: connect to %host4% port %port4% \(tcp\) failed",
+        &["can't connect to", "can't reach", "failed to connect to", "connect to"],
+        r"Can't reach database server at [`'\x22]?%host5%[`'\x22]?:[`'\x22]?%port5%|Can't connect to (?:MySQL |MariaDB )?server on '%host%(?::%port%)?'|[Ff]ailed to connect to %host2%(?: \([^)]*\))? port %port2%|[Ff]ailed to connect to (?:[\w ]{1,24} at (?:address )?)?%addr%|can't connect to remote host \(%host3%\)|Can't connect to local (?:MySQL|MariaDB) server through socket '(?P<what>[^']+)'|nc: connect to %host4% port %port4% \(tcp\) failed",
         "{host}{addr}{what}[:{port}] not reachable",
     )
     .running(causes::LOG_REFUSED),
@@ -149,8 +149,8 @@ pub const ROWS: &[Row] = &[
     .running(causes::LOG_REFUSED),
     named(
         causes::UNREACHABLE,
-        &["no servers available", "serverselection", "server selection", "communications link failure", "brokers are down", "nohostavailable"],
-        r"no servers available for connection|(?i:server ?selection) ?(?i:error|timeout|timed out)|Communications link failure|(?:\d+/\d+|all) brokers are down|NoHostAvailable|No brokers available|NoBrokersAvailable",
+        &["no server available", "no servers available", "serverselection", "server selection", "communications link failure", "brokers are down", "nohostavailable"],
+        r"backend '[^']+' has no server available|no servers available for connection|(?i:server ?selection) ?(?i:error|timeout|timed out)|Communications link failure|(?:\d+/\d+|all) brokers are down|NoHostAvailable|No brokers available|NoBrokersAvailable",
         "its database or broker is not reachable",
     )
     .running(causes::LOG_REFUSED),

@@ -2,7 +2,7 @@
 
 use super::table::{Row, exact, named};
 use crate::judge::log as causes;
-use crate::judge::{create, image};
+use crate::judge::{create, extension, image};
 
 pub const ROWS: &[Row] = &[
     exact(
@@ -68,6 +68,19 @@ pub const ROWS: &[Row] = &[
     )
     .always(),
     exact(
+        extension::CRD_NOT_SERVED,
+        &["no matches for kind"],
+        r#"no matches for kind \\*"(?P<what>[^"\\]+)\\*" in (?:group|version) \\*"(?P<what2>[^"\\]+)"#,
+        "the API server does not serve kind {what}",
+    )
+    .always(),
+    exact(
+        causes::INCOMPATIBLE,
+        &["digital envelope routines", "err_ossl_evp_unsupported"],
+        r"digital envelope routines:[^\n]*unsupported|ERR_OSSL_EVP_UNSUPPORTED",
+        "it needs an algorithm that the image's OpenSSL no longer has",
+    ),
+    exact(
         causes::INCOMPATIBLE,
         &["illegal instruction", "sigill", "kernel too old", "does not support x86-64-v"],
         r"(?i:illegal instruction)|SIGILL|kernel too old|CPU does not support x86-64-v\d",
@@ -114,7 +127,7 @@ pub const ROWS: &[Row] = &[
     exact(
         causes::DEPENDENCY,
         &["cannot load such file", "could not find gem", "could not find "],
-        r"cannot load such file -- (?P<module>\S+)|Could not find (?:gem '(?P<module2>[^' ]+)|(?P<module3>\S+) in (?:any of the sources|locally installed gems))",
+        r"cannot load such file -- (?P<module>\S+)|Could not find (?:gem '(?P<module2>[^' ]+)|(?P<module3>[\w.-]+)(?:, [\w.-]+)* in (?:any of the sources|locally installed gems))",
         "{module} is missing",
     ),
     exact(
@@ -128,6 +141,12 @@ pub const ROWS: &[Row] = &[
         &["can't locate", "failed opening required", "not found in /", "uncaught error: class"],
         r#"Can't locate (?P<module>\S+) in @INC|Failed opening required '(?P<module2>[^']+)'|Uncaught Error: Class ["'](?P<module3>[^"']+)["'] not found"#,
         "{module} is missing",
+    ),
+    exact(
+        causes::DEPENDENCY,
+        &["cuda_home", "missingcudaexception"],
+        r"(?P<module>CUDA_HOME) (?:environment variable is not set|does not exist)",
+        "{module}, the CUDA toolkit, is missing",
     ),
     exact(
         causes::DEPENDENCY,

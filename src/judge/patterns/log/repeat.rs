@@ -170,7 +170,7 @@ static SCARCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 fn unknown(lines: &[Line], entry: &Entry) -> Option<usize> {
     let at = entry.decisive.first().copied().unwrap_or(entry.range.start);
     let line = &lines[at];
-    if lines[entry.range.start].access {
+    if lines[entry.range.start].access || benign::everyday(&line.text) {
         return None;
     }
     let text = benign::without_zeros(line.text.trim());

@@ -32,6 +32,8 @@ pub struct Row {
     /// A regular expression. `%host%`, `%addr%`, `%port%`, `%path%`, `%var%`, `%module%`, `%user%` and `%what%` stand
     /// for named groups; a digit before the second `%` tells alternatives apart.
     pub pattern: &'static str,
+    /// Only a program that runs on and repeats the line has this fault; it is no reason to end.
+    pub only_running: bool,
     /// Words for a row of the screen; `{group}` is replaced, and a part in `[]` is left out where its group is missing.
     pub words: &'static str,
 }
@@ -44,7 +46,7 @@ impl Row {
         pattern: &'static str,
         words: &'static str,
     ) -> Row {
-        Row { ended, running: None, grade, keys, pattern, words }
+        Row { ended, running: None, grade, keys, pattern, only_running: false, words }
     }
 
     /// The cause where a program that still runs repeats this line.
@@ -85,6 +87,19 @@ pub const fn plain(
     words: &'static str,
 ) -> Row {
     Row::new(cause, Grade::Plain, keys, pattern, words)
+}
+
+/// A message that says nothing of a program that ended, and names the fault of one that runs and repeats it.
+pub const fn repeated(
+    cause: Cause,
+    keys: &'static [&'static str],
+    pattern: &'static str,
+    words: &'static str,
+) -> Row {
+    let mut row = Row::new(cause, Grade::Named, keys, pattern, words);
+    row.running = Some(cause);
+    row.only_running = true;
+    row
 }
 
 /// Among rows of the same grade the first one wins, so the more telling tables stand first.

@@ -143,7 +143,8 @@ impl Open {
             // A second uncaught error in a row is an entry of its own.
             return !trimmed.starts_with("terminate called") || before.starts;
         }
-        if !line.starts && indented {
+        let closes = trimmed.bytes().all(|b| b"})];,".contains(&b));
+        if !line.starts && (indented || closes) {
             return true;
         }
         if self.go {

@@ -1,0 +1,329 @@
+//! What stands behind a finding: another finding, an object that has none, or nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::finding::Finding;
+use crate::world::{Kind, Node, Object, ObjectRef, Pod, Text, Time, World};
+
+/// A quota that is nearly used up explains nothing that it does not refuse.
+const QUOTA_NEAR: &str = "namespace.quota-near";
+
+/// How long before trouble began a configuration was written that may have brought it.
+const WRITTEN_BEFORE: Duration = Duration::from_secs(3600);
+/// Fewer workloads than this may fail together by chance.
+const FEW: usize = 3;
+/// Network plugins by the names of their DaemonSets: a plugin that chains others names only one of them.
+const NETWORK_PLUGINS: &[&str] = &[
+    "calico",
+    "canal",
+    "cilium",
+    "flannel",
+    "kindnet",
+    "weave",
+    "aws-node",
+    "antrea",
+    "kube-router",
+    "ovn",
+    "multus",
+];
+
+/// What stands behind a finding.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Link {
+    /// Itself: its root object.
+    Own,
+    /// Another finding explains it.
+    Finding(usize),
+    /// An object that has no finding of its own.
+    Object(ObjectRef),
+}
+
+/// The findings of a moment, with the objects that have a share in each.
+pub(super) struct Behind<'a> {
+    pub world: &'a World,
+    pub findings: &'a [Arc<Finding>],
+    pub objects: &'a [BTreeSet<ObjectRef>],
+}
+
+impl Behind<'_> {
+    /// For each finding, what explains it.
+    pub fn links(&self) -> Vec<Link> {
+        let written = self.written_before();
+        let of = |i: usize| match self.link(i) {
+            Link::Own => written
+                .iter()
+                .find(|(_, all)| all.contains(&i))
+                .map_or(Link::Own, |(o, _)| Link::Object(o.clone())),
+            link => link,
+        };
+        (0..self.findings.len()).map(of).collect()
+    }
+
+    fn link(&self, i: usize) -> Link {
+        let f = &self.findings[i];
+        if &*f.cause == QUOTA_NEAR && self.findings.iter().any(|g| g.waits_for.as_ref() == Some(f.fix())) {
+            // It refuses already: what it refuses is the trouble, the quota is its root.
+            return Link::Object(f.fix().clone());
+        }
+        if let Some(dns) = self.by_dns(i) {
+            return Link::Finding(dns);
+        }
+        if let Some(target) = &f.waits_for {
+            return self.provider(i, target).map_or_else(|| Link::Object(target.clone()), Link::Finding);
+        }
+        let by = self.by_node(i).or_else(|| self.by_gpu(i)).or_else(|| self.by_provisioner(i));
+        let by = by.or_else(|| self.by_network_plugin(i)).or_else(|| self.by_own_log(i));
+        match by {
+            Some(j) => Link::Finding(j),
+            None => self.shared_node(i).map_or(Link::Own, Link::Object),
+        }
+    }
+
+    /// A claim's provisioner that is itself in trouble.
+    fn by_provisioner(&self, i: usize) -> Option<usize> {
+        let f = &self.findings[i];
+        if &*f.cause != "volume.provisioner" {
+            return None;
+        }
+        let claim = self.world.claims.find(&f.fix().namespace, &f.fix().name)?;
+        let mut classes = self.world.storage_classes.values();
+        let class = match &claim.class {
+            Some(name) => self.world.storage_classes.find("", name),
+            None => classes.find(|c| c.default),
+        }?;
+        let provisions = |p: &Pod| {
+            let sidecar = p.containers.iter().any(|c| c.spec.name.contains("provisioner"));
+            (sidecar || p.meta.name.contains("provisioner")) && speaks_of(&class.provisioner, &p.meta.name)
+        };
+        self.others(i).find(|j| self.pods(*j).any(provisions))
+    }
+
+    /// The DaemonSet of the network plugin that fails, where its pod on the same node is in trouble.
+    fn by_network_plugin(&self, i: usize) -> Option<usize> {
+        let f = &self.findings[i];
+        if &*f.cause != "sandbox.network" {
+            return None;
+        }
+        let nodes: BTreeSet<&Text> = self.pods(i).map(|p| &p.node).filter(|n| !n.is_empty()).collect();
+        let plugin =
+            f.evidence.iter().find_map(|e| e.quote.split("plugin type=\"").nth(1)?.split('"').next());
+        let names = |name: &str| {
+            plugin.is_some_and(|p| speaks_of(p, name))
+                || NETWORK_PLUGINS.iter().any(|known| name.contains(known))
+        };
+        self.others(i).find(|j| {
+            let root = self.findings[*j].fix();
+            let here = || self.pods(*j).any(|p| nodes.contains(&p.node));
+            root.kind == Kind::DaemonSet && names(&root.name) && here()
+        })
+    }
+
+    /// A readiness probe that fails while the log of the same workload names what it waits for.
+    fn by_own_log(&self, i: usize) -> Option<usize> {
+        let f = &self.findings[i];
+        if !matches!(&*f.cause, "ready.probe" | "ready.unknown") {
+            return None;
+        }
+        self.others(i).find(|j| {
+            let g = &self.findings[*j];
+            let waits = g.waits_for.is_some() || self.by_dns(*j).is_some();
+            g.fix() == f.fix() && g.cause.starts_with("log.") && waits
+        })
+    }
+
+    /// The node on which several workloads meet the same failure of its runtime or network, and which says nothing itself.
+    fn shared_node(&self, i: usize) -> Option<ObjectRef> {
+        let family = |f: &Finding| f.cause.split_once('.').map(|(family, _)| family.to_owned());
+        let of_node = family(&self.findings[i]).filter(|f| matches!(&**f, "runtime" | "sandbox"))?;
+        let node = self.only_node(i)?;
+        let same = |j: &usize| {
+            family(&self.findings[*j]).as_deref() == Some(&*of_node)
+                && self.only_node(*j).as_ref() == Some(&node)
+        };
+        let more =
+            self.others(i).filter(|j| self.findings[*j].fix() != self.findings[i].fix()).any(|j| same(&j));
+        more.then(|| Self::node(&node))
+    }
+
+    /// The node of all pods of a finding, where it is one.
+    fn only_node(&self, i: usize) -> Option<Text> {
+        let nodes: BTreeSet<&Text> = self.pods(i).map(|p| &p.node).collect();
+        let node = nodes.first().filter(|n| nodes.len() == 1 && !n.is_empty())?;
+        Some((*node).clone())
+    }
+
+    /// ConfigMaps and Secrets that were written shortly before three workloads or more that read them began to fail by
+    /// themselves, with these findings.
+    fn written_before(&self) -> BTreeMap<ObjectRef, BTreeSet<usize>> {
+        let mut out: BTreeMap<ObjectRef, BTreeSet<usize>> = BTreeMap::new();
+        for (i, f) in self.findings.iter().enumerate() {
+            let fails = f.cause.starts_with("crash.")
+                || f.cause.starts_with("log.")
+                || f.cause.starts_with("config.");
+            if !fails || f.waits_for.is_some() {
+                continue;
+            }
+            let Some(pod) = self.pods(i).next() else { continue };
+            let read =
+                [(&self.world.config_maps, &pod.spec.config_maps), (&self.world.secrets, &pod.spec.secrets)];
+            for (table, names) in read {
+                let found = names.iter().filter_map(|n| table.find(&pod.meta.namespace, n));
+                let before = |at: Time| at <= f.since && at.age(f.since) < WRITTEN_BEFORE;
+                let lately = found.filter(|c| c.meta.writer.as_ref().is_some_and(|w| before(w.at)));
+                for c in lately {
+                    out.entry(c.reference()).or_default().insert(i);
+                }
+            }
+        }
+        out.retain(|_, all| {
+            all.iter().map(|i| self.findings[*i].fix()).collect::<BTreeSet<_>>().len() >= FEW
+        });
+        out
+    }
+
+    fn others(&self, i: usize) -> impl Iterator<Item = usize> {
+        (0..self.findings.len()).filter(move |j| *j != i)
+    }
+
+    /// The finding about the object that another one waits for: of the Service, or of what runs behind it.
+    fn provider(&self, i: usize, target: &ObjectRef) -> Option<usize> {
+        let direct = |j: usize| self.findings[j].fix() == target || self.findings[j].object == *target;
+        let has = |j: usize| self.objects[j].contains(target);
+        let others =
+            || (0..self.findings.len()).filter(|j| *j != i && &*self.findings[*j].cause != QUOTA_NEAR);
+        if let Some(j) = others().find(|j| direct(*j)).or_else(|| others().find(|j| has(*j))) {
+            return Some(j);
+        }
+        let backing = self.behind(target);
+        others()
+            .find(|j| backing.iter().any(|w| self.findings[*j].fix() == w || self.objects[*j].contains(w)))
+    }
+
+    /// The pods behind a Service and the workloads that own them.
+    fn behind(&self, service: &ObjectRef) -> BTreeSet<ObjectRef> {
+        let found = self.world.services.find(&service.namespace, &service.name);
+        let Some(selector) = found.and_then(|s| s.selector.as_ref()).filter(|s| !s.is_empty()) else {
+            return BTreeSet::new();
+        };
+        let pods = self.world.pods.values().filter(|p| p.meta.namespace == service.namespace);
+        let pods = pods.filter(|p| selector.matches(&p.meta.labels)).map(crate::judge::pod::reference);
+        pods.flat_map(|p| [self.world.root(&p), p]).collect()
+    }
+
+    /// A name that does not resolve while no CoreDNS pod is ready. A server that says that there is no such name was
+    /// reached.
+    fn by_dns(&self, i: usize) -> Option<usize> {
+        let f = &self.findings[i];
+        let answered =
+            |quote: &str| ["NXDOMAIN", "no such host", "ENOTFOUND"].iter().any(|w| quote.contains(w));
+        if f.evidence.iter().any(|e| answered(&e.quote)) {
+            return None;
+        }
+        let names = &*f.cause == "log.dns" || &*f.cause == "crash.unreachable" && f.title.contains("resolve");
+        let dns = || self.findings.iter().position(|g| &*g.cause == "dns.coredns");
+        dns().filter(|j| names && *j != i)
+    }
+
+    /// Trouble that all its pods have because of their node.
+    fn by_node(&self, i: usize) -> Option<usize> {
+        let f = &self.findings[i];
+        let follows = f.cause.starts_with("sandbox.")
+            || f.cause.starts_with("evicted.")
+            || matches!(
+                &*f.cause,
+                "ready.unknown"
+                    | "ready.probe"
+                    | "delete.stuck"
+                    | "container.create"
+                    | "crash.oom-node"
+                    | "unknown"
+            );
+        let waits = matches!(&*f.cause, "schedule.taint" | "schedule.insufficient" | "schedule.cordoned");
+        if f.fix().kind == Kind::Node || !(follows || waits) {
+            return None;
+        }
+        let nodes: BTreeSet<Text> = if follows {
+            let on = self.pods(i).map(|p| p.node.clone()).collect::<BTreeSet<_>>();
+            if on.iter().any(|n| n.is_empty()) { BTreeSet::new() } else { on }
+        } else {
+            self.nodes_shut_for(i)
+        };
+        if nodes.is_empty() {
+            return None;
+        }
+        // A node's own state explains its pods; what pods did to the node is the node's finding already.
+        let of_node = |j: &usize| {
+            let g = &self.findings[*j];
+            g.cause.starts_with("node.")
+                && g.cause != "node.version-skew".into()
+                && g.fix().kind == Kind::Node
+        };
+        let covers = |j: &usize| nodes.iter().any(|n| self.objects[*j].contains(&Self::node(n)));
+        let found = (0..self.findings.len()).filter(|j| *j != i && of_node(j)).find(covers);
+        found.filter(|j| waits || nodes.iter().all(|n| self.objects[*j].contains(&Self::node(n))))
+    }
+
+    /// Nodes that would take the pods of a finding and are shut by their own trouble, or from which the pods that these
+    /// replace were evicted.
+    fn nodes_shut_for(&self, i: usize) -> BTreeSet<Text> {
+        let troubled = |n: &Node| {
+            let trouble =
+                |t: &str| t.strip_prefix("node.kubernetes.io/").is_some_and(|k| k != "unschedulable");
+            n.taints.iter().any(|t| trouble(&t.key))
+        };
+        let mut out = BTreeSet::new();
+        for pod in self.pods(i) {
+            let fits =
+                |n: &&Node| pod.spec.node_selector.iter().all(|(k, v)| n.meta.labels.get(k) == Some(&**v));
+            let shut = self.world.nodes.values().filter(fits).filter(|n| troubled(n));
+            out.extend(shut.map(|n| n.meta.name.clone()));
+            let root = self.world.root(&crate::judge::pod::reference(pod));
+            let evicted = self.world.pods.values().filter(|p| &*p.reason == "Evicted" && !p.node.is_empty());
+            let same = evicted.filter(|p| self.world.root(&crate::judge::pod::reference(p)) == root);
+            out.extend(same.map(|p| p.node.clone()));
+        }
+        out
+    }
+
+    /// GPUs that went: what runs the driver on these nodes explains the nodes, and the nodes explain who waits for GPUs.
+    fn by_gpu(&self, i: usize) -> Option<usize> {
+        let f = &self.findings[i];
+        let vanished = self.findings.iter().position(|g| &*g.cause == "gpu.vanished")?;
+        let starts_with_gpu = matches!(&*f.cause, "gpu.plugin" | "gpu.exporter-down" | "gpu.driver-mismatch");
+        let short = &*f.cause == "schedule.insufficient" && f.title.contains("gpu")
+            || &*f.cause == "pod.rejected" && f.evidence.iter().any(|e| e.quote.contains("gpu"));
+        let drift = &*f.cause == "gpu.driver-drift" || &*f.cause == "gpu.vanished";
+        (vanished != i && (starts_with_gpu || short || drift)).then_some(vanished)
+    }
+
+    fn pods(&self, i: usize) -> impl Iterator<Item = &Pod> {
+        let pods = self.objects[i].iter().filter(|o| o.kind == Kind::Pod);
+        pods.filter_map(|o| self.world.pods.find(&o.namespace, &o.name))
+    }
+
+    fn node(name: &Text) -> ObjectRef {
+        ObjectRef::new(Kind::Node, "", name.clone())
+    }
+}
+
+/// Whether a workload's name holds a telling word of a driver's or plugin's: `ebs.csi.aws.com` and `ebs-csi-controller`.
+fn speaks_of(driver: &str, workload: &str) -> bool {
+    const COMMON: &[&str] = &[
+        "csi",
+        "cni",
+        "com",
+        "io",
+        "org",
+        "net",
+        "k8s",
+        "kubernetes",
+        "storage",
+        "cluster",
+        "external",
+        "provisioner",
+    ];
+    let words = driver.split(|c: char| !c.is_ascii_alphanumeric());
+    words.filter(|w| w.len() > 1 && !COMMON.contains(w)).any(|w| workload.contains(w))
+}
