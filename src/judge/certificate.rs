@@ -14,10 +14,10 @@ use super::registry::{Cause, causes};
 const WHY: &str = "every client from outside refuses the connection, or is taught to ignore the warning";
 
 causes! {
-    TLS_MISSING = "ingress.tls-missing" Warning Watch("ingresses; the Secret by its name") tree "object":
+    TLS_MISSING = "ingress.tls-missing" Warning Watch("ingresses; the Secret by its name") tree "ingress":
         "the Secret with the Ingress' certificate does not exist or holds none",
         why WHY, source "spec.tls and the Secret it names, of which only tls.crt is looked at";
-    EXPIRING = "cert.expiring" Warning Watch("ingresses; the Secret by its name") tree "object":
+    EXPIRING = "cert.expiring" Warning Watch("ingresses; the Secret by its name") tree "ingress":
         "an Ingress' certificate ends within 14 days",
         why WHY, source "validity of the certificate in the Secret that spec.tls names";
 }

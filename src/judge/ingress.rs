@@ -10,10 +10,10 @@ use super::registry::causes;
 const WHY_INGRESS: &str = "callers from outside get 404 or 503 from the proxy, while every pod is well";
 
 causes! {
-    CLASS = "ingress.class" Warning Watch("ingresses, ingressclasses") tree "object":
+    CLASS = "ingress.class" Warning Watch("ingresses, ingressclasses") tree "ingress":
         "the Ingress names a class that does not exist, or names none where there is no default: no controller serves it",
         why WHY_INGRESS, source "spec.ingressClassName and the IngressClasses";
-    BACKEND = "ingress.backend" Warning Watch("ingresses, services, endpointslices") tree "object":
+    BACKEND = "ingress.backend" Warning Watch("ingresses, services, endpointslices") tree "ingress":
         "a path of the Ingress leads to a Service or port that does not exist, or has no ready endpoint",
         why WHY_INGRESS, source "spec.rules and the Services";
 }

@@ -8,7 +8,7 @@ use super::limits::seconds;
 use super::registry::causes;
 
 causes! {
-    TERMINATING = "namespace.terminating" Warning Watch("namespaces, apiservices") tree "object":
+    TERMINATING = "namespace.terminating" Warning Watch("namespaces, apiservices") tree "namespace":
         "a namespace has been going for minutes: its conditions say what holds it",
         why "its name cannot be used again, and whatever waits for its end waits for ever",
         source "conditions NamespaceDeletion… and NamespaceContentRemaining";

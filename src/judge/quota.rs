@@ -9,7 +9,7 @@ const WHY_NAMESPACE: &str =
     "a full quota or a crowding neighbour stops the next rollout or scale-up, not the pods of today";
 
 causes! {
-    QUOTA_NEAR = "namespace.quota-near" Warning Watch("quotas") tree "object":
+    QUOTA_NEAR = "namespace.quota-near" Warning Watch("quotas") tree "namespace":
         "a namespace uses more than 90 % of a quota",
         why WHY_NAMESPACE, source "numbers of the field";
 }

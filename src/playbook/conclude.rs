@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::facts;
 use super::path::{Proposal, State, Unknown, Verdict};
-use super::tree::{Cost, Leaf, Need, Playbook};
+use super::tree::{Cost, JUDGED, Leaf, Need, Playbook};
 use super::walk::Walk;
 use crate::judge::{self, Found, Sure};
 use crate::world::{Time, World};
@@ -58,7 +58,8 @@ impl Walk {
             return;
         }
         let book = self.at.playbook.id.clone();
-        let own = reached.filter(|(_, l)| l.cause == *first.cause);
+        // A leaf whose cause is `verdict` explains whatever the judge found.
+        let own = reached.filter(|(_, l)| l.cause == *first.cause || l.cause == JUDGED);
         let own = own.map(|(id, l)| (book, id.to_owned(), l.clone()));
         match own.or_else(|| self.leaf_of(&first.cause)) {
             Some((book, id, leaf)) => {
@@ -84,7 +85,7 @@ impl Walk {
     fn of_leaf(&mut self, id: &str, leaf: &Leaf) {
         let book = self.at.playbook.id.clone();
         self.ended_in(&book, id, leaf);
-        if leaf.cause == "unknown" {
+        if ["unknown", JUDGED].contains(&leaf.cause.as_str()) {
             let why = leaf.explain.render(&self.bindings);
             self.unknown.push(Unknown { what: leaf.title.render(&self.bindings), why });
         } else {

@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::recording::Fetched;
 use super::tree::{Cost, Need, Node};
 use super::walk::Walk;
-use super::{around, evidence, facts, intrusive, platform, rights};
+use super::{around, edges, evidence, facts, intrusive, platform, rights, workloads};
 use crate::judge;
 use crate::world::{ObjectRef, Time, World};
 
@@ -131,6 +131,11 @@ impl Walk {
                 platform::proxy(world, &node, now)?
             }
             Need::NodeLog => evidence::node_log(&self.readings)?,
+            Need::Replicas => workloads::replicas(world, o, now)?,
+            Need::Reach => workloads::reach(world, o)?,
+            Need::Ingress => edges::ingress(world, o)?,
+            Need::Quotas => edges::quotas(world, o)?,
+            Need::Provisioner => edges::provisioner(world, o)?,
             Need::Right => rights::right(&self.readings, &self.bindings)?,
             Need::Exec(_) | Need::Lookup(_) | Need::Lookups(_) | Need::Connect(_) => {
                 return Ok(vec![intrusive::result(need, &self.runs, &self.readings)?]);

@@ -17,6 +17,10 @@ pub const EMBEDDED: &[(&str, &str)] = &[
     ("gpu.yaml", include_str!("../../assets/playbooks/gpu.yaml")),
     ("service.yaml", include_str!("../../assets/playbooks/service.yaml")),
     ("object.yaml", include_str!("../../assets/playbooks/object.yaml")),
+    ("statefulset.yaml", include_str!("../../assets/playbooks/statefulset.yaml")),
+    ("daemonset.yaml", include_str!("../../assets/playbooks/daemonset.yaml")),
+    ("namespace.yaml", include_str!("../../assets/playbooks/namespace.yaml")),
+    ("ingress.yaml", include_str!("../../assets/playbooks/ingress.yaml")),
     ("dns.yaml", include_str!("../../assets/playbooks/dns.yaml")),
     ("volume.yaml", include_str!("../../assets/playbooks/volume.yaml")),
 ];

@@ -68,7 +68,7 @@ pub fn lint(book: &Playbook, actions: &BTreeMap<&str, Vec<&str>>, library: &Libr
         if !reached.contains(id.as_str()) && !by_cause {
             say(leaf.at, format!("verdict {id} is never reached"));
         }
-        if !judge::known(&leaf.cause) {
+        if !judge::known(&leaf.cause) && leaf.cause != JUDGED {
             say(leaf.at, format!("verdict {id} names the cause {:?}, which is not one", leaf.cause));
         }
         if judge::known(&leaf.cause) && !provable(book, id, leaf) {
@@ -112,7 +112,7 @@ pub fn lint(book: &Playbook, actions: &BTreeMap<&str, Vec<&str>>, library: &Libr
 
 /// Whether a cause can be told at all: by a rule of the judge, or by evidence that only a tree looks at.
 fn provable(book: &Playbook, id: &str, leaf: &Leaf) -> bool {
-    if judge::rule(&leaf.cause).is_some() || ["none", "unknown"].contains(&leaf.cause.as_str()) {
+    if judge::rule(&leaf.cause).is_some() || ["none", "unknown", JUDGED].contains(&leaf.cause.as_str()) {
         return true;
     }
     before(book, id).into_iter().filter_map(|id| book.nodes.get(id)).any(|node| {

@@ -8,6 +8,7 @@ mod around;
 pub mod cases;
 mod conclude;
 pub mod docs;
+mod edges;
 mod evidence;
 pub mod expr;
 mod facts;
@@ -25,6 +26,7 @@ pub mod render;
 mod rights;
 pub mod tree;
 mod walk;
+mod workloads;
 
 pub use library::Library;
 pub use lint::{lint, lint_cases};

@@ -54,6 +54,16 @@ pub enum Need {
     Proxy,
     /// The logs of the kubelet and the container runtime, by the kubelet's log query.
     NodeLog,
+    /// The pods of a StatefulSet by ordinal and revision.
+    Replicas,
+    /// The nodes that a DaemonSet reaches, and those it does not.
+    Reach,
+    /// An Ingress with its class, paths and certificates.
+    Ingress,
+    /// The quotas of a namespace.
+    Quotas,
+    /// The pods that make volumes for a claim's class.
+    Provisioner,
     /// The right that the API server refused in the judge's evidence, asked again as that user.
     Right,
     /// A command in the blamed container.
@@ -88,6 +98,11 @@ impl Need {
         ("proxy", Need::Proxy),
         ("node_log", Need::NodeLog),
         ("right", Need::Right),
+        ("replicas", Need::Replicas),
+        ("reach", Need::Reach),
+        ("ingress", Need::Ingress),
+        ("quotas", Need::Quotas),
+        ("provisioner", Need::Provisioner),
     ];
 
     /// The need that binds a variable; `None` for one that only a command can bind.
@@ -117,6 +132,11 @@ impl Need {
             Need::Proxy => &["proxy"],
             Need::NodeLog => &["node_log"],
             Need::Right => &["right"],
+            Need::Replicas => &["replicas"],
+            Need::Reach => &["reach"],
+            Need::Ingress => &["ingress"],
+            Need::Quotas => &["quotas"],
+            Need::Provisioner => &["provisioner"],
             Need::Exec(_) => &["output"],
             Need::Lookup(_) => &["lookup"],
             Need::Lookups(_) => &["lookups"],

@@ -62,7 +62,7 @@ fn the_examples_are_examples() {
     let guide = read("CONTRIBUTING.md");
     for (heading, example, holds) in [
         ("A rule", "src/judge/quota.rs", "causes! {"),
-        ("A rule", "assets/playbooks/object.yaml", "namespace.quota-near"),
+        ("A rule", "assets/playbooks/namespace.yaml", "namespace.quota-near"),
         ("A rule", "tests/judge/cases.rs", "namespace.quota-near"),
         ("An action", "src/remedy/actions/pause.rs", "static ACTION: Action"),
         ("A command", "src/config/registry.rs", "macro_rules! commands"),

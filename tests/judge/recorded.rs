@@ -53,7 +53,7 @@ impl Recorder {
         let mut case = Case::of(walk, "", from);
         let own = |id: &&String| !id.contains('/');
         let mut shows: Vec<String> = case.path.iter().filter(|id| !astray && own(id)).cloned().collect();
-        if !case.leaf.contains('/') {
+        if !case.leaf.is_empty() && !case.leaf.contains('/') {
             shows.push(format!("leaf {}", case.leaf));
         }
         let book = walk.playbook.to_string();
@@ -122,9 +122,12 @@ impl Recorder {
             std::fs::write(&file, dns_scenario(title, more)).unwrap();
             self.scenario(file.to_str().unwrap(), title, &[240]);
         }
-        let file = dir.path().join("rbac.yaml");
-        std::fs::write(&file, RIGHT_GIVEN).unwrap();
-        self.scenario(file.to_str().unwrap(), "a right is given since", &[214, 225]);
+        for (text, moments) in VARIANTS {
+            let file = dir.path().join("variant.yaml");
+            std::fs::write(&file, text).unwrap();
+            let title = text.split('"').nth(1).unwrap();
+            self.scenario(file.to_str().unwrap(), title, moments);
+        }
     }
 
     fn scenario(&mut self, file: &str, name: &str, moments: &[u64]) {
@@ -188,6 +191,73 @@ objects:
     )
 }
 
+/// What no built-in scenario shows, each with its moments.
+const VARIANTS: &[(&str, &[u64])] = &[(RIGHT_GIVEN, &[214, 225]), (BAD_REVISION, &[100]), (AGENTS, &[120])];
+
+/// A StatefulSet's bad image is taken back, and the broken pod stays; another one is held by its partition.
+const BAD_REVISION: &str = r#"title: "A StatefulSet waits for a pod of a revision that was taken back"
+extends: small
+images:
+  - {match: "registry.acme.io/shop/db:*", tags: [v1]}
+objects:
+  - apiVersion: apps/v1
+    kind: StatefulSet
+    metadata: {name: db, namespace: production}
+    spec:
+      serviceName: db
+      replicas: 3
+      selector: {matchLabels: {app: db}}
+      template:
+        metadata: {labels: {app: db}}
+        spec: {containers: [{name: db, image: "registry.acme.io/shop/db:v1"}]}
+  - apiVersion: apps/v1
+    kind: StatefulSet
+    metadata: {name: kv, namespace: production}
+    spec:
+      serviceName: kv
+      replicas: 3
+      updateStrategy: {type: RollingUpdate, rollingUpdate: {partition: 2}}
+      selector: {matchLabels: {app: kv}}
+      template:
+        metadata: {labels: {app: kv}}
+        spec: {containers: [{name: kv, image: "registry.acme.io/shop/kv:v1"}]}
+steps:
+  - at: 5s
+    note: db v2 was never pushed; kv v2 goes to the last ordinal only
+    setImage: {object: statefulset/production/db, container: db, image: "registry.acme.io/shop/db:v2"}
+  - at: 6s
+    note: kv v2
+    setImage: {object: statefulset/production/kv, container: kv, image: "registry.acme.io/shop/kv:v2"}
+  - at: 40s
+    note: the template of db is put back
+    setImage: {object: statefulset/production/db, container: db, image: "registry.acme.io/shop/db:v1"}
+"#;
+
+/// DaemonSets that a taint or their own selector keep from nodes.
+const AGENTS: &str = r#"title: "DaemonSets that do not reach every node"
+extends: small
+objects:
+  - apiVersion: apps/v1
+    kind: DaemonSet
+    metadata: {name: log-agent, namespace: production}
+    spec:
+      selector: {matchLabels: {app: log-agent}}
+      template:
+        metadata: {labels: {app: log-agent}}
+        spec: {containers: [{name: agent, image: "registry.acme.io/ops/log-agent:1"}]}
+  - apiVersion: apps/v1
+    kind: DaemonSet
+    metadata: {name: west, namespace: production}
+    spec:
+      selector: {matchLabels: {app: west}}
+      template:
+        metadata: {labels: {app: west}}
+        spec:
+          nodeSelector: {topology.kubernetes.io/zone: us-west-2a}
+          tolerations: [{operator: Exists}]
+          containers: [{name: agent, image: "registry.acme.io/ops/west:1"}]
+"#;
+
 /// The right that a workload was refused is given to it while it runs.
 const RIGHT_GIVEN: &str = r#"title: "A right is given to a workload that was refused it"
 extends: rbac-restricted
@@ -213,6 +283,7 @@ const PLAYED: &[(&str, &[u64])] = &[
     ("quota-exhausted", &[240]),
     ("pending-everything", &[240]),
     ("storage", &[240]),
+    ("dead-provisioner", &[240]),
     ("upgrade", &[240]),
 ];
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cases::cases;
-use crate::support::scene::{Scene, ago, labels, meta};
+use crate::support::scene::{Scene, ago, labels, meta, node, workload};
 use crate::support::{captures, drill::Drill};
 use khud::cluster::slim::Decoder;
 use khud::cluster::{Connection, Options};
@@ -13,7 +13,8 @@ use khud::detect::{DetectConfig, Detector};
 use khud::playbook::{Intrusive, Library, Playbook, Read, Reading, State, Walk, WalkOptions};
 use khud::world::ask::{Answer, ExecOutput, LogTail};
 use khud::world::{
-    Change, Claim, Clock, ContainerState, Delta, Kind, ObjectRef, Phase, Time, Uid, What, World,
+    Change, Claim, Clock, ContainerState, Delta, Kind, Namespace, ObjectRef, Phase, Record, Time, Uid, What,
+    World,
 };
 
 /// Answers what a walk wants read.
@@ -75,7 +76,8 @@ impl Site<'_> {
             if *times > 3 && !all {
                 continue;
             }
-            for object in [&f.object, f.fix()] {
+            let namespace = ObjectRef::new(Kind::Namespace, "", f.object.namespace.clone());
+            for object in [&f.object, f.fix(), &namespace].into_iter().filter(|o| !o.name.is_empty()) {
                 about(&object.kind).iter().for_each(|b| put(b, object));
                 library.get(&f.playbook).iter().for_each(|b| put(b, object));
             }
@@ -238,6 +240,27 @@ pub const QUIET: &[(&str, Edit)] = &[
         event.warning = false;
     }),
     ("a claim of which nothing is said", pending_claim),
+    ("a StatefulSet in the middle of an update, all pods ready", |s| {
+        let template = s.deployment.template.clone();
+        let old = ago(s, 86_400);
+        let mut set = workload(Kind::StatefulSet, meta("prod", "db", 410, old), &template);
+        (set.desired, set.current, set.updated, set.ready, set.available) = (3, 3, 1, 3, 3);
+        s.then.push(Record::Workload(Box::new(set)));
+    }),
+    ("a DaemonSet that a new node waits for", |s| {
+        s.daemon("agent", &[("app", "agent")]);
+        let at = s.now.plus(Duration::from_secs(85));
+        s.nodes.push(node("n2", at));
+    }),
+    ("a DaemonSet on every node", |s| s.daemon("agent", &[("app", "agent")])),
+    ("a namespace whose events warn", |s| {
+        let old = ago(s, 86_400);
+        let prod =
+            Namespace { meta: meta("", "prod", 420, old), phase: "Active".into(), ..Namespace::default() };
+        s.standing.push(Record::Namespace(Box::new(prod)));
+        let on = ObjectRef::new(Kind::Namespace, "", "prod");
+        s.event_on(on, Uid::Uuid(420), "PolicyViolation", "namespace has no owner label");
+    }),
     ("a warning about an object that khud has no rules for", |s| {
         let widget = ObjectRef::new(Kind::Other("Widget".into()), "prod", "w");
         s.event_on(widget, Uid::Uuid(888), "SyncFailed", "cannot reach the upstream");

@@ -9,7 +9,7 @@ use super::format::{Context, Scenario};
 use crate::api::meta::text;
 
 /// The built-in scenarios; those that are only extended come first.
-const BUILT_IN: [(&str, &str); 23] = [
+const BUILT_IN: [(&str, &str); 24] = [
     ("common", include_str!("../../../../assets/scenarios/common.yaml")),
     ("base", include_str!("../../../../assets/scenarios/base.yaml")),
     ("small", include_str!("../../../../assets/scenarios/small.yaml")),
@@ -32,6 +32,7 @@ const BUILT_IN: [(&str, &str); 23] = [
     ("inference-slow", include_str!("../../../../assets/scenarios/inference-slow.yaml")),
     ("connectivity", include_str!("../../../../assets/scenarios/connectivity.yaml")),
     ("storage", include_str!("../../../../assets/scenarios/storage.yaml")),
+    ("dead-provisioner", include_str!("../../../../assets/scenarios/dead-provisioner.yaml")),
     ("rbac-restricted", include_str!("../../../../assets/scenarios/rbac-restricted.yaml")),
 ];
 /// The number of scenarios that are only extended.

@@ -12,8 +12,10 @@ use crate::cluster::object::{self, Key, annotation, entry, list, text};
 
 const WHO: Source<'static> = Source::Controller("persistentvolume-controller");
 const CLAIMS: &str = "persistentvolumeclaims";
-/// The annotation of a class whose provisioner does not answer.
+/// The annotation of a class whose provisioner does not answer: `down`, its error, or the Deployment it runs in.
 const BROKEN: &str = "khud.dev/provisioner";
+/// Begins the name of a Deployment, `deployment/NAMESPACE/NAME`: the provisioner works while a pod of it is available.
+const RUNS_IN: &str = "deployment/";
 /// How often an unbound claim is checked again.
 const AGAIN: Duration = Duration::from_secs(15);
 const PROVISIONING: Duration = Duration::from_secs(2);
@@ -74,8 +76,9 @@ impl Controller for VolumeController {
             return;
         }
         let provisioner = text(&class, "/provisioner");
-        match annotation(&class, BROKEN) {
-            Some("down") => {}
+        let broken = annotation(&class, BROKEN).filter(|words| !runs(engine, words));
+        match broken {
+            Some(words) if words == "down" || words.starts_with(RUNS_IN) => {}
             Some(words) => {
                 let said = format!("failed to provision volume with StorageClass {name:?}: {words}");
                 engine.event(Source::Controller(provisioner), &claim, "Warning", "ProvisioningFailed", &said);
@@ -95,10 +98,17 @@ impl Controller for VolumeController {
             "Waiting for a volume to be created either by the external provisioner '{provisioner}' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered."
         );
         engine.event(WHO, &claim, "Normal", "ExternalProvisioning", &said);
-        if annotation(&class, BROKEN).is_some() {
+        if broken.is_some() {
             engine.after(AGAIN, Timer::Work(Work::Claim(key.clone())));
         }
     }
+}
+
+/// Whether an annotation names a Deployment that has an available pod.
+fn runs(engine: &Engine, words: &str) -> bool {
+    let named = words.strip_prefix(RUNS_IN).and_then(|of| of.split_once('/'));
+    let deployment = named.and_then(|(ns, name)| engine.cache.find("deployments.apps", ns, name));
+    deployment.is_some_and(|d| object::int(d, "/status/availableReplicas").unwrap_or(0) > 0)
 }
 
 fn fitting_volume(engine: &Engine, claim: &Value) -> Option<Object> {

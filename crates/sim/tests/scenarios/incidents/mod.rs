@@ -53,6 +53,7 @@ incidents! {
     models::inference_slow "inference-slow"
     network::connectivity "connectivity"
     storage::storage "storage"
+    storage::dead_provisioner "dead-provisioner"
     capacity::rbac_restricted "rbac-restricted"
 }
 

@@ -48,6 +48,27 @@ pub fn storage(drill: &mut Drill) {
     }
 }
 
+/// A driver's controller that crashes: claims wait with its name in their events, and bind once it is rolled back.
+pub fn dead_provisioner(drill: &mut Drill) {
+    let phase = |n: u8| {
+        let claim = drill.get("persistentvolumeclaims", "production", &format!("data-vectors-{n}"));
+        text(&claim, "/status/phase").to_owned()
+    };
+    assert_eq!(phase(0), "Bound");
+    drill.pass(120);
+    assert_eq!((phase(0), phase(1)), ("Bound".to_owned(), "Pending".to_owned()));
+    let said = drill.events("production", "data-vectors-1");
+    assert!(said.iter().any(|s| s.contains("external provisioner 'fast.csi.acme.io'")), "{said:#?}");
+    let controller = drill.pod("kube-system", "csi-fast-controller");
+    assert!(drill.log("kube-system", name(&controller), true).contains("unknown feature gate"));
+    assert!(!ready(&drill.pod("production", "vectors-1")));
+
+    drill.undo("kube-system", "csi-fast-controller");
+    drill.pass(120);
+    assert_eq!((phase(1), phase(2)), ("Bound".to_owned(), "Bound".to_owned()));
+    assert!(all_ready(drill, "production", "vectors"));
+}
+
 /// Local storage: an emptyDir over its own limit, and a disk that fills up.
 #[test]
 fn a_kubelet_evicts_for_storage_that_is_used_up() {
