@@ -84,7 +84,8 @@ impl Look {
         let Some(action) = khud::remedy::action(&p.action) else {
             return Some(format!("there is no action {}", p.action));
         };
-        if !action.kinds.contains(&p.target.kind) {
+        // An action without kinds works on any.
+        if !action.kinds.is_empty() && !action.kinds.contains(&p.target.kind) {
             return Some(format!("{} does not work on {}", p.action, p.target));
         }
         if self.world.meta(&p.target).is_none() {
