@@ -3,6 +3,7 @@
 
 #![warn(missing_docs)]
 
+pub mod bundle;
 pub mod heap;
 pub mod histogram;
 pub mod threads;

@@ -24,9 +24,13 @@ pub struct Cli {
     #[command(flatten)]
     pub common: Common,
 
-    /// Open on this object, as an alert names it: pod/api-0, deploy/api, node/gpu-7
-    #[arg(value_name = "KIND/NAME")]
+    /// Open on this object, as an alert names it: pod/api-0, deploy/api, node/gpu-7; or print the index of a bundle
+    #[arg(value_name = "KIND/NAME|FILE")]
     pub object: Option<String>,
+
+    /// Print this text of the bundle FILE
+    #[arg(long, value_name = "TEXT", requires = "object")]
+    pub show: Option<String>,
 
     /// Colours: a shipped theme's name or a file
     #[arg(long, value_name = "THEME")]

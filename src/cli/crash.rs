@@ -10,8 +10,8 @@ use color_eyre::eyre::Report;
 
 use super::out;
 use crate::config::files::Places;
-use crate::config::redact::redact;
 use crate::config::{bug, log};
+use crate::world::redact::redact;
 
 /// From here on a panic prints one report and keeps it for `khud bug`. `doing` is what khud was asked to do.
 ///

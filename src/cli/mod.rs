@@ -4,6 +4,7 @@ mod act;
 mod agent;
 pub mod args;
 mod bug;
+mod bundle;
 pub mod crash;
 mod diagnose;
 mod dumps;
@@ -20,11 +21,14 @@ mod settings;
 mod sim;
 mod tell;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
 use args::{Cli, Verb};
+
+use crate::capture::bundle::is_bundle;
 
 /// The exit codes of the contract.
 pub mod exit {
@@ -33,6 +37,12 @@ pub mod exit {
     pub const FAILED: u8 = 1;
     /// Wrong usage, or the cluster could not be read.
     pub const USAGE: u8 = 2;
+}
+
+/// The bundle that the command line names, where it names one.
+fn named_bundle(cli: &Cli) -> Option<PathBuf> {
+    let file = PathBuf::from(cli.object.as_deref()?);
+    (cli.show.is_some() || is_bundle(&file)).then_some(file)
 }
 
 /// Parses the command line and runs it.
@@ -47,7 +57,10 @@ pub fn main() -> ExitCode {
         _ => None,
     };
     let code = match &cli.verb {
-        None => open::run(&cli),
+        None => match named_bundle(&cli) {
+            Some(file) => bundle::run(&file, cli.show.as_deref()),
+            None => open::run(&cli),
+        },
         Some(Verb::Print(what)) => print::run(what),
         Some(Verb::Scan(args)) => scan::run(&cli.common, args),
         Some(Verb::Diagnose(args)) => diagnose::run(&cli.common, args),

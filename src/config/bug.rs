@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::document::Problem;
 use super::files::{self, Places};
 use super::log;
-use super::redact::redact;
 use crate::world::Time;
+use crate::world::redact::redact;
 
 /// The file in the state directory that holds the report of the last panic or unexpected error.
 pub const CRASH: &str = "crash.txt";

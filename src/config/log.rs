@@ -10,7 +10,7 @@ use tracing_appender::non_blocking::WorkerGuard;
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::EnvFilter;
 
-use super::redact::redact;
+use crate::world::redact::redact;
 
 /// The number of days that are stored.
 const DAYS: usize = 7;

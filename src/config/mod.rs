@@ -13,7 +13,7 @@ pub mod key;
 pub mod keymap;
 pub mod log;
 pub mod print;
-pub mod redact;
+
 pub(crate) mod registry;
 pub mod scopes;
 pub mod settings;

@@ -118,6 +118,7 @@ macro_rules! commands {
             EditHere        "edit"               "change it in your editor"                  [Rows] ["e"] [] if object => menu::direct("edit");
             ShellHere       "shell"              "a shell in the container"                  [Pods Containers] ["s"] [] if object => menu::direct("shell");
             ForwardHere     "port-forward"       "a local port that leads to it"             [Rows] ["F"] [] if object => menu::direct("port-forward");
+            BundleHere      "bundle"             "its evidence in one file"                  [Rows] ["B"] [] if object => menu::direct("bundle");
             ForwardClose    "forward.close"      "close the local port"                      [Forwards] ["ctrl-d"] [] => forwards::close;
             DeleteHere      "delete"             "plan its deletion"                         [Rows] ["ctrl-d"] [] {whole} if targets => menu::direct("delete");
             ForceDeleteHere "force-delete"       "plan a deletion without its kubelet"       [Pods] ["ctrl-k"] [] {whole} if targets => menu::direct("force-delete");
@@ -199,6 +200,7 @@ macro_rules! commands {
             Shell           "action.shell"       "a shell in the container"                  [Actions] ["E"] [] => keys::pressed(Id::Shell);
             Attach          "action.attach"      "the main process's terminal"               [Actions] ["B"] [] => keys::pressed(Id::Attach);
             PortForward     "action.port-forward" "a local port that leads to it"            [Actions] ["T"] [] => keys::pressed(Id::PortForward);
+            Bundle          "action.bundle"      "its evidence in one file"                  [Actions] ["g"] [] => keys::pressed(Id::Bundle);
             BackUp          "action.backup"      "save it as YAML"                           [Actions] ["K"] [] => keys::pressed(Id::BackUp);
             Label           "action.label"       "set or remove labels"                      [Actions] ["l"] [] => keys::pressed(Id::Label);
             Annotate        "action.annotate"    "set or remove annotations"                 [Actions] ["L"] [] => keys::pressed(Id::Annotate);

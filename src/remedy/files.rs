@@ -4,6 +4,10 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
+use super::{bundle, transfer};
+
 /// One step on a local file. Plain data; [`FileOp::perform`] carries it out (blocking).
 #[derive(Clone, PartialEq, Debug)]
 pub enum FileOp {
@@ -20,6 +24,9 @@ pub enum FileOp {
     /// Writes a small file beside `path`, makes it durable and puts it in the place of the old one: whoever reads sees
     /// the old file or the new one, whole.
     Replace { path: PathBuf, bytes: Vec<u8> },
+    /// Writes texts without secrets into a compressed archive that is not there yet; `at` is the time of its files, in
+    /// seconds.
+    Archive { path: PathBuf, texts: Vec<bundle::Text>, at: i64 },
     /// Reads a file of at most [`LARGEST`] bytes.
     Read { path: PathBuf },
     /// Removes a file; one that is not there is no error.
@@ -38,11 +45,13 @@ pub struct FileDone {
     pub length: u64,
     /// The bytes read; `None` where there is no such file, and after every other step.
     pub read: Option<Vec<u8>>,
+    /// The SHA-256 of an archive, in hexadecimal.
+    pub sha256: Option<String>,
 }
 
 impl FileDone {
     fn length(length: u64) -> FileDone {
-        FileDone { length, read: None }
+        FileDone { length, ..FileDone::default() }
     }
 }
 
@@ -108,6 +117,12 @@ impl FileOp {
                 save().map_err(|e| tell(path, "write", e))?;
                 Ok(FileDone::length(bytes.len() as u64))
             }
+            FileOp::Archive { path, texts, at } => {
+                let bytes = bundle::archive::write(texts, *at)?;
+                let sha256 = Some(transfer::hex(&Sha256::digest(&bytes)));
+                let done = FileOp::Save { path: path.clone(), bytes }.perform()?;
+                Ok(FileDone { sha256, ..done })
+            }
             FileOp::Replace { path, bytes } => {
                 let dir = path.parent().filter(|d| !d.as_os_str().is_empty());
                 if let Some(dir) = dir {
@@ -141,7 +156,7 @@ impl FileOp {
                 if length > LARGEST {
                     return Err(format!("cannot read {}: it has more than {LARGEST} bytes", path.display()));
                 }
-                Ok(FileDone { length, read })
+                Ok(FileDone { length, read, sha256: None })
             }
             FileOp::Remove { path } => match fs::remove_file(path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(tell(path, "remove", e)),

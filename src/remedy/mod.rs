@@ -7,6 +7,7 @@
 mod access;
 mod action;
 mod actions;
+pub mod bundle;
 mod change;
 mod cx;
 pub mod diff;

@@ -7,10 +7,10 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::config::Theme;
-use crate::config::redact::present;
 use crate::config::settings::Times;
 use crate::config::theme::Glyphs;
 use crate::term::clean::{clean, fit, fit_end, fit_middle, width};
+use crate::world::redact::present;
 
 /// Text for a terminal that shows ASCII only, as wide as it was.
 fn ascii(text: &str) -> Cow<'_, str> {

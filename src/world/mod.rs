@@ -19,6 +19,7 @@ pub mod quantity;
 #[allow(missing_docs)]
 pub mod readings;
 pub mod record;
+pub mod redact;
 pub mod restarts;
 pub mod scheduling;
 pub mod selector;

@@ -11,6 +11,7 @@ mod support {
 
 mod access;
 mod actions;
+mod bundle;
 mod dumps;
 mod evidence;
 mod forward;

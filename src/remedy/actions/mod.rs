@@ -5,6 +5,7 @@ use super::action::Action;
 mod annotate;
 mod attach;
 mod backup;
+mod bundle;
 mod class_histogram;
 mod cordon;
 mod delete;
@@ -68,6 +69,7 @@ pub(super) static ALL: &[&Action] = &[
     &attach::ACTION,
     &port_forward::ACTION,
     &edit::ACTION,
+    &bundle::ACTION,
     &backup::ACTION,
     &label::ACTION,
     &annotate::ACTION,
