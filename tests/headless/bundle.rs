@@ -78,7 +78,7 @@ fn the_evidence_of_a_crashing_workload_is_one_file_without_secrets() {
     assert_eq!((code, &report["files"][0]["path"]), (0, &json!(named)), "{report}");
     let secret = opened(&lab, named, Some("secret/production/login.yaml"));
     assert!(
-        secret.contains("password: '[redacted] (12 characters)'") && !secret.contains("aHVudGVyMg"),
+        secret.contains("password: [redacted]") && !secret.contains("aHVudGVyMg"),
         "{secret}"
     );
 

@@ -231,7 +231,7 @@ impl Fleet {
         match need {
             Need::Call(call) => Reply::Call(Ok(self.call(call))),
             Need::File(FileOp::Read { path }) => {
-                Reply::File(Ok(FileDone { length: 0, read: self.files.get(path).cloned() }))
+                Reply::File(Ok(FileDone { read: self.files.get(path).cloned(), ..FileDone::default() }))
             }
             Need::File(FileOp::Replace { path, bytes }) => {
                 self.files.insert(path.clone(), bytes.clone());

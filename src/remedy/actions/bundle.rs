@@ -19,7 +19,7 @@ use crate::world::{Kind, ObjectRef};
 pub(super) static ACTION: Action = Action {
     name: "bundle",
     title: "Bundle",
-    about: "its evidence in one file: objects, events, logs, what is wrong",
+    about: "its evidence in one file: objects, events, logs",
     kinds: &[],
     options: &[jvm::OUT, Spec::value("lines", "N", "lines of each log, from its end (default: 2000)")],
     rights: &[Right::on_target("get")],

@@ -8,7 +8,7 @@ use crate::world::redact::MASK;
 /// The object without secrets, and what was taken out: the field in words.
 pub fn hide(mut object: Value) -> (Value, Vec<String>) {
     let mut out = Vec::new();
-    if let Some(meta) = object["metadata"].as_object_mut() {
+    if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         meta.remove("managedFields");
         // kubectl's copy of the manifest holds all of it once more.
         let annotations = meta.get_mut("annotations").and_then(Value::as_object_mut);
@@ -19,7 +19,8 @@ pub fn hide(mut object: Value) -> (Value, Vec<String>) {
     }
     let secret = object["kind"] == "Secret";
     for field in ["data", "stringData", "binaryData"] {
-        for (key, value) in object[field].as_object_mut().into_iter().flatten() {
+        let map = object.get_mut(field).and_then(Value::as_object_mut);
+        for (key, value) in map.into_iter().flatten() {
             if secret || field == "binaryData" || sensitive(key) {
                 *value = masked(value);
                 out.push(format!("{field} {key}"));
@@ -47,8 +48,8 @@ fn environment(value: &mut Value, out: &mut Vec<String>) {
                 }
                 for variable in value.as_array_mut().into_iter().flatten() {
                     let name = variable["name"].as_str().unwrap_or_default().to_owned();
-                    if sensitive(&name) && variable["value"].is_string() {
-                        variable["value"] = masked(&variable["value"]);
+                    if let Some(value) = variable.get_mut("value").filter(|_| sensitive(&name)) {
+                        *value = masked(value);
                         out.push(format!("env {name}"));
                     }
                 }
@@ -71,7 +72,7 @@ mod tests {
         assert_eq!(hidden["data"]["user"], "[redacted] (8 characters)");
         assert_eq!(hidden["data"]["password"], "[redacted] (0 characters)");
         assert_eq!(what, ["data password", "data user"]);
-        assert!(hidden["metadata"]["managedFields"].is_null());
+        assert!(hidden["metadata"].get("managedFields").is_none() && hidden.get("stringData").is_none());
 
         let pod = json!({"kind": "Pod", "metadata": {"annotations":
             {"kubectl.kubernetes.io/last-applied-configuration": "{hunter2}", "team": "a"}},
