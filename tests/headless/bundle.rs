@@ -77,10 +77,7 @@ fn the_evidence_of_a_crashing_workload_is_one_file_without_secrets() {
         lab.json(&["do", "bundle", "secret/login", "-n", "production", "--out", named, "-o", "json"]);
     assert_eq!((code, &report["files"][0]["path"]), (0, &json!(named)), "{report}");
     let secret = opened(&lab, named, Some("secret/production/login.yaml"));
-    assert!(
-        secret.contains("password: [redacted]") && !secret.contains("aHVudGVyMg"),
-        "{secret}"
-    );
+    assert!(secret.contains("password: [redacted]") && !secret.contains("aHVudGVyMg"), "{secret}");
 
     // A file that was cut off in the mail gives what is whole of it.
     let whole = std::fs::read(file).unwrap();
