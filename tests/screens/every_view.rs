@@ -179,18 +179,46 @@ fn what_does_nothing_here_says_why() {
         screen.lines().find(|l| l.contains(what)).unwrap_or_else(|| panic!("{what}: {screen}")).to_owned()
     };
     // What does nothing now is grey, what works is not: their styles differ.
-    let mut style = |what: &str| {
-        let at = help.lines().position(|l| l.contains(what)).unwrap();
-        let column = help.lines().nth(at).unwrap().split(what).next().unwrap().chars().count();
-        s.draw().cell((column as u16, at as u16)).unwrap().style()
-    };
-    assert_ne!(style("to its owner"), style("the whole object as YAML"), "{help}");
+    let (owner, yaml) = (style_of(&mut s, "to its owner"), style_of(&mut s, "the whole object as YAML"));
+    assert_ne!(owner, yaml, "{help}");
     s.press("\x1b\x1b:findings\r\x1b:why");
     let palette = s.screen();
     assert!(!palette.contains("not now"), "there is a finding to ask about: {palette}");
     let mut empty = Stage::empty(120, 40);
     empty.press(":why");
     assert!(line(&empty.screen(), "not now").contains("not now: There is no object under the cursor."));
+}
+
+/// The menu asks the server what the operator may do, greys the rest with the right that is missing, and does not plan it.
+#[test]
+fn what_may_not_be_done_is_grey_and_names_the_missing_right() {
+    let mut s = captured(120, 40);
+    let asked = s.press(":nodes\ra");
+    let (menu, actions) = asked
+        .into_iter()
+        .find_map(|e| match e {
+            Effect::AskRights { menu, actions } => Some((menu, actions)),
+            _ => None,
+        })
+        .expect("the menu asks for rights");
+    let (drain, node) = actions.into_iter().find(|(a, _)| a.name == "drain").unwrap();
+    let why = "not allowed: create pods/eviction".to_owned();
+    let before = style_of(&mut s, "Drain");
+    update(&mut s.model, Msg::RightsAnswered { menu, denied: vec![(drain.name, node, why)] });
+    assert!(s.screen().contains("not allowed: create pods/eviction"), "{}", s.screen());
+    assert_ne!(style_of(&mut s, "Drain"), before, "it is grey");
+    let effects = s.press("d");
+    assert!(effects.is_empty() && s.model.runs.is_empty(), "nothing is planned");
+    let said = s.model.message.as_ref().map(|m| m.text.clone()).unwrap_or_default();
+    assert_eq!(said, "Drain is refused: not allowed: create pods/eviction.");
+}
+
+/// The style of the first place where a text stands.
+fn style_of(s: &mut Stage, what: &str) -> ratatui::style::Style {
+    let screen = s.screen();
+    let (y, line) = screen.lines().enumerate().find(|(_, l)| l.contains(what)).unwrap();
+    let x = line.split(what).next().unwrap().chars().count();
+    s.draw().cell((x as u16, y as u16)).unwrap().style()
 }
 
 #[test]
