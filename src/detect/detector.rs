@@ -101,6 +101,13 @@ impl Detector {
             if is_notable(world, object) || self.groups.is_sick(object) {
                 self.queue(object.clone());
             }
+            // A node under pressure names the pod that uses most beyond its request.
+            let pod = Some(object).filter(|o| o.kind == Kind::Pod);
+            let node =
+                pod.and_then(|o| world.pods.find(&o.namespace, &o.name)).map(|p| Ctx::node_ref(&p.node));
+            if let Some(node) = node.filter(|n| self.groups.is_sick(n)) {
+                self.queue(node);
+            }
         }
         self.settle(world, now)
     }
@@ -497,7 +504,7 @@ impl Detector {
                     if let Some(old) = old.as_ref().filter(|o| o.cause == finding.cause) {
                         finding.since = finding.since.min(old.since);
                     }
-                    super::traits::name(world, group, &mut finding);
+                    super::common_factors::name(world, group, &mut finding);
                     finding.changed = changed::before(
                         world,
                         &self.past,

@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use crate::world::{Kind, Node, Text, World};
 
+use super::common_factors::{Factor, of_nodes};
 use super::finding::{Finding, State};
 use super::quiet::How;
-use super::traits;
 use crate::judge::Evidence;
 use crate::judge::node::{GPUS, NODES};
 use crate::judge::text::{self, bounded};
 
 /// Fewer than this each keep their own line: two may be a coincidence.
 const FEW: usize = 3;
+/// Common factors named on it.
+const SHARED: usize = 3;
 /// Others named on the line that stands for all.
 const NAMED: usize = 6;
 
@@ -53,7 +55,14 @@ fn together(world: &World, trouble: &str, same: &[Arc<Finding>]) -> Finding {
     one.severity = same.iter().map(|f| f.severity).max().unwrap_or(one.severity);
     let n = same.len();
     if trouble == NODES || trouble == GPUS {
-        let at = place(world, same).map_or(String::new(), |p| format!("; all {n} are {p}"));
+        let shared = shared(world, same);
+        let at = shared.first().map_or(String::new(), |f| format!("; all {n} {}", f.what));
+        one.evidence.extend(shared.iter().take(SHARED).map(|f| Evidence {
+            source: "what the sick share".into(),
+            quote: f.sentence(),
+            object: one.object.clone(),
+            at: None,
+        }));
         let what = if trouble == NODES { "are not ready" } else { "lost GPUs" };
         one.title = format!("{n} nodes {what}{at}");
         one.cause =
@@ -77,13 +86,11 @@ fn together(world: &World, trouble: &str, same: &[Arc<Finding>]) -> Finding {
     one
 }
 
-/// What the nodes share that no ready node has: `in us-west-2c`.
-fn place(world: &World, same: &[Arc<Finding>]) -> Option<String> {
+/// What the nodes share that no other node has.
+fn shared(world: &World, same: &[Arc<Finding>]) -> Vec<Factor> {
     let gone = |n: &Node| same.iter().any(|f| f.fix().kind == Kind::Node && f.fix().name == n.meta.name);
     let (sick, well): (Vec<&Node>, Vec<&Node>) = world.nodes.values().partition(|n| gone(n));
-    let of = |list: Vec<&Node>| list.into_iter().map(traits::of_node).collect();
-    let (what, value) = traits::shared(&of(sick), &of(well))?;
-    Some(format!("{what} {value}"))
+    of_nodes(&sick, &well)
 }
 
 #[cfg(test)]
@@ -191,15 +198,21 @@ mod tests {
     fn nodes_gone_together_are_one_line_that_names_their_zone() {
         let (a, c) = ("us-west-2a", "us-west-2c");
         let (gone, well) = (Status::Unknown, Status::True);
+        let there = [node("n1", c, gone), node("n2", c, gone), node("n3", c, gone)];
         let seen =
-            see(vec![node("n1", c, gone), node("n2", c, gone), node("n3", c, gone), node("n4", a, well)]);
+            see([&there[..], &[node("n4", a, well), node("n5", a, well), node("n6", a, well)]].concat());
         assert_eq!(seen.len(), 1, "{seen:#?}");
         assert_eq!(seen[0].title, "3 nodes are not ready; all 3 are in us-west-2c");
         assert_eq!(seen[0].count, 3);
         assert_eq!(seen[0].evidence.iter().filter(|e| &*e.source == "also").count(), 2);
+        let shares = seen[0].evidence.iter().find(|e| &*e.source == "what the sick share").unwrap();
+        assert_eq!(shares.quote, "all 3 sick are in us-west-2c; none of the 3 healthy");
         // One healthy node in that zone: the zone explains nothing.
         let seen =
-            see(vec![node("n1", c, gone), node("n2", c, gone), node("n3", c, gone), node("n4", c, well)]);
+            see([&there[..], &[node("n4", a, well), node("n5", a, well), node("n6", c, well)]].concat());
+        assert_eq!(seen[0].title, "3 nodes are not ready");
+        // Two healthy ones elsewhere may be a coincidence.
+        let seen = see([&there[..], &[node("n4", a, well), node("n5", a, well)]].concat());
         assert_eq!(seen[0].title, "3 nodes are not ready");
         // Two are two.
         assert_eq!(see(vec![node("n1", c, gone), node("n2", c, gone), node("n4", a, well)]).len(), 2);
@@ -223,12 +236,13 @@ mod tests {
     fn nodes_that_lost_their_gpus_together_are_one_line_that_names_their_driver() {
         let (old, new) = ("550.54.15", "550.90.07");
         let lost = |n: &str| gpu_node(n, new, 0);
-        let seen = see(vec![lost("g1"), lost("g2"), lost("g3"), gpu_node("g4", old, 8)]);
+        let well = |driver: &str| [gpu_node("g4", old, 8), gpu_node("g5", old, 8), gpu_node("g6", driver, 8)];
+        let seen = see([&[lost("g1"), lost("g2"), lost("g3")][..], &well(old)].concat());
         let seen: Vec<_> = seen.iter().filter(|f| &*f.cause == "gpu.vanished").collect();
         assert_eq!(seen.len(), 1, "{seen:#?}");
         assert_eq!(seen[0].title, "3 nodes lost GPUs; all 3 are on GPU driver 550.90.07");
         // One that is well with that driver: it is not the driver.
-        let seen = see(vec![lost("g1"), lost("g2"), lost("g3"), gpu_node("g4", new, 8)]);
+        let seen = see([&[lost("g1"), lost("g2"), lost("g3")][..], &well(new)].concat());
         assert!(seen.iter().any(|f| f.title == "3 nodes lost GPUs"), "{seen:#?}");
     }
 
@@ -330,20 +344,34 @@ mod tests {
     fn what_the_sick_pods_share_and_the_healthy_do_not_is_named() {
         let (a, c) = ("us-west-2a", "us-west-2c");
         let fails = Some("something new");
-        let cluster = |third: &str| {
-            see(vec![
-                node("n1", c, Status::True),
-                node("n2", c, Status::True),
-                node("n3", third, Status::True),
-                daemon_set("agent"),
-                pod("agent-1", "agent", "n1", fails),
-                pod("agent-2", "agent", "n2", fails),
-                pod("agent-3", "agent", "n3", None),
-            ])
+        let cluster = |third: &str, pool: &str| {
+            let mut all = vec![daemon_set("agent")];
+            for i in 1..=6 {
+                let (zone, pool) = if i <= 3 { (c, "old") } else { (a, pool) };
+                let zone = if i == 6 { third } else { zone };
+                let Record::Node(mut node) = node(&format!("n{i}"), zone, Status::True) else {
+                    unreachable!()
+                };
+                let labels =
+                    [("rack/pool".into(), pool.into()), ("topology.kubernetes.io/zone".into(), zone.into())];
+                node.meta.labels = Labels(labels.into());
+                all.push(Record::Node(node));
+                all.push(pod(&format!("agent-{i}"), "agent", &format!("n{i}"), fails.filter(|_| i <= 3)));
+            }
+            see(all)
         };
-        let seen = cluster(a);
-        assert_eq!((seen.len(), seen[0].count), (1, 2), "{seen:#?}");
-        assert!(seen[0].title.ends_with("; all 2 are in us-west-2c"), "{}", seen[0].title);
-        assert!(!cluster(c)[0].title.contains("all 2 are in"));
+        let seen = cluster(a, "new");
+        assert_eq!((seen.len(), seen[0].count), (1, 3), "{seen:#?}");
+        assert!(seen[0].title.ends_with("; all 3 are in us-west-2c"), "{}", seen[0].title);
+        let shares: Vec<&str> = seen[0].evidence.iter().map(|e| e.quote.as_str()).collect();
+        assert!(shares.contains(&"all 3 sick are in us-west-2c; none of the 3 healthy"), "{shares:#?}");
+        // A label that nobody thought of tells as well, where the zone does not.
+        let seen = cluster(c, "new");
+        assert!(
+            seen[0].title.ends_with("; all 3 are on nodes with label rack/pool=old"),
+            "{}",
+            seen[0].title
+        );
+        assert!(!cluster(c, "old")[0].title.contains("; all 3"));
     }
 }

@@ -7,12 +7,15 @@ use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::behind::{Behind, Link};
+use super::common_factors::{Factor, of_nodes, of_pods};
 use super::finding::{Finding, State, WhatChanged};
 use crate::judge::evidence::object_json;
 use crate::judge::{Key, Severity};
 use crate::world::scheduling::requests;
-use crate::world::{Kind, ObjectRef, Status, Text, Time, Workload, World, condition};
+use crate::world::{Kind, Node, ObjectRef, Pod, Status, Text, Time, Workload, World, condition};
 
+/// Common factors named on an incident.
+const COMMON: usize = 5;
 /// Changes named on an incident.
 const CHANGES: usize = 8;
 /// How long before an incident a rollout of a DaemonSet counts as what changed.
@@ -45,6 +48,8 @@ pub struct Incident {
     pub radius: Radius,
     /// Nearest before `since` first.
     pub changed: Vec<WhatChanged>,
+    /// What its sick nodes, else the sick pods of several workloads, have in common and the healthy have not.
+    pub common: Vec<Factor>,
 }
 
 impl Serialize for Incident {
@@ -62,6 +67,7 @@ impl Serialize for Incident {
             findings: &'a [usize],
             radius: Radius,
             changed: &'a [WhatChanged],
+            common: &'a [Factor],
         }
         Out {
             id: &self.id,
@@ -74,6 +80,7 @@ impl Serialize for Incident {
             findings: &self.findings,
             radius: self.radius,
             changed: &self.changed,
+            common: &self.common,
         }
         .serialize(s)
     }
@@ -189,6 +196,7 @@ impl Cx<'_> {
         changed.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.object.cmp(&b.object)));
         changed.dedup();
         changed.truncate(CHANGES);
+        let common = self.common(&set);
         let more = set.len() - 1;
         let title = match more {
             0 => lead.title.clone(),
@@ -210,7 +218,34 @@ impl Cx<'_> {
             findings: set,
             radius,
             changed,
+            common,
         }
+    }
+
+    /// What the sick nodes have in common, else the sick pods; a finding about one workload names its own.
+    fn common(&self, set: &[usize]) -> Vec<Factor> {
+        let nodes = set.iter().map(|i| self.findings[*i].fix()).filter(|o| o.kind == Kind::Node);
+        let folded = set.iter().flat_map(|i| self.findings[*i].with.iter().map(|k| &k.root));
+        let nodes: BTreeSet<&Text> =
+            nodes.chain(folded.filter(|o| o.kind == Kind::Node)).map(|o| &o.name).collect();
+        let mut found = if nodes.is_empty() {
+            let fixes: BTreeSet<&ObjectRef> = set.iter().map(|i| self.findings[*i].fix()).collect();
+            if fixes.len() < 2 {
+                return Vec::new();
+            }
+            let pods: BTreeSet<&ObjectRef> =
+                set.iter().flat_map(|i| &self.objects[*i]).filter(|o| o.kind == Kind::Pod).collect();
+            let sick = pods.into_iter().filter_map(|o| self.world.pods.find(&o.namespace, &o.name));
+            let sick: Vec<&Pod> = sick.filter(|p| !p.ready).collect();
+            let healthy: Vec<&Pod> = self.world.pods.values().filter(|p| p.ready).collect();
+            of_pods(self.world, &sick, &healthy)
+        } else {
+            let (sick, healthy): (Vec<&Node>, Vec<&Node>) =
+                self.world.nodes.values().partition(|n| nodes.contains(&n.meta.name));
+            of_nodes(&sick, &healthy)
+        };
+        found.truncate(COMMON);
+        found
     }
 
     /// The DaemonSet that runs the GPU driver, where its pods on the nodes that lost GPUs were made anew shortly before.

@@ -6,6 +6,7 @@
 mod ask;
 mod behind;
 mod changed;
+pub mod common_factors;
 pub mod config;
 mod detector;
 pub mod finding;
@@ -18,10 +19,10 @@ mod logs;
 mod past_states;
 pub mod postmortem;
 pub mod quiet;
+pub mod recurrence;
 pub mod report;
 mod secrets;
 pub mod timeline;
-mod traits;
 pub mod user;
 pub mod written;
 

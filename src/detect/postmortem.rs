@@ -11,6 +11,7 @@ use super::detector::Detector;
 use super::finding::{Finding, State, WhatChanged};
 use super::incident::{Incident, Radius};
 use super::quiet::How;
+use super::recurrence::{self, Recurrence};
 use super::timeline::{self, What};
 use crate::judge::evidence::object_json;
 use crate::judge::{Evidence, Severity, Sure};
@@ -106,6 +107,8 @@ pub struct Report {
     pub root: Option<ObjectRef>,
     pub title: String,
     pub severity: Severity,
+    /// The earlier times of the same cause at the same object; `None` where it is new.
+    pub recurrence: Option<Recurrence>,
     /// open, mitigated or resolved.
     pub state: &'static str,
     pub phases: Phases,
@@ -202,6 +205,7 @@ pub fn of_incident(
         root: Some(incident.root.clone()),
         title: incident.title.clone(),
         severity: incident.severity,
+        recurrence: recurrence::of(sources.timeline, &incident.root, &incident.cause, incident.since),
         state: state(&phases),
         phases,
         durations_ms: phases.durations(),
@@ -328,6 +332,10 @@ pub fn of_timeline(id: &str, sources: &Sources<'_>) -> Option<Report> {
         root: first.object.clone(),
         title: first.text.clone(),
         severity: first.severity.unwrap_or(Severity::Info),
+        recurrence: first
+            .object
+            .as_ref()
+            .and_then(|o| recurrence::of(sources.timeline, o, &first.cause, began)),
         state: state(&phases),
         phases,
         durations_ms: phases.durations(),

@@ -27,6 +27,9 @@ pub fn markdown(r: &Report) -> String {
         r.at
     );
     let _ = writeln!(out, "{}\n", inline(&r.title));
+    if let Some(back) = &r.recurrence {
+        let _ = writeln!(out, "Back: {}.\n", inline(&back.sentence()));
+    }
     phases(&mut out, r);
     impact(&mut out, r);
     root_cause(&mut out, r);

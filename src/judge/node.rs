@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::world::quantity;
-use crate::world::{Condition, ContainerState, Node, ObjectRef, Phase, Status, condition};
+use crate::world::scheduling::requests;
+use crate::world::{Condition, ContainerState, Node, ObjectRef, Phase, Pod, Status, condition};
 
 use super::diagnosis::{Ctx, Diagnosis, Out};
 use super::evidence::Severity;
@@ -13,7 +14,7 @@ use super::limits::seconds;
 use super::node_held;
 use super::pattern;
 use super::registry::causes;
-use super::text::plural;
+use super::text::{bytes, plural};
 
 const WHY_NODE: &str =
     "all pods of a node share its fate, and the scheduler may fill it again before anybody looks";
@@ -268,8 +269,17 @@ fn state(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
                 let pod = format!("{}/{}", pod.namespace, pod.name);
                 signal = signal.title(format!("node {name} runs low on memory; in pod {pod} {says}"));
             }
+            let evicted = !growers.is_empty();
             for (pod, says, at) in growers.into_iter().take(3) {
                 signal = signal.evidence("eviction", says, &pod, at);
+            }
+            let measured = measured_growers(ctx, name);
+            if let Some((pod, says)) = measured.first().filter(|_| !evicted) {
+                let pod = format!("{}/{}", pod.namespace, pod.name);
+                signal = signal.title(format!("node {name} runs low on memory; pod {pod} {says}"));
+            }
+            for (pod, says) in measured.into_iter().take(3) {
+                signal = signal.evidence("usage", says, &pod, Some(ctx.now));
             }
         }
         out.push(signal);
@@ -400,6 +410,28 @@ fn growers(ctx: &Ctx, node: &str) -> Vec<(ObjectRef, String, Option<crate::world
     let mut out: Vec<_> = evicted.filter_map(|(_, p)| Some((grower(&p.message)?, p))).collect();
     out.sort_by(|((a, _), p), ((b, _), q)| b.cmp(a).then_with(|| p.meta.name.cmp(&q.meta.name)));
     out.into_iter().map(|((_, says), p)| (super::pod::reference(p), says, p.ready_since)).collect()
+}
+
+/// A measurement older than this says nothing of the pressure of now.
+const MEASURED: u64 = 300;
+
+/// The pods that run on a node beyond their memory requests, by the last measurement: the one that is furthest over
+/// first. It grew, whether or not it was evicted.
+fn measured_growers(ctx: &Ctx, node: &str) -> Vec<(ObjectRef, String)> {
+    let over = |p: &Pod| {
+        let usage = &ctx.world.readings.pod(&p.meta.namespace, &p.meta.name)?.usage;
+        let used = usage.memory().filter(|_| ctx.now < usage.at.plus(seconds(MEASURED)))?;
+        let asked = requests(p, "memory");
+        let says = match asked {
+            0 => format!("uses {} of memory and requests none", bytes(used)),
+            _ => format!("uses {} of memory with a request of {}", bytes(used), bytes(asked)),
+        };
+        (used > asked).then(|| (used - asked, says))
+    };
+    let running = ctx.world.pods_on(node).filter(|(_, p)| p.phase == Phase::Running);
+    let mut out: Vec<_> = running.filter_map(|(_, p)| Some((over(p)?, super::pod::reference(p)))).collect();
+    out.sort_by(|((a, _), p), ((b, _), q)| b.cmp(a).then_with(|| p.cmp(q)));
+    out.into_iter().map(|((_, says), pod)| (pod, says)).collect()
 }
 
 fn first_clause(message: &str) -> &str {

@@ -1399,6 +1399,23 @@ fn nodes() -> Vec<Case> {
             },
             |s| s.node_condition("MemoryPressure", Status::False, "KubeletHasSufficientMemory", ""),
         ),
+        // The pod that grew runs on; its usage says so.
+        c(
+            "node.pressure-memory",
+            "uses 700Mi of memory with a request of 128Mi",
+            |s| {
+                s.node_condition(
+                    "MemoryPressure",
+                    Status::True,
+                    "KubeletHasInsufficientMemory",
+                    "kubelet has insufficient memory available",
+                );
+                let spec = Arc::make_mut(&mut s.pod.containers[0].spec);
+                (spec.requests.memory, spec.limits.memory) = (Some(128 << 20), None);
+                s.usage(3, 15, |_| 700.0);
+            },
+            |s| s.node_condition("MemoryPressure", Status::False, "KubeletHasSufficientMemory", ""),
+        ),
         c(
             "node.pressure-disk",
             "KubeletHasDiskPressure",

@@ -241,7 +241,10 @@ fn a_scan_prints_its_incidents() {
     keys.sort_unstable();
     assert_eq!(
         keys,
-        ["cause", "changed", "findings", "id", "radius", "root", "severity", "since", "state", "title"]
+        [
+            "cause", "changed", "common", "findings", "id", "radius", "root", "severity", "since", "state",
+            "title"
+        ]
     );
     assert_eq!(incident["root"], json!({"kind": "Deployment", "namespace": "shop", "name": "web"}));
     assert_eq!(incident["findings"], json!([0]));

@@ -6,6 +6,7 @@ mod support {
     pub mod captures;
     #[path = "../../crates/sim/tests/support/drill.rs"]
     pub mod drill;
+    pub mod fault_cases;
     pub mod healthy;
     pub mod scene;
 }
