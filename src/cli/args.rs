@@ -139,6 +139,9 @@ pub enum Verb {
         #[arg(short, long, value_enum, default_value_t = TableOrJson::Table)]
         output: TableOrJson,
     },
+    /// Take another tool's configuration over, and list what khud has not
+    #[command(subcommand)]
+    Import(Import),
     /// Check or document decision trees
     #[command(subcommand)]
     Playbook(Playbook),
@@ -150,6 +153,19 @@ pub enum Verb {
         /// The file to write
         #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         out: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Import {
+    /// k9s: aliases, hotkeys, plugins, columns of views, skins. Without --write it prints what to add
+    K9s {
+        /// k9s's directory instead of $K9S_CONFIG_DIR or $XDG_CONFIG_HOME/k9s
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: Option<PathBuf>,
+        /// Add it to khud's config.toml and themes/
+        #[arg(long)]
+        write: bool,
     },
 }
 
@@ -523,6 +539,8 @@ mod tests {
             "khud playbook lint F",
             "khud playbook test F G",
             "khud diagnose pod/x --record F",
+            "khud import k9s",
+            "khud import k9s DIR --write",
             "khud heap F",
             "khud heap F -o json",
             "khud threads F -o json",

@@ -9,6 +9,7 @@ pub mod crash;
 mod diagnose;
 mod dumps;
 mod gpu;
+mod import;
 mod look;
 mod open;
 mod out;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use args::{Cli, Verb};
+use args::{Cli, Import, Verb};
 
 use crate::capture::bundle::is_bundle;
 
@@ -83,6 +84,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Heap { file, output }) => dumps::heap(file, *output),
         Some(Verb::Threads { files, output }) => dumps::threads(files, *output),
         Some(Verb::Histogram { files, output }) => dumps::histogram(files, *output),
+        Some(Verb::Import(Import::K9s { dir, write })) => import::run(dir.as_deref(), *write),
         Some(Verb::Playbook(asked)) => playbook::run(asked),
         Some(Verb::Gpu(args)) => gpu::run(args),
         Some(Verb::Agent(args)) => agent::run(args),

@@ -55,7 +55,7 @@ pub async fn connect(
         }
     };
     let config = loaded.config.as_ref();
-    if config.is_some_and(|c| c.for_context(connection.context()).read_only) {
+    if config.is_some_and(|c| c.for_context(connection.context()).guarded()) {
         connection.set_read_only(true);
     }
     Ok(connection)

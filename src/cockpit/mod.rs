@@ -13,10 +13,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::app::core::model::Model;
+use crate::app::core::msg::Program;
 use crate::app::core::notice::Dirty;
 use crate::app::core::panes;
 use crate::app::core::runs::control;
 use crate::app::executor::jobs::Jobs;
+use crate::app::executor::programs;
 use crate::app::update::layout;
 use crate::app::{Effect, Msg, next_timer, update};
 use crate::config::settings::Notifications;
@@ -64,6 +66,14 @@ impl Signals {
     }
 }
 
+/// What is given the terminal until it ends.
+enum Wanted {
+    /// An editor or a session of a run.
+    Run(u64, NeedId, Terminal),
+    /// A program of the user's own.
+    Program(Program),
+}
+
 struct Cockpit {
     model: Model,
     jobs: Jobs,
@@ -73,8 +83,8 @@ struct Cockpit {
     writer: Writer,
     /// The terminal reports the mouse.
     mouse: bool,
-    /// The program that a run gives the terminal to.
-    wanted: VecDeque<(u64, NeedId, Terminal)>,
+    /// What waits for the terminal.
+    wanted: VecDeque<Wanted>,
 }
 
 /// Runs the cockpit until the operator leaves it. The terminal is as it was when this returns.
@@ -265,9 +275,13 @@ impl Cockpit {
                 }
                 Effect::Suspend => self.suspend(entered)?,
                 Effect::Login => end = Some(End::Login),
+                Effect::AtTerminal(program) => {
+                    self.wanted.push_back(Wanted::Program(program));
+                    end = end.or(Some(End::Foreground));
+                }
                 Effect::Need { run, id, need } => match *need {
                     Need::Terminal(work) => {
-                        self.wanted.push_back((run, id, work));
+                        self.wanted.push_back(Wanted::Run(run, id, work));
                         end = end.or(Some(End::Foreground));
                     }
                     need => self.jobs.carry_out(Effect::Need { run, id, need: Box::new(need) }),
@@ -374,22 +388,30 @@ impl Cockpit {
         self.take(msg, entered).map(|_| ())
     }
 
-    /// Leaves the screen to an editor or a session in a container until it ends.
+    /// Leaves the screen to an editor, a session in a container or a program of the user until it ends.
     async fn foreground(&mut self, entered: &Entered, interrupt: &mut Signal) -> io::Result<()> {
-        let Some((run, id, work)) = self.wanted.pop_front() else { return Ok(()) };
+        let Some(wanted) = self.wanted.pop_front() else { return Ok(()) };
         entered.suspend();
-        let reply = {
-            let mut there = std::pin::pin!(self.jobs.at_terminal(work));
+        let msg = {
+            let jobs = &self.jobs;
+            let mut there = std::pin::pin!(async {
+                match wanted {
+                    Wanted::Run(run, id, work) => {
+                        Msg::Replied { run, id, reply: jobs.at_terminal(work).await }
+                    }
+                    Wanted::Program(program) => programs::at_terminal(&program).await,
+                }
+            });
             loop {
                 tokio::select! {
-                    reply = &mut there => break reply,
-                    // ctrl-c is meant for the editor.
+                    msg = &mut there => break msg,
+                    // ctrl-c is meant for the program that has the terminal.
                     _ = interrupt.recv() => {}
                 }
             }
         };
         self.resume(entered)?;
-        self.take(Msg::Replied { run, id, reply }, entered).map(|_| ())
+        self.take(msg, entered).map(|_| ())
     }
 
     fn resume(&mut self, entered: &Entered) -> io::Result<()> {

@@ -9,9 +9,12 @@ pub mod commands;
 pub mod document;
 pub mod files;
 pub mod findings;
+pub mod k9s;
 pub mod key;
 pub mod keymap;
 pub mod log;
+pub mod own;
+mod pattern;
 pub mod print;
 
 pub(crate) mod registry;

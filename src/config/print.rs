@@ -8,10 +8,40 @@ use super::commands::{COMMANDS, Scope};
 use super::findings::THRESHOLDS;
 use super::key::Key;
 use super::keymap::Keymap;
+use super::own::to_toml;
 use super::scopes::{GLYPHS, SCOPES};
 use super::settings::{Config, Notifications, SETTINGS, Settings, Times};
 use super::sheet::{BUILT_IN, Sheet};
 use super::theme::Glyphs;
+
+/// What a user may add, as examples in comments.
+const OWN: &str = r#"
+# Words of your own after `:`, and the lines they stand for.
+#[aliases]
+#sick = "pods /Error"
+
+# Keys that run a line, as if typed after `:`.
+#[hotkeys]
+#"f5" = "pulses"
+
+# Programs that a key starts with fields of the row under the cursor, without a shell: $NAME $NAMESPACE $CONTAINER $POD
+# $CONTEXT $CLUSTER $USER $KUBECONFIG $FILTER $RESOURCE_NAME $RESOURCE_GROUP $RESOURCE_VERSION, and $COL-TITLE of a
+# column. scopes: kinds, or "all". output: "view", or "terminal" until the program ends. confirm: show the command and
+# ask. reads-only: it changes nothing, so that read-only does not refuse it.
+#[plugins.logs]
+#key = "ctrl-l"
+#scopes = ["pods"]
+#command = "stern"
+#args = ["$NAME", "-n", "$NAMESPACE", "--context", "$CONTEXT"]
+#about = "logs of all containers"
+#output = "view"
+#confirm = false
+#reads-only = true
+
+# Columns of your own: CEL over the fields that rules.yaml has.
+#[columns.pods]
+#TEAM = "pod.labels.team"
+"#;
 
 /// A configuration file with every key, its purpose and its current value. Lines with `#` directly before the
 /// text are examples.
@@ -68,6 +98,12 @@ pub fn config(config: &Config) -> String {
              #until = 2030-01-31T18:00:00Z\n",
         ),
     }
+    out.push_str(OWN);
+    let own = to_toml(&config.own);
+    if !own.is_empty() {
+        out.push('\n');
+        out.push_str(&own);
+    }
     out
 }
 
@@ -111,6 +147,7 @@ fn value(settings: &Settings, name: &str) -> String {
             Notifications::Osc777 => "osc777",
         }),
         "presentation" => settings.presentation.to_string(),
+        "masks" => strings(settings.masks.iter().map(String::as_str)),
         "log-lines" => settings.log_lines.to_string(),
         "left-width" => settings.left_width.to_string(),
         "log-tail" => settings.log_tail.to_string(),
@@ -219,6 +256,16 @@ pub fn config_page() -> String {
          Keys arrange the overview's panes (`alt` and the arrows, `alt-x`, `alt-m`). khud saves the arrangement for each\n\
          context, in shares of the screen. It overrides `panes` and `left-width` until one of them changes. `alt-a` resets it\n\
          to the configured one.\n\n\
+         ## Your own words, keys, programs and columns\n\n```toml",
+    );
+    out.push_str(OWN.replace("\n#", "\n").trim_end());
+    out.push_str(
+        "\n```\n\n\
+         khud looks at these before its own keys. A value of the cluster is one argument of a program; in a script after\n\
+         `sh -c` it must be plain letters, digits and signs that no shell reads, else nothing is started. A column is\n\
+         empty where its expression names what the object has not.\n\n\
+         `khud import k9s DIR` prints what aliases, hotkeys, plugins, columns of views and skins of k9s come to here, and\n\
+         lists what it cannot take; `--write` adds it to these files.\n\n\
          ## Findings\n\n`[findings.thresholds]`:\n\n| key | default | what it is |\n|---|---|---|\n",
     );
     for threshold in THRESHOLDS {

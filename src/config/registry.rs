@@ -76,7 +76,11 @@ macro_rules! commands {
             ViewKubeProxy   "view.kube-proxy"   "kube-proxy on every node"                  [Global] [] ["kube-proxy" "kp"] => stack::zoom_on(Pane::KubeProxy);
             Report          "report"            "the report of this incident"               [Global] [] ["postmortem"] => report::open;
             ChangeRequest   "change-request"    "this incident as a change request"         [Global] [] [] => report::change_request;
+            ViewRollout     "rollout"           "its rollout: revisions, pods, what fails"  [Global] ["R"] [] if rolled => rollout::here;
             ViewXray        "view.xray"         "owners and their pods, sick ones opened"   [Global] [] ["xray" "x-ray"] => xray::open;
+            ViewAudit       "view.audit"        "requests, limits, probes, images, budgets"  [Global] [] ["audit"] => audit::open;
+            ViewStreams     "view.streams"      "what khud reads, how fresh, and errors"     [Global] [] ["streams" "stream"] => streams::open;
+            Rights          "can-i"             "what you may do here, or one question"      [Global] [] ["can" "rights"] => rights::open;
             ViewPulses      "view.pulses"       "each kind: how many, how many sick"        [Global] [] ["pulses" "pulse" "pu"] => pulses::open;
             ViewForwards    "view.port-forwards" "local ports that lead to pods"             [Global] [] ["port-forwards" "portforwards" "portforward" "pf"] => forwards::open;
             ViewJournal     "view.journal"      "past actions and their results"           [Global] [] ["journal"] => journal::open;
@@ -128,7 +132,7 @@ macro_rules! commands {
 
             Fix             "fix"               "plan the action that fits"                 [Findings] ["f"] [] => incidents::fix;
 
-            PlanRollback    "plan.rollback"     "plan: back to an earlier revision"         [Workloads] ["b"] [] if targets => menu::plan("rollback");
+            PlanRollback    "plan.rollback"     "plan: back to an earlier revision"         [Workloads] ["b"] [] if targets => undo;
             PlanRestart     "plan.restart"      "plan: restart the rollout"                 [Workloads] ["r"] [] if targets => menu::plan("restart");
             PlanScale       "plan.scale"        "plan: change the replicas"                 [Workloads] ["s"] [] if targets => menu::plan("scale");
             PlanSetImage    "plan.set-image"    "plan: change an image"                     [Workloads] ["i"] [] if targets => menu::plan("set-image");

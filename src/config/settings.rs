@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use jiff::tz::TimeZone;
-use regex::Regex;
 use toml::de::DeTable;
 
 use super::colour::Palette;
 use super::document::{Document, Node, Problem, hint, quote, refused};
 use super::findings;
+use super::own::{self, Own};
+use super::pattern::Pattern;
 use super::telemetry::{self, Sources};
 use super::theme::Glyphs;
 use crate::world::Time;
@@ -73,7 +74,9 @@ settings! {
     "notifications" "\"off\"" "\"bell\"" true
     "Notify of a new critical finding: off, bell, osc9 or osc777."
     "presentation" "false" "true" true
-    "For shared screens: larger spacing, names of Secrets masked, last keys shown."
+    "For shared screens: read-only, larger spacing, secrets and their names masked, last keys shown."
+    "masks" "[]" "[\"acme\", \"customer-*\"]" true
+    "Names that a shared screen does not show, in any text; * matches the rest of a word."
     "log-lines" "10000" "50000" false
     "Lines in a log view, 100 to 1000000. Older lines are dropped and counted."
     "log-tail" "200" "500" false
@@ -143,6 +146,7 @@ pub struct Settings {
     pub production: bool,
     pub notifications: Notifications,
     pub presentation: bool,
+    pub masks: Vec<String>,
     /// The most lines of a log view.
     pub log_lines: usize,
     /// The lines that a log view loads first.
@@ -169,6 +173,7 @@ impl Default for Settings {
             production: false,
             notifications: Notifications::Off,
             presentation: false,
+            masks: Vec::new(),
             log_lines: 10_000,
             log_tail: 200,
             telemetry: Sources::new(),
@@ -195,12 +200,18 @@ enum Change {
     Production(bool),
     Notifications(Notifications),
     Presentation(bool),
+    Masks(Vec<String>),
     LogLines(usize),
     LogTail(usize),
     Telemetry(Sources),
 }
 
 impl Settings {
+    /// Whether khud starts read-only: asked for, or because a screen is shared.
+    pub fn guarded(&self) -> bool {
+        self.read_only || self.presentation
+    }
+
     fn take(&mut self, change: Change) {
         match change {
             Change::Theme(v) => self.theme = v,
@@ -219,28 +230,11 @@ impl Settings {
             Change::Production(v) => self.production = v,
             Change::Notifications(v) => self.notifications = v,
             Change::Presentation(v) => self.presentation = v,
+            Change::Masks(v) => self.masks = v,
             Change::LogLines(v) => self.log_lines = v,
             Change::LogTail(v) => self.log_tail = v,
             Change::Telemetry(v) => self.telemetry = v,
         }
-    }
-}
-
-/// A name pattern with `*` and `?`, in any case.
-#[derive(Debug, Clone)]
-struct Pattern {
-    text: String,
-    regex: Option<Regex>,
-}
-
-impl Pattern {
-    fn new(text: &str) -> Pattern {
-        let body = regex::escape(text).replace(r"\*", ".*").replace(r"\?", ".");
-        Pattern { text: text.to_owned(), regex: Regex::new(&format!("(?is)^{body}$")).ok() }
-    }
-
-    fn matches(&self, name: &str) -> bool {
-        self.regex.as_ref().is_some_and(|r| r.is_match(name))
     }
 }
 
@@ -253,6 +247,8 @@ pub struct Config {
     contexts: Vec<(Pattern, Vec<Change>)>,
     /// `[findings]`, checked: thresholds, severities and mutes for `detect`.
     pub findings: toml::Table,
+    /// Aliases, hotkeys, plugins and columns of the user.
+    pub own: Own,
     /// Problems that did not reject the file.
     pub warnings: Vec<Problem>,
     /// The line of each top-level key, for later problems.
@@ -266,6 +262,7 @@ impl Default for Config {
             production: ["*prod*", "!*non*prod*", "!*pre*prod*"].map(Pattern::new).to_vec(),
             contexts: Vec::new(),
             findings: toml::Table::new(),
+            own: Own::default(),
             warnings: Vec::new(),
             lines: HashMap::new(),
         }
@@ -303,6 +300,7 @@ impl Config {
                     }
                 }
                 "contexts" => self.read_contexts(document, node),
+                table if own::TABLES.contains(&table) => self.own.read(document, table, node),
                 "findings" => {
                     if let Some(table) = document.table(key, node) {
                         self.findings = findings::read(document, table);
@@ -315,6 +313,7 @@ impl Config {
                 }
                 _ => {
                     let known = SETTINGS.iter().map(|s| s.name).chain(["contexts", "findings"]);
+                    let known = known.chain(own::TABLES);
                     document.unknown(name, "key", known);
                 }
             }
@@ -430,6 +429,9 @@ fn change<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option
             ],
         )?),
         "presentation" => Change::Presentation(document.bool(key, node)?),
+        "masks" => {
+            Change::Masks(document.strings(key, node)?.into_iter().map(|(_, s)| s.to_owned()).collect())
+        }
         "left-width" => Change::LeftWidth(count(document.integer(key, node, 20..=80)?)),
         "log-lines" => Change::LogLines(count(document.integer(key, node, 100..=1_000_000)?)),
         "log-tail" => Change::LogTail(count(document.integer(key, node, 0..=100_000)?)),

@@ -13,6 +13,8 @@ use super::past_states::PastStates;
 
 /// Changes named on a finding.
 const NAMED: usize = 5;
+/// How long what was created counts as new, in milliseconds.
+const NEW: i64 = 900_000;
 /// Pods of a group whose spec and node are looked at.
 const LOOKED_AT: usize = 20;
 
@@ -29,11 +31,14 @@ pub fn before(
     // Clocks of nodes and the API server differ, and `since` has whole seconds.
     let to = since.plus(seconds(5));
     let touched = touched(world, root, group);
+    let by_node = root.kind == Kind::Node || group.members.values().any(|s| of_nodes(&s.cause));
     let mut out: Vec<WhatChanged> = memory
         .changes()
         .filter(|c| (from..=to).contains(&c.at) && touched.contains(&c.object))
         .cloned()
         .collect();
+    // What ran for a while was not broken by coming into being.
+    let lately = |created: Option<Time>| created.filter(|at| since.0 - at.0 < NEW);
     let mut add = |what: String, object: &ObjectRef, at: Option<Time>, by: Option<&Writer>| {
         let Some(at) = at.filter(|at| (from..=to).contains(at)) else { return };
         let known = out.iter().any(|c| c.object == *object && (c.at.0 - at.0).abs() < 5000);
@@ -50,14 +55,20 @@ pub fn before(
                 let Some((newest, before)) = world.workload(object).and_then(|d| rollout_of(world, d)) else {
                     continue;
                 };
-                let what = match before {
-                    Some(before) => template_change(&before.template, &newest.template),
-                    None => "created".into(),
-                };
-                add(what, object, newest.meta.created, None);
+                match before {
+                    Some(before) => {
+                        add(
+                            template_change(&before.template, &newest.template),
+                            object,
+                            newest.meta.created,
+                            None,
+                        );
+                    }
+                    None => add("created".into(), object, lately(newest.meta.created), None),
+                }
             }
             Kind::StatefulSet | Kind::DaemonSet | Kind::Job => {
-                add("created".into(), object, meta.created, None);
+                add("created".into(), object, lately(meta.created), None);
                 add("written".into(), object, writer.map(|w| w.at), writer);
             }
             Kind::ConfigMap | Kind::Secret | Kind::ResourceQuota => {
@@ -66,7 +77,9 @@ pub fn before(
             }
             Kind::Node => {
                 let Some(n) = world.nodes.find("", &object.name) else { continue };
-                add("joined the cluster".into(), object, meta.created, None);
+                if by_node && !began_with(world, meta.created) {
+                    add("joined the cluster".into(), object, meta.created, None);
+                }
                 for t in n.taints.iter().filter(|t| !t.key.starts_with("node.kubernetes.io/not-ready")) {
                     add(format!("taint {}:{}", t.key, t.effect), object, t.added, None);
                 }
@@ -77,6 +90,34 @@ pub fn before(
     out.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.object.cmp(&b.object)));
     out.truncate(NAMED);
     out
+}
+
+/// Causes that a new node can bring: what it lacks, and what does not reach it yet.
+fn of_nodes(cause: &str) -> bool {
+    const FAMILIES: [&str; 14] = [
+        "node.",
+        "runtime.",
+        "dns.",
+        "proxy.",
+        "volume.",
+        "container.create",
+        "image.network",
+        "image.auth",
+        "image.platform",
+        "crash.incompatible",
+        "crash.unreachable",
+        "gpu.vanished",
+        "gpu.driver",
+        "gpu.plugin",
+    ];
+    FAMILIES.iter().any(|family| cause.starts_with(family))
+}
+
+/// Whether the cluster was new with that node: then the node is no change in it.
+fn began_with(world: &World, joined: Option<Time>) -> bool {
+    const TOGETHER: i64 = 600_000;
+    let first = world.nodes.values().filter_map(|n| n.meta.created).min();
+    first.zip(joined).is_some_and(|(first, joined)| joined.0 - first.0 < TOGETHER)
 }
 
 /// The objects whose changes could have caused it.

@@ -117,14 +117,10 @@ fn check(w: Written) -> Result<UserRule, String> {
     if !named || !w.id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
         return Err("an id is made of letters, digits, dots and dashes".into());
     }
-    let kind = Kind::parse(&w.kind);
-    let Some((kind, name)) = KINDS.iter().find(|(k, _)| Some(k) == kind.as_ref()) else {
-        let known: Vec<&str> = KINDS.iter().map(|(k, _)| k.name()).collect();
-        return Err(format!("there is nothing known of kind {:?}; one of {}", w.kind, known.join(", ")));
-    };
+    let (kind, name) = known(&w.kind)?;
     Ok(UserRule {
         id: w.id.as_str().into(),
-        kind: kind.clone(),
+        kind,
         severity: w.severity.unwrap_or(Severity::Warning),
         test: Arc::new(program(&w.when, name)?),
         title: Arc::new(template(&w.title, name)?),
@@ -154,6 +150,25 @@ fn program(source: &str, name: &str) -> Result<Program, String> {
         variables.is_empty() || variables.iter().any(|v| *v == name || *v == "object")
     };
     if uses_object { Ok(program) } else { Err(format!("{source:?} does not look at {name}, its object")) }
+}
+
+/// Compiles an expression over objects of a kind; with the kind and the object's name in it.
+///
+/// # Errors
+/// A sentence about the kind or the expression.
+pub fn expression(kind: &str, source: &str) -> Result<(Kind, &'static str, Program), String> {
+    let (kind, name) = known(kind)?;
+    Ok((kind, name, program(source, name)?))
+}
+
+/// The kind of this word, and its objects' name in expressions.
+fn known(word: &str) -> Result<(Kind, &'static str), String> {
+    let kind = Kind::parse(word);
+    let known = KINDS.iter().find(|(k, _)| Some(k) == kind.as_ref());
+    known.map(|(kind, name)| (kind.clone(), *name)).ok_or_else(|| {
+        let names: Vec<&str> = KINDS.iter().map(|(k, _)| k.name()).collect();
+        format!("there is nothing known of kind {word:?}; one of {}", names.join(", "))
+    })
 }
 
 fn template(source: &str, name: &str) -> Result<Vec<Part>, String> {

@@ -215,7 +215,7 @@ fn typed(p: &mut Painter<'_>, model: &Model, prompt: &Prompt, area: Rect) -> Pos
         PromptKind::Jump => "jump to ",
         PromptKind::Reveal => "reveal which key? ",
         PromptKind::Option => prompt.asks.as_ref().map_or("", |a| a.what.as_str()),
-        PromptKind::Note | PromptKind::Acknowledge | PromptKind::Mute => &prompt.what,
+        PromptKind::Note | PromptKind::Acknowledge | PromptKind::Mute | PromptKind::Plugin => &prompt.what,
     };
     let mut x = area.x + p.put(area.x, area.y, area.width * 2 / 3, sign, "prompt");
     if matches!(

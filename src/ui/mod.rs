@@ -29,6 +29,7 @@ pub fn draw(model: &Model, memory: &mut Memory, buffer: &mut Buffer) -> Option<P
         theme: &model.theme,
         times: model.prefs.times(),
         presenting: model.prefs.presentation,
+        masks: model.prefs.masks.as_ref(),
     };
     p.clear(area, "text");
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {

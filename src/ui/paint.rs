@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use regex::Regex;
 
 use crate::config::Theme;
 use crate::config::settings::Times;
 use crate::config::theme::Glyphs;
 use crate::term::clean::{clean, fit, fit_end, fit_middle, width};
-use crate::world::redact::present;
+use crate::world::redact::{MASK, present};
 
 /// Text for a terminal that shows ASCII only, as wide as it was.
 fn ascii(text: &str) -> Cow<'_, str> {
@@ -42,6 +43,8 @@ pub struct Painter<'a> {
     pub times: Times,
     /// Strangers look on: secrets are masked, rows stand apart.
     pub presenting: bool,
+    /// Names that they must not see.
+    pub masks: Option<&'a Regex>,
 }
 
 impl Painter<'_> {
@@ -60,7 +63,14 @@ impl Painter<'_> {
 
     /// What strangers may see of a text.
     fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.presenting { present(text) } else { Cow::Borrowed(text) }
+        if !self.presenting {
+            return Cow::Borrowed(text);
+        }
+        let shown = present(text);
+        match self.masks {
+            Some(names) if names.is_match(&shown) => Cow::Owned(names.replace_all(&shown, MASK).into_owned()),
+            _ => shown,
+        }
     }
 
     /// Like `put`, but keeps the end of text that is too long.

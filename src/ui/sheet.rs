@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use ratatui::layout::Rect;
 
 use super::paint::Painter;
-use crate::app::core::content::{Mark, Sheet};
+use crate::app::core::content::{Line, Mark, Sheet};
 use crate::app::table::cell::{Cell, Value};
+use crate::app::table::picture;
 use crate::app::table::shape::{Cut, Shape};
 use crate::term::clean::{clean, width};
 use crate::world::Time;
@@ -48,6 +49,7 @@ pub fn draw(
     if area.width < 4 || area.height == 0 {
         return;
     }
+    let area = above(p, area, &sheet.above);
     let texts: Vec<Vec<String>> =
         sheet.rows.iter().map(|r| r.cells.iter().map(|c| text_of(p, c, now)).collect()).collect();
     let widths = learn(memory, name, sheet, &texts);
@@ -116,35 +118,25 @@ pub fn draw(
     }
 }
 
+/// Lines that stand above the titles of the columns; what is left of the area.
+fn above(p: &mut Painter<'_>, area: Rect, lines: &[Line]) -> Rect {
+    for (line, y) in lines.iter().zip(area.top()..area.bottom()) {
+        let row = Rect { x: area.x + 1, y, width: area.width.saturating_sub(1), height: 1 };
+        super::lines::pieces(p, row, &line.0);
+    }
+    let used = (lines.len() as u16).min(area.height);
+    Rect { y: area.y + used, height: area.height - used, ..area }
+}
+
 /// Columns a bar takes.
 const BAR: usize = 8;
-
-/// A bar in eighths of a column where the terminal has them.
-fn bar(p: &Painter<'_>, thousandths: u16) -> String {
-    let spark = p.theme.spark();
-    let eighths = (usize::from(thousandths) * BAR * 8).div_ceil(1000).min(BAR * 8);
-    let (full, rest) = (eighths / 8, eighths % 8);
-    let mut out = spark[7].repeat(full);
-    if rest > 0 {
-        out.push_str(spark[rest.min(6)]);
-    }
-    let drawn = full + usize::from(rest > 0);
-    out.push_str(&p.glyph("bar.empty").repeat(BAR - drawn));
-    out
-}
 
 fn text_of(p: &Painter<'_>, cell: &Cell, now: Time) -> String {
     match &cell.value {
         Value::Sign(glyph, _) => p.glyph(glyph).to_owned(),
         Value::Clock(t) => p.times.clock(*t),
-        Value::Bar(thousandths) => bar(p, *thousandths),
-        Value::Spark(cells) => {
-            let spark = p.theme.spark();
-            cells
-                .iter()
-                .map(|level| usize::from(*level).checked_sub(1).map_or(" ", |i| spark[i.min(7)]))
-                .collect()
-        }
+        Value::Bar(thousandths) => picture::bar(p.theme.spark(), p.glyph("bar.empty"), *thousandths, BAR),
+        Value::Spark(cells) => picture::line(p.theme.spark(), cells),
         value => clean(&value.show(now)).into_owned(),
     }
 }
@@ -200,17 +192,19 @@ fn divide(shapes: &[Shape], seen: &[u16], room: u16) -> Vec<(usize, u16, u16)> {
     const MATTERS: u8 = 80;
     /// A width most texts can be read in.
     const COMFORT: u16 = 22;
-    /// The worth of the column that says why.
+    /// The worth of the column that says why, and a width that most causes can be read in.
     const WHY: u8 = 95;
+    const REASON: u16 = 28;
     let title = |i: usize| width(&shapes[i].name) as u16;
     let wish = |i: usize| seen[i].max(title(i)).min(shapes[i].max.max(title(i)));
-    // What is only a few letters short of whole is whole.
+    // What is only a few letters short of whole is whole, and so is a number: a part of one reads as another.
     let floor = |i: usize| {
         let least = shapes[i].min.max(title(i));
-        if wish(i) <= least + 2 { wish(i) } else { least }
+        if wish(i) <= least + 2 || shapes[i].right { wish(i) } else { least }
     };
     let mut by_worth: Vec<usize> = (0..shapes.len()).collect();
-    by_worth.sort_by_key(|i| (seen[*i] == 0, std::cmp::Reverse(shapes[*i].keep)));
+    // A cause is read before a name is: the end of a generated name tells little.
+    by_worth.sort_by_key(|i| (seen[*i] == 0, shapes[*i].keep != WHY, std::cmp::Reverse(shapes[*i].keep)));
     let mut widths = vec![0u16; shapes.len()];
     let mut left = room + GAP;
     for i in by_worth.iter().copied().filter(|i| shapes[*i].keep >= MATTERS && seen[*i] > 0) {
@@ -222,11 +216,10 @@ fn divide(shapes: &[Shape], seen: &[u16], room: u16) -> Vec<(usize, u16, u16)> {
             (widths[i], left) = (left - GAP, 0);
         }
     }
-    // First what reads comfortably, then what is less worth, then the rest of the long ones.
-    for round in [COMFORT, u16::MAX] {
-        for i in by_worth.iter().copied() {
-            // A cause is read to its end before a name is.
-            let round = if shapes[i].keep == WHY && round == COMFORT { COMFORT * 2 } else { round };
+    // First what reads comfortably, then what is less worth, then the rest of the long ones, then what nobody filled.
+    for (round, filled) in [(COMFORT, true), (u16::MAX, true), (u16::MAX, false)] {
+        for i in by_worth.iter().copied().filter(|i| (seen[*i] > 0) == filled) {
+            let round = if shapes[i].keep == WHY && round == COMFORT { REASON } else { round };
             let wish = wish(i).min(round);
             if widths[i] > 0 {
                 let more = wish.saturating_sub(widths[i]).min(left);

@@ -40,6 +40,14 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     out
 }
 
+/// A pattern of names that a shared screen does not show; `None` where there are none.
+pub fn names(masks: &[String]) -> Option<Regex> {
+    let words = masks.iter().map(|m| m.trim()).filter(|m| !m.is_empty() && *m != "*");
+    let words: Vec<String> = words.map(|m| regex::escape(m).replace(r"\*", "[A-Za-z0-9._-]*")).collect();
+    // Escaped words are a pattern; one of a megabyte is none.
+    if words.is_empty() { None } else { Regex::new(&format!("(?i){}", words.join("|"))).ok() }
+}
+
 /// Masks text for shared screens: secrets, and the names of Secrets.
 pub fn present(text: &str) -> Cow<'_, str> {
     static QUOTED: LazyLock<Option<Regex>> =
@@ -82,6 +90,19 @@ mod tests {
         ] {
             assert_eq!(present(text), shown);
         }
+    }
+
+    #[test]
+    fn names_of_ones_choice_go_wherever_they_stand() {
+        let names = names(&["acme".to_owned(), "customer-*".to_owned()]).unwrap();
+        for (text, shown) in [
+            ("registry.ACME.io/shop:1", "registry.[redacted].io/shop:1"),
+            ("pod prod/customer-7-api is sick", "pod prod/[redacted] is sick"),
+            ("pod prod/api", "pod prod/api"),
+        ] {
+            assert_eq!(names.replace_all(text, MASK), shown);
+        }
+        assert!(super::names(&["*".to_owned(), " ".to_owned()]).is_none());
     }
 
     #[test]

@@ -250,6 +250,19 @@ impl World {
         at
     }
 
+    /// The Deployment, StatefulSet or DaemonSet that rolls the object out: itself, or the nearest above it.
+    pub fn rolled_by(&self, object: &ObjectRef) -> Option<ObjectRef> {
+        let mut at = object.clone();
+        for _ in 0..8 {
+            if matches!(at.kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet) {
+                return Some(at);
+            }
+            let owner = self.meta(&at)?.owner.clone()?;
+            at = ObjectRef { kind: owner.kind, namespace: at.namespace, name: owner.name };
+        }
+        None
+    }
+
     fn put(&mut self, record: Record, changes: &mut Vec<Change>) {
         let pass = self.pass;
         macro_rules! put {

@@ -82,3 +82,51 @@ fn a_port_is_forwarded_in_the_background_listed_and_closed() {
     k.send("\x03");
     assert_eq!(k.ends(), 0);
 }
+
+/// A program gets the row as arguments, prints into a view, and has the terminal where it asks for that.
+#[test]
+fn programs_of_ones_own_run_on_the_row_under_the_cursor() {
+    let lab = Lab::start("healthy", 1.0);
+    let config = r#"
+        [plugins.say]
+        key = "f6"
+        scopes = ["pods"]
+        command = "printf"
+        args = ["%s of %s\\n", "$NAME", "$NAMESPACE"]
+        reads-only = true
+
+        [plugins.ask]
+        key = "f7"
+        command = "sh"
+        args = ["-c", "printf 'asked about $NAME: '; read answer; echo heard $answer"]
+        output = "terminal"
+        reads-only = true
+
+        [plugins.absent]
+        key = "f8"
+        command = "no-such-program"
+        reads-only = true
+    "#;
+    let mut k = cockpit(
+        KHUD,
+        lab.dir.path(),
+        config,
+        &["--command", ":pods", "-n", "production", "--read-only"],
+        160,
+        40,
+    );
+    k.until_text("cart-");
+    k.then("/cart-\r", "/cart-");
+    k.send("\x1b[17~");
+    k.until("its output", |s| {
+        s.contents().contains(" of production") && s.contents().contains("exit code 0")
+    });
+    k.then("\x1b", "/cart-");
+    k.then("\x1b[18~", "asked about cart-");
+    k.send("well\r");
+    k.until("the pods again", |s| s.contents().contains("/cart-") && s.alternate_screen());
+    k.until_text("sh ended.");
+    k.then("\x1b[19~", "did not start");
+    k.send("\x03");
+    assert_eq!(k.ends(), 0);
+}

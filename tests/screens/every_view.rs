@@ -35,6 +35,8 @@ const VIEWS: &[(&str, &str)] = &[
     ("rollout", ":deploy prod\r\r"),
     ("xray", ":xray\r"),
     ("pulses", ":pulses\r"),
+    ("audit", ":audit\r"),
+    ("streams", ":streams\r"),
     ("containers", ":pods\r/init-fails\r\r"),
     ("describe", ":pods\r/tag-absent\rd"),
     ("yaml", ":pods\r/tag-absent\ry"),

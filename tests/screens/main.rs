@@ -12,5 +12,7 @@ mod glance;
 mod hostile;
 mod incidents;
 mod looks;
+mod own;
 mod prompt;
+mod rollouts;
 mod views;

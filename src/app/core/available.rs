@@ -52,6 +52,13 @@ impl<'m> Here<'m> {
         })
     }
 
+    pub(in crate::app) fn rolled(&self) -> Option<String> {
+        self.of_object(|o| {
+            let rolled = self.model.data.world.rolled_by(o).is_some();
+            (!rolled).then(|| format!("No Deployment, StatefulSet or DaemonSet rolls {o} out."))
+        })
+    }
+
     pub(in crate::app) fn placed(&self) -> Option<String> {
         self.of_object(|o| {
             let pod = self.model.data.world.pods.find(&o.namespace, &o.name);

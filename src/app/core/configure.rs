@@ -7,9 +7,11 @@ use crate::app::core::namespaces;
 use crate::app::core::notice::{Dirty, Tone};
 use crate::app::core::panes;
 use crate::app::core::preferences::Preferences;
+use crate::app::table::computed;
 use crate::config::document::{Level, Problem};
 use crate::config::files::Loaded;
 use crate::config::settings::Times;
+use crate::world::redact;
 
 /// Puts the preferences in force, at the start, when the context is known.
 pub fn install(model: &mut Model, preferences: Preferences, loaded: &Loaded) {
@@ -21,6 +23,7 @@ pub fn install(model: &mut Model, preferences: Preferences, loaded: &Loaded) {
     model.prefs.presentation = model.prefs.settings.presentation;
     model.header = model.prefs.settings.header;
     configure_detector(model);
+    configure_columns(model);
     if model.namespaces.is_empty() && !model.prefs.settings.namespace.is_empty() {
         model.namespaces.insert(model.prefs.settings.namespace.as_str().into());
     }
@@ -38,7 +41,7 @@ pub fn reload(model: &mut Model, loaded: Loaded) -> Vec<Effect> {
     model.prefs.themes = loaded.themes;
     let mut effects = Vec::new();
     let rules = loaded.rules.filter(|text| *text != model.prefs.rules);
-    let mut findings = rules.is_some();
+    let (mut findings, mut columns) = (rules.is_some(), false);
     if let Some(text) = rules {
         model.prefs.rules = text;
     }
@@ -63,10 +66,14 @@ pub fn reload(model: &mut Model, loaded: Loaded) -> Vec<Effect> {
         if rearranged {
             panes::reconfigured(model);
         }
+        columns = model.prefs.config.own.columns != before.own.columns;
         model.say(Tone::Good, "Configuration read again.");
     }
     if findings {
         configure_detector(model);
+    }
+    if columns {
+        configure_columns(model);
     }
     dress(model);
     complain(model, &loaded.problems);
@@ -86,8 +93,25 @@ fn configure_detector(model: &mut Model) {
     }
 }
 
+/// Gives tables the columns that the file has now.
+fn configure_columns(model: &mut Model) {
+    let (columns, problems) = computed::compile(&model.prefs.config.own.columns);
+    model.data.own_columns = columns;
+    let Model { data, overview, views, forward, .. } = model;
+    let cx = data.cx();
+    let views = overview.views_mut().chain(views.iter_mut().chain(forward).map(|v| &mut **v));
+    for table in views.filter_map(|v| v.table_mut()) {
+        table.relearn(&cx);
+    }
+    if let Some(first) = problems.first() {
+        problems.iter().for_each(|p| tracing::warn!("{p}"));
+        model.say(Tone::Bad, format!("config.toml: {first}"));
+    }
+}
+
 fn apply_settings(model: &mut Model) {
     model.prefs.settings = model.prefs.config.for_context(&model.cluster.context);
+    model.prefs.masks = redact::names(&model.prefs.settings.masks);
     model.data.telemetry.configure(model.prefs.settings.telemetry.clone());
     panes::keep_focus(model);
 }
@@ -167,16 +191,24 @@ pub fn toggle_read_only(model: &mut Model) -> Vec<Effect> {
     vec![Effect::ReadOnly(on)]
 }
 
-/// For shared screens, and back.
-pub fn toggle_presentation(model: &mut Model) {
-    let prefs = &mut model.prefs;
-    prefs.presentation = !prefs.presentation;
-    prefs.keys.clear();
-    let on = prefs.presentation;
-    model.say(
-        Tone::Info,
-        if on { "Presenting: secrets are masked, keys are shown." } else { "Presenting no more." },
-    );
+/// For shared screens, and back. A slip before an audience changes nothing: read-only comes on with it, and goes with it
+/// where it came so.
+pub fn toggle_presentation(model: &mut Model) -> Vec<Effect> {
+    let on = !model.prefs.presentation;
+    model.prefs.presentation = on;
+    model.prefs.keys.clear();
+    let turns = if on { !model.cluster.read_only } else { model.prefs.guarded && model.cluster.read_only };
+    model.prefs.guarded = on && turns;
+    let effects = if turns { toggle_read_only(model) } else { Vec::new() };
+    let text = match (on, model.cluster.read_only) {
+        (true, _) => {
+            "Presenting: read-only, secrets and masked names hidden, keys shown. `:read-only` allows changes."
+        }
+        (false, true) => "Presenting no more; read-only stays.",
+        (false, false) => "Presenting no more; changes are possible again.",
+    };
+    model.say(Tone::Info, text);
+    effects
 }
 
 /// Facts about the cluster for a bug report, without names from it.

@@ -72,6 +72,8 @@ pub struct Sheet {
     pub offset: usize,
     /// A line below the last row, for rows that are left out.
     pub more: Option<String>,
+    /// Lines above the titles of the columns.
+    pub above: Vec<Line>,
 }
 
 /// One row of a sheet.

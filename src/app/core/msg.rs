@@ -21,6 +21,20 @@ use crate::world::{Delta, Kind, ObjectRef, Offer, Text, TlsSecret};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct SourceId(pub u32);
 
+/// A program of the user's own with its arguments. No shell reads them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    pub argv: Vec<String>,
+}
+
+impl Program {
+    /// The command as one would type it.
+    pub fn shown(&self) -> String {
+        let words = self.argv.iter().map(String::as_str);
+        shlex::try_join(words).unwrap_or_else(|_| self.argv.join(" "))
+    }
+}
+
 /// Everything that can happen.
 #[derive(Debug)]
 pub enum Msg {
@@ -106,6 +120,16 @@ pub enum Msg {
     Whoami(String),
     /// Whether the connection still leads where it was opened to.
     Standing(Standing),
+    /// A program of the user printed this, for the view that started it.
+    Printed {
+        token: u64,
+        bytes: Bytes,
+    },
+    /// It ended with this exit code, or why it did not run.
+    Ended {
+        token: u64,
+        result: Result<i32, String>,
+    },
     /// A task did what it was asked to: what there is now, for the foot line.
     Notice(String),
     /// Which actions of a menu the operator may not do, and why.
@@ -132,6 +156,15 @@ pub enum Effect {
     Suspend,
     /// Give the terminal to the credential plugin until it ends.
     Login,
+    /// Give the terminal to a program of the user until it ends.
+    AtTerminal(Program),
+    /// Start a program of the user; what it prints carries the token.
+    Start {
+        token: u64,
+        program: Program,
+    },
+    /// End that program.
+    End(u64),
     /// Draw everything again.
     Redraw,
     /// Put the text on the clipboard, through the terminal.

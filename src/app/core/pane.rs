@@ -75,6 +75,8 @@ pub struct Arrangement {
     pub(in crate::app) left: Option<u16>,
     /// The rows each pane of a side had when a seam of it was moved: its share of the height on any screen.
     pub(in crate::app) heights: BTreeMap<Pane, u16>,
+    /// The pane of the right side that stood below the events when a seam was moved.
+    pub(in crate::app) below_events: Option<Pane>,
 }
 
 fn some_and_none_twice<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Pane>>, D::Error> {

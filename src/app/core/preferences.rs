@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use regex::Regex;
 use serde::Deserialize;
 
 use crate::app::core::msg::Effect;
@@ -9,6 +10,7 @@ use crate::app::core::typed::Suggestion;
 use crate::config::colour::Palette;
 use crate::config::files::Loaded;
 use crate::config::keymap::Choice;
+use crate::config::own::Own;
 use crate::config::settings::{Notifications, Times};
 use crate::config::sheet::{BUILT_IN, Sheet};
 use crate::config::theme::Glyphs;
@@ -47,6 +49,10 @@ pub struct Preferences {
     /// Switched on by a flag or the file, not by a key.
     pub(super) locked: bool,
     pub presentation: bool,
+    /// Names that a shared screen does not show.
+    pub masks: Option<Regex>,
+    /// Read-only was switched on because the screen is shared.
+    pub(super) guarded: bool,
     pub times: Option<Times>,
     /// A finding to announce.
     news: Option<String>,
@@ -88,6 +94,11 @@ impl Preferences {
             problems.push(format!("[findings.severity]: there is no rule {id:?}{near}"));
         }
         (config, problems)
+    }
+
+    /// What the user added: aliases, hotkeys, plugins and columns.
+    pub fn own(&self) -> &Own {
+        &self.config.own
     }
 
     /// Times of day are shown in.

@@ -2,7 +2,9 @@
 
 use tui_input::Input;
 
+use crate::app::core::msg::Program;
 use crate::app::core::runs::targets::Targets;
+use crate::config::own::Plugin;
 use crate::detect::Key;
 use crate::remedy::Action;
 use crate::remedy::run::Params;
@@ -33,6 +35,8 @@ pub struct Prompt {
     pub findings: Vec<Key>,
     /// The object that a note is about.
     pub object: Option<ObjectRef>,
+    /// The program that the line says yes or no to.
+    pub program: Option<(Box<Plugin>, Program)>,
 }
 
 impl Prompt {
@@ -75,6 +79,8 @@ pub enum PromptKind {
     Acknowledge,
     /// For how long and why a finding is muted.
     Mute,
+    /// Whether to start a plugin.
+    Plugin,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

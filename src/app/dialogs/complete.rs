@@ -54,6 +54,13 @@ pub fn words(model: &Model) -> Vec<Suggestion> {
         let description = format!("{} of {group}/{}, as the server lists them", kind.name(), kind.version());
         out.push(Suggestion { word: model.served.word(kind), description, ..Suggestion::default() });
     }
+    for (alias, line) in &model.prefs.own().aliases {
+        out.push(Suggestion {
+            word: alias.clone(),
+            description: format!("your alias of {line}"),
+            ..Suggestion::default()
+        });
+    }
     for c in commands {
         // A name in parts is the keymap's; people type one word.
         let word = if c.name.contains('.') { c.words.first().copied().unwrap_or(c.name) } else { c.name };

@@ -42,7 +42,7 @@ const KINDS: &[(&str, &str)] = &[
 
 /// k9s's words for views that khud has not, and what to use.
 const ELSEWHERE: &[(&[&str], &str)] = &[
-    (&["pop", "popeye"], "khud has no popeye: `:findings` lists what is wrong, and why."),
+    (&["pop", "popeye"], "khud has no popeye: `:audit` lists what is missing, `:findings` what is wrong."),
     (&["be", "bench", "benchmark", "benchmarks"], "khud runs no benchmarks: use hey, as k9s does."),
     (
         &["sd", "screendump", "screendumps"],
@@ -52,7 +52,6 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["hm", "helm", "chart", "charts"], "khud reads no Helm releases: use helm list -A."),
     (&["usr", "user", "users"], "khud lists no users: `:crb` and `:rb` list who is bound to which role."),
     (&["grp", "group", "groups"], "khud lists no groups: `:crb` and `:rb` list who is bound to which role."),
-    (&["can"], "khud lists no rights: use kubectl auth can-i --list."),
 ];
 
 /// How the word reads, as far as the server has said what it serves.

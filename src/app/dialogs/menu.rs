@@ -75,6 +75,16 @@ pub fn here(model: &mut Model) {
     }
 }
 
+/// Plans an action on an object with these options, where khud may change anything.
+pub fn begin(model: &mut Model, name: &str, target: ObjectRef, params: Params) -> Vec<Effect> {
+    let Some(action) = remedy::action(name) else { return Vec::new() };
+    if model.cluster.read_only {
+        model.say(Tone::Bad, format!("{} is refused: khud runs read-only.", action.title));
+        return Vec::new();
+    }
+    control::begin(model, action, target.into(), params)
+}
+
 /// Plans an action by its own key: on all that is marked, or on what is under the cursor.
 pub fn direct(model: &mut Model, name: &str) -> Vec<Effect> {
     let Some(action) = remedy::action(name) else { return Vec::new() };

@@ -8,7 +8,7 @@ use crate::app::core::runs::control;
 use crate::app::core::stack;
 use crate::app::core::typed::{Prompt, PromptKind};
 use crate::app::dialogs::{complete, jump, silence};
-use crate::app::views::{document, find, timeline};
+use crate::app::views::{document, find, plugin, timeline};
 use crate::detect::How;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::{Input, InputRequest};
@@ -76,7 +76,8 @@ pub fn edit(model: &mut Model, f: impl FnOnce(&mut Input)) {
         | PromptKind::Reveal
         | PromptKind::Note
         | PromptKind::Acknowledge
-        | PromptKind::Mute => {}
+        | PromptKind::Mute
+        | PromptKind::Plugin => {}
         PromptKind::Theme => {
             suggest(model);
             show_theme(model);
@@ -157,6 +158,7 @@ pub fn accept(model: &mut Model) -> Accepted {
             Some(o) => find::open(model, &o.kind, &o.namespace, &o.name),
             None => model.say(Tone::Info, "No object of that name is watched here."),
         },
+        PromptKind::Plugin => return Accepted::Done(plugin::confirmed(model, p.program, &text)),
         PromptKind::Reveal => {
             let key = chosen.map_or(text, |s| s.word.clone());
             document::revealed(model, key);

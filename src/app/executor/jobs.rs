@@ -13,6 +13,7 @@ use crate::app::core::saved_panes::SavedPanes;
 use crate::app::executor::foreground;
 use crate::app::executor::known;
 use crate::app::executor::needs::{self, Fetched};
+use crate::app::executor::programs;
 use crate::app::executor::state_files::{self, Item, Keeper};
 use crate::app::views::log::SourceId;
 use crate::cluster::{Connection, Feed, Identity, Scope, Tuning, watch_all, watch_tables};
@@ -43,6 +44,8 @@ pub struct Jobs {
     tables: HashMap<Kind, AbortHandle>,
     /// Local ports that are open, by the run that opened them.
     forwards: HashMap<u64, AbortHandle>,
+    /// Programs of the user that run, by the view that shows them.
+    programs: HashMap<u64, AbortHandle>,
     /// How many telemetry targets are read at once.
     scrapes: Arc<Semaphore>,
     journal: Result<Journal, String>,
@@ -83,6 +86,7 @@ impl Jobs {
             followed: HashMap::new(),
             tables: HashMap::new(),
             forwards: HashMap::new(),
+            programs: HashMap::new(),
             scrapes: Arc::new(Semaphore::new(telemetry::PARALLEL)),
             journal: journal.map(Journal::at),
             keeper,
@@ -262,6 +266,15 @@ impl Jobs {
                 let Need::Forward(ask) = *need else { return };
                 self.forward(connection, run, id, ask);
             }
+            Effect::Start { token, program } => {
+                let task = self.tasks.spawn(programs::run(token, program, self.inbox.clone()));
+                self.programs.insert(token, task);
+            }
+            Effect::End(token) => {
+                if let Some(task) = self.programs.remove(&token) {
+                    task.abort();
+                }
+            }
             Effect::StopForward(id) => {
                 if let Some(task) = self.forwards.remove(&id) {
                     task.abort();
@@ -353,6 +366,7 @@ impl Jobs {
             | Effect::Switch(_)
             | Effect::Suspend
             | Effect::Login
+            | Effect::AtTerminal(_)
             | Effect::SaveScreen(_)
             | Effect::Redraw
             | Effect::Copy(_)

@@ -7,4 +7,5 @@ pub mod known;
 pub mod meter;
 pub mod needs;
 pub mod probe;
+pub mod programs;
 pub mod state_files;

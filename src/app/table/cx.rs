@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use crate::app::table::computed::Computed;
 use crate::app::table::events::Aggregates;
 use crate::app::table::vitals::Vitals;
 use crate::detect::Severity;
-use crate::world::{ObjectRef, Text, Time, World};
+use crate::world::{Kind, ObjectRef, Text, Time, World};
 
 /// What is known of why an object is sick, in the few words that fit on its row.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,8 @@ pub struct Cx<'a> {
     pub causes: &'a HashMap<ObjectRef, Cause>,
     pub events: &'a Aggregates,
     pub vitals: &'a Vitals,
+    /// The columns that the user added, by kind.
+    pub own: &'a HashMap<Kind, Vec<Computed>>,
     pub now: Time,
 }
 

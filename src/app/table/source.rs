@@ -60,10 +60,16 @@ impl Source {
         if !self.kind.watched() {
             return Cow::Owned(served::columns(cx, &self.kind, wide));
         }
-        if wide && self.fence != Fence::Workloads {
-            return Cow::Owned([own, columns::wide_of(&self.kind)].concat());
+        let wide = if wide && self.fence != Fence::Workloads { columns::wide_of(&self.kind) } else { &[] };
+        let added = match self.fence {
+            Fence::Workloads | Fence::KubeProxy => None,
+            _ => cx.own.get(&self.kind),
+        };
+        if wide.is_empty() && added.is_none() {
+            return Cow::Borrowed(own);
         }
-        Cow::Borrowed(own)
+        let added: Vec<Column> = added.into_iter().flatten().map(Column::computed).collect();
+        Cow::Owned([own, &added, wide].concat())
     }
 
     /// What the view is of, for its title.

@@ -18,8 +18,8 @@ use crate::app::core::view::Motion;
 use crate::app::dialogs::{keys, leave, menu, plan, prompt, silence};
 use crate::app::update::line::accept;
 use crate::app::views::{
-    arrange, contexts, describe, document, evidence, find, forwards, help, incidents, journal, logs,
-    namespace_list, objects, pulses, report, save, timeline, why, xray,
+    arrange, audit, contexts, describe, document, evidence, find, forwards, help, incidents, journal, logs,
+    namespace_list, objects, pulses, report, rights, rollout, save, streams, timeline, why, xray,
 };
 use crate::config::Scope;
 use crate::config::commands::Id;
@@ -163,6 +163,17 @@ fn full_screen(model: &mut Model) {
 fn overview(model: &mut Model) {
     model.views.clear();
     model.overview.zoom = false;
+}
+
+/// Plans a rollback: in the view of a rollout to the revision under the cursor, else to the one that is known to run.
+fn undo(model: &mut Model) -> Vec<Effect> {
+    match rollout::chosen(model) {
+        Some((workload, revision)) => {
+            let params = [("to-revision".to_owned(), revision.to_string())].into();
+            menu::begin(model, "rollback", workload, params)
+        }
+        None => menu::plan(model, "rollback"),
+    }
 }
 
 /// The menu of actions; in a decision tree, on what was asked about.

@@ -13,7 +13,7 @@ use crate::app::dialogs::meaning::{self, Meaning, Reading};
 use crate::app::dialogs::prompt::{self, Accepted};
 use crate::app::dialogs::silence;
 use crate::app::update::command::run;
-use crate::app::views::{find, objects, timeline};
+use crate::app::views::{find, objects, rights, timeline};
 use crate::config::commands::Id;
 use crate::config::document::nearest;
 use crate::detect::How;
@@ -31,7 +31,8 @@ pub fn accept(model: &mut Model) -> Vec<Effect> {
 /// typed again, with what could be meant.
 pub fn line(model: &mut Model, line: &str) -> Vec<Effect> {
     model.dirty = Dirty::Input;
-    let line = line.trim().trim_start_matches(':');
+    let expanded = model.prefs.own().expand(line);
+    let line = expanded.as_deref().unwrap_or(line).trim().trim_start_matches(':');
     let mut words = line.split_whitespace();
     let Some(first) = words.next() else { return Vec::new() };
     let rest: Vec<&str> = words.collect();
@@ -94,6 +95,7 @@ fn command_line(model: &mut Model, id: Id, line: &str, rest: &[&str]) -> Vec<Eff
             let object = model.selected();
             timeline::noted(model, object, said);
         }
+        Id::Rights if !said.is_empty() => return rights::ask(model, said),
         Id::Acknowledge if !said.is_empty() => return silence::line(model, How::Acknowledged, said),
         Id::Mute if !said.is_empty() => return silence::line(model, How::Muted, said),
         Id::ViewWorkloads => {

@@ -20,8 +20,8 @@ use crate::app::core::standing;
 use crate::app::core::touch::touch;
 use crate::app::core::view::{Leaving, View};
 use crate::app::dialogs::{leave, menu, plan, prompt};
-use crate::app::update::{command, line};
-use crate::app::views::{describe, document, find, logs, timeline, why};
+use crate::app::update::{command, line, own};
+use crate::app::views::{describe, document, find, logs, plugin, rights, rollout, timeline, why};
 use crate::config::{Id, Key, KeymapResult};
 use crate::term::SMALLEST;
 use crate::world::{Change, Delta, Kind, Time};
@@ -101,6 +101,8 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Called { token, result } => {
             describe::called(model, token, &result);
             document::called(model, token, &result);
+            rollout::called(model, token, &result);
+            rights::called(model, token, &result);
             Vec::new()
         }
         Msg::StateLoaded { entries, quiet } => {
@@ -112,6 +114,11 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Standing(now) => standing::changed(model, now),
+        Msg::Printed { token, bytes } => plugin::printed(model, token, &bytes),
+        Msg::Ended { token, result } => {
+            plugin::ended(model, token, &result);
+            Vec::new()
+        }
         Msg::Notice(what) => {
             model.say(Tone::Good, what);
             Vec::new()
@@ -149,6 +156,11 @@ fn key_pressed(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         model.prefs.show_key(Key::from(key).to_string());
     }
     model.prefs.choices.clear();
+    if !key.is_release()
+        && let Some(effects) = own::pressed(model, key.into())
+    {
+        return effects;
+    }
     match model.keymap.push_event(scope, key) {
         KeymapResult::Matched(command) => command::run(model, command.id),
         KeymapResult::Pending(choices) => {
@@ -296,6 +308,10 @@ fn derive(model: &mut Model, change: &Change) {
     match change.object.kind {
         Kind::Pod => data.vitals.pod(change.slot, data.world.pods.get(change.slot), now),
         Kind::Node => data.vitals.node(change.slot, data.world.nodes.get(change.slot)),
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => {
+            let pods = data.world.workload(&change.object).map(|w| (w.desired, w.ready));
+            data.progress.note(&change.object, pods, now);
+        }
         Kind::Event => {
             if let Some(e) = data.world.events.get(change.slot)
                 && e.warning

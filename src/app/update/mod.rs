@@ -4,4 +4,5 @@ pub mod command;
 pub mod layout;
 pub mod line;
 pub mod message;
+mod own;
 mod start;

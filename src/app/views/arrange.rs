@@ -64,6 +64,7 @@ fn heighten(model: &mut Model, pane: Pane, by: i32) {
         return;
     };
     let [left, right] = sides(model, height);
+    let below_events = left.get(2).and_then(|row| row.panes.first().copied());
     let mut side = if left.iter().any(|row| row.panes.contains(&pane)) { left } else { right };
     let at = side.iter().position(|row| row.panes.contains(&pane));
     let (Some(at), true) = (at, side.len() > 1) else {
@@ -76,6 +77,7 @@ fn heighten(model: &mut Model, pane: Pane, by: i32) {
     side[at].height = side[at].height.saturating_add_signed(by as i16);
     side[other].height = side[other].height.saturating_add_signed(-by as i16);
     change(model, |own| {
+        own.below_events = below_events;
         own.heights.extend(side.iter().flat_map(|row| row.panes.iter().map(|p| (*p, row.height))));
     });
 }
@@ -131,11 +133,23 @@ pub fn sides(model: &Model, height: u16) -> [Vec<Row>; 2] {
     }
     let mut sides = as_they_come(height);
     let [left, right] = &mut sides;
+    let folded = fold::folded(model, right.first().map_or(0, |row| row.height));
+    // Seams that were moved stay where they were put, and so does the pane below the events.
+    let below = match heights.is_empty() {
+        true => below_events(model, &folded, height),
+        false => model.overview.arrangement.below_events,
+    };
+    if let Some(pane) = below {
+        right.iter_mut().for_each(|row| row.panes.retain(|p| *p != pane));
+        right.retain(|row| !row.panes.is_empty());
+        left.push(Row { panes: vec![pane], height: 0 });
+    }
     if !share(left, heights, height) {
         left_as_needed(model, left, height);
     }
     if !share(right, heights, height) {
-        right_as_needed(model, right, height);
+        let folded: Vec<Pane> = folded.into_iter().filter(|pane| below != Some(*pane)).collect();
+        right_as_needed(model, right, height, &folded);
     }
     sides
 }
@@ -156,28 +170,69 @@ fn as_they_come(height: u16) -> [Vec<Row>; 2] {
     ]
 }
 
-/// Incidents get the rows that their cards take; the events keep a few.
+/// Rows that the events keep: titles and four warnings.
+const EVENTS: u16 = 6;
+/// Rows that the events take before a pane below them has its share.
+const MANY_EVENTS: u16 = 14;
+
+/// Rows that the cards of all incidents take, with the title.
+fn incident_rows(model: &Model, most: u16) -> u16 {
+    let columns = usize::from(left(model, model.size.0)).saturating_sub(1);
+    incidents::wanted(model, columns, usize::from(most)) as u16 + 1
+}
+
+/// Rows that the events fill, with their titles.
+fn event_rows(model: &Model) -> u16 {
+    let events = model.overview.pane(Pane::Events).table().map_or(0, |t| t.len());
+    (events as u16).saturating_add(2).max(LEAST_ROWS)
+}
+
+/// The pane of the right side that stands below the events, where few incidents and events leave the left side empty: the
+/// GPUs, which are wide, else the nodes.
+fn below_events(model: &Model, folded: &[Pane], height: u16) -> Option<Pane> {
+    /// Rows from which a pane is worth its place.
+    const WORTH: u16 = 8;
+    let used = incident_rows(model, height) + event_rows(model).min(MANY_EVENTS);
+    if height.saturating_sub(used) < WORTH {
+        return None;
+    }
+    let candidates = [Pane::Gpus, Pane::Nodes].into_iter().filter(|pane| !folded.contains(pane));
+    candidates.into_iter().find(|pane| pane_rows(model, *pane) > 0)
+}
+
+/// Rows that the nodes or the GPUs have.
+fn pane_rows(model: &Model, pane: Pane) -> usize {
+    match pane {
+        Pane::Gpus => gpus::rows(model, 1).1,
+        _ => model.overview.pane(pane).table().map_or(0, |t| t.total),
+    }
+}
+
+/// Incidents get the rows that their cards take; the events keep a few, a pane below them has the rest.
 fn left_as_needed(model: &Model, side: &mut [Row], height: u16) {
-    /// Rows that the events keep: titles and four warnings.
-    const EVENTS: u16 = 6;
-    let [incidents, events] = side else { return };
-    if height < EVENTS + LEAST_ROWS {
+    let kept = EVENTS + if side.len() > 2 { LEAST_ROWS } else { 0 };
+    let [incidents, events, below @ ..] = side else { return };
+    if height < kept + LEAST_ROWS {
         return;
     }
-    let most = height - EVENTS;
-    let columns = usize::from(left(model, model.size.0)).saturating_sub(1);
-    let cards = incidents::wanted(model, columns, usize::from(most));
-    incidents.height = (cards as u16 + 1).clamp(LEAST_ROWS, most);
-    events.height = height - incidents.height;
+    let most = height - kept;
+    incidents.height = incident_rows(model, most).clamp(LEAST_ROWS, most);
+    let rest = height - incidents.height;
+    match below {
+        [below] => {
+            events.height = event_rows(model).min(MANY_EVENTS).min(rest - LEAST_ROWS);
+            below.height = rest - events.height;
+        }
+        _ => events.height = rest,
+    }
 }
 
 /// Panes without news share the last line. The pods get what they had, as far as they are sick; nodes and GPUs the rest.
-fn right_as_needed(model: &Model, side: &mut Vec<Row>, height: u16) {
+fn right_as_needed(model: &Model, side: &mut Vec<Row>, height: u16, folded: &[Pane]) {
     /// Rows around the sick ones of the pods' pane: titles, and the line that counts the others.
     const AROUND: u16 = 4;
     /// Columns from which three titles with their words stand beside each other.
     const WIDE: u16 = 90;
-    let folded = fold::folded(model, side.first().map_or(0, |row| row.height));
     if !folded.is_empty() {
         for row in side.iter_mut() {
             row.panes.retain(|pane| !folded.contains(pane));
@@ -191,14 +246,15 @@ fn right_as_needed(model: &Model, side: &mut Vec<Row>, height: u16) {
     let o = &model.overview;
     let table = |pane| o.pane(pane).table();
     let sick = table(Pane::Pods).map_or(0, |t| t.leading_faults(&model.data.cx(), height.into())) as u16;
-    // Rows that the nodes and GPUs could fill.
-    let rows = table(Pane::Nodes).map_or(0, |t| t.total).max(gpus::rows(model, 1).1) as u16 + 2;
     let mut pods = height.saturating_sub(below);
-    if let Some(middle) =
-        side.iter_mut().find(|row| row.panes.contains(&Pane::Nodes) || row.panes.contains(&Pane::Gpus))
+    let middle =
+        |row: &&mut Row| row.height > 1 && row.panes.iter().any(|p| matches!(p, Pane::Nodes | Pane::Gpus));
+    if let Some(middle) = side.iter_mut().find(middle)
         && sick > 0
         && o.focus != Pane::Pods
     {
+        // Rows that the nodes and GPUs could fill.
+        let rows = middle.panes.iter().map(|pane| pane_rows(model, *pane)).max().unwrap_or(0) as u16 + 2;
         let more = pods.saturating_sub(sick + AROUND).min(rows.saturating_sub(middle.height));
         middle.height += more;
         pods -= more;

@@ -7,6 +7,7 @@ use crate::app::core::content::{Card, INSET, Line};
 use crate::app::core::model::Model;
 use crate::app::table::cell::{Cell, Value};
 use crate::app::views::list::Row;
+use crate::app::views::phases;
 use crate::config::{Id, Scope};
 use crate::detect::incident::{Incident, Radius};
 use crate::detect::{Finding, How, Key, Severity, State, WhatChanged};
@@ -203,6 +204,9 @@ impl<'m> Entry<'m> {
             let text = format!("{sign} {other}{} {age} ago{by}", c.what);
             cut(&mut card.body, &text, room, lines, "timeline.change");
         }
+        if let (Depth::Open, Entry::Incident(i)) = (depth, self) {
+            card.body.extend(phases::lines(model, i));
+        }
         if changes > 0
             && let Some(cure) = cure(model, self)
         {
@@ -260,7 +264,10 @@ pub fn fitting(model: &Model, entry: Entry<'_>) -> Option<(&'static Action, Obje
             return undo;
         }
     }
-    let first = |object: &ObjectRef| remedy::for_cause(world, entry.cause(), object).into_iter().next();
+    // What ran well until nobody changed it is not mended by what ran before it.
+    let undoes = |target: &ObjectRef| entry.changed().iter().any(|c| c.object == *target);
+    let fits = |(action, target): &(&'static Action, ObjectRef)| action.name != "rollback" || undoes(target);
+    let first = |object: &ObjectRef| remedy::for_cause(world, entry.cause(), object).into_iter().find(fits);
     first(entry.object()).or_else(|| first(entry.finding(model)?.fix()))
 }
 

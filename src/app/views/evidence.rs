@@ -20,7 +20,7 @@ use crate::world::{ContainerState, Kind, ObjectRef, Text, Time};
 static SHAPES: &[Shape] = &[
     shape("SOURCE", 8, 34, 85),
     shape("AT", 8, 8, 90),
-    shape("WHAT IT SAYS", 20, 400, 95),
+    shape("WHAT IT SAYS", 44, 400, 95),
     tail("OBJECT", 12, 44, 50),
 ];
 

@@ -40,6 +40,9 @@ pub fn summary(model: &Model, pane: Pane) -> Option<Summary> {
             let caused =
                 |n: &crate::world::Node| model.data.cx().cause(&crate::world::Object::reference(n)).is_some();
             let well = here >= meant && !rows.is_empty() && !world.nodes.values().any(caused);
+            if well && idle(model) {
+                return Some(Summary { text: format!("{count}, none in use"), empty: true });
+            }
             well.then(|| Summary { text: format!("{count}, no finding"), empty: false })
         }),
         Pane::KubeProxy => refused(&Kind::Pod).or_else(|| {
@@ -57,6 +60,16 @@ pub fn summary(model: &Model, pane: Pane) -> Option<Summary> {
             calm.all(|c| c).then(|| Summary { text: format!("{}, no restarts", proxies.total), empty: true })
         }),
     }
+}
+
+/// Nobody asked for a GPU, and none that is measured holds more than its driver does.
+fn idle(model: &Model) -> bool {
+    /// Bytes that a driver keeps for itself at most.
+    const DRIVER: u64 = 1 << 30;
+    let mut gpus = model.data.world.readings.gpus();
+    model.data.vitals.gpus_requested == 0
+        && gpus
+            .all(|g| g.holders.is_empty() && g.trouble.is_empty() && g.memory.used.is_none_or(|u| u < DRIVER))
 }
 
 /// Panes that take one line in a layout that gives so many rows to the pods: those without rows that say something,

@@ -42,6 +42,8 @@ const TREND: Duration = Duration::from_secs(1800);
 const LINE: Duration = Duration::from_secs(3600);
 /// Changes of less than this in an hour are noise, bytes.
 const NOISE: f64 = 100.0 * 1_048_576.0;
+/// A time to full below this is for tonight.
+const SOON: Duration = Duration::from_secs(3600);
 /// A time to full beyond this helps nobody tonight.
 const FORECAST: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -161,12 +163,6 @@ fn row(readings: &Readings, g: &Gpu, now: Time) -> Row {
     let stale = Readings::is_stale(g, now);
     let full = g.fullness();
     let dim = if stale { "text.dim" } else { "text" };
-    let scope = match full {
-        _ if stale => "text.dim",
-        Some(f) if f >= 0.9 => "gauge.high",
-        Some(f) if f >= 0.75 => "gauge.mid",
-        _ => "gauge.low",
-    };
     let gib = |bytes: u64| (bytes as f64 / 1_073_741_824.0).round();
     let used = match (g.memory.used, g.total()) {
         (Some(u), Some(t)) => Value::Ranked(u as i64, format!("{}/{}G", gib(u), gib(t)).into()),
@@ -183,6 +179,14 @@ fn row(readings: &Readings, g: &Gpu, now: Time) -> Row {
     });
     let left =
         trend.zip(g.usable()).and_then(|(t, usable)| t.time_to(usable as f64)).filter(|d| *d < FORECAST);
+    let rising = trend.is_some_and(|t| t.per_hour > 0.0);
+    // Engines take all they can get at their start: full is a fault only of what still grows.
+    let scope = match left {
+        _ if stale => "text.dim",
+        Some(d) if d < SOON => "gauge.high",
+        _ if rising => "gauge.mid",
+        _ => "gauge.low",
+    };
     let whole = |v: Option<f64>, unit: &str| {
         v.map_or(Value::None, |n| Value::Ranked(n as i64, format!("{n:.0}{unit}").into()))
     };
@@ -207,7 +211,6 @@ fn row(readings: &Readings, g: &Gpu, now: Time) -> Row {
         Some(h) => ObjectRef::new(Kind::Pod, h.namespace.clone(), h.pod.clone()),
     };
     let label: Text = g.label().into();
-    let rising = trend.is_some_and(|t| t.per_hour > 0.0);
     Row {
         id: label.clone(),
         object: Some(object),
@@ -218,7 +221,7 @@ fn row(readings: &Readings, g: &Gpu, now: Time) -> Row {
             Cell::new(rate, if rising { "gauge.mid" } else { "text.dim" }),
             Cell::new(
                 left.map_or(Value::None, |d| Value::Ranked(d.as_secs() as i64, human(d).into())),
-                if left.is_some_and(|d| d < Duration::from_secs(3600)) { "gauge.high" } else { "gauge.mid" },
+                if left.is_some_and(|d| d < SOON) { "gauge.high" } else { "gauge.mid" },
             ),
             Cell::new(whole(g.busy, "%"), dim),
             Cell::new(whole(g.temperature, ""), if hot { "status.pending" } else { dim }),

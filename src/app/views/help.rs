@@ -62,9 +62,28 @@ fn page(model: &Model) -> Vec<Line> {
         lines.push(Line(line));
     }
     lines.push(Line::default());
-    let foot = "`:` runs any command by its name and opens any kind; tab completes..";
+    lines.extend(own(model));
+    let foot = "`:` runs any command by its name and opens any kind; tab completes.";
     lines.push(Line::of(format!(" {foot}"), "text.dim"));
     lines
+}
+
+/// The keys and words that config.toml adds.
+fn own(model: &Model) -> Vec<Line> {
+    let own = model.prefs.own();
+    let mut entries: Vec<(String, String)> = Vec::new();
+    entries.extend(own.hotkeys.iter().map(|h| (h.key.to_string(), format!(":{}", h.line))));
+    entries.extend(own.plugins.iter().map(|p| {
+        let about = if p.about.is_empty() { &p.name } else { &p.about };
+        (p.key.to_string(), format!("{about} (on {})", p.scopes.join(", ")))
+    }));
+    entries.extend(own.aliases.iter().map(|(word, line)| (format!(":{word}"), format!(":{line}"))));
+    if entries.is_empty() {
+        return Vec::new();
+    }
+    let title = Line::of(" Your own", "title");
+    let line = |(key, text): (String, String)| Line(vec![(format!(" {key:<KEYS$} "), "key"), (text, "text")]);
+    std::iter::once(title).chain(entries.into_iter().map(line)).chain([Line::default()]).collect()
 }
 
 /// Headings and keys, the most particular first. What does nothing now is grey; numbered commands share a line.

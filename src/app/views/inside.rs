@@ -2,6 +2,7 @@
 //! events.
 
 use crate::app::core::model::Model;
+use crate::app::core::msg::Effect;
 use crate::app::core::namespaces;
 use crate::app::core::stack;
 use crate::app::core::view::Then;
@@ -11,20 +12,16 @@ use crate::world::{Kind, ObjectRef};
 
 /// Opens what is inside an object.
 pub fn of(object: ObjectRef) -> Option<Then> {
-    Some(Box::new(move |model| {
-        open(model, &object);
-        Vec::new()
-    }))
+    Some(Box::new(move |model| open(model, &object)))
 }
 
-fn open(model: &mut Model, object: &ObjectRef) {
+fn open(model: &mut Model, object: &ObjectRef) -> Vec<Effect> {
     let uid = model.data.world.meta(object).map(|m| m.uid.clone());
     let owned = |kind: Kind| uid.clone().map(|u| Source { kind, fence: Fence::Owned(u) });
     let source = match &object.kind {
         Kind::Node => Some(Source { kind: Kind::Pod, fence: Fence::OnNode(object.name.clone()) }),
         Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => {
-            rollout::open(model, object.clone());
-            None
+            return rollout::open(model, object.clone());
         }
         Kind::Pod => {
             containers::open(model, object.clone());
@@ -46,6 +43,7 @@ fn open(model: &mut Model, object: &ObjectRef) {
     if let Some(source) = source {
         objects::open(model, source);
     }
+    Vec::new()
 }
 
 /// The selector of a Service.

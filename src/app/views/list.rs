@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use crate::app::core::content::{Body, Content, Mark, Sheet, SheetRow, Title};
+use crate::app::core::content::{Body, Content, Line, Mark, Sheet, SheetRow, Title};
 use crate::app::core::data::Data;
 use crate::app::core::model::Model;
 use crate::app::core::view::{FAR, Leaving, Motion, Room, Saved, Then, View};
@@ -29,6 +29,11 @@ pub trait Rows: Debug + 'static {
     /// The first rows, as many as show, and how many there are: for lists of thousands.
     fn first(&self, _: &Model, _: usize) -> Option<(Vec<Row>, usize)> {
         None
+    }
+
+    /// Lines above the titles of the columns, in a room of so many columns.
+    fn above(&self, _: &Model, _: usize) -> Vec<Line> {
+        Vec::new()
     }
 
     /// The rows that a filter keeps.
@@ -163,7 +168,7 @@ impl<R: Rows> ListView<R> {
         none_of(all.len(), self.of.noun(), note)
     }
 
-    fn sheet(&self, rows: &[Row], total: usize) -> Sheet {
+    fn sheet(&self, rows: &[Row], total: usize, above: Vec<Line>) -> Sheet {
         let list = &self.list;
         let selected = list.index(rows).checked_sub(list.offset);
         let window: Vec<&Row> = rows.iter().skip(list.offset).take(list.height).collect();
@@ -190,7 +195,22 @@ impl<R: Rows> ListView<R> {
             total,
             offset: list.offset,
             more: None,
+            above,
         }
+    }
+
+    /// What it lists.
+    pub fn of(&self) -> &R {
+        &self.of
+    }
+
+    pub fn of_mut(&mut self) -> &mut R {
+        &mut self.of
+    }
+
+    /// The row under the cursor, for what its keys do.
+    pub fn here(&self, model: &Model) -> Option<Row> {
+        self.row(model)
     }
 }
 
@@ -225,7 +245,7 @@ impl<R: Rows> View for ListView<R> {
         notes.push(total.to_string());
         let body = match rows.is_empty() {
             true => Body::sentence(self.emptiness(model)),
-            false => Body::Sheet(self.sheet(&rows, total)),
+            false => Body::Sheet(self.sheet(&rows, total, self.of.above(model, self.list.width))),
         };
         let title = Title { name: self.title(), filter: self.list.filter.clone(), notes };
         Content { title, body, ages: Vec::new() }
@@ -266,7 +286,9 @@ impl<R: Rows> View for ListView<R> {
     }
 
     fn fit(&mut self, model: &Model, room: Room) {
-        self.list.height = room.rows();
+        self.list.width = room.width.into();
+        self.list.above = self.of.above(model, self.list.width).len() as u16;
+        self.list.height = room.rows().saturating_sub(self.list.above.into()).max(1);
         // Rows are made for a pane only where they can move it.
         if !self.list.at_rest() {
             let rows = self.rows(model);
@@ -286,6 +308,10 @@ impl<R: Rows> View for ListView<R> {
 
     fn filter_note(&self) -> Option<String> {
         self.of.note(&self.list.filter)
+    }
+
+    fn head(&self) -> u16 {
+        2 + self.list.above
     }
 
     fn container(&self, model: &Model) -> Option<Text> {
@@ -338,6 +364,8 @@ pub struct List {
     pub height: usize,
     /// Columns that show, where rows are wrapped.
     pub width: usize,
+    /// Lines above the titles of the columns.
+    above: u16,
     /// What is typed after `/`.
     pub filter: String,
     /// Rows whose objects are gone, where they last stood.
@@ -361,6 +389,7 @@ impl List {
             left: 0,
             height: 1,
             width: 80,
+            above: 0,
             filter: String::new(),
             tombstones: Vec::new(),
         }

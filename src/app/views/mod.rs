@@ -1,6 +1,7 @@
 //! The views, one file each, and the parts that they share.
 
 pub mod arrange;
+pub mod audit;
 pub mod cards;
 pub mod containers;
 pub mod contexts;
@@ -17,17 +18,23 @@ pub mod help;
 pub mod incidents;
 pub mod inside;
 pub mod journal;
+mod kept;
 pub mod list;
 pub mod log;
 pub mod logs;
 pub mod namespace_list;
 pub mod objects;
 pub mod page;
+mod phases;
+pub mod plugin;
 pub mod pulses;
 pub mod report;
+pub mod rights;
 pub mod rollout;
+mod rollout_head;
 pub mod save;
 
+pub mod streams;
 pub mod text;
 pub mod timeline;
 pub mod walked;

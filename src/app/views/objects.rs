@@ -251,6 +251,7 @@ fn sheet(model: &Model, table: &Table, focus: bool) -> Sheet {
             .and_then(|(c, down)| Some((columns.iter().position(|(i, _)| *i == c)?, down))),
         total: if fold { sick } else { table.len() },
         offset: table.offset,
+        above: Vec::new(),
         more: fold.then(|| format!("··· {} more without a fault", table.len() - sick)),
     }
 }

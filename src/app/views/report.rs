@@ -6,6 +6,7 @@ use crate::app::core::notice::Tone;
 use crate::app::core::stack;
 use crate::app::views::cards::Entry;
 use crate::app::views::incidents;
+use crate::app::views::phases;
 use crate::app::views::text::Reader;
 use crate::detect::postmortem::{self, Report, Sources};
 use crate::detect::timeline::Filter;
@@ -47,12 +48,8 @@ fn made(model: &Model) -> Option<Report> {
     let done = postmortem::done_of_timeline(&timeline);
     let sources =
         Sources { cluster: &model.cluster.context, now: model.data.now, timeline: &timeline, done: &done };
-    let detector = &model.data.detector;
     match chosen(model) {
-        Some(incident) => {
-            let objects = postmortem::objects(detector, incident);
-            Some(postmortem::of_incident(incident, detector.findings(), &objects, &sources))
-        }
+        Some(incident) => Some(phases::report(model, incident)),
         None => {
             let ids = postmortem::remembered(&timeline);
             ids.iter().find_map(|id| postmortem::of_timeline(id, &sources))

@@ -58,8 +58,11 @@ fn rows(model: &Model) -> Vec<Row> {
     for (_, w) in workloads {
         let object = w.reference();
         let sick = cx.cause(&object).is_some() || w.ready < w.desired;
-        let rows =
-            if sick { rollout::rows(model, &object) } else { vec![rollout::workload_row(&cx, w, 0, "")] };
+        let rows = if sick {
+            rollout::rows(model, &object, &[])
+        } else {
+            vec![rollout::workload_row(&cx, w, 0, "")]
+        };
         out.extend(rows.into_iter().map(|mut row| {
             // Names are unique only within a namespace.
             row.id = format!("{}/{}", w.meta.namespace, row.id).into();

@@ -1,6 +1,7 @@
 //! The columns of each kind's table: typed values, so that sorting and comparing never parse text back.
 
 use crate::app::table::cell::{Cell, Value};
+use crate::app::table::computed::Computed;
 use crate::app::table::cx::Cx;
 use crate::app::table::health::{self, Health};
 use crate::app::table::shape::{self, Shape, number, shape};
@@ -23,14 +24,22 @@ enum Make {
     Apart(fn(&Cx<'_>, Slot) -> Value, fn(&Cx<'_>, Slot) -> &'static str),
     /// The server's own table of the kind.
     Served(Kind, served::Part),
+    /// An expression of the user's.
+    Computed(Computed),
 }
 
 impl Column {
+    /// A column of the user's own.
+    pub fn computed(of: &Computed) -> Column {
+        Column { shape: of.shape.clone(), make: Make::Computed(of.clone()) }
+    }
+
     pub fn cell(&self, cx: &Cx<'_>, slot: Slot) -> Cell {
         match &self.make {
             Make::Own(make) => make(cx, slot),
             Make::Apart(value, scope) => Cell::new(value(cx, slot), scope(cx, slot)),
             Make::Served(kind, part) => served::cell(cx, kind, part, slot),
+            Make::Computed(of) => of.cell(cx.world, cx.now, slot),
         }
     }
 
@@ -142,7 +151,8 @@ pub static PODS: &[Column] = &[
             }
         ),
     ),
-    col("STATUS", 9, 24, 90, of!(pods, |cx, p| Value::Text(p.status().status), health::pod(cx, p).scope())),
+    // Less than the namespace: where a cause stands beside it, it says the same in fewer words.
+    col("STATUS", 9, 24, 79, of!(pods, |cx, p| Value::Text(p.status().status), health::pod(cx, p).scope())),
     num(
         "↻",
         3,
@@ -175,8 +185,9 @@ pub static PODS: &[Column] = &[
         }),
     ),
     num("MEM LIM%", 4, 8, 25, of!(pods, |cx, p| of_limit(cx, p))),
+    col("OF LIMIT", 8, 8, 28, of!(pods, |cx, p| limit_bar(cx, p))),
     tail("NODE", 8, 30, 30, of!(pods, |_cx, p| Cell::dim(Value::text(&p.node)))),
-    col("IP", 7, 15, 10, of!(pods, |_cx, p| Cell::dim(Value::text(&p.ip)))),
+    col("IP", 13, 15, 10, of!(pods, |_cx, p| Cell::dim(Value::text(&p.ip)))),
     age!(pods),
 ];
 
@@ -250,7 +261,7 @@ pub static NODES: &[Column] = &[
     ),
     col("CAUSE", 8, 40, 85, of!(nodes, |cx, n| why(cx, n))),
     col("VERSION", 7, 16, 30, of!(nodes, |_cx, n| Cell::dim(Value::text(&n.info.kubelet)))),
-    col("IP", 7, 15, 10, of!(nodes, |_cx, n| Cell::dim(Value::text(&n.internal_ip)))),
+    col("IP", 13, 15, 10, of!(nodes, |_cx, n| Cell::dim(Value::text(&n.internal_ip)))),
     age!(nodes),
 ];
 
@@ -271,16 +282,29 @@ fn of_limit(cx: &Cx<'_>, pod: &Pod) -> Cell {
     used.map_or(Cell::plain(Value::None), |used| percent(used, limit))
 }
 
+/// The same as a bar.
+fn limit_bar(cx: &Cx<'_>, pod: &Pod) -> Cell {
+    let Cell { value, scope } = of_limit(cx, pod);
+    match value {
+        Value::Num(percent) => {
+            let thousandths = u16::try_from(percent.clamp(0, 100) * 10).unwrap_or(1000);
+            Cell::new(Value::Bar(thousandths), if scope == "text.dim" { "gauge.low" } else { scope })
+        }
+        value => Cell::plain(value),
+    }
+}
+
 /// What is requested of what can be, in percent.
 fn percent(used: u64, of: Option<u64>) -> Cell {
     let Some(of) = of.filter(|o| *o > 0) else { return Cell::plain(Value::None) };
     let p = (u128::from(used) * 100 / u128::from(of)).min(999) as i64;
     Cell::new(
         Value::Num(p),
+        // A level alone is no fault: what is wrong with it, a finding says.
         if p >= 95 {
-            "gauge.high"
-        } else if p >= 75 {
             "gauge.mid"
+        } else if p >= 75 {
+            "text"
         } else {
             "text.dim"
         },
