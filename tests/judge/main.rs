@@ -27,4 +27,5 @@ mod recorded;
 mod remedies;
 mod silence;
 mod sites;
+mod verdicts;
 mod waves;

@@ -9,7 +9,7 @@ use super::format::{Context, Scenario};
 use crate::api::meta::text;
 
 /// The built-in scenarios; those that are only extended come first.
-const BUILT_IN: [(&str, &str); 24] = [
+const BUILT_IN: [(&str, &str); 31] = [
     ("common", include_str!("../../../../assets/scenarios/common.yaml")),
     ("base", include_str!("../../../../assets/scenarios/base.yaml")),
     ("small", include_str!("../../../../assets/scenarios/small.yaml")),
@@ -33,6 +33,13 @@ const BUILT_IN: [(&str, &str); 24] = [
     ("connectivity", include_str!("../../../../assets/scenarios/connectivity.yaml")),
     ("storage", include_str!("../../../../assets/scenarios/storage.yaml")),
     ("dead-provisioner", include_str!("../../../../assets/scenarios/dead-provisioner.yaml")),
+    ("job-trouble", include_str!("../../../../assets/scenarios/job-trouble.yaml")),
+    ("cert-expired", include_str!("../../../../assets/scenarios/cert-expired.yaml")),
+    ("network-policy", include_str!("../../../../assets/scenarios/network-policy.yaml")),
+    ("rbac-running", include_str!("../../../../assets/scenarios/rbac-running.yaml")),
+    ("crd-migration", include_str!("../../../../assets/scenarios/crd-migration.yaml")),
+    ("webhook-dead", include_str!("../../../../assets/scenarios/webhook-dead.yaml")),
+    ("hung-collective", include_str!("../../../../assets/scenarios/hung-collective.yaml")),
     ("rbac-restricted", include_str!("../../../../assets/scenarios/rbac-restricted.yaml")),
 ];
 /// The number of scenarios that are only extended.

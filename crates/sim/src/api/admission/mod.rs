@@ -1,9 +1,10 @@
-//! Admission: the fields that the API server adds to new objects, and the quotas and limit ranges it
-//! enforces.
+//! Admission: the fields that the API server adds to new objects, the webhooks it must ask, and the quotas
+//! and limit ranges it enforces.
 
 pub(in crate::api) mod defaults;
 pub(in crate::api) mod resize;
 pub(in crate::api) mod validate;
+mod webhooks;
 
 use crate::api::meta::quantity::{format, parse};
 use crate::api::meta::status::Status;
@@ -26,6 +27,7 @@ pub fn admit(inner: &Inner, def: &Resource, ns: &str, o: &mut Value) -> Result<(
     if &*def.key == "services" {
         cluster_ip(inner, o);
     }
+    webhooks::reachable(inner, def, ns, o)?;
     quota(inner, def, ns, o)
 }
 

@@ -65,3 +65,16 @@ pub fn gpu_memory_leak(drill: &mut Drill) {
     let (used, _, latency) = seen(drill);
     assert!(used <= 14.0 && latency <= 0.17, "{used} GB, {latency} s");
 }
+
+/// One rank stands still: the others end by their watchdog, and it alone is never restarted.
+pub fn hung_collective(drill: &mut Drill) {
+    drill.pass(200);
+    let ranks = drill.pods("ml-training", "llm-pretrain");
+    assert_eq!(ranks.len(), 8);
+    for rank in &ranks {
+        let waits = name(rank) != "llm-pretrain-2";
+        assert_eq!(restarts(rank) > 0, waits, "{}", name(rank));
+    }
+    let log = drill.log("ml-training", "llm-pretrain-0", true);
+    assert!(log.contains("Watchdog caught collective operation timeout"), "{log}");
+}

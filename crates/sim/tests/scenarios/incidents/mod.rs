@@ -54,6 +54,13 @@ incidents! {
     network::connectivity "connectivity"
     storage::storage "storage"
     storage::dead_provisioner "dead-provisioner"
+    workloads::job_trouble "job-trouble"
+    network::cert_expired "cert-expired"
+    network::network_policy "network-policy"
+    workloads::rbac_running "rbac-running"
+    workloads::crd_migration "crd-migration"
+    workloads::webhook_dead "webhook-dead"
+    gpus::hung_collective "hung-collective"
     capacity::rbac_restricted "rbac-restricted"
 }
 

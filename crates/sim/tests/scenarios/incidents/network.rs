@@ -175,3 +175,29 @@ fn ended(drill: &Drill) -> String {
     let day = if digits == 6 { format!("20{day}") } else { day };
     format!("{}-{}-{}", &day[..4], &day[4..6], &day[6..8])
 }
+
+/// A certificate that ended: it is what the Secret holds, and who calls the host crashes.
+pub fn cert_expired(drill: &mut Drill) {
+    drill.pass(60);
+    let secret = drill.get("secrets", "production", "shop-tls");
+    assert_eq!(text(&secret, "/type"), "kubernetes.io/tls");
+    let checkout = drill.pod("production", "checkout");
+    assert!(restarts(&checkout) > 0);
+    assert!(drill.log("production", name(&checkout), true).contains("x509: certificate has expired"));
+    assert!(all_ready(drill, "production", "shop"), "the pods behind it are well");
+}
+
+/// A policy that lets nobody in: endpoints are ready, and calls from other pods time out until it is deleted.
+pub fn network_policy(drill: &mut Drill) {
+    drill.pass(60);
+    assert!(all_ready(drill, "production", "billing"));
+    let caller = drill.pod("production", "invoices");
+    let call = || {
+        drill.exec("production", name(&caller), &["wget", "-T", "5", "-O", "/dev/null", "http://billing/"])
+    };
+    assert_ne!(call().code, 0);
+    let path = "/apis/networking.k8s.io/v1/namespaces/production/networkpolicies/deny-all";
+    drill.request("DELETE", path, None).unwrap();
+    drill.pass(0);
+    assert_eq!(call().code, 0);
+}

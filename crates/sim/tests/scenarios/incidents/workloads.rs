@@ -1,6 +1,6 @@
 //! Rollouts and the processes in them: what a newcomer sees first, a healthy cluster, deploys that cannot work, a leak.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{all_ready, gpu_nodes, progressing};
 use crate::support::drill::*;
@@ -111,4 +111,92 @@ pub fn crashloop_oom(drill: &mut Drill) {
     drill.pass(300);
     let pods = drill.pods("production", "payment-service");
     assert!(pods.len() == 5 && pods.iter().all(|p| ready(p) && restarts(p) == 0));
+}
+
+/// Jobs that are not done: retries used up, a deadline passed, a run that keeps the next ones out.
+pub fn job_trouble(drill: &mut Drill) {
+    drill.pass(200);
+    let failed = |name: &str| {
+        let job = drill.get("jobs", "ml-training", name);
+        text(condition(&job, "Failed"), "/reason").to_owned()
+    };
+    assert_eq!(failed("import"), "BackoffLimitExceeded");
+    assert_eq!(failed("evaluate"), "DeadlineExceeded");
+    let said = drill.events("ml-training", "report");
+    assert!(said.iter().any(|s| s.starts_with("JobAlreadyActive")), "{said:#?}");
+    assert!(drill.events("ml-training", "cleanup").is_empty(), "it is suspended");
+
+    let runs = || -> Vec<String> {
+        let jobs = drill.list("jobs", "ml-training");
+        jobs.iter().map(|j| name(j).to_owned()).filter(|n| n.starts_with("report-")).collect()
+    };
+    let hung = runs();
+    assert_eq!(hung.len(), 1, "{hung:?}");
+    drill.delete("jobs", "ml-training", &hung[0]);
+    drill.pass(90);
+    assert!(runs().iter().any(|run| *run != hung[0]), "the next run starts: {:?}", runs());
+}
+
+/// A release without its binding: the controller's pod is ready, and each of its requests is refused.
+pub fn rbac_running(drill: &mut Drill) {
+    drill.pass(90);
+    let controller = drill.pod("inference", "model-controller");
+    assert!(ready(&controller) && restarts(&controller) == 0);
+    let log = drill.log("inference", name(&controller), false);
+    assert!(
+        log.contains("configmaps is forbidden: User \"system:serviceaccount:inference:model-controller\""),
+        "{log}"
+    );
+    let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "model-controller", "namespace": "inference"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "model-controller"},
+        "subjects": [{"kind": "ServiceAccount", "name": "model-controller", "namespace": "inference"}]});
+    drill
+        .request(
+            "POST",
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/inference/rolebindings",
+            Some(binding),
+        )
+        .unwrap();
+    drill.restart("deployments", "inference", "model-controller");
+    drill.pass(60);
+    let log = drill.log("inference", name(&drill.pod("inference", "model-controller")), false);
+    assert!(log.lines().last().unwrap().contains("reconciled 3 models"), "{log}");
+}
+
+/// A version that is not served any more: the operator that asks for it crashes, and starts once it is served again.
+pub fn crd_migration(drill: &mut Drill) {
+    drill.pass(120);
+    let operator = drill.pod("production", "backup-operator");
+    assert!(!ready(&operator) && restarts(&operator) > 1);
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/backups.data.acme.io";
+    let read = || -> Value { serde_json::from_str(&drill.request("GET", path, None).unwrap()).unwrap() };
+    let mut crd = read();
+    assert_eq!(crd["status"]["storedVersions"], json!(["v1beta1", "v1"]));
+    for version in crd["spec"]["versions"].as_array_mut().unwrap() {
+        version["served"] = json!(true);
+    }
+    let versions = json!({"spec": {"versions": crd["spec"]["versions"]}});
+    drill.request("PATCH", path, Some(versions)).unwrap();
+    drill.delete("pods", "production", name(&drill.pod("production", "backup-operator")));
+    drill.pass(30);
+    assert!(all_ready(drill, "production", "backup-operator"));
+}
+
+/// A webhook without a backend: no pod of production can be created, and no pod is there to say so.
+pub fn webhook_dead(drill: &mut Drill) {
+    drill.pass(120);
+    let said = drill.events("production", "cart");
+    let words = "failed calling webhook \"image-policy.acme.io\": failed to call webhook: Post \"https://image-policy.security.svc:443/validate?timeout=10s\": no endpoints available for service \"image-policy\"";
+    assert!(said.iter().any(|s| s.contains(words)), "{said:#?}");
+    assert_eq!(drill.pods("production", "cart").len(), 3, "the old pods go on, no new one is made");
+    let elsewhere = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "free", "namespace": "inference"},
+        "spec": {"containers": [{"name": "c", "image": "registry.acme.io/shop/cart:v1"}]}});
+    drill.create(elsewhere);
+
+    drill.undo("security", "image-policy");
+    drill.pass(400);
+    let cart = drill.get("deployments", "production", "cart");
+    assert_eq!(cart["status"]["updatedReplicas"], 3, "{}", cart["status"]);
+    assert!(all_ready(drill, "production", "cart"));
 }
