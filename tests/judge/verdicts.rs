@@ -11,10 +11,12 @@ use khud::world::{Kind, ObjectRef};
 fn walk(scenario: &str, seconds: u64, kind: Kind, namespace: &str, name: &str) -> (Vec<String>, Walk) {
     let drill = Drill::start(scenario);
     drill.pass(seconds);
-    let site = sites::scenario_site(&drill, scenario, seconds);
+    let object = ObjectRef::new(kind.clone(), namespace, name);
+    let mut site = sites::scenario_site(&drill, scenario, seconds);
+    site.ask(&object);
     let library = Arc::new(Library::embedded().unwrap());
     let book = library.about(&kind).unwrap().clone();
-    let walk = site.walk(&library, &book, ObjectRef::new(kind, namespace, name), &[], Intrusive::NotAllowed);
+    let walk = site.walk(&library, &book, object, &[], Intrusive::NotAllowed);
     let path = walk.steps().iter().map(|s| format!("{}={}", s.id, s.answer)).collect();
     (path, walk)
 }
@@ -86,7 +88,7 @@ fn a_claim_leads_to_the_controller_of_its_driver_that_crashes() {
             "volume/provisioner-runs=no",
             "volume/why-not=yes",
         ],
-        "volume.claim-unbound",
+        "volume.provisioner",
         "csi-fast-controller",
     );
     assert_eq!(walk.leaf(), "volume/provisioner-down");

@@ -42,6 +42,11 @@ impl Drill {
         Drill { runtime, fleet, client }
     }
 
+    /// The time in the clusters, RFC 3339: their history is behind them when a drill starts.
+    pub fn now(&self) -> String {
+        khud_sim::clock::rfc3339(self.fleet.sims().next().unwrap().1.store().clock().now())
+    }
+
     /// For any other client of the same clusters.
     pub fn kubeconfig(&self) -> String {
         self.fleet.kubeconfig()

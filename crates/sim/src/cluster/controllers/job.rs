@@ -268,6 +268,11 @@ fn start_cron_job(engine: &mut Engine, key: &Key, cron_job: &Object, jobs: &[Obj
                 "JobAlreadyActive",
                 "Not starting job because prior execution is running and concurrency policy is Forbid",
             );
+            // A run that is left out is no last schedule: the status stays as it is.
+            if let Some(next) = cron::next(text(cron_job, "/spec/schedule"), engine.now()) {
+                engine.at(next, Timer::Work(Work::CronJob(key.clone())));
+            }
+            return;
         }
         policy => {
             if policy == "Replace" {
