@@ -204,6 +204,7 @@ macro_rules! commands {
             Shell           "action.shell"       "a shell in the container"                  [Actions] ["E"] [] => keys::pressed(Id::Shell);
             Attach          "action.attach"      "the main process's terminal"               [Actions] ["B"] [] => keys::pressed(Id::Attach);
             PortForward     "action.port-forward" "a local port that leads to it"            [Actions] ["T"] [] => keys::pressed(Id::PortForward);
+            CopyFile        "action.copy"        "a file out of the container"               [Actions] ["D"] [] => keys::pressed(Id::CopyFile);
             Bundle          "action.bundle"      "its evidence in one file"                  [Actions] ["g"] [] => keys::pressed(Id::Bundle);
             BackUp          "action.backup"      "save it as YAML"                           [Actions] ["K"] [] => keys::pressed(Id::BackUp);
             Label           "action.label"       "set or remove labels"                      [Actions] ["l"] [] => keys::pressed(Id::Label);

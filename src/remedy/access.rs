@@ -42,7 +42,7 @@ pub(super) async fn open(
 }
 
 /// As kubectl chooses: the named one, the annotated one, the first.
-fn container(target: &ObjectRef, pod: &Value, params: &Params) -> Result<String, Stop> {
+pub(super) fn container(target: &ObjectRef, pod: &Value, params: &Params) -> Result<String, Stop> {
     let lists = ["containers", "initContainers", "ephemeralContainers"];
     let all: Vec<&str> = lists
         .iter()

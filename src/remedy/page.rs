@@ -26,8 +26,8 @@ fn back(action: &Action) -> &'static str {
         "scale" | "guards" | "set-config" | "set-quota" | "switch-selector" | "label" | "annotate"
         | "edit" => "the same with the old value",
         "port-forward" => "`:port-forwards` closes it",
-        "heap-dump" | "thread-dump" | "class-histogram" | "shell" | "attach" | "backup" | "bundle"
-        | "trigger" | "retry" => "changes no object",
+        "heap-dump" | "thread-dump" | "class-histogram" | "shell" | "attach" | "copy" | "backup"
+        | "bundle" | "trigger" | "retry" => "changes no object",
         _ => "nothing brings it back",
     }
 }

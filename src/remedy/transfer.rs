@@ -1,4 +1,4 @@
-//! A heap dump in a container, brought home whole: streamed in verified chunks, checked, and removed there.
+//! A file in a container, brought home whole: streamed in verified chunks and checked; a dump is removed there.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -101,7 +101,7 @@ pub(super) async fn local_disk(cx: &Cx, path: &Path, need: u64, force: bool) -> 
         Ok(free) => {
             let ok = free.length >= need;
             let text = format!(
-                "{} here has {} free, the dump needs {}",
+                "{} here has {} free, the file needs {}",
                 dir.display(),
                 bytes(free.length),
                 bytes(need)
@@ -149,14 +149,7 @@ pub(super) async fn bring_home(cx: &Cx, home: &Home<'_>, size: u64, path: &Path)
         }
         Err(failed) => failed,
     };
-    let kept = if have > 0 {
-        let part = part_of(path);
-        cx.file(LocalFile { path: part.display().to_string(), bytes: have, sha256: String::new() });
-        format!("; {} of {} kept in {}", bytes(have), bytes(size), part.display())
-    } else {
-        discard(cx, path).await;
-        String::new()
-    };
+    let kept = kept(cx, have, size, path).await;
     let (why, stopped) = match stop {
         Stop::Failed(why) => (why, false),
         Stop::Cancelled => ("stopped by the operator".to_owned(), true),
@@ -175,6 +168,38 @@ pub(super) async fn bring_home(cx: &Cx, home: &Home<'_>, size: u64, path: &Path)
         ),
     };
     Err(Stop::Failed(format!("{why}{kept}{left}")))
+}
+
+/// Transfers a file that stays where it is.
+pub(super) async fn copy(cx: &Cx, home: &Home<'_>, size: u64, path: &Path) -> Result<Done, Stop> {
+    match fetch(cx, home, size, path).await {
+        Ok(sha256) => {
+            cx.file(LocalFile { path: path.display().to_string(), bytes: size, sha256 });
+            Ok(Done::Verified(format!(
+                "{} in {}, sha256 equal to the container's",
+                bytes(size),
+                path.display()
+            )))
+        }
+        Err((have, Stop::Failed(why))) => {
+            Err(Stop::Failed(format!("{why}{}", kept(cx, have, size, path).await)))
+        }
+        Err((have, stop)) => {
+            kept(cx, have, size, path).await;
+            Err(stop)
+        }
+    }
+}
+
+/// What is left here of a transfer that broke off, in words; an empty part file goes.
+async fn kept(cx: &Cx, have: u64, size: u64, path: &Path) -> String {
+    if have == 0 {
+        discard(cx, path).await;
+        return String::new();
+    }
+    let part = part_of(path);
+    cx.file(LocalFile { path: part.display().to_string(), bytes: have, sha256: String::new() });
+    format!("; {} of {} kept in {}", bytes(have), bytes(size), part.display())
 }
 
 pub(super) fn part_of(path: &Path) -> PathBuf {

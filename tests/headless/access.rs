@@ -179,3 +179,57 @@ fn a_shell_is_a_terminal_until_it_is_left() {
     session.send("exit 3\r");
     assert_eq!(session.ends(), 3);
 }
+
+#[test]
+fn a_file_is_copied_out_of_a_container_and_checked() {
+    let lab = Lab::start("healthy", 1.0);
+    let pod = pod(&lab);
+    let written = lab.run(&[
+        "do",
+        "shell",
+        &pod,
+        "-n",
+        "production",
+        "--",
+        "sh",
+        "-c",
+        "echo evidence > /tmp/state.txt",
+    ]);
+    assert_eq!(written.status.code(), Some(0), "{}", String::from_utf8_lossy(&written.stderr));
+    let out = lab.dir.path().join("copied");
+    let copy = |path: &str| {
+        let args = [
+            "do",
+            "copy",
+            &pod,
+            path,
+            "-n",
+            "production",
+            "--out",
+            out.to_str().unwrap(),
+            "--yes",
+            "-o",
+            "json",
+        ];
+        lab.json(&args)
+    };
+    let (code, report) = copy("/tmp/state.txt");
+    assert_eq!((code, &report["outcome"]), (0, &json!("verified")), "{report}");
+    let file = PathBuf::from(report["files"][0]["path"].as_str().unwrap());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "evidence\n");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    // `printf 'evidence\n' | sha256sum`
+    assert_eq!(
+        report["files"][0]["sha256"],
+        "bdcf4c994585af6dd6cb1cfbff78bcc73ab27dc30a299db5bb83766ca05b5de4"
+    );
+    // A file that is here is never written over, and one that is not there is told before anything is asked.
+    let (code, report) = copy("/tmp/state.txt");
+    assert_eq!(code, 1);
+    assert!(report["reason"].as_str().unwrap().contains("is there already"), "{report}");
+    let (code, report) = copy("/tmp/none.txt");
+    assert_eq!(code, 1);
+    assert!(report["reason"].as_str().unwrap().contains("No such file"), "{report}");
+    let usage = lab.run(&["do", "copy", &pod, "relative/path", "-n", "production"]);
+    assert_eq!(usage.status.code(), Some(2), "{}", String::from_utf8_lossy(&usage.stderr));
+}

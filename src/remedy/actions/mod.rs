@@ -7,6 +7,7 @@ mod attach;
 mod backup;
 mod bundle;
 mod class_histogram;
+mod copy;
 mod cordon;
 mod delete;
 pub(super) mod drain;
@@ -68,6 +69,7 @@ pub(super) static ALL: &[&Action] = &[
     &shell::ACTION,
     &attach::ACTION,
     &port_forward::ACTION,
+    &copy::ACTION,
     &edit::ACTION,
     &bundle::ACTION,
     &backup::ACTION,
