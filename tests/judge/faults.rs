@@ -208,3 +208,8 @@ fn the_order_of_lists_changes_no_cause() {
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+#[test]
+fn kinds_that_the_rules_were_not_written_for_are_explained() {
+    run("unseen");
+}

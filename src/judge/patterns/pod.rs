@@ -14,7 +14,7 @@ re!(
 );
 re!(
     NETWORK,
-    r"no such host|i/o timeout|connection refused|TLS handshake|tls: |x509: ?|gave HTTP response to HTTPS client|network is unreachable|no route to host|connection reset|context deadline exceeded|EOF$|50[0234] (?:Internal Server Error|Bad Gateway|Service Unavailable|Gateway Timeout)|server misbehaving|Client\.Timeout"
+    r"no such host|i/o timeout|connection refused|TLS handshake|tls: |x509: ?|gave HTTP response to HTTPS client|network is unreachable|no route to host|connection reset|context deadline exceeded|context canceled|EOF$|50[0234] (?:Internal Server Error|Bad Gateway|Service Unavailable|Gateway Timeout)|server misbehaving|Client\.Timeout"
 );
 re!(
     NOT_FOUND,

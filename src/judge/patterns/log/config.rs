@@ -56,6 +56,12 @@ pub const ROWS: &[Row] = &[
     ),
     exact(
         causes::CONFIG,
+        &["cannot assign requested address", "eaddrnotavail"],
+        r"BindException: Cannot assign requested address|\b(?:bind|listen)\b[^\n]*(?i:cannot assign requested address)|listen EADDRNOTAVAIL",
+        "it is told to listen on an address that the pod does not have",
+    ),
+    exact(
+        causes::CONFIG,
         &["exists but is not empty"],
         r#"directory "%path%" exists but is not empty"#,
         "directory {path} exists but is not empty",

@@ -28,7 +28,7 @@ use table::{Grade, Match};
 use trace::Entry;
 
 use super::short;
-use crate::judge::log::{MODEL_OOM_LOADING, OOM_HEAP};
+use crate::judge::log::{CONFIG, MODEL_OOM_LOADING, OOM_HEAP};
 use crate::judge::{Cause, Sure, crash};
 
 pub use repeat::{Repeat, repeats};
@@ -295,6 +295,17 @@ fn handled_later(lines: &[Line], entries: &[Entry], said: &[Vec<Said>], i: usize
 /// The cause of a match in its surroundings: memory that runs out while a model loads is the model's.
 fn cause_in(lines: &[Line], entries: &[Entry], i: usize, s: &Said) -> Cause {
     let cause = s.found.row.ended;
+    // A parser that stumbles while the program reads its settings found a fault of the settings.
+    let frames = || entries[i].range.clone().map(|l| lines[l].text.to_ascii_lowercase());
+    let reads_settings =
+        |t: String| t.trim_start().starts_with("at ") && (t.contains("config") || t.contains("settings"));
+    if cause == crash::APPLICATION
+        && lines[s.line].text.contains("SyntaxError")
+        && lines[s.line].text.contains("JSON")
+        && frames().any(reads_settings)
+    {
+        return CONFIG;
+    }
     if cause != OOM_HEAP || !s.found.words.starts_with("CUDA") {
         return cause;
     }

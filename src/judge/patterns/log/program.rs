@@ -76,6 +76,12 @@ pub const ROWS: &[Row] = &[
     .always(),
     exact(
         causes::INCOMPATIBLE,
+        &["auth_mode", "authentication protocol", "authentication method", "scram authentication requires"],
+        r"ER_NOT_SUPPORTED_AUTH_MODE|[Cc]lient does not support authentication protocol|authentication method (?:unknown to the client|\d+ (?:is )?not supported)|SCRAM authentication requires libpq version \d+",
+        "the client is too old for the way its database signs in",
+    ),
+    exact(
+        causes::INCOMPATIBLE,
         &["digital envelope routines", "err_ossl_evp_unsupported"],
         r"digital envelope routines:[^\n]*unsupported|ERR_OSSL_EVP_UNSUPPORTED",
         "it needs an algorithm that the image's OpenSSL no longer has",
