@@ -55,8 +55,14 @@ fn text<'v>(value: &'v Value, field: &str) -> &'v str {
     value[field].as_str().unwrap_or_default()
 }
 
+/// The texts of a list. A number or a truth value in it is the word that was written.
 fn texts(value: &Value, field: &str) -> Vec<String> {
-    value[field].as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+    let word = |v: &Value| match v {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(v.to_string()),
+        _ => None,
+    };
+    value[field].as_array().into_iter().flatten().filter_map(word).collect()
 }
 
 impl Imported {
@@ -333,7 +339,7 @@ mod tests {
             ),
             (
                 "plugins.yaml",
-                "plugins:\n  fred:\n    shortCut: Ctrl-L\n    override: false\n    description: Pod logs\n    scopes:\n    - po\n    command: kubectl\n    background: false\n    args:\n    - logs\n    - -f\n    - $NAME\n    - -n\n    - $NAMESPACE\n    - --context\n    - $CONTEXT\n",
+                "plugins:\n  fred:\n    shortCut: Ctrl-L\n    override: false\n    description: Pod logs\n    scopes:\n    - po\n    command: kubectl\n    background: false\n    args:\n    - logs\n    - --tail\n    - 50\n    - -f\n    - $NAME\n    - -n\n    - $NAMESPACE\n    - --context\n    - $CONTEXT\n",
             ),
             (
                 "views.yaml",
@@ -350,6 +356,7 @@ mod tests {
             (&*plugin.command, plugin.output, plugin.reads_only),
             ("kubectl", Output::Terminal, false)
         );
+        assert_eq!(plugin.args[..4], ["logs", "--tail", "50", "-f"], "a number is an argument, too");
         assert_eq!(out.own.columns[0].1[0].expression, "object.labels[\"acme.io/team\"]");
         // It is a configuration that khud takes.
         assert_eq!(Config::from_toml("config.toml", &to_toml(&out.own)).unwrap().own, out.own);

@@ -11,7 +11,7 @@ use crate::config::Scope;
 use crate::world::{Budget, ContainerSpec, Kind, Labels, Object, Role, Selector, Workload, World};
 
 static SHAPES: &[Shape] =
-    &[shape("CHECK", 8, 14, 90), tail("OBJECT", 20, 70, 100), shape("SAYS", 20, 120, 95)];
+    &[shape("CHECK", 8, 14, 90), tail("OBJECT", 20, 70, 100), shape("SAYS", 20, 120, 94)];
 
 #[derive(Debug)]
 struct Audit;
