@@ -14,6 +14,7 @@ mod foreground;
 mod live;
 mod marks;
 mod panes;
+mod probes;
 mod terminal;
 mod tour;
 mod triage;

@@ -366,6 +366,7 @@ fn answer(model: &mut Model, choice: Choice) -> Vec<Effect> {
         Choice::Word(w) => Some(w.to_owned()),
         Choice::Nth(n) => choices.get(n).cloned(),
     };
+    let mut allowed = None;
     let problem = match (why.item(), why.walk.state()) {
         (Some(Item::Question), State::Asking { choices, .. }) => {
             if let Some(w) = word(choices) {
@@ -377,18 +378,26 @@ fn answer(model: &mut Model, choice: Choice) -> Vec<Effect> {
         (Some(Item::Step(i)), _) => {
             let step = &why.walk.steps()[i];
             let (id, w) = (step.id.clone(), word(&step.choices));
-            let allows = step.consent.is_some() && w.as_deref() == Some("yes");
+            let says = step.consent.clone().filter(|_| w.as_deref() == Some("yes"));
             why.follow = true;
-            if allows {
-                why.walk.consent(&id).err()
-            } else {
-                w.and_then(|w| why.walk.overrule(&id, &w).err())
+            match says {
+                Some(says) => {
+                    let refused = why.walk.consent(&id).err();
+                    allowed = refused.is_none().then(|| (why.walk.object.clone(), says));
+                    refused
+                }
+                None => w.and_then(|w| why.walk.overrule(&id, &w).err()),
             }
         }
         _ => Some("Put the cursor on a question to answer it.".into()),
     };
     if let Some(problem) = problem {
         model.say(Tone::Info, problem);
+    }
+    if let Some((object, says)) = allowed {
+        // Who reads the report has to know which commands ran in whose containers.
+        let entry = Entry::new(model.data.now, What::Walk, Some(object), format!("allowed: {says}"));
+        record::entry(model, entry.by(model.cluster.user.clone()));
     }
     drive(model)
 }
