@@ -1,11 +1,13 @@
 //! Rules of the user's own: YAML, with a CEL expression over an object's fields. Cluster text is only ever a value.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use cel::{Context, Program};
+use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_saphyr::Spanned;
 
 use crate::world::cel::as_cel;
 use crate::world::{Kind, ObjectRef, Text, Time, World};
@@ -18,6 +20,14 @@ use crate::judge::{Diagnosis, Out};
 
 /// Longest expression or template.
 const LONGEST: usize = 4096;
+/// A text in an expression: what stands in it reads nothing.
+#[allow(clippy::expect_used)] // A literal pattern compiles.
+static LITERAL: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"#).expect("a literal pattern"));
+/// A field that is read: `pod.restarts`.
+#[allow(clippy::expect_used)] // A literal pattern compiles.
+static READ: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?:^|[^.\w])(\w+)\.([A-Za-z_]\w*)").expect("a literal pattern"));
 /// Most rules of a file.
 const MOST: usize = 500;
 
@@ -53,7 +63,7 @@ struct Written {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    rules: Vec<Written>,
+    rules: Vec<Spanned<Written>>,
 }
 
 /// A rule, checked and compiled.
@@ -99,14 +109,16 @@ pub fn load(yaml: &str) -> Result<Vec<UserRule>, Vec<String>> {
     }
     let (mut rules, mut faults): (Vec<UserRule>, Vec<String>) = (Vec::new(), Vec::new());
     for written in file.rules {
+        let line = written.referenced.line();
+        let written = written.value;
         let id = written.id.clone();
         if crate::judge::rule(&id).is_some() || rules.iter().any(|r| *r.id == *id) {
-            faults.push(format!("rule {id:?}: the id is taken; choose another"));
+            faults.push(format!("line {line}, rule {id:?}: the id is taken; choose another"));
             continue;
         }
         match check(written) {
             Ok(rule) => rules.push(rule),
-            Err(why) => faults.push(format!("rule {id:?}: {why}")),
+            Err(why) => faults.push(format!("line {line}, rule {id:?}: {why}")),
         }
     }
     if faults.is_empty() { Ok(rules) } else { Err(faults) }
@@ -120,11 +132,11 @@ fn check(w: Written) -> Result<UserRule, String> {
     let (kind, name) = known(&w.kind)?;
     Ok(UserRule {
         id: w.id.as_str().into(),
-        kind,
+        kind: kind.clone(),
         severity: w.severity.unwrap_or(Severity::Warning),
-        test: Arc::new(program(&w.when, name)?),
-        title: Arc::new(template(&w.title, name)?),
-        row: w.row.map(|r| template(&r, name)).transpose()?.map(Arc::new),
+        test: Arc::new(program(&w.when, &kind, name)?),
+        title: Arc::new(template(&w.title, &kind, name)?),
+        row: w.row.map(|r| template(&r, &kind, name)).transpose()?.map(Arc::new),
         lasting: w.lasting,
         cause: w.cause.unwrap_or_else(|| w.id.clone()).into(),
         playbook: w.playbook.unwrap_or_else(|| "pod".into()).into(),
@@ -135,7 +147,7 @@ fn check(w: Written) -> Result<UserRule, String> {
 }
 
 /// Compiles an expression that reads nothing but the object.
-fn program(source: &str, name: &str) -> Result<Program, String> {
+fn program(source: &str, kind: &Kind, name: &str) -> Result<Program, String> {
     if source.len() > LONGEST {
         return Err(format!("an expression of {} bytes is longer than {LONGEST}", source.len()));
     }
@@ -149,6 +161,16 @@ fn program(source: &str, name: &str) -> Result<Program, String> {
         let variables = references.variables();
         variables.is_empty() || variables.iter().any(|v| *v == name || *v == "object")
     };
+    if let Some(field) = unknown_field(source, kind, name) {
+        let known = fields::names(kind);
+        let near = known
+            .iter()
+            .max_by(|a, b| strsim::jaro_winkler(a, &field).total_cmp(&strsim::jaro_winkler(b, &field)));
+        let near = near.map_or_else(String::new, |n| format!("; the nearest is {n}"));
+        return Err(format!(
+            "{source:?} reads {name}.{field}: {kind} has no such field{near}; docs/findings.md lists them"
+        ));
+    }
     if uses_object { Ok(program) } else { Err(format!("{source:?} does not look at {name}, its object")) }
 }
 
@@ -158,7 +180,8 @@ fn program(source: &str, name: &str) -> Result<Program, String> {
 /// A sentence about the kind or the expression.
 pub fn expression(kind: &str, source: &str) -> Result<(Kind, &'static str, Program), String> {
     let (kind, name) = known(kind)?;
-    Ok((kind, name, program(source, name)?))
+    let program = program(source, &kind, name)?;
+    Ok((kind, name, program))
 }
 
 /// The kind of this word, and its objects' name in expressions.
@@ -171,7 +194,15 @@ fn known(word: &str) -> Result<(Kind, &'static str), String> {
     })
 }
 
-fn template(source: &str, name: &str) -> Result<Vec<Part>, String> {
+/// The first field that an expression reads of its object and that the kind does not have.
+fn unknown_field(source: &str, kind: &Kind, name: &str) -> Option<String> {
+    let known = fields::names(kind);
+    let bare = LITERAL.replace_all(source, "''");
+    let reads = READ.captures_iter(&bare).filter(|c| &c[1] == name || &c[1] == "object");
+    reads.map(|c| c[2].to_owned()).find(|field| !known.contains(&field.as_str()))
+}
+
+fn template(source: &str, kind: &Kind, name: &str) -> Result<Vec<Part>, String> {
     let mut parts = Vec::new();
     let mut rest = source;
     while let Some(open) = rest.find('{') {
@@ -181,7 +212,7 @@ fn template(source: &str, name: &str) -> Result<Vec<Part>, String> {
         if open > 0 {
             parts.push(Part::Text(rest[..open].to_owned()));
         }
-        parts.push(Part::Hole(program(&rest[open + 1..open + length], name)?));
+        parts.push(Part::Hole(program(&rest[open + 1..open + length], kind, name)?));
         rest = &rest[open + length + 1..];
     }
     if !rest.is_empty() {
@@ -374,6 +405,9 @@ mod tests {
         assert!(fault("{node.name}", "{node.name").contains("team.cordoned"));
         assert!(fault("id: team.cordoned", "id: image.auth").contains("is taken"));
         assert!(fault("title:", "tytle:").contains("tytle"));
+        let unknown = fault("node.unschedulable", "node.unscheduleable");
+        assert!(unknown.contains("Node has no such field; the nearest is unschedulable"), "{unknown}");
+        assert!(unknown.starts_with("line "), "{unknown}");
         let evil = RULE.replace("node.unschedulable && node.labels['pool'] == 'web'", "pod.ready");
         assert!(load(&evil).unwrap_err()[0].contains("does not look at node"));
     }

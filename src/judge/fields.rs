@@ -21,6 +21,75 @@ pub const KINDS: &[(Kind, &str)] = &[
     (Kind::ResourceQuota, "quota"),
 ];
 
+/// The fields that every object has.
+const META: &[&str] =
+    &["kind", "namespace", "name", "labels", "age_s", "deleting", "controlled", "owner_kind"];
+
+/// The names of an object's fields by its kind, sorted: what [`of`] gives. Empty for a kind that is not in [`KINDS`].
+pub fn names(kind: &Kind) -> Vec<&'static str> {
+    let own: &[&str] = match kind {
+        Kind::Pod => &[
+            "phase",
+            "reason",
+            "message",
+            "node",
+            "status",
+            "ready",
+            "scheduled",
+            "restarts",
+            "service_account",
+            "host_network",
+            "priority",
+            "grace_s",
+            "conditions",
+            "containers",
+        ],
+        Kind::Node => &[
+            "unschedulable",
+            "ready",
+            "conditions",
+            "capacity",
+            "allocatable",
+            "kubelet",
+            "kernel",
+            "runtime",
+            "os_image",
+            "taints",
+        ],
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => &[
+            "desired",
+            "current",
+            "updated",
+            "ready",
+            "available",
+            "paused",
+            "strategy",
+            "revision",
+            "conditions",
+            "observed",
+            "containers",
+        ],
+        Kind::Job => &[
+            "active",
+            "succeeded",
+            "failed",
+            "completions",
+            "backoff_limit",
+            "suspended",
+            "completed",
+            "conditions",
+        ],
+        Kind::CronJob => &["schedule", "suspended", "active", "last_schedule_s", "last_success_s"],
+        Kind::Service => &["type", "cluster_ip", "has_selector", "ports"],
+        Kind::PersistentVolumeClaim => &["phase", "class", "volume", "requested", "capacity"],
+        Kind::ResourceQuota => &["amounts"],
+        _ => return Vec::new(),
+    };
+    let mut all: Vec<&str> = own.iter().chain(META).copied().collect();
+    all.sort_unstable();
+    all
+}
+
 /// The object's fields; `None` where it is not there.
 pub fn of(world: &World, o: &ObjectRef, now: Time) -> Option<Value> {
     let (ns, name) = (&*o.namespace, &*o.name);

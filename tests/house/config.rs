@@ -40,6 +40,23 @@ fn samples_and_pages_are_what_the_tables_make() {
     same("docs/actions.md", &khud::remedy::page());
 }
 
+/// The manual lists the fields that rules of one's own may read.
+#[test]
+fn the_findings_page_lists_the_fields_of_each_kind() {
+    use khud::judge::fields::{KINDS, names};
+    let page = fs::read_to_string(root().join("docs/findings.md")).unwrap();
+    let (head, rest) = page.split_once("writes them -->\n").unwrap();
+    let (_, tail) = rest.split_once("<!-- /fields -->").unwrap();
+    let row = |(kind, name): &(khud::world::Kind, &str)| {
+        let all: Vec<String> = names(kind).iter().map(|n| format!("`{n}`")).collect();
+        format!("| `{name}` | {} |\n", all.join(", "))
+    };
+    let table: String = KINDS.iter().map(row).collect();
+    let made =
+        format!("{head}writes them -->\n| object | fields |\n|---|---|\n{table}<!-- /fields -->{tail}");
+    same("docs/findings.md", &made);
+}
+
 /// The configuration does not know the sources, and names them all.
 #[test]
 fn every_telemetry_source_can_be_configured() {

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::support::captures::{capture, path, text as read};
+use crate::support::captures::{self, capture, path, text as read};
 use khud::cluster::slim::{Decoder, Line};
 use khud::detect::{DetectConfig, Detector, Finding, State};
-use khud::world::{Delta, Kind, Record, Time, World};
+use khud::world::{Delta, Kind, ObjectRef, Record, Time, World};
 use serde_json::Value;
 
 /// The lists in an order in which what an object refers to is there before it.
@@ -560,4 +560,22 @@ fn each_stream_finds_what_was_done_and_nothing_else() {
         assert_eq!(end, last, "{name} at its end");
         assert_eq!(seen, called_for, "{name}");
     }
+}
+
+/// The list of fields is the one that rules are checked against: it must be what an object really has.
+#[test]
+fn the_fields_that_are_listed_are_those_that_objects_have() {
+    use khud::judge::fields::{KINDS, names, of};
+    let world = captures::world();
+    let mut compared = 0;
+    for (kind, _) in KINDS {
+        let Some(meta) = world.metas(kind).next() else { continue };
+        let object = ObjectRef::new(kind.clone(), meta.namespace.clone(), meta.name.clone());
+        let value = of(&world, &object, captures::now()).unwrap();
+        let mut has: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        has.sort_unstable();
+        assert_eq!(has, names(kind), "{kind}");
+        compared += 1;
+    }
+    assert!(compared >= 6, "{compared} kinds");
 }
