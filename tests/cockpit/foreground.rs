@@ -67,9 +67,8 @@ fn a_port_is_forwarded_in_the_background_listed_and_closed() {
     k.until_text("billing");
     k.then("/billing\r", "2/2");
     // The port is proposed; any free one on this machine leads to it.
-    k.then("F", "[LOCAL:]PORT");
-    k.until_text("8080");
-    k.send("\x15:8080\r");
+    k.then("F", "[LOCAL:]PORT (enter: 8080)");
+    k.send(":8080\r");
     k.until_text("leads to port 8080 of pod billing-");
     k.until_text("pf 1");
     k.then(":pf\r", "RECEIVED");

@@ -60,6 +60,8 @@ pub struct Asks {
     pub option: Option<&'static str>,
     /// The question.
     pub what: String,
+    /// What an empty line stands for.
+    pub proposed: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

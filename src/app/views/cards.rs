@@ -264,8 +264,10 @@ pub fn fitting(model: &Model, entry: Entry<'_>) -> Option<(&'static Action, Obje
             return undo;
         }
     }
-    // What ran well until nobody changed it is not mended by what ran before it.
-    let undoes = |target: &ObjectRef| entry.changed().iter().any(|c| c.object == *target);
+    // What ran well until nobody changed it is not mended by what ran before it, and what is new has nothing before it.
+    let undoes = |target: &ObjectRef| {
+        earlier_revision(world, target) && entry.changed().iter().any(|c| c.object == *target)
+    };
     let fits = |(action, target): &(&'static Action, ObjectRef)| action.name != "rollback" || undoes(target);
     let first = |object: &ObjectRef| remedy::for_cause(world, entry.cause(), object).into_iter().find(fits);
     first(entry.object()).or_else(|| first(entry.finding(model)?.fix()))

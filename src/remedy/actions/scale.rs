@@ -9,14 +9,14 @@ use crate::remedy::plan::{Severity, Stage};
 use crate::remedy::rollout::{self, Baseline};
 use crate::remedy::run::{Done, Job, Params};
 use crate::world::ask::{Call, Verb};
-use crate::world::{Kind, ObjectRef, World};
+use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
     name: "scale",
     title: "Scale",
     about: "change the number of pods",
     kinds: &[Kind::Deployment, Kind::StatefulSet, Kind::ReplicaSet],
-    options: &[Spec::value("replicas", "N", "how many pods").required().suggested(wanted)],
+    options: &[Spec::value("replicas", "N", "how many pods").required()],
     rights: &[Right::on_target("patch").sub("scale")],
     causes: &[
         ("schedule.insufficient", 4),
@@ -31,10 +31,6 @@ pub(super) static ACTION: Action = Action {
     combined: each_alone,
     start,
 };
-
-fn wanted(world: &World, target: &ObjectRef) -> Option<String> {
-    Some(world.workload(target)?.desired.to_string())
-}
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {
     let kind = target.kind.name().to_ascii_lowercase();

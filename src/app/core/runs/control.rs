@@ -46,18 +46,18 @@ pub fn begin(
     let asked: Vec<&Spec> = action.options.iter().filter(|o| o.asked).collect();
     if !asked.is_empty() && !asked.iter().any(|o| params.contains_key(o.name)) {
         let usages: Vec<String> = asked.iter().map(|o| o.usage()).collect();
-        let what = format!("{} {targets}: {}", action.title, usages.join(" "));
         let proposed = match asked[..] {
-            [one] => suggested(model, one, &targets),
-            _ => String::new(),
+            [one] => proposed(model, one, &targets),
+            _ => None,
         };
-        ask(model, Asks { action, targets, params, option: None, what }, &proposed);
+        let otherwise = proposed.as_ref().map_or(String::new(), |p| format!(" (enter: {p})"));
+        let what = format!("{} {targets}: {}{otherwise}", action.title, usages.join(" "));
+        ask(model, Asks { action, targets, params, option: None, what, proposed }, "");
         return Vec::new();
     }
     if let Some(option) = action.options.iter().find(|o| o.required && !params.contains_key(o.name)) {
         let what = format!("{} {targets}: {} ({})", action.title, option.usage(), option.about);
-        let proposed = suggested(model, option, &targets);
-        ask(model, Asks { action, targets, params, option: Some(option.name), what }, &proposed);
+        ask(model, Asks { action, targets, params, option: Some(option.name), what, proposed: None }, "");
         return Vec::new();
     }
     // While the menu was open, or an option was typed, time went on.
@@ -78,10 +78,9 @@ pub fn begin(
     }
 }
 
-/// What the option would be for the first of the targets.
-fn suggested(model: &Model, option: &Spec, targets: &Targets) -> String {
-    let first = targets.objects.first();
-    option.suggest.zip(first).and_then(|(of, target)| of(&model.data.world, target)).unwrap_or_default()
+/// The value of the option for the first of the targets, where the action proposes one.
+fn proposed(model: &Model, option: &Spec, targets: &Targets) -> Option<String> {
+    option.suggest?(&model.data.world, targets.objects.first()?)
 }
 
 /// Asks for what the action has to be told, in the prompt.
@@ -94,6 +93,8 @@ fn ask(model: &mut Model, asks: Asks, typed: &str) {
 /// Plans an action with what was typed for it; a line that cannot be read stays, with the reason.
 pub fn answered(model: &mut Model, asks: Asks, text: &str) -> Vec<Effect> {
     let mut params = asks.params.clone();
+    let proposed = asks.proposed.clone().filter(|_| text.trim().is_empty());
+    let text = proposed.as_deref().unwrap_or(text);
     match asks.option {
         Some(option) => {
             params.insert(option.to_owned(), text.to_owned());
