@@ -286,7 +286,7 @@ mod tests {
         let rules = |text: &str| Loaded { rules: Some(text.to_owned()), ..Loaded::default() };
         reload(&mut m, rules("rules:\n- {id: team.x, kind: pod, when: pod.ready && &&, title: x}\n"));
         assert!(
-            m.message.as_ref().unwrap().text.starts_with("rules.yaml: rule \"team.x\""),
+            m.message.as_ref().unwrap().text.starts_with("rules.yaml: line 2, rule \"team.x\""),
             "{:?}",
             m.message
         );
