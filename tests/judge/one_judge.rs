@@ -295,7 +295,7 @@ fn every_scenario_gets_one_answer() {
                 Some((kind.clone(), drill.request("GET", path, None).ok()?.into_bytes()))
             })
             .collect();
-        let now = Time::parse("2026-11-21T01:04:00Z").unwrap();
+        let now = Time::parse(&drill.now()).unwrap();
         let look = Look::of_lists(lists, now, |tail| {
             let previous = if tail.previous { "&previous=true" } else { "" };
             let path = format!(
