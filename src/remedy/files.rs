@@ -26,7 +26,7 @@ pub enum FileOp {
     Replace { path: PathBuf, bytes: Vec<u8> },
     /// Writes texts without secrets into a compressed archive that is not there yet; `at` is the time of its files, in
     /// seconds.
-    Archive { path: PathBuf, texts: Vec<bundle::Text>, at: i64 },
+    Archive { path: PathBuf, texts: Vec<bundle::File>, at: i64 },
     /// Reads a file of at most [`LARGEST`] bytes.
     Read { path: PathBuf },
     /// Removes a file; one that is not there is no error.

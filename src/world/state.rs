@@ -237,30 +237,26 @@ impl World {
         self.workloads(&object.kind)?.find(&object.namespace, &object.name)
     }
 
+    /// The owners of an object, nearest first, as far as the World holds them.
+    pub fn owners(&self, object: &ObjectRef) -> impl Iterator<Item = ObjectRef> {
+        let above = |at: &ObjectRef| {
+            let owner = self.meta(at)?.owner.clone()?;
+            Some(ObjectRef { kind: owner.kind, namespace: at.namespace.clone(), name: owner.name })
+        };
+        // Owner chains are at most pod → ReplicaSet → Deployment → custom resource. The limit also ends a cycle.
+        std::iter::successors(above(object), above).take(8)
+    }
+
     /// The top of the owner chain, such as the Deployment above a pod's ReplicaSet or the CronJob above its
     /// Job. It is the object itself if the World holds no owner.
     pub fn root(&self, object: &ObjectRef) -> ObjectRef {
-        let mut at = object.clone();
-        // Owner chains are at most pod → ReplicaSet → Deployment → custom resource. The limit also ends a
-        // cycle.
-        for _ in 0..8 {
-            let Some(owner) = self.meta(&at).and_then(|m| m.owner.clone()) else { return at };
-            at = ObjectRef { kind: owner.kind, namespace: at.namespace, name: owner.name };
-        }
-        at
+        self.owners(object).last().unwrap_or_else(|| object.clone())
     }
 
     /// The Deployment, StatefulSet or DaemonSet that rolls the object out: itself, or the nearest above it.
     pub fn rolled_by(&self, object: &ObjectRef) -> Option<ObjectRef> {
-        let mut at = object.clone();
-        for _ in 0..8 {
-            if matches!(at.kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet) {
-                return Some(at);
-            }
-            let owner = self.meta(&at)?.owner.clone()?;
-            at = ObjectRef { kind: owner.kind, namespace: at.namespace, name: owner.name };
-        }
-        None
+        let rolls = |o: &ObjectRef| matches!(o.kind, Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet);
+        std::iter::once(object.clone()).chain(self.owners(object)).find(rolls)
     }
 
     fn put(&mut self, record: Record, changes: &mut Vec<Change>) {

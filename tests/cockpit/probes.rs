@@ -2,25 +2,10 @@
 
 use std::path::Path;
 
-use crate::support::lab::Lab;
+use crate::support::lab::{DNS_WITH_TOOLS, Lab};
 use crate::support::pty::cockpit;
 
 const KHUD: &str = env!("CARGO_BIN_EXE_khud");
-
-/// Two nodes of one zone drop DNS; a pod with tools runs on every worker.
-const DNS: &str = r#"
-title: DNS is dropped on two nodes, and every node has a pod with tools
-extends: dns-partial
-objects:
-  - apiVersion: apps/v1
-    kind: DaemonSet
-    metadata: {name: tools, namespace: production}
-    spec:
-      selector: {matchLabels: {app: tools}}
-      template:
-        metadata: {labels: {app: tools}}
-        spec: {containers: [{name: tools, image: "registry.acme.io/ops/tools:1"}]}
-"#;
 
 /// Whether a file anywhere below holds the text.
 fn holds(dir: &Path, text: &str) -> bool {
@@ -35,7 +20,7 @@ fn holds(dir: &Path, text: &str) -> bool {
 fn a_command_waits_for_a_yes_and_stands_on_the_timeline() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("dns.yaml");
-    std::fs::write(&file, DNS).unwrap();
+    std::fs::write(&file, DNS_WITH_TOOLS).unwrap();
     let lab = Lab::start(file.to_str().unwrap(), 4.0);
     lab.finding("crash.unreachable");
     let pods = lab.pods("production", |p| {

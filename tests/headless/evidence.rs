@@ -1,23 +1,8 @@
 //! Decision trees that look further than what is watched: commands in containers and the logs of nodes.
 
-use crate::support::lab::Lab;
+use crate::support::lab::{DNS_WITH_TOOLS, Lab};
 use serde_json::Value;
 use std::time::{Duration, Instant};
-
-/// Two nodes of one zone drop DNS; a pod with tools runs on every worker.
-const DNS: &str = r#"
-title: DNS is dropped on two nodes, and every node has a pod with tools
-extends: dns-partial
-objects:
-  - apiVersion: apps/v1
-    kind: DaemonSet
-    metadata: {name: tools, namespace: production}
-    spec:
-      selector: {matchLabels: {app: tools}}
-      template:
-        metadata: {labels: {app: tools}}
-        spec: {containers: [{name: tools, image: "registry.acme.io/ops/tools:1"}]}
-"#;
 
 fn steps(walk: &Value) -> Vec<String> {
     let step = |s: &Value| format!("{}={}", s["id"].as_str().unwrap(), s["answer"].as_str().unwrap());
@@ -28,7 +13,7 @@ fn steps(walk: &Value) -> Vec<String> {
 fn dns_is_traced_to_the_node_that_drops_it_once_commands_are_allowed() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("dns.yaml");
-    std::fs::write(&file, DNS).unwrap();
+    std::fs::write(&file, DNS_WITH_TOOLS).unwrap();
     let lab = Lab::start(file.to_str().unwrap(), 4.0);
     lab.finding("crash.unreachable");
     let on = |p: &Value, node: &str| {

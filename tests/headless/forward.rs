@@ -18,7 +18,11 @@ fn forward(lab: &Lab, target: &str, ports: &str) -> (Child, String, String) {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let opened = lines.find(|line| line.contains(" of pod "));
     let line = opened.unwrap_or_else(|| panic!("{target} is not forwarded: {:?}", child.wait()));
-    let pod = line.split(" of pod ").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+    let pod = line
+        .split(" of pod ")
+        .nth(1)
+        .and_then(|rest| rest.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).next())
+        .unwrap();
     (child, http::address(&line).unwrap(), pod.to_owned())
 }
 

@@ -11,6 +11,21 @@ use khud_sim::cluster::Cluster;
 use khud_sim::{Sim, SimOptions, scenario};
 use serde_json::Value;
 
+/// A scenario: two nodes of one zone drop DNS; a pod with tools runs on every worker.
+pub const DNS_WITH_TOOLS: &str = r#"
+title: DNS is dropped on two nodes, and every node has a pod with tools
+extends: dns-partial
+objects:
+  - apiVersion: apps/v1
+    kind: DaemonSet
+    metadata: {name: tools, namespace: production}
+    spec:
+      selector: {matchLabels: {app: tools}}
+      template:
+        metadata: {labels: {app: tools}}
+        spec: {containers: [{name: tools, image: "registry.acme.io/ops/tools:1"}]}
+"#;
+
 pub struct Lab {
     pub dir: tempfile::TempDir,
     pub sim: Sim,

@@ -96,7 +96,7 @@ impl Preferences {
         (config, problems)
     }
 
-    /// What the user added: aliases, hotkeys, plugins and columns.
+    /// Aliases, hotkeys, plugins and columns that the user added.
     pub fn own(&self) -> &Own {
         &self.config.own
     }

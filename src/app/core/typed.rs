@@ -60,7 +60,7 @@ pub struct Asks {
     pub option: Option<&'static str>,
     /// The question.
     pub what: String,
-    /// What an empty line stands for.
+    /// The answer that an empty line gives.
     pub proposed: Option<String>,
 }
 

@@ -92,7 +92,7 @@ pub trait View: Any + Debug {
         model.data.detector.of(&self.object(model)?)
     }
 
-    /// What tells the row under the cursor from the others of a short list.
+    /// The id of the row under the cursor, in a short list.
     fn row_id(&self, _: &Model) -> Option<Text> {
         None
     }

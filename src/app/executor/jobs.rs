@@ -262,10 +262,6 @@ impl Jobs {
                 let result = connection.tls_secret(&secret.namespace, &secret.name).await;
                 Msg::Certificate { secret, result }
             }),
-            Effect::Need { run, id, need } if matches!(*need, Need::Forward(_)) => {
-                let Need::Forward(ask) = *need else { return };
-                self.forward(connection, run, id, ask);
-            }
             Effect::Start { token, program } => {
                 let task = self.tasks.spawn(programs::run(token, program, self.inbox.clone()));
                 self.programs.insert(token, task);
@@ -281,6 +277,10 @@ impl Jobs {
                 }
             }
             Effect::Need { run, id, need } => {
+                // A port stays open when its run has ended, so it is no task of the run.
+                if let Need::Forward(ask) = *need {
+                    return self.forward(connection, run, id, ask);
+                }
                 let journal = self.journal.clone();
                 self.spawn("carrying out an action", async move {
                     let reply = match (journal, *need) {

@@ -29,7 +29,7 @@ impl Rows for Audit {
         SHAPES
     }
 
-    /// Of the chosen namespaces, by check and then by object.
+    /// The rows of the chosen namespaces, by check and then by object.
     fn rows(&self, model: &Model) -> Vec<Row> {
         let world = &model.data.world;
         let chosen =
@@ -164,7 +164,7 @@ fn served_without_readiness(world: &World, w: &Workload) -> Option<(&'static str
     })
 }
 
-/// Of Deployments and StatefulSets: a node drain takes all pods at once, or is held for ever.
+/// Deployments and StatefulSets whose pods a node drain takes all at once, or whose budget holds it up for ever.
 fn budget(world: &World, w: &Workload) -> Option<(&'static str, String)> {
     if w.kind == Kind::DaemonSet || w.desired == 0 || !world.synced(&Kind::PodDisruptionBudget) {
         return None;

@@ -264,7 +264,7 @@ pub fn fitting(model: &Model, entry: Entry<'_>) -> Option<(&'static Action, Obje
             return undo;
         }
     }
-    // What ran well until nobody changed it is not mended by what ran before it, and what is new has nothing before it.
+    // A rollback mends only what was changed, and an object that is new has no earlier revision.
     let undoes = |target: &ObjectRef| {
         earlier_revision(world, target) && entry.changed().iter().any(|c| c.object == *target)
     };

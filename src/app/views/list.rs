@@ -199,7 +199,7 @@ impl<R: Rows> ListView<R> {
         }
     }
 
-    /// What it lists.
+    /// The source of its rows.
     pub fn of(&self) -> &R {
         &self.of
     }

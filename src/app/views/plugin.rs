@@ -24,7 +24,7 @@ const LONGEST: usize = 64 << 10;
 #[derive(Debug)]
 struct Printed {
     token: u64,
-    /// What came after the last line's end.
+    /// Bytes of a line that has not ended yet.
     rest: Vec<u8>,
 }
 

@@ -37,7 +37,7 @@ struct Rollout {
     workload: ObjectRef,
     /// The call that lists its ControllerRevisions; a Deployment's revisions are ReplicaSets, which khud watches.
     token: Option<u64>,
-    /// What that brought, newest first, or why it brought nothing.
+    /// The revisions that were read, newest first, or why none were.
     kept: Option<Result<Vec<Kept>, String>>,
 }
 

@@ -163,7 +163,7 @@ fn bars(model: &Model, desired: u32, new: Newest, old: Newest) -> Line {
     Line(pieces)
 }
 
-/// What the pods suffer from, the most frequent first.
+/// The causes of the pods, the most frequent first.
 fn causes(model: &Model, pods: &[&Pod], columns: usize) -> Vec<Line> {
     let cx = model.data.cx();
     let mut counted: BTreeMap<&Text, (usize, Severity)> = BTreeMap::new();

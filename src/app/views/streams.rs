@@ -32,7 +32,7 @@ impl Rows for Streams {
         SHAPES
     }
 
-    /// What is not live comes first.
+    /// Streams that are not live come first.
     fn rows(&self, model: &Model) -> Vec<Row> {
         let world = &model.data.world;
         let watched = world.streams.iter().map(|(id, s)| {

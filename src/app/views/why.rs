@@ -395,7 +395,7 @@ fn answer(model: &mut Model, choice: Choice) -> Vec<Effect> {
         model.say(Tone::Info, problem);
     }
     if let Some((object, says)) = allowed {
-        // Who reads the report has to know which commands ran in whose containers.
+        // The report names the commands that ran, and in which containers.
         let entry = Entry::new(model.data.now, What::Walk, Some(object), format!("allowed: {says}"));
         record::entry(model, entry.by(model.cluster.user.clone()));
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::remedy::action::{Action, Right, Spec, each_alone};
 use crate::remedy::bundle::around::{Around, ContainerLog, around};
-use crate::remedy::bundle::{ENDING, INDEX, Text, hidden, words};
+use crate::remedy::bundle::{ENDING, File, INDEX, hidden, words};
 use crate::remedy::cx::Cx;
 use crate::remedy::diff;
 use crate::remedy::files::{FileOp, safe_name};
@@ -115,7 +115,7 @@ fn file(target: &ObjectRef, out: &str, at: i64) -> PathBuf {
 /// What was read so far.
 #[derive(Default)]
 struct Bundle {
-    texts: Vec<Text>,
+    texts: Vec<File>,
     bytes: usize,
     /// A line for each text in the index.
     about: Vec<String>,
@@ -135,11 +135,11 @@ impl Bundle {
         }
         self.bytes += text.len();
         self.about.push(format!("- {name}: {about}, {} bytes", text.len()));
-        self.texts.push(Text { name, text });
+        self.texts.push(File { name, text });
     }
 
     /// All of it, the index first.
-    fn texts(&mut self, cx: &Cx, target: &ObjectRef, wrong: &str) -> Vec<Text> {
+    fn texts(&mut self, cx: &Cx, target: &ObjectRef, wrong: &str) -> Vec<File> {
         let list = |of: &[String], none: &str| match of {
             [] => format!("{none}\n"),
             of => of.iter().map(|line| format!("{line}\n")).collect(),
@@ -156,7 +156,7 @@ impl Bundle {
             list(&self.about, "Nothing."),
             list(&unread, "Everything was read."),
         );
-        let mut out = vec![Text { name: INDEX.to_owned(), text }];
+        let mut out = vec![File { name: INDEX.to_owned(), text }];
         out.append(&mut self.texts);
         out
     }

@@ -99,7 +99,7 @@ fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
         let port = port(&target, &object, wanted.as_deref())?;
         let selector = selector(&cx, &target, &object).await?;
         let pod = if target.kind == Kind::Pod { target.name.clone() } else { "".into() };
-        // The port of the pod is the one that is remembered; those below 1024 are the system's.
+        // The same number is easiest to remember; ports below 1024 need more rights here.
         let same = wanted.as_deref().and_then(|w| w.parse().ok()).or_else(|| port.parse().ok()).unwrap_or(0);
         let local = local.unwrap_or(if same < 1024 { 0 } else { same });
         let whom = match &*selector {
@@ -110,7 +110,7 @@ fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
         cx.impact(
             format!("{here} of this machine leads to port {port} of {whom}"),
             Severity::Info,
-            "only programs on this machine reach it; it closes when khud ends or changes the context",
+            "only programs on this machine reach it; it closes with khud, with the context, and by `:pf`",
         );
         cx.guards().await?;
         cx.begin().await?;
@@ -122,10 +122,7 @@ fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
             local,
         };
         let state = cx.forward(ask).await?;
-        Ok(Done::Verified(format!(
-            "{} leads to port {} of pod {}; `:port-forwards` lists and closes it",
-            state.local, state.port, state.pod
-        )))
+        Ok(Done::Verified(format!("{} leads to port {} of pod {}", state.local, state.port, state.pod)))
     }))
 }
 

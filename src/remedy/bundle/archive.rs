@@ -2,17 +2,17 @@
 
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
-use super::{INDEX, Text};
+use super::{File, INDEX};
 use crate::world::redact::{MASK, redact};
 
 /// The archive's bytes. `texts` begins with the index, which is completed by what was taken out of the others.
 ///
 /// # Errors
 /// A sentence about a name that tar cannot hold.
-pub fn write(texts: &[Text], at: i64) -> Result<Vec<u8>, String> {
+pub fn write(texts: &[File], at: i64) -> Result<Vec<u8>, String> {
     let mut out = Vec::with_capacity(texts.len());
     let mut hidden = String::new();
-    for Text { name, text } in texts {
+    for File { name, text } in texts {
         let before = text.matches(MASK).count();
         let clean = redact(text).into_owned();
         let found = clean.matches(MASK).count().saturating_sub(before);

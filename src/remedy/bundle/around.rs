@@ -33,7 +33,7 @@ pub fn around(world: &World, target: &ObjectRef) -> Around {
             objects.push(object);
         }
     };
-    for owner in owners(world, target) {
+    for owner in world.owners(target) {
         add(&mut out.objects, owner);
     }
     let mut pods: Vec<&Pod> = world.pods.values().filter(|p| belongs(world, p, target)).collect();
@@ -45,7 +45,7 @@ pub fn around(world: &World, target: &ObjectRef) -> Around {
         let of = |kind: Kind, name: &Text| ObjectRef::new(kind, pod.meta.namespace.clone(), name.clone());
         let object = of(Kind::Pod, &pod.meta.name);
         add(&mut out.objects, object.clone());
-        owners(world, &object).into_iter().for_each(|o| add(&mut out.objects, o));
+        world.owners(&object).for_each(|o| add(&mut out.objects, o));
         if !pod.node.is_empty() {
             add(&mut out.objects, ObjectRef::new(Kind::Node, "", pod.node.clone()));
         }
@@ -99,19 +99,6 @@ pub fn around(world: &World, target: &ObjectRef) -> Around {
     out
 }
 
-/// The owners of an object, nearest first.
-fn owners(world: &World, object: &ObjectRef) -> Vec<ObjectRef> {
-    let mut out: Vec<ObjectRef> = Vec::new();
-    let mut at = object.clone();
-    // The limit ends a circle.
-    for _ in 0..8 {
-        let Some(owner) = world.meta(&at).and_then(|m| m.owner.clone()) else { break };
-        at = ObjectRef { kind: owner.kind, namespace: at.namespace, name: owner.name };
-        out.push(at.clone());
-    }
-    out
-}
-
 /// Whether a pod is the object, belongs to it, runs on it or stands behind it.
 fn belongs(world: &World, pod: &Pod, target: &ObjectRef) -> bool {
     let object = ObjectRef::new(Kind::Pod, pod.meta.namespace.clone(), pod.meta.name.clone());
@@ -128,6 +115,6 @@ fn belongs(world: &World, pod: &Pod, target: &ObjectRef) -> bool {
         Kind::PersistentVolumeClaim => here && pod.spec.claims.contains(&target.name),
         Kind::ConfigMap => here && pod.spec.config_maps.contains(&target.name),
         Kind::Secret => here && pod.spec.secrets.contains(&target.name),
-        _ => here && owners(world, &object).contains(target),
+        _ => here && world.owners(&object).any(|o| o == *target),
     }
 }

@@ -5,9 +5,9 @@ pub(super) mod around;
 pub(super) mod hidden;
 pub(super) mod words;
 
-/// One text of a bundle.
+/// One file of a bundle.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Text {
+pub struct File {
     /// Its name in the archive, with `/` between the parts.
     pub name: String,
     pub text: String,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::judge;
-use crate::world::{ObjectRef, Series, Time, World};
+use crate::world::{Kind, ObjectRef, Series, Time, World};
 
 /// What is wrong with the objects, by the rules; each once.
 pub fn wrong(world: &World, objects: &[ObjectRef], now: Time) -> String {
@@ -51,8 +51,8 @@ pub fn events(world: &World, objects: &[ObjectRef]) -> String {
 pub fn measured(world: &World, objects: &[ObjectRef]) -> String {
     let mut out = String::new();
     for object in objects {
-        match object.kind.name() {
-            "Pod" => {
+        match object.kind {
+            Kind::Pod => {
                 if let Some(history) = world.readings.pod(&object.namespace, &object.name) {
                     series(&mut out, &format!("{object}: working set, bytes"), &history.memory);
                 }
@@ -63,7 +63,7 @@ pub fn measured(world: &World, objects: &[ObjectRef]) -> String {
                     series(&mut out, &name, &history.memory);
                 }
             }
-            "Node" => {
+            Kind::Node => {
                 if let Some(history) = world.readings.node(&object.name) {
                     series(&mut out, &format!("{object}: memory used, bytes"), &history.memory);
                     series(&mut out, &format!("{object}: CPU used, millicores"), &history.cpu);
@@ -87,8 +87,5 @@ fn series(out: &mut String, name: &str, series: &Series) {
 
 /// Text of the cluster on one line of a page.
 pub fn one_line(text: &str) -> String {
-    text.split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|w| !w.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
