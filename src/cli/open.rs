@@ -15,7 +15,7 @@ use crate::app::views::timeline;
 use crate::app::{Effect, Msg};
 use crate::cluster::{Options, Scope};
 use crate::cockpit::{self, End};
-use crate::config::files::{self, Places};
+use crate::config::files::{self, Places, Watch};
 use crate::config::theme::Sheet;
 use crate::config::{Keymap, Theme};
 use crate::playbook::library::Shelf;
@@ -113,6 +113,8 @@ pub async fn open(cli: &Cli, common: &Common) -> Result<u8, String> {
 async fn visit(cli: &Cli, common: &Common, notice: Option<String>, first: bool) -> Result<End, String> {
     let clock = Clock::wall();
     let places = Places::find();
+    // Before the files are read, so that what changes meanwhile counts as a change.
+    let files = places.clone().map(Watch::new);
     let loaded = settings::loaded();
     let chosen = cli.theme.as_deref().map(|name| theme(places.as_ref(), name)).transpose()?;
     let connection =
@@ -144,8 +146,8 @@ async fn visit(cli: &Cli, common: &Common, notice: Option<String>, first: bool) 
     timeline::opened(&mut model);
     let mut effects: Vec<Effect> = served::ask(&mut model).into_iter().collect();
     jobs.watch(&Scope::Cluster);
-    if let Some(places) = places {
-        jobs.watch_files(places);
+    if let Some(files) = files {
+        jobs.watch_files(files);
     }
     if let Some(why) = notice {
         model.say(Tone::Bad, why);

@@ -20,7 +20,11 @@ fn pods_of(lab: &Lab, app: &str) -> Session {
     k.until_text("live");
     k.then(":pods production\r", "pods in production");
     k.then(&format!("/^production {app}-\r"), &format!("/^production {app}-"));
-    k.until_text(&format!("{app}-"));
+    let (all, row) = (alive(lab, app).len(), format!("{app}-"));
+    k.until("every pod of it", |screen| {
+        let line = |l: &str| l.trim_start_matches(['▌', ' ']).starts_with(&row);
+        screen.contents().lines().filter(|l| line(l)).count() == all
+    });
     k
 }
 

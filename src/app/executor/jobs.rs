@@ -18,7 +18,7 @@ use crate::app::executor::state_files::{self, Item, Keeper};
 use crate::app::views::log::SourceId;
 use crate::cluster::{Connection, Feed, Identity, Scope, Tuning, watch_all, watch_tables};
 use crate::config::bug;
-use crate::config::files::{self, Places};
+use crate::config::files;
 use crate::remedy::journal::{self, Entry, Journal};
 use crate::remedy::run::{Need, NeedId, Reply, Terminal};
 use crate::telemetry;
@@ -182,10 +182,9 @@ impl Jobs {
     }
 
     /// Reads the configuration again whenever one of its files changes.
-    pub fn watch_files(&mut self, places: Places) {
+    pub fn watch_files(&mut self, mut watch: files::Watch) {
         let inbox = self.inbox.clone();
         self.tasks.spawn(async move {
-            let mut watch = files::Watch::new(places);
             let mut again = tokio::time::interval(FILES);
             loop {
                 again.tick().await;
