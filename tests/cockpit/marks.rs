@@ -21,9 +21,9 @@ fn pods_of(lab: &Lab, app: &str) -> Session {
     k.then(":pods production\r", "pods in production");
     k.then(&format!("/^production {app}-\r"), &format!("/^production {app}-"));
     let (all, row) = (alive(lab, app).len(), format!("{app}-"));
-    k.until("every pod of it", |screen| {
+    k.until("its pods", |screen| {
         let line = |l: &str| l.trim_start_matches(['▌', ' ']).starts_with(&row);
-        screen.contents().lines().filter(|l| line(l)).count() == all
+        screen.contents().lines().filter(|l| line(l)).count() >= all
     });
     k
 }
