@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::facts;
 use super::path::{Proposal, State, Unknown, Verdict};
 use super::tree::{Cost, JUDGED, Leaf, Need, Playbook};
+use super::verify::HOLD;
 use super::walk::Walk;
 use crate::judge::{self, Found, Sure};
 use crate::world::{Time, World};
@@ -69,6 +70,7 @@ impl Walk {
                 self.verdict = Some(verdict(&first, leaf.explain.render(&self.bindings)));
                 if let Some(v) = &mut self.verdict {
                     v.verify = leaf.verify.as_ref().map_or_else(String::new, |t| t.render(&self.bindings));
+                    v.hold = leaf.hold;
                 }
                 self.propose(&leaf);
             }
@@ -104,6 +106,7 @@ impl Walk {
                 object: self.object.clone(),
                 container: None,
                 verify: leaf.verify.as_ref().map_or_else(String::new, |t| t.render(&self.bindings)),
+                hold: leaf.hold,
             });
         }
         self.propose(leaf);
@@ -188,5 +191,6 @@ fn verdict(found: &Found, explanation: String) -> Verdict {
         object: found.blamed.clone(),
         container: found.container.clone(),
         verify: String::new(),
+        hold: HOLD,
     }
 }

@@ -1,5 +1,7 @@
 //! A playbook as Markdown: the tree to read, with what each question looks at and what each verdict means.
 
+use crate::world::time::human;
+
 use super::tree::{Cost, Decide, JUDGED, Need, Node, Playbook};
 
 /// The tree as Markdown. A node with several ways to it is written out once and named after that.
@@ -26,7 +28,8 @@ pub fn markdown(book: &Playbook) -> String {
             }
         }
         if let Some(v) = &leaf.verify {
-            out.push_str(&format!("\nOver when: {}\n", escape(&v.source)));
+            let hold = human(leaf.hold);
+            out.push_str(&format!("\nOver when: {} (for {hold})\n", escape(&v.source)));
         }
     }
     out

@@ -25,6 +25,7 @@ mod recording;
 pub mod render;
 mod rights;
 pub mod tree;
+pub mod verify;
 mod walk;
 mod workloads;
 

@@ -1,6 +1,7 @@
 //! The parts of a walk: what it wants read, the questions it answered, and what it ends with.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::judge::Sure;
 use crate::world::ask::{Answer, Call, Exec, ExecOutput, LogTail};
@@ -104,6 +105,8 @@ pub struct Verdict {
     pub container: Option<Text>,
     /// How to see that it is over; empty where the playbook says nothing.
     pub verify: String,
+    /// How long nothing may speak against the object before it counts as over.
+    pub hold: Duration,
 }
 
 /// An action the verdict suggests.

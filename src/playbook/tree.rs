@@ -1,6 +1,7 @@
 //! A playbook's file and what it compiles to.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -8,6 +9,7 @@ use serde_saphyr::Spanned;
 use super::expr::{Expr, Template};
 pub use super::need::{Cost, Need};
 use super::problem::Position;
+use super::verify::HOLD;
 use crate::world::Kind;
 
 /// Where a branch leads that ends with the judge's verdict: its cause, explained by the leaf of that cause.
@@ -74,6 +76,8 @@ pub struct Leaf {
     pub explain: Template,
     pub remedies: Vec<Remedy>,
     pub verify: Option<Template>,
+    /// How long nothing may speak against the object before the trouble counts as over.
+    pub hold: Duration,
     pub at: Position,
 }
 
@@ -142,6 +146,7 @@ struct FileLeaf {
     #[serde(default)]
     remedies: Vec<Spanned<FileRemedy>>,
     verify: Option<Spanned<String>>,
+    hold: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -264,6 +269,13 @@ fn expr(s: &Spanned<String>) -> Result<Expr, String> {
 
 fn template(s: &Spanned<String>) -> Result<Template, String> {
     Template::compile(s.value.trim_end(), position(s))
+}
+
+/// Reads `30s`, `5m`, `1h`.
+fn hold(text: &Spanned<String>) -> Result<Duration, String> {
+    let say = || format!("{}: hold: {:?} is not a time; write 30s, 5m or 1h", position(text), text.value);
+    let span: jiff::SignedDuration = text.value.parse().map_err(|_| say())?;
+    span.try_into().map_err(|_| say())
 }
 
 /// One branch of a node, with its place in the file.
@@ -397,6 +409,7 @@ fn compile_leaf(leaf: Spanned<FileLeaf>) -> Result<Leaf, String> {
         explain: template(&l.explain)?,
         remedies,
         verify: l.verify.as_ref().map(template).transpose()?,
+        hold: l.hold.as_ref().map_or(Ok(HOLD), hold)?,
         at,
     })
 }
@@ -430,6 +443,11 @@ mod tests {
                 "explain: 'phase {pod.phase}'",
                 "explain: 'phase {pod.phase'",
                 "t.yaml: line 13 column 48: a { is not closed",
+            ),
+            (
+                "explain: all is well",
+                "explain: all is well, hold: long",
+                "t.yaml: line 12 column 64: hold: \"long\" is not a time; write 30s, 5m or 1h",
             ),
             ("about: [pod]", "about: [llama]", "t.yaml: line 2 column 9: about: \"llama\" is not a kind"),
             ("id: t", "id: [", "t.yaml: line"),

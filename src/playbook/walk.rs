@@ -245,6 +245,11 @@ impl Walk {
         &self.steps
     }
 
+    /// The judge's first cause that the walk was given.
+    pub fn judged(&self) -> Option<&str> {
+        self.judged.causes.first().map(|f| &*f.cause)
+    }
+
     /// What was proved; `None` while under way and where nothing was.
     pub fn verdict(&self) -> Option<&Verdict> {
         self.verdict.as_ref()

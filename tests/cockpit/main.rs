@@ -18,3 +18,4 @@ mod probes;
 mod terminal;
 mod tour;
 mod triage;
+mod verified;

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use crate::app::core::content::{Highlight, TextLine};
 use crate::app::core::model::Model;
 use crate::app::views::why::{Item, Quotes, WhyView};
+use crate::playbook::verify::{Standing, Verification};
 use crate::playbook::{By, Evidence, State};
 use crate::remedy;
 use crate::term::clean::{width, wrap};
@@ -152,14 +153,42 @@ fn plain(item: Option<Item>, indent: u16, text: &str, scope: &'static str) -> Dr
     Drawn { item, indent, pieces: vec![(text.to_owned(), scope)], right: String::new() }
 }
 
+/// Whether the trouble is over: nothing to say while it lasts and nobody acted.
+fn standing(model: &Model, v: &Verification, room: usize, out: &mut Vec<Drawn>) {
+    let now = model.data.now;
+    let (sign, scope) = match &v.standing {
+        Standing::Over(_) => ("ok", "success"),
+        Standing::Lasts(_) if v.failed(now) => ("verdict", "tree.verdict"),
+        Standing::Lasts(_) if v.acted.is_none() => return,
+        Standing::Lasts(_) | Standing::Settling { .. } => ("current", "tree.current"),
+        Standing::Gone | Standing::Unknown(_) => ("unknown", "tree.unknown"),
+    };
+    let item = Some(Item::Verdict);
+    for (n, line) in wrap(&v.sentence(now), room).into_iter().enumerate() {
+        let lead = if n == 0 { model.theme.glyph(sign).to_string() } else { " ".to_owned() };
+        out.push(Drawn {
+            item,
+            indent: 0,
+            pieces: vec![(format!("{lead} "), scope), (line, scope)],
+            right: String::new(),
+        });
+    }
+}
+
 fn verdict(model: &Model, why: &WhyView, columns: usize, out: &mut Vec<Drawn>, quoted: &mut HashSet<String>) {
     let item = Some(Item::Verdict);
     let room = columns.saturating_sub(4).min(110);
+    let over = why.over();
+    if let Some(v) = &why.verification {
+        standing(model, v, room, out);
+    }
     match why.walk.verdict() {
         Some(v) => {
             let healthy = v.cause == "none";
             let (sign, scope) = if healthy {
                 (model.theme.glyph("ok"), "success")
+            } else if over {
+                (model.theme.glyph("skipped"), "text.dim")
             } else {
                 (model.theme.glyph("verdict"), "tree.verdict")
             };
@@ -172,7 +201,14 @@ fn verdict(model: &Model, why: &WhyView, columns: usize, out: &mut Vec<Drawn>, q
                 indent: 0,
                 pieces: vec![
                     (format!("{sign} "), scope),
-                    (first, if healthy { "success" } else { "text.strong" }),
+                    (
+                        first,
+                        match (healthy, over) {
+                            (true, _) => "success",
+                            (false, true) => "text.dim",
+                            (false, false) => "text.strong",
+                        },
+                    ),
                 ],
                 right: v.cause.clone(),
             });
@@ -202,12 +238,12 @@ fn verdict(model: &Model, why: &WhyView, columns: usize, out: &mut Vec<Drawn>, q
             out.push(plain(None, 2, &line, "text.dim"));
         }
     }
-    if why.walk.proposals().is_empty() {
+    if why.proposals().is_empty() {
         return;
     }
     out.push(plain(None, 0, "", "text"));
     out.push(plain(None, 0, "What to do (enter plans it; nothing is changed before you say so)", "title"));
-    for (i, proposal) in why.walk.proposals().iter().enumerate() {
+    for (i, proposal) in why.proposals().iter().enumerate() {
         let title = remedy::action(&proposal.action).map_or(proposal.action.as_str(), |a| a.title);
         let params: Vec<String> = proposal.params.iter().map(|(k, v)| format!("{k} {v}")).collect();
         let scope = if model.cluster.read_only { "key.disabled" } else { "text" };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::core::content::{Body, Content, Title};
+use crate::app::core::data::Data;
 use crate::app::core::model::{Model, of_type};
 use crate::app::core::msg::Effect;
 use crate::app::core::notice::{Dirty, Tone};
@@ -17,7 +18,9 @@ use crate::config::Scope;
 use crate::detect::timeline::{Entry, What};
 use crate::playbook::library::ANY;
 use crate::playbook::tree::Playbook;
-use crate::playbook::{By, Intrusive, Read, Reading, State, Walk, WalkOptions};
+use crate::playbook::verify::{Acted, Standing, Verification};
+use crate::playbook::{By, Intrusive, Proposal, Read, Reading, State, Walk, WalkOptions};
+use crate::remedy::plan::Outcome;
 use crate::remedy::{self, Params};
 use crate::world::time::human;
 use crate::world::{Kind, ObjectRef, Time};
@@ -26,6 +29,11 @@ use crate::world::{Kind, ObjectRef, Time};
 const PAGE: isize = 10;
 /// How long a verdict stands before it is compared with the cluster again.
 const RENEW: Duration = Duration::from_secs(3);
+
+/// How long a walk that proved nothing stands before it is repeated.
+const RETRY: Duration = Duration::from_secs(10);
+/// How often an open tree looks whether what it proved is over.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A walk on the screen.
 pub struct WhyView {
@@ -44,6 +52,10 @@ pub struct WhyView {
     pub checked: Option<Time>,
     /// The verdict of the walk before this one, where the cluster changed since.
     pub before: Option<String>,
+    /// The timeline's last entry about it.
+    recorded: Option<String>,
+    /// Whether what was proved lasts, from live facts.
+    pub verification: Option<Verification>,
     /// Columns and lines below the title.
     pub room: (usize, usize),
 }
@@ -85,7 +97,7 @@ impl WhyView {
         let mut out = match self.walk.state() {
             State::Asking { .. } => vec![Item::Question],
             State::Done => {
-                let proposals = (0..self.walk.proposals().len()).map(Item::Proposal);
+                let proposals = (0..self.proposals().len()).map(Item::Proposal);
                 std::iter::once(Item::Verdict).chain(proposals).collect()
             }
             State::Reading => Vec::new(),
@@ -94,10 +106,29 @@ impl WhyView {
         out
     }
 
+    /// Whether the trouble that was proved is over.
+    pub fn over(&self) -> bool {
+        self.verification.as_ref().is_some_and(|v| matches!(v.standing, Standing::Over(_)))
+    }
+
+    /// The actions to propose: none once the trouble is over, because a second rollback leads back to the fault.
+    pub fn proposals(&self) -> &[Proposal] {
+        if self.over() { &[] } else { self.walk.proposals() }
+    }
+
     pub fn item(&self) -> Option<Item> {
         let items = self.items();
         items.get(self.cursor.min(items.len().saturating_sub(1))).copied()
     }
+}
+
+/// The times whose age the verification's sentence names.
+fn times(v: &Verification) -> impl Iterator<Item = Time> {
+    let since = match v.standing {
+        Standing::Over(since) | Standing::Settling { since, .. } => Some(since),
+        _ => None,
+    };
+    since.into_iter().chain(v.acted.as_ref().map(|a| a.at))
 }
 
 impl View for WhyView {
@@ -124,7 +155,7 @@ impl View for WhyView {
         Content {
             title: Title { name: self.title(), filter: String::new(), notes },
             body: Body::Lines(walked::lines(model, self)),
-            ages: self.checked.into_iter().collect(),
+            ages: self.checked.into_iter().chain(self.verification.iter().flat_map(times)).collect(),
         }
     }
 
@@ -140,6 +171,12 @@ impl View for WhyView {
 
     fn fit(&mut self, _: &Model, room: Room) {
         self.room = (room.width.into(), room.lines());
+    }
+
+    fn next_timer(&self, _: &Data) -> Option<Time> {
+        let unproved = self.walk.verdict().is_none();
+        let retry = self.checked.filter(|_| unproved).map(|at| at.plus(RETRY));
+        self.verification.as_ref().map(|v| v.looked().plus(RENEW)).or(retry)
     }
 
     fn filter(&self) -> &str {
@@ -193,6 +230,8 @@ pub fn open(model: &mut Model, asked: ObjectRef) -> Vec<Effect> {
         began: model.data.now,
         checked: None,
         before: None,
+        recorded: None,
+        verification: None,
         room: (80, 1),
     };
     stack::push(model, view);
@@ -210,34 +249,39 @@ fn first_pod(model: &Model, object: &ObjectRef) -> Option<ObjectRef> {
     Some(ObjectRef::new(Kind::Pod, worst.meta.namespace.clone(), worst.meta.name.clone()))
 }
 
-/// Asks again where the cluster says something else by now than the verdict in front: a tree that stays open shows
-/// what is true. Never where the operator answered a question.
+/// Walks again where the judge says something else by now than the walk in front was given, and, where nothing was
+/// proved, every few seconds: a tree that stays open shows what is true. Never where the operator answered a question.
 fn renew(model: &mut Model) -> Vec<Effect> {
     let now = model.data.now;
     let Some(why) = model.top::<WhyView>() else { return Vec::new() };
     let told = why.walk.steps().iter().any(|s| s.by == By::Operator);
-    let rested = why.checked.is_some_and(|at| at.plus(RENEW) <= now);
+    let rested = |time: Duration| why.checked.is_some_and(|at| at.plus(time) <= now);
     // A command runs once for each yes: a walk that ran one stays as it is.
-    if *why.walk.state() != State::Done || told || why.walk.probed() || !rested {
+    if *why.walk.state() != State::Done || told || why.walk.probed() || !rested(RENEW) {
         return Vec::new();
     }
-    let answer = model.data.detector.answer(&model.data.world, &why.walk.object, now);
-    if answer.waiting {
+    let object = &why.walk.object;
+    let gone = why.verification.as_ref().is_some_and(|v| v.subject != *object)
+        && model.data.world.meta(object).is_none();
+    let answer = model.data.detector.answer(&model.data.world, object, now);
+    if answer.waiting || gone {
+        // What the remedy made in place of the object is for the verification to tell.
         return Vec::new();
     }
     let cause = answer.causes.first().map(|f| &*f.cause);
-    let said = why.walk.verdict().map(|v| v.cause.as_str()).filter(|cause| *cause != "none");
-    if cause == said || why.walk.verdict().is_none() {
+    let differs = cause != why.walk.judged();
+    let unproved = why.walk.verdict().is_none();
+    // Where nothing speaks against it any more the verification says so, beside what was proved.
+    if !(unproved && (differs || rested(RETRY)) || differs && cause.is_some()) {
         return Vec::new();
     }
     let before = why.walk.verdict().map(|v| format!("{}: {}", v.cause, v.title));
-    if before == why.before {
-        // Asking again led to the same: what differs is not for the tree to say.
-        return Vec::new();
-    }
+    let kept = (why.cursor, why.follow, why.quotes, why.recorded.clone());
+    let before = before.or_else(|| why.before.clone());
     let effects = again(model);
     if let Some(why) = model.top_mut::<WhyView>() {
         why.before = before;
+        (why.cursor, why.follow, why.quotes, why.recorded) = kept;
     }
     effects
 }
@@ -246,7 +290,47 @@ fn renew(model: &mut Model) -> Vec<Effect> {
 pub fn drive(model: &mut Model) -> Vec<Effect> {
     let mut effects = renew(model);
     effects.extend(walk_on(model));
+    verify(model);
     effects
+}
+
+/// Looks whether what the open trees proved is over, and puts the end on the timeline.
+fn verify(model: &mut Model) {
+    let Model { views, data, dirty, cluster, runs, .. } = model;
+    let now = data.now;
+    let mut entries = Vec::new();
+    for why in of_type::<WhyView>(views) {
+        if why.verification.is_none() && *why.walk.state() == State::Done {
+            why.verification = Verification::begin(&why.walk, &data.world, now);
+        }
+        let Some(v) = &mut why.verification else { continue };
+        if v.acted.is_none() {
+            let targets = why.walk.proposals().iter().map(|p| &p.target);
+            let about: Vec<&ObjectRef> = targets.chain([&v.subject, &why.walk.object]).collect();
+            // Ids count up: a run with a lower one was planned before this tree was opened.
+            let run = runs.iter().find(|r| {
+                let report = r.run.report();
+                let acts = r.acts() || matches!(report.outcome, Some(Outcome::Applied | Outcome::Verified));
+                r.id > why.id && acts && about.contains(&&report.target)
+            });
+            v.acted = run.map(|r| Acted { title: r.title.clone(), at: now });
+        } else if v.looked().plus(LOOK) > now {
+            continue;
+        }
+        let late = v.failed(now);
+        let answer = data.detector.answer(&data.world, &v.subject, now);
+        let changed = v.look(&data.world, now, &answer);
+        if changed || v.failed(now) != late {
+            *dirty = (*dirty).max(Dirty::Data);
+        }
+        if (changed && matches!(v.standing, Standing::Over(_))) || (v.failed(now) && !late) {
+            let entry = Entry::new(now, What::Walk, Some(v.subject.clone()), v.sentence(now));
+            entries.push(entry.by(cluster.user.clone()));
+        }
+    }
+    for entry in entries {
+        record::entry(model, entry);
+    }
 }
 
 fn walk_on(model: &mut Model) -> Vec<Effect> {
@@ -275,8 +359,12 @@ fn walk_on(model: &mut Model) -> Vec<Effect> {
                 Some(v) => format!("{}: {} ({} questions)", v.cause, v.title, why.walk.steps().len()),
                 None => format!("nothing proved ({} questions)", why.walk.steps().len()),
             };
-            let entry = Entry::new(data.now, What::Walk, Some(why.walk.object.clone()), text);
-            verdicts.push(entry.by(cluster.user.clone()));
+            // A walk that was repeated and says the same is no news.
+            if why.recorded.as_ref() != Some(&text) {
+                why.recorded = Some(text.clone());
+                let entry = Entry::new(data.now, What::Walk, Some(why.walk.object.clone()), text);
+                verdicts.push(entry.by(cluster.user.clone()));
+            }
         }
         if why.follow {
             // The verdict, or the question to answer, is what one came for: both stand first.
@@ -323,7 +411,7 @@ pub fn open_item(model: &mut Model) -> Vec<Effect> {
     match why.item() {
         Some(Item::Proposal(i)) => propose(model, i),
         // Who has read the verdict and presses enter wants what it proposes first.
-        Some(Item::Verdict) if !why.walk.proposals().is_empty() => propose(model, 0),
+        Some(Item::Verdict) if !why.proposals().is_empty() => propose(model, 0),
         _ => {
             why.quotes = Quotes::All;
             Vec::new()
@@ -405,7 +493,7 @@ fn answer(model: &mut Model, choice: Choice) -> Vec<Effect> {
 /// Plans the action a verdict proposes.
 fn propose(model: &mut Model, i: usize) -> Vec<Effect> {
     let Some(why) = model.top::<WhyView>() else { return Vec::new() };
-    let Some(proposal) = why.walk.proposals().get(i).cloned() else { return Vec::new() };
+    let Some(proposal) = why.proposals().get(i).cloned() else { return Vec::new() };
     match remedy::action(&proposal.action) {
         Some(action) => control::begin(model, action, proposal.target.into(), proposal.params as Params),
         None => {
