@@ -318,7 +318,8 @@ pub struct Do {
 /// The words behind an action's target.
 const WORDS: &str = "words";
 
-/// The options that the actions declare. An option of several actions appears once.
+/// The options that the actions declare. An option of several actions appears once; words behind the target have no
+/// name there, so that an option may be called as they are.
 #[derive(Debug, Clone, Default)]
 pub struct ActionOptions {
     named: Params,
@@ -346,7 +347,7 @@ impl ActionOptions {
         let mut out: Vec<(&'static Spec, Vec<&'static str>)> = Vec::new();
         for action in remedy::catalogue().iter().chain(remedy::cluster_wide()) {
             for option in action.options {
-                match out.iter_mut().find(|(o, _)| o.name == option.name) {
+                match out.iter_mut().find(|(o, _)| (o.name, o.words) == (option.name, option.words)) {
                     Some((_, actions)) => actions.push(action.name),
                     None => out.push((option, vec![action.name])),
                 }

@@ -323,7 +323,8 @@ mod tests {
             assert_eq!(bound(Scope::Pods, key), Some(name), "{key}");
         }
         // A key that changes the cluster in k9s leads to a plan here, or does nothing. A shell or a port changes nothing by itself.
-        const PLANS: [&str; 6] = ["delete", "force-delete", "edit", "shell", "port-forward", "forward.close"];
+        const PLANS: [&str; 7] =
+            ["delete", "force-delete", "edit", "shell", "node-shell", "port-forward", "forward.close"];
         for scope in [Scope::Pods, Scope::Workloads, Scope::Nodes] {
             for key in ["ctrl-d", "ctrl-k", "r", "s", "e", "i", "t"] {
                 let name = bound(scope, key);

@@ -121,6 +121,8 @@ macro_rules! commands {
             Wide            "wide"              "more columns, or fewer"                    [Rows] ["ctrl-w"] [] if table => objects::wide;
             EditHere        "edit"               "change it in your editor"                  [Rows] ["e"] [] if object => menu::direct("edit");
             ShellHere       "shell"              "a shell in the container"                  [Pods Containers] ["s"] [] if object => menu::direct("shell");
+            NodeShellHere    "node-shell"         "a shell on the node"                       [Nodes] ["s"] [] if object => menu::direct("node-shell");
+            DebugHere        "debug"              "a container with tools beside it"           [Pods Containers] ["x"] [] if object => menu::direct("debug");
             ForwardHere     "port-forward"       "a local port that leads to it"             [Rows] ["F"] [] if object => menu::direct("port-forward");
             BundleHere      "bundle"             "its evidence in one file"                  [Rows] ["B"] [] if object => menu::direct("bundle");
             ForwardClose    "forward.close"      "close the local port"                      [Forwards] ["ctrl-d"] [] => forwards::close;

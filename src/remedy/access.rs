@@ -83,8 +83,12 @@ async fn running(cx: &Cx, target: &ObjectRef, pod: &Value, container: &str) -> R
         _ => (false, format!("{container} has not been started")),
     };
     cx.guard("the container runs", runs, why);
-    let node = pod["spec"]["nodeName"].as_str().unwrap_or("").to_owned();
-    let of = target.clone();
+    silent(cx, pod["spec"]["nodeName"].as_str().unwrap_or(""), target).await
+}
+
+/// Says where the node of the object does not answer.
+pub(super) async fn silent(cx: &Cx, node: &str, target: &ObjectRef) -> Result<(), Stop> {
+    let (node, of) = (node.to_owned(), target.clone());
     let silent = cx
         .look(move |world, _| {
             let ready =

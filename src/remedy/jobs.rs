@@ -16,7 +16,7 @@ const LONGEST: usize = 63;
 const FOLLOWED: u64 = 300;
 
 /// `report-manual-28fk3a`: the name of the origin, why it was made, and when in base 36.
-fn name(origin: &str, why: &str, seconds: i64) -> String {
+pub(super) fn name(origin: &str, why: &str, seconds: i64) -> String {
     let mut at = String::new();
     let mut n = u64::try_from(seconds).unwrap_or(0);
     while n > 0 {

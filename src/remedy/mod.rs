@@ -10,6 +10,7 @@ mod actions;
 pub mod bundle;
 mod change;
 mod cx;
+mod debug;
 pub mod diff;
 pub mod files;
 mod forecast;

@@ -26,6 +26,8 @@ fn back(action: &Action) -> &'static str {
         "scale" | "guards" | "set-config" | "set-quota" | "switch-selector" | "label" | "annotate"
         | "edit" => "the same with the old value",
         "port-forward" => "`:port-forwards` closes it",
+        "debug" => "ends with the session; the entry goes with the pod",
+        "node-shell" => "the pod goes with the session",
         "heap-dump" | "thread-dump" | "class-histogram" | "shell" | "attach" | "copy" | "backup"
         | "bundle" | "trigger" | "retry" => "changes no object",
         _ => "nothing brings it back",

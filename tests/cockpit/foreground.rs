@@ -129,3 +129,32 @@ fn programs_of_ones_own_run_on_the_row_under_the_cursor() {
     k.send("\x03");
     assert_eq!(k.ends(), 0);
 }
+
+/// A container with tools beside one, and a shell on a node: each a plan first, then the terminal, then the cockpit.
+#[test]
+fn tools_beside_a_container_and_on_a_node_are_a_key_away() {
+    let lab = Lab::start("healthy", 4.0);
+    let mut k = cockpit(KHUD, lab.dir.path(), "", &["--command", ":pods", "-n", "production"], 160, 50);
+    k.until_text("cart-");
+    k.then("/^production cart-\r", "6/98");
+    k.then("x", "Start a debug container in pod production/cart-");
+    k.until_text("it joins the process namespace of container cart");
+    k.then("\t\r", "/ #");
+    k.then("echo said and heard\r", "said and heard");
+    k.send("exit\r");
+    k.until("the pods again", |s| s.contents().contains("pods in production") && s.alternate_screen());
+    k.until_text("the session ended with exit status 0");
+
+    k.then(":nodes\r", "─ nodes");
+    k.until_text("gpu-worker-001");
+    k.then("s", "Open a shell on node ");
+    k.then("\t\r", "/ #");
+    k.send("exit\r");
+    k.until_text("the session ended with exit status 0");
+    let left = || lab.pods("default", |p| p["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "khud");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !left().is_empty() {
+        assert!(std::time::Instant::now() < deadline, "{:?} stays", left());
+        std::thread::yield_now();
+    }
+}

@@ -12,6 +12,7 @@ mod support {
 mod access;
 mod actions;
 mod bundle;
+mod debug;
 mod dumps;
 mod evidence;
 mod forward;

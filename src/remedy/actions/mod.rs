@@ -9,6 +9,7 @@ mod bundle;
 mod class_histogram;
 mod copy;
 mod cordon;
+mod debug;
 mod delete;
 pub(super) mod drain;
 mod edit;
@@ -17,6 +18,7 @@ mod force_delete;
 mod guards;
 mod heap_dump;
 mod label;
+mod node_shell;
 mod out_of_service;
 mod pause;
 mod port_forward;
@@ -68,6 +70,8 @@ pub(super) static ALL: &[&Action] = &[
     &out_of_service::ACTION,
     &shell::ACTION,
     &attach::ACTION,
+    &debug::ACTION,
+    &node_shell::ACTION,
     &port_forward::ACTION,
     &copy::ACTION,
     &edit::ACTION,

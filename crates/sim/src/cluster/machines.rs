@@ -38,7 +38,7 @@ pub(super) fn run_of<'a>(engine: &'a Engine, ns: &str, pod: &str) -> Result<&'a 
 /// The run whose log is requested. The errors are worded as captured (captures/logs/400-*).
 fn logged_run(engine: &Engine, ns: &str, pod: &str, o: &LogOptions) -> Result<(Run, String), Status> {
     let run = run_of(engine, ns, pod)?;
-    let mains = run.containers.iter().find(|c| !c.init).map(|c| c.name.clone()).unwrap_or_default();
+    let mains = run.containers.iter().find(|c| c.main()).map(|c| c.name.clone()).unwrap_or_default();
     let name = if o.container.is_empty() { mains } else { o.container.clone() };
     let (_, c) = run
         .container(&name)
@@ -62,7 +62,7 @@ fn logged_run(engine: &Engine, ns: &str, pod: &str, o: &LogOptions) -> Result<(R
             Some("InvalidImageName") => "InvalidImageName",
             Some("ErrImageNeverPull") => "ErrImageNeverPull",
             Some("CreateContainerConfigError") => "CreateContainerConfigError",
-            _ if !c.init
+            _ if c.main()
                 && run.inits > 0
                 && !run.containers.iter().take(run.inits).all(|i| i.ended().is_some_and(|e| e.code == 0)) =>
             {
@@ -185,7 +185,7 @@ impl Machines for Cluster {
     ) -> Result<BoxFuture<'static, ExecResult>, Status> {
         let engine = self.lock();
         let run = run_of(&engine, ns, pod)?;
-        let first = run.containers.iter().find(|c| !c.init).map(|c| c.name.clone()).unwrap_or_default();
+        let first = run.containers.iter().find(|c| c.main()).map(|c| c.name.clone()).unwrap_or_default();
         let name = if exec.container.is_empty() { first } else { exec.container.clone() };
         let (index, container) = run
             .container(&name)

@@ -4,8 +4,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::engine::Engine;
-use super::kubelet::{Container, PodRun};
-use super::object::{amount, list, text};
+use super::kubelet::{Container, PodRun, spec_of};
+use super::object::amount;
 use super::resources::container_requests;
 
 /// The memory of a container without a memory curve.
@@ -73,9 +73,7 @@ impl PodRun {
     }
 
     fn asked(&self, container: &Container, resource: &str) -> f64 {
-        let path = if container.init { "/spec/initContainers" } else { "/spec/containers" };
-        let spec = list(&self.pod, path).iter().find(|s| text(s, "/name") == container.name);
-        spec.map_or(0.0, |s| container_requests(s).get(resource).copied().unwrap_or(0.0))
+        spec_of(self, container).map_or(0.0, |s| container_requests(s).get(resource).copied().unwrap_or(0.0))
     }
 
     /// A share that differs between pods and is constant for each.

@@ -2,6 +2,7 @@
 //! and limit ranges it enforces.
 
 pub(in crate::api) mod defaults;
+pub(in crate::api) mod ephemeral;
 pub(in crate::api) mod resize;
 pub(in crate::api) mod validate;
 mod webhooks;

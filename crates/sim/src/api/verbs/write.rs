@@ -2,7 +2,7 @@
 use super::apply;
 use super::read;
 use super::read::{Filter, ListHead, Writer};
-use crate::api::admission::resize;
+use crate::api::admission::{ephemeral, resize};
 use crate::api::handler::{Api, Call};
 use crate::api::meta;
 use crate::api::meta::patch::{Patch, PatchKind};
@@ -164,6 +164,9 @@ fn rewrite(
         versions::change(&writer.def, current, f)?;
         if info.subresource == "resize" {
             resize::check(&before, current, node.as_deref())?;
+        }
+        if info.subresource == "ephemeralcontainers" {
+            ephemeral::check(&before, current)?;
         }
         apply::note_manager(current, Some(&before), &manager, now, &info.subresource);
         Ok(())

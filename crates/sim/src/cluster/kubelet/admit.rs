@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::api::store::Object;
 
-use super::{Backoff, Container, PodRun, PodTimer, State};
+use super::{Backoff, Container, Place, PodRun, PodTimer, State};
 use super::{crash, run, stop};
 use crate::cluster::controllers::Controller;
 use crate::cluster::engine::{Engine, Timer};
@@ -35,12 +35,15 @@ impl Controller for Kubelet {
         if let Some(run) = engine.runs.get_mut(&uid) {
             let resized = run.pod.pointer("/spec/containers") != pod.pointer("/spec/containers");
             run.pod = pod.clone();
+            let debugged = add_ephemeral(run);
             if object::deleting(&pod) && run.stopping.is_none() && !run.done {
                 stop::stop_pod(engine, &uid, None);
             } else if run.done && object::deleting(&pod) {
                 engine.after(Duration::from_millis(400), Timer::Pod(uid, PodTimer::Remove));
             } else if resized {
                 crash::replan_exits(engine, &uid);
+            } else if debugged {
+                run::sync_pod(engine, &uid);
             }
             return;
         }
@@ -57,6 +60,19 @@ impl Controller for Kubelet {
         }
         admit(engine, key, uid, &pod);
     }
+}
+
+/// Takes up the ephemeral containers that were added to the pod; true where there are any.
+fn add_ephemeral(run: &mut PodRun) -> bool {
+    let specs = list(&run.pod, "/spec/ephemeralContainers");
+    let new: Vec<Container> = specs
+        .iter()
+        .filter(|s| run.container(text(s, "/name")).is_none())
+        .map(|s| new_container(Place::Ephemeral, s))
+        .collect();
+    let added = !new.is_empty() && !run.done;
+    run.containers.extend(new);
+    added
 }
 
 /// A pod that was removed from the API stops without further reports.
@@ -84,11 +100,8 @@ fn admit(engine: &mut Engine, key: &Key, uid: Arc<str>, pod: &Object) {
     let free: Vec<u32> = (0..offered).filter(|g| !taken.contains(g)).take(asked).collect();
     let mut containers = Vec::new();
     let inits = list(pod, "/spec/initContainers");
-    for (init, spec) in
-        inits.iter().map(|s| (true, s)).chain(list(pod, "/spec/containers").iter().map(|s| (false, s)))
-    {
-        containers.push(new_container(init, spec));
-    }
+    containers.extend(inits.iter().map(|s| new_container(Place::Init, s)));
+    containers.extend(list(pod, "/spec/containers").iter().map(|s| new_container(Place::Main, s)));
     let run = PodRun {
         key: key.clone(),
         uid: uid.clone(),
@@ -156,12 +169,12 @@ fn free_slot(engine: &Engine, pod: &Value) -> u32 {
     (0..).find(|s| !used.contains(s)).unwrap_or(0)
 }
 
-fn new_container(init: bool, spec: &Value) -> Container {
+fn new_container(place: Place, spec: &Value) -> Container {
     Container {
         name: text(spec, "/name").to_owned(),
         image: text(spec, "/image").to_owned(),
-        init,
-        sidecar: init && spec["restartPolicy"] == "Always",
+        place,
+        sidecar: place == Place::Init && spec["restartPolicy"] == "Always",
         state: State::Waiting,
         last: None,
         restarts: 0,

@@ -3,10 +3,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Ended, PodTimer, Run, State};
+use super::{Ended, PodTimer, Run, State, spec_of};
 use super::{pressure, probe, run, start, status};
 use crate::cluster::engine::{Engine, Timer};
-use crate::cluster::object::{amount, list};
+use crate::cluster::object::amount;
 
 /// Schedules the end of a run: its own exit or the memory limit, whichever comes first.
 pub(in crate::cluster) fn plan_exit(engine: &mut Engine, uid: &Arc<str>, c: usize) {
@@ -29,8 +29,7 @@ pub(in crate::cluster) fn plan_exit(engine: &mut Engine, uid: &Arc<str>, c: usiz
 pub(in crate::cluster) fn memory_limit(engine: &Engine, uid: &Arc<str>, c: usize) -> Option<f64> {
     let run = engine.runs.get(uid)?;
     let container = run.containers.get(c)?;
-    let path = if container.init { "/spec/initContainers" } else { "/spec/containers" };
-    let spec = list(&run.pod, path).iter().find(|s| s["name"] == container.name.as_str())?;
+    let spec = spec_of(run, container)?;
     amount(spec.pointer("/resources/limits/memory")?)
 }
 

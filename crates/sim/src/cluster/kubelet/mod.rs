@@ -81,7 +81,7 @@ pub struct PodRun {
     pub uid: Arc<str>,
     pub node: Arc<str>,
     pub pod: Object,
-    /// In spec order, init containers first.
+    /// In spec order: init containers, containers, ephemeral containers.
     pub containers: Vec<Container>,
     pub inits: usize,
     pub sandbox: bool,
@@ -111,12 +111,31 @@ pub struct Stopping {
     pub grace: Duration,
 }
 
+/// The list of the pod's spec that a container stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Init,
+    Main,
+    Ephemeral,
+}
+
+impl Place {
+    /// `containers`: the list's name in the spec, also in events.
+    pub const fn list(self) -> &'static str {
+        match self {
+            Place::Init => "initContainers",
+            Place::Main => "containers",
+            Place::Ephemeral => "ephemeralContainers",
+        }
+    }
+}
+
 /// A container of a pod and its latest run.
 #[derive(Debug)]
 pub struct Container {
     pub name: String,
     pub image: String,
-    pub init: bool,
+    pub place: Place,
     pub sidecar: bool,
     pub state: State,
     pub last: Option<Ended>,
@@ -283,6 +302,10 @@ impl PodRun {
 }
 
 impl Container {
+    pub fn main(&self) -> bool {
+        self.place == Place::Main
+    }
+
     pub fn running(&self) -> bool {
         matches!(self.state, State::Running(_))
     }
@@ -313,7 +336,7 @@ impl Container {
 
     /// `spec.containers{app}`: the container as events name it.
     pub fn field(&self) -> String {
-        format!("spec.{}{{{}}}", if self.init { "initContainers" } else { "containers" }, self.name)
+        format!("spec.{}{{{}}}", self.place.list(), self.name)
     }
 }
 

@@ -191,7 +191,7 @@ fn evict_one(engine: &mut Engine, node: &Arc<str>, machine: &Machine, scarce: Sc
     ranked.sort_by(|a, b| (a.0, a.1, a.2, &a.3).cmp(&(b.0, b.1, b.2, &b.3)));
     let Some((.., uid, pod)) = ranked.into_iter().next() else { return };
     let Some(run) = engine.runs.get(&uid) else { return };
-    let name = run.containers.iter().find(|c| !c.init).map(|c| c.name.clone()).unwrap_or_default();
+    let name = run.containers.iter().find(|c| c.main()).map(|c| c.name.clone()).unwrap_or_default();
     let what = scarce.name();
     let message = format!(
         "The node was low on resource: {what}. Threshold quantity: {}, available: {}. Container {name} was using {}, request is {}, has larger consumption of {what}. ",

@@ -73,8 +73,8 @@ fn numbers(probe: &Value) -> Numbers {
 }
 
 pub fn spec_of<'a>(run: &'a PodRun, container: &Container) -> Option<&'a Value> {
-    let path = if container.init { "/spec/initContainers" } else { "/spec/containers" };
-    list(&run.pod, path).iter().find(|s| s["name"] == container.name.as_str())
+    let list = run.pod.pointer("/spec")?.get(container.place.list())?.as_array()?;
+    list.iter().find(|s| s["name"] == container.name.as_str())
 }
 
 fn probe_spec(engine: &Engine, uid: &Arc<str>, c: usize, kind: ProbeKind) -> Option<Value> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{PodTimer, State};
+use super::{Place, PodTimer, State};
 use super::{crash, probe, start, status, stop};
 use crate::cluster::engine::{Engine, Timer};
 use crate::cluster::events::{Said, Source};
@@ -83,6 +83,17 @@ fn next_container(engine: &mut Engine, uid: &Arc<str>) {
     let Some(run) = engine.runs.get(uid) else { return };
     let policy = run.restart_policy().to_owned();
     let inits = run.inits;
+    // Like the kubelet: before all others, and once.
+    let debug: Vec<usize> = (0..run.containers.len())
+        .filter(|i| {
+            run.containers[*i].place == Place::Ephemeral && run.containers[*i].state == State::Waiting
+        })
+        .collect();
+    for i in debug {
+        if start::try_start(engine, uid, i) {
+            return;
+        }
+    }
     for i in 0..inits {
         let Some(c) = engine.runs.get(uid).and_then(|r| r.containers.get(i)) else { return };
         let blocked = match (&c.state, c.sidecar) {
@@ -108,7 +119,7 @@ fn next_container(engine: &mut Engine, uid: &Arc<str>) {
             return;
         }
     }
-    let count = engine.runs.get(uid).map_or(0, |r| r.containers.len());
+    let count = engine.runs.get(uid).map_or(0, |r| r.containers.iter().filter(|c| c.main()).count()) + inits;
     let mut over = true;
     for i in inits..count {
         let Some(c) = engine.runs.get(uid).and_then(|r| r.containers.get(i)) else { return };

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::api::access::auth::User;
 use crate::api::access::rbac::{self, Asked};
 
-use super::{Ended, PodTimer, Run, State, since};
+use super::{Ended, Place, PodTimer, Run, State, since, spec_of};
 use super::{crash, node, pressure, probe, run, stop};
 use crate::cluster::chance::digest;
 use crate::cluster::engine::{Engine, Timer};
@@ -15,6 +15,7 @@ use crate::cluster::http::Around;
 use crate::cluster::images::{Pull, reference};
 use crate::cluster::object::{self, flag, go_duration, list, text};
 use crate::cluster::shell::Env;
+use crate::scenario::format::Behaviour;
 
 const CREATE: Duration = Duration::from_millis(30);
 const START: Duration = Duration::from_millis(110);
@@ -68,13 +69,7 @@ pub(in crate::cluster) fn try_start(engine: &mut Engine, uid: &Arc<str>, c: usiz
 fn get_image(engine: &mut Engine, uid: &Arc<str>, c: usize, image: &str) -> bool {
     let now = engine.now();
     let Some(run) = engine.runs.get_mut(uid) else { return false };
-    let spec_path = if run.containers.get(c).is_some_and(|x| x.init) {
-        "/spec/initContainers"
-    } else {
-        "/spec/containers"
-    };
-    let name = run.containers.get(c).map(|x| x.name.clone()).unwrap_or_default();
-    let spec = list(&run.pod, spec_path).iter().find(|s| s["name"] == name.as_str());
+    let spec = run.containers.get(c).and_then(|c| spec_of(run, c));
     let policy = match spec.map_or("", |s| text(s, "/imagePullPolicy")) {
         "" if image.ends_with(":latest") || !image.rsplit('/').next().is_some_and(|l| l.contains(':')) => {
             "Always"
@@ -214,10 +209,7 @@ fn configure(engine: &mut Engine, uid: &Arc<str>, c: usize) -> bool {
 pub(in crate::cluster) fn environment(engine: &Engine, uid: &Arc<str>, c: usize) -> Result<Env, String> {
     let Some(run) = engine.runs.get(uid) else { return Ok(Env::new()) };
     let Some(container) = run.containers.get(c) else { return Ok(Env::new()) };
-    let path = if container.init { "/spec/initContainers" } else { "/spec/containers" };
-    let Some(spec) = list(&run.pod, path).iter().find(|s| s["name"] == container.name.as_str()) else {
-        return Ok(Env::new());
-    };
+    let Some(spec) = spec_of(run, container) else { return Ok(Env::new()) };
     let root =
         flag(&run.pod, "/spec/securityContext/runAsNonRoot") || flag(spec, "/securityContext/runAsNonRoot");
     let user = object::int(spec, "/securityContext/runAsUser")
@@ -385,7 +377,10 @@ pub(in crate::cluster) fn behaviour_for(
         let serves = |version: &str| serves(engine, version);
         let may = |act: &str| may(engine, run, act);
         let around = Around { machine: engine.machines.get(&run.node), ready, serves: &serves, may: &may };
-        engine.behaviours.iter().find(|b| b.matches.fits(run, container, &env, &around)).cloned()
+        // What a workload's pods do is not what a debug container in one of them does: only its image tells.
+        let of_image = |b: &Behaviour| container.place != Place::Ephemeral || b.matches.image.is_some();
+        let fits = |b: &&Arc<Behaviour>| of_image(b) && b.matches.fits(run, container, &env, &around);
+        engine.behaviours.iter().find(fits).cloned()
     });
     found.unwrap_or_else(|| engine.nothing.clone())
 }

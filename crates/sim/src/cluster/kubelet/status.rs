@@ -4,7 +4,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{Container, Ended, PodRun, State};
+use super::{Container, Ended, Place, PodRun, State, spec_of};
 use crate::cluster::engine::Engine;
 use crate::cluster::object::{self, entry, int, list, stamp, text};
 use crate::cluster::resources::quality;
@@ -36,7 +36,8 @@ pub(in crate::cluster) fn report(engine: &mut Engine, uid: &Arc<str>) {
         let conditions = status.remove("conditions").unwrap_or_default();
         let merged = merge_conditions(&old, conditions, now);
         let target = entry(o, "status");
-        for stale in ["containerStatuses", "initContainerStatuses", "reason", "message"] {
+        let lists = ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"];
+        for stale in lists.into_iter().chain(["reason", "message"]) {
             target.remove(stale);
         }
         target.extend(status);
@@ -86,20 +87,17 @@ fn render(run: &PodRun, host_ip: &str, host_network: bool, now: Timestamp) -> Ma
     status.insert("startTime".into(), json!(stamp(run.started)));
     status.insert("qosClass".into(), json!(quality(&run.pod)));
     let initialized = inits_done(run);
-    let statuses = |init: bool| -> Vec<Value> {
-        let specs = list(&run.pod, if init { "/spec/initContainers" } else { "/spec/containers" });
-        run.containers
-            .iter()
-            .filter(|c| c.init == init)
-            .map(|c| {
-                let spec = specs.iter().find(|s| s["name"] == c.name.as_str());
-                container_status(run, c, spec, initialized)
-            })
-            .collect()
+    let statuses = |place: Place| -> Vec<Value> {
+        let there = run.containers.iter().filter(|c| c.place == place);
+        there.map(|c| container_status(run, c, spec_of(run, c), initialized)).collect()
     };
-    status.insert("containerStatuses".into(), Value::Array(statuses(false)));
+    status.insert("containerStatuses".into(), Value::Array(statuses(Place::Main)));
     if run.inits > 0 {
-        status.insert("initContainerStatuses".into(), Value::Array(statuses(true)));
+        status.insert("initContainerStatuses".into(), Value::Array(statuses(Place::Init)));
+    }
+    let debug = statuses(Place::Ephemeral);
+    if !debug.is_empty() {
+        status.insert("ephemeralContainerStatuses".into(), Value::Array(debug));
     }
     status.insert("conditions".into(), Value::Array(conditions(run, phase, generation, initialized)));
     let _ = now;
@@ -120,17 +118,18 @@ fn init_done(c: &Container) -> bool {
 }
 
 fn inits_done(run: &PodRun) -> bool {
-    run.containers.iter().filter(|c| c.init).all(init_done)
+    run.containers.iter().filter(|c| c.place == Place::Init).all(init_done)
 }
 
 pub(super) fn phase(run: &PodRun) -> &'static str {
     if run.verdict.is_some() {
         return "Failed";
     }
-    let mains: Vec<&Container> = run.containers.iter().filter(|c| !c.init).collect();
+    let mains: Vec<&Container> = run.containers.iter().filter(|c| c.main()).collect();
     let policy = run.restart_policy();
     if !inits_done(run) {
-        let failed = run.containers.iter().any(|c| c.init && c.ended().is_some_and(|e| e.code != 0));
+        let failed =
+            run.containers.iter().any(|c| c.place == Place::Init && c.ended().is_some_and(|e| e.code != 0));
         return if failed && policy == "Never" || run.done { "Failed" } else { "Pending" };
     }
     let never_ran = |c: &&&Container| matches!(c.state, State::Waiting) && c.last.is_none();
@@ -156,12 +155,12 @@ fn conditions(run: &PodRun, phase: &str, generation: i64, initialized: bool) -> 
         _ => None,
     };
     let all_ended =
-        run.containers.iter().filter(|c| !c.init).all(done_well) && run.restart_policy() != "Always";
+        run.containers.iter().filter(|c| c.main()).all(done_well) && run.restart_policy() != "Always";
     let over = over.or(all_ended.then_some("PodCompleted"));
     let unready: Vec<&str> = run
         .containers
         .iter()
-        .filter(|c| (!c.init || c.sidecar) && !(c.ready && c.running()))
+        .filter(|c| (c.main() || c.sidecar) && !(c.ready && c.running()))
         .map(|c| c.name.as_str())
         .collect();
     let ready = match over {
@@ -173,8 +172,12 @@ fn conditions(run: &PodRun, phase: &str, generation: i64, initialized: bool) -> 
             message: format!("containers with unready status: [{}]", unready.join(" ")),
         },
     };
-    let incomplete: Vec<&str> =
-        run.containers.iter().filter(|c| c.init && !init_done(c)).map(|c| c.name.as_str()).collect();
+    let incomplete: Vec<&str> = run
+        .containers
+        .iter()
+        .filter(|c| c.place == Place::Init && !init_done(c))
+        .map(|c| c.name.as_str())
+        .collect();
     let init = match over {
         Some("PodCompleted") => Verdict { status: true, reason: "PodCompleted", message: String::new() },
         _ if initialized => Verdict { status: true, reason: "", message: String::new() },
@@ -258,7 +261,9 @@ fn container_status(run: &PodRun, c: &Container, spec: Option<&Value>, initializ
         }),
         (State::Waiting, Some((reason, message))) if run.stopping.is_none() => waiting(reason, message),
         (State::Waiting, _)
-            if (run.inits > 0 && !c.init && !initialized) || (run.inits > 0 && !run.sandbox) =>
+            if c.place == Place::Ephemeral
+                || (run.inits > 0 && c.main() && !initialized)
+                || (run.inits > 0 && !run.sandbox) =>
         {
             waiting("PodInitializing", "")
         }
@@ -266,12 +271,20 @@ fn container_status(run: &PodRun, c: &Container, spec: Option<&Value>, initializ
     };
     let mut status = json!({
         "name": c.name, "state": state, "lastState": last.as_ref().map_or_else(|| json!({}), terminated),
-        "ready": c.ready && (c.running() || (c.init && !c.sidecar)),
+        "ready": c.ready && c.running(),
         "restartCount": c.restarts, "image": c.image, "imageID": c.image_id.clone().unwrap_or_default(),
         "started": c.started && c.running(),
     });
-    if c.init && !c.sidecar {
-        status["ready"] = json!(done_well(c));
+    match c.place {
+        Place::Init if !c.sidecar => status["ready"] = json!(done_well(c)),
+        // Nothing probes it, and it is never ready (captures/list/pod-ephemeral-running).
+        Place::Ephemeral => {
+            status["ready"] = json!(false);
+            if let Some(fields) = status.as_object_mut() {
+                fields.remove("started");
+            }
+        }
+        _ => {}
     }
     if let Some(id) = &c.id {
         status["containerID"] = json!(format!("containerd://{id}"));

@@ -1,10 +1,13 @@
 //! Runs an exec request: a command, or an interactive shell.
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::api::machines::{ExecIo, ExecRequest, ExecResult};
+use crate::cluster::engine::Engine;
+use crate::cluster::kubelet::{crash, run as sync};
 
 use super::parse::{self, Command, Part, Step, When};
 use super::{Session, Sink, Stop, tools};
@@ -25,7 +28,7 @@ fn not_in_image(program: &str) -> ExecResult {
 /// Runs a command to its end.
 pub async fn run(mut session: Session, exec: ExecRequest, mut io: ExecIo) -> ExecResult {
     if exec.command.is_empty() {
-        return attach(&session, &mut io).await;
+        return attach(session, exec, io).await;
     }
     let words: Vec<&str> = exec.command.iter().map(String::as_str).collect();
     let behaviour = session.behaviour();
@@ -78,8 +81,20 @@ pub async fn run(mut session: Session, exec: ExecRequest, mut io: ExecIo) -> Exe
     }
 }
 
-/// `kubectl attach`: streams the log until the client or the container ends.
-async fn attach(session: &Session, io: &mut ExecIo) -> ExecResult {
+/// `kubectl attach`. A main process that reads its input (a debug container's shell) is run for the client and ends
+/// the container with it; of any other the log is streamed until the client or the container ends.
+async fn attach(session: Session, exec: ExecRequest, io: ExecIo) -> ExecResult {
+    if let Some(command) = session.reads_input() {
+        let (cluster, uid, container) = (session.cluster.clone(), session.uid.clone(), session.container);
+        let result = Box::pin(run(session, ExecRequest { command, ..exec }, io)).await;
+        let code = match &result {
+            ExecResult::Exited(code) => *code,
+            ExecResult::Failed(_) => 128,
+        };
+        main_process_ended(&mut cluster.lock(), &uid, container, code);
+        // Attach itself has no exit status (captures/exec).
+        return ExecResult::Exited(0);
+    }
     let clock = session.cluster.store.clock().clone();
     while session.alive() {
         let until = clock.now().checked_add(Duration::from_secs(1)).unwrap_or_else(|_| clock.now());
@@ -89,6 +104,12 @@ async fn attach(session: &Session, io: &mut ExecIo) -> ExecResult {
         }
     }
     ExecResult::Exited(0)
+}
+
+fn main_process_ended(engine: &mut Engine, uid: &Arc<str>, container: usize, code: i32) {
+    let reason = if code == 0 { "Completed" } else { "Error" };
+    crash::end_container(engine, uid, container, code, reason, String::new());
+    sync::sync_pod(engine, uid);
 }
 
 /// An interactive shell: reads lines and runs them.

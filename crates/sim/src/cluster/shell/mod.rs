@@ -23,7 +23,8 @@ use crate::scenario::format::{Behaviour, ExecAnswer, NodeChange};
 
 use super::Cluster;
 use super::engine::Engine;
-use super::kubelet::{Container, PodRun};
+use super::kubelet::{Container, PodRun, spec_of};
+use super::object;
 use parse::{Command, Part, Redirect, Step, When, Word};
 
 pub use entry::run;
@@ -155,6 +156,16 @@ impl Session {
 
     fn alive(&self) -> bool {
         self.look(|_, _, _| ()).is_some()
+    }
+
+    /// The main process, where it reads what a client sends: its words, or a shell.
+    fn reads_input(&self) -> Option<Vec<String>> {
+        let words = self.look(|_, run, container| {
+            let spec = spec_of(run, container).filter(|s| s["stdin"] == true)?;
+            let words = ["/command", "/args"].into_iter().flat_map(|list| object::list(spec, list));
+            Some(words.filter_map(|w| w.as_str().map(str::to_owned)).collect::<Vec<_>>())
+        })??;
+        Some(if words.is_empty() { vec!["sh".to_owned()] } else { words })
     }
 
     fn behaviour(&self) -> Arc<Behaviour> {
@@ -318,6 +329,10 @@ impl Session {
         }
         if let ("chroot", Some(root), true) = (words[0], words.get(1), words.len() > 2) {
             let inside = self.path(root);
+            if let ["sh" | "/bin/sh"] = words[2..] {
+                self.root = inside;
+                return Err(Stop::Shell);
+            }
             let outside = std::mem::replace(&mut self.root, inside);
             let output = self.program(&argv[2..], input);
             self.root = outside;

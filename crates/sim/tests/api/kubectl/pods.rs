@@ -142,6 +142,15 @@ async fn pods_are_run_and_debugged() {
         (&probe["name"], &probe["targetContainerName"], &probe["command"]),
         (&json!("probe"), &json!("c"), &json!(["sleep", "1"]))
     );
+    let again = k.fails("debug shell -n prod --image=busybox:1 -c probe --profile=general -q -- true").await;
+    let why =
+        r#"spec.ephemeralContainers: Forbidden: existing ephemeral containers "probe" may not be changed"#;
+    assert!(again.contains(why), "{again}");
+    let nobody = k.fails("debug shell -n prod --image=busybox:1 --target=x -c other -q -- true").await;
+    assert!(
+        nobody.contains(r#"spec.ephemeralContainers[1].targetContainerName: Not found: "x""#),
+        "{nobody}"
+    );
     k.ok("debug shell -n prod --copy-to=copy --set-image=c=busybox:2 --share-processes --profile=general -q")
         .await;
     let copy = k.object("pod copy -n prod").await;
