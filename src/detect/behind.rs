@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::finding::Finding;
+use super::preemption;
+use crate::judge::roles;
 use crate::world::{Kind, Node, Object, ObjectRef, Pod, Text, Time, World};
 
 /// A quota that is nearly used up explains nothing that it does not refuse.
@@ -70,11 +72,19 @@ impl Behind<'_> {
         if let Some(dns) = self.by_dns(i) {
             return Link::Finding(dns);
         }
+        if let Some(by) = self.by_storage_driver(i) {
+            return Link::Finding(by);
+        }
         if let Some(target) = &f.waits_for {
-            return self.provider(i, target).map_or_else(|| Link::Object(target.clone()), Link::Finding);
+            let by = self.provider(i, target).or_else(|| self.by_proxy(i));
+            return by.map_or_else(|| Link::Object(target.clone()), Link::Finding);
+        }
+        if let Some(urgent) = preemption::behind(self.world, f, &self.pods(i).collect::<Vec<_>>()) {
+            return self.provider(i, &urgent).map_or(Link::Object(urgent), Link::Finding);
         }
         let by = self.by_node(i).or_else(|| self.by_gpu(i)).or_else(|| self.by_provisioner(i));
         let by = by.or_else(|| self.by_network_plugin(i)).or_else(|| self.by_own_log(i));
+        let by = by.or_else(|| self.by_proxy(i));
         match by {
             Some(j) => Link::Finding(j),
             None => self.shared_node(i).map_or(Link::Own, Link::Object),
@@ -98,6 +108,43 @@ impl Behind<'_> {
             (sidecar || p.meta.name.contains("provisioner")) && speaks_of(&class.provisioner, &p.meta.name)
         };
         self.others(i).find(|j| self.pods(*j).any(provisions))
+    }
+
+    /// The storage driver that a volume waits for, where its pods on the same node, or its controller, are in trouble.
+    fn by_storage_driver(&self, i: usize) -> Option<usize> {
+        let f = &self.findings[i];
+        if !matches!(&*f.cause, "volume.mount" | "volume.attach") {
+            return None;
+        }
+        let driver_in = |quote: &str| {
+            let words = quote.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-')));
+            let mut dotted = words.filter(|w| w.contains("csi") && w.contains('.'));
+            dotted.next().map(str::to_owned)
+        };
+        let driver = f.evidence.iter().find_map(|e| driver_in(&e.quote))?;
+        let nodes: BTreeSet<&Text> = self.pods(i).map(|p| &p.node).collect();
+        self.others(i).find(|j| {
+            let of_driver = |p: &&Pod| speaks_of(&driver, &p.meta.name);
+            let everywhere = self.findings[*j].fix().kind != Kind::DaemonSet;
+            self.pods(*j).filter(of_driver).any(|p| everywhere || nodes.contains(&p.node))
+        })
+    }
+
+    /// kube-proxy in trouble on every node where pods miss a Service or its name.
+    fn by_proxy(&self, i: usize) -> Option<usize> {
+        let f = &self.findings[i];
+        let names = &*f.cause == "log.dns" || f.title.contains("resolve");
+        let misses =
+            matches!(&*f.cause, "log.refused" | "log.dns" | "crash.unreachable" | "ready.dependency");
+        if !misses || !(names || f.waits_for.is_some()) {
+            return None;
+        }
+        let nodes: BTreeSet<&Text> = self.pods(i).map(|p| &p.node).collect();
+        let served = |j: usize| self.pods(j).filter(|p| roles::of(p) == roles::Role::Proxy).map(|p| &p.node);
+        self.others(i).find(|j| {
+            let without: BTreeSet<&Text> = served(*j).collect();
+            !nodes.is_empty() && nodes.is_subset(&without)
+        })
     }
 
     /// The DaemonSet of the network plugin that fails, where its pod on the same node is in trouble.

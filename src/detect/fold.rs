@@ -27,7 +27,7 @@ pub fn fold(world: &World, findings: Vec<Arc<Finding>>) -> Vec<Arc<Finding>> {
     let mut out = Vec::with_capacity(findings.len());
     for f in findings {
         match &f.fold {
-            Some(trouble) if f.state == State::Firing => {
+            Some(trouble) if f.state == State::Firing && !has_own_numbers(&f) => {
                 by_trouble.entry((trouble.clone(), f.is(How::Muted))).or_default().push(f)
             }
             _ => out.push(f),
@@ -42,6 +42,12 @@ pub fn fold(world: &World, findings: Vec<Arc<Finding>>) -> Vec<Arc<Finding>> {
         out.push(Arc::new(together(world, &trouble, &same)));
     }
     out
+}
+
+/// A pod that finds no place and a claim that no volume fits: what each asks for is worth its own line; the incident
+/// groups them.
+fn has_own_numbers(f: &Finding) -> bool {
+    f.cause.starts_with("schedule.") || f.cause.starts_with("volume.")
 }
 
 fn together(world: &World, trouble: &str, same: &[Arc<Finding>]) -> Finding {

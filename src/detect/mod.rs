@@ -18,6 +18,7 @@ mod lists;
 mod logs;
 mod past_states;
 pub mod postmortem;
+mod preemption;
 pub mod quiet;
 pub mod recurrence;
 pub mod report;

@@ -94,7 +94,11 @@ pub fn unbound(ctx: &Ctx, claim: &Claim, since: Time) -> (Diagnosis, bool) {
             NO_MATCH => format!("claim {name} does not fit the volume it asks for: {}", clue.words),
             _ => format!("the volume for claim {name} cannot be provisioned"),
         };
-        return (Diagnosis::new(clue.cause, object, since).title(title).row(clue.words).event(event), true);
+        // The class is what several claims lack.
+        let class =
+            (clue.cause == CLASS_MISSING).then(|| ObjectRef::new(Kind::StorageClass, "", clue.subject));
+        let found = Diagnosis::new(clue.cause, object, since).title(title).row(clue.words).event(event);
+        return (found.waits_for(class), true);
     }
     if let Some(event) = told.filter(|e| &*e.reason == "ExternalProvisioning") {
         let waited = event.first.plus(seconds(PROVISIONING));
@@ -103,6 +107,7 @@ pub fn unbound(ctx: &Ctx, claim: &Claim, since: Time) -> (Diagnosis, bool) {
             let found = Diagnosis::new(PROVISIONER, object, event.first)
                 .title(format!("{provisioner} does not provision the volume for claim {name}"))
                 .row("provisioner does not answer")
+                .fold(format!("{PROVISIONER} {provisioner}"))
                 .event(event);
             return (found, true);
         }

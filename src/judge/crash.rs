@@ -10,7 +10,7 @@ use super::limits::seconds;
 use super::log::{Tail, Want};
 use super::registry::{Cause, causes};
 use super::text::{bytes, nearest};
-use super::{create, file_access, log, network_policy, node, roles, running, volume};
+use super::{create, file_access, log, network_policy, node, reach, roles, running, volume};
 
 const EXIT: &str = "container state and last termination; kubelet";
 const WHY_CRASH: &str =
@@ -132,7 +132,13 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
                 },
             });
         }
-        if let Some(book) = book {
+        // What the program left as its message, or what the kubelet took from the end of its log.
+        let left = (!end.message.is_empty()).then(|| {
+            log::read(&pod.meta.name, c.restarts, Ok(&end.message), end.finished.unwrap_or(ctx.now))
+        });
+        let left = left.as_ref().filter(|l| l.found.is_some() && book.is_none_or(|b| b.found.is_none()));
+        let source = if left.is_some() { "termination message" } else { "log" };
+        if let Some(book) = left.or(book) {
             if let Some(found) = &book.found {
                 cause = found.cause;
                 if cause == APPLICATION {
@@ -153,14 +159,19 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
                 }
                 missed_line = Some(found.line.clone());
                 if let Some(named) = &found.host {
-                    host = Some(named.clone());
-                    waits_for = super::reach::service(ctx.world, &pod.meta.namespace, named);
+                    let named = reach::meant(ctx.world, &pod.meta.namespace, named, &found.line);
+                    host = Some(named.to_owned());
+                    waits_for = reach::service(ctx.world, &pod.meta.namespace, named);
                     more.extend(service_for(ctx, pod, named));
+                    if let Some(ingress) = certificate_of(ctx, cause, named).filter(|_| waits_for.is_none()) {
+                        more.push(serves(&ingress, named));
+                        waits_for = Some(ingress);
+                    }
                 }
             }
             for line in book.quotes() {
                 let pod = ObjectRef::new(Kind::Pod, pod.meta.namespace.clone(), book.pod.clone());
-                more.push(("log".into(), line.to_owned(), pod, Some(book.at)));
+                more.push((source.into(), line.to_owned(), pod, Some(book.at)));
             }
         }
     }
@@ -359,13 +370,29 @@ fn exit(end: &Terminated) -> String {
     }
 }
 
+/// The Ingress whose certificate a TLS fault is about, where the host is one of this cluster's.
+pub(super) fn certificate_of(ctx: &Ctx, cause: Cause, host: &str) -> Option<ObjectRef> {
+    let tls = cause.starts_with("cert.") || cause == log::LOG_TLS;
+    tls.then(|| reach::ingress(ctx.world, host)).flatten()
+}
+
+/// The evidence that the host is the Ingress's.
+pub(super) fn serves(ingress: &ObjectRef, host: &str) -> (Text, String, ObjectRef, Option<Time>) {
+    (
+        "ingress spec".into(),
+        format!("Ingress {} has the certificate for {host}", ingress.name),
+        ingress.clone(),
+        None,
+    )
+}
+
 /// Whether the Service that a log names exists, and which one looks like it.
 pub(super) fn service_for(
     ctx: &Ctx,
     pod: &Pod,
     host: &str,
 ) -> Option<(Text, String, ObjectRef, Option<Time>)> {
-    let object = super::reach::service(ctx.world, &pod.meta.namespace, host)?;
+    let object = reach::service(ctx.world, &pod.meta.namespace, host)?;
     let (namespace, name) = (&*object.namespace, &*object.name);
     let quote = match ctx.world.services.find(namespace, name) {
         Some(_) => format!("Service {name} exists in namespace {namespace}"),

@@ -71,6 +71,24 @@ pub fn missing(cause: Cause, pod: &ObjectRef, said: Option<Match>) -> Option<Obj
     (!name.is_empty()).then(|| ObjectRef::new(kind, pod.namespace.clone(), name))
 }
 
+/// The ConfigMap or Secret that lacks a key: the one that the text names, else the only one of its kind that the pod
+/// reads, because the kubelet names only the volume.
+pub fn lacks_key(pod: &Pod, said: &Match) -> Option<ObjectRef> {
+    let (_, place) = said.words.split_once(" missing in ")?;
+    let (kind, names) = if place.contains("Secret") {
+        (Kind::Secret, &pod.spec.secrets)
+    } else {
+        (Kind::ConfigMap, &pod.spec.config_maps)
+    };
+    let named = place.strip_prefix("Secret ").or_else(|| place.strip_prefix("ConfigMap "));
+    let name = match (named, &**names) {
+        (Some(name), _) => name,
+        (None, [only]) => only,
+        _ => return None,
+    };
+    Some(ObjectRef::new(kind, pod.meta.namespace.clone(), name))
+}
+
 /// Judges a container that waits for anything but its image. `false` where the reason is not about making it.
 pub fn judge(
     ctx: &Ctx,
@@ -110,7 +128,9 @@ pub fn judge(
     let mut signal = Diagnosis::new(cause, ctx.root(object), began(pod).unwrap_or(ctx.now));
     if cause.ends_with("-missing") {
         signal = signal.fold(format!("{cause} {} {title}", object.namespace));
-        signal = signal.waits_for(missing(cause, object, patterns::create(message)));
+        let said = patterns::create(message);
+        let key = said.as_ref().filter(|_| cause == KEY_MISSING).and_then(|m| lacks_key(pod, m));
+        signal = signal.waits_for(key.or_else(|| missing(cause, object, said)));
     }
     out.push(signal.container(&c.spec.name).title(title).row(row).evidence(
         format!("pod status, container {}", c.spec.name),

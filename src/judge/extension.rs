@@ -69,7 +69,8 @@ pub fn api_service(ctx: &Ctx, api: &ApiService, object: &ObjectRef, out: &mut Ou
                 format!("service {}/{}", service.namespace, service.name),
                 object,
                 None,
-            ),
+            )
+            .waits_for(existing(ctx, service)),
     );
 }
 
@@ -109,11 +110,7 @@ pub fn webhooks(ctx: &Ctx, config: &WebhookConfiguration, object: &ObjectRef, ou
                 object,
                 None,
             );
-        if let Some(found_service) = ctx.world.services.find(&service.namespace, &service.name) {
-            let meta = &found_service.meta;
-            let behind = ObjectRef::new(Kind::Service, meta.namespace.clone(), meta.name.clone());
-            found = found.waits_for(Some(behind));
-        }
+        found = found.waits_for(existing(ctx, service));
         if !hook.fails_closed {
             // Nothing is refused; what it should have done is left out.
             found = found.severity(Severity::Info);
@@ -171,7 +168,8 @@ pub fn custom_resource(ctx: &Ctx, crd: &CustomResource, object: &ObjectRef, out:
                     format!("conversion webhook: service {}/{}", service.namespace, service.name),
                     object,
                     None,
-                ),
+                )
+                .waits_for(existing(ctx, service)),
         );
         return;
     }
@@ -197,6 +195,12 @@ pub fn configuration(world: &World, webhook: &str) -> Option<ObjectRef> {
     let all = world.validating_webhooks.values().chain(world.mutating_webhooks.values());
     let found = all.into_iter().find(|c| c.webhooks.iter().any(|h| &*h.name == webhook))?;
     Some(ObjectRef::new(found.kind.clone(), "", found.meta.name.clone()))
+}
+
+/// The Service that a webhook or an API names, where it exists: then what runs behind it is to be put right.
+fn existing(ctx: &Ctx, service: &ServiceRef) -> Option<ObjectRef> {
+    let found = ctx.world.services.find(&service.namespace, &service.name)?;
+    Some(ObjectRef::new(Kind::Service, found.meta.namespace.clone(), found.meta.name.clone()))
 }
 
 /// Why nothing answers behind a Service, and since when; `None` where something does or cannot be seen.

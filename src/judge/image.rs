@@ -50,7 +50,9 @@ fn classify(reason: &str, message: &str, image: &str) -> (Cause, String) {
 /// Judges a container that waits for its image. `false` where its waiting reason is about something else.
 pub fn judge(ctx: &Ctx, pod: &Pod, c: &Container, reason: &str, message: &str, out: &mut Out) -> bool {
     let object = ObjectRef::new(crate::world::Kind::Pod, pod.meta.namespace.clone(), pod.meta.name.clone());
-    let image = &c.spec.image;
+    // An image volume's pull fails in the words of the container that mounts it.
+    let pulled = patterns::pulled(message).filter(|i| !same_image(i, &c.spec.image));
+    let image = pulled.unwrap_or(&c.spec.image);
     let parts = Image::parse(image);
     let mut event = None;
     let (cause, words) = match reason {
@@ -62,7 +64,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, c: &Container, reason: &str, message: &str, o
                         super::diagnosis::same(&e.regarding_uid, &pod.meta.uid)
                             && &*e.reason == "Failed"
                             && e.note.starts_with("Failed to pull image")
-                            && e.note.contains(&**image)
+                            && e.note.contains(image)
                     });
                     event.map_or((UNKNOWN, words), |e| classify("", &e.note, image))
                 }
@@ -124,6 +126,11 @@ pub fn judge(ctx: &Ctx, pod: &Pod, c: &Container, reason: &str, message: &str, o
     }
     out.push(signal);
     true
+}
+
+/// Whether a message means the image of the spec: a runtime writes the reference out (`docker.io/library/nginx:1`).
+fn same_image(said: &str, spec: &str) -> bool {
+    said.ends_with(spec) || Image::parse(said).repository == Image::parse(spec).repository
 }
 
 /// When a pod that never ran began to wait.

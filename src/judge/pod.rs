@@ -43,8 +43,8 @@ pub fn judge(ctx: &Ctx, pod: &Pod, out: &mut Out) {
     let before = out.signals.len();
     for c in &pod.containers {
         container(ctx, pod, &object, c, out);
-        if out.signals.len() > before {
-            // One cause a pod: containers come in the order in which they hold each other up.
+        // Containers come in the order in which they hold each other up; those of the program start side by side.
+        if out.signals.len() > before && c.spec.role != Role::App {
             break;
         }
     }

@@ -2,6 +2,26 @@
 
 use crate::world::{Kind, ObjectRef, Text, World};
 
+/// The host that a line means: the name in its URL where the address behind it belongs to no Service any more.
+pub fn meant<'a>(world: &World, namespace: &Text, host: &'a str, line: &'a str) -> &'a str {
+    if host.parse::<std::net::IpAddr>().is_err() || service(world, namespace, host).is_some() {
+        return host;
+    }
+    let rest = line.split_once("http://").or_else(|| line.split_once("https://")).map_or("", |(_, r)| r);
+    let end =
+        rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))).unwrap_or(rest.len());
+    let named = &rest[..end];
+    if service(world, namespace, named).is_some() { named } else { host }
+}
+
+/// The Ingress with a certificate for a host of the outside world, where this cluster has one.
+pub fn ingress(world: &World, host: &str) -> Option<ObjectRef> {
+    let host = host.split(':').next().unwrap_or(host).trim_end_matches('.');
+    let serves = |i: &&crate::world::Ingress| i.tls.iter().any(|t| t.hosts.iter().any(|h| &**h == host));
+    let found = world.ingresses.values().find(serves)?;
+    Some(ObjectRef::new(Kind::Ingress, found.meta.namespace.clone(), found.meta.name.clone()))
+}
+
 /// The Service that a host names, as a pod of `namespace` would resolve it; `None` for names of the outside world and
 /// while the Services are not known.
 pub fn service(world: &World, namespace: &Text, host: &str) -> Option<ObjectRef> {
@@ -13,12 +33,36 @@ pub fn service(world: &World, namespace: &Text, host: &str) -> Option<ObjectRef>
         _ => host,
     };
     let host = host.trim_matches(['[', ']']).trim_end_matches('.');
+    let reference = |s: &crate::world::Service| {
+        ObjectRef::new(Kind::Service, s.meta.namespace.clone(), s.meta.name.clone())
+    };
     if host.parse::<std::net::IpAddr>().is_ok() {
-        let found = world.services.values().find(|s| &*s.cluster_ip == host)?;
-        return Some(ObjectRef::new(Kind::Service, found.meta.namespace.clone(), found.meta.name.clone()));
+        let headless = || {
+            let pod = world.pods.values().find(|p| &*p.ip == host && !p.spec.host_network)?;
+            let selects = |s: &&crate::world::Service| {
+                &*s.cluster_ip == "None"
+                    && s.meta.namespace == pod.meta.namespace
+                    && s.selector.as_ref().is_some_and(|l| !l.is_empty() && l.matches(&pod.meta.labels))
+            };
+            world.services.values().find(selects)
+        };
+        return world.services.values().find(|s| &*s.cluster_ip == host).or_else(headless).map(reference);
     }
     let mut parts = host.split('.');
     let name = parts.next().filter(|n| !n.is_empty() && *n != "localhost")?;
+    // `db-0.db` and `db-0.db.data.svc`: a pod behind a headless Service.
+    let of_pod: Vec<&str> = host.split('.').skip(1).collect();
+    if let Some(service) = of_pod.first() {
+        let space = match of_pod.get(1..).unwrap_or_default() {
+            [] => Some(&**namespace),
+            [ns] | [ns, "svc", ..] => Some(*ns),
+            _ => None,
+        };
+        let found = space.and_then(|ns| world.services.find(ns, service));
+        if let Some(found) = found.filter(|s| &*s.cluster_ip == "None") {
+            return Some(reference(found));
+        }
+    }
     let namespace = match (parts.next(), parts.next()) {
         (None, _) => namespace.clone(),
         (Some(ns), None | Some("svc")) => Text::from(ns),

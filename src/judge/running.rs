@@ -9,7 +9,7 @@ use super::diagnosis::{Ctx, Diagnosis, Out, same};
 use super::evidence::{Severity, Sure};
 use super::log::{Repeated, RunningAnswer, Tail, Want};
 use super::network_policy::{self, Missed};
-use super::{crash, dependency, file_access, log, node, ready};
+use super::{crash, dependency, file_access, log, node, reach, ready};
 
 /// Lines of a running container's log that are read.
 const TAIL: u32 = 200;
@@ -164,17 +164,20 @@ fn diagnosis(
         let refused = file_access::refused(pod, c, path);
         signal = signal.evidence("pod spec", refused.quote, object, None);
     }
-    if let Some(host) = &repeated.host {
+    let named = repeated.host.as_deref();
+    let named = named.map(|h| reach::meant(ctx.world, &pod.meta.namespace, h, &repeated.line));
+    if let Some(host) = named {
         signal = signal.fold(format!("{cause} {host}"));
-        if let Some((source, quote, service, at)) = crash::service_for(ctx, pod, host) {
-            signal = signal.evidence(source, quote, &service, at).waits_for(Some(service.clone()));
+        let ingress = || crash::certificate_of(ctx, cause, host).map(|i| crash::serves(&i, host));
+        if let Some((source, quote, of, at)) = crash::service_for(ctx, pod, host).or_else(ingress) {
+            signal = signal.evidence(source, quote, &of, at).waits_for(Some(of.clone()));
         }
     }
     let asks = Asks {
         name: cause == log::LOG_DNS,
         peer: cause == log::LOG_REFUSED,
         line: &repeated.line,
-        host: repeated.host.as_deref(),
+        host: named,
     };
     let service = signal.waits_for.clone();
     match missed(ctx, &asks, service.as_ref()) {

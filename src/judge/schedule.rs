@@ -183,6 +183,9 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     if cause == CORDONED && ripe {
         signal = signal.waits_for(cordoned(ctx, pod));
     }
+    if let Some(trouble) = shared(ctx, pod, cause, &found, &row).filter(|_| ripe) {
+        signal = signal.fold(trouble);
+    }
     signal =
         signal.title(title).row(row).evidence("condition PodScheduled", message, object, scheduled.since);
     if ctx.now < fires {
@@ -226,6 +229,33 @@ fn missing(clue: &patterns::Match, pod: &ObjectRef) -> Option<ObjectRef> {
         _ => ("ResourceClaim", pod.namespace.clone()),
     };
     Some(ObjectRef::new(Kind::of(kind), namespace, name))
+}
+
+/// The trouble that pods of several workloads have in common: nodes that are shut, a label that no node carries, a
+/// resource of which nothing is left. A pod that asks for more than any node has is a trouble of its own.
+fn shared(ctx: &Ctx, pod: &Pod, cause: Cause, found: &[Rejection], row: &str) -> Option<String> {
+    let nodes = || ctx.world.nodes.values().filter(|n| selected(pod, &n.meta.labels));
+    match cause {
+        CORDONED => {
+            let mut shut: Vec<&str> = nodes().filter(|n| n.unschedulable).map(|n| &*n.meta.name).collect();
+            shut.sort_unstable();
+            shut.truncate(SHOWN);
+            Some(format!("{cause} {}", shut.join(",")))
+        }
+        SELECTOR if !pod.spec.node_selector.is_empty() => Some(format!("{cause} {row}")),
+        TAINT => {
+            let taints = untolerated(ctx, pod);
+            (!taints.is_empty()).then(|| format!("{cause} {}", taints.join(",")))
+        }
+        TOO_MANY_PODS => Some(cause.to_string()),
+        INSUFFICIENT => {
+            let scarce = found.iter().filter(|r| r.cause == INSUFFICIENT).max_by_key(|r| r.nodes)?;
+            let need = scheduling::requests(pod, &scarce.subject);
+            let fits = nodes().any(|n| scheduling::amount(&n.allocatable, &scarce.subject) >= need);
+            fits.then(|| format!("{cause} {}", scarce.subject))
+        }
+        _ => None,
+    }
 }
 
 /// The one cordoned node that the pod could go to.

@@ -44,6 +44,8 @@ causes! {
         why WHY_SANDBOX, source "event FailedCreatePodSandBox";
 }
 
+/// The server in the kubelet's `mount -t nfs SERVER:/path`.
+static NFS: LazyLock<Regex> = LazyLock::new(|| pattern(r"-t nfs\S* (?:-o \S+ )?([^\s:]+):/"));
 static CLAIM: LazyLock<Regex> =
     LazyLock::new(|| pattern(r#"persistentvolumeclaim "([^"]+)" (not found|is being deleted|bound to)"#));
 /// A pod that the scheduler holds back for its claims. The claim is what is to be fixed where one can be named.
@@ -108,7 +110,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) -> bool {
     }
     let events = ctx.world.events_of(object);
     let recent = ctx.now.minus(seconds(900));
-    let Some(event) = events.into_iter().find(|e| {
+    let event = events.into_iter().find(|e| {
         same(&e.regarding_uid, &pod.meta.uid)
             && e.last >= recent
             && matches!(
@@ -119,7 +121,24 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) -> bool {
                     | "FailedCreatePodSandBox"
                     | "NetworkNotReady"
             )
-    }) else {
+    });
+    // The kubelet's line about all mounts names no cause, and events go after an hour.
+    let vague = event.is_none_or(|e| e.note.starts_with("Unable to attach or mount volumes"));
+    if let Some(found) = absent(ctx, pod, object).filter(|_| vague) {
+        if ctx.now < found.fires_at {
+            out.again(found.fires_at);
+        }
+        out.push(match event {
+            Some(event) => found.event(event),
+            None => found,
+        });
+        return true;
+    }
+    let Some(event) = event else {
+        // The ConfigMaps may be listed later than the pod.
+        if ctx.now >= pods::patience(ctx, pod) && !ctx.world.synced(&Kind::ConfigMap) {
+            out.again(ctx.now.plus(seconds(10)));
+        }
         return false;
     };
     let (cause, title, row) = classify(&event.reason, &event.note);
@@ -132,11 +151,52 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) -> bool {
     let mut signal = Diagnosis::new(cause, ctx.root(object), since).fires_at(fires);
     if cause.starts_with("config.") {
         signal = signal.fold(format!("{cause} {} {title}", object.namespace));
-        signal =
-            signal.waits_for(create::missing(cause, object, patterns::mount(&event.reason, &event.note)));
+        let said = patterns::mount(&event.reason, &event.note);
+        let key = said.as_ref().filter(|_| cause == create::KEY_MISSING);
+        let key = key.and_then(|m| create::lacks_key(pod, m));
+        signal = signal.waits_for(key.or_else(|| create::missing(cause, object, said)));
+    } else if matches!(cause, MOUNT | PERMISSION | ATTACH) {
+        signal = signal.waits_for(claim_of(ctx, pod, &event.note));
+        if let Some(server) = NFS.captures(&event.note).filter(|_| signal.waits_for.is_none()) {
+            signal = signal.fold(format!("{cause} nfs {}", &server[1]));
+        }
     }
     out.push(signal.title(title).row(row).event(event));
     true
+}
+
+/// The claim of the pod whose volume a text names.
+fn claim_of(ctx: &Ctx, pod: &Pod, note: &str) -> Option<ObjectRef> {
+    let named = note.split("volume \"").nth(1)?.split('"').next()?;
+    let volume = ctx.world.volumes.find("", named)?;
+    let own = volume.claim.0 == pod.meta.namespace && pod.spec.claims.contains(&volume.claim.1);
+    own.then(|| ObjectRef::new(Kind::PersistentVolumeClaim, volume.claim.0.clone(), volume.claim.1.clone()))
+}
+
+/// A ConfigMap that the pod reads and that does not exist. Only likely: an optional one holds nothing up.
+fn absent(ctx: &Ctx, pod: &Pod, object: &ObjectRef) -> Option<Diagnosis> {
+    let (namespace, w) = (&pod.meta.namespace, ctx.world);
+    if !(w.synced_in(&Kind::ConfigMap, &"".into()) || w.synced_in(&Kind::ConfigMap, namespace)) {
+        return None;
+    }
+    let name = pod.spec.config_maps.iter().find(|n| w.config_maps.find(namespace, n).is_none())?;
+    let since = super::image::began(pod).unwrap_or(ctx.now);
+    let (cause, title) = (create::CONFIGMAP_MISSING, format!("ConfigMap {name} does not exist"));
+    Some(
+        Diagnosis::new(cause, ctx.root(object), since)
+            .fires_at(pods::patience(ctx, pod))
+            .fold(format!("{cause} {namespace} {title}"))
+            .waits_for(Some(ObjectRef::new(Kind::ConfigMap, namespace.clone(), name.clone())))
+            .title(title)
+            .row(format!("ConfigMap {name} missing"))
+            .evidence(
+                "pod spec",
+                format!("reads ConfigMap {name}; {namespace} has none of that name"),
+                object,
+                None,
+            )
+            .likely(),
+    )
 }
 
 /// What a volume or sandbox event proves: cause, title, row.

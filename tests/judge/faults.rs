@@ -213,3 +213,28 @@ fn the_order_of_lists_changes_no_cause() {
 fn kinds_that_the_rules_were_not_written_for_are_explained() {
     run("unseen");
 }
+
+#[test]
+fn every_owner_and_every_moment_between_runs_is_judged() {
+    run("owners");
+}
+
+#[test]
+fn every_form_of_a_log_is_read() {
+    run("formats");
+}
+
+#[test]
+fn one_fault_in_the_words_of_many_versions_is_one_cause() {
+    run("variants");
+}
+
+#[test]
+fn storms_have_one_root_and_leave_bystanders_alone() {
+    run("storms");
+}
+
+#[test]
+fn healthy_objects_that_smell_stay_silent() {
+    run("smells");
+}

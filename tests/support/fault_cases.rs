@@ -23,9 +23,12 @@ pub struct Fault {
     pub name: String,
     #[serde(default)]
     pub objects: Vec<Value>,
-    /// By `POD/CONTAINER`.
+    /// By `POD/CONTAINER`; `POD/CONTAINER previous` where the run before said something else.
     #[serde(default)]
     pub logs: BTreeMap<String, String>,
+    /// Why a log cannot be read, by `POD/CONTAINER`.
+    #[serde(default)]
+    pub unreadable: BTreeMap<String, String>,
     /// What the certificate in a Secret says, by the Secret's name; the others do not exist.
     #[serde(default)]
     pub certificates: BTreeMap<String, Value>,
@@ -289,6 +292,7 @@ pub struct Case {
     pub world: World,
     pub detector: Detector,
     logs: BTreeMap<String, String>,
+    unreadable: BTreeMap<String, String>,
     certificates: BTreeMap<String, Value>,
 }
 
@@ -337,6 +341,7 @@ impl Case {
             world: World::new(),
             detector: Detector::new(DetectConfig::default()),
             logs: fault.logs.clone(),
+            unreadable: fault.unreadable.clone(),
             certificates: fault.certificates.clone(),
         };
         case.certificates.values_mut().for_each(dated);
@@ -385,8 +390,11 @@ impl Case {
                 return;
             }
             for tail in wanted {
-                let log = self.logs.get(&format!("{}/{}", tail.pod, tail.container)).cloned();
-                self.detector.on_log(&self.world, &tail, Ok(log.as_deref().unwrap_or("")), now());
+                let name = format!("{}/{}", tail.pod, tail.container);
+                let before = tail.previous.then(|| self.logs.get(&format!("{name} previous"))).flatten();
+                let log = before.or_else(|| self.logs.get(&name)).map_or("", String::as_str);
+                let answer = self.unreadable.get(&name).map_or(Ok(log), |why| Err(why.as_str()));
+                self.detector.on_log(&self.world, &tail, answer, now());
             }
         }
     }
@@ -412,10 +420,13 @@ impl Case {
     }
 }
 
-/// The object that a case names: `KIND/NAME` in namespace shop, or `KIND/NAMESPACE/NAME`.
+/// The object that a case names: `KIND/NAME` in namespace shop, or `KIND/NAMESPACE/NAME`. A kind that has no records is
+/// written as the API writes it: `ServiceAccount/runner`.
 pub fn reference(fault: &Fault, name: &str) -> ObjectRef {
     let (word, rest) = name.split_once('/').unwrap_or_else(|| panic!("{}: {name}", fault.name));
-    let kind = Kind::parse(word).unwrap_or_else(|| panic!("{}: {word} is no kind", fault.name));
+    let other = || word.starts_with(char::is_uppercase).then(|| Kind::of(word));
+    let kind =
+        Kind::parse(word).or_else(other).unwrap_or_else(|| panic!("{}: {word} is no kind", fault.name));
     let (namespace, name) = match rest.split_once('/') {
         Some((namespace, name)) => (namespace, name),
         None if kind.namespaced() => ("shop", rest),

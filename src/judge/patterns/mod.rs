@@ -11,7 +11,7 @@ mod probe;
 mod proxy;
 mod schedule;
 
-pub use pod::{admission, claim, create, evicted, mount, pull, sandbox, security, start};
+pub use pod::{admission, claim, create, evicted, mount, pull, pulled, sandbox, security, start};
 pub use policy::{BudgetRefusal, budget_refusal, created};
 pub use probe::{ProbeFailure, ProbeKind, ProbeOutcome, killed_for, probe};
 pub use proxy::proxy_log;

@@ -36,7 +36,10 @@ re!(
 );
 re!(PROFILE, r#"(?:cannot load seccomp profile|[Pp]rofile) "(?P<profile>[^"]+)""#);
 re!(VOLUME, r#"for volume "(?P<volume>[^"]+)""#);
-re!(EXEC, r#"exec: "(?P<what>[^"]+)": (?P<why>[^"]*)$"#);
+re!(
+    EXEC,
+    r#"exec: "(?P<what>[^"]+)": (?P<why>[^"]*)$|executable file `(?P<what2>[^`]+)` (?P<why2>not found|[^\n]*permission denied)"#
+);
 re!(DRIVER, r"requirement error: unsatisfied condition: (?P<wants>[^,\n]+)");
 re!(
     SHORT,
@@ -127,6 +130,11 @@ pub fn pull(reason: &str, message: &str, image: &str) -> Option<Match> {
         return Some(Match::new(image::NOT_FOUND, words, subject));
     }
     None
+}
+
+/// The image that a message about a pull names.
+pub fn pulled(message: &str) -> Option<&str> {
+    PULLING.captures(message).and_then(|c| c.name("image")).map(|m| m.as_str())
 }
 
 /// `localhost:5000` of `localhost:5000/team/app:v1`; `docker.io` where the reference names no registry.
@@ -253,8 +261,8 @@ pub fn start(message: &str) -> Option<Match> {
         return Some(Match::new(log::READ_ONLY_FS, words, ""));
     }
     if let Some(c) = EXEC.captures(message.trim_end()) {
-        let what = group(&c, &["what"]).unwrap_or("");
-        let why = group(&c, &["why"]).unwrap_or("");
+        let what = group(&c, &["what", "what2"]).unwrap_or("");
+        let why = group(&c, &["why", "why2"]).unwrap_or("");
         let words = if why.contains("permission denied") {
             format!("{} is not executable", short(what, 40))
         } else {

@@ -333,8 +333,11 @@ fn json(text: &str) -> Option<(Level, String)> {
         Some(Value::String(s)) if !empty(s) => s.clone(),
         Some(Value::Object(o)) => {
             let part = |k: &str| o.get(k).and_then(Value::as_str).unwrap_or("");
-            let stack = part("stack");
-            if stack.is_empty() { joined(part("type"), part("message")) } else { stack.to_owned() }
+            let stack = [part("stack"), part("extendedStackTrace"), part("stackTrace")];
+            let kind = [part("type"), part("name"), part("class")];
+            let first = |of: [&str; 3]| of.into_iter().find(|t| !t.is_empty()).unwrap_or("").to_owned();
+            let stack = first(stack);
+            if stack.is_empty() { joined(&first(kind), part("message")) } else { stack }
         }
         _ => String::new(),
     };
@@ -356,6 +359,7 @@ fn json(text: &str) -> Option<(Level, String)> {
         "exception",
         "error.message",
         "cause",
+        "thrown",
         "@x",
         "exc_info",
         "Exception",

@@ -108,7 +108,7 @@ pub const ROWS: &[Row] = &[
     exact(
         causes::UNREACHABLE,
         &["can't connect to", "can't reach", "failed to connect to", "connect to"],
-        r"Can't reach database server at [`'\x22]?%host5%[`'\x22]?:[`'\x22]?%port5%|Can't connect to (?:MySQL |MariaDB )?server on '%host%(?::%port%)?'|[Ff]ailed to connect to %host2%(?: \([^)]*\))? port %port2%|[Ff]ailed to connect to (?:[\w ]{1,24} at (?:address )?)?%addr%|can't connect to remote host \(%host3%\)|Can't connect to local (?:MySQL|MariaDB) server through socket '(?P<what>[^']+)'|nc: connect to %host4% port %port4% \(tcp\) failed",
+        r"Can't reach database server at [`'\x22]?%host5%[`'\x22]?:[`'\x22]?%port5%|Can't connect to (?:MySQL |MariaDB )?server on '%host%(?::%port%)?'|[Ff]ailed to connect to %host2%(?: \([^)]*\))? port %port2%|[Ff]ailed to connect to %host6%/(?:[\d.]+|\[[^\]]*\]):%port6%|[Ff]ailed to connect to (?:[\w ]{1,24} at (?:address )?)?%addr%|can't connect to remote host \(%host3%\)|Can't connect to local (?:MySQL|MariaDB) server through socket '(?P<what>[^']+)'|nc: connect to %host4% port %port4% \(tcp\) failed",
         "{host}{addr}{what}[:{port}] not reachable",
     )
     .running(causes::LOG_REFUSED),

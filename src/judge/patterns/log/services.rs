@@ -97,8 +97,8 @@ pub const ROWS: &[Row] = &[
     .running(causes::LOG_PERMISSION),
     exact(
         causes::CONFIG,
-        &["authorizationexception", "not authorized to", "accessdenied", "signaturedoesnotmatch", "invalidaccesskeyid", "is not authorized to perform"],
-        r"(?:Topic|Group|Cluster)AuthorizationException|[Nn]ot authorized to (?:access|execute|perform)|is not authorized to perform: (?P<what>\S+)|\(AccessDenied\)|AccessDenied: Access Denied|<Code>AccessDenied</Code>|SignatureDoesNotMatch|InvalidAccessKeyId",
+        &["permissiondenied", "permission_denied", "authorizationfailed", "authorizationexception", "not authorized to", "accessdenied", "signaturedoesnotmatch", "invalidaccesskeyid", "is not authorized to perform"],
+        r"(?:Topic|Group|Cluster)AuthorizationException|[Nn]ot authorized to (?:access|execute|perform)|is not authorized to perform: (?P<what>\S+)|Permission '(?P<what2>[\w.]+)' denied on|PERMISSION_DENIED: (?P<what3>[^\n]{1,60})|\(AuthorizationFailed\)|\(AccessDenied\)|AccessDenied: Access Denied|<Code>AccessDenied</Code>|SignatureDoesNotMatch|InvalidAccessKeyId",
         "a service denies what it asks for[: {what}]",
     )
     .running(causes::LOG_PERMISSION),
