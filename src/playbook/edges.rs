@@ -1,11 +1,15 @@
 //! Evidence about what stands at the edges of an application: its Ingress, its namespace's quotas, its storage's
-//! provisioner.
+//! provisioner, the Services behind extensions of the API server.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::facts::{at, object};
+use super::facts::{self, at, object};
 use crate::world::Object as _;
-use crate::world::{EndpointSlice, Ingress, IngressBackend, Kind, ObjectRef, Pod, Service, World};
+use crate::world::{
+    Container, EndpointSlice, Ingress, IngressBackend, Kind, ObjectRef, Pod, Service, ServiceRef, Time, World,
+};
 
 /// An Ingress: its class, where each path leads, and its certificates' Secrets.
 ///
@@ -109,7 +113,7 @@ pub(super) fn quotas(world: &World, o: &ObjectRef) -> Result<Value, String> {
 ///
 /// # Errors
 /// A sentence: the claim is not there, or its class or provisioner is not known.
-pub(super) fn provisioner(world: &World, o: &ObjectRef) -> Result<Value, String> {
+pub(super) fn provisioner(world: &World, o: &ObjectRef, now: Time) -> Result<Value, String> {
     let claim = world.claims.find(&o.namespace, &o.name).ok_or_else(|| format!("there is no {o}"))?;
     let class = world.storage_classes.values().find(|c| match claim.class.as_deref() {
         Some(name) => &*c.meta.name == name,
@@ -127,23 +131,96 @@ pub(super) fn provisioner(world: &World, o: &ObjectRef) -> Result<Value, String>
         of_driver && provisions && p.meta.owner.as_ref().is_none_or(|o| o.kind != Kind::DaemonSet)
     };
     let mut pods: Vec<&Pod> = world.pods.values().filter(makes).collect();
-    pods.sort_by_key(|p| (p.ready, p.meta.name.clone()));
-    let ready = pods.iter().filter(|p| p.ready).count();
+    pods.sort_by_key(|p| (stays_up(p, now), p.meta.name.clone()));
+    let ready = pods.iter().filter(|p| stays_up(p, now)).count();
     let worst = pods.first().map(|p| p.reference());
     let quote = match pods.len() {
         0 => format!("class {} is made by {driver}; no pod of its controller is found", class.meta.name),
         n => format!(
-            "class {} is made by {driver}; {ready} of {n} pods of its controller are ready",
+            "class {} is made by {driver}; {ready} of {n} pods of its controller stay up",
             class.meta.name
         ),
     };
     Ok(json!({
         "driver": driver, "class": &*class.meta.name, "pods": pods.len(), "ready": ready,
-        "worst": worst.as_ref().map_or(Value::Null, object), "has_worst": pods.iter().any(|p| !p.ready),
+        "worst": worst.as_ref().map_or(Value::Null, object), "has_worst": ready < pods.len(),
+        "owner": worst.as_ref().map_or(Value::Null, |p| facts::owner(world, p, now)),
         "quote": quote, "source": "provisioner", "at": at(None), "object": object(o),
     }))
 }
 
+/// Whether a pod is ready and no container of it ended lately: one that crashes in a loop is ready now and then.
+fn stays_up(p: &Pod, now: Time) -> bool {
+    let ended = |c: &Container| c.last.as_ref().and_then(|t| t.finished).is_some_and(|t| t.age(now) < LATELY);
+    p.ready && p.meta.deleting.is_none() && !p.containers.iter().any(ended)
+}
+
+/// How long after its end a container counts as one that does not stay up.
+const LATELY: Duration = Duration::from_secs(600);
+
 /// Words of a driver's name that say nothing about which it is.
 const COMMON: &[&str] =
     &["", "csi", "com", "io", "org", "k8s", "kubernetes", "storage", "x", "sigs", "driver"];
+
+/// The Service that an extension of the API server (webhook configuration, APIService, CustomResourceDefinition) calls,
+/// and the pods behind it: of several Services the first whose pods do not stay up.
+///
+/// # Errors
+/// A sentence: neither object is an extension that khud knows, or it calls no Service of the cluster.
+pub(super) fn backend(
+    world: &World,
+    blamed: &ObjectRef,
+    asked: &ObjectRef,
+    now: Time,
+) -> Result<Value, String> {
+    let called = [blamed, asked].into_iter().map(|o| called_by(world, o)).find(|list| !list.is_empty());
+    let called = called.ok_or_else(|| format!("{blamed} calls no Service of the cluster"))?;
+    let service_of = |s: &ServiceRef| world.services.find(&s.namespace, &s.name);
+    let pods_of = |s: &ServiceRef| {
+        let selector = service_of(s).and_then(|s| s.selector.as_ref()).filter(|sel| !sel.is_empty());
+        let selected = |p: &&Pod| {
+            p.meta.namespace == s.namespace && selector.is_some_and(|sel| sel.matches(&p.meta.labels))
+        };
+        world.pods.values().filter(selected).collect::<Vec<_>>()
+    };
+    let up = |s: &ServiceRef| pods_of(s).into_iter().filter(|p| stays_up(p, now)).count();
+    let called_first = called.iter().find(|s| up(s) == 0).or_else(|| called.first());
+    let service = called_first.ok_or("it calls no Service of the cluster")?;
+    let (pods, ready) = (pods_of(service), up(service));
+    let worst = pods.iter().filter(|p| !stays_up(p, now)).min_by_key(|p| (p.ready, p.meta.name.clone()));
+    let of = ObjectRef::new(Kind::Service, service.namespace.clone(), service.name.clone());
+    let quote = match (service_of(service), worst) {
+        (None, _) => format!("{of} does not exist"),
+        (Some(_), None) => format!("{of}: {ready} of {} pods behind it stay up", pods.len()),
+        (Some(_), Some(p)) => {
+            let status = p.status();
+            let (name, n) = (p.reference(), pods.len());
+            let times =
+                if status.restarts > 0 { format!(", {} restarts", status.restarts) } else { String::new() };
+            format!("{of}: {ready} of {n} pods behind it stay up; {name}: {}{times}", status.status)
+        }
+    };
+    let owner = worst.map_or(Value::Null, |p| facts::owner(world, &p.reference(), now));
+    Ok(json!({
+        "service": object(&of), "exists": service_of(service).is_some(), "pods": pods.len(), "ready": ready,
+        "worst": worst.map_or(Value::Null, |p| object(&p.reference())), "has_worst": worst.is_some(),
+        "owner": owner, "quote": quote, "source": "backend", "at": at(None), "object": object(&of),
+    }))
+}
+
+fn called_by<'w>(world: &'w World, o: &ObjectRef) -> Vec<&'w ServiceRef> {
+    match o.by_word().kind {
+        Kind::ValidatingWebhookConfiguration | Kind::MutatingWebhookConfiguration => {
+            let all = world.validating_webhooks.values().chain(world.mutating_webhooks.values());
+            let mine = all.filter(|c| c.meta.name == o.name && c.kind == o.by_word().kind);
+            mine.flat_map(|c| c.webhooks.iter().filter_map(|h| h.service.as_ref())).collect()
+        }
+        Kind::APIService => {
+            world.api_services.find("", &o.name).and_then(|a| a.service.as_ref()).into_iter().collect()
+        }
+        Kind::CustomResourceDefinition => {
+            world.custom_resources.find("", &o.name).and_then(|c| c.converter.as_ref()).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}

@@ -7,8 +7,9 @@ use super::path::{Read, Reading};
 use super::tree::Need;
 use super::{around, facts, rights};
 use crate::judge::patterns::log::{ended, repeats};
+use crate::world::Object as _;
 use crate::world::ask::{Call, LogTail};
-use crate::world::{ContainerState, ObjectRef, World};
+use crate::world::{ContainerState, Kind, ObjectRef, Phase, Pod, Uid, World};
 
 /// Lines of a log that are read.
 const TAIL: u32 = 100;
@@ -28,15 +29,15 @@ pub(super) fn reads(
     blamed: Option<&str>,
     bindings: &Bindings,
 ) -> Result<Vec<Read>, String> {
-    let pod = world.pods.find(&o.namespace, &o.name);
+    let pod = logged(world, o);
     let container = pod.and_then(|p| facts::blamed(p, blamed));
     Ok(match need {
         Need::Logs => {
-            let (Some(_), Some(c)) = (pod, container) else { return Ok(Vec::new()) };
+            let (Some(p), Some(c)) = (pod, container) else { return Ok(Vec::new()) };
             let tail = |previous| {
                 Read::Log(LogTail {
                     namespace: o.namespace.clone(),
-                    pod: o.name.clone(),
+                    pod: p.meta.name.clone(),
                     container: c.spec.name.clone(),
                     previous,
                     tail: TAIL,
@@ -82,6 +83,22 @@ pub(super) fn reads(
     })
 }
 
+/// The pod whose log tells about an object: a pod itself; of a Job or CronJob the pod that failed last, else the newest.
+fn logged<'w>(world: &'w World, o: &ObjectRef) -> Option<&'w Pod> {
+    let owned = |uid: &Uid| world.pods_of(uid).map(|(_, p)| p).collect::<Vec<_>>();
+    let uid = || world.meta(o).map(|m| m.uid.clone());
+    let pods: Vec<&Pod> = match o.kind {
+        Kind::Job => owned(&uid()?),
+        Kind::CronJob => {
+            let uid = uid()?;
+            let runs = world.jobs.values().filter(|j| j.meta.owner.as_ref().is_some_and(|o| o.uid == uid));
+            runs.flat_map(|j| owned(&j.meta.uid)).collect()
+        }
+        _ => return world.pods.find(&o.namespace, &o.name),
+    };
+    pods.into_iter().max_by_key(|p| (p.phase == Phase::Failed, p.meta.created))
+}
+
 /// What the log says: previous run first, for its end is what is asked about.
 /// Of a program that serves, only what it repeats counts.
 pub(super) fn logs(
@@ -89,7 +106,7 @@ pub(super) fn logs(
     world: &World,
     o: &ObjectRef,
 ) -> Result<Value, String> {
-    let serves = world.pods.find(&o.namespace, &o.name).is_some_and(|p| p.ready);
+    let serves = logged(world, o).is_some_and(|p| p.ready);
     let mut best: Option<Value> = None;
     let mut errors = Vec::new();
     for (read, result) in readings {
@@ -122,7 +139,7 @@ pub(super) fn logs(
         let value = json!({
             "cause": said.cause, "words": said.words, "subject": said.subject, "count": said.count,
             "quote": strip_time(quote), "source": source, "at": "",
-            "object": facts::object(o), "lines": shown, "previous": tail.previous,
+            "object": logged(world, o).map_or_else(|| facts::object(o), |p| facts::object(&p.reference())), "lines": shown, "previous": tail.previous,
             "errors": shown.iter().filter(|l| is_error(l)).count(), "last": strip_time(last),
         });
         if known {

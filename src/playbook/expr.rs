@@ -93,6 +93,18 @@ impl Expr {
     }
 }
 
+/// Which line breaks of a text stay: those beside a line that is one hole (a quote, lines to copy), beside an empty
+/// line, and beside a line that is indented. Any other only wraps the source, and the reader's terminal wraps anew.
+fn kept_breaks(source: &str) -> Vec<bool> {
+    let own = |line: &str| {
+        let words = line.trim();
+        let hole = words.starts_with('{') && words.ends_with('}') && words.matches('{').count() == 1;
+        words.is_empty() || hole || line.starts_with(' ')
+    };
+    let lines: Vec<bool> = source.lines().map(own).collect();
+    lines.windows(2).map(|pair| pair[0] || pair[1]).collect()
+}
+
 /// Text with `{expression}` holes; `{{` and `}}` are braces.
 #[derive(Clone, Debug)]
 pub struct Template {
@@ -112,6 +124,7 @@ impl Template {
     pub fn compile(source: &str, at: Position) -> Result<Template, String> {
         let (mut parts, mut text) = (Vec::new(), String::new());
         let mut at = at;
+        let mut kept = kept_breaks(source).into_iter();
         let mut chars = source.chars().peekable();
         while let Some(c) = chars.next() {
             match c {
@@ -141,10 +154,11 @@ impl Template {
                     }
                     parts.push(Part::Hole(Expr::compile(hole.trim(), at)?));
                 }
-                c => {
-                    at.line += u64::from(c == '\n');
-                    text.push(c);
+                '\n' => {
+                    at.line += 1;
+                    text.push(if kept.next().unwrap_or(true) { '\n' } else { ' ' });
                 }
+                c => text.push(c),
             }
         }
         if !text.is_empty() {
@@ -227,6 +241,8 @@ mod tests {
 
     #[test]
     fn templates_fill_their_holes() {
+        let prose = Template::compile("{pod.phase}\nOne\nsentence.\n  kubectl get\n\nNew", line(1)).unwrap();
+        assert_eq!(prose.render(&bindings()), "Running\nOne sentence.\n  kubectl get\n\nNew");
         let t = Template::compile("{{x}} {pod.phase} {pod.restarts} {pod.gone}", line(1)).unwrap();
         assert_eq!(t.render(&bindings()), "{x} Running 4 ?");
         let failed: Vec<String> = t.failures(&bindings()).into_iter().map(|(e, _)| e.source).collect();

@@ -135,7 +135,12 @@ impl Walk {
             Need::Reach => workloads::reach(world, o)?,
             Need::Ingress => edges::ingress(world, o)?,
             Need::Quotas => edges::quotas(world, o)?,
-            Need::Provisioner => edges::provisioner(world, o)?,
+            Need::Provisioner => edges::provisioner(world, o, now)?,
+            Need::Backend => {
+                let blamed = self.judged.causes.first().map_or(o, |f| &f.blamed);
+                edges::backend(world, blamed, o, now)?
+            }
+            Need::Peers => workloads::peers(world, o, now)?,
             Need::Right => rights::right(&self.readings, &self.bindings)?,
             Need::Exec(_) | Need::Lookup(_) | Need::Lookups(_) | Need::Connect(_) => {
                 return Ok(vec![intrusive::result(need, &self.runs, &self.readings)?]);

@@ -66,6 +66,10 @@ pub enum Need {
     Provisioner,
     /// The right that the API server refused in the judge's evidence, asked again as that user.
     Right,
+    /// The Service and pods behind an extension of the API server.
+    Backend,
+    /// The pods that work together with a pod, by how often they ended.
+    Peers,
     /// A command in the blamed container.
     Exec(Vec<String>),
     /// A name looked up in the blamed container.
@@ -103,6 +107,8 @@ impl Need {
         ("ingress", Need::Ingress),
         ("quotas", Need::Quotas),
         ("provisioner", Need::Provisioner),
+        ("backend", Need::Backend),
+        ("peers", Need::Peers),
     ];
 
     /// The need that binds a variable; `None` for one that only a command can bind.
@@ -137,6 +143,8 @@ impl Need {
             Need::Ingress => &["ingress"],
             Need::Quotas => &["quotas"],
             Need::Provisioner => &["provisioner"],
+            Need::Backend => &["backend"],
+            Need::Peers => &["peers"],
             Need::Exec(_) => &["output"],
             Need::Lookup(_) => &["lookup"],
             Need::Lookups(_) => &["lookups"],

@@ -1,6 +1,7 @@
 //! Evidence about workloads whose pods are not alike: the revisions of a StatefulSet, the nodes of a DaemonSet.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,8 @@ use crate::world::{Kind, Node, ObjectRef, Pod, Time, Workload, World};
 
 /// The label by which pods name their revision.
 const REVISION: &str = "controller-revision-hash";
+/// Ends of containers that belong to the same trouble.
+const LATELY: Duration = Duration::from_secs(3600);
 /// Nodes that are listed as not reached.
 const NODES: usize = 8;
 
@@ -135,4 +138,43 @@ fn proof(node: &Node, why: &str) -> Value {
         "quote": format!("{}: {why}", node.meta.name), "source": "nodes", "at": "",
         "object": object(&ObjectRef::new(Kind::Node, "", node.meta.name.clone())),
     })
+}
+
+/// The pods that work together with a pod: those of its workload, Job or owner, by whether they ended lately. A rank that
+/// stays up while all others end by their watchdog is the one they wait for.
+///
+/// # Errors
+/// A sentence: it has no owner, so it works alone.
+pub(super) fn peers(world: &World, o: &ObjectRef, now: Time) -> Result<Value, String> {
+    let pod = world.pods.find(&o.namespace, &o.name).ok_or_else(|| format!("there is no {o}"))?;
+    let owner = pod.meta.owner.as_ref().ok_or_else(|| format!("{o} has no owner, so it has no peers"))?;
+    let mut pods: Vec<&Pod> = world.pods_of(&owner.uid).map(|(_, p)| p).collect();
+    pods.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
+    let ended = |p: &Pod| {
+        let last = |c: &crate::world::Container| c.last.as_ref().and_then(|t| t.finished);
+        p.containers.iter().any(|c| last(c).is_some_and(|t| t.age(now) < LATELY))
+    };
+    let (down, up): (Vec<&Pod>, Vec<&Pod>) = pods.iter().partition(|p| ended(p));
+    let steady: Vec<Value> = up
+        .iter()
+        .map(|p| {
+            json!({"name": &*p.meta.name, "node": &*p.node, "pod": object(&p.reference()),
+                        "on": object(&ObjectRef::new(Kind::Node, "", p.node.clone()))})
+        })
+        .collect();
+    let names: Vec<&str> = up.iter().map(|p| &*p.meta.name).take(NODES).collect();
+    let quote = format!(
+        "{} of {} pods ended within the last hour; {}",
+        down.len(),
+        pods.len(),
+        if names.is_empty() {
+            "none stayed up".to_owned()
+        } else {
+            format!("stayed up: {}", names.join(", "))
+        }
+    );
+    Ok(json!({
+        "pods": pods.len(), "ended": down.len(), "steady": steady,
+        "quote": quote, "source": "pods of the same owner", "at": at(None), "object": object(o),
+    }))
 }

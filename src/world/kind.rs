@@ -166,6 +166,25 @@ impl Kind {
         Kind::WATCHED.contains(self)
     }
 
+    /// Whether khud keeps records of the kind from the start: those of [`Kind::WATCHED`] and [`Kind::JUDGED`].
+    pub fn recorded(&self) -> bool {
+        self.watched() || Kind::JUDGED.contains(self)
+    }
+
+    /// The kind as the server's table of it: a judged kind's records and table are two streams and need two names.
+    pub fn table(&self) -> Kind {
+        if !Kind::JUDGED.contains(self) {
+            return self.clone();
+        }
+        Kind::Served(Arc::new(Resource {
+            group: self.group().into(),
+            version: self.version().into(),
+            plural: self.plural().into(),
+            kind: self.name().into(),
+            namespaced: self.namespaced(),
+        }))
+    }
+
     /// The path of the group and version: `/api/v1` or `/apis/GROUP/VERSION`.
     pub fn root(&self) -> String {
         if self.group().is_empty() {
@@ -221,6 +240,12 @@ impl ObjectRef {
             known => known.clone(),
         };
         ObjectRef { kind, namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+
+    /// The object under the kind by which the judge knows it: a row of the server's table of Ingresses is an Ingress.
+    pub fn judged(self) -> ObjectRef {
+        let known = self.by_word();
+        if known.kind.recorded() { known } else { self }
     }
 
     /// The URL path of the object, such as `/apis/apps/v1/namespaces/prod/deployments/api-server`.

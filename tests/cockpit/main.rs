@@ -18,4 +18,5 @@ mod probes;
 mod terminal;
 mod tour;
 mod triage;
+mod verdicts;
 mod verified;

@@ -285,6 +285,9 @@ const PLAYED: &[(&str, &[u64])] = &[
     ("storage", &[240]),
     ("dead-provisioner", &[240]),
     ("upgrade", &[240]),
+    ("webhook-dead", &[240]),
+    ("hung-collective", &[240]),
+    ("job-trouble", &[240]),
 ];
 
 fn recorded(book: &Playbook) -> Cases {

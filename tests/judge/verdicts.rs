@@ -40,17 +40,19 @@ fn a_job_without_its_input_a_job_over_its_deadline_and_a_run_that_blocks_the_nex
     let job = |kind, name| walk("job-trouble", 240, kind, "ml-training", name);
     ends(
         job(Kind::Job, "import"),
-        &["judged=yes"],
+        &["judged=yes", "in-its-pods=yes", "what-log-says=yes"],
         "job.backoff-limit",
-        "tried as often as its backoffLimit",
+        "/data/events-2025-10.parquet: file does not exist",
     );
     ends(
         job(Kind::Job, "evaluate"),
-        &["judged=yes"],
+        &["judged=yes", "in-its-pods=no"],
         "job.deadline",
         "ran longer than activeDeadlineSeconds",
     );
-    ends(job(Kind::CronJob, "report"), &["judged=yes"], "cronjob.blocked", "Forbid leaves out each run");
+    let blocked = &["judged=yes", "in-its-pods=no"];
+    let walk = ends(job(Kind::CronJob, "report"), blocked, "cronjob.blocked", "Forbid leaves out each run");
+    assert!(actions(&walk)[0].starts_with("khud do delete job/report-"), "{:?}", actions(&walk));
     ends(job(Kind::CronJob, "cleanup"), &["judged=no", "suspended=yes"], "none", "suspended");
 }
 
@@ -92,6 +94,7 @@ fn a_claim_leads_to_the_controller_of_its_driver_that_crashes() {
         "csi-fast-controller",
     );
     assert_eq!(walk.leaf(), "volume/provisioner-down");
+    assert_eq!(actions(&walk), ["khud do rollback deployment/csi-fast-controller -n kube-system"]);
 }
 
 #[test]
@@ -119,7 +122,7 @@ fn a_running_pod_that_is_refused_gets_the_lines_that_give_the_right() {
 fn a_crd_that_serves_an_old_version_no_more_is_named() {
     ends(
         walk("crd-migration", 240, Kind::CustomResourceDefinition, "", "backups.data.acme.io"),
-        &["judged=yes"],
+        &["judged=yes", "extension=no"],
         "crd.stored-version",
         "v1beta1",
     );
@@ -128,7 +131,9 @@ fn a_crd_that_serves_an_old_version_no_more_is_named() {
 #[test]
 fn a_webhook_without_backend_is_named_where_no_pod_is_there_to_tell() {
     let webhook = || walk("webhook-dead", 240, Kind::ValidatingWebhookConfiguration, "", "image-policy");
-    ends(webhook(), &["judged=yes"], "webhook.unavailable", "image-policy.acme.io");
+    let path = &["judged=yes", "extension=yes", "backend-runs=no", "backend-there=yes"];
+    let ended = ends(webhook(), path, "webhook.unavailable", "image-policy.acme.io");
+    assert_eq!(actions(&ended), ["khud do rollback deployment/image-policy -n security"]);
     let (path, walk) = walk("webhook-dead", 240, Kind::Deployment, "production", "cart");
     assert_eq!(walk.verdict().map(|v| v.cause.as_str()), Some("webhook.unavailable"), "{path:?}");
 }
@@ -138,6 +143,9 @@ fn ranks_that_end_by_their_watchdog_are_one_hung_collective() {
     let (path, walk) = walk("hung-collective", 240, Kind::StatefulSet, "ml-training", "llm-pretrain");
     assert_eq!(walk.verdict().map(|v| v.cause.as_str()), Some("gpu.hung-collective"), "{path:?}");
     assert!(path.iter().any(|s| s == "pod/what-log-says=gpu.hung-collective"), "{path:?}");
+    // Rank 2 stands still, so it never ends; its pod and its node are named.
+    assert_eq!(walk.leaf(), "pod/hung-rank");
+    assert_eq!(actions(&walk)[1], "khud do delete pod/llm-pretrain-2 -n ml-training");
     assert!(
         walk.steps().iter().flat_map(|s| &s.evidence).any(|e| e.quote.contains("ALLREDUCE")),
         "{:?}",

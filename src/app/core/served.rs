@@ -12,7 +12,10 @@ const AGAIN: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// The kind whose name or short name this is: one that is watched, or any other the server serves.
 pub fn kind(model: &Model, word: &str) -> Option<Kind> {
-    Kind::parse(word).filter(Kind::watched).or_else(|| model.served.kind(word)).or_else(|| Kind::parse(word))
+    Kind::parse(word)
+        .filter(Kind::watched)
+        .or_else(|| model.served.kind(word))
+        .or_else(|| Kind::parse(word).map(|k| k.table()))
 }
 
 /// Asks the server what it serves, where that was never or long ago.
@@ -96,7 +99,7 @@ pub fn wanted(model: &Model, delta: &Delta) -> bool {
         Delta::Stream { id: StreamId::Watch { kind, .. }, .. } => kind,
         Delta::Apply(_) | Delta::Stream { .. } => return true,
     };
-    kind.watched() || model.data.world.served.contains_key(kind)
+    kind.recorded() || model.data.world.served.contains_key(kind)
 }
 
 /// The columns of a kind's table came or changed.

@@ -33,12 +33,13 @@ pub fn node(model: &mut Model) {
 
 /// Opens the kind's table with the cursor on the object; without a namespace the first of that name.
 pub fn open(model: &mut Model, kind: &Kind, namespace: &str, name: &str) {
-    let served = (!kind.watched()).then(|| model.served.kind(kind.name()).or(Some(kind.clone()))).flatten();
+    let served = (!kind.watched()).then(|| model.served.kind(kind.name()).or(Some(kind.table()))).flatten();
     let kind = &served.unwrap_or_else(|| kind.clone());
     if kind.plural().is_empty() {
         model.say(Tone::Info, format!("The server serves no kind {kind}."));
         return;
     }
+    let namespace = if kind.namespaced() { namespace } else { "" };
     objects::open_kind(model, kind.clone());
     let synced = model.data.world.synced(kind);
     let Some((table, cx)) = model.table_mut() else { return };

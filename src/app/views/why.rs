@@ -8,10 +8,10 @@ use crate::app::core::data::Data;
 use crate::app::core::model::{Model, of_type};
 use crate::app::core::msg::Effect;
 use crate::app::core::notice::{Dirty, Tone};
-use crate::app::core::record;
 use crate::app::core::runs::control;
 use crate::app::core::stack;
 use crate::app::core::view::{FAR, Motion, Room, View};
+use crate::app::core::{causes, record};
 use crate::app::views::walked;
 
 use crate::config::Scope;
@@ -52,6 +52,8 @@ pub struct WhyView {
     pub checked: Option<Time>,
     /// The verdict of the walk before this one, where the cluster changed since.
     pub before: Option<String>,
+    /// When the judge was last asked to look closer at the object.
+    asked_at: Time,
     /// The timeline's last entry about it.
     recorded: Option<String>,
     /// Whether what was proved lasts, from live facts.
@@ -174,8 +176,8 @@ impl View for WhyView {
     }
 
     fn next_timer(&self, _: &Data) -> Option<Time> {
-        let unproved = self.walk.verdict().is_none();
-        let retry = self.checked.filter(|_| unproved).map(|at| at.plus(RETRY));
+        let sound = self.walk.verdict().is_none_or(|v| v.cause == "none");
+        let retry = self.checked.filter(|_| sound).map(|at| at.max(self.asked_at).plus(RETRY));
         self.verification.as_ref().map(|v| v.looked().plus(RENEW)).or(retry)
     }
 
@@ -191,6 +193,7 @@ impl View for WhyView {
 /// Opens the decision tree for an object: its finding's, where that is about it or one of the sick; else that of its
 /// kind; else its worst pod's.
 pub fn open(model: &mut Model, asked: ObjectRef) -> Vec<Effect> {
+    let asked = asked.judged();
     let finding = match model.front().scope() {
         Scope::Findings => model.finding(),
         _ => model.data.detector.of(&asked),
@@ -231,6 +234,7 @@ pub fn open(model: &mut Model, asked: ObjectRef) -> Vec<Effect> {
         checked: None,
         before: None,
         recorded: None,
+        asked_at: model.data.now,
         verification: None,
         room: (80, 1),
     };
@@ -263,6 +267,17 @@ fn renew(model: &mut Model) -> Vec<Effect> {
     let object = &why.walk.object;
     let gone = why.verification.as_ref().is_some_and(|v| v.subject != *object)
         && model.data.world.meta(object).is_none();
+    let sound = why.walk.verdict().is_none_or(|v| v.cause == "none");
+    if sound && why.asked_at.plus(RETRY) <= now {
+        // The pods may be others by now, and their logs were never read.
+        let object = object.clone();
+        let data = &mut model.data;
+        data.detector.ask(&data.world, &object, now);
+        if let Some(why) = model.top_mut::<WhyView>() {
+            why.asked_at = now;
+        }
+        return causes::timers(model);
+    }
     let answer = model.data.detector.answer(&model.data.world, object, now);
     if answer.waiting || gone {
         // What the remedy made in place of the object is for the verification to tell.
@@ -275,7 +290,8 @@ fn renew(model: &mut Model) -> Vec<Effect> {
     if !(unproved && (differs || rested(RETRY)) || differs && cause.is_some()) {
         return Vec::new();
     }
-    let before = why.walk.verdict().map(|v| format!("{}: {}", v.cause, v.title));
+    let ago = why.checked.map_or_else(String::new, |at| format!(" ({} ago)", human(at.age(now))));
+    let before = why.walk.verdict().map(|v| format!("{}{ago}", v.title));
     let kept = (why.cursor, why.follow, why.quotes, why.recorded.clone());
     let before = before.or_else(|| why.before.clone());
     let effects = again(model);
