@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::args::{Common, Do, TextOrJson};
 use super::open::runtime;
-use super::settings;
+use super::{dossier, settings};
 use super::{exit, out};
 use crate::app::executor::probe::Session;
 use crate::app::executor::{foreground, needs};
@@ -350,6 +350,10 @@ async fn drive(mut session: Session, mut run: Run, journal: Journal, args: &Do) 
                         };
                         (id, Reply::Forward(reply))
                     });
+                }
+                Need::Known(object) => {
+                    let connection = session.connection.clone();
+                    work.spawn(async move { (id, Reply::Known(dossier::of(connection, &object).await)) });
                 }
                 need => {
                     let (connection, journal) = (session.connection.clone(), journal.clone());

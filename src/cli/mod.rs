@@ -7,6 +7,7 @@ mod bug;
 mod bundle;
 pub mod crash;
 mod diagnose;
+mod dossier;
 mod dumps;
 mod gpu;
 mod import;

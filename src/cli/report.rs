@@ -128,7 +128,7 @@ fn chosen<'d>(
 }
 
 /// The entries that cockpits wrote on the context's timeline.
-fn remembered(connection: &Connection) -> Result<Vec<timeline::Entry>, String> {
+pub(super) fn remembered(connection: &Connection) -> Result<Vec<timeline::Entry>, String> {
     let places = crate::config::files::Places::find().ok_or("the timeline is not read: HOME is not set")?;
     let folder = state_files::folder(&places.state, connection.context(), connection.server());
     let path = folder.join("timeline.jsonl");
@@ -136,7 +136,7 @@ fn remembered(connection: &Connection) -> Result<Vec<timeline::Entry>, String> {
 }
 
 /// The actions run in the context, from the journal.
-fn done(context: &str) -> Result<Vec<Done>, String> {
+pub(super) fn done(context: &str) -> Result<Vec<Done>, String> {
     let (entries, _) = Journal::at(Journal::default_path()?).read()?;
     let own: Vec<&journal::Entry> = entries.iter().filter(|e| e.context == context).collect();
     let begun = own.iter().filter(|e| e.event == "begun");

@@ -6,6 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::action::Right;
+use super::bundle::Known;
 use super::files::{FileDone, FileOp};
 use super::journal::Entry;
 use super::plan::{
@@ -126,7 +127,7 @@ impl Cx {
             | Need::Terminal(_)
             | Need::Forward(_) => Halt::Now,
             Need::Call(call) if call.verb != Verb::Get => Halt::Now,
-            Need::Call(_) | Need::Confirm(_) => Halt::AfterStep,
+            Need::Call(_) | Need::Confirm(_) | Need::Known(_) => Halt::AfterStep,
         };
         if self.halted(&self.s(), Halt::AfterStep) {
             return Err(Stop::Cancelled);
@@ -561,6 +562,14 @@ impl Cx {
         match self.need(Need::Forward(ask)).await? {
             Reply::Forward(result) => result.map_err(Stop::Failed),
             other => Err(wrong("the forwarded port", &other)),
+        }
+    }
+
+    /// What was found out about an object so far.
+    pub async fn known(&self, object: &ObjectRef) -> Result<Known, Stop> {
+        match self.need(Need::Known(object.clone())).await? {
+            Reply::Known(known) => Ok(known),
+            other => Err(wrong("what is known", &other)),
         }
     }
 

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::action::{Action, Right};
+use super::bundle::Known;
 use super::cx::Cx;
 use super::files::{FileDone, FileOp};
 use super::journal::Entry;
@@ -43,6 +44,8 @@ pub enum Need {
     Journal(Box<Entry>),
     /// Open a local port and keep it open beyond the run.
     Forward(Forward),
+    /// Say what was found out about an object so far.
+    Known(ObjectRef),
 }
 
 /// A program at the operator's terminal.
@@ -104,6 +107,7 @@ pub enum Reply {
     Confirm(bool),
     Journal(Result<(), String>),
     Forward(Result<ForwardState, String>),
+    Known(Known),
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -493,6 +497,7 @@ pub(super) fn wrong(what: &str, reply: &Reply) -> Stop {
         Reply::Confirm(_) => "a confirmation",
         Reply::Journal(_) => "a journal's answer",
         Reply::Forward(_) => "a forwarded port",
+        Reply::Known(_) => "what is known",
     };
     Stop::Failed(format!("{what} was answered with {kind}"))
 }

@@ -45,6 +45,9 @@ fn the_evidence_of_a_crashing_workload_is_one_file_without_secrets() {
         &format!("# Evidence of deployment production/{object}"),
         "killed at its memory limit",
         "events.txt",
+        "findings.md",
+        "incident.md",
+        "walk.txt",
         "objects/replicaset/production/",
         "objects/node/",
         ".previous.log",
@@ -58,6 +61,13 @@ fn the_evidence_of_a_crashing_workload_is_one_file_without_secrets() {
         "{deployment}"
     );
     assert!(opened(&lab, file, Some("events.txt")).contains("Normal Started pod production/"));
+    // What khud itself found out: the finding with its proof, the incident's report, the tree's way to the cause.
+    let own = |name: &str| opened(&lab, file, Some(name));
+    let cause = finding["cause"].as_str().unwrap();
+    assert!(own("findings.md").contains(&format!("`{cause}`")), "{}", own("findings.md"));
+    assert!(own("incident.md").starts_with("# Post-incident report: "), "{}", own("incident.md"));
+    let walk = own("walk.txt");
+    assert!(walk.contains(" → ") && walk.lines().any(|l| l.starts_with(cause)), "{walk}");
     // None of its texts holds what is secret.
     let names = index.lines().filter_map(|l| l.strip_prefix("- ")?.split_once(": ")).map(|(name, _)| name);
     let texts = names.filter(|n| n.contains('.') && !n.contains(' ')).collect::<Vec<_>>();
@@ -87,4 +97,26 @@ fn the_evidence_of_a_crashing_workload_is_one_file_without_secrets() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("damaged"), "{output:?}");
     let missing = lab.run(&[file, "--show", "nothing.txt"]);
     assert_eq!(missing.status.code(), Some(2));
+}
+
+/// The root of an incident takes its victims along, and a victim the root.
+#[test]
+fn an_incident_is_one_file_whoever_of_it_is_asked_for() {
+    let lab = Lab::start("gpu-vanished", 20.0);
+    lab.finding("gpu.vanished");
+    let bundle = |target: &[&str], name: &str| {
+        let out = lab.dir.path().join(name);
+        let out = out.to_str().unwrap();
+        let args = [&["do", "bundle"], target, &["--out", out, "-o", "json"]].concat();
+        let (code, report) = lab.json(&args);
+        assert_eq!((code, &report["outcome"]), (0, &json!("verified")), "{report}");
+        let impacts = report["plan"]["impact"].to_string();
+        assert!(impacts.contains("its incident has "), "{impacts}");
+        (opened(&lab, out, None), opened(&lab, out, Some("incident.md")))
+    };
+    let (index, incident) = bundle(&["ds/nvidia-driver-daemonset", "-n", "gpu-operator"], "root.tar.zst");
+    assert!(index.contains("objects/node/gpu-node-"), "{index}");
+    assert!(incident.contains("nodes lost GPUs"), "{incident}");
+    let (_, of_victim) = bundle(&["node/gpu-node-07"], "victim.tar.zst");
+    assert_eq!(incident.lines().next(), of_victim.lines().next());
 }

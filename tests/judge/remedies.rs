@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::support::captures;
+use khud::remedy::bundle::Known;
 use khud::remedy::{self, Entry, Need, Options, Outcome, Params, Reply, Run, Stage};
 use khud::world::ask::{Answer, Call, Exec, ExecOutput, Verb};
 use khud::world::{Kind, ObjectRef, Time, World};
@@ -97,6 +98,7 @@ impl<'a> Everybody<'a> {
                 }
                 Need::File(op) => Reply::File(op.perform()),
                 Need::Command(command) => panic!("no remedy here runs {command:?}"),
+                Need::Known(_) => Reply::Known(Known::default()),
                 Need::Forward(_) => Reply::Forward(Err("nobody keeps a port open here".to_owned())),
                 Need::Terminal(_) => Reply::Terminal(Err("nobody is there".to_owned())),
                 Need::Confirm(c) => {

@@ -8,6 +8,7 @@ pub mod configure;
 pub mod content;
 pub mod data;
 pub mod dialog;
+pub mod dossier;
 pub mod measure;
 pub mod model;
 pub mod msg;

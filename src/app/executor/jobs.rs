@@ -19,6 +19,7 @@ use crate::app::views::log::SourceId;
 use crate::cluster::{Connection, Feed, Identity, Scope, Tuning, watch_all, watch_tables};
 use crate::config::bug;
 use crate::config::files;
+use crate::remedy::bundle::Known;
 use crate::remedy::journal::{self, Entry, Journal};
 use crate::remedy::run::{Need, NeedId, Reply, Terminal};
 use crate::telemetry;
@@ -292,6 +293,7 @@ impl Jobs {
                         (Err(why), Need::Command(_)) => Reply::Command(Err(why)),
                         (Err(why), Need::Terminal(_)) => Reply::Terminal(Err(why)),
                         (Err(why), Need::Forward(_)) => Reply::Forward(Err(why)),
+                        (Err(_), Need::Known(_)) => Reply::Known(Known::default()),
                         (Err(_), Need::Confirm(_)) => Reply::Confirm(false),
                     };
                     Msg::Replied { run, id, reply }

@@ -7,6 +7,7 @@ use crate::config::files::Places;
 use crate::playbook::intrusive;
 use crate::playbook::render::Standing;
 use crate::playbook::{Proposal, Read, Reading};
+use crate::remedy::bundle::Known;
 use crate::remedy::files::{FileOp, safe_name};
 use crate::remedy::journal::Journal;
 use crate::remedy::run::{Need, Reply};
@@ -35,6 +36,7 @@ pub async fn carry_out(connection: &Connection, journal: &Journal, need: Need) -
         // Whoever lives as long as the port is open carries that out.
         Need::Forward(_) => Reply::Forward(Err("nobody here keeps a port open".to_owned())),
         // Whoever holds the operator's keyboard answers questions; an answer nobody gave is a no.
+        Need::Known(_) => Reply::Known(Known::default()),
         Need::Confirm(_) => Reply::Confirm(false),
     }
 }

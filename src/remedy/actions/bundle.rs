@@ -40,6 +40,8 @@ fn kubectl(target: &ObjectRef, _: &Params) -> String {
     }
 }
 
+/// Objects of the same incident that are taken along.
+const OTHERS: usize = 12;
 /// The most bytes of one log.
 const LOG: usize = 1 << 20;
 /// The most bytes of all texts. Whoever hands it on has a limit, too.
@@ -52,8 +54,23 @@ fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
     };
     Ok(Box::pin(async move {
         cx.target(&target).await?;
-        let of = target.clone();
-        let found = cx.look(move |world, _| around(world, &of)).await?;
+        let known = cx.known(&target).await?;
+        let (of, others) = (target.clone(), known.objects.clone());
+        let found = cx
+            .look(move |world, _| {
+                let mut found = around(world, &of);
+                others.iter().take(OTHERS).for_each(|o| found.join(around(world, o)));
+                found
+            })
+            .await?;
+        match known.objects.len() {
+            0 => {}
+            all => cx.impact(
+                format!("its incident has {all} more objects; {} of them are taken along", all.min(OTHERS)),
+                Severity::Info,
+                "with their owners, pods and logs",
+            ),
+        }
         cx.impact(
             format!("{} objects and {} containers' logs are read", found.objects.len(), found.logs.len()),
             Severity::Info,
@@ -77,6 +94,15 @@ fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
             })
             .await?;
         let mut bundle = Bundle::default();
+        for File { name, text } in known.files {
+            let about = match name.as_str() {
+                "findings.md" => "what is wrong, with its evidence",
+                "incident.md" => "the incident's report so far",
+                "walk.txt" => "the decision tree's way to the cause",
+                _ => "what happened, and what was done",
+            };
+            bundle.add(name, text, about);
+        }
         objects(&cx, &mut bundle, &found).await?;
         logs(&cx, &mut bundle, &found.logs, lines).await?;
         bundle.add("events.txt".to_owned(), said.1, "their events, oldest first");

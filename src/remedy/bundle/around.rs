@@ -26,6 +26,23 @@ pub struct ContainerLog {
     pub previous: bool,
 }
 
+impl Around {
+    /// Takes up what belongs to another object.
+    pub fn join(&mut self, other: Around) {
+        for object in other.objects {
+            if !self.objects.contains(&object) {
+                self.objects.push(object);
+            }
+        }
+        for log in other.logs {
+            if !self.logs.contains(&log) {
+                self.logs.push(log);
+            }
+        }
+        self.more_pods += other.more_pods;
+    }
+}
+
 pub fn around(world: &World, target: &ObjectRef) -> Around {
     let mut out = Around { objects: vec![target.clone()], ..Around::default() };
     let add = |objects: &mut Vec<ObjectRef>, object: ObjectRef| {

@@ -1,5 +1,7 @@
 //! Evidence of an object for whoever has to look at it later: what belongs to it, without secrets, in one file.
 
+use crate::world::ObjectRef;
+
 pub(super) mod archive;
 pub(super) mod around;
 pub(super) mod hidden;
@@ -11,6 +13,15 @@ pub struct File {
     /// Its name in the archive, with `/` between the parts.
     pub name: String,
     pub text: String,
+}
+
+/// What khud found out about an object before anybody asked for a bundle.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Known {
+    /// The other objects of its incident.
+    pub objects: Vec<ObjectRef>,
+    /// Findings, the incident's report, the decision tree's way, the timeline.
+    pub files: Vec<File>,
 }
 
 /// The name of the page that tells what is in a bundle; it comes first.

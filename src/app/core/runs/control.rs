@@ -1,6 +1,7 @@
 //! Begins actions, moves their runs on and stops them.
 
 use crate::app::core::dialog::Dialog;
+use crate::app::core::dossier;
 use crate::app::core::model::Model;
 use crate::app::core::msg::Effect;
 use crate::app::core::notice::{Dirty, Tone};
@@ -12,7 +13,7 @@ use crate::app::core::runs::many;
 use crate::app::core::runs::targets::Targets;
 use crate::app::core::typed::{Asks, Prompt, PromptKind};
 use crate::remedy::plan::Outcome;
-use crate::remedy::run::{Ended, NeedId, Params, Reply};
+use crate::remedy::run::{Ended, Need, NeedId, Params, Reply};
 use crate::remedy::{self, Action, Spec};
 use crate::world::ask::ForwardState;
 use crate::world::{ObjectRef, Time};
@@ -144,6 +145,22 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
         model.runs.remove(i);
     }
     effects.extend(many::drive(model));
+    // What khud itself knows needs nobody else.
+    let mut told = Vec::new();
+    effects.retain(|effect| match effect {
+        Effect::Need { run, id, need } => match &**need {
+            Need::Known(object) => {
+                told.push((*run, *id, object.clone()));
+                false
+            }
+            _ => true,
+        },
+        _ => true,
+    });
+    for (run, id, object) in told {
+        let known = dossier::of_model(model, &object);
+        effects.extend(reply(model, run, id, Reply::Known(known)));
+    }
     effects
 }
 
