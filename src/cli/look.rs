@@ -37,14 +37,14 @@ pub struct Look {
 impl Look {
     pub fn start(connection: Connection, scope: &Scope, loaded: &Loaded) -> Look {
         let config = loaded.config.clone().unwrap_or_default();
-        let sources = config.for_context(connection.context()).telemetry;
+        let telemetry = config.for_context(connection.context());
         let session = Session::start(connection, scope, &Kind::followed());
         Look {
             session,
             detector: Detector::new(settings::detect(loaded)),
             logs: JoinSet::new(),
             secrets: JoinSet::new(),
-            meter: Meter::new(sources),
+            meter: Meter::new(telemetry.telemetry, telemetry.prometheus),
         }
     }
 

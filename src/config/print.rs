@@ -12,6 +12,7 @@ use super::own::to_toml;
 use super::scopes::{GLYPHS, SCOPES};
 use super::settings::{Config, Notifications, SETTINGS, Settings, Times};
 use super::sheet::{BUILT_IN, Sheet};
+use super::telemetry;
 use super::theme::Glyphs;
 
 /// What a user may add, as examples in comments.
@@ -159,6 +160,7 @@ fn value(settings: &Settings, name: &str) -> String {
             let entries: Vec<String> = settings.telemetry.iter().map(entry).collect();
             strings(entries.iter().map(String::as_str))
         }
+        "prometheus" => word(&settings.prometheus.as_ref().map_or(String::new(), telemetry::written)),
         _ => String::new(),
     }
 }

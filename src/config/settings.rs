@@ -13,6 +13,7 @@ use super::pattern::Pattern;
 use super::telemetry::{self, Sources};
 use super::theme::Glyphs;
 use crate::world::Time;
+use crate::world::readings::Server;
 
 /// A key of the file, for the documentation and the printed file.
 #[derive(Debug)]
@@ -83,6 +84,8 @@ settings! {
     "Lines of a log to load first, 0 to 100000."
     "telemetry" "[]" "[\"engines off\", \"kubelet 1m\"]" true
     "Telemetry sources that are not read (NAME off) or read at another interval (NAME 30s)."
+    "prometheus" "\"\"" "\"monitoring/prometheus-operated:9090\"" true
+    "The Service that answers Prometheus's API, as namespace/service:port or namespace/service:port/path; empty: found by its pods' labels."
 }
 
 /// The panes of the overview.
@@ -152,6 +155,8 @@ pub struct Settings {
     /// The lines that a log view loads first.
     pub log_tail: usize,
     pub telemetry: Sources,
+    /// `None`: the one that is found.
+    pub prometheus: Option<Server>,
 }
 
 impl Default for Settings {
@@ -177,6 +182,7 @@ impl Default for Settings {
             log_lines: 10_000,
             log_tail: 200,
             telemetry: Sources::new(),
+            prometheus: None,
         }
     }
 }
@@ -204,6 +210,7 @@ enum Change {
     LogLines(usize),
     LogTail(usize),
     Telemetry(Sources),
+    Prometheus(Option<Server>),
 }
 
 impl Settings {
@@ -234,6 +241,7 @@ impl Settings {
             Change::LogLines(v) => self.log_lines = v,
             Change::LogTail(v) => self.log_tail = v,
             Change::Telemetry(v) => self.telemetry = v,
+            Change::Prometheus(v) => self.prometheus = v,
         }
     }
 }
@@ -436,6 +444,7 @@ fn change<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option
         "log-lines" => Change::LogLines(count(document.integer(key, node, 100..=1_000_000)?)),
         "log-tail" => Change::LogTail(count(document.integer(key, node, 0..=100_000)?)),
         "telemetry" => Change::Telemetry(telemetry::read(document, key, node)?),
+        "prometheus" => Change::Prometheus(telemetry::prometheus(document, key, node)?),
         _ => return None,
     })
 }

@@ -6,9 +6,23 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::document::{Document, Node, hint, quote};
+use crate::world::Text;
+use crate::world::readings::{Place, Server};
 
 /// The sources, by name.
-pub const SOURCES: [&str; 7] = ["dcgm", "amd", "intel", "engines", "kube-proxy", "metrics.k8s.io", "kubelet"];
+pub const SOURCES: [&str; 11] = [
+    "dcgm",
+    "amd",
+    "intel",
+    "engines",
+    "kube-proxy",
+    "metrics.k8s.io",
+    "kubelet",
+    "gpu-history",
+    "usage-history",
+    "latency-history",
+    "traffic",
+];
 
 /// The longest interval: after it a reading is no news.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -53,10 +67,74 @@ pub(super) fn read<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) 
     Some(out)
 }
 
+/// Reads `namespace/service:port`, with the path before `api/v1` after it where there is one.
+pub(super) fn prometheus<'t>(
+    document: &mut Document<'t>,
+    key: &str,
+    node: &Node<'t>,
+) -> Option<Option<Server>> {
+    let text = document.string(key, node)?;
+    if text.is_empty() {
+        return Some(None);
+    }
+    let server = server(text);
+    if server.is_none() {
+        let text = format!(
+            "{key} must be namespace/service:port, such as \"monitoring/prometheus-operated:9090\", not {}",
+            quote(text)
+        );
+        document.error(&node.span(), text);
+    }
+    server.map(Some)
+}
+
+fn server(text: &str) -> Option<Server> {
+    let is_name = |s: &&str| {
+        !s.is_empty() && s.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c))
+    };
+    let is_path = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let (namespace, rest) = text.split_once('/')?;
+    let (service, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (name, port) = service.split_once(':')?;
+    let sound =
+        [namespace, name, port].iter().all(is_name) && path.chars().all(is_path) && !path.contains("..");
+    let place = Place::Service { namespace: namespace.into(), name: name.into(), port: port.into() };
+    let path = path.trim_end_matches('/');
+    let prefix = if path.is_empty() { Text::default() } else { format!("{path}/").into() };
+    sound.then_some(Server { place, prefix })
+}
+
+/// The server as the file names it.
+pub(super) fn written(server: &Server) -> String {
+    match &server.place {
+        Place::Service { namespace, name, port } => {
+            let path = server.prefix.trim_end_matches('/');
+            let slash = if path.is_empty() { "" } else { "/" };
+            format!("{namespace}/{name}:{port}{slash}{path}")
+        }
+        _ => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::config::Config;
     use std::time::Duration;
+
+    #[test]
+    fn a_prometheus_is_named_by_its_service_and_written_back() {
+        for named in ["monitoring/prometheus-operated:9090", "mimir/query-frontend:http/prometheus"] {
+            let config = Config::from_toml("c", &format!("prometheus = '{named}'\n")).unwrap();
+            let server = config.for_context("x").prometheus.unwrap();
+            assert_eq!(super::written(&server), named);
+        }
+        for text in
+            ["prometheus", "a/b", "a/b:", "a/b:9090/../../secrets", "A/b:1", "a/b:9090/x?y", "http://x:9090"]
+        {
+            let problems = Config::from_toml("c", &format!("prometheus = '{text}'\n")).unwrap_err();
+            assert!(problems[0].to_string().contains("namespace/service:port"), "{text}: {}", problems[0]);
+        }
+    }
 
     #[test]
     fn sources_are_switched_off_and_slowed_down_and_mistakes_are_told() {

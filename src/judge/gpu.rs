@@ -8,7 +8,7 @@ use crate::world::{ContainerState, Node, ObjectRef, Pod, Readings, Text, Time};
 
 use super::diagnosis::{Ctx, Diagnosis, Out};
 use super::evidence::Severity;
-use super::growth::{Growth, growth};
+use super::growth::{Growth, correlation, growth};
 use super::limits::seconds;
 use super::registry::causes;
 use super::roles;
@@ -97,7 +97,7 @@ pub fn of_pod(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         }
         let settled = started.map_or(history.since, |s| s.plus(seconds(WARM_UP)).max(history.since));
         if let Some(grown) = leak(gpu, history, engine, settled, ctx.now) {
-            out.push(leaking(ctx, gpu, pod, object, &grown));
+            out.push(leaking(ctx, gpu, history, pod, object, &grown));
         } else if let Some(since) = filled(gpu, history, engine, settled) {
             out.push(
                 Diagnosis::new(MEMORY_FULL, ctx.root(object), since)
@@ -151,12 +151,24 @@ fn filled(gpu: &Gpu, history: &GpuHistory, engine: Option<&Engine>, from: Time) 
     points.iter().rev().take_while(|(_, v)| *v >= usable * FULL).last().map(|(t, _)| *t)
 }
 
-fn leaking(ctx: &Ctx, gpu: &Gpu, pod: &Pod, object: &ObjectRef, grown: &Growth) -> Diagnosis {
+fn leaking(
+    ctx: &Ctx,
+    gpu: &Gpu,
+    history: &GpuHistory,
+    pod: &Pod,
+    object: &ObjectRef,
+    grown: &Growth,
+) -> Diagnosis {
     let trend = &grown.trend;
     let rate = trend.per_hour / 1_073_741_824.0;
     let urgent = grown.left < seconds(3600);
-    let quote =
-        format!("{}; +{rate:.1} GiB/h over {} ({} readings)", state(gpu), human(trend.span), trend.samples);
+    let from = if history.has_past { ", some by Prometheus" } else { "" };
+    let quote = format!(
+        "{}; +{rate:.1} GiB/h over {} ({} readings{from})",
+        state(gpu),
+        human(trend.span),
+        trend.samples
+    );
     let mut diagnosis = Diagnosis::new(MEMORY_LEAK, ctx.root(object), grown.since)
         .title(format!(
             "GPU memory of pod {} grows by {rate:.1} GiB/h and is full in {}",
@@ -172,11 +184,14 @@ fn leaking(ctx: &Ctx, gpu: &Gpu, pod: &Pod, object: &ObjectRef, grown: &Growth) 
         // A burst of large requests looks the same for some minutes.
         diagnosis = diagnosis.likely();
     }
-    if let Some(history) = ctx.world.readings.engine(&pod.meta.namespace, &pod.meta.name)
-        && let Some(latency) = history.recent(|e| e.request)
+    if let Some(engine) = ctx.world.readings.engine(&pod.meta.namespace, &pod.meta.name)
+        && let Some(latency) = engine.recent(|e| e.request)
     {
-        let quote = format!("a request takes {latency:.2} s on average; that both grow proves no cause");
-        diagnosis = diagnosis.evidence(history.now.kind.clone(), quote, object, Some(history.now.read_at));
+        let together = correlation(&history.memory, &engine.latency, grown.since).map(|(r, n)| {
+            format!("; it correlates with the memory, r = {r:.2}, n = {n}, which proves no cause")
+        });
+        let quote = format!("a request takes {latency:.2} s on average{}", together.unwrap_or_default());
+        diagnosis = diagnosis.evidence(engine.now.kind.clone(), quote, object, Some(engine.now.read_at));
     }
     diagnosis
 }

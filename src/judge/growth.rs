@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use crate::world::series::Trend;
+use crate::world::series::{FEWEST, Trend};
 use crate::world::{Series, Time};
 
 /// Spans looked at, longest first. A slow leak shows in the longest, one that just began in the shortest.
-const SPANS: [Duration; 5] = [
+const SPANS: [Duration; 7] = [
+    Duration::from_secs(3 * 86_400),
+    Duration::from_secs(86_400),
     Duration::from_secs(6 * 3600),
     Duration::from_secs(3600),
     Duration::from_secs(900),
@@ -35,6 +37,31 @@ pub struct Growth {
 pub fn growth(series: &Series, from: Time, now: Time, full: f64) -> Option<Growth> {
     let spans = SPANS.iter().map(|span| now.minus(*span)).filter(|start| *start > from);
     std::iter::once(from).chain(spans).find_map(|start| in_span(series, from, start, full))
+}
+
+/// The correlation of two numbers since `from`: Pearson's r, and from how many pairs of readings. The first is taken at
+/// the times of the second, on the line between its readings. `None` with fewer than six pairs, or where one stands still.
+pub fn correlation(a: &Series, b: &Series, from: Time) -> Option<(f64, usize)> {
+    let all: Vec<(Time, f64)> = a.points().filter(|(t, _)| *t >= from).collect();
+    let at = |time: Time| {
+        let after = all.partition_point(|(t, _)| *t < time);
+        let (t1, v1) = all.get(after)?;
+        if *t1 == time {
+            return Some(*v1);
+        }
+        let (t0, v0) = all.get(after.checked_sub(1)?)?;
+        Some(v0 + (v1 - v0) * (time.0 - t0.0) as f64 / (t1.0 - t0.0) as f64)
+    };
+    let pairs: Vec<(f64, f64)> = b.points().filter_map(|(t, y)| Some((at(t)?, y))).collect();
+    if pairs.len() < FEWEST {
+        return None;
+    }
+    let n = pairs.len() as f64;
+    let (mx, my) = (pairs.iter().map(|p| p.0).sum::<f64>() / n, pairs.iter().map(|p| p.1).sum::<f64>() / n);
+    let sum = |f: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(f).sum::<f64>();
+    let (xx, yy) = (sum(&|p| (p.0 - mx).powi(2)), sum(&|p| (p.1 - my).powi(2)));
+    let r = sum(&|p| (p.0 - mx) * (p.1 - my)) / (xx * yy).sqrt();
+    r.is_finite().then_some((r, pairs.len()))
 }
 
 fn in_span(series: &Series, from: Time, start: Time, full: f64) -> Option<Growth> {
@@ -155,6 +182,18 @@ mod tests {
             let s = series(10, end, |t| 12.0 + (t % 600.0) / 60.0);
             assert_eq!(growth(&s, at(0), at(end), FULL), None, "after {end} s");
         }
+    }
+
+    #[test]
+    fn two_numbers_that_grow_together_correlate_and_others_do_not() {
+        let memory = series(10, 3600, |t| 12.0 + t / 600.0);
+        let latency = series(30, 3600, |t| 0.1 + t / 36_000.0);
+        let (r, n) = correlation(&memory, &latency, at(0)).unwrap();
+        assert!(r > 0.999 && n > 40, "{r} from {n}");
+        let (r, _) = correlation(&memory, &series(30, 3600, noise), at(0)).unwrap();
+        assert!(r.abs() < 0.4, "{r}");
+        assert_eq!(correlation(&memory, &series(30, 3600, |_| 0.3), at(0)), None, "it stands still");
+        assert_eq!(correlation(&memory, &series(30, 120, |t| t), at(0)), None, "five pairs are too few");
     }
 
     #[test]

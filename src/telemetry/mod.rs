@@ -13,6 +13,7 @@ pub mod number;
 pub mod nvidia_smi;
 pub mod nvml;
 pub mod prom;
+mod prometheus;
 mod schedule;
 pub mod source;
 pub mod usage;
@@ -22,4 +23,4 @@ mod tests;
 
 pub use crate::world::readings::Reading;
 pub use schedule::{PARALLEL, Schedule, TIMEOUT};
-pub use source::{SOURCES, Source, concerns, outcome};
+pub use source::{SOURCES, Source, concerns, outcome, request};

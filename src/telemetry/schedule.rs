@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use super::prometheus;
 use super::source::{SOURCES, Source, at_pod, named};
-use crate::world::readings::{Outcome, Place, Reading, Target};
+use crate::world::readings::{Outcome, Place, Reading, Server, Target};
 use crate::world::{Kind, Pod, StreamId, Text, Time, World};
 
 /// How many targets are read at once.
@@ -36,6 +37,8 @@ pub struct Schedule {
     every: Option<Duration>,
     /// The configured pace of a source; `None` where it is not read.
     configured: BTreeMap<&'static str, Option<Duration>>,
+    /// The configured Prometheus; `None`: the one that is found.
+    prometheus: Option<Server>,
 }
 
 #[derive(Debug)]
@@ -51,15 +54,26 @@ impl Schedule {
         self.every = Some(every);
     }
 
-    /// Reads sources at other paces than their own from now on, or not at all (`None`).
-    pub fn configure(&mut self, configured: BTreeMap<&'static str, Option<Duration>>) {
+    /// Reads sources at other paces than their own from now on, or not at all (`None`), and asks this Prometheus.
+    pub fn configure(
+        &mut self,
+        configured: BTreeMap<&'static str, Option<Duration>>,
+        prometheus: Option<Server>,
+    ) {
         self.configured = configured;
+        self.prometheus = prometheus;
         self.looked = None;
     }
 
-    /// The sources that are switched off.
-    pub fn off(&self) -> impl Iterator<Item = &'static str> {
-        self.configured.iter().filter(|(_, every)| every.is_none()).map(|(name, _)| *name)
+    /// The sources that are not read though these targets are, and why.
+    pub fn unread(&self, targets: &[Target]) -> impl Iterator<Item = (Text, Text)> {
+        let off = self.configured.iter().filter(|(_, every)| every.is_none());
+        let off = off.map(|(name, _)| ((*name).into(), "switched off by the setting telemetry".into()));
+        let asks = |name: &str| named(name).is_some_and(|s| !s.of_prometheus().is_empty());
+        let asked = targets.iter().any(|t| asks(&t.source));
+        let wanted = SOURCES.iter().any(|s| !self.is_off(s.name()) && asks(s.name()));
+        let none = (wanted && !asked).then(|| ("prometheus".into(), prometheus::NOT_FOUND.into()));
+        off.chain(none)
     }
 
     fn is_off(&self, source: &str) -> bool {
@@ -105,7 +119,8 @@ impl Schedule {
         let source = &*reading.target.source;
         let configured = self.configured.get(source).copied().flatten();
         let own = || named(source).map_or(SLOWEST, |s| s.every());
-        let usual = self.every.or(configured).unwrap_or_else(own);
+        let least = named(source).map_or(Duration::ZERO, Source::seldom);
+        let usual = self.every.or(configured).unwrap_or_else(own).max(least);
         let missing = matches!(reading.outcome, Outcome::Absent(_) | Outcome::Forbidden(_));
         let was = self.missing.insert(reading.target.source.clone(), missing).unwrap_or(false);
         if was != missing && reading.target.place == Place::Server {
@@ -152,7 +167,8 @@ impl Schedule {
     /// source [`super::concerns`].
     pub fn targets<'w>(&self, world: &'w World, pods: impl Iterator<Item = &'w Pod>) -> Vec<Target> {
         let mut out: BTreeMap<(Text, Text, Text), (bool, Target)> = BTreeMap::new();
-        for pod in pods {
+        let pods: Vec<&Pod> = pods.collect();
+        for pod in pods.iter().copied() {
             for source in SOURCES.iter().filter(|s| !self.is_off(s.name())) {
                 let Some(target) = at_pod(*source, pod) else { continue };
                 // A node has one exporter of a kind, and as many inference servers as it likes.
@@ -196,6 +212,18 @@ impl Schedule {
                 node: Text::default(),
                 sure: true,
             }));
+        }
+        let found = || prometheus::find(pods.iter().copied());
+        if let Some(server) = self.prometheus.clone().or_else(found) {
+            for source in SOURCES.iter().filter(read) {
+                targets.extend(source.of_prometheus().into_iter().map(|path| Target {
+                    source: source.name().into(),
+                    place: server.place.clone(),
+                    path: format!("{}{path}", server.prefix).into(),
+                    node: Text::default(),
+                    sure: true,
+                }));
+            }
         }
         targets
     }

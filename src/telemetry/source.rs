@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use super::{amd, dcgm, engines, intel, kube_proxy, prom, usage};
+use super::{amd, dcgm, engines, intel, kube_proxy, prom, prometheus, usage};
 use crate::world::measured::Measured;
 use crate::world::readings::{Outcome, Place, Target};
 use crate::world::{Node, Phase, Pod, Text, Time};
@@ -33,6 +33,31 @@ pub trait Source: Sync {
         Vec::new()
     }
 
+    /// Paths that a Prometheus serves, after its prefix; none where this source asks none.
+    fn of_prometheus(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// It is not read more often than this, whatever the pace of others.
+    fn seldom(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// The path to ask for now: a query's range moves with time.
+    fn request(&self, target: &Target, _now: Time) -> String {
+        target.path.to_string()
+    }
+
+    /// Why an answer with status 200 means that the source is not there.
+    fn lacks(&self, _text: &str) -> Option<&'static str> {
+        None
+    }
+
+    /// The reason that the page itself gives for another status.
+    fn reason(&self, _status: u16, _text: &str) -> Option<String> {
+        None
+    }
+
     /// Whether a pod that it reads is known to serve it, and not only likely to.
     fn is_sure(&self, _pod: &Pod) -> bool {
         true
@@ -56,7 +81,19 @@ pub trait Source: Sync {
 }
 
 /// Every source.
-pub static SOURCES: &[&dyn Source] = &[&Dcgm, &Amd, &Intel, &Engines, &KubeProxy, &MetricsApi, &Kubelet];
+pub static SOURCES: &[&dyn Source] = &[
+    &Dcgm,
+    &Amd,
+    &Intel,
+    &Engines,
+    &KubeProxy,
+    &MetricsApi,
+    &Kubelet,
+    &prometheus::GPU_HISTORY,
+    &prometheus::USAGE_HISTORY,
+    &prometheus::LATENCY_HISTORY,
+    &prometheus::TRAFFIC,
+];
 
 /// The source of a name.
 pub fn named(name: &str) -> Option<&'static dyn Source> {
@@ -65,16 +102,25 @@ pub fn named(name: &str) -> Option<&'static dyn Source> {
 
 /// Whether any source reads this pod.
 pub fn concerns(pod: &Pod) -> bool {
-    SOURCES.iter().any(|s| s.of_pod(pod).is_some())
+    SOURCES.iter().any(|s| s.of_pod(pod).is_some()) || prometheus::is_server(pod)
+}
+
+/// The path to ask a target for now.
+pub fn request(target: &Target, now: Time) -> String {
+    named(&target.source).map_or_else(|| target.path.to_string(), |s| s.request(target, now))
 }
 
 /// The meaning of a target's answer.
 pub fn outcome(target: &Target, status: u16, text: &str, why: impl FnOnce() -> String, at: Time) -> Outcome {
     let Some(source) = named(&target.source) else { return target.failed("unknown source") };
     let measured = match status {
-        200..300 => source.read(text, target, at),
+        200..300 => match source.lacks(text) {
+            Some(why) => return Outcome::Absent(why.into()),
+            None => source.read(text, target, at),
+        },
         _ => match source.read_status(status, text, target, at) {
             Some(measured) => Ok(measured),
+            None if let Some(why) = source.reason(status, text) => Err(why.into()),
             None if status == 403 && target.sure => return Outcome::Forbidden(why().into()),
             None if status == 404 => return Outcome::Absent(why().into()),
             None => Err(why().into()),

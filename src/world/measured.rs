@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::gpu::Gpu;
+use super::traffic::Traffic;
 use super::{Text, Time};
 
 /// Everything one answer held.
@@ -13,6 +14,29 @@ pub struct Measured {
     pub proxy: Option<Proxy>,
     pub pods: Vec<PodUsage>,
     pub nodes: Vec<NodeUsage>,
+    /// Values from before khud looked.
+    pub past: Vec<Past>,
+    pub traffic: Vec<Traffic>,
+}
+
+/// The number that a history is of.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum PastOf {
+    /// Used memory in bytes of a GPU, or of an instance of it, while this pod held it.
+    Gpu { uuid: Text, instance: Text, namespace: Text, pod: Text },
+    /// The working set in bytes of all containers of a pod.
+    Memory { namespace: Text, pod: Text },
+    /// Seconds that a request to this inference server takes.
+    Latency { namespace: Text, pod: Text },
+}
+
+/// The values of one number over one window, oldest first.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Past {
+    pub of: PastOf,
+    /// The window's place among those that a source asks for: each is taken in once.
+    pub window: u8,
+    pub points: Vec<(Time, f64)>,
 }
 
 /// Sum and count of a histogram since its process began.

@@ -13,6 +13,7 @@ pub mod kind;
 mod lookup;
 #[allow(missing_docs)]
 pub mod measured;
+mod past;
 pub mod platform;
 mod pod;
 pub mod quantity;
@@ -30,6 +31,7 @@ pub mod status;
 pub mod stream;
 pub mod table;
 pub mod time;
+pub mod traffic;
 mod uid;
 
 pub use delta::{Delta, Record};

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::gpu::Gpu;
-use super::measured::{Engine, Measured, NodeUsage, PodUsage, Proxy};
+use super::measured::{Engine, Measured, NodeUsage, Past, PastOf, PodUsage, Proxy};
+use super::past::Pasts;
+use super::traffic::TrafficTable;
 use super::{Kind, ObjectRef, Series, StreamState, Text, Time};
 
 /// Where a source is read, by way of the API server.
@@ -14,8 +16,17 @@ pub enum Place {
     Pod { namespace: Text, name: Text, port: u16 },
     /// A port of a node, through the node proxy; `None`: the kubelet's.
     Node { name: Text, port: Option<u16> },
+    /// A port of a Service, through the service proxy: whichever pod behind it answers.
+    Service { namespace: Text, name: Text, port: Text },
     /// The API server itself.
     Server,
+}
+
+/// A Prometheus, or what answers its API: where it is, and the path before `api/v1` (`prometheus/` or empty).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Server {
+    pub place: Place,
+    pub prefix: Text,
 }
 
 /// One thing to read.
@@ -94,6 +105,8 @@ pub struct Scrape {
     pub failures: u32,
     forbidden: bool,
     absent: bool,
+    /// It told of the past: that does not grow old.
+    of_past: bool,
     print: u64,
     /// Since when the answer is the same, and how often it was.
     same: (Time, u32),
@@ -114,7 +127,7 @@ impl Scrape {
     pub fn stale(&self) -> Option<Time> {
         let (since, reads) = self.same;
         let lasting = self.read.is_some_and(|read| since.age(read) >= SAME.0);
-        (self.failing.is_none() && lasting && reads >= SAME.1).then_some(since)
+        (self.failing.is_none() && !self.of_past && lasting && reads >= SAME.1).then_some(since)
     }
 }
 
@@ -134,7 +147,9 @@ pub struct GpuHistory {
     pub xid_since: Option<(u32, Time, bool)>,
     /// Since when its clocks are lowered for heat.
     pub hot_since: Option<Time>,
-    holders: Vec<(Text, Text)>,
+    /// Whether readings from before khud looked are in the series.
+    pub has_past: bool,
+    pub(super) holders: Vec<(Text, Text)>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -144,6 +159,8 @@ pub struct EngineHistory {
     pub before: Option<Engine>,
     pub waiting: Series,
     pub kv_cache: Series,
+    /// Seconds that a request takes.
+    pub latency: Series,
     /// Since when requests wait, and since when the KV cache is full.
     pub queued_since: Option<Time>,
     pub full_since: Option<Time>,
@@ -177,8 +194,10 @@ pub struct Readings {
     nodes: HashMap<Text, NodeHistory>,
     proxies: BTreeMap<Text, Proxy>,
     scrapes: BTreeMap<Target, Scrape>,
-    /// Sources that are not read because the user said so.
-    off: Vec<Text>,
+    past: Pasts,
+    pub traffic: TrafficTable,
+    /// Sources that are not read, and why.
+    unread: Vec<(Text, Text)>,
 }
 
 /// Pods whose memory is kept as a series. Of those beyond that only the newest reading is known.
@@ -199,6 +218,7 @@ impl Readings {
             failures: 0,
             forbidden: false,
             absent: false,
+            of_past: false,
             print: 0,
             same: (at, 0),
         });
@@ -213,6 +233,7 @@ impl Readings {
                     scrape.same = (at, 1);
                 }
                 scrape.print = print;
+                scrape.of_past = !measured.past.is_empty();
                 scrape.read = Some(at);
                 scrape.failing = None;
                 scrape.failures = 0;
@@ -231,7 +252,14 @@ impl Readings {
     }
 
     fn take(&mut self, target: &Target, measured: Measured, at: Time, touched: &mut Vec<ObjectRef>) {
-        let Measured { gpus, engine, proxy, pods, nodes } = measured;
+        let Measured { gpus, engine, proxy, pods, nodes, past, traffic } = measured;
+        for past in past {
+            touched.extend(self.take_past(past));
+        }
+        for traffic in traffic {
+            self.traffic.take(traffic);
+        }
+        self.traffic.expire(at);
         if let Some(first) = gpus.first() {
             // A GPU that the node's exporter no longer names is gone.
             let source = first.source.clone();
@@ -244,13 +272,16 @@ impl Readings {
             }
             let (place, history) = self.gpus.entry(key(&gpu)).or_default();
             history.take(&gpu, at);
+            self.past.of_gpu(&gpu, history);
             *place = gpu;
         }
         if let (Some(mut engine), Place::Pod { namespace, name, .. }) = (engine, &target.place) {
             engine.namespace = namespace.clone();
             engine.pod = name.clone();
             touched.push(ObjectRef::new(Kind::Pod, namespace.clone(), name.clone()));
-            self.engines.entry((namespace.clone(), name.clone())).or_default().take(engine, at);
+            let history = self.engines.entry((namespace.clone(), name.clone())).or_default();
+            history.take(engine, at);
+            self.past.of_engine(namespace, name, history);
         }
         if let Some(new) = proxy {
             let old = self.proxies.entry(new.node.clone()).or_default();
@@ -276,6 +307,7 @@ impl Readings {
                 if !first || self.series < MOST_SERIES {
                     history.memory.push(usage.at, memory as f64);
                     self.series += usize::from(first);
+                    self.past.of_pod(&usage.namespace, &usage.pod, history);
                 }
             }
             history.usage = usage;
@@ -291,6 +323,35 @@ impl Readings {
             }
             history.usage = usage;
         }
+    }
+
+    /// Merges a history into the series of its number, or keeps it until the number is read; the object that it is of.
+    fn take_past(&mut self, past: Past) -> Option<ObjectRef> {
+        let (PastOf::Gpu { namespace, pod, .. }
+        | PastOf::Memory { namespace, pod }
+        | PastOf::Latency { namespace, pod }) = &past.of;
+        let (namespace, pod) = (namespace.clone(), pod.clone());
+        match &past.of {
+            PastOf::Gpu { uuid, instance, .. } => {
+                let (uuid, instance) = (uuid.clone(), instance.clone());
+                self.past.hold(past);
+                let mut all = self.gpus.values_mut();
+                let (gpu, history) = all.find(|(g, _)| g.uuid == uuid && g.instance == instance)?;
+                self.past.of_gpu(gpu, history);
+            }
+            PastOf::Memory { .. } => {
+                self.past.hold(past);
+                let history =
+                    self.pods.get_mut(&namespace)?.get_mut(&pod).filter(|h| !h.memory.is_empty())?;
+                self.past.of_pod(&namespace, &pod, history);
+            }
+            PastOf::Latency { .. } => {
+                self.past.hold(past);
+                let history = self.engines.get_mut(&(namespace.clone(), pod.clone()))?;
+                self.past.of_engine(&namespace, &pod, history);
+            }
+        }
+        Some(ObjectRef::new(Kind::Pod, namespace, pod))
     }
 
     /// Forgets targets that are no longer there, and what only they told of.
@@ -386,9 +447,9 @@ impl Readings {
         gpu.read_at.age(now) > FRESH
     }
 
-    /// These sources, and no others, are switched off by the user.
-    pub fn switch_off<'s>(&mut self, sources: impl Iterator<Item = &'s str>) {
-        self.off = sources.map(Text::from).collect();
+    /// These sources, and no others, are not read, each for its reason.
+    pub fn leave_unread(&mut self, sources: impl Iterator<Item = (Text, Text)>) {
+        self.unread = sources.collect();
     }
 
     /// How each source stands: live while all its targets answer, else how many do not and why the first one does not.
@@ -403,8 +464,8 @@ impl Readings {
             }
             out.insert(source, state(&of, now));
         }
-        let off = || StreamState::Unsupported { why: "switched off by the setting telemetry".into() };
-        out.extend(self.off.iter().map(|source| (source.clone(), off())));
+        let unread = |why: &Text| StreamState::Unsupported { why: why.clone() };
+        out.extend(self.unread.iter().map(|(source, why)| (source.clone(), unread(why))));
         out
     }
 }
@@ -416,7 +477,8 @@ fn state(all: &[(&Target, &Scrape)], now: Time) -> StreamState {
     let failing: Vec<_> = of.iter().filter_map(|(t, s)| Some((t, s, s.failing.as_ref()?))).collect();
     let Some((target, _, (since, why))) = failing.first() else {
         let stale: Vec<Time> = of.iter().filter_map(|(_, s)| s.stale()).collect();
-        let oldest = of.iter().filter_map(|(_, s)| s.read).min().unwrap_or(now);
+        let of_now = of.iter().filter(|(_, s)| !s.of_past);
+        let oldest = of_now.filter_map(|(_, s)| s.read).min().unwrap_or(now);
         return match stale.iter().min() {
             Some(since) => StreamState::Stale { since: *since },
             None if oldest.age(now) > FRESH * 4 => StreamState::Stale { since: oldest },
@@ -427,7 +489,9 @@ fn state(all: &[(&Target, &Scrape)], now: Time) -> StreamState {
         why.clone()
     } else {
         let place = match &target.place {
-            Place::Pod { name, .. } | Place::Node { name, .. } => format!("{name}: "),
+            Place::Pod { name, .. } | Place::Node { name, .. } | Place::Service { name, .. } => {
+                format!("{name}: ")
+            }
             Place::Server => String::new(),
         };
         format!("{} of {} cannot be read; {place}{why}", failing.len(), of.len()).into()
@@ -454,6 +518,7 @@ impl GpuHistory {
             // The usage of another pod says nothing about this one.
             self.memory = Series::new();
             self.since = at;
+            self.has_past = false;
             self.holders = holders;
         }
         if let Some(used) = gpu.memory.used {
@@ -478,6 +543,10 @@ impl EngineHistory {
         }
         if let Some(used) = new.kv_cache {
             self.kv_cache.push(at, used);
+        }
+        let since_last = |now: super::measured::Total| now.mean_since(&self.now.request?);
+        if let Some(seconds) = new.request.and_then(since_last) {
+            self.latency.push(at, seconds);
         }
         let queued = new.waiting.is_some_and(|w| w >= 1.0);
         self.queued_since = queued.then(|| self.queued_since.unwrap_or(at));

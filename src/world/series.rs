@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::Time;
 
-/// Points kept of each resolution. Three of them at 8 bytes a point bound a series to 1.5 KiB.
-const KEPT: usize = 64;
-/// Width of the two coarser resolutions' points: 64 of them reach back one hour and 21 hours.
-const COARSE: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(1200)];
+/// Points kept of each resolution. Four of them at 8 bytes a point bound a series to 1.5 KiB.
+const KEPT: usize = 48;
+/// Width of the three coarser resolutions' points: 48 of them reach back an hour, a day and two weeks.
+const COARSE: [Duration; 3] =
+    [Duration::from_secs(75), Duration::from_secs(1800), Duration::from_secs(7 * 3600)];
 /// Points a trend looks at: it compares each pair.
 const COMPARED: usize = 48;
 /// Fewer readings than this are no trend.
@@ -23,33 +24,51 @@ pub struct Series {
     /// The moment that points count from.
     began: Time,
     fine: VecDeque<Point>,
-    coarse: [Means; 2],
+    coarse: [Means; 3],
 }
 
 /// Means over buckets of one width.
 #[derive(Clone, PartialEq, Debug, Default)]
 struct Means {
     points: VecDeque<Point>,
-    /// The bucket that still fills: its number, sum and count.
-    open: (u32, f64, u32),
+    open: Bucket,
+}
+
+/// The bucket that still fills.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+struct Bucket {
+    number: u32,
+    /// Sums of the readings' times and values.
+    times: u64,
+    values: f64,
+    count: u32,
 }
 
 impl Means {
     fn push(&mut self, width: Duration, at: u32, value: f64) {
         let width = u32::try_from(width.as_millis() / 100).unwrap_or(u32::MAX);
         let bucket = at / width;
-        if bucket != self.open.0 && self.open.2 > 0 {
-            let (number, sum, n) = self.open;
-            append(&mut self.points, (number * width + width / 2, (sum / f64::from(n)) as f32));
-            self.open = (bucket, 0.0, 0);
+        if bucket != self.open.number {
+            let Bucket { times, values, count, .. } = self.open;
+            if count > 0 {
+                // The mean of the times, not the middle: a bucket with one reading is a point where that was.
+                let time = u32::try_from(times / u64::from(count)).unwrap_or(u32::MAX);
+                append(&mut self.points, (time, (values / f64::from(count)) as f32));
+            }
+            self.open = Bucket { number: bucket, ..Bucket::default() };
         }
-        self.open = (bucket, self.open.1 + value, self.open.2 + 1);
+        self.open.times += u64::from(at);
+        self.open.values += value;
+        self.open.count += 1;
     }
 }
 
 fn append(points: &mut VecDeque<Point>, point: Point) {
     if points.len() == KEPT {
         points.pop_front();
+    } else if points.len() == points.capacity() {
+        // A deque that grows by itself would double its room beyond what is ever kept.
+        points.reserve_exact(points.len().max(4).min(KEPT - points.len()));
     }
     points.push_back(point);
 }
@@ -114,11 +133,27 @@ impl Series {
 
     /// Readings and means that are kept, oldest first and each span once.
     pub fn points(&self) -> impl Iterator<Item = (Time, f64)> + '_ {
-        let first = |points: &VecDeque<Point>| points.front().map_or(u32::MAX, |p| p.0);
-        let (fine, middle) = (first(&self.fine), first(&self.coarse[0].points));
-        let old = self.coarse[1].points.iter().take_while(move |p| p.0 < middle.min(fine));
-        let recent = self.coarse[0].points.iter().take_while(move |p| p.0 < fine);
-        old.chain(recent).chain(&self.fine).map(|p| self.moment(*p))
+        // A coarser resolution ends where the next finer one begins.
+        let mut until = [u32::MAX; COARSE.len()];
+        let mut begins = self.fine.front().map_or(u32::MAX, |p| p.0);
+        for (until, means) in until.iter_mut().zip(&self.coarse) {
+            *until = begins;
+            begins = begins.min(means.points.front().map_or(u32::MAX, |p| p.0));
+        }
+        let coarse = self.coarse.iter().zip(until).rev();
+        let old = coarse.flat_map(|(means, until)| means.points.iter().take_while(move |p| p.0 < until));
+        old.chain(&self.fine).map(|p| self.moment(*p))
+    }
+
+    /// Takes in readings of the past, in any order, such as another system's history of the same number.
+    pub fn backfill(&mut self, past: impl IntoIterator<Item = (Time, f64)>) {
+        let mut all: Vec<(Time, f64)> = self.points().chain(past).collect();
+        all.sort_by_key(|(at, _)| *at);
+        let mut merged = Series::new();
+        for (at, value) in all {
+            merged.push(at, value);
+        }
+        *self = merged;
     }
 
     /// The number of stored points.
@@ -235,7 +270,7 @@ mod tests {
         let cells = s.cells(at(10_800), hours * 3, 6);
         let filled: Vec<bool> = cells.iter().map(Option::is_some).collect();
         assert_eq!(filled, [true, true, false, true, true, true], "{cells:?}");
-        // The first half hour is there as means of 20 minutes, the last as it was read.
+        // The first half hour is there as means of half an hour, the last as it was read.
         assert!(
             (cells[0].unwrap() - 60.0).abs() < 31.0 && (cells[5].unwrap() - 990.0).abs() < 60.0,
             "{cells:?}"
@@ -248,13 +283,29 @@ mod tests {
     #[test]
     fn a_year_of_readings_is_no_larger_than_a_day() {
         let s = series((0..100_000).map(|i| (i * 300, i as f64)));
-        assert!(s.len() <= 3 * KEPT, "{}", s.len());
+        assert!(s.len() <= 4 * KEPT, "{}", s.len());
         let mut s = series([(10, 1.0)]);
         s.push(at(10), 2.0);
         s.push(at(9), 2.0);
         s.push(at(20), f64::NAN);
         s.push(at(20), f64::INFINITY);
         assert_eq!((s.len(), s.last()), (1, Some((at(10), 1.0))));
+    }
+
+    #[test]
+    fn a_history_of_two_weeks_and_the_last_minutes_are_one_series() {
+        let day = 86_400;
+        let level = |t: i64| 12.0 + 16.0 * t as f64 / (14 * day) as f64;
+        // Live readings of two minutes at the end of two weeks; their history is given in two steps, newest first.
+        let end = 14 * day;
+        let mut s = series((0..12).map(|i| (end - 110 + i * 10, level(end - 110 + i * 10))));
+        s.backfill((0..60).map(|i| end - 3600 + i * 60).map(|t| (at(t), level(t))));
+        s.backfill((0..48).map(|i| i * 7 * 3600).map(|t| (at(t), level(t))));
+        assert!(s.points().zip(s.points().skip(1)).all(|((a, _), (b, _))| a < b));
+        assert_eq!(s.last(), Some((at(end), level(end))));
+        let t = s.trend(at(0)).unwrap();
+        assert!(t.span >= Duration::from_secs(13 * 86_400), "{t:?}");
+        assert!((t.per_hour - 16.0 / (14.0 * 24.0)).abs() < 0.002, "{t:?}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod debug;
 mod dumps;
 mod evidence;
 mod forward;
+mod history;
 mod readme;
 mod verbs;
 mod waves;

@@ -35,12 +35,25 @@ pub struct Lab {
 impl Lab {
     /// Starts a built-in scenario whose time runs `speed` times as fast.
     pub fn start(name: &str, speed: f64) -> Lab {
+        Lab::started(name, speed, Duration::ZERO)
+    }
+
+    /// Starts a scenario whose story began this long ago.
+    pub fn begun(name: &str, ago: Duration) -> Lab {
+        Lab::started(name, 1.0, ago)
+    }
+
+    fn started(name: &str, speed: f64, ago: Duration) -> Lab {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let loaded = scenario::load(name).unwrap();
-        let options = SimOptions { clock: SimClock::wall(speed), seed: Some(1), ..SimOptions::default() };
+        let clock = SimClock::wall(speed);
+        clock.set_skew(jiff::SignedDuration::try_from(ago).unwrap() * -1);
+        let options = SimOptions { clock, seed: Some(1), ..SimOptions::default() };
         let sim = runtime.block_on(Sim::start_with(options, |store| {
             let cluster = Cluster::stage(store.clone(), &loaded);
+            // The replayed history ended at the story's beginning: the rest of it has passed since.
+            store.clock().set_skew(jiff::SignedDuration::ZERO);
             tokio::spawn(cluster.clone().run());
             Arc::new(cluster)
         }));

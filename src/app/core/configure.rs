@@ -112,7 +112,8 @@ fn configure_columns(model: &mut Model) {
 fn apply_settings(model: &mut Model) {
     model.prefs.settings = model.prefs.config.for_context(&model.cluster.context);
     model.prefs.masks = redact::names(&model.prefs.settings.masks);
-    model.data.telemetry.configure(model.prefs.settings.telemetry.clone());
+    let settings = &model.prefs.settings;
+    model.data.telemetry.configure(settings.telemetry.clone(), settings.prometheus.clone());
     panes::keep_focus(model);
 }
 

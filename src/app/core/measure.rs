@@ -15,7 +15,7 @@ pub fn due(schedule: &mut Schedule, world: &mut World, vitals: &Vitals, now: Tim
         let pods = vitals.exporters().filter_map(|slot| world.pods.get(slot));
         let targets = schedule.targets(world, pods);
         world.readings.keep(&targets);
-        world.readings.switch_off(schedule.off());
+        world.readings.leave_unread(schedule.unread(&targets));
         schedule.follow(&targets, now);
     }
     schedule.due(now)

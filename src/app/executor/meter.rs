@@ -11,6 +11,7 @@ use crate::app::executor::needs;
 use crate::app::executor::probe::Session;
 use crate::config::telemetry::Sources;
 use crate::telemetry::{self, Reading, Schedule};
+use crate::world::readings::Server;
 use crate::world::{Kind, ObjectRef, Time, World};
 
 /// Reads what is due, a few at once.
@@ -23,9 +24,9 @@ pub struct Meter {
 
 impl Meter {
     /// Reads each source as configured, else at its own pace.
-    pub fn new(sources: Sources) -> Meter {
+    pub fn new(sources: Sources, prometheus: Option<Server>) -> Meter {
         let mut schedule = Schedule::default();
-        schedule.configure(sources);
+        schedule.configure(sources, prometheus);
         Meter { schedule, under_way: JoinSet::new(), turns: Arc::new(Semaphore::new(telemetry::PARALLEL)) }
     }
 
@@ -45,7 +46,7 @@ impl Meter {
         if self.schedule.looks(now) {
             let pods = world.pods.values().filter(|p| telemetry::concerns(p));
             let targets = self.schedule.targets(world, pods);
-            world.readings.switch_off(self.schedule.off());
+            world.readings.leave_unread(self.schedule.unread(&targets));
             self.schedule.follow(&targets, now);
         }
         for target in self.schedule.due(now) {

@@ -57,9 +57,15 @@ pub async fn scrape(connection: &Connection, target: Target) -> Vec<telemetry::R
             ProxyBackend::Pod { namespace: namespace.to_string(), name: name.to_string(), port: *port }
         }
         Place::Node { name, port } => ProxyBackend::Node { name: name.to_string(), port: *port },
+        Place::Service { namespace, name, port } => ProxyBackend::Service {
+            namespace: namespace.to_string(),
+            name: name.to_string(),
+            port: port.to_string(),
+        },
         Place::Server => ProxyBackend::Server,
     };
-    let answer = connection.proxy_get(&behind, &target.path, telemetry::TIMEOUT).await;
+    let path = telemetry::request(&target, connection.clock().now());
+    let answer = connection.proxy_get(&behind, &path, telemetry::TIMEOUT).await;
     let at = connection.clock().now();
     let outcome = match answer {
         Ok(fetched) => telemetry::outcome(&target, fetched.status, &fetched.text(), || fetched.why(), at),

@@ -25,6 +25,7 @@ use super::kubelet::{Machine, PodRun, PodTimer, Replacement};
 use super::kubelet::{crash, node, pressure, run};
 use super::object::{self, Key};
 use super::player::Player;
+use super::prometheus::Tsdb;
 use super::resources::Allocations;
 use super::scheduler::Scheduler;
 
@@ -74,6 +75,8 @@ pub enum Timer {
     Step(usize, u32),
     /// Old events are removed.
     Expire,
+    /// Prometheus scrapes its targets.
+    Scrape,
 }
 
 struct Due {
@@ -142,6 +145,8 @@ pub struct Engine {
     pub(super) tried: HashSet<Key>,
     pub(crate) metrics_server: bool,
     pub(crate) player: Player,
+    /// What the cluster's Prometheus holds.
+    pub(super) tsdb: Tsdb,
     /// The history is being replayed: periodic work is skipped.
     pub(super) replaying: bool,
     pub(super) last_heartbeat: Timestamp,
@@ -175,6 +180,7 @@ impl Engine {
             tried: HashSet::new(),
             metrics_server: true,
             player: Player::default(),
+            tsdb: Tsdb::default(),
             replaying: false,
             last_heartbeat: Timestamp::UNIX_EPOCH,
         }
@@ -329,6 +335,7 @@ impl Engine {
             Timer::Boot(node) => node::boot_replacement(self, &node),
             Timer::Step(index, round) => self.play_step(index, round),
             Timer::Expire => self.expire_events(),
+            Timer::Scrape => self.scrape(),
         }
     }
 

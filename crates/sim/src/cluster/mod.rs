@@ -18,6 +18,8 @@ mod network;
 mod node_http;
 pub(crate) mod object;
 mod player;
+mod prometheus;
+mod requests;
 mod resources;
 mod scheduler;
 pub(crate) mod shell;

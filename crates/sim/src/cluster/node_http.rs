@@ -14,7 +14,7 @@ use super::http::Heard;
 use super::kubelet::pressure;
 use super::kubelet::{Container, Machine, PodRun, Run};
 use super::object::{self, stamp, text};
-use super::{dcgm, kubeproxy, machines, usage};
+use super::{dcgm, kubeproxy, machines, prometheus, usage};
 
 /// The answer of a port.
 pub struct Reply {
@@ -42,6 +42,7 @@ pub fn serves_port(serves: Option<Serves>, port: u16) -> bool {
         Some(Serves::KubeProxy) => port == 10249 || port == 10256,
         Some(Serves::CoreDns) => matches!(port, 53 | 8080 | 8181 | 9153),
         Some(Serves::NodeExporter) => port == 9100,
+        Some(Serves::Prometheus) => port == prometheus::PORT,
         None => false,
     }
 }
@@ -78,6 +79,9 @@ pub(super) fn pod_port(engine: &Engine, run: &PodRun, port: u16, path: &str) -> 
     let page = path.split('?').next().unwrap_or(path);
     for container in run.containers.iter().filter(|c| c.running()) {
         let Some(going) = &container.run else { continue };
+        if going.behaviour.serves == Some(Serves::Prometheus) && port == prometheus::PORT {
+            return Ok(prometheus::answer(engine, path));
+        }
         if serves_port(going.behaviour.serves, port)
             && let Some(reply) = exporter(engine, run, going, port, page)
         {
@@ -85,6 +89,9 @@ pub(super) fn pod_port(engine: &Engine, run: &PodRun, port: u16, path: &str) -> 
         }
         if let Some(vllm) = going.behaviour.vllm.as_ref().filter(|_| page == "/metrics") {
             return Ok(ok(PROM, super::vllm::metrics(vllm, going.elapsed(now))));
+        }
+        if let Some(counted) = going.behaviour.requests.as_ref().filter(|_| page == "/metrics") {
+            return Ok(ok(PROM, super::requests::metrics(counted, going.elapsed(now))));
         }
         if let Heard::Answer { status, body, content_type, latency, .. } = going.hear(port, page, now) {
             if going.behaviour.ports.is_none() && !declares(run, container, port) {
@@ -134,7 +141,7 @@ fn exporter(engine: &Engine, run: &PodRun, going: &Run, port: u16, page: &str) -
         (Serves::NodeExporter, "/metrics") => {
             Some(ok(PROM, kubeproxy::node_exporter_metrics(engine, &machine.name, now)))
         }
-        (Serves::NodeExporter, _) => None,
+        (Serves::NodeExporter | Serves::Prometheus, _) => None,
     }
 }
 

@@ -38,7 +38,9 @@ impl Engine {
             self.at(at, Timer::Step(i, 0));
         }
         self.start_clockwork();
+        self.plan_scrapes(birth, zero);
         self.live_until(zero);
+        self.after(Duration::ZERO, Timer::Scrape);
     }
 
     fn prepare(&mut self, scenario: &Scenario) {

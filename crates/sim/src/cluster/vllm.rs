@@ -39,11 +39,18 @@ pub fn metrics(v: &Vllm, elapsed: Duration) -> String {
         row(&format!("{name}_count"), "counter", done.round());
         row(&format!("{name}_sum"), "counter", (sum * 1000.0).round() / 1000.0);
     }
+    // Its HTTP server counts each request once it is answered.
+    let _ = writeln!(
+        out,
+        "# TYPE http_requests_total counter\nhttp_requests_total{{handler=\"/v1/chat/completions\",method=\"POST\",status=\"2xx\"}} {}",
+        done.round()
+    );
+    super::requests::histogram(&mut out, elapsed, |t| v.rate.at(t), |t| v.latency.at(t));
     out
 }
 
 /// The integral of a rate.
-fn total(elapsed: Duration, rate: impl Fn(Duration) -> f64) -> f64 {
+pub(super) fn total(elapsed: Duration, rate: impl Fn(Duration) -> f64) -> f64 {
     let step = elapsed / STEPS;
     (0..STEPS).map(|i| rate(step * i + step / 2)).sum::<f64>() * step.as_secs_f64()
 }

@@ -211,6 +211,8 @@ pub struct Behaviour {
     /// The exporter that it is.
     pub serves: Option<Serves>,
     pub vllm: Option<Vllm>,
+    /// The HTTP requests it answers, which its `/metrics` counts.
+    pub requests: Option<Requests>,
     /// The runtime's error when it refuses to start the container.
     pub start_error: Option<String>,
     /// Bytes written to an emptyDir over time, by volume name.
@@ -235,6 +237,8 @@ pub enum Serves {
     CoreDns,
     /// node-exporter's conntrack and memory metrics.
     NodeExporter,
+    /// Prometheus: it scrapes kubelets, dcgm-exporters and pods with metrics, and answers its HTTP API.
+    Prometheus,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -380,6 +384,18 @@ pub struct Vllm {
     pub preemptions: Curve,
     /// Which share of each GPU's memory the server takes at its start, 0..1; vLLM's default is 0.9.
     pub memory_share: Option<f64>,
+}
+
+/// HTTP requests, as `http_requests_total` and its histogram count them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+pub struct Requests {
+    /// Requests per second.
+    pub rate: Curve,
+    /// The share of them answered with a 500, 0..1.
+    pub failing: Curve,
+    /// The P95 in seconds.
+    pub latency: Curve,
 }
 
 #[derive(Clone, Debug, Deserialize)]

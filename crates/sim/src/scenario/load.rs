@@ -9,8 +9,9 @@ use super::format::{Context, Scenario};
 use crate::api::meta::text;
 
 /// The built-in scenarios; those that are only extended come first.
-const BUILT_IN: [(&str, &str); 31] = [
+const BUILT_IN: [(&str, &str); 32] = [
     ("common", include_str!("../../../../assets/scenarios/common.yaml")),
+    ("monitored", include_str!("../../../../assets/scenarios/monitored.yaml")),
     ("base", include_str!("../../../../assets/scenarios/base.yaml")),
     ("small", include_str!("../../../../assets/scenarios/small.yaml")),
     ("tour", include_str!("../../../../assets/scenarios/tour.yaml")),
@@ -43,7 +44,7 @@ const BUILT_IN: [(&str, &str); 31] = [
     ("rbac-restricted", include_str!("../../../../assets/scenarios/rbac-restricted.yaml")),
 ];
 /// The number of scenarios that are only extended.
-const FOUNDATIONS: usize = 3;
+const FOUNDATIONS: usize = 4;
 
 /// The deepest inheritance; deeper means a cycle.
 const DEEPEST: usize = 8;

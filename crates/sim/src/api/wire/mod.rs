@@ -4,6 +4,6 @@ pub(in crate::api) mod body;
 pub(in crate::api) mod decode;
 pub mod kubeconfig;
 pub(in crate::api) mod protobuf;
-pub(in crate::api) mod request;
+pub(crate) mod request;
 pub mod tls;
 pub(in crate::api) mod websocket;

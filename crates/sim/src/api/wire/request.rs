@@ -80,7 +80,7 @@ pub fn check_dry_run<'a>(values: impl Iterator<Item = &'a str>) -> Result<bool, 
 }
 
 /// Decodes percent-encoding. An invalid escape stays as it is.
-fn decode(text: &str, plus_is_space: bool) -> String {
+pub(crate) fn decode(text: &str, plus_is_space: bool) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

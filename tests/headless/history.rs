@@ -1,0 +1,103 @@
+//! What a Prometheus knows from before khud looked, and every way in which it does not answer.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::lab::Lab;
+
+/// A leak of hours, which nobody sees within a minute: 2.5 GiB an hour on a GPU of 32.
+const SLOW_LEAK: &str = r#"
+title: GPU memory grows for hours
+extends: monitored
+history: 6h
+nodes:
+  - {name: worker-#, count: 2, cpu: 8, memory: 32Gi}
+  - name: gpu-node-#
+    cpu: 32
+    memory: 256Gi
+    gpu: {count: 2, product: Tesla-V100-SXM2-32GB, memory: 32Gi, driver: 535.161.08}
+containers:
+  - match: {namespace: ml, pod: "ranker-*"}
+    ports: [8080]
+    memory: 9Gi
+    gpu: {memory: [[0s, 8Gi], [9h, 30Gi]], util: 40}
+    requests: {rate: 20, failing: 0.1, latency: 0.4}
+objects:
+  - {apiVersion: v1, kind: Namespace, metadata: {name: ml}}
+  - apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: ranker, namespace: ml}
+    spec:
+      replicas: 1
+      selector: {matchLabels: {app: ranker}}
+      template:
+        metadata: {labels: {app: ranker}}
+        spec:
+          containers: [{name: server, image: "registry.acme.io/ml/ranker:v3", ports: [{containerPort: 8080}], resources: {limits: {nvidia.com/gpu: 1, memory: 24Gi}}}]
+"#;
+
+fn slow_leak() -> Lab {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("slow-leak.yaml");
+    std::fs::write(&file, SLOW_LEAK).unwrap();
+    Lab::start(file.to_str().unwrap(), 1.0)
+}
+
+fn coverage<'s>(scan: &'s Value, source: &str) -> &'s Value {
+    let all = scan["coverage"].as_array().unwrap();
+    all.iter().find(|c| c["source"] == source).unwrap_or(&Value::Null)
+}
+
+fn finding<'s>(scan: &'s Value, cause: &str) -> Option<&'s Value> {
+    scan["findings"].as_array().unwrap().iter().find(|f| f["cause"] == cause)
+}
+
+/// Six hours are in Prometheus: one look of a few seconds finds the leak, says its window, and when the GPU is full.
+#[test]
+fn one_look_finds_a_leak_of_hours_by_the_history_in_prometheus() {
+    let lab = slow_leak();
+    let (_, scan) = lab.json(&["scan", "-o", "json"]);
+    for source in ["gpu-history", "usage-history", "traffic"] {
+        assert_eq!(coverage(&scan, source)["state"], "live", "{}", scan["coverage"]);
+    }
+    // Nothing there speaks of an inference server: that is said, and is no zero.
+    let latency = coverage(&scan, "latency-history");
+    assert_eq!(latency["state"], "unsupported", "{latency}");
+    assert!(latency["reason"].as_str().unwrap().contains("no request latency"), "{latency}");
+    let leak = finding(&scan, "gpu.memory-leak").unwrap_or_else(|| panic!("{}", scan["findings"]));
+    assert_eq!(leak["root"]["name"], json!("ranker"), "{leak}");
+    let quotes = leak["evidence"].to_string();
+    // 22 GiB in nine hours.
+    assert!(quotes.contains("+2.4 GiB/h over 5h"), "{quotes}");
+    assert!(quotes.contains("Prometheus"), "{quotes}");
+
+    // Without the history a look of a few seconds sees nothing, and says that the source is off.
+    let config = lab.dir.path().join("config");
+    std::fs::create_dir_all(&config).unwrap();
+    std::fs::write(config.join("config.toml"), "telemetry = ['gpu-history off']\n").unwrap();
+    let output = lab.khud(&["scan", "-o", "json"]).env("KHUD_CONFIG_DIR", &config).output().unwrap();
+    let scan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(finding(&scan, "gpu.memory-leak"), None);
+    assert_eq!(coverage(&scan, "gpu-history")["state"], "unsupported");
+
+    // A Prometheus that is named and not there is no empty history.
+    std::fs::write(config.join("config.toml"), "prometheus = 'monitoring/prom:9090'\n").unwrap();
+    let output = lab.khud(&["scan", "-o", "json"]).env("KHUD_CONFIG_DIR", &config).output().unwrap();
+    let scan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let history = coverage(&scan, "gpu-history");
+    assert_eq!(history["state"], "unsupported", "{history}");
+    assert!(history["reason"].as_str().unwrap().contains("\"prom\" not found"), "{history}");
+}
+
+/// The demo shows its leak within its first minute, to a look that begins then and lasts 20 s.
+#[test]
+fn the_demo_of_a_leak_shows_it_a_minute_after_its_start() {
+    let lab = Lab::begun("gpu-memory-leak", Duration::from_secs(60));
+    let (_, scan) = lab.json(&["scan", "--for", "20s", "-o", "json"]);
+    let leak = finding(&scan, "gpu.memory-leak").unwrap_or_else(|| panic!("{}", scan["findings"]));
+    assert_eq!((&leak["root"]["name"], &leak["state"]), (&json!("llm-server"), &json!("firing")), "{leak}");
+    // The latency that grows beside it is told with its correlation, and that this is no proof.
+    let quotes = leak["evidence"].to_string();
+    assert!(quotes.contains("a request takes") && quotes.contains("proves no cause"), "{quotes}");
+}
