@@ -1,8 +1,9 @@
 //! Causes found in the readings of GPUs: leaks, memory that is full or idle, errors, heat, exporters that do not answer.
 
 use crate::world::gpu::Gpu;
+use crate::world::histories::GpuHistory;
 use crate::world::measured::Engine;
-use crate::world::readings::{FRESH, GpuHistory, Place, Scrape, Target};
+use crate::world::readings::{FRESH, Place, Scrape, Target};
 use crate::world::time::human;
 use crate::world::{ContainerState, Node, ObjectRef, Pod, Readings, Text, Time};
 

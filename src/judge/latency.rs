@@ -1,6 +1,7 @@
 //! Why an inference server is slow, by its own metrics: requests that queue, a KV cache that is full.
 
-use crate::world::readings::{EngineHistory, FRESH};
+use crate::world::histories::EngineHistory;
+use crate::world::readings::FRESH;
 use crate::world::time::human;
 use crate::world::{ObjectRef, Pod};
 

@@ -146,7 +146,7 @@ mod schedule {
             .map(|t| {
                 let place = match &t.place {
                     Place::Pod { name, port, .. } => format!("{name}:{port}"),
-                    Place::Node { name, .. } => name.to_string(),
+                    Place::Node { name, .. } | Place::Service { name, .. } => name.to_string(),
                     Place::Server => t.path.to_string(),
                 };
                 (&*t.source, place)

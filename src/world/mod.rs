@@ -8,6 +8,8 @@ pub mod cel;
 pub mod delta;
 #[allow(missing_docs)]
 pub mod gpu;
+#[allow(missing_docs)]
+pub mod histories;
 pub mod intern;
 pub mod kind;
 mod lookup;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::gpu::Gpu;
+use super::histories::{EngineHistory, GpuHistory, PodHistory};
 use super::measured::{Past, PastOf};
-use super::readings::{EngineHistory, GpuHistory, PodHistory};
 use super::{Series, Text, Time};
 
 /// Histories kept at most. A query brings the pods that grow most, and the GPUs of one cluster.

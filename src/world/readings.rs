@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::gpu::Gpu;
-use super::measured::{Engine, Measured, NodeUsage, Past, PastOf, PodUsage, Proxy};
+use super::histories::{EngineHistory, GpuHistory, NodeHistory, PodHistory};
+use super::measured::{Measured, Past, PastOf, Proxy};
 use super::past::Pasts;
 use super::traffic::TrafficTable;
-use super::{Kind, ObjectRef, Series, StreamState, Text, Time};
+use super::{Kind, ObjectRef, StreamState, Text, Time};
 
 /// Where a source is read, by way of the API server.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -133,55 +134,6 @@ impl Scrape {
 
 /// A GPU by node, number and instance.
 pub type GpuKey = (Text, u32, Text);
-
-/// A GPU's usage over time, since it has its present holders.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct GpuHistory {
-    /// Used memory in bytes.
-    pub memory: Series,
-    /// Since when its holders are the ones they are.
-    pub since: Time,
-    /// Since when it is not busy at all though memory is used.
-    pub idle_since: Option<Time>,
-    /// When the error it last reported was first seen, and whether it was there already at the first look.
-    pub xid_since: Option<(u32, Time, bool)>,
-    /// Since when its clocks are lowered for heat.
-    pub hot_since: Option<Time>,
-    /// Whether readings from before khud looked are in the series.
-    pub has_past: bool,
-    pub(super) holders: Vec<(Text, Text)>,
-}
-
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct EngineHistory {
-    pub now: Engine,
-    /// The reading before the newest.
-    pub before: Option<Engine>,
-    pub waiting: Series,
-    pub kv_cache: Series,
-    /// Seconds that a request takes.
-    pub latency: Series,
-    /// Since when requests wait, and since when the KV cache is full.
-    pub queued_since: Option<Time>,
-    pub full_since: Option<Time>,
-}
-
-/// A KV cache this full takes entries away from requests under way.
-const KV_FULL: f64 = 0.95;
-
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct PodHistory {
-    pub usage: PodUsage,
-    /// Working set of all containers in bytes.
-    pub memory: Series,
-}
-
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct NodeHistory {
-    pub usage: NodeUsage,
-    pub memory: Series,
-    pub cpu: Series,
-}
 
 /// The newest readings. Part of the World, written by its owner alone.
 #[derive(Debug, Default)]
@@ -430,6 +382,12 @@ impl Readings {
         self.pods.get(namespace)?.get(pod)
     }
 
+    /// The source that the usage of pods and nodes comes from: the first of the two that was read.
+    pub fn usage_source(&self) -> Option<&'static str> {
+        let read = |name: &&str| self.scrapes.iter().any(|(t, s)| &*t.source == *name && s.read.is_some());
+        ["metrics.k8s.io", "kubelet"].into_iter().find(read)
+    }
+
     pub fn node(&self, node: &str) -> Option<&NodeHistory> {
         self.nodes.get(node)
     }
@@ -507,63 +465,6 @@ fn state(all: &[(&Target, &Scrape)], now: Time) -> StreamState {
 
 pub fn key(g: &Gpu) -> GpuKey {
     (g.node.clone(), g.index, g.instance.clone())
-}
-
-impl GpuHistory {
-    fn take(&mut self, gpu: &Gpu, at: Time) {
-        let holders: Vec<(Text, Text)> =
-            gpu.holders.iter().map(|h| (h.namespace.clone(), h.pod.clone())).collect();
-        let first = self.memory.is_empty() && self.since == Time::default();
-        if first || holders != self.holders {
-            // The usage of another pod says nothing about this one.
-            self.memory = Series::new();
-            self.since = at;
-            self.has_past = false;
-            self.holders = holders;
-        }
-        if let Some(used) = gpu.memory.used {
-            self.memory.push(at, used as f64);
-        }
-        let idle = gpu.busy == Some(0.0) && !gpu.holders.is_empty();
-        self.idle_since = idle.then(|| self.idle_since.unwrap_or(at));
-        let code = gpu.xid.as_ref().map(|x| x.code);
-        self.xid_since = code.map(|code| match self.xid_since {
-            Some((old, since, known)) if old == code => (code, since, known),
-            _ => (code, at, first),
-        });
-        let hot = gpu.slowdown.is_some_and(|s| s.thermal);
-        self.hot_since = hot.then(|| self.hot_since.unwrap_or(at));
-    }
-}
-
-impl EngineHistory {
-    fn take(&mut self, new: Engine, at: Time) {
-        if let Some(waiting) = new.waiting {
-            self.waiting.push(at, waiting);
-        }
-        if let Some(used) = new.kv_cache {
-            self.kv_cache.push(at, used);
-        }
-        let since_last = |now: super::measured::Total| now.mean_since(&self.now.request?);
-        if let Some(seconds) = new.request.and_then(since_last) {
-            self.latency.push(at, seconds);
-        }
-        let queued = new.waiting.is_some_and(|w| w >= 1.0);
-        self.queued_since = queued.then(|| self.queued_since.unwrap_or(at));
-        let full = new.kv_cache.is_some_and(|k| k >= KV_FULL);
-        self.full_since = full.then(|| self.full_since.unwrap_or(at));
-        let old = std::mem::replace(&mut self.now, new);
-        self.before = (!old.kind.is_empty()).then_some(old);
-    }
-
-    /// The value of `of` between the last two readings, or over the whole time where there is one reading.
-    pub fn recent(&self, of: impl Fn(&Engine) -> Option<super::measured::Total>) -> Option<f64> {
-        let now = of(&self.now)?;
-        match self.before.as_ref().and_then(&of) {
-            Some(before) => now.mean_since(&before).or_else(|| now.mean()),
-            None => now.mean(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::app::table::vitals::Requested;
 use crate::app::views::details;
 use crate::app::views::page::Page;
 use crate::app::views::text::Reader;
+use crate::app::views::usage;
 use crate::app::views::yaml;
 use crate::detect::Evidence;
 use crate::world::ask::{Answer, Call};
@@ -116,6 +117,7 @@ fn lines(model: &Model, object: &ObjectRef, fetched: Option<&Value>) -> Vec<Line
     match object.kind {
         Kind::Pod => {
             if let Some(pod) = world.pods.find(&object.namespace, &object.name) {
+                usage::pod(model, pod, &mut page);
                 describe_pod(pod, fetched, &mut page);
             }
         }
@@ -126,6 +128,7 @@ fn lines(model: &Model, object: &ObjectRef, fetched: Option<&Value>) -> Vec<Line
                 }
                 page.pair("runtime", node.info.runtime.to_string(), "text");
                 page.pair("kernel", format!("{}  {}", node.info.kernel, node.info.os_image), "text");
+                usage::node(model, node, &mut page);
                 conditions(&node.conditions, &["Ready"], &mut page);
                 if let Some(whole) = fetched {
                     details::node(whole, &mut page);
@@ -133,7 +136,10 @@ fn lines(model: &Model, object: &ObjectRef, fetched: Option<&Value>) -> Vec<Line
                 requested(&cx.vitals.requested(&object.name), &mut page);
             }
         }
-        Kind::Service => endpoints(model, object, &mut page),
+        Kind::Service => {
+            endpoints(model, object, &mut page);
+            usage::requests(model, object, &mut page);
+        }
         _ => {
             if let Some(w) = world.workload(object) {
                 page.pair(
@@ -143,6 +149,7 @@ fn lines(model: &Model, object: &ObjectRef, fetched: Option<&Value>) -> Vec<Line
                 );
                 page.pair("selector", w.selector.to_string(), "text");
                 page.pair("change cause", w.change_cause.to_string(), "text");
+                usage::requests(model, object, &mut page);
                 conditions(&w.conditions, &["Available", "Progressing"], &mut page);
                 page.title("Template");
                 for c in w.template.containers.iter() {

@@ -37,7 +37,7 @@ const USED: usize = 2;
 const POD: usize = 10;
 
 /// The span a trend is taken over.
-const TREND: Duration = Duration::from_secs(1800);
+pub const TREND: Duration = Duration::from_secs(1800);
 /// The longest span a line shows.
 const LINE: Duration = Duration::from_secs(3600);
 /// Changes of less than this in an hour are noise, bytes.
@@ -238,12 +238,17 @@ fn row(readings: &Readings, g: &Gpu, now: Time) -> Row {
 }
 
 /// Whether a trend is more than noise.
-fn moves(t: &Trend) -> bool {
+pub fn moves(t: &Trend) -> bool {
     t.per_hour.abs() >= NOISE && t.growth().abs() > 2.0 * t.scatter && t.steadiness.abs() >= 0.5
 }
 
 /// The series as a line, from nothing to the most it reached: the span known, at most an hour.
-pub fn line(series: &Series, now: Time) -> Value {
+fn line(series: &Series, now: Time) -> Value {
+    Value::Spark(steps(series, now))
+}
+
+/// The steps of that line.
+pub fn steps(series: &Series, now: Time) -> [u8; 8] {
     let known = series.points().next().map_or(Duration::ZERO, |(at, _)| at.age(now)).min(LINE);
     let cells = series.cells(now, known.max(Duration::from_secs(80)), 8);
     let most = cells.iter().flatten().copied().fold(0.0, f64::max);
@@ -253,5 +258,5 @@ pub fn line(series: &Series, now: Time) -> Value {
     for (to, v) in out.iter_mut().zip(cells) {
         *to = level(v);
     }
-    Value::Spark(out)
+    out
 }

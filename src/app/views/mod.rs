@@ -37,6 +37,7 @@ pub mod save;
 pub mod streams;
 pub mod text;
 pub mod timeline;
+mod usage;
 pub mod walked;
 pub mod why;
 pub mod xray;

@@ -5,8 +5,8 @@ use crate::app::table::computed::Computed;
 use crate::app::table::cx::Cx;
 use crate::app::table::health::{self, Health};
 use crate::app::table::shape::{self, Shape, number, shape};
+use crate::world::histories::NodeHistory;
 use crate::world::measured::NodeUsage;
-use crate::world::readings::NodeHistory;
 use crate::world::{Kind, Meta, Object, ObjectRef, Pod, Role, Slot};
 
 /// One column of a table of objects.
