@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::Time;
 
-/// Points kept of each resolution. Four of them at 8 bytes a point bound a series to 1.5 KiB.
-const KEPT: usize = 48;
-/// Width of the three coarser resolutions' points: 48 of them reach back an hour, a day and two weeks.
-const COARSE: [Duration; 3] =
-    [Duration::from_secs(75), Duration::from_secs(1800), Duration::from_secs(7 * 3600)];
+/// Readings kept as they were taken.
+const KEPT: usize = 64;
+/// Width and number of the coarser resolutions' points: they reach back an hour, a day and two weeks. All points of a
+/// series at 8 bytes are 1.7 KiB.
+const COARSE: [(Duration, usize); 3] =
+    [(Duration::from_secs(60), 64), (Duration::from_secs(36 * 60), 40), (Duration::from_secs(504 * 60), 40)];
 /// Points a trend looks at: it compares each pair.
 const COMPARED: usize = 48;
 /// Fewer readings than this are no trend.
@@ -45,7 +46,7 @@ struct Bucket {
 }
 
 impl Means {
-    fn push(&mut self, width: Duration, at: u32, value: f64) {
+    fn push(&mut self, (width, kept): (Duration, usize), at: u32, value: f64) {
         let width = u32::try_from(width.as_millis() / 100).unwrap_or(u32::MAX);
         let bucket = at / width;
         if bucket != self.open.number {
@@ -53,7 +54,7 @@ impl Means {
             if count > 0 {
                 // The mean of the times, not the middle: a bucket with one reading is a point where that was.
                 let time = u32::try_from(times / u64::from(count)).unwrap_or(u32::MAX);
-                append(&mut self.points, (time, (values / f64::from(count)) as f32));
+                append(&mut self.points, kept, (time, (values / f64::from(count)) as f32));
             }
             self.open = Bucket { number: bucket, ..Bucket::default() };
         }
@@ -63,12 +64,12 @@ impl Means {
     }
 }
 
-fn append(points: &mut VecDeque<Point>, point: Point) {
-    if points.len() == KEPT {
+fn append(points: &mut VecDeque<Point>, kept: usize, point: Point) {
+    if points.len() == kept {
         points.pop_front();
     } else if points.len() == points.capacity() {
         // A deque that grows by itself would double its room beyond what is ever kept.
-        points.reserve_exact(points.len().max(4).min(KEPT - points.len()));
+        points.reserve_exact(points.len().max(4).min(kept - points.len()));
     }
     points.push_back(point);
 }
@@ -120,9 +121,9 @@ impl Series {
             self.began = at;
         }
         let Ok(tenths) = u32::try_from((at.0 - self.began.0) / 100) else { return };
-        append(&mut self.fine, (tenths, value as f32));
-        for (means, width) in self.coarse.iter_mut().zip(COARSE) {
-            means.push(width, tenths, value);
+        append(&mut self.fine, KEPT, (tenths, value as f32));
+        for (means, resolution) in self.coarse.iter_mut().zip(COARSE) {
+            means.push(resolution, tenths, value);
         }
     }
 
@@ -270,9 +271,9 @@ mod tests {
         let cells = s.cells(at(10_800), hours * 3, 6);
         let filled: Vec<bool> = cells.iter().map(Option::is_some).collect();
         assert_eq!(filled, [true, true, false, true, true, true], "{cells:?}");
-        // The first half hour is there as means of half an hour, the last as it was read.
+        // The first 36 minutes, 216 readings, are there as their mean; the last hour as it was read.
         assert!(
-            (cells[0].unwrap() - 60.0).abs() < 31.0 && (cells[5].unwrap() - 990.0).abs() < 60.0,
+            (cells[0].unwrap() - 107.5).abs() < 0.1 && (cells[5].unwrap() - 990.0).abs() < 60.0,
             "{cells:?}"
         );
         assert_eq!(s.last(), Some((at(10_790), 1079.0)));
@@ -283,7 +284,7 @@ mod tests {
     #[test]
     fn a_year_of_readings_is_no_larger_than_a_day() {
         let s = series((0..100_000).map(|i| (i * 300, i as f64)));
-        assert!(s.len() <= 4 * KEPT, "{}", s.len());
+        assert!(s.len() <= KEPT + COARSE.iter().map(|(_, kept)| kept).sum::<usize>(), "{}", s.len());
         let mut s = series([(10, 1.0)]);
         s.push(at(10), 2.0);
         s.push(at(9), 2.0);

@@ -25,6 +25,7 @@ pub mod shape;
 mod sorted;
 mod source;
 mod tombstones;
+pub mod trend;
 pub mod usage;
 pub mod vitals;
 

@@ -7,11 +7,11 @@ use crate::app::core::model::Model;
 use crate::app::core::view::{Then, View};
 use crate::app::table::cell::{Cell, Value};
 use crate::app::table::shape::{Shape, number, shape, tail};
+use crate::app::table::trend;
 use crate::app::views::freshness::unlisted;
 use crate::app::views::inside;
 use crate::app::views::list::{ListView, Row, Rows};
 use crate::world::gpu::Gpu;
-use crate::world::series::Trend;
 use crate::world::time::human;
 use crate::world::{Kind, Node, ObjectRef, Readings, Series, Text, Time};
 
@@ -37,11 +37,7 @@ const USED: usize = 2;
 const POD: usize = 10;
 
 /// The span a trend is taken over.
-pub const TREND: Duration = Duration::from_secs(1800);
-/// The longest span a line shows.
-const LINE: Duration = Duration::from_secs(3600);
-/// Changes of less than this in an hour are noise, bytes.
-const NOISE: f64 = 100.0 * 1_048_576.0;
+const TREND: Duration = Duration::from_secs(1800);
 /// A time to full below this is for tonight.
 const SOON: Duration = Duration::from_secs(3600);
 /// A time to full beyond this helps nobody tonight.
@@ -172,7 +168,7 @@ fn row(readings: &Readings, g: &Gpu, now: Time) -> Row {
         _ => Value::None,
     };
     let memory = readings.history(g).map(|h| &h.memory);
-    let trend = memory.and_then(|s| s.trend(now.minus(TREND))).filter(moves);
+    let trend = memory.and_then(|s| s.trend(now.minus(TREND))).filter(trend::moves);
     let rate = trend.map_or(Value::None, |t| {
         let sign = if t.per_hour > 0.0 { "+" } else { "-" };
         Value::Ranked(t.per_hour as i64, format!("{sign}{:.1}G/h", t.per_hour.abs() / 1_073_741_824.0).into())
@@ -237,26 +233,7 @@ fn row(readings: &Readings, g: &Gpu, now: Time) -> Row {
     }
 }
 
-/// Whether a trend is more than noise.
-pub fn moves(t: &Trend) -> bool {
-    t.per_hour.abs() >= NOISE && t.growth().abs() > 2.0 * t.scatter && t.steadiness.abs() >= 0.5
-}
-
 /// The series as a line, from nothing to the most it reached: the span known, at most an hour.
 fn line(series: &Series, now: Time) -> Value {
-    Value::Spark(steps(series, now))
-}
-
-/// The steps of that line.
-pub fn steps(series: &Series, now: Time) -> [u8; 8] {
-    let known = series.points().next().map_or(Duration::ZERO, |(at, _)| at.age(now)).min(LINE);
-    let cells = series.cells(now, known.max(Duration::from_secs(80)), 8);
-    let most = cells.iter().flatten().copied().fold(0.0, f64::max);
-    let level =
-        |v: Option<f64>| v.map_or(0, |v| if most > 0.0 { 1 + (v / most * 7.0).round() as u8 } else { 1 });
-    let mut out = [0; 8];
-    for (to, v) in out.iter_mut().zip(cells) {
-        *to = level(v);
-    }
-    out
+    Value::Spark(trend::steps(series, now))
 }

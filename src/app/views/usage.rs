@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::app::core::model::Model;
 use crate::app::table::cell::bytes;
 use crate::app::table::picture;
-use crate::app::views::gpus;
+use crate::app::table::trend;
 use crate::app::views::page::Page;
 use crate::world::time::human;
 use crate::world::traffic::Served;
@@ -151,7 +151,7 @@ fn of(asked: Option<String>, limit: Option<String>) -> String {
 /// The trend and when the limit is reached, with the window and the number of readings.
 fn moves(series: &Series, now: Time, limit: Option<f64>) -> String {
     let mut trends = TREND.iter().rev().filter_map(|span| series.trend(now.minus(*span)));
-    let Some(t) = trends.find(gpus::moves) else { return String::new() };
+    let Some(t) = trends.find(trend::moves) else { return String::new() };
     let sign = if t.per_hour > 0.0 { '+' } else { '-' };
     let rate = bytes(t.per_hour.abs() as u64);
     let left = limit.and_then(|l| t.time_to(l)).filter(|d| *d < FORECAST);
@@ -160,7 +160,7 @@ fn moves(series: &Series, now: Time, limit: Option<f64>) -> String {
 }
 
 fn spark(model: &Model, series: &Series, now: Time) -> String {
-    picture::line(model.theme.spark(), &gpus::steps(series, now))
+    picture::line(model.theme.spark(), &trend::steps(series, now))
 }
 
 fn source(name: Option<&str>, at: Time, now: Time) -> String {
