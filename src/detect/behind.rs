@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::finding::Finding;
-use super::preemption;
+use super::{complaint, preemption};
 use crate::judge::roles;
 use crate::world::{Kind, Node, Object, ObjectRef, Pod, Text, Time, World};
 
@@ -52,9 +52,14 @@ pub(super) struct Behind<'a> {
 impl Behind<'_> {
     /// For each finding, what explains it.
     pub fn links(&self) -> Vec<Link> {
-        let written = self.written_before();
+        let mut read = self.written_before();
+        for (object, all) in
+            complaint::of_one_configuration(self.world, self.findings, |i| self.pods(i).next())
+        {
+            read.entry(object).or_default().extend(all);
+        }
         let of = |i: usize| match self.link(i) {
-            Link::Own => written
+            Link::Own => read
                 .iter()
                 .find(|(_, all)| all.contains(&i))
                 .map_or(Link::Own, |(o, _)| Link::Object(o.clone())),
@@ -84,7 +89,7 @@ impl Behind<'_> {
         }
         let by = self.by_node(i).or_else(|| self.by_gpu(i)).or_else(|| self.by_provisioner(i));
         let by = by.or_else(|| self.by_network_plugin(i)).or_else(|| self.by_own_log(i));
-        let by = by.or_else(|| self.by_proxy(i));
+        let by = by.or_else(|| self.by_proxy(i)).or_else(|| self.by_metrics_api(i));
         match by {
             Some(j) => Link::Finding(j),
             None => self.shared_node(i).map_or(Link::Own, Link::Object),
@@ -127,6 +132,29 @@ impl Behind<'_> {
             let of_driver = |p: &&Pod| speaks_of(&driver, &p.meta.name);
             let everywhere = self.findings[*j].fix().kind != Kind::DaemonSet;
             self.pods(*j).filter(of_driver).any(|p| everywhere || nodes.contains(&p.node))
+        })
+    }
+
+    /// The API that an autoscaler takes its metrics from.
+    fn by_metrics_api(&self, i: usize) -> Option<usize> {
+        let f = &self.findings[i];
+        if &*f.cause != "hpa.no-metrics" {
+            return None;
+        }
+        // `unable to fetch metrics from resource metrics API: … (get pods.metrics.k8s.io)`
+        let group = |quote: &str| {
+            let of = |words: &[&str], group: &'static str| {
+                words.iter().any(|w| quote.contains(w)).then_some(group)
+            };
+            of(&["external metrics API", "external.metrics.k8s.io"], "external.metrics.k8s.io")
+                .or_else(|| of(&["custom metrics API", "custom.metrics.k8s.io"], "custom.metrics.k8s.io"))
+                .or_else(|| of(&["resource metrics API", ".metrics.k8s.io"], "metrics.k8s.io"))
+        };
+        let group = f.evidence.iter().find_map(|e| group(&e.quote))?;
+        self.others(i).find(|j| {
+            let api = self.findings[*j].fix();
+            let of_group = || api.name.split_once('.').is_some_and(|(_, rest)| rest == group);
+            api.kind == Kind::APIService && of_group()
         })
     }
 

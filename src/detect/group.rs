@@ -215,6 +215,9 @@ pub fn build(key: &Key, group: &Group, now: Time) -> Option<(Finding, Option<Tim
         ("proxy.restarting", 3..) => Severity::Critical,
         _ => severity,
     };
+    // A Job that failed says nothing of what its pods waited for; their logs do.
+    let follows = || part(Part::Consequence).find_map(|(_, s)| s.waits_for.clone());
+    let waits_for = origin.waits_for.clone().or_else(follows);
     let state = if now >= fires { State::Firing } else { State::Pending };
     let finding = Finding {
         key: key.clone(),
@@ -234,7 +237,7 @@ pub fn build(key: &Key, group: &Group, now: Time) -> Option<(Finding, Option<Tim
         changed: Vec::new(),
         playbook: lead.playbook.clone(),
         fold: origin.fold.clone(),
-        waits_for: origin.waits_for.clone().filter(|o| *o != key.root),
+        waits_for: waits_for.filter(|o| *o != key.root),
         with: Vec::new(),
         quiet: None,
     };

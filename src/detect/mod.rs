@@ -7,6 +7,7 @@ mod ask;
 mod behind;
 mod changed;
 pub mod common_factors;
+mod complaint;
 pub mod config;
 mod detector;
 pub mod finding;

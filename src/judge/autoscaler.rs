@@ -62,6 +62,14 @@ pub fn judge(ctx: &Ctx, hpa: &Autoscaler, object: &ObjectRef, out: &mut Out) {
         if let Some(event) = event {
             found = found.event(event);
         }
+        if c.message.contains("pods might be unready") {
+            let target = ObjectRef::new(
+                Kind::of(&hpa.target_kind),
+                hpa.meta.namespace.clone(),
+                hpa.target_name.clone(),
+            );
+            found = found.waits_for(Some(target));
+        }
         out.push(found);
         return;
     }

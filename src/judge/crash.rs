@@ -158,6 +158,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
                     more.push(("pod spec".into(), refused.quote, object.clone(), None));
                 }
                 missed_line = Some(found.line.clone());
+                waits_for = log::account(cause, &found.line);
                 if let Some(named) = &found.host {
                     let named = reach::meant(ctx.world, &pod.meta.namespace, named, &found.line);
                     host = Some(named.to_owned());

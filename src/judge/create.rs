@@ -48,6 +48,9 @@ causes! {
         why WHY_RUNTIME, source "StartError: `nvidia-container-cli`; the node's own log says more";
 }
 
+/// The ConfigMap that every namespace has and every pod with a token reads.
+pub const ROOT_CA: &str = "kube-root-ca.crt";
+
 /// What a clue about a missing ConfigMap, Secret or key, or about the user, says: cause, title and row.
 pub fn told(clue: Match) -> (Cause, String, String) {
     let title = match clue.cause {
@@ -81,11 +84,9 @@ pub fn lacks_key(pod: &Pod, said: &Match) -> Option<ObjectRef> {
         (Kind::ConfigMap, &pod.spec.config_maps)
     };
     let named = place.strip_prefix("Secret ").or_else(|| place.strip_prefix("ConfigMap "));
-    let name = match (named, &**names) {
-        (Some(name), _) => name,
-        (None, [only]) => only,
-        _ => return None,
-    };
+    let mut own = names.iter().filter(|n| &***n != ROOT_CA);
+    let only = || own.next().filter(|_| own.next().is_none()).map(|n| &**n);
+    let name = named.or_else(only)?;
     Some(ObjectRef::new(kind, pod.meta.namespace.clone(), name))
 }
 

@@ -121,6 +121,14 @@ pub fn failed(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         // Replaced by its workload; what keeps failing shows on the replacement.
         return;
     }
+    if &*pod.reason == "DeadlineExceeded" {
+        return out.push(
+            Diagnosis::new(job::JOB_DEADLINE, root, since)
+                .title("the pod ran longer than its deadline, and its kubelet ended it")
+                .row("deadline exceeded")
+                .evidence("pod status, reason DeadlineExceeded", &*pod.message, object, Some(since)),
+        );
+    }
     // A bare pod that failed: its container says why.
     for c in &pod.containers {
         let before = out.signals.len();

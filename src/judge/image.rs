@@ -3,10 +3,10 @@
 use crate::judge::patterns;
 use crate::world::{Container, ObjectRef, Pod, Time};
 
-use super::create;
 use super::diagnosis::{Ctx, Diagnosis, Out};
 use super::registry::{Cause, causes};
 use super::text::Image;
+use super::{create, reach};
 
 const PULL: &str = "waiting.message of the container; kubelet and containerd wording";
 const WHY_IMAGE: &str = "the pod never starts, and a rollout with it stands half done";
@@ -120,6 +120,10 @@ pub fn judge(ctx: &Ctx, pod: &Pod, c: &Container, reason: &str, message: &str, o
     }
     if matches!(cause, NETWORK | RATE_LIMIT | AUTH) {
         signal = signal.fold(format!("{cause} {registry}"));
+    }
+    if cause == NETWORK {
+        // A registry that runs in this cluster.
+        signal = signal.waits_for(reach::service(ctx.world, &object.namespace, registry));
     }
     if let Some(event) = event {
         signal = signal.event(event);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::judge::patterns::log::{Language, Named, Proof, Repeat, ended, repeats};
 use crate::world::ask::LogTail;
-use crate::world::{ObjectRef, Text, Time};
+use crate::world::{Kind, ObjectRef, Text, Time};
 
 use super::evidence::Sure;
 use super::registry::{Cause, causes};
@@ -366,6 +366,16 @@ fn repeated(repeat: &Repeat) -> Repeated {
         first: repeat.first,
         last: repeat.last,
     }
+}
+
+/// The ServiceAccount that the API server refuses, where the line names it.
+pub fn account(cause: Cause, line: &str) -> Option<ObjectRef> {
+    let (_, rest) = line.split_once("system:serviceaccount:").filter(|_| cause == RBAC_FORBIDDEN)?;
+    let end = rest
+        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '.')))
+        .unwrap_or(rest.len());
+    let (namespace, name) = rest[..end].split_once(':')?;
+    Some(ObjectRef::new(Kind::of("ServiceAccount"), namespace, name))
 }
 
 fn path(named: &Named) -> Option<String> {

@@ -10,7 +10,7 @@ pub mod certificate;
 mod claim;
 mod concerned;
 mod crash;
-mod create;
+pub mod create;
 mod daemon_set;
 mod dependency;
 mod diagnosis;

@@ -173,6 +173,9 @@ fn diagnosis(
             signal = signal.evidence(source, quote, &of, at).waits_for(Some(of.clone()));
         }
     }
+    if signal.waits_for.is_none() {
+        signal = signal.waits_for(log::account(cause, &repeated.line));
+    }
     let asks = Asks {
         name: cause == log::LOG_DNS,
         peer: cause == log::LOG_REFUSED,

@@ -82,8 +82,11 @@ pub fn refusal_of(ctx: &Ctx, root: ObjectRef, since: Time, message: &str) -> Dia
     if cause == LIMITRANGE_VIOLATED { signal.fold(format!("{cause} {namespace} {row}")) } else { signal }
 }
 
-/// The object that refuses the pods: the quota, or the webhook by the name it gives itself.
+/// The object that refuses the pods: the quota, the namespace that goes, or the webhook by the name it gives itself.
 pub fn refuser(object: &ObjectRef, message: &str) -> Option<ObjectRef> {
+    if message.contains("because it is being terminated") {
+        return Some(ObjectRef::new(Kind::Namespace, "", object.namespace.clone()));
+    }
     let said = patterns::created(message)?;
     match said.cause {
         _ if said.subject.is_empty() => None,

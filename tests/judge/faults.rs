@@ -238,3 +238,13 @@ fn storms_have_one_root_and_leave_bystanders_alone() {
 fn healthy_objects_that_smell_stay_silent() {
     run("smells");
 }
+
+#[test]
+fn scripts_owners_and_refusals_are_judged() {
+    run("shells");
+}
+
+#[test]
+fn what_depends_on_a_root_through_other_kinds_is_named_with_it() {
+    run("cascades");
+}

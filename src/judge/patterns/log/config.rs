@@ -165,7 +165,7 @@ pub const ROWS: &[Row] = &[
     plain(
         causes::CONFIG,
         &["invalid value", "invalid url", "invalid dsn", "invalid connection string", "could not parse"],
-        r#"invalid value ["'`](?P<what>[^"'`]*)["'`] for (?:flag|option)|(?i:invalid (?:url|dsn|connection string|uri))"#,
+        r#"invalid value ["'`](?P<what>[^"'`]*)["'`] for (?:flag|option)|invalid value for (?:parameter|option|flag|setting|variable|argument)s? ["'`](?P<what2>[^"'`]+)|(?i:invalid (?:url|dsn|connection string|uri))"#,
         "a value is refused[: {what}]",
     ),
 ];

@@ -28,8 +28,8 @@ use table::{Grade, Match};
 use trace::Entry;
 
 use super::short;
-use crate::judge::log::{CONFIG, MODEL_OOM_LOADING, OOM_HEAP};
-use crate::judge::{Cause, Sure, crash};
+use crate::judge::log::{CAPABILITY, CONFIG, MODEL_OOM_LOADING, OOM_HEAP};
+use crate::judge::{Cause, Sure, crash, volume};
 
 pub use repeat::{Repeat, repeats};
 pub use trace::Language;
@@ -137,9 +137,11 @@ pub fn ended(text: &str) -> Answer<'_> {
                 Grade::Plain => 3,
             };
             let rank = i32::try_from(s.rank.min(3)).unwrap_or(3);
+            let cause = cause_in(&lines, &entries, i, s);
+            let listens = cause == CAPABILITY && s.found.row.ended != CAPABILITY;
             candidates.push(Candidate {
-                cause: cause_in(&lines, &entries, i, s),
-                words: s.found.words.clone(),
+                cause,
+                words: if listens { "may not listen on its port".into() } else { s.found.words.clone() },
                 named: s.found.named.clone(),
                 line: lines[s.line].raw,
                 score: level + grade + place + 6 - 2 * rank + if explains { 8 } else { 0 },
@@ -305,6 +307,13 @@ fn cause_in(lines: &[Line], entries: &[Entry], i: usize, s: &Said) -> Cause {
         && frames().any(reads_settings)
     {
         return CONFIG;
+    }
+    // A refusal that names no file and stands above a call of bind(2) is about a port.
+    let binds = |l: usize| {
+        [".bind(", "server_bind", "Net.bind", "bind_sockets"].iter().any(|w| lines[l].text.contains(w))
+    };
+    if cause == volume::PERMISSION && s.found.named == Named::Nothing && entries[i].range.clone().any(binds) {
+        return CAPABILITY;
     }
     if cause != OOM_HEAP || !s.found.words.starts_with("CUDA") {
         return cause;
