@@ -428,6 +428,17 @@ pub enum Playbook {
         #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
         files: Vec<PathBuf>,
     },
+    /// Print a page for what khud must not do itself, with the object's names filled in; without NAME list the pages
+    Show {
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// The node or pod whose names to fill in
+        #[arg(value_name = "KIND/NAME")]
+        object: Option<String>,
+        /// Who does it; twice for pages that need two people
+        #[arg(long, value_name = "NAME")]
+        by: Vec<String>,
+    },
     /// Write decision trees as Markdown
     Docs {
         #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]

@@ -86,7 +86,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Threads { files, output }) => dumps::threads(files, *output),
         Some(Verb::Histogram { files, output }) => dumps::histogram(files, *output),
         Some(Verb::Import(Import::K9s { dir, write })) => import::run(dir.as_deref(), *write),
-        Some(Verb::Playbook(asked)) => playbook::run(asked),
+        Some(Verb::Playbook(asked)) => playbook::run(&cli.common, asked),
         Some(Verb::Gpu(args)) => gpu::run(args),
         Some(Verb::Agent(args)) => agent::run(args),
         Some(Verb::Journal { output }) => tell::journal(*output),

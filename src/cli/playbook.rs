@@ -5,18 +5,22 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::args::Playbook as Asked;
+use super::act::target;
+use super::args::{Common, Playbook as Asked};
 use super::{exit, out};
 use crate::config::files::Places;
 use crate::playbook::cases::{self, Cases};
 use crate::playbook::library::Library;
+use crate::playbook::pages::{Names, Page};
 use crate::playbook::tree::Playbook;
 use crate::playbook::{docs, lint, lint_cases};
 use crate::remedy;
-use crate::term::clean;
+use crate::term::{clean, clean_lines};
+use crate::world::Kind;
 
-pub fn run(asked: &Asked) -> u8 {
+pub fn run(common: &Common, asked: &Asked) -> u8 {
     match asked {
+        Asked::Show { name, object, by } => show(common, name.as_deref(), object.as_deref(), by),
         Asked::Lint { files } => check(files, faults),
         Asked::Test { files } => check(files, wrong_cases),
         Asked::Docs { files } => write(files),
@@ -102,4 +106,39 @@ fn write(files: &[PathBuf]) -> u8 {
         }
     }
     out::result(&text)
+}
+
+/// Prints a page, or lists them.
+fn show(common: &Common, name: Option<&str>, object: Option<&str>, by: &[String]) -> u8 {
+    let Some(name) = name else {
+        let line = |id: &str| Page::find(id).map_or_else(String::new, |p| format!("{id:18} {}\n", p.title));
+        return out::result(&Page::ids().map(line).collect::<String>());
+    };
+    let Some(page) = Page::find(name) else {
+        let ids: Vec<&str> = Page::ids().collect();
+        out::complain(&format!("there is no page {:?}; there is {}", clean(name), ids.join(", ")));
+        return exit::USAGE;
+    };
+    let namespace = common.namespace.first().map_or("default", String::as_str);
+    let object = match object.map(|o| target(o, namespace)).transpose() {
+        Ok(object) => object,
+        Err(why) => {
+            out::complain(&clean_lines(&why));
+            return exit::USAGE;
+        }
+    };
+    let kubectl = match &common.context {
+        Some(context) => vec!["--context".to_owned(), context.clone()],
+        None => Vec::new(),
+    };
+    let mut names = Names { kubectl, by: by.to_vec(), ..Names::default() };
+    if let Some(o) = object {
+        names.namespace = Some(o.namespace.to_string()).filter(|n| !n.is_empty());
+        match o.kind {
+            Kind::Node => names.node = Some(o.name.to_string()),
+            Kind::Pod => names.pod = Some(o.name.to_string()),
+            _ => {}
+        }
+    }
+    out::result(&clean_lines(&page.render(&names)))
 }

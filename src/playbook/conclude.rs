@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::expr::Expr;
 use super::facts;
 use super::path::{Proposal, State, Unknown, Verdict};
 use super::tree::{Cost, JUDGED, Leaf, Need, Playbook};
@@ -67,10 +68,12 @@ impl Walk {
                 self.at.object = first.shown_by.clone();
                 self.bind_for(world, now, &leaf);
                 self.ended_in(&book, &id, &leaf);
+                let pages = self.pages(&leaf);
                 self.verdict = Some(verdict(&first, leaf.explain.render(&self.bindings)));
                 if let Some(v) = &mut self.verdict {
                     v.verify = leaf.verify.as_ref().map_or_else(String::new, |t| t.render(&self.bindings));
                     v.hold = leaf.hold;
+                    v.pages = pages;
                 }
                 self.propose(&leaf);
             }
@@ -107,6 +110,7 @@ impl Walk {
                 container: None,
                 verify: leaf.verify.as_ref().map_or_else(String::new, |t| t.render(&self.bindings)),
                 hold: leaf.hold,
+                pages: self.pages(leaf),
             });
         }
         self.propose(leaf);
@@ -121,6 +125,14 @@ impl Walk {
         for (e, why) in failures {
             self.failed(book, &e, &why);
         }
+    }
+
+    /// The pages of a leaf that fit.
+    fn pages(&self, leaf: &Leaf) -> Vec<String> {
+        let fits = |when: &Option<Expr>| {
+            when.as_ref().is_none_or(|w| w.eval(&self.bindings) == Ok(Value::Bool(true)))
+        };
+        leaf.pages.iter().filter(|(_, when)| fits(when)).map(|(id, _)| id.clone()).collect()
     }
 
     fn propose(&mut self, leaf: &Leaf) {
@@ -151,8 +163,13 @@ impl Walk {
             .remedies
             .iter()
             .flat_map(|r| r.when.iter().chain([&r.target]).chain(r.params.values().flat_map(|t| t.holes())));
-        let mut needs: Vec<&Need> =
-            holes.chain(remedies).flat_map(|e| e.variables()).filter_map(|v| Need::of_variable(&v)).collect();
+        let pages = leaf.pages.iter().filter_map(|(_, when)| when.as_ref());
+        let mut needs: Vec<&Need> = holes
+            .chain(remedies)
+            .chain(pages)
+            .flat_map(|e| e.variables())
+            .filter_map(|v| Need::of_variable(&v))
+            .collect();
         needs.sort();
         needs.dedup();
         for need in needs {
@@ -192,5 +209,6 @@ fn verdict(found: &Found, explanation: String) -> Verdict {
         container: found.container.clone(),
         verify: String::new(),
         hold: HOLD,
+        pages: Vec::new(),
     }
 }

@@ -27,6 +27,10 @@ pub fn markdown(book: &Playbook) -> String {
                 out.push_str(&format!("- `{}` on `{}`{when}\n", r.action, r.target.source));
             }
         }
+        for (id, when) in &leaf.pages {
+            let when = when.as_ref().map_or_else(String::new, |w| format!(" where `{}`", w.source));
+            out.push_str(&format!("\nLines for people: [`{id}`](../pages/{id}.md){when}\n"));
+        }
         if let Some(v) = &leaf.verify {
             let hold = human(leaf.hold);
             out.push_str(&format!("\nOver when: {} (for {hold})\n", escape(&v.source)));

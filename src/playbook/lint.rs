@@ -87,7 +87,8 @@ pub fn lint(book: &Playbook, actions: &BTreeMap<&str, Vec<&str>>, library: &Libr
             leaf.title.holes().chain(leaf.explain.holes()).chain(leaf.verify.iter().flat_map(|v| v.holes()));
         let params = leaf.remedies.iter().flat_map(|r| r.params.values().flat_map(|t| t.holes()));
         let targets = leaf.remedies.iter().flat_map(|r| r.when.iter().chain([&r.target]));
-        for e in holes.chain(params).chain(targets) {
+        let pages = leaf.pages.iter().filter_map(|(_, when)| when.as_ref());
+        for e in holes.chain(params).chain(targets).chain(pages) {
             for v in e.variables() {
                 if !all.contains(v.as_str()) {
                     say(e.at, format!("{:?} reads {v}, which no node on the way to {id} needs", e.source));

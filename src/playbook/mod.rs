@@ -17,6 +17,7 @@ pub mod intrusive;
 pub mod library;
 pub mod lint;
 pub mod need;
+pub mod pages;
 mod path;
 mod platform;
 mod probe;

@@ -107,6 +107,8 @@ pub struct Verdict {
     pub verify: String,
     /// How long nothing may speak against the object before it counts as over.
     pub hold: Duration,
+    /// Pages with lines for people, by id.
+    pub pages: Vec<String>,
 }
 
 /// An action the verdict suggests.

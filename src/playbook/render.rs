@@ -55,7 +55,7 @@ pub fn json(walk: &Walk, standing: &dyn Fn(&Proposal) -> Standing) -> Value {
         "steps": steps,
         "verdict": walk.verdict().map(|v| json!({
             "cause": v.cause, "title": v.title, "explanation": v.explanation, "sure": v.sure,
-            "object": facts::object(&v.object), "container": v.container.as_deref(),
+            "object": facts::object(&v.object), "container": v.container.as_deref(), "pages": v.pages,
         })),
         "also": walk.also().iter().map(|f| json!({"cause": &*f.cause, "title": f.title, "sure": f.sure})).collect::<Vec<_>>(),
         "remedies": remedies,
@@ -103,6 +103,17 @@ pub fn text(walk: &Walk, standing: &dyn Fn(&Proposal) -> Standing) -> String {
             let off = if s.enabled { String::new() } else { format!("   not now: {}", plain(&s.reason)) };
             out.push_str(&format!("  {}{off}\n", plain(&p.command())));
         }
+    }
+    for id in walk.verdict().iter().flat_map(|v| &v.pages) {
+        let target = walk.verdict().map_or_else(String::new, |v| {
+            let (kind, ns) = (v.object.kind.name().to_ascii_lowercase(), &v.object.namespace);
+            let ns = if ns.is_empty() { String::new() } else { format!(" -n {ns}") };
+            format!("{kind}/{}{ns}", v.object.name)
+        });
+        out.push_str(&format!(
+            "\nLines for people, which khud does not run\n  khud playbook show {id} {}\n",
+            plain(&target)
+        ));
     }
     if let Some(v) = walk.verdict().filter(|v| !v.verify.is_empty()) {
         out.push_str(&format!("\nOver when\n  {}\n", plain(&v.verify)));

@@ -8,6 +8,7 @@ use serde_saphyr::Spanned;
 
 use super::expr::{Expr, Template};
 pub use super::need::{Cost, Need};
+use super::pages::Page;
 use super::problem::Position;
 use super::verify::HOLD;
 use crate::world::Kind;
@@ -78,6 +79,8 @@ pub struct Leaf {
     pub verify: Option<Template>,
     /// How long nothing may speak against the object before the trouble counts as over.
     pub hold: Duration,
+    /// Pages with lines for people, each offered only where its expression holds.
+    pub pages: Vec<(String, Option<Expr>)>,
     pub at: Position,
 }
 
@@ -147,6 +150,15 @@ struct FileLeaf {
     remedies: Vec<Spanned<FileRemedy>>,
     verify: Option<Spanned<String>>,
     hold: Option<Spanned<String>>,
+    #[serde(default)]
+    pages: Vec<Spanned<FilePage>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilePage {
+    page: String,
+    when: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -269,6 +281,15 @@ fn expr(s: &Spanned<String>) -> Result<Expr, String> {
 
 fn template(s: &Spanned<String>) -> Result<Template, String> {
     Template::compile(s.value.trim_end(), position(s))
+}
+
+fn page(p: &Spanned<FilePage>) -> Result<(String, Option<Expr>), String> {
+    let FilePage { page, when } = &p.value;
+    if !Page::ids().any(|id| id == page) {
+        let ids: Vec<&str> = Page::ids().collect();
+        return Err(format!("{}: there is no page {page:?}; there is {}", position(p), ids.join(", ")));
+    }
+    Ok((page.clone(), when.as_ref().map(expr).transpose()?))
 }
 
 /// Reads `30s`, `5m`, `1h`.
@@ -410,6 +431,7 @@ fn compile_leaf(leaf: Spanned<FileLeaf>) -> Result<Leaf, String> {
         remedies,
         verify: l.verify.as_ref().map(template).transpose()?,
         hold: l.hold.as_ref().map_or(Ok(HOLD), hold)?,
+        pages: l.pages.iter().map(page).collect::<Result<_, _>>()?,
         at,
     })
 }

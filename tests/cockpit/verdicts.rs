@@ -142,3 +142,20 @@ fn eight_scenarios_end_at_their_verdict_without_an_answer_from_the_operator() {
         assert!(!screen.contains("You tell:"), "{what}: it asks the operator: {screen}");
     }
 }
+
+#[test]
+fn a_page_for_people_holds_the_nodes_name_and_is_read_from_the_tree() {
+    let lab = Lab::start("runtime-crashloop", 8.0);
+    let found = lab.finding("node.runtime-down");
+    let node = found["object"]["name"].as_str().unwrap();
+    let mut k = cockpit(KHUD, lab.dir.path(), "", &[&format!("node/{node}")], 120, 40);
+    k.until_text(&format!("▌{node}"));
+    k.then("w", "Lines for people: Rebuild the container runtime's database");
+    // Below the verdict stand the remedy and the page.
+    k.send("jj\r");
+    k.until_text("page runtime-db");
+    k.until_text("Two people. Types: ____________.");
+    k.send("/cordon\r");
+    k.until("kubectl aimed at this cluster", |s| s.contents().contains(&format!("cordon {node}")));
+    assert!(k.text().contains("kubectl --context "), "{}", k.text());
+}

@@ -1,6 +1,6 @@
 //! Decision trees that look further than what is watched: commands in containers and the logs of nodes.
 
-use crate::support::lab::{DNS_WITH_TOOLS, Lab};
+use crate::support::lab::{DNS_WITH_TOOLS, Lab, bare};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -126,4 +126,19 @@ fn walks_are_recorded_as_cases_and_a_tree_is_tested_with_them() {
     std::fs::write(&tree, MINE.replace("show: [pod.status]", "show: [pod.colour]")).unwrap();
     let (code, wrong) = said(&["playbook", "lint", &tree]);
     assert!(code == 1 && wrong.contains("line 10 column 12: \"pod.colour\" fails"), "{wrong}");
+}
+
+#[test]
+fn a_page_for_people_is_printed_with_names_that_stay_one_word() {
+    let show = |args: &[&str]| bare(&[&["playbook", "show"], args].concat()).output().unwrap();
+    let text = |o: &std::process::Output| String::from_utf8(o.stdout.clone()).unwrap();
+    let list = text(&show(&[]));
+    assert!(list.contains("etcd-restore") && list.contains("Restore etcd from a snapshot"), "{list}");
+    let page = show(&["runtime-db", "node/a b;reboot", "--context", "prod", "--by", "ana", "--by", "ben"]);
+    let page = text(&page);
+    assert!(page.contains("Types: ana. Reads each line first and says go: ben."), "{page}");
+    assert!(page.contains("kubectl --context prod cordon 'a b;reboot'"), "{page}");
+    let none = show(&["etcd"]);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("there is no page \"etcd\"; there is cluster-recovery"));
 }

@@ -19,6 +19,7 @@ pub mod incidents;
 pub mod inside;
 pub mod journal;
 mod kept;
+pub mod lines_for_people;
 pub mod list;
 pub mod log;
 pub mod logs;

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use crate::app::core::content::{Highlight, TextLine};
 use crate::app::core::model::Model;
 use crate::app::views::why::{Item, Quotes, WhyView};
+use crate::playbook::pages::Page;
 use crate::playbook::verify::{Standing, Verification};
 use crate::playbook::{By, Evidence, State};
 use crate::remedy;
@@ -238,7 +239,7 @@ fn verdict(model: &Model, why: &WhyView, columns: usize, out: &mut Vec<Drawn>, q
             out.push(plain(None, 2, &line, "text.dim"));
         }
     }
-    if why.proposals().is_empty() {
+    if why.proposals().is_empty() && why.pages().is_empty() {
         return;
     }
     out.push(plain(None, 0, "", "text"));
@@ -256,6 +257,18 @@ fn verdict(model: &Model, why: &WhyView, columns: usize, out: &mut Vec<Drawn>, q
                 (format!("{} {}", proposal.target, params.join(" ")), scope),
             ],
             right: if model.cluster.read_only { "read-only".into() } else { String::new() },
+        });
+    }
+    for (i, id) in why.pages().iter().enumerate() {
+        let title = Page::find(id).map_or_else(String::new, |p| p.title);
+        out.push(Drawn {
+            item: Some(Item::Page(i)),
+            indent: 2,
+            pieces: vec![
+                (format!("{} Lines for people: ", model.theme.glyph("arrow")), "key"),
+                (format!("{title} (page {id})"), "text"),
+            ],
+            right: String::new(),
         });
     }
 }

@@ -12,7 +12,7 @@ use crate::app::core::runs::control;
 use crate::app::core::stack;
 use crate::app::core::view::{FAR, Motion, Room, View};
 use crate::app::core::{causes, record};
-use crate::app::views::walked;
+use crate::app::views::{lines_for_people, walked};
 
 use crate::config::Scope;
 use crate::detect::timeline::{Entry, What};
@@ -85,6 +85,8 @@ pub enum Item {
     Question,
     Verdict,
     Proposal(usize),
+    /// A page with lines for people.
+    Page(usize),
 }
 
 impl WhyView {
@@ -100,7 +102,8 @@ impl WhyView {
             State::Asking { .. } => vec![Item::Question],
             State::Done => {
                 let proposals = (0..self.proposals().len()).map(Item::Proposal);
-                std::iter::once(Item::Verdict).chain(proposals).collect()
+                let pages = (0..self.pages().len()).map(Item::Page);
+                std::iter::once(Item::Verdict).chain(proposals).chain(pages).collect()
             }
             State::Reading => Vec::new(),
         };
@@ -116,6 +119,11 @@ impl WhyView {
     /// The actions to propose: none once the trouble is over, because a second rollback leads back to the fault.
     pub fn proposals(&self) -> &[Proposal] {
         if self.over() { &[] } else { self.walk.proposals() }
+    }
+
+    /// The pages to offer: none once the trouble is over.
+    pub fn pages(&self) -> &[String] {
+        self.walk.verdict().filter(|_| !self.over()).map_or(&[], |v| &v.pages)
     }
 
     pub fn item(&self) -> Option<Item> {
@@ -426,6 +434,10 @@ pub fn open_item(model: &mut Model) -> Vec<Effect> {
     let Some(why) = model.top_mut::<WhyView>() else { return Vec::new() };
     match why.item() {
         Some(Item::Proposal(i)) => propose(model, i),
+        Some(Item::Page(i)) => {
+            lines_for_people::open(model, i);
+            Vec::new()
+        }
         // Who has read the verdict and presses enter wants what it proposes first.
         Some(Item::Verdict) if !why.proposals().is_empty() => propose(model, 0),
         _ => {
