@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::expr::Expr;
+use super::expr::{Expr, Template};
 use super::facts;
-use super::path::{Proposal, State, Unknown, Verdict};
+use super::path::{Choice, Proposal, State, Unknown, Verdict};
 use super::tree::{Cost, JUDGED, Leaf, Need, Playbook};
 use super::verify::HOLD;
 use super::walk::Walk;
@@ -68,12 +68,13 @@ impl Walk {
                 self.at.object = first.shown_by.clone();
                 self.bind_for(world, now, &leaf);
                 self.ended_in(&book, &id, &leaf);
-                let pages = self.pages(&leaf);
+                let (pages, options) = (self.pages(&leaf), self.options(&leaf));
                 self.verdict = Some(verdict(&first, leaf.explain.render(&self.bindings)));
                 if let Some(v) = &mut self.verdict {
                     v.verify = leaf.verify.as_ref().map_or_else(String::new, |t| t.render(&self.bindings));
                     v.hold = leaf.hold;
                     v.pages = pages;
+                    v.options = options;
                 }
                 self.propose(&leaf);
             }
@@ -111,6 +112,7 @@ impl Walk {
                 verify: leaf.verify.as_ref().map_or_else(String::new, |t| t.render(&self.bindings)),
                 hold: leaf.hold,
                 pages: self.pages(leaf),
+                options: self.options(leaf),
             });
         }
         self.propose(leaf);
@@ -120,11 +122,20 @@ impl Walk {
     fn ended_in(&mut self, book: &str, id: &str, leaf: &Leaf) {
         self.leaf = if *book == *self.playbook { id.to_owned() } else { format!("{book}/{id}") };
         let texts = [Some(&leaf.title), Some(&leaf.explain), leaf.verify.as_ref()].into_iter().flatten();
+        let texts = texts.chain(leaf.options.iter().flatten());
         let params = leaf.remedies.iter().flat_map(|r| r.params.values());
         let failures: Vec<_> = texts.chain(params).flat_map(|t| t.failures(&self.bindings)).collect();
         for (e, why) in failures {
             self.failed(book, &e, &why);
         }
+    }
+
+    fn options(&self, leaf: &Leaf) -> Vec<Choice> {
+        let choice = |texts: &[Template; 5]| {
+            let [name, pro, against, when, cost] = texts.each_ref().map(|t| t.render(&self.bindings));
+            Choice { name, pro, against, when, cost }
+        };
+        leaf.options.iter().map(choice).collect()
     }
 
     /// The pages of a leaf that fit.
@@ -158,7 +169,8 @@ impl Walk {
     /// Binds what a leaf reads and no question on the way needed, as far as the World answers it.
     fn bind_for(&mut self, world: &World, now: Time, leaf: &Leaf) {
         let templates = [Some(&leaf.title), Some(&leaf.explain), leaf.verify.as_ref()];
-        let holes = templates.into_iter().flatten().flat_map(|t| t.holes());
+        let options = leaf.options.iter().flatten();
+        let holes = templates.into_iter().flatten().chain(options).flat_map(|t| t.holes());
         let remedies = leaf
             .remedies
             .iter()
@@ -210,5 +222,6 @@ fn verdict(found: &Found, explanation: String) -> Verdict {
         verify: String::new(),
         hold: HOLD,
         pages: Vec::new(),
+        options: Vec::new(),
     }
 }

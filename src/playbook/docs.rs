@@ -27,6 +27,15 @@ pub fn markdown(book: &Playbook) -> String {
                 out.push_str(&format!("- `{}` on `{}`{when}\n", r.action, r.target.source));
             }
         }
+        if !leaf.options.is_empty() {
+            out.push_str(
+                "\nWays to go on:\n\n| way | for | against | when | cost |\n|---|---|---|---|---|\n",
+            );
+        }
+        for texts in &leaf.options {
+            let cells: Vec<String> = texts.iter().map(|t| escape(&t.source)).collect();
+            out.push_str(&format!("| {} |\n", cells.join(" | ")));
+        }
         for (id, when) in &leaf.pages {
             let when = when.as_ref().map_or_else(String::new, |w| format!(" where `{}`", w.source));
             out.push_str(&format!("\nLines for people: [`{id}`](../pages/{id}.md){when}\n"));

@@ -94,15 +94,18 @@ impl Expr {
 }
 
 /// Which line breaks of a text stay: those beside a line that is one hole (a quote, lines to copy), beside an empty
-/// line, and beside a line that is indented. Any other only wraps the source, and the reader's terminal wraps anew.
+/// line, beside a line that is indented, and before an item of a list. Any other only wraps the source, and the reader's terminal wraps anew.
 fn kept_breaks(source: &str) -> Vec<bool> {
     let own = |line: &str| {
         let words = line.trim();
         let hole = words.starts_with('{') && words.ends_with('}') && words.matches('{').count() == 1;
         words.is_empty() || hole || line.starts_with(' ')
     };
-    let lines: Vec<bool> = source.lines().map(own).collect();
-    lines.windows(2).map(|pair| pair[0] || pair[1]).collect()
+    let item = |line: &str| {
+        line.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(". ") || line.starts_with("- ")
+    };
+    let lines: Vec<&str> = source.lines().collect();
+    lines.windows(2).map(|pair| own(pair[0]) || own(pair[1]) || item(pair[1])).collect()
 }
 
 /// Text with `{expression}` holes; `{{` and `}}` are braces.

@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::recording::Fetched;
 use super::tree::{Cost, Need, Node};
 use super::walk::Walk;
-use super::{around, edges, evidence, facts, intrusive, platform, rights, workloads};
+use super::{around, edges, evidence, facts, intrusive, platform, rights, stake, workloads};
 use crate::judge;
 use crate::world::{ObjectRef, Time, World};
 
@@ -141,6 +141,7 @@ impl Walk {
                 edges::backend(world, blamed, o, now)?
             }
             Need::Peers => workloads::peers(world, o, now)?,
+            Need::Stake => stake::stake(world, &facts::node_of(world, o).ok_or("it has no node")?, now)?,
             Need::Right => rights::right(&self.readings, &self.bindings)?,
             Need::Exec(_) | Need::Lookup(_) | Need::Lookups(_) | Need::Connect(_) => {
                 return Ok(vec![intrusive::result(need, &self.runs, &self.readings)?]);

@@ -85,6 +85,7 @@ pub fn lint(book: &Playbook, actions: &BTreeMap<&str, Vec<&str>>, library: &Libr
         }
         let holes =
             leaf.title.holes().chain(leaf.explain.holes()).chain(leaf.verify.iter().flat_map(|v| v.holes()));
+        let holes = holes.chain(leaf.options.iter().flatten().flat_map(|t| t.holes()));
         let params = leaf.remedies.iter().flat_map(|r| r.params.values().flat_map(|t| t.holes()));
         let targets = leaf.remedies.iter().flat_map(|r| r.when.iter().chain([&r.target]));
         let pages = leaf.pages.iter().filter_map(|(_, when)| when.as_ref());

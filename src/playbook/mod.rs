@@ -25,6 +25,7 @@ mod problem;
 mod recording;
 pub mod render;
 mod rights;
+mod stake;
 pub mod tree;
 pub mod verify;
 mod walk;
@@ -33,7 +34,7 @@ mod workloads;
 pub use library::Library;
 pub use lint::{lint, lint_cases};
 pub use path::{
-    By, Evidence, Intrusive, Proposal, Read, Reading, State, Step, Unknown, Verdict, WalkOptions,
+    By, Choice, Evidence, Intrusive, Proposal, Read, Reading, State, Step, Unknown, Verdict, WalkOptions,
 };
 pub use problem::{Position, Problem};
 pub use recording::Recording;

@@ -70,6 +70,8 @@ pub enum Need {
     Backend,
     /// The pods that work together with a pod, by how often they ended.
     Peers,
+    /// What is at stake on a node: its pods, the work they would lose, and the room of other nodes.
+    Stake,
     /// A command in the blamed container.
     Exec(Vec<String>),
     /// A name looked up in the blamed container.
@@ -109,6 +111,7 @@ impl Need {
         ("provisioner", Need::Provisioner),
         ("backend", Need::Backend),
         ("peers", Need::Peers),
+        ("stake", Need::Stake),
     ];
 
     /// The need that binds a variable; `None` for one that only a command can bind.
@@ -145,6 +148,7 @@ impl Need {
             Need::Provisioner => &["provisioner"],
             Need::Backend => &["backend"],
             Need::Peers => &["peers"],
+            Need::Stake => &["stake"],
             Need::Exec(_) => &["output"],
             Need::Lookup(_) => &["lookup"],
             Need::Lookups(_) => &["lookups"],

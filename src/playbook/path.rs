@@ -109,6 +109,27 @@ pub struct Verdict {
     pub hold: Duration,
     /// Pages with lines for people, by id.
     pub pages: Vec<String>,
+    /// The ways to go on that people choose between.
+    pub options: Vec<Choice>,
+}
+
+/// One way to go on.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct Choice {
+    pub name: String,
+    #[serde(rename = "for")]
+    pub pro: String,
+    pub against: String,
+    pub when: String,
+    /// The cost, from live numbers where there are any.
+    pub cost: String,
+}
+
+impl Choice {
+    /// What speaks for it, against it, when it fits and what it costs, each with its word.
+    pub fn parts(&self) -> [(&'static str, &str); 4] {
+        [("for", &self.pro), ("against", &self.against), ("when", &self.when), ("cost", &self.cost)]
+    }
 }
 
 /// An action the verdict suggests.

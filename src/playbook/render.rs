@@ -55,7 +55,7 @@ pub fn json(walk: &Walk, standing: &dyn Fn(&Proposal) -> Standing) -> Value {
         "steps": steps,
         "verdict": walk.verdict().map(|v| json!({
             "cause": v.cause, "title": v.title, "explanation": v.explanation, "sure": v.sure,
-            "object": facts::object(&v.object), "container": v.container.as_deref(), "pages": v.pages,
+            "object": facts::object(&v.object), "container": v.container.as_deref(), "pages": v.pages, "options": v.options,
         })),
         "also": walk.also().iter().map(|f| json!({"cause": &*f.cause, "title": f.title, "sure": f.sure})).collect::<Vec<_>>(),
         "remedies": remedies,
@@ -102,6 +102,13 @@ pub fn text(walk: &Walk, standing: &dyn Fn(&Proposal) -> Standing) -> String {
             let s = standing(p);
             let off = if s.enabled { String::new() } else { format!("   not now: {}", plain(&s.reason)) };
             out.push_str(&format!("  {}{off}\n", plain(&p.command())));
+        }
+    }
+    for (n, o) in walk.verdict().iter().flat_map(|v| &v.options).enumerate() {
+        let lead = if n == 0 { "\nWays to go on\n" } else { "" };
+        out.push_str(&format!("{lead}  {}. {}\n", n + 1, plain(&o.name)));
+        for (word, text) in o.parts() {
+            out.push_str(&format!("       {word}: {}\n", plain(text)));
         }
     }
     for id in walk.verdict().iter().flat_map(|v| &v.pages) {

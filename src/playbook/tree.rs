@@ -79,6 +79,8 @@ pub struct Leaf {
     pub verify: Option<Template>,
     /// How long nothing may speak against the object before the trouble counts as over.
     pub hold: Duration,
+    /// The ways to go on that people choose between.
+    pub options: Vec<[Template; 5]>,
     /// Pages with lines for people, each offered only where its expression holds.
     pub pages: Vec<(String, Option<Expr>)>,
     pub at: Position,
@@ -152,6 +154,19 @@ struct FileLeaf {
     hold: Option<Spanned<String>>,
     #[serde(default)]
     pages: Vec<Spanned<FilePage>>,
+    #[serde(default)]
+    options: Vec<FileOption>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileOption {
+    name: Spanned<String>,
+    #[serde(rename = "for")]
+    pro: Spanned<String>,
+    against: Spanned<String>,
+    when: Spanned<String>,
+    cost: Spanned<String>,
 }
 
 #[derive(Deserialize)]
@@ -281,6 +296,10 @@ fn expr(s: &Spanned<String>) -> Result<Expr, String> {
 
 fn template(s: &Spanned<String>) -> Result<Template, String> {
     Template::compile(s.value.trim_end(), position(s))
+}
+
+fn option(o: &FileOption) -> Result<[Template; 5], String> {
+    Ok([template(&o.name)?, template(&o.pro)?, template(&o.against)?, template(&o.when)?, template(&o.cost)?])
 }
 
 fn page(p: &Spanned<FilePage>) -> Result<(String, Option<Expr>), String> {
@@ -431,6 +450,7 @@ fn compile_leaf(leaf: Spanned<FileLeaf>) -> Result<Leaf, String> {
         remedies,
         verify: l.verify.as_ref().map(template).transpose()?,
         hold: l.hold.as_ref().map_or(Ok(HOLD), hold)?,
+        options: l.options.iter().map(option).collect::<Result<_, _>>()?,
         pages: l.pages.iter().map(page).collect::<Result<_, _>>()?,
         at,
     })

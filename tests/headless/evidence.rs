@@ -140,5 +140,8 @@ fn a_page_for_people_is_printed_with_names_that_stay_one_word() {
     assert!(page.contains("kubectl --context prod cordon 'a b;reboot'"), "{page}");
     let none = show(&["etcd"]);
     assert_eq!(none.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&none.stderr).contains("there is no page \"etcd\"; there is cluster-recovery"));
+    assert!(
+        String::from_utf8_lossy(&none.stderr)
+            .contains("there is no page \"etcd\"; there is cluster-recovery")
+    );
 }

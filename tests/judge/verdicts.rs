@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::sites;
 use crate::support::drill::Drill;
+use crate::support::scene::{Scene, ago, node};
 use khud::playbook::{Intrusive, Library, Walk};
-use khud::world::{Kind, ObjectRef};
+use khud::world::{Kind, ObjectRef, Status, Uid};
 
 /// A walk over a scenario of the embedded cluster after so many seconds, as `khud diagnose` and `w` make it.
 fn walk(scenario: &str, seconds: u64, kind: Kind, namespace: &str, name: &str) -> (Vec<String>, Walk) {
@@ -150,5 +151,44 @@ fn ranks_that_end_by_their_watchdog_are_one_hung_collective() {
         walk.steps().iter().flat_map(|s| &s.evidence).any(|e| e.quote.contains("ALLREDUCE")),
         "{:?}",
         actions(&walk)
+    );
+}
+
+/// The ways to go on for node n1, whose runtime is down and which runs one pod with four GPUs for a day.
+fn ways(others: bool) -> Vec<khud::playbook::Choice> {
+    let mut scene = Scene::new();
+    scene.node_condition("Ready", Status::False, "KubeletNotReady", "container runtime is down");
+    scene.spec().requests.gpu = Some(4);
+    if others {
+        let mut other = node("n2", ago(&scene, 86_400));
+        other.meta.uid = Uid::Uuid(11);
+        scene.nodes.push(other);
+    }
+    let site = sites::scene_site("runtime down".to_owned(), scene);
+    let library = Arc::new(Library::embedded().unwrap());
+    let object = ObjectRef::new(Kind::Node, "", "n1");
+    let walk = site.walk(&library, library.get("node").unwrap(), object, &[], Intrusive::NotAllowed);
+    let verdict = walk.verdict().unwrap();
+    assert_eq!((&*verdict.cause, &verdict.pages[..]), ("node.runtime-down", &["runtime-db".to_owned()][..]));
+    verdict.options.clone()
+}
+
+#[test]
+fn the_ways_to_go_on_with_a_node_name_the_work_the_room_and_the_hour() {
+    let all = ways(true);
+    assert_eq!(all.len(), 4, "{all:?}");
+    // Four GPUs for 24 hours, at 2 an hour.
+    let lost =
+        "at most 96 GPU hours (192 at 2 an hour), less what was checkpointed: web-1-abc (24h, 4 GPUs).";
+    assert_eq!(all[1].cost, lost);
+    assert_eq!(all[1].when, "Only after the work there is checkpointed or given up by its owner.");
+    assert!(all[2].when.starts_with("Its pods find room elsewhere meanwhile"), "{}", all[2].when);
+    assert!(all[2].when.contains("4 GPUs wanted, 8 free on 1 other nodes"), "{}", all[2].when);
+    assert!(all[0].when.contains("It is Saturday 02:0"), "2026-11-21 is a Saturday: {}", all[0].when);
+    let alone = ways(false);
+    assert!(
+        alone[2].when.starts_with("Its pods find no room elsewhere: add a node first"),
+        "{}",
+        alone[2].when
     );
 }

@@ -239,6 +239,24 @@ fn verdict(model: &Model, why: &WhyView, columns: usize, out: &mut Vec<Drawn>, q
             out.push(plain(None, 2, &line, "text.dim"));
         }
     }
+    to_do(model, why, out);
+    let choices = why.walk.verdict().filter(|_| !why.over()).map_or(&[][..], |v| &v.options);
+    if !choices.is_empty() {
+        out.push(plain(None, 0, "", "text"));
+        out.push(plain(None, 0, "Ways to go on", "title"));
+    }
+    for (n, choice) in choices.iter().enumerate() {
+        out.push(plain(None, 2, &format!("{}. {}", n + 1, choice.name), "text.strong"));
+        for (word, text) in choice.parts() {
+            for line in wrap(&format!("{word}: {text}"), room.saturating_sub(3)) {
+                out.push(plain(None, 5, &line, "text"));
+            }
+        }
+    }
+}
+
+/// The actions and pages that the verdict proposes.
+fn to_do(model: &Model, why: &WhyView, out: &mut Vec<Drawn>) {
     if why.proposals().is_empty() && why.pages().is_empty() {
         return;
     }
