@@ -5,7 +5,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::{Either, select};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use serde::Deserialize;
@@ -14,13 +17,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::ask::segment;
+use super::ask::{ProxyAnswer, segment};
 use super::connect::Connection;
 use super::error::{Failure, tidy};
 use crate::world::ask::{Forward, ForwardState};
 
 /// How long the node has to say that nothing listens on the port: it says so at once or never.
 const REFUSAL: Duration = Duration::from_millis(500);
+
+/// The largest page that is read through a port-forward, bytes.
+const PAGE: usize = 4 << 20;
 
 /// The largest list of pods that is read to find one, bytes.
 const PODS: usize = 64 << 20;
@@ -96,6 +102,82 @@ impl Connection {
         }
     }
 
+    /// GETs a path of a port in a pod through a port-forward of its own: also a port that listens on loopback alone.
+    ///
+    /// # Errors
+    /// No connection within `within`, the API server refuses the port-forward, nothing listens, or what answers is no
+    /// HTTP server.
+    pub async fn forwarded_get(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+        path: &str,
+        within: Duration,
+    ) -> Result<ProxyAnswer, Failure> {
+        let broken = |e: &dyn std::fmt::Display| {
+            Failure::Protocol(format!("port {port} of pod {namespace}/{pod} gave no answer: {e}"))
+        };
+        let fetch = async {
+            self.ensure_may_change().await?;
+            let Tunnel { stream, refused } = self.tunnel(namespace, pod, port).await?;
+            let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+            let (mut sender, connection) = handshake.map_err(|e| broken(&e))?;
+            let request = http::Request::get(format!("/{path}"))
+                .header(http::header::HOST, format!("localhost:{port}"))
+                .body(Empty::<Bytes>::new())
+                .map_err(|e| broken(&e))?;
+            let answer = async {
+                let response = sender.send_request(request).await.map_err(|e| broken(&e))?;
+                let status = response.status().as_u16();
+                let body =
+                    Limited::new(response.into_body(), PAGE).collect().await.map_err(|e| broken(&e))?;
+                Ok(ProxyAnswer { status, body: body.to_bytes() })
+            };
+            let mut answer = pin!(answer);
+            let (mut carried, mut refused) = (pin!(connection), pin!(refused));
+            let (mut ended, mut silent) = (false, false);
+            loop {
+                tokio::select! {
+                    answer = &mut answer => return answer,
+                    // The answer may still be read after the connection ended.
+                    _ = &mut carried, if !ended => ended = true,
+                    why = &mut refused, if !silent => match why {
+                        Some(why) => return Err(broken(&tidy(&why, 300))),
+                        None => silent = true,
+                    },
+                }
+            }
+        };
+        tokio::time::timeout(within, fetch)
+            .await
+            .map_err(|_| Failure::TimedOut { server: self.server().to_owned(), after: within })?
+    }
+
+    /// A connection to a port in a pod.
+    async fn tunnel(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+    ) -> Result<Tunnel<impl Future<Output = Option<String>> + use<>>, Failure> {
+        self.renew_before_expiry().await?;
+        // kube puts the names into the path as they are.
+        if segment(pod) != pod || segment(namespace) != namespace {
+            return Err(Failure::Protocol(format!("{namespace}/{pod} is not a valid pod name")));
+        }
+        let pods: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let (after, ports) = (self.request_timeout(), [port]);
+        let opened = tokio::time::timeout(after, pods.portforward(pod, &ports)).await;
+        let mut forwarder = opened
+            .map_err(|_| Failure::TimedOut { server: self.server().to_owned(), after })?
+            .map_err(|e| self.not_started(e))?;
+        match (forwarder.take_stream(port), forwarder.take_error(port)) {
+            (Some(stream), Some(refused)) => Ok(Tunnel { stream, refused }),
+            _ => Err(Failure::Protocol("the tunnel has no streams".into())),
+        }
+    }
+
     async fn read<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
         let (status, body) = self.get(path, PODS).await?;
         if status != 200 {
@@ -143,37 +225,14 @@ impl Reach {
             let state = self.state.borrow();
             (state.pod.to_string(), state.port)
         };
-        let opened = self.tunnel(&pod, port).await;
+        let opened = self.connection.tunnel(&self.ask.namespace, &pod, port).await;
         let Err(gone @ Failure::Refused(_)) = opened else { return opened };
         let (next, port) = self.connection.find(&self.ask).await?;
         if next == pod {
             return Err(gone);
         }
         self.state.send_modify(|s| (s.pod, s.port) = (next.as_str().into(), port));
-        self.tunnel(&next, port).await
-    }
-
-    async fn tunnel(
-        &self,
-        pod: &str,
-        port: u16,
-    ) -> Result<Tunnel<impl Future<Output = Option<String>> + use<>>, Failure> {
-        let (connection, namespace) = (&self.connection, &self.ask.namespace);
-        connection.renew_before_expiry().await?;
-        // kube puts the names into the path as they are.
-        if segment(pod) != pod || segment(namespace) != **namespace {
-            return Err(Failure::Protocol(format!("{namespace}/{pod} is not a valid pod name")));
-        }
-        let pods: Api<Pod> = Api::namespaced(connection.client(), namespace);
-        let (after, ports) = (connection.request_timeout(), [port]);
-        let opened = tokio::time::timeout(after, pods.portforward(pod, &ports)).await;
-        let mut forwarder = opened
-            .map_err(|_| Failure::TimedOut { server: connection.server().to_owned(), after })?
-            .map_err(|e| connection.not_started(e))?;
-        match (forwarder.take_stream(port), forwarder.take_error(port)) {
-            (Some(stream), Some(refused)) => Ok(Tunnel { stream, refused }),
-            _ => Err(Failure::Protocol("the tunnel has no streams".into())),
-        }
+        self.connection.tunnel(&self.ask.namespace, &next, port).await
     }
 
     /// Carries one local connection to the pod, to its end.

@@ -10,12 +10,13 @@ use crate::world::Text;
 use crate::world::readings::{Place, Server};
 
 /// The sources, by name.
-pub const SOURCES: [&str; 11] = [
+pub const SOURCES: [&str; 12] = [
     "dcgm",
     "amd",
     "intel",
     "engines",
     "kube-proxy",
+    "kube-proxy-metrics",
     "metrics.k8s.io",
     "kubelet",
     "gpu-history",

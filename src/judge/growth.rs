@@ -6,13 +6,14 @@ use crate::world::series::{FEWEST, Trend};
 use crate::world::{Series, Time};
 
 /// Spans looked at, longest first. A slow leak shows in the longest, one that just began in the shortest.
-const SPANS: [Duration; 7] = [
+const SPANS: [Duration; 8] = [
     Duration::from_secs(3 * 86_400),
     Duration::from_secs(86_400),
     Duration::from_secs(6 * 3600),
     Duration::from_secs(3600),
     Duration::from_secs(900),
     Duration::from_secs(180),
+    Duration::from_secs(90),
     Duration::from_secs(60),
 ];
 /// Nothing is told from less than this.

@@ -22,7 +22,7 @@ mod file_access;
 pub mod fleet;
 pub mod free_capacity;
 mod gpu;
-mod growth;
+pub mod growth;
 mod image;
 mod ingress;
 mod job;

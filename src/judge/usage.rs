@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::world::time::human;
-use crate::world::{ObjectRef, Pod, Role, Time};
+use crate::world::{ObjectRef, Pod, Role, Series, Time};
 
 use super::diagnosis::{Ctx, Diagnosis, Out};
 use super::evidence::Severity;
@@ -19,7 +19,7 @@ causes! {
         "a container's working set is close to its memory limit",
         why WHY, source "at least 90 % for a minute; an even level for half an hour is info";
     LEAK = "memory.leak" Warning Watch("usage") tree "pod":
-        "a pod's working set grows steadily towards its memory limit",
+        "a pod's working set grows steadily towards its memory limit, or without one towards its node's memory",
         why WHY, source "median slope over at least six readings, to a new high";
 }
 
@@ -49,6 +49,9 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     let began = history.memory.points().next().map_or(ctx.now, |(t, _)| t);
     let settled = started.map_or(began, |s| s.plus(seconds(WARM_UP)).max(began));
 
+    if all.is_none() && unlimited(ctx, pod, &history.memory, settled, object, out) {
+        return;
+    }
     if let Some(limit) = all
         && let Some(grown) = growth(&history.memory, settled, ctx.now, limit as f64)
         && grown.trend.span >= seconds(WATCHED)
@@ -116,9 +119,59 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     out.push(diagnosis);
 }
 
+/// Growth that reaches the node's memory within this time need not be watched for long.
+const SOON: u64 = 1800;
+/// A pod without a limit is worth judging from this many bytes on.
+const LARGE: u64 = 1 << 30;
+
+/// A pod without a memory limit that grows until its node has none left: the kubelet then evicts its neighbours. Whether
+/// it is one.
+fn unlimited(ctx: &Ctx, pod: &Pod, memory: &Series, from: Time, object: &ObjectRef, out: &mut Out) -> bool {
+    let Some(node) = ctx.world.nodes.find("", &pod.node) else { return false };
+    let used = ctx.world.readings.node(&pod.node).filter(|h| h.usage.at.age(ctx.now) <= OLD);
+    let (Some(used), Some(all)) = (used.and_then(|h| h.usage.memory), node.allocatable.memory) else {
+        return false;
+    };
+    let Some((_, own)) = memory.last() else { return false };
+    // What it can still take is what the node has left.
+    let full = own + all.saturating_sub(used) as f64;
+    let Some(grown) = growth(memory, from, ctx.now, full) else { return false };
+    let watched = grown.trend.span >= seconds(WATCHED);
+    if !watched && grown.left > seconds(SOON) {
+        return false;
+    }
+    let rate = grown.trend.per_hour / 1_048_576.0;
+    let neighbours =
+        ctx.world.pods_on(&pod.node).filter(|(_, p)| p.meta.namespace != pod.meta.namespace).count();
+    let quote = format!(
+        "{} used, no limit; +{rate:.0} MiB/h over {} ({} readings); node {}: {} of {} used, {neighbours} pods of other namespaces",
+        gib(own as u64),
+        human(grown.trend.span),
+        grown.trend.samples,
+        pod.node,
+        gib(used),
+        gib(all)
+    );
+    let mut diagnosis = Diagnosis::new(LEAK, ctx.root(object), grown.since)
+        .title(format!(
+            "memory of pod {} grows by {rate:.0} MiB/h without a limit and fills node {} in {}",
+            pod.meta.name,
+            pod.node,
+            human(grown.left)
+        ))
+        .row(format!("node's memory full in {}", human(grown.left)))
+        .evidence("usage", quote, object, Some(ctx.now));
+    if !watched {
+        // A cache that warms up looks the same for some minutes.
+        diagnosis = diagnosis.likely();
+    }
+    out.push(diagnosis);
+    true
+}
+
 /// Whether what a pod uses is worth judging.
 pub fn is_notable(pod: &Pod, used: u64) -> bool {
     let limits = pod.containers.iter().filter_map(|c| c.spec.limits.memory);
     let all: u64 = limits.fold(0, u64::saturating_add);
-    all > 0 && used.saturating_mul(2) >= all
+    if all == 0 { used >= LARGE } else { used.saturating_mul(2) >= all }
 }

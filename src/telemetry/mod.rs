@@ -22,5 +22,5 @@ pub mod usage;
 mod tests;
 
 pub use crate::world::readings::Reading;
-pub use schedule::{PARALLEL, Schedule, TIMEOUT};
+pub use schedule::{Loopback, PARALLEL, Schedule, TIMEOUT};
 pub use source::{SOURCES, Source, concerns, outcome, request};

@@ -19,8 +19,9 @@ use crate::world::{Pod, Text, Time};
 /// Why the sources of this file are not read where no server is found.
 pub(super) const NOT_FOUND: &str = "no Prometheus was found among the pods khud may list; the setting prometheus names one (namespace/service:port)";
 
-/// Windows of a history, as span and step in seconds: an hour, a day, two weeks, each of some fifty values.
-const WINDOWS: [(u32, u32); 3] = [(3600, 60), (86_400, 1800), (1_209_600, 25_200)];
+/// Windows of a history, as span and step in seconds: a quarter of an hour, an hour, a day, two weeks, each of some fifty
+/// values.
+const WINDOWS: [(u32, u32); 4] = [(900, 15), (3600, 60), (86_400, 1800), (1_209_600, 25_200)];
 
 /// Histories are read once, and again for what began to grow since.
 const AGAIN: Duration = Duration::from_secs(1800);
@@ -496,7 +497,7 @@ mod tests {
 
     #[test]
     fn every_way_an_answer_fails_is_a_sentence() {
-        let path = GPU_HISTORY.of_prometheus().remove(2);
+        let path = GPU_HISTORY.of_prometheus().remove(3);
         let t = target("gpu-history", path);
         let said = |status, text: &str| super::super::outcome(&t, status, text, || "HTTP".into(), Time(5));
         let why = |outcome| match outcome {
@@ -526,7 +527,7 @@ mod tests {
         let path = GPU_HISTORY.of_prometheus().remove(0);
         assert_eq!(
             GPU_HISTORY.request(&target("gpu-history", path), Time(1_700_000_000_500)),
-            "api/v1/query_range?query=DCGM%5FFI%5FDEV%5FFB%5FUSED&step=60&start=1699996400&end=1700000000&timeout=4s"
+            "api/v1/query_range?query=DCGM%5FFI%5FDEV%5FFB%5FUSED&step=15&start=1699999100&end=1700000000&timeout=4s"
         );
         let path = TRAFFIC.of_prometheus().remove(0);
         assert_eq!(TRAFFIC.request(&target("traffic", path.clone()), Time(5)), path);

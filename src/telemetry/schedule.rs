@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::prometheus;
-use super::source::{SOURCES, Source, at_pod, named};
+use super::source::{SOURCES, Source, answers, at_pod, named};
 use crate::world::readings::{Outcome, Place, Reading, Server, Target};
 use crate::world::{Kind, Pod, StreamId, Text, Time, World};
 
@@ -39,6 +39,19 @@ pub struct Schedule {
     configured: BTreeMap<&'static str, Option<Duration>>,
     /// The configured Prometheus; `None`: the one that is found.
     prometheus: Option<Server>,
+    /// Whether loopback ports are read, by port-forward.
+    loopback: Loopback,
+}
+
+/// Whether ports that only a port-forward reaches are read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Loopback {
+    /// Nobody looks at what they tell.
+    #[default]
+    Unwatched,
+    Read,
+    /// Somebody looks, and a port-forward is refused.
+    ReadOnly,
 }
 
 #[derive(Debug)]
@@ -73,7 +86,21 @@ impl Schedule {
         let asked = targets.iter().any(|t| asks(&t.source));
         let wanted = SOURCES.iter().any(|s| !self.is_off(s.name()) && asks(s.name()));
         let none = (wanted && !asked).then(|| ("prometheus".into(), prometheus::NOT_FOUND.into()));
-        off.chain(none)
+        let refused = (self.loopback == Loopback::ReadOnly).then(|| {
+            (
+                "kube-proxy-metrics".into(),
+                "khud runs read-only: a port-forward to 127.0.0.1:10249 is refused".into(),
+            )
+        });
+        off.chain(none).chain(refused)
+    }
+
+    /// Somebody looks at what loopback ports tell from now on, or no longer.
+    pub fn watch_loopback(&mut self, loopback: Loopback) {
+        if self.loopback != loopback {
+            self.loopback = loopback;
+            self.looked = None;
+        }
     }
 
     fn is_off(&self, source: &str) -> bool {
@@ -212,6 +239,18 @@ impl Schedule {
                 node: Text::default(),
                 sure: true,
             }));
+        }
+        if self.loopback == Loopback::Read {
+            let running = || pods.iter().copied().filter(|p| answers(p));
+            for source in SOURCES.iter().filter(read) {
+                targets.extend(running().filter_map(|pod| {
+                    let (port, path) = source.of_loopback(pod)?;
+                    let (namespace, name) = (pod.meta.namespace.clone(), pod.meta.name.clone());
+                    let place = Place::Forward { namespace, name, port };
+                    let source = source.name().into();
+                    Some(Target { source, place, path: path.into(), node: pod.node.clone(), sure: true })
+                }));
+            }
         }
         let found = || prometheus::find(pods.iter().copied());
         if let Some(server) = self.prometheus.clone().or_else(found) {

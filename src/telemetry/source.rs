@@ -28,6 +28,11 @@ pub trait Source: Sync {
         None
     }
 
+    /// The loopback port and path at which this pod serves it: read only while somebody looks at it.
+    fn of_loopback(&self, _pod: &Pod) -> Option<(u16, &'static str)> {
+        None
+    }
+
     /// Paths on the API server itself; in each of these namespaces where some are named.
     fn of_server(&self, _namespaces: &[Text]) -> Vec<String> {
         Vec::new()
@@ -87,6 +92,7 @@ pub static SOURCES: &[&dyn Source] = &[
     &Intel,
     &Engines,
     &KubeProxy,
+    &KubeProxyMetrics,
     &MetricsApi,
     &Kubelet,
     &prometheus::GPU_HISTORY,
@@ -310,6 +316,28 @@ impl Source for KubeProxy {
     fn read_status(&self, status: u16, text: &str, target: &Target, at: Time) -> Option<Measured> {
         let proxy = kube_proxy::healthz(text, status == 200, &target.node, at)?;
         Some(Measured { proxy: Some(proxy), ..Measured::default() })
+    }
+}
+
+struct KubeProxyMetrics;
+
+impl Source for KubeProxyMetrics {
+    fn name(&self) -> &'static str {
+        "kube-proxy-metrics"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
+    fn of_loopback(&self, pod: &Pod) -> Option<(u16, &'static str)> {
+        KubeProxy.of_pod(pod).map(|_| (10_249, "metrics"))
+    }
+
+    fn read(&self, text: &str, target: &Target, at: Time) -> Result<Measured, Text> {
+        let proxy =
+            kube_proxy::metrics(text, &target.node, at).ok_or_else(|| nothing_in(text, "of kube-proxy"))?;
+        Ok(Measured { proxy: Some(proxy), ..Measured::default() })
     }
 }
 

@@ -78,7 +78,7 @@ proptest! {
 }
 
 mod schedule {
-    use crate::telemetry::Schedule;
+    use crate::telemetry::{Loopback, Schedule};
     use crate::world::readings::{Outcome, Place, Reading, Target};
     use crate::world::{
         Container, ContainerSpec, ContainerState, Delta, Meta, Phase, Pod, Port, Record, Resources, Role,
@@ -146,7 +146,9 @@ mod schedule {
             .map(|t| {
                 let place = match &t.place {
                     Place::Pod { name, port, .. } => format!("{name}:{port}"),
-                    Place::Node { name, .. } | Place::Service { name, .. } => name.to_string(),
+                    Place::Node { name, .. } | Place::Service { name, .. } | Place::Forward { name, .. } => {
+                        name.to_string()
+                    }
                     Place::Server => t.path.to_string(),
                 };
                 (&*t.source, place)
@@ -160,6 +162,28 @@ mod schedule {
             ("metrics.k8s.io", "apis/metrics.k8s.io/v1beta1/pods"),
         ];
         assert_eq!(named, want.map(|(s, p)| (s, p.to_owned())));
+    }
+
+    #[test]
+    fn a_loopback_port_is_read_only_while_somebody_looks_and_may() {
+        let mut proxy = pod("kube-proxy-1", "n1", "registry.k8s.io/kube-proxy:v1.36.0", 10_249, true);
+        if let Delta::Apply(Record::Pod(proxy)) = &mut proxy {
+            proxy.meta.namespace = "kube-system".into();
+        }
+        let w = world([proxy]);
+        let mut s = Schedule::default();
+        let forwards = |s: &Schedule| {
+            let all = s.targets(&w, w.pods.values());
+            all.iter().filter(|t| matches!(t.place, Place::Forward { port: 10_249, .. })).count()
+        };
+        let said = |s: &Schedule| {
+            s.unread(&s.targets(&w, w.pods.values())).any(|(name, _)| &*name == "kube-proxy-metrics")
+        };
+        assert_eq!((forwards(&s), said(&s)), (0, false));
+        s.watch_loopback(Loopback::Read);
+        assert_eq!((forwards(&s), said(&s)), (1, false));
+        s.watch_loopback(Loopback::ReadOnly);
+        assert_eq!((forwards(&s), said(&s)), (0, true));
     }
 
     #[test]

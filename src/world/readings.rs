@@ -19,6 +19,8 @@ pub enum Place {
     Node { name: Text, port: Option<u16> },
     /// A port of a Service, through the service proxy: whichever pod behind it answers.
     Service { namespace: Text, name: Text, port: Text },
+    /// A port that listens on the loopback address of a pod's network alone, through a port-forward.
+    Forward { namespace: Text, name: Text, port: u16 },
     /// The API server itself.
     Server,
 }
@@ -447,9 +449,10 @@ fn state(all: &[(&Target, &Scrape)], now: Time) -> StreamState {
         why.clone()
     } else {
         let place = match &target.place {
-            Place::Pod { name, .. } | Place::Node { name, .. } | Place::Service { name, .. } => {
-                format!("{name}: ")
-            }
+            Place::Pod { name, .. }
+            | Place::Node { name, .. }
+            | Place::Service { name, .. }
+            | Place::Forward { name, .. } => format!("{name}: "),
             Place::Server => String::new(),
         };
         format!("{} of {} cannot be read; {place}{why}", failing.len(), of.len()).into()

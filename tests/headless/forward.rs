@@ -96,3 +96,32 @@ fn a_port_that_leads_nowhere_is_told_before_anything_is_opened() {
         lab.run(&["do", "port-forward", "deploy/billing", ":8080", "-n", "production", "--read-only"]);
     assert_eq!(readonly.status.code(), Some(1), "{}", String::from_utf8_lossy(&readonly.stdout));
 }
+
+/// kube-proxy's metrics listen on the node's loopback alone: a port-forward reads them, and read-only refuses it.
+#[test]
+fn a_port_on_loopback_is_read_through_a_port_forward() {
+    let lab = Lab::start("small", 1.0);
+    let proxy = lab.pods("kube-system", |p| p["metadata"]["labels"]["k8s-app"] == "kube-proxy").remove(0);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let get = |read_only: bool, port: u16| {
+        let options = khud::cluster::Options {
+            kubeconfig: Some(lab.kubeconfig()),
+            read_only,
+            ..khud::cluster::Options::default()
+        };
+        let proxy = proxy.clone();
+        runtime.block_on(async move {
+            let connection =
+                khud::cluster::Connection::open(options, khud::world::Clock::wall()).await.unwrap();
+            let within = Duration::from_secs(10);
+            let answer = connection.forwarded_get("kube-system", &proxy, port, "metrics", within).await;
+            answer.map(|a| (a.status, a.text())).map_err(|e| e.to_string())
+        })
+    };
+    let (status, text) = get(false, 10_249).unwrap();
+    assert_eq!(status, 200);
+    assert!(text.contains("kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family"), "{text}");
+    let refused = get(false, 4).unwrap_err();
+    assert!(refused.contains("port 4 of pod kube-system/") && refused.contains("refused"), "{refused}");
+    assert!(get(true, 10_249).unwrap_err().contains("read-only"), "nothing is upgraded under read-only");
+}

@@ -90,6 +90,21 @@ fn one_look_finds_a_leak_of_hours_by_the_history_in_prometheus() {
     assert!(history["reason"].as_str().unwrap().contains("\"prom\" not found"), "{history}");
 }
 
+/// A pod without a limit that takes its node's memory is named before the kubelet evicts its neighbours.
+#[test]
+fn a_leak_without_a_limit_is_named_a_minute_after_it_began() {
+    let lab = Lab::begun("namespace-bleed", Duration::from_secs(60));
+    let (_, scan) = lab.json(&["scan", "--for", "20s", "-o", "json"]);
+    let leak = finding(&scan, "memory.leak").unwrap_or_else(|| panic!("{}", scan["findings"]));
+    assert_eq!(
+        leak["root"],
+        json!({"kind": "Deployment", "namespace": "dev", "name": "payment-service"}),
+        "{leak}"
+    );
+    let quotes = leak["evidence"].to_string();
+    assert!(quotes.contains("no limit") && quotes.contains("pods of other namespaces"), "{quotes}");
+}
+
 /// The demo shows its leak within its first minute, to a look that begins then and lasts 20 s.
 #[test]
 fn the_demo_of_a_leak_shows_it_a_minute_after_its_start() {

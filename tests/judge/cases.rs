@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use khud::world::measured::{Measured, NodeUsage};
 use khud::world::selector::Requirement;
 use khud::world::*;
 
@@ -1146,6 +1147,32 @@ fn ends() -> Vec<Case> {
             |s| {
                 s.readings.clear();
                 s.usage(60, 30, |i| 600.0 + (i % 10) as f64 * 90.0);
+            },
+        ),
+        c(
+            "memory.leak",
+            "no limit; +2400 MiB/h over",
+            // 2 GiB and 20 MiB more every half minute, on a node that has 6 GiB left.
+            |s| {
+                s.spec().limits.memory = None;
+                s.node.allocatable.memory = Some(16 << 30);
+                s.usage(60, 30, |i| 2048.0 + i as f64 * 20.0);
+                s.measure("metrics.k8s.io", "", 1, 30, |_, at| {
+                    let node = NodeUsage { node: "n1".into(), cpu: None, memory: Some(10 << 30), at };
+                    Measured { nodes: vec![node], ..Measured::default() }
+                });
+            },
+            // Of its own limit it uses little, and it will not reach it tonight.
+            |s| s.spec().limits.memory = Some(64 << 30),
+        ),
+        c(
+            "proxy.too-many-rules",
+            "52000 iptables rules",
+            |s| s.rules("iptables", 52_000),
+            // nftables looks a rule up in a map.
+            |s| {
+                s.readings.clear();
+                s.rules("nftables", 52_000);
             },
         ),
         c(

@@ -415,6 +415,18 @@ impl Scene {
         });
     }
 
+    /// The node's kube-proxy tells its mode and how many rules it wrote.
+    pub fn rules(&mut self, mode: &str, count: u64) {
+        let now = self.now;
+        self.measure("kube-proxy", "n1", 1, 20, |_, at| {
+            let rules = std::iter::once(("nat".into(), count)).collect();
+            let mode = mode.into();
+            let last_sync = Some(now);
+            let proxy = Proxy { node: "n1".into(), mode, rules, last_sync, read_at: at, ..Proxy::default() };
+            Measured { proxy: Some(proxy), ..Measured::default() }
+        });
+    }
+
     /// What the container uses of memory (MiB) at each reading.
     pub fn usage(&mut self, count: usize, every: u64, mebibytes: impl Fn(usize) -> f64) {
         let (namespace, pod) = (self.pod.meta.namespace.clone(), self.pod.meta.name.clone());

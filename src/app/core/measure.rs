@@ -1,9 +1,20 @@
 //! Reads telemetry sources on time and takes in what they bring.
 
+use crate::app::core::view::View;
+use crate::app::table::Fence;
 use crate::app::table::vitals::Vitals;
-use crate::telemetry::Schedule;
+use crate::telemetry::{Loopback, Schedule};
 use crate::world::readings::{Reading, Target};
 use crate::world::{Kind, ObjectRef, Time, World};
+
+/// Whether what kube-proxy tells on its loopback port is looked at, and may be read.
+pub fn loopback(front: &dyn View, read_only: bool) -> Loopback {
+    match front.table().is_some_and(|t| t.source.fence == Fence::KubeProxy) {
+        false => Loopback::Unwatched,
+        true if read_only => Loopback::ReadOnly,
+        true => Loopback::Read,
+    }
+}
 
 /// The targets that are due now.
 pub fn due(schedule: &mut Schedule, world: &mut World, vitals: &Vitals, now: Time) -> Vec<Target> {

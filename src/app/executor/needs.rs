@@ -52,6 +52,8 @@ pub async fn read_log(connection: &Connection, tail: &LogTail) -> Result<String,
 
 /// Reads a telemetry target. Large answers come back in portions, so that taking them in never holds up a key.
 pub async fn scrape(connection: &Connection, target: Target) -> Vec<telemetry::Reading> {
+    let path = telemetry::request(&target, connection.clock().now());
+    let within = telemetry::TIMEOUT;
     let behind = match &target.place {
         Place::Pod { namespace, name, port } => {
             ProxyBackend::Pod { namespace: namespace.to_string(), name: name.to_string(), port: *port }
@@ -62,10 +64,14 @@ pub async fn scrape(connection: &Connection, target: Target) -> Vec<telemetry::R
             name: name.to_string(),
             port: port.to_string(),
         },
-        Place::Server => ProxyBackend::Server,
+        Place::Forward { .. } | Place::Server => ProxyBackend::Server,
     };
-    let path = telemetry::request(&target, connection.clock().now());
-    let answer = connection.proxy_get(&behind, &path, telemetry::TIMEOUT).await;
+    let answer = match &target.place {
+        Place::Forward { namespace, name, port } => {
+            connection.forwarded_get(namespace, name, *port, &path, within).await
+        }
+        _ => connection.proxy_get(&behind, &path, within).await,
+    };
     let at = connection.clock().now();
     let outcome = match answer {
         Ok(fetched) => telemetry::outcome(&target, fetched.status, &fetched.text(), || fetched.why(), at),

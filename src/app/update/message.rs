@@ -226,7 +226,9 @@ fn tick(model: &mut Model) -> Vec<Effect> {
 
 /// Asks for the telemetry that is due.
 fn scrape(model: &mut Model) -> Vec<Effect> {
+    let loopback = measure::loopback(model.front(), model.cluster.read_only);
     let Data { telemetry, world, vitals, now, .. } = &mut model.data;
+    telemetry.watch_loopback(loopback);
     measure::due(telemetry, world, vitals, *now).into_iter().map(Effect::Scrape).collect()
 }
 

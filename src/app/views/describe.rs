@@ -117,8 +117,7 @@ fn lines(model: &Model, object: &ObjectRef, fetched: Option<&Value>) -> Vec<Line
     match object.kind {
         Kind::Pod => {
             if let Some(pod) = world.pods.find(&object.namespace, &object.name) {
-                usage::pod(model, pod, &mut page);
-                describe_pod(pod, fetched, &mut page);
+                describe_pod(model, pod, fetched, &mut page);
             }
         }
         Kind::Node => {
@@ -339,7 +338,7 @@ fn resources(requests: &Resources, limits: &Resources) -> String {
     }
 }
 
-fn describe_pod(pod: &Pod, whole: Option<&Value>, page: &mut Page) {
+fn describe_pod(model: &Model, pod: &Pod, whole: Option<&Value>, page: &mut Page) {
     page.pair("message", pod.message.to_string(), "status.bad");
     page.pair("account", pod.spec.service_account.to_string(), "text");
     let refs = |names: &[crate::world::Text]| names.join(", ");
@@ -349,6 +348,7 @@ fn describe_pod(pod: &Pod, whole: Option<&Value>, page: &mut Page) {
     if let Some(whole) = whole {
         details::pod(whole, page);
     }
+    usage::pod(model, pod, page);
     conditions(&pod.conditions, &[], page);
     for c in pod.containers.iter() {
         container(c, page);

@@ -36,12 +36,8 @@ static SHAPES: &[Shape] = &[
 const USED: usize = 2;
 const POD: usize = 10;
 
-/// The span a trend is taken over.
-const TREND: Duration = Duration::from_secs(1800);
 /// A time to full below this is for tonight.
 const SOON: Duration = Duration::from_secs(3600);
-/// A time to full beyond this helps nobody tonight.
-const FORECAST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 #[derive(Debug)]
 struct Gpus;
@@ -168,13 +164,12 @@ fn row(readings: &Readings, g: &Gpu, now: Time) -> Row {
         _ => Value::None,
     };
     let memory = readings.history(g).map(|h| &h.memory);
-    let trend = memory.and_then(|s| s.trend(now.minus(TREND))).filter(trend::moves);
+    let moves = memory.and_then(|s| trend::of(s, now, g.usable().map(|u| u as f64)));
+    let (trend, left) = (moves.map(|(t, _)| t), moves.and_then(|(_, left)| left));
     let rate = trend.map_or(Value::None, |t| {
         let sign = if t.per_hour > 0.0 { "+" } else { "-" };
         Value::Ranked(t.per_hour as i64, format!("{sign}{:.1}G/h", t.per_hour.abs() / 1_073_741_824.0).into())
     });
-    let left =
-        trend.zip(g.usable()).and_then(|(t, usable)| t.time_to(usable as f64)).filter(|d| *d < FORECAST);
     let rising = trend.is_some_and(|t| t.per_hour > 0.0);
     // Engines take all they can get at their start: full is a fault only of what still grows.
     let scope = match left {

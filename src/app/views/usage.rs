@@ -1,7 +1,5 @@
 //! What an object uses of what it asked for, how that moves, and the requests it answers: lines of its description.
 
-use std::time::Duration;
-
 use crate::app::core::model::Model;
 use crate::app::table::cell::bytes;
 use crate::app::table::picture;
@@ -10,11 +8,6 @@ use crate::app::views::page::Page;
 use crate::world::time::human;
 use crate::world::traffic::Served;
 use crate::world::{Kind, Node, ObjectRef, Pod, Readings, Resources, Role, Series, Time, Uid};
-
-/// The span of a trend. A history from Prometheus shows slower ones.
-const TREND: [Duration; 2] = [Duration::from_secs(1800), Duration::from_secs(86_400)];
-/// A time to the limit beyond this helps nobody tonight.
-const FORECAST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What a pod uses, and of which limits.
 pub fn pod(model: &Model, pod: &Pod, page: &mut Page) {
@@ -150,11 +143,9 @@ fn of(asked: Option<String>, limit: Option<String>) -> String {
 
 /// The trend and when the limit is reached, with the window and the number of readings.
 fn moves(series: &Series, now: Time, limit: Option<f64>) -> String {
-    let mut trends = TREND.iter().rev().filter_map(|span| series.trend(now.minus(*span)));
-    let Some(t) = trends.find(trend::moves) else { return String::new() };
+    let Some((t, left)) = trend::of(series, now, limit) else { return String::new() };
     let sign = if t.per_hour > 0.0 { '+' } else { '-' };
     let rate = bytes(t.per_hour.abs() as u64);
-    let left = limit.and_then(|l| t.time_to(l)).filter(|d| *d < FORECAST);
     let left = left.map_or(String::new(), |d| format!(", full in {}", human(d)));
     format!("  {sign}{rate}/h over {} ({} readings){left}", human(t.span), t.samples)
 }

@@ -434,6 +434,49 @@ pub static KUBE_PROXY: &[Column] = &[
             (h, _) => Cell::new(Value::Text(p.status().status), h.scope()),
         }),
     ),
+    num(
+        "SYNC",
+        3,
+        6,
+        85,
+        of!(pods, |cx, p| {
+            let proxy = cx.world.readings.proxy(&p.node);
+            let scope =
+                if proxy.is_some_and(|p| p.healthy == Some(false)) { "status.bad" } else { "text.dim" };
+            Cell::new(Value::age(proxy.and_then(|p| p.last_sync)), scope)
+        }),
+    ),
+    num(
+        "RULES",
+        3,
+        7,
+        60,
+        of!(pods, |cx, p| {
+            let rules = cx.world.readings.proxy(&p.node).map(|p| p.all_rules()).filter(|n| *n > 0);
+            Cell::dim(rules.map_or(Value::None, |n| Value::Num(n as i64)))
+        }),
+    ),
+    num(
+        "FAILED",
+        3,
+        6,
+        55,
+        of!(pods, |cx, p| {
+            let failures = cx.world.readings.proxy(&p.node).and_then(|p| p.failures);
+            let scope = if failures.is_some_and(|n| n > 0) { "status.pending" } else { "text.dim" };
+            Cell::new(failures.map_or(Value::None, |n| Value::Num(n as i64)), scope)
+        }),
+    ),
+    col(
+        "MODE",
+        4,
+        8,
+        30,
+        of!(pods, |cx, p| {
+            let mode = cx.world.readings.proxy(&p.node).map(|p| p.mode.clone()).filter(|m| !m.is_empty());
+            Cell::dim(mode.map_or(Value::None, Value::Text))
+        }),
+    ),
 ];
 
 /// The columns of a watched kind's table; empty for kinds that are shown as the server's own tables.
