@@ -1156,11 +1156,11 @@ fn ends() -> Vec<Case> {
             |s| {
                 s.spec().limits.memory = None;
                 s.node.allocatable.memory = Some(16 << 30);
-                s.usage(60, 30, |i| 2048.0 + i as f64 * 20.0);
                 s.measure("metrics.k8s.io", "", 1, 30, |_, at| {
                     let node = NodeUsage { node: "n1".into(), cpu: None, memory: Some(10 << 30), at };
                     Measured { nodes: vec![node], ..Measured::default() }
                 });
+                s.usage(60, 30, |i| 2048.0 + i as f64 * 20.0);
             },
             // Of its own limit it uses little, and it will not reach it tonight.
             |s| s.spec().limits.memory = Some(64 << 30),
