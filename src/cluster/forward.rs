@@ -139,15 +139,7 @@ impl Connection {
             let (mut ended, mut silent) = (false, false);
             loop {
                 tokio::select! {
-                    answer = &mut answer => {
-                        let reason = async { if silent { None } else { (&mut refused).await } };
-                        let late = tokio::time::timeout(REFUSAL, reason);
-                        return match answer {
-                            Ok(answer) => Ok(answer),
-                            // The node's reason says more than the connection that it closed.
-                            Err(e) => Err(late.await.ok().flatten().map_or(e, |why| broken(&tidy(&why, 300)))),
-                        };
-                    }
+                    answer = &mut answer => return answer,
                     // The answer may still be read after the connection ended.
                     _ = &mut carried, if !ended => ended = true,
                     why = &mut refused, if !silent => match why {

@@ -122,6 +122,9 @@ fn a_port_on_loopback_is_read_through_a_port_forward() {
     assert_eq!(status, 200);
     assert!(text.contains("kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family"), "{text}");
     let refused = get(false, 4).unwrap_err();
-    assert!(refused.contains("port 4 of pod kube-system/") && refused.contains("refused"), "{refused}");
+    assert!(
+        refused.contains("port 4 of pod kube-system/") && refused.contains("gave no answer"),
+        "{refused}"
+    );
     assert!(get(true, 10_249).unwrap_err().contains("read-only"), "nothing is upgraded under read-only");
 }
