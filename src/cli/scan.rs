@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::args::{Common, Level, Scan, ScanOutput};
 use super::look::Look;
 use super::open::runtime;
+use super::report::remembered;
 use super::{exit, out, settings};
 use crate::cluster::feed::Scope;
 use crate::detect::{Severity, report};
@@ -44,11 +45,14 @@ async fn scan(common: &Common, args: &Scan) -> u8 {
         names => Scope::Namespaces(names.iter().map(|n| n.as_str().into()).collect()),
     };
     let cluster = connection.context().to_owned();
+    // A timeline that cannot be read tells nothing of earlier times; the scan itself needs none.
+    let timeline = remembered(&connection).unwrap_or_default();
     let mut look = Look::start(connection, &scope, &loaded);
     look.run(args.watch).await;
 
     let Look { session, detector, .. } = look;
-    let result = report::Scan::new(cluster, session.now(), &session.world, &detector);
+    let mut result = report::Scan::new(cluster, session.now(), &session.world, &detector);
+    result.recall(&timeline);
     let blind = report_unseen(&result.coverage);
     // An empty result proves little if most of the cluster could not be read.
     let refused = session.refused().count();

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::behind::{Behind, Link};
 use super::common_factors::{Factor, of_nodes, of_pods};
 use super::finding::{Finding, State, WhatChanged};
+use super::recurrence::Recurrence;
 use crate::judge::evidence::object_json;
 use crate::judge::{Key, Severity};
 use crate::world::scheduling::requests;
@@ -50,6 +51,8 @@ pub struct Incident {
     pub changed: Vec<WhatChanged>,
     /// What its sick nodes, else the sick pods of several workloads, have in common and the healthy have not.
     pub common: Vec<Factor>,
+    /// Its earlier times, where a timeline that tells of them was read (`report::Scan::recall`).
+    pub recurrence: Option<Recurrence>,
 }
 
 impl Serialize for Incident {
@@ -68,6 +71,8 @@ impl Serialize for Incident {
             radius: Radius,
             changed: &'a [WhatChanged],
             common: &'a [Factor],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            recurrence: Option<&'a Recurrence>,
         }
         Out {
             id: &self.id,
@@ -81,6 +86,7 @@ impl Serialize for Incident {
             radius: self.radius,
             changed: &self.changed,
             common: &self.common,
+            recurrence: self.recurrence.as_ref(),
         }
         .serialize(s)
     }
@@ -219,6 +225,7 @@ impl Cx<'_> {
             radius,
             changed,
             common,
+            recurrence: None,
         }
     }
 

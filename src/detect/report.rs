@@ -11,6 +11,8 @@ use super::detector::Detector;
 use super::finding::{Finding, State};
 use super::incident::{self, Incident};
 use super::quiet::How;
+use super::recurrence;
+use super::timeline::Entry;
 use crate::judge::Severity;
 
 /// One source and whether it could be seen.
@@ -42,6 +44,13 @@ impl Coverage {
 }
 
 impl Scan {
+    /// Says of each incident whether it is back, from the context's timeline in the order of time.
+    pub fn recall(&mut self, timeline: &[Entry]) {
+        for i in &mut self.incidents {
+            i.recurrence = recurrence::of(timeline, &i.root, &i.cause, i.since);
+        }
+    }
+
     pub fn new(cluster: impl Into<String>, at: Time, world: &World, detector: &Detector) -> Scan {
         let findings = detector.findings();
         let told = findings.iter().filter(|f| f.state != State::Resolving && !f.is(How::Muted));

@@ -28,6 +28,12 @@ static LITERAL: LazyLock<Regex> =
 #[allow(clippy::expect_used)] // A literal pattern compiles.
 static READ: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?:^|[^.\w])(\w+)\.([A-Za-z_]\w*)").expect("a literal pattern"));
+/// A macro over a list: `pod.containers.exists(c, …)`; its variable stands for each member.
+#[allow(clippy::expect_used)] // A literal pattern compiles.
+static MACRO: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?:^|[^.\w])(\w+)\.(\w+)\.(?:exists|exists_one|all|filter|map)\(\s*(\w+)\s*,")
+        .expect("a literal pattern")
+});
 /// Most rules of a file.
 const MOST: usize = 500;
 
@@ -161,14 +167,14 @@ fn program(source: &str, kind: &Kind, name: &str) -> Result<Program, String> {
         let variables = references.variables();
         variables.is_empty() || variables.iter().any(|v| *v == name || *v == "object")
     };
-    if let Some(field) = unknown_field(source, kind, name) {
-        let known = fields::names(kind);
+    if let Some(Unknown { read, of, known }) = unknown_field(source, kind, name) {
+        let field = read.rsplit('.').next().unwrap_or(&read);
         let near = known
             .iter()
-            .max_by(|a, b| strsim::jaro_winkler(a, &field).total_cmp(&strsim::jaro_winkler(b, &field)));
+            .max_by(|a, b| strsim::jaro_winkler(a, field).total_cmp(&strsim::jaro_winkler(b, field)));
         let near = near.map_or_else(String::new, |n| format!("; the nearest is {n}"));
         return Err(format!(
-            "{source:?} reads {name}.{field}: {kind} has no such field{near}; docs/findings.md lists them"
+            "{source:?} reads {read}: {of} has no such field{near}; docs/findings.md lists them"
         ));
     }
     if uses_object { Ok(program) } else { Err(format!("{source:?} does not look at {name}, its object")) }
@@ -194,12 +200,34 @@ fn known(word: &str) -> Result<(Kind, &'static str), String> {
     })
 }
 
-/// The first field that an expression reads of its object and that the kind does not have.
-fn unknown_field(source: &str, kind: &Kind, name: &str) -> Option<String> {
-    let known = fields::names(kind);
+/// A field that is read and does not exist.
+struct Unknown {
+    /// As the expression reads it: `pod.restart`, `c.restart`.
+    read: String,
+    /// What has no such field: `Pod`, `a member of pod.containers`.
+    of: String,
+    known: Vec<&'static str>,
+}
+
+/// The first field that an expression reads of its object, or of a member of a list of it, and that is not there.
+fn unknown_field(source: &str, kind: &Kind, name: &str) -> Option<Unknown> {
     let bare = LITERAL.replace_all(source, "''");
-    let reads = READ.captures_iter(&bare).filter(|c| &c[1] == name || &c[1] == "object");
-    reads.map(|c| c[2].to_owned()).find(|field| !known.contains(&field.as_str()))
+    let own = |word: &str| word == name || word == "object";
+    let first = |var: &dyn Fn(&str) -> bool, of: &str, known: &[&'static str]| {
+        let mut reads = READ.captures_iter(&bare).filter(|c| var(&c[1]));
+        let found = reads.find(|c| !known.contains(&&c[2]))?;
+        Some(Unknown {
+            read: format!("{}.{}", &found[1], &found[2]),
+            of: of.to_owned(),
+            known: known.to_vec(),
+        })
+    };
+    first(&own, kind.name(), &fields::names(kind)).or_else(|| {
+        MACRO.captures_iter(&bare).filter(|m| own(&m[1])).find_map(|m| {
+            let known = fields::members(kind, &m[2])?;
+            first(&|word| word == &m[3], &format!("a member of {name}.{}", &m[2]), known)
+        })
+    })
 }
 
 fn template(source: &str, kind: &Kind, name: &str) -> Result<Vec<Part>, String> {
@@ -408,6 +436,19 @@ mod tests {
         let unknown = fault("node.unschedulable", "node.unscheduleable");
         assert!(unknown.contains("Node has no such field; the nearest is unschedulable"), "{unknown}");
         assert!(unknown.starts_with("line "), "{unknown}");
+        let within = |when: &str| {
+            load(
+                &RULE
+                    .replace("kind: node", "kind: pod")
+                    .replace("node.unschedulable && node.labels['pool'] == 'web'", when)
+                    .replace("node {node.name} of pool {node.labels.pool}", "{pod.name}"),
+            )
+        };
+        let unknown = within("pod.containers.exists(c, c.restart > 3 && c.ready)").unwrap_err().join("");
+        let says = "reads c.restart: a member of pod.containers has no such field; the nearest is restarts";
+        assert!(unknown.contains(says), "{unknown}");
+        assert!(within("pod.containers.filter(c, c.limits.memory == -1).size() > 0").is_ok());
+        assert!(within("pod.containers.exists(c, c.reason == 'c.restart')").is_ok(), "a text reads nothing");
         let evil = RULE.replace("node.unschedulable && node.labels['pool'] == 'web'", "pod.ready");
         assert!(load(&evil).unwrap_err()[0].contains("does not look at node"));
     }

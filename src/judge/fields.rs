@@ -90,6 +90,32 @@ pub fn names(kind: &Kind) -> Vec<&'static str> {
     all
 }
 
+/// The fields of each member of a list, by the kind and the list's name: what [`of`] gives. `None` where that is no list.
+pub fn members(kind: &Kind, list: &str) -> Option<&'static [&'static str]> {
+    Some(match (kind, list) {
+        (Kind::Pod, "containers") => &[
+            "name",
+            "image",
+            "role",
+            "ready",
+            "restarts",
+            "state",
+            "reason",
+            "message",
+            "exit_code",
+            "exit_reason",
+            "requests",
+            "limits",
+        ],
+        (Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet, "containers") => {
+            &["name", "image", "requests", "limits", "liveness", "readiness"]
+        }
+        (Kind::Node, "taints") => &["key", "value", "effect"],
+        (Kind::Service, "ports") => &["name", "port", "target", "protocol"],
+        _ => return None,
+    })
+}
+
 /// The object's fields; `None` where it is not there.
 pub fn of(world: &World, o: &ObjectRef, now: Time) -> Option<Value> {
     let (ns, name) = (&*o.namespace, &*o.name);

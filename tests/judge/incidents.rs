@@ -2,6 +2,7 @@
 
 use crate::support::captures;
 use khud::detect::report::Scan;
+use khud::detect::timeline::{Entry, What};
 use khud::detect::{DetectConfig, Detector, Incident};
 use khud::world::{Delta, Kind, Time, World};
 use serde_json::{Value, json};
@@ -251,5 +252,30 @@ fn a_scan_prints_its_incidents() {
     assert_eq!(
         incident["radius"],
         json!({"pods": 1, "workloads": 1, "nodes": 1, "gpus": 0, "namespaces": 1})
+    );
+}
+
+/// The timeline of the context tells that it ended before, and after what.
+#[test]
+fn an_incident_that_is_back_says_so_in_the_scan() {
+    let mut town = Town::default();
+    town.crashing("shop", "web", "Error: Cannot find module 'x'");
+    let mut scan = town.look();
+    let (root, since) = (one(&scan).root.clone(), one(&scan).since);
+    let hours_before = |h: u64| since.minus(std::time::Duration::from_secs(3600 * h));
+    let entry = |h, what, text: &str| Entry::new(hours_before(h), what, Some(root.clone()), text);
+    let finding = |h, what| Entry { cause: "crash.dependency".into(), ..entry(h, what, "crashes") };
+    let timeline = [
+        finding(20, What::FindingBegan),
+        entry(19, What::Action, "rolled back deployment web").by("ana"),
+        finding(18, What::FindingEnded),
+    ];
+    scan.recall(&timeline[..1]);
+    assert_eq!(one(&scan).recurrence, None, "it never ended");
+    scan.recall(&timeline);
+    let json: Value = serde_json::from_str(&khud::detect::report::json(&scan).unwrap()).unwrap();
+    assert_eq!(
+        json["incidents"][0]["recurrence"],
+        json!({"times": 2, "ended": hours_before(18).to_string(), "ended_by": "rolled back deployment web (ana)"})
     );
 }

@@ -205,7 +205,11 @@ impl<'m> Entry<'m> {
             cut(&mut card.body, &text, room, lines, "timeline.change");
         }
         if let (Depth::Open, Entry::Incident(i)) = (depth, self) {
-            card.body.extend(phases::lines(model, i));
+            let report = phases::report(model, i);
+            if let Some(back) = &report.recurrence {
+                cut(&mut card.body, &back.sentence(), room, usize::MAX, "tree.evidence");
+            }
+            card.body.extend(phases::lines(model, &report.phases));
         }
         if changes > 0
             && let Some(cure) = cure(model, self)

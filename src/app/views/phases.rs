@@ -26,8 +26,7 @@ pub fn report(model: &Model, incident: &Incident) -> Report {
 }
 
 /// A line for each phase that was reached.
-pub fn lines(model: &Model, incident: &Incident) -> Vec<Line> {
-    let phases = report(model, incident).phases;
+pub fn lines(model: &Model, phases: &Phases) -> Vec<Line> {
     let end = phases.resolved.unwrap_or(model.data.now);
     let reached = [
         ("found", phases.found),
@@ -37,9 +36,9 @@ pub fn lines(model: &Model, incident: &Incident) -> Vec<Line> {
         ("resolved", phases.resolved),
     ];
     let lasted = human(phases.began.age(end));
-    let mut out = vec![line(model, &phases, "there", phases.began, end, &format!("for {lasted}"))];
+    let mut out = vec![line(model, phases, "there", phases.began, end, &format!("for {lasted}"))];
     for (name, at) in reached.into_iter().filter_map(|(name, at)| Some((name, at?))) {
-        out.push(line(model, &phases, name, at, end, &format!("after {}", human(phases.began.age(at)))));
+        out.push(line(model, phases, name, at, end, &format!("after {}", human(phases.began.age(at)))));
     }
     let missing: Vec<&str> =
         [("acknowledged", phases.acknowledged), ("acted on", phases.acted), ("mitigated", phases.mitigated)]
