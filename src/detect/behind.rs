@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::complaint;
 use super::finding::Finding;
-use super::{complaint, preemption};
+use super::preemption::Preemptions;
 use crate::judge::roles;
 use crate::world::{Kind, Node, Object, ObjectRef, Pod, Text, Time, World};
 
@@ -58,7 +59,8 @@ impl Behind<'_> {
         {
             read.entry(object).or_default().extend(all);
         }
-        let of = |i: usize| match self.link(i) {
+        let preemptions = Preemptions::new(self.world, self.findings, self.objects);
+        let of = |i: usize| match self.link(i, &preemptions) {
             Link::Own => read
                 .iter()
                 .find(|(_, all)| all.contains(&i))
@@ -68,7 +70,7 @@ impl Behind<'_> {
         (0..self.findings.len()).map(of).collect()
     }
 
-    fn link(&self, i: usize) -> Link {
+    fn link(&self, i: usize, preemptions: &Preemptions) -> Link {
         let f = &self.findings[i];
         if &*f.cause == QUOTA_NEAR && self.findings.iter().any(|g| g.waits_for.as_ref() == Some(f.fix())) {
             // It refuses already: what it refuses is the trouble, the quota is its root.
@@ -84,7 +86,7 @@ impl Behind<'_> {
             let by = self.provider(i, target).or_else(|| self.by_proxy(i));
             return by.map_or_else(|| Link::Object(target.clone()), Link::Finding);
         }
-        if let Some(urgent) = preemption::behind(self.world, f, &self.pods(i).collect::<Vec<_>>()) {
+        if let Some(urgent) = preemptions.behind(f, &self.pods(i).collect::<Vec<_>>()) {
             return self.provider(i, &urgent).map_or(Link::Object(urgent), Link::Finding);
         }
         let by = self.by_node(i).or_else(|| self.by_gpu(i)).or_else(|| self.by_provisioner(i));

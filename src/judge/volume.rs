@@ -123,7 +123,9 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) -> bool {
             )
     });
     // The kubelet's line about all mounts names no cause, and events go after an hour.
-    let vague = event.is_none_or(|e| e.note.starts_with("Unable to attach or mount volumes"));
+    // A pod whose image is pulled has its volumes.
+    let pulls = || ctx.event(pod, object, &["Pulling", "Pulled"]).is_some();
+    let vague = event.map_or_else(|| !pulls(), |e| e.note.starts_with("Unable to attach or mount volumes"));
     if let Some(found) = absent(ctx, pod, object).filter(|_| vague) {
         if ctx.now < found.fires_at {
             out.again(found.fires_at);
