@@ -181,6 +181,77 @@ fn rights_are_listed_as_the_server_tells_them_and_one_question_has_one_answer() 
 }
 
 #[test]
+fn who_may_do_it_is_read_from_bindings_and_what_was_forbidden_is_named() {
+    use serde_json::json;
+    let rule = |verbs: &[&str], more: serde_json::Value| {
+        let mut rule = json!({"apiGroups": [""], "resources": ["secrets"], "verbs": verbs});
+        rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        rule
+    };
+    let role = |name: &str, rules: serde_json::Value| json!({"metadata": {"name": name, "namespace": "prod"}, "rules": rules});
+    let binding = |name: &str, kind: &str, role: &str, subject: serde_json::Value, namespace: &str| json!({"metadata": {"name": name, "namespace": namespace}, "roleRef": {"kind": kind, "name": role}, "subjects": [subject]});
+    let everything = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]);
+    let lists = [
+        json!([role("admin", everything), role("reader", json!([rule(&["get", "list"], json!({}))]))]),
+        json!([binding("admins", "ClusterRole", "admin", json!({"kind": "Group", "name": "ops"}), "")]),
+        json!([
+            role("one", json!([rule(&["delete"], json!({"resourceNames": ["db-password"]}))])),
+            role("other", json!([{"apiGroups": ["apps"], "resources": ["secrets"], "verbs": ["delete"]}]))
+        ]),
+        json!([
+            binding(
+                "b1",
+                "Role",
+                "one",
+                json!({"kind": "ServiceAccount", "name": "db", "namespace": "prod"}),
+                "prod"
+            ),
+            binding("b2", "Role", "other", json!({"kind": "User", "name": "wrong-group"}), "prod"),
+            binding("b3", "ClusterRole", "reader", json!({"kind": "User", "name": "only-reads"}), "prod")
+        ]),
+    ];
+    let asks = |s: &mut Stage, keys: &str| {
+        let calls = s.press(keys).into_iter().filter_map(|e| match e {
+            Effect::Call { token, call } => Some((token, call.path)),
+            _ => None,
+        });
+        calls.collect::<Vec<_>>()
+    };
+    let mut s = captured(140, 40);
+    let calls = asks(&mut s, ":who delete secrets -n prod\r");
+    let paths: Vec<&str> = calls.iter().map(|(_, p)| p.rsplit("/v1/").next().unwrap()).collect();
+    assert_eq!(
+        paths,
+        ["clusterroles", "clusterrolebindings", "namespaces/prod/roles", "namespaces/prod/rolebindings"]
+    );
+    for ((token, _), items) in calls.iter().zip(&lists) {
+        assert!(s.screen().contains("Asking the server…"), "{}", s.screen());
+        let body = json!({"items": items});
+        update(&mut s.model, Msg::Called { token: *token, result: Ok(Answer { status: 200, body }) });
+    }
+    let screen = s.screen();
+    assert!(
+        s.line("ops").contains("admins → ClusterRole admin") && s.line("ops").contains("whole cluster"),
+        "{screen}"
+    );
+    assert!(s.line("prod/db").contains("db-password"), "{screen}");
+    assert!(!screen.contains("wrong-group") && !screen.contains("only-reads"), "{screen}");
+    assert!(screen.contains("system:masters may do everything"), "{screen}");
+    // What may not be read is no "nobody".
+    let calls = asks(&mut s, ":who drain nodes\r");
+    assert_eq!(calls.len(), 2, "a Role gives nothing for nodes: {calls:?}");
+    for (token, _) in calls {
+        update(&mut s.model, Msg::Called { token, result: Err("clusterroles is forbidden".into()) });
+    }
+    let screen = s.screen();
+    assert!(screen.contains("not known"), "{screen}");
+    assert!(screen.contains("Not looked at: clusterroles: clusterroles is forbidden"), "{screen}");
+    assert!(!screen.contains("No binding gives it"), "{screen}");
+    s.press(":who\r");
+    assert!(s.screen().contains("Say who may do what"), "{}", s.screen());
+}
+
+#[test]
 fn streams_say_what_is_read_and_the_audit_what_will_hurt() {
     let mut s = captured(120, 40);
     s.press(":streams\r");

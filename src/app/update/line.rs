@@ -13,7 +13,7 @@ use crate::app::dialogs::meaning::{self, Meaning, Reading};
 use crate::app::dialogs::prompt::{self, Accepted};
 use crate::app::dialogs::silence;
 use crate::app::update::command::run;
-use crate::app::views::{find, objects, rights, timeline};
+use crate::app::views::{find, objects, rights, timeline, who};
 use crate::config::commands::Id;
 use crate::config::document::nearest;
 use crate::detect::How;
@@ -96,6 +96,7 @@ fn command_line(model: &mut Model, id: Id, line: &str, rest: &[&str]) -> Vec<Eff
             timeline::noted(model, object, said);
         }
         Id::Rights if !said.is_empty() => return rights::ask(model, said),
+        Id::Who if !said.is_empty() => return who::ask(model, said),
         Id::Acknowledge if !said.is_empty() => return silence::line(model, How::Acknowledged, said),
         Id::Mute if !said.is_empty() => return silence::line(model, How::Muted, said),
         Id::ViewWorkloads => {

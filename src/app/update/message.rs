@@ -21,7 +21,7 @@ use crate::app::core::touch::touch;
 use crate::app::core::view::{Leaving, View};
 use crate::app::dialogs::{leave, menu, plan, prompt};
 use crate::app::update::{command, line, own};
-use crate::app::views::{describe, document, find, logs, plugin, rights, rollout, timeline, why};
+use crate::app::views::{describe, document, find, logs, plugin, rights, rollout, timeline, who, why};
 use crate::config::{Id, Key, KeymapResult};
 use crate::term::SMALLEST;
 use crate::world::{Change, Delta, Kind, Time};
@@ -103,6 +103,7 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             document::called(model, token, &result);
             rollout::called(model, token, &result);
             rights::called(model, token, &result);
+            who::called(model, token, &result);
             Vec::new()
         }
         Msg::StateLoaded { entries, quiet } => {

@@ -40,6 +40,7 @@ pub mod text;
 pub mod timeline;
 mod usage;
 pub mod walked;
+pub mod who;
 pub mod why;
 pub mod xray;
 pub mod yaml;
