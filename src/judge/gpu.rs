@@ -11,6 +11,7 @@ use super::diagnosis::{Ctx, Diagnosis, Out};
 use super::evidence::Severity;
 use super::growth::{Growth, correlation, growth};
 use super::limits::seconds;
+use super::log::GPU_HUNG_COLLECTIVE;
 use super::registry::causes;
 use super::roles;
 
@@ -55,6 +56,8 @@ const NOT_FULL: f64 = 0.9;
 /// A busy share of 0 this long is no pause.
 const IDLE: u64 = 300;
 const IDLE_BYTES: u64 = 1 << 30;
+/// A collective over many GPUs may take seconds, and a checkpoint a minute.
+const STALLED: u64 = 300;
 /// Heat lasts this long before it is said.
 const HOT: u64 = 60;
 /// An exporter may be away this long.
@@ -108,6 +111,7 @@ pub fn of_pod(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
             );
         }
         idle(ctx, gpu, history, pod, object, out);
+        stalled(ctx, gpu, history, pod, object, out);
         // Numbers that nobody renews prove nothing any more.
         out.again(gpu.read_at.plus(FRESH + seconds(1)));
     }
@@ -215,6 +219,55 @@ fn idle(ctx: &Ctx, gpu: &Gpu, history: &GpuHistory, pod: &Pod, object: &ObjectRe
             .row("GPU idle")
             .evidence(source(gpu), state(gpu), object, Some(gpu.read_at)),
     );
+}
+
+/// A kernel that waits for another GPU spins: the GPU is busy, and neither computes nor moves data.
+fn stalled(ctx: &Ctx, gpu: &Gpu, history: &GpuHistory, pod: &Pod, object: &ObjectRef, out: &mut Out) {
+    let Some(since) = history.stalled_since else { return };
+    let fires = since.plus(seconds(STALLED));
+    if ctx.now < fires {
+        return out.again(fires);
+    }
+    let share = |v: Option<f64>| v.map_or("?".to_owned(), |v| format!("{v:.1} %"));
+    let power = gpu.power.map_or(String::new(), |w| format!(", {w:.0} W"));
+    let quote = format!(
+        "GPU {}: {:.0} % busy, tensor cores {}, memory {}{power}, for {}",
+        gpu.label(),
+        gpu.busy.unwrap_or(0.0),
+        share(gpu.tensor_active),
+        share(gpu.memory_active),
+        human(since.age(ctx.now))
+    );
+    let mut diagnosis = Diagnosis::new(GPU_HUNG_COLLECTIVE, ctx.root(object), since)
+        .title(format!(
+            "GPU {} of pod {} is busy and has done no work for {}",
+            gpu.label(),
+            pod.meta.name,
+            human(since.age(ctx.now))
+        ))
+        .row("GPU busy, no work")
+        .likely()
+        .evidence(source(gpu), quote, object, Some(gpu.read_at));
+    for (rank, other) in odd_ranks(ctx, pod) {
+        let busy = other.busy.map_or("?".to_owned(), |b| format!("{b:.0}"));
+        let quote = format!("GPU {} is {busy} % busy while the other ranks wait", other.label());
+        diagnosis =
+            diagnosis.evidence(source(other), quote, &super::pod::reference(rank), Some(other.read_at));
+    }
+    out.push(diagnosis);
+}
+
+/// The pods beside this one, of the same owner, with a GPU that does not wait: the others may wait for them. None where
+/// half of them do not.
+fn odd_ranks<'w>(ctx: &Ctx<'w>, pod: &Pod) -> Vec<(&'w Pod, &'w Gpu)> {
+    let Some(owner) = &pod.meta.owner else { return Vec::new() };
+    let ranks: Vec<&Pod> = ctx.world.pods_of(&owner.uid).map(|(_, p)| p).collect();
+    let gpus = ranks.iter().flat_map(|p| {
+        let own = ctx.world.readings.gpus_of(&p.node, &p.meta.namespace, &p.meta.name);
+        own.filter(|(g, _)| !Readings::is_stale(g, ctx.now)).map(|(g, _)| (*p, g))
+    });
+    let (waits, odd): (Vec<_>, Vec<_>) = gpus.partition(|(_, g)| g.is_stalled());
+    if odd.len() < waits.len() { odd } else { Vec::new() }
 }
 
 /// Judges the GPUs of a node, and whoever reads them.

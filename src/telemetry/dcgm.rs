@@ -34,6 +34,8 @@ enum Field {
     Busy,
     /// Share of the time in which an engine was busy; the only one that MIG instances have.
     EngineActive,
+    TensorActive,
+    DramActive,
     Temperature,
     Power,
     Xid,
@@ -56,6 +58,8 @@ fn field(metric: &str) -> Option<Field> {
         "DCGM_FI_DEV_FB_TOTAL" => Field::Total,
         "DCGM_FI_DEV_GPU_UTIL" | "dcgm_gpu_utilization" => Field::Busy,
         "DCGM_FI_PROF_GR_ENGINE_ACTIVE" => Field::EngineActive,
+        "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE" => Field::TensorActive,
+        "DCGM_FI_PROF_DRAM_ACTIVE" => Field::DramActive,
         "DCGM_FI_DEV_GPU_TEMP" | "dcgm_gpu_temp" => Field::Temperature,
         "DCGM_FI_DEV_POWER_USAGE" | "dcgm_power_usage" => Field::Power,
         "DCGM_FI_DEV_XID_ERRORS" | "dcgm_xid_errors" => Field::Xid,
@@ -170,7 +174,7 @@ impl Draft {
                 mebibytes(s.value).map(|bytes| bytes as f64)
             }
             Field::Busy => percent(s.value),
-            Field::EngineActive => percent(s.value * 100.0),
+            Field::EngineActive | Field::TensorActive | Field::DramActive => percent(s.value * 100.0),
             Field::Temperature => celsius(s.value),
             Field::Power => watts(s.value),
             _ => real(s.value),
@@ -274,6 +278,8 @@ impl Draft {
             (_, Some(active)) => Some(active),
             (busy, None) => busy,
         };
+        g.tensor_active = value(Field::TensorActive);
+        g.memory_active = value(Field::DramActive);
         g.temperature = value(Field::Temperature);
         g.power = value(Field::Power);
         g.ecc.uncorrected = bytes(Field::DoubleBit);
@@ -427,6 +433,18 @@ DCGM_FI_DEV_FB_USED{gpu="0",UUID="a",pod="q",namespace="n"} 60000"#;
         let text = r#"DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="a"} 87
 DCGM_FI_PROF_GR_ENGINE_ACTIVE{gpu="0",UUID="a"} 0"#;
         assert_eq!(gpus(text)[0].busy, Some(87.0));
+    }
+
+    #[test]
+    fn what_a_busy_gpu_does_is_told_by_its_tensor_cores_and_its_memory() {
+        let text = r#"DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="a"} 100
+DCGM_FI_PROF_PIPE_TENSOR_ACTIVE{gpu="0",UUID="a"} 0.004
+DCGM_FI_PROF_DRAM_ACTIVE{gpu="0",UUID="a"} 0.001"#;
+        let g = &gpus(text)[0];
+        assert_eq!((g.busy, g.tensor_active, g.memory_active), (Some(100.0), Some(0.4), Some(0.1)));
+        assert!(g.is_stalled());
+        let g = &gpus("DCGM_FI_DEV_GPU_UTIL{gpu=\"0\",UUID=\"a\"} 100")[0];
+        assert!(!g.is_stalled(), "an exporter that does not count the work says nothing of it");
     }
 
     #[test]

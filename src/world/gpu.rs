@@ -103,6 +103,9 @@ pub struct Gpu {
     pub memory: Memory,
     /// Per cent.
     pub busy: Option<f64>,
+    /// Per cent of the time in which tensor cores, and the memory interface, did work.
+    pub tensor_active: Option<f64>,
+    pub memory_active: Option<f64>,
     /// Degrees Celsius.
     pub temperature: Option<f64>,
     /// Watt.
@@ -117,6 +120,12 @@ pub struct Gpu {
 }
 
 impl Gpu {
+    /// Whether it is fully busy and neither computes nor moves data, as a kernel does that waits for another GPU.
+    pub fn is_stalled(&self) -> bool {
+        let below = |share: Option<f64>| share.is_some_and(|s| s <= 1.0);
+        self.busy.is_some_and(|b| b >= 99.0) && below(self.tensor_active) && below(self.memory_active)
+    }
+
     /// The scope of memory and `busy`.
     pub fn scope(&self) -> Scope {
         if self.instance.is_empty() { Scope::Device } else { Scope::Slice }

@@ -15,6 +15,8 @@ pub struct GpuHistory {
     pub idle_since: Option<Time>,
     /// When the error it last reported was first seen, and whether it was there already at the first look.
     pub xid_since: Option<(u32, Time, bool)>,
+    /// Since when it is fully busy and does no work.
+    pub stalled_since: Option<Time>,
     /// Since when its clocks are lowered for heat.
     pub hot_since: Option<Time>,
     /// Whether readings from before khud looked are in the series.
@@ -70,6 +72,7 @@ impl GpuHistory {
         }
         let idle = gpu.busy == Some(0.0) && !gpu.holders.is_empty();
         self.idle_since = idle.then(|| self.idle_since.unwrap_or(at));
+        self.stalled_since = gpu.is_stalled().then(|| self.stalled_since.unwrap_or(at));
         let code = gpu.xid.as_ref().map(|x| x.code);
         self.xid_since = code.map(|code| match self.xid_since {
             Some((old, since, known)) if old == code => (code, since, known),

@@ -1118,6 +1118,31 @@ fn ends() -> Vec<Case> {
             |s| s.gpu(1, 15, |_| 20.0, |_, g| g.ecc.uncorrected = Some(0)),
         ),
         c(
+            "gpu.hung-collective",
+            "100 % busy, tensor cores 0.2 %, memory 0.1 %",
+            |s| {
+                s.gpu(
+                    60,
+                    10,
+                    |_| 20.0,
+                    |_, g| {
+                        (g.busy, g.tensor_active, g.memory_active) = (Some(100.0), Some(0.2), Some(0.1));
+                    },
+                );
+            },
+            // It moves data: a kernel that needs no tensor cores.
+            |s| {
+                s.gpu(
+                    1,
+                    15,
+                    |_| 20.0,
+                    |_, g| {
+                        (g.busy, g.tensor_active, g.memory_active) = (Some(100.0), Some(0.2), Some(38.0));
+                    },
+                )
+            },
+        ),
+        c(
             "gpu.thermal",
             "thermal at 88 °C",
             |s| s.gpu(20, 15, |_| 20.0, |_, g| slowed(g, true)),

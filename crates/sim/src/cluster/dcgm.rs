@@ -23,6 +23,8 @@ pub struct GpuState {
     pub free_mib: f64,
     pub reserved_mib: f64,
     pub util: f64,
+    /// The share of the load that does work, 0..1.
+    pub work: f64,
     pub watts: f64,
     pub temp: f64,
     pub xid: u32,
@@ -32,7 +34,7 @@ pub struct GpuState {
 
 /// The counters served by default: (name, type, help, value).
 type Counter = (&'static str, &'static str, &'static str, fn(&GpuState, f64) -> f64);
-const COUNTERS: [Counter; 21] = [
+const COUNTERS: [Counter; 23] = [
     ("DCGM_FI_DEV_SM_CLOCK", "gauge", "SM clock frequency (in MHz).", |g, _| {
         if g.util > 0.0 { 1980.0 } else { 345.0 }
     }),
@@ -80,6 +82,18 @@ const COUNTERS: [Counter; 21] = [
     ("DCGM_FI_PROF_GR_ENGINE_ACTIVE", "gauge", "Ratio of time the graphics engine is active.", |g, _| {
         (g.util * 0.98).round() / 100.0
     }),
+    (
+        "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE",
+        "gauge",
+        "Ratio of cycles the tensor (HMMA) pipe is active.",
+        |g, _| (g.util * g.work * 4.1).round() / 1000.0,
+    ),
+    (
+        "DCGM_FI_PROF_DRAM_ACTIVE",
+        "gauge",
+        "Ratio of cycles the device memory interface is active sending or receiving data.",
+        |g, _| (g.util * g.work * 5.3).round() / 1000.0,
+    ),
 ];
 
 /// The current state of each GPU of a node.
@@ -168,9 +182,11 @@ fn used_by(run: &PodRun, state: &mut GpuState, now: Timestamp, noise: f64) {
         let second = now.as_second() as u64 / 5;
         let shake = (mix(second ^ fnv(run.uid.as_bytes())) % 100) as f64 / 100.0 - 0.5;
         let util = used.util.at(elapsed);
+        state.work = used.work.as_ref().map_or(1.0, |w| w.at(elapsed));
         state.util = if util > 0.0 { (util + shake * 6.0).clamp(1.0, 100.0) } else { 0.0 };
         state.xid = used.xid.filter(|(at, _)| elapsed >= at.duration()).map_or(0, |x| x.1);
     }
-    state.watts += state.util * 5.6;
+    // A kernel that only waits needs little power.
+    state.watts += state.util * (1.2 + 4.4 * state.work);
     state.temp += state.util * 0.38 + noise * 2.0;
 }

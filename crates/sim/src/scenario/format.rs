@@ -266,6 +266,9 @@ pub struct GpuUse {
     /// Percent.
     #[serde(default)]
     pub util: Curve,
+    /// The share of the load that computes and moves data, 0..1; without it, all of it.
+    #[serde(default)]
+    pub work: Option<Curve>,
     /// The last XID error, and when it occurs.
     #[serde(default)]
     pub xid: Option<(Span, u32)>,
