@@ -449,6 +449,7 @@ mod tests {
             said,
             [
                 "keymap.toml:1: warning: in Lists, \"W\" remains \"namespace.warp\"",
+                "keymap.toml:2: warning: in Pods, \"x\" remains \"debug\"",
                 "keymap.toml:3: error: terminals send \"ctrl-i\" as tab; bind tab instead",
                 "keymap.toml:3: error: \"x\" for \"describe\" conflicts with \"x\" for \"yaml\" on line 2",
                 "keymap.toml:4: warning: unknown command \"lgs\"; did you mean \"logs\"?",
