@@ -94,7 +94,8 @@ impl Expr {
 }
 
 /// Which line breaks of a text stay: those beside a line that is one hole (a quote, lines to copy), beside an empty
-/// line, beside a line that is indented, and before an item of a list. Any other only wraps the source, and the reader's terminal wraps anew.
+/// line, beside a line that is indented, before an item of a list, and after a quote that ends a line. Any other only
+/// wraps the source, and the reader's terminal wraps anew.
 fn kept_breaks(source: &str) -> Vec<bool> {
     let own = |line: &str| {
         let words = line.trim();
@@ -105,7 +106,10 @@ fn kept_breaks(source: &str) -> Vec<bool> {
         line.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(". ") || line.starts_with("- ")
     };
     let lines: Vec<&str> = source.lines().collect();
-    lines.windows(2).map(|pair| own(pair[0]) || own(pair[1]) || item(pair[1])).collect()
+    // A quote brings no full stop of its own.
+    let quoted = |line: &str| line.trim_end().ends_with('}');
+    let kept = |pair: &[&str]| own(pair[0]) || own(pair[1]) || item(pair[1]) || quoted(pair[0]);
+    lines.windows(2).map(kept).collect()
 }
 
 /// Text with `{expression}` holes; `{{` and `}}` are braces.
@@ -244,8 +248,9 @@ mod tests {
 
     #[test]
     fn templates_fill_their_holes() {
-        let prose = Template::compile("{pod.phase}\nOne\nsentence.\n  kubectl get\n\nNew", line(1)).unwrap();
-        assert_eq!(prose.render(&bindings()), "Running\nOne sentence.\n  kubectl get\n\nNew");
+        let prose = Template::compile("{pod.phase}\nOne\nsentence: {pod.phase}\nkubectl get\n\nNew", line(1))
+            .unwrap();
+        assert_eq!(prose.render(&bindings()), "Running\nOne sentence: Running\nkubectl get\n\nNew");
         let t = Template::compile("{{x}} {pod.phase} {pod.restarts} {pod.gone}", line(1)).unwrap();
         assert_eq!(t.render(&bindings()), "{x} Running 4 ?");
         let failed: Vec<String> = t.failures(&bindings()).into_iter().map(|(e, _)| e.source).collect();
