@@ -110,6 +110,8 @@ pub enum Verb {
         #[arg(short, long, value_enum, default_value_t = TableOrJson::Table)]
         output: TableOrJson,
     },
+    /// Look at several clusters side by side: which answers, what is free, which model runs where: exit 0 all answer, 1 not
+    Regions(Regions),
     /// List khud's past actions from its journal
     Journal {
         #[arg(short, long, value_enum, default_value_t = TextOrJson::Text)]
@@ -245,6 +247,15 @@ pub struct Agent {
     /// Where to listen
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9400")]
     pub listen: SocketAddr,
+}
+
+#[derive(Args, Debug)]
+pub struct Regions {
+    /// The contexts (those of `regions` in config.toml, else all of the kubeconfig)
+    #[arg(value_name = "CONTEXT")]
+    pub contexts: Vec<String>,
+    #[arg(short, long, value_enum, default_value_t = TableOrJson::Table)]
+    pub output: TableOrJson,
 }
 
 #[derive(Args, Debug)]
@@ -547,6 +558,8 @@ mod tests {
             "khud gpu -o json --watch",
             "khud agent --listen 0.0.0.0:9400",
             "khud journal",
+            "khud regions",
+            "khud regions us-east-1 eu-west-1 -o json",
             "khud contexts -o json",
             "khud playbook lint F",
             "khud playbook test F G",

@@ -16,6 +16,7 @@ mod open;
 mod out;
 mod playbook;
 mod print;
+mod regions;
 mod report;
 mod scan;
 mod settings;
@@ -90,6 +91,7 @@ pub fn main() -> ExitCode {
         Some(Verb::Gpu(args)) => gpu::run(args),
         Some(Verb::Agent(args)) => agent::run(args),
         Some(Verb::Journal { output }) => tell::journal(*output),
+        Some(Verb::Regions(args)) => regions::run(&cli.common, args),
         Some(Verb::Report(args)) => report::run(&cli.common, args),
     };
     ExitCode::from(code)

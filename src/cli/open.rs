@@ -8,7 +8,7 @@ use super::args::{Cli, Common};
 use super::{crash, exit, out, settings};
 use crate::app::core::model::{Cluster, Model, Tone};
 use crate::app::core::preferences::Preferences;
-use crate::app::core::{configure, panes, served};
+use crate::app::core::{configure, panes, regions, served};
 use crate::app::executor::jobs::{INBOX, Jobs};
 use crate::app::update::line;
 use crate::app::views::timeline;
@@ -146,6 +146,10 @@ async fn visit(cli: &Cli, common: &Common, notice: Option<String>, first: bool) 
     timeline::opened(&mut model);
     let mut effects: Vec<Effect> = served::ask(&mut model).into_iter().collect();
     jobs.watch(&Scope::Cluster);
+    let beside = model.prefs.settings.regions.clone();
+    if !beside.is_empty() {
+        effects.push(regions::watch(&mut model, beside));
+    }
     if let Some(files) = files {
         jobs.watch_files(files);
     }

@@ -149,6 +149,11 @@ impl Connection {
         &self.0.namespace
     }
 
+    /// How it was opened.
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+
     /// The API server's URL.
     pub fn server(&self) -> &str {
         &self.0.server

@@ -23,6 +23,7 @@ mod target;
 mod tls_secret;
 mod token;
 mod transport;
+mod url;
 mod watch;
 
 pub use ask::{Action, Chunks, Permission, ProxyAnswer, ProxyBackend, Version};
@@ -35,3 +36,4 @@ pub use identity::{Identity, Standing};
 pub use interactive::Running;
 pub use kubeconfig::{Context, Environment, contexts};
 pub use outbox::Counters;
+pub use url::status_of;

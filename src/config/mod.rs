@@ -17,12 +17,14 @@ pub mod own;
 mod pattern;
 pub mod print;
 
+pub mod regions;
 pub(crate) mod registry;
 pub mod scopes;
 pub mod settings;
 pub mod sheet;
 pub mod telemetry;
 pub mod theme;
+mod values;
 
 pub use commands::{Command, Id, Scope};
 pub use document::{Level, Problem};

@@ -9,6 +9,7 @@ use super::findings::THRESHOLDS;
 use super::key::Key;
 use super::keymap::Keymap;
 use super::own::to_toml;
+use super::regions::Region;
 use super::scopes::{GLYPHS, SCOPES};
 use super::settings::{Config, Notifications, SETTINGS, Settings, Times};
 use super::sheet::{BUILT_IN, Sheet};
@@ -161,6 +162,14 @@ fn value(settings: &Settings, name: &str) -> String {
             strings(entries.iter().map(String::as_str))
         }
         "prometheus" => word(&settings.prometheus.as_ref().map_or(String::new(), telemetry::written)),
+        "regions" => {
+            let entry = |r: &Region| match &r.health {
+                None => r.context.clone(),
+                Some(url) => format!("{} {url}", r.context),
+            };
+            let entries: Vec<String> = settings.regions.iter().map(entry).collect();
+            strings(entries.iter().map(String::as_str))
+        }
         _ => String::new(),
     }
 }

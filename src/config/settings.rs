@@ -6,12 +6,14 @@ use jiff::tz::TimeZone;
 use toml::de::DeTable;
 
 use super::colour::Palette;
-use super::document::{Document, Node, Problem, hint, quote, refused};
+use super::document::{Document, Node, Problem, quote, refused};
 use super::findings;
 use super::own::{self, Own};
 use super::pattern::Pattern;
+use super::regions::{self, Region};
 use super::telemetry::{self, Sources};
 use super::theme::Glyphs;
+use super::values;
 use crate::world::Time;
 use crate::world::readings::Server;
 
@@ -82,6 +84,8 @@ settings! {
     "Lines in a log view, 100 to 1000000. Older lines are dropped and counted."
     "log-tail" "200" "500" false
     "Lines of a log to load first, 0 to 100000."
+    "regions" "[]" "[\"us-east-1\", \"eu-west-1 https://eu.example.com/health\"]" false
+    "Contexts to watch side by side (`:regions`), each with its health URL where it has one."
     "telemetry" "[]" "[\"engines off\", \"kubelet 1m\"]" true
     "Telemetry sources that are not read (NAME off) or read at another interval (NAME 30s)."
     "prometheus" "\"\"" "\"monitoring/prometheus-operated:9090\"" true
@@ -157,6 +161,7 @@ pub struct Settings {
     pub telemetry: Sources,
     /// `None`: the one that is found.
     pub prometheus: Option<Server>,
+    pub regions: Vec<Region>,
 }
 
 impl Default for Settings {
@@ -183,6 +188,7 @@ impl Default for Settings {
             log_tail: 200,
             telemetry: Sources::new(),
             prometheus: None,
+            regions: Vec::new(),
         }
     }
 }
@@ -211,6 +217,7 @@ enum Change {
     LogTail(usize),
     Telemetry(Sources),
     Prometheus(Option<Server>),
+    Regions(Vec<Region>),
 }
 
 impl Settings {
@@ -242,6 +249,7 @@ impl Settings {
             Change::LogTail(v) => self.log_tail = v,
             Change::Telemetry(v) => self.telemetry = v,
             Change::Prometheus(v) => self.prometheus = v,
+            Change::Regions(v) => self.regions = v,
         }
     }
 }
@@ -394,7 +402,7 @@ impl Config {
 
 fn change<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option<Change> {
     Some(match key {
-        "theme" => Change::Theme(file_name(document, key, node)?),
+        "theme" => Change::Theme(values::file_name(document, key, node)?),
         "colours" => Change::Colours(document.choice(
             key,
             node,
@@ -417,12 +425,12 @@ fn change<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option
             Change::Times(document.choice(key, node, &[("utc", Times::Utc), ("local", Times::Local)])?)
         }
         "header" => Change::Header(document.bool(key, node)?),
-        "panes" => Change::Panes(panes(document, key, node)?),
+        "panes" => Change::Panes(values::panes(document, key, node)?),
         "namespace" => match document.string(key, node)? {
             "" => Change::Namespace(String::new()),
-            _ => Change::Namespace(namespaces(document, key, node)?.remove(0)),
+            _ => Change::Namespace(values::namespaces(document, key, node)?.remove(0)),
         },
-        "namespaces" => Change::Namespaces(namespaces(document, key, node)?),
+        "namespaces" => Change::Namespaces(values::namespaces(document, key, node)?),
         "read-only" => Change::ReadOnly(document.bool(key, node)?),
         "unlock" => Change::Unlock(document.bool(key, node)?),
         "production" => Change::Production(document.bool(key, node)?),
@@ -445,6 +453,7 @@ fn change<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option
         "log-tail" => Change::LogTail(count(document.integer(key, node, 0..=100_000)?)),
         "telemetry" => Change::Telemetry(telemetry::read(document, key, node)?),
         "prometheus" => Change::Prometheus(telemetry::prometheus(document, key, node)?),
+        "regions" => Change::Regions(regions::read(document, key, node)?),
         _ => return None,
     })
 }
@@ -452,66 +461,6 @@ fn change<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option
 /// The range was checked before, so the value is not negative.
 fn count(value: i64) -> usize {
     usize::try_from(value).unwrap_or_default()
-}
-
-/// A name that may become a file name: no path, no control characters.
-fn file_name<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option<String> {
-    let name = document.string(key, node)?;
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
-    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-        let text = format!("{} must be a name of letters, digits, - and _, not {}", quote(key), quote(name));
-        document.error(&node.span(), text);
-        return None;
-    }
-    Some(name.to_owned())
-}
-
-fn panes<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option<Vec<&'static str>> {
-    let mut panes: Vec<&'static str> = Vec::new();
-    for (at, word) in document.strings(key, node)? {
-        match PANES.iter().find(|p| **p == word) {
-            Some(pane) if panes.contains(pane) => {
-                document.error(&at, format!("{} names {} twice", quote(key), quote(word)));
-                return None;
-            }
-            Some(pane) => panes.push(pane),
-            None => {
-                let hint = hint(word, PANES);
-                let text =
-                    format!("there is no pane {}; the panes are {}{hint}", quote(word), PANES.join(", "));
-                document.error(&at, text);
-                return None;
-            }
-        }
-    }
-    if panes.is_empty() {
-        document.error(&node.span(), format!("{} needs at least one pane", quote(key)));
-        return None;
-    }
-    Some(panes)
-}
-
-/// Namespaces as Kubernetes allows them (RFC 1123 labels), at most nine because there are nine keys.
-fn namespaces<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option<Vec<String>> {
-    let mut names = Vec::new();
-    for (at, name) in document.strings(key, node)? {
-        let label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let sound = !name.is_empty()
-            && name.len() <= 63
-            && name.bytes().all(label)
-            && !name.starts_with('-')
-            && !name.ends_with('-');
-        if !sound {
-            document.error(&at, format!("{} is not a valid namespace name", quote(name)));
-            return None;
-        }
-        names.push(name.to_owned());
-    }
-    if names.len() > 9 {
-        document.error(&node.span(), format!("{} takes at most nine, for the keys 1 to 9", quote(key)));
-        return None;
-    }
-    Some(names)
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ mod proxy;
 mod quota;
 pub mod reach;
 mod ready;
+pub mod region;
 pub mod registry;
 mod reserved;
 mod revision;
@@ -90,6 +91,7 @@ static SUBJECTS: &[&[Rule]] = &[
     gpu::RULES,
     usage::RULES,
     latency::RULES,
+    region::RULES,
 ];
 
 /// A pattern of this room's own: every one of them is compiled in a test.
@@ -137,6 +139,11 @@ pub fn judge(ctx: &Ctx, object: &ObjectRef, out: &mut Out) {
         Kind::CustomResourceDefinition => found!(custom_resources, extension::custom_resource),
         Kind::ValidatingWebhookConfiguration => found!(validating_webhooks, extension::webhooks),
         Kind::MutatingWebhookConfiguration => found!(mutating_webhooks, extension::webhooks),
+        Kind::Other(kind) if &**kind == region::KIND => {
+            if let Some(record) = w.regions.get(name) {
+                region::judge(ctx, record, object, out);
+            }
+        }
         _ => {}
     }
 }

@@ -39,8 +39,6 @@ pub const IDS: &[&str] = &[
     "monitoring.target-down",
     "monitoring.no-metrics",
     "logs.missing",
-    "region.down",
-    "region.latency",
     "node.image-drift",
     "none",
     "unknown",

@@ -23,6 +23,7 @@ pub mod quantity;
 pub mod readings;
 pub mod record;
 pub mod redact;
+pub mod regions;
 pub mod restarts;
 pub mod scheduling;
 pub mod selector;

@@ -7,6 +7,7 @@ use hashbrown::HashSet;
 use super::delta::{Delta, Record};
 use super::platform::*;
 use super::record::*;
+use super::regions::Regions;
 use super::restarts::Restarts;
 use super::served::{MOST_ROWS, Rows};
 use super::table::{Slot, Table};
@@ -46,6 +47,8 @@ pub struct Stream {
 /// All known records by kind, with the indexes that rules and views need.
 #[derive(Debug, Default)]
 pub struct World {
+    /// Clusters beside this one.
+    pub regions: Regions,
     /// Pods.
     pub pods: Table<Pod>,
     /// Nodes.

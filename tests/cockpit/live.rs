@@ -1,7 +1,7 @@
 //! Views on a live cluster, in a real terminal: logs through restarts and rollouts, a kind nobody knew, Secrets,
 //! other contexts and namespaces, any size at any moment.
 
-use crate::support::lab::Lab;
+use crate::support::lab::{self, Lab};
 use crate::support::pty::{Session, cockpit};
 use khud_sim::api::store::Part;
 use serde_json::json;
@@ -333,4 +333,36 @@ fn what_an_earlier_khud_began_and_never_ended_is_told_at_the_start() {
     k.until_text("never ended");
     k.send("\x03");
     assert_eq!(k.ends(), 0);
+}
+
+/// Two clusters of which one is gone: a row each, which model runs where, and a way there.
+#[test]
+fn regions_stand_side_by_side_and_enter_goes_there() {
+    let (here, there) = (Lab::start("gpu-memory-leak", 4.0), Lab::start("small", 1.0));
+    here.contexts(&[("us", &here.server()), ("eu", &there.server()), ("ap", &lab::nobody())]);
+    let mut k = cockpit(KHUD, here.dir.path(), "", &[], 140, 40);
+    k.until_text("live");
+    k.then(":regions\r", "ap ");
+    k.until("what each says", |s| {
+        let row = |name: &str| {
+            s.contents()
+                .lines()
+                // The header begins with the context's name, too.
+                .rfind(|l| l.trim_start_matches(['▌', ' ']).starts_with(name))
+                .map(str::to_owned)
+        };
+        let has = |name: &str, word: &str| row(name).is_some_and(|l| l.contains(word));
+        has("ap ", "silent") && has("ap ", "refused") && has("eu ", " ms") && has("us ", " ms")
+    });
+    let store = here.sim.store();
+    let models = store.list("deployments.apps", None);
+    let gpu = |d: &serde_json::Value| {
+        let containers = d["spec"]["template"]["spec"]["containers"].as_array().unwrap();
+        containers.iter().any(|c| !c["resources"]["limits"]["nvidia.com/gpu"].is_null())
+    };
+    let model = models.iter().find(|d| gpu(d)).unwrap();
+    let meta = &model["metadata"];
+    k.until_text(&format!("{}/{}", meta["namespace"].as_str().unwrap(), meta["name"].as_str().unwrap()));
+    // The rows are in the order of the names: the second is eu.
+    k.then("gj\r", "eu ● live");
 }

@@ -18,5 +18,6 @@ mod evidence;
 mod forward;
 mod history;
 mod readme;
+mod regions;
 mod verbs;
 mod waves;

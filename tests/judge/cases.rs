@@ -181,6 +181,31 @@ pub fn cases() -> Vec<Case> {
 
 fn pods() -> Vec<Case> {
     vec![
+        // One region goes, the other stays; a probe that is missed once is no outage.
+        c(
+            "region.down",
+            "4 probes without an answer; the last: no answer within 5 s",
+            |s| {
+                s.probed("us", &[Some(20); 5]);
+                s.probed("eu", &[Some(30), None, None, None, None]);
+            },
+            |s| s.probed("eu", &[Some(31)]),
+        ),
+        c(
+            "region.latency",
+            "median 2400 ms of 11 answers in five minutes",
+            |s| s.probed("eu", &[Some(2400); 11]),
+            |s| s.regions.iter_mut().take(6).for_each(|r| r.api.ms = Some(40)),
+        ),
+        c(
+            "region.none-healthy",
+            "3 probes without an answer",
+            |s| {
+                s.probed("us", &[None; 3]);
+                s.probed("eu", &[None; 3]);
+            },
+            |s| s.probed("us", &[Some(20)]),
+        ),
         // Images: the near miss says another cause's words in the same place.
         c(
             "image.not-found",

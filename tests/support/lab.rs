@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use khud_sim::clock::SimClock;
 use khud_sim::cluster::Cluster;
 use khud_sim::{Sim, SimOptions, scenario};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A scenario: two nodes of one zone drop DNS; a pod with tools runs on every worker.
 pub const DNS_WITH_TOOLS: &str = r#"
@@ -67,6 +67,27 @@ impl Lab {
         self.dir.path().join("kubeconfig")
     }
 
+    /// The address of the API server.
+    pub fn server(&self) -> String {
+        let config = self.sim.kubeconfig();
+        let line = config.lines().find_map(|l| l.trim().strip_prefix("server: ")).unwrap();
+        line.trim_matches('"').to_owned()
+    }
+
+    /// A kubeconfig of contexts and the servers that they lead to; the first is the current one.
+    pub fn contexts(&self, contexts: &[(&str, &str)]) {
+        let cluster = |(name, server): &(&str, &str)| json!({"name": name, "cluster": {"server": server}});
+        let context =
+            |(name, _): &(&str, &str)| json!({"name": name, "context": {"cluster": name, "user": "u"}});
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": contexts[0].0,
+            "clusters": contexts.iter().map(cluster).collect::<Vec<_>>(),
+            "contexts": contexts.iter().map(context).collect::<Vec<_>>(),
+            "users": [{"name": "u", "user": {}}],
+        });
+        std::fs::write(self.kubeconfig(), config.to_string()).unwrap();
+    }
+
     /// The binary with an environment of its own: this kubeconfig, state and configuration in the scratch directory.
     pub fn khud(&self, args: &[&str]) -> Command {
         let mut command = bare(args);
@@ -108,6 +129,12 @@ impl Lab {
         let pods = self.sim.store().list("pods", Some(namespace));
         pods.iter().filter(|p| pick(p)).map(|p| p["metadata"]["name"].as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// An address that nobody listens on.
+pub fn nobody() -> String {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    format!("http://{address}")
 }
 
 /// The binary with nothing of this machine's in its environment.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use khud::detect::{DetectConfig, Detector, Finding, State};
+use khud::judge::region;
 use khud::world::gpu::{Gpu, Holder};
 use khud::world::measured::{ContainerUsage, Engine, Measured, PodUsage, Proxy};
 use khud::world::readings::{Outcome, Place, Reading, Target};
+use khud::world::regions::{self, Sight};
 use khud::world::selector::Requirement;
 use khud::world::*;
 
@@ -62,6 +64,8 @@ pub struct Scene {
     pub then: Vec<Record>,
     /// What telemetry sources said, oldest first.
     pub readings: Vec<Reading>,
+    /// Looks at clusters beside this one, oldest first.
+    pub regions: Vec<Sight>,
 }
 
 pub fn ago(scene: &Scene, seconds: u64) -> Time {
@@ -192,6 +196,7 @@ impl Scene {
             sets: Vec::new(),
             then: Vec::new(),
             readings: Vec::new(),
+            regions: Vec::new(),
         }
     }
 
@@ -438,6 +443,21 @@ impl Scene {
         });
     }
 
+    /// Probes of a region's API server, half a minute apart, the last one now: milliseconds, or no answer.
+    pub fn probed(&mut self, context: &str, answers: &[Option<u32>]) {
+        for (i, ms) in answers.iter().enumerate() {
+            let at = self.now.minus(Duration::from_secs(30 * (answers.len() - 1 - i) as u64));
+            let why = ms.is_none().then(|| "no answer within 5 s".into());
+            self.regions.push(Sight {
+                context: context.into(),
+                server: format!("https://{context}.example.com").into(),
+                api: regions::Probe { at, ms: *ms, why },
+                health: None,
+                holds: None,
+            });
+        }
+    }
+
     /// What fires, in a test's words.
     pub fn look(self) -> Vec<Seen> {
         let seen = self.see();
@@ -508,6 +528,11 @@ impl Scene {
         for reading in self.readings {
             let touched = world.readings.apply(reading);
             detector.on_readings(&world, &touched, self.now);
+        }
+        for sight in self.regions {
+            world.regions.take(sight);
+            let all: Vec<_> = world.regions.iter().map(|(name, _)| region::object(name)).collect();
+            detector.on_readings(&world, &all, self.now);
         }
         loop {
             let wanted = detector.wanted_logs(self.now);

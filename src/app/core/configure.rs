@@ -7,6 +7,7 @@ use crate::app::core::namespaces;
 use crate::app::core::notice::{Dirty, Tone};
 use crate::app::core::panes;
 use crate::app::core::preferences::Preferences;
+use crate::app::core::regions;
 use crate::app::table::computed;
 use crate::config::document::{Level, Problem};
 use crate::config::files::Loaded;
@@ -62,6 +63,10 @@ pub fn reload(model: &mut Model, loaded: Loaded) -> Vec<Effect> {
             model.prefs.locked = true;
             model.cluster.read_only = true;
             effects.push(Effect::ReadOnly(true));
+        }
+        if new.regions != old.regions {
+            let regions = new.regions.clone();
+            effects.push(regions::watch(model, regions));
         }
         if rearranged {
             panes::reconfigured(model);

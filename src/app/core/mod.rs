@@ -19,6 +19,7 @@ pub mod pane;
 pub mod panes;
 pub mod preferences;
 pub mod record;
+pub mod regions;
 pub mod runs;
 pub mod saved_panes;
 pub mod served;

@@ -7,6 +7,7 @@ use crate::app::core::pane::Pane;
 use crate::app::core::saved_panes::SavedPanes;
 use crate::cluster::Standing;
 use crate::config::files::Loaded;
+use crate::config::regions::Region;
 use crate::config::settings::Notifications;
 use crate::detect::Quiet;
 use crate::detect::timeline::Entry;
@@ -15,6 +16,7 @@ use crate::remedy::Action;
 use crate::remedy::run::{Need, NeedId, Reply};
 use crate::world::ask::{Answer, Call, ForwardState, LogTail};
 use crate::world::readings::{self, Target};
+use crate::world::regions::Sight;
 use crate::world::{Delta, Kind, ObjectRef, Offer, Text, TlsSecret};
 
 /// The container that a log line came from; the view has the names.
@@ -109,6 +111,8 @@ pub enum Msg {
         secret: ObjectRef,
         result: Result<TlsSecret, String>,
     },
+    /// A look at another cluster, or at this one from outside.
+    Region(Box<Sight>),
     /// The configuration's files changed and were read again.
     Configured(Box<Loaded>),
     /// State that earlier sessions saved.
@@ -152,6 +156,8 @@ pub enum Effect {
         known: String,
         found: String,
     },
+    /// Watch these clusters side by side, and no others.
+    Regions(Vec<Region>),
     /// Give the terminal back until `fg`.
     Suspend,
     /// Give the terminal to the credential plugin until it ends.

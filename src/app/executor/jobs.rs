@@ -14,11 +14,13 @@ use crate::app::executor::foreground;
 use crate::app::executor::known;
 use crate::app::executor::needs::{self, Fetched};
 use crate::app::executor::programs;
+use crate::app::executor::regions::Eye;
 use crate::app::executor::state_files::{self, Item, Keeper};
 use crate::app::views::log::SourceId;
 use crate::cluster::{Connection, Feed, Identity, Scope, Tuning, watch_all, watch_tables};
 use crate::config::bug;
 use crate::config::files;
+use crate::config::regions::Region;
 use crate::remedy::bundle::Known;
 use crate::remedy::journal::{self, Entry, Journal};
 use crate::remedy::run::{Need, NeedId, Reply, Terminal};
@@ -47,6 +49,8 @@ pub struct Jobs {
     forwards: HashMap<u64, AbortHandle>,
     /// Programs of the user that run, by the view that shows them.
     programs: HashMap<u64, AbortHandle>,
+    /// Clusters that are watched beside this one.
+    regions: Vec<AbortHandle>,
     /// How many telemetry targets are read at once.
     scrapes: Arc<Semaphore>,
     journal: Result<Journal, String>,
@@ -88,6 +92,7 @@ impl Jobs {
             tables: HashMap::new(),
             forwards: HashMap::new(),
             programs: HashMap::new(),
+            regions: Vec::new(),
             scrapes: Arc::new(Semaphore::new(telemetry::PARALLEL)),
             journal: journal.map(Journal::at),
             keeper,
@@ -197,6 +202,16 @@ impl Jobs {
                 }
             }
         });
+    }
+
+    /// Watches these clusters side by side, and no others.
+    pub fn watch_regions(&mut self, regions: Vec<Region>) {
+        self.regions.drain(..).for_each(|task| task.abort());
+        for region in regions {
+            let own = region.context == self.connection.context();
+            let eye = Eye::new(region, self.connection.options(), self.connection.clock().clone(), own);
+            self.regions.push(self.tasks.spawn(eye.watch(self.inbox.clone())));
+        }
     }
 
     /// Watches the cluster for as long as the cockpit lives. While the cockpit is busy the feed folds changes.
@@ -352,6 +367,7 @@ impl Jobs {
             Effect::Discover => self.spawn("asking what the server serves", async move {
                 Msg::Discovered(connection.offers().await.map_err(|e| e.to_string()))
             }),
+            Effect::Regions(regions) => self.watch_regions(regions),
             Effect::Watch(kind) => {
                 let feed = watch_tables(&connection, &kind, Tuning::default());
                 let task = self.bring(feed);

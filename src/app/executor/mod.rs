@@ -8,4 +8,5 @@ pub mod meter;
 pub mod needs;
 pub mod probe;
 pub mod programs;
+pub mod regions;
 pub mod state_files;

@@ -19,7 +19,8 @@ use crate::app::dialogs::{keys, leave, menu, plan, prompt, silence};
 use crate::app::update::line::accept;
 use crate::app::views::{
     arrange, audit, contexts, describe, document, evidence, find, forwards, help, incidents, journal, logs,
-    namespace_list, objects, pulses, report, rights, rollout, save, streams, timeline, who, why, xray,
+    namespace_list, objects, pulses, regions, report, rights, rollout, save, streams, timeline, who, why,
+    xray,
 };
 use crate::config::Scope;
 use crate::config::commands::Id;

@@ -13,6 +13,7 @@ use crate::app::core::notice::{Dirty, Tone};
 use crate::app::core::pane::Pane;
 use crate::app::core::panes;
 use crate::app::core::record;
+use crate::app::core::regions;
 use crate::app::core::runs::control;
 use crate::app::core::served;
 use crate::app::core::stack;
@@ -95,6 +96,7 @@ fn take(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.dirty = model.dirty.max(Dirty::Data);
             causes::on_readings(model, &touched)
         }
+        Msg::Region(sight) => regions::seen(model, *sight),
         Msg::Log { tail, result } => causes::on_log(model, &tail, &result),
         Msg::Certificate { secret, result } => causes::on_certificate(model, &secret, result),
         Msg::Configured(loaded) => configure::reload(model, *loaded),

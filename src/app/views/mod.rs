@@ -29,6 +29,7 @@ pub mod page;
 mod phases;
 pub mod plugin;
 pub mod pulses;
+pub mod regions;
 pub mod report;
 pub mod rights;
 pub mod rollout;
