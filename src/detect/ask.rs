@@ -6,7 +6,7 @@ use super::detector::Detector;
 use super::finding::{Finding, State};
 use crate::judge::answer::{self, Answer, Found};
 use crate::judge::text::{TITLE, bounded};
-use crate::judge::{Diagnosed, Diagnosis, Key, Out, Part, judge, roles};
+use crate::judge::{Diagnosed, Diagnosis, Evidence, Key, Out, Part, Sure, judge, roles};
 use crate::world::{Kind, Object, ObjectRef, Phase, Pod, Time, World};
 
 /// Pods of a workload whose logs are read because somebody asks about the workload.
@@ -50,12 +50,37 @@ impl Detector {
         if answer.causes.is_empty() {
             answer.causes = self.asked_alone(world, object, now);
         }
+        if answer.causes.is_empty() {
+            answer.causes.extend(self.brought_about(object));
+        }
         answer.sort();
         if let Some(own) = self.unserved(object) {
             // What its callers see comes first; why its pods are not ready follows.
             answer.causes.insert(0, own);
         }
         answer
+    }
+
+    /// What the root of an incident brought about, where nothing speaks against the root itself: a driver that was rolled
+    /// out is well, and the nodes have lost their GPUs.
+    fn brought_about(&self, object: &ObjectRef) -> Option<Found> {
+        let incident = self.incidents().iter().find(|i| i.root == *object)?;
+        let first = self.findings().get(*incident.findings.first()?)?;
+        if first.state == State::Resolving {
+            return None;
+        }
+        let mut found = of_finding(first, std::iter::empty());
+        found.blamed = object.clone();
+        // What connects the two is judged, not observed.
+        found.sure = Sure::Likely;
+        let change = incident.changed.iter().find(|c| c.object == *object);
+        found.evidence.extend(change.map(|c| Evidence {
+            source: "what changed before".into(),
+            object: c.object.clone(),
+            at: Some(c.at),
+            quote: c.what.clone(),
+        }));
+        Some(found)
     }
 
     /// The Service's own trouble where its pods' trouble is behind it: callers find nobody, for that reason.

@@ -588,3 +588,20 @@ fn a_telemetry_source_that_is_off_is_not_read_and_coverage_says_so() {
     let (dcgm, _) = scan(&lab.dir.path().join("none"));
     assert_eq!(dcgm["state"], "live", "{dcgm}");
 }
+
+/// Nothing speaks against a driver that was rolled out, and it is the root of what the nodes lost: asked about, it says so.
+#[test]
+fn the_root_of_an_incident_answers_with_what_it_brought_about() {
+    let lab = Lab::start("gpu-vanished", 20.0);
+    lab.finding("gpu.vanished");
+    let args = ["diagnose", "ds/nvidia-driver-daemonset", "-n", "gpu-operator", "-o", "json"];
+    let (code, answer) = lab.json(&args);
+    let verdict = &answer["verdict"];
+    assert_eq!(
+        (code, &verdict["cause"], &verdict["sure"]),
+        (0, &json!("gpu.vanished"), &json!("likely")),
+        "{answer}"
+    );
+    let evidence = answer.to_string();
+    assert!(evidence.contains("allocatable GPUs 0"), "{evidence}");
+}

@@ -8,13 +8,16 @@ use crate::api::store::Object;
 use crate::cluster::controllers::Controller;
 use crate::cluster::engine::{Engine, Timer, Work};
 use crate::cluster::events::Source;
+use crate::cluster::kubelet::{Container, PodRun, State, since};
 use crate::cluster::object::{self, Key, annotation, entry, list, text};
 
 const WHO: Source<'static> = Source::Controller("persistentvolume-controller");
 const CLAIMS: &str = "persistentvolumeclaims";
+/// How long a sidecar of a storage driver waits for the lease that its predecessor held.
+const LEADER: Duration = Duration::from_secs(15);
 /// The annotation of a class whose provisioner does not answer: `down`, its error, or the Deployment it runs in.
 const BROKEN: &str = "khud.dev/provisioner";
-/// Begins the name of a Deployment, `deployment/NAMESPACE/NAME`: the provisioner works while a pod of it is available.
+/// Begins the name of a Deployment, `deployment/NAMESPACE/NAME`: the provisioner works while a pod of it does.
 const RUNS_IN: &str = "deployment/";
 /// How often an unbound claim is checked again.
 const AGAIN: Duration = Duration::from_secs(15);
@@ -104,11 +107,17 @@ impl Controller for VolumeController {
     }
 }
 
-/// Whether an annotation names a Deployment that has an available pod.
+/// Whether an annotation names a Deployment of which a pod works: up for as long as it takes to become the leader.
 fn runs(engine: &Engine, words: &str) -> bool {
     let named = words.strip_prefix(RUNS_IN).and_then(|of| of.split_once('/'));
-    let deployment = named.and_then(|(ns, name)| engine.cache.find("deployments.apps", ns, name));
-    deployment.is_some_and(|d| object::int(d, "/status/availableReplicas").unwrap_or(0) > 0)
+    let Some((ns, name)) = named else { return false };
+    let Some(deployment) = engine.cache.find("deployments.apps", ns, name) else { return false };
+    let selector = deployment.pointer("/spec/selector/matchLabels");
+    let now = engine.now();
+    let leads = |c: &Container| matches!(c.state, State::Running(at) if since(at, now) >= LEADER);
+    let its =
+        |r: &&PodRun| &*r.key.ns == ns && object::map_selects(selector, r.pod.pointer("/metadata/labels"));
+    engine.runs.values().filter(its).any(|r| r.containers.iter().filter(|c| c.main()).all(leads))
 }
 
 fn fitting_volume(engine: &Engine, claim: &Value) -> Option<Object> {
