@@ -42,11 +42,10 @@ pub fn judge(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
     }
     let (ready, not_ready, empty_since) = ctx.past.endpoints(object);
     let backing = || -> Vec<&Workload> {
-        [&w.deployments, &w.stateful_sets, &w.daemon_sets]
-            .into_iter()
-            .flat_map(|t| t.values())
-            .filter(|d| d.meta.namespace == service.meta.namespace && may_match(selector, d))
-            .collect()
+        let mut found: Vec<_> =
+            w.workloads_in(&service.meta.namespace).filter(|d| may_match(selector, d)).collect();
+        found.sort_by(|a, b| a.meta.name.cmp(&b.meta.name));
+        found
     };
     if ready > 0 || (service.publish_not_ready && not_ready > 0) {
         if named_ports(ctx, service, object, out) {

@@ -122,6 +122,9 @@ pub struct World {
     /// Pods by the uid of their controller.
     pods_by_owner: HashMap<Uid, HashSet<Slot>>,
     replica_sets_by_owner: HashMap<Uid, HashSet<Slot>>,
+    deployments_in: HashMap<Text, HashSet<Slot>>,
+    stateful_sets_in: HashMap<Text, HashSet<Slot>>,
+    daemon_sets_in: HashMap<Text, HashSet<Slot>>,
     events_by_object: HashMap<ObjectRef, HashSet<Slot>>,
 }
 
@@ -216,6 +219,14 @@ impl World {
         slots(self.replica_sets_by_owner.get(owner), &self.replica_sets)
     }
 
+    /// The Deployments, StatefulSets and DaemonSets of a namespace.
+    pub fn workloads_in(&self, namespace: &str) -> impl Iterator<Item = &Workload> {
+        let deployments = slots(self.deployments_in.get(namespace), &self.deployments);
+        let stateful = slots(self.stateful_sets_in.get(namespace), &self.stateful_sets);
+        let daemons = slots(self.daemon_sets_in.get(namespace), &self.daemon_sets);
+        deployments.chain(stateful).chain(daemons).map(|(_, w)| w)
+    }
+
     /// The events about an object, newest first.
     pub fn events_of(&self, object: &ObjectRef) -> Vec<&Event> {
         let mut out: Vec<&Event> =
@@ -303,9 +314,21 @@ impl World {
                     let new = self.replica_sets.get(slot).and_then(owner_uid);
                     reindex(&mut self.replica_sets_by_owner, slot, old.as_ref().and_then(owner_uid), new);
                 }
-                Kind::StatefulSet => drop(put!(stateful_sets, r)),
-                Kind::DaemonSet => drop(put!(daemon_sets, r)),
-                _ => drop(put!(deployments, r)),
+                Kind::StatefulSet => {
+                    let (slot, old) = put!(stateful_sets, r);
+                    let new = self.stateful_sets.get(slot).map(|w| &w.meta.namespace);
+                    reindex(&mut self.stateful_sets_in, slot, old.as_ref().map(|w| &w.meta.namespace), new);
+                }
+                Kind::DaemonSet => {
+                    let (slot, old) = put!(daemon_sets, r);
+                    let new = self.daemon_sets.get(slot).map(|w| &w.meta.namespace);
+                    reindex(&mut self.daemon_sets_in, slot, old.as_ref().map(|w| &w.meta.namespace), new);
+                }
+                _ => {
+                    let (slot, old) = put!(deployments, r);
+                    let new = self.deployments.get(slot).map(|w| &w.meta.namespace);
+                    reindex(&mut self.deployments_in, slot, old.as_ref().map(|w| &w.meta.namespace), new);
+                }
             },
             Record::Node(r) => drop(put!(nodes, r)),
             Record::Job(r) => drop(put!(jobs, r)),
@@ -381,9 +404,18 @@ impl World {
                 reindex(&mut self.replica_sets_by_owner, slot, owner_uid(&old), None);
             }
             Kind::Node => drop(remove!(nodes)),
-            Kind::Deployment => drop(remove!(deployments)),
-            Kind::StatefulSet => drop(remove!(stateful_sets)),
-            Kind::DaemonSet => drop(remove!(daemon_sets)),
+            Kind::Deployment => {
+                let old = remove!(deployments);
+                reindex(&mut self.deployments_in, slot, Some(&old.meta.namespace), None);
+            }
+            Kind::StatefulSet => {
+                let old = remove!(stateful_sets);
+                reindex(&mut self.stateful_sets_in, slot, Some(&old.meta.namespace), None);
+            }
+            Kind::DaemonSet => {
+                let old = remove!(daemon_sets);
+                reindex(&mut self.daemon_sets_in, slot, Some(&old.meta.namespace), None);
+            }
             Kind::Job => drop(remove!(jobs)),
             Kind::CronJob => drop(remove!(cron_jobs)),
             Kind::Service => drop(remove!(services)),
