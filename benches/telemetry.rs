@@ -1,4 +1,4 @@
-//! What telemetry costs: its readers against a million broken texts, and 1,000 exporters of eight GPUs each scraped every
+//! The cost of telemetry: its readers against a million broken texts, and 1,000 exporters of eight GPUs each scraped every
 //! 15 s, as a share of one core.
 //!
 //! `cargo bench --bench telemetry [-- CASES]` prints; it judges nothing.

@@ -446,7 +446,7 @@ pub enum Playbook {
         /// The node or pod whose names to fill in
         #[arg(value_name = "KIND/NAME")]
         object: Option<String>,
-        /// Who does it; twice for pages that need two people
+        /// The person who does it; twice for pages that need two people
         #[arg(long, value_name = "NAME")]
         by: Vec<String>,
     },

@@ -1,4 +1,4 @@
-//! What `khud do bundle` takes along of khud's own: a look at the whole cluster, its timeline and the journal.
+//! The dossier of `khud do bundle`: from a look at the whole cluster, its timeline and the journal.
 
 use std::sync::Arc;
 

@@ -1,10 +1,11 @@
 //! `khud regions`: clusters side by side, one look at each.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::args::{Common, Regions, TableOrJson};
 use super::open::{options, runtime};
@@ -37,7 +38,7 @@ pub fn run(common: &Common, args: &Regions) -> u8 {
     let sights = rt.block_on(join_all(eyes.iter_mut().map(Eye::look)));
     rt.shutdown_timeout(Duration::from_millis(200));
     let text = match args.output {
-        TableOrJson::Json => format!("{:#}\n", json(&sights)),
+        TableOrJson::Json => format!("{:#}\n", json!({"regions": sights})),
         TableOrJson::Table => clean_lines(&table(&sights)),
     };
     let silent = |s: &Sight| s.api.ms.is_none() || s.health.as_ref().is_some_and(|h| h.ms.is_none());
@@ -68,19 +69,6 @@ fn chosen(common: &Common, args: &Regions) -> Result<Vec<Region>, String> {
         None if named.is_empty() => Err("the kubeconfig has no context".to_owned()),
         None => Ok(named),
     }
-}
-
-/// The sights as CLI.md describes JSON: times in UTC, durations in milliseconds.
-fn json(sights: &[Sight]) -> Value {
-    let regions: Vec<Value> = sights
-        .iter()
-        .map(|s| {
-            json!({
-                "context": s.context, "server": s.server, "api": s.api, "health": s.health, "holds": s.holds,
-            })
-        })
-        .collect();
-    json!({"regions": regions})
 }
 
 fn table(sights: &[Sight]) -> String {
@@ -116,7 +104,7 @@ fn table(sights: &[Sight]) -> String {
             let _ = writeln!(out, "{}: {what}: {why}", s.context);
         }
     }
-    let mut models: std::collections::BTreeMap<&str, Vec<String>> = Default::default();
+    let mut models: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for s in sights {
         for (name, (ready, wanted)) in s.holds.iter().flat_map(|h| &h.models) {
             models.entry(name).or_default().push(format!("{} {ready}/{wanted}", s.context));

@@ -61,8 +61,8 @@ impl Detector {
         answer
     }
 
-    /// What the root of an incident brought about, where nothing speaks against the root itself: a driver that was rolled
-    /// out is well, and the nodes have lost their GPUs.
+    /// The first trouble of an incident whose root this object is, where nothing speaks against the object itself: a driver
+    /// that was rolled out is well, and the nodes have lost their GPUs.
     fn brought_about(&self, object: &ObjectRef) -> Option<Found> {
         let incident = self.incidents().iter().find(|i| i.root == *object)?;
         let first = self.findings().get(*incident.findings.first()?)?;
@@ -71,7 +71,7 @@ impl Detector {
         }
         let mut found = of_finding(first, std::iter::empty());
         found.blamed = object.clone();
-        // What connects the two is judged, not observed.
+        // The connection of the two is judged, not observed.
         found.sure = Sure::Likely;
         let change = incident.changed.iter().find(|c| c.object == *object);
         found.evidence.extend(change.map(|c| Evidence {
@@ -166,7 +166,7 @@ fn of_finding<'a>(f: &Finding, members: impl Iterator<Item = (&'a ObjectRef, &'a
 }
 
 /// The pods that do the work of an object: itself, a workload's or a Job's.
-fn pods_of<'w>(world: &'w World, object: &ObjectRef) -> Vec<&'w Pod> {
+pub(super) fn pods_of<'w>(world: &'w World, object: &ObjectRef) -> Vec<&'w Pod> {
     if object.kind == Kind::Pod {
         return world.pods.find(&object.namespace, &object.name).into_iter().collect();
     }

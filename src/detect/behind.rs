@@ -1,9 +1,11 @@
 //! What stands behind a finding: another finding, an object that has none, or nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ask::pods_of;
 use super::complaint;
 use super::finding::Finding;
 use super::preemption::Preemptions;
@@ -45,12 +47,18 @@ pub(super) enum Link {
 
 /// The findings of a moment, with the objects that have a share in each.
 pub(super) struct Behind<'a> {
-    pub world: &'a World,
-    pub findings: &'a [Arc<Finding>],
-    pub objects: &'a [BTreeSet<ObjectRef>],
+    world: &'a World,
+    findings: &'a [Arc<Finding>],
+    objects: &'a [BTreeSet<ObjectRef>],
+    /// Nodes that are shut by their own trouble: looked for once, when the first finding asks.
+    shut: OnceCell<Vec<&'a Node>>,
 }
 
-impl Behind<'_> {
+impl<'a> Behind<'a> {
+    pub fn new(world: &'a World, findings: &'a [Arc<Finding>], objects: &'a [BTreeSet<ObjectRef>]) -> Self {
+        Behind { world, findings, objects, shut: OnceCell::new() }
+    }
+
     /// For each finding, what explains it.
     pub fn links(&self) -> Vec<Link> {
         let mut read = self.written_before();
@@ -345,22 +353,25 @@ impl Behind<'_> {
     /// Nodes that would take the pods of a finding and are shut by their own trouble, or from which the pods that these
     /// replace were evicted.
     fn nodes_shut_for(&self, i: usize) -> BTreeSet<Text> {
-        let troubled = |n: &Node| {
+        let shut = self.shut.get_or_init(|| {
             let trouble =
                 |t: &str| t.strip_prefix("node.kubernetes.io/").is_some_and(|k| k != "unschedulable");
-            n.taints.iter().any(|t| trouble(&t.key))
-        };
+            let troubled = |n: &&Node| n.taints.iter().any(|t| trouble(&t.key));
+            self.world.nodes.values().filter(troubled).collect()
+        });
         let mut out = BTreeSet::new();
+        let (mut roots, mut owners) = (BTreeSet::new(), HashSet::new());
         for pod in self.pods(i) {
             let fits =
-                |n: &&Node| pod.spec.node_selector.iter().all(|(k, v)| n.meta.labels.get(k) == Some(&**v));
-            let shut = self.world.nodes.values().filter(fits).filter(|n| troubled(n));
-            out.extend(shut.map(|n| n.meta.name.clone()));
-            let root = self.world.root(&crate::judge::pod::reference(pod));
-            let evicted = self.world.pods.values().filter(|p| &*p.reason == "Evicted" && !p.node.is_empty());
-            let same = evicted.filter(|p| self.world.root(&crate::judge::pod::reference(p)) == root);
-            out.extend(same.map(|p| p.node.clone()));
+                |n: &&&Node| pod.spec.node_selector.iter().all(|(k, v)| n.meta.labels.get(k) == Some(&**v));
+            out.extend(shut.iter().filter(fits).map(|n| n.meta.name.clone()));
+            roots.insert(self.world.root(&crate::judge::pod::reference(pod)));
+            owners.extend(pod.meta.owner.as_ref().map(|o| &o.uid));
         }
+        let siblings = owners.into_iter().flat_map(|uid| self.world.pods_of(uid)).map(|(_, p)| p);
+        let of_roots = roots.iter().flat_map(|root| pods_of(self.world, root));
+        let evicted = siblings.chain(of_roots).filter(|p| &*p.reason == "Evicted" && !p.node.is_empty());
+        out.extend(evicted.map(|p| p.node.clone()));
         out
     }
 

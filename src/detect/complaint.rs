@@ -79,7 +79,7 @@ fn shared(world: &World, pods: &[&Pod]) -> Option<ObjectRef> {
     }
 }
 
-/// What a line names: words in quotation marks, and settings in capitals such as `LOG_LEVEL`.
+/// The values that a line names: words in quotation marks, and settings in capitals such as `LOG_LEVEL`.
 fn values(line: &str) -> BTreeSet<String> {
     let quoted = |mark: char| line.split(mark).skip(1).step_by(2).filter(|w| w.len() > 1 && !w.contains(' '));
     let setting = |w: &&str| {

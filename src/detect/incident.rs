@@ -107,7 +107,7 @@ pub fn group(
         })
         .collect();
     let cx = Cx { world, findings, objects: &objects };
-    let mut links: Vec<Link> = Behind { world, findings, objects: &objects }.links();
+    let mut links: Vec<Link> = Behind::new(world, findings, &objects).links();
     cx.break_circles(&mut links);
     let mut sets: BTreeMap<Root, Vec<usize>> = BTreeMap::new();
     for i in 0..findings.len() {

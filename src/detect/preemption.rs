@@ -1,4 +1,4 @@
-//! Who displaced the pods of a workload: the workload of higher priority that now has their place.
+//! Preemption: finds the workload of higher priority that now has the place of a workload's pods.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ const EXPLAINS: Duration = Duration::from_secs(3600);
 /// How far from the displacement the pod that caused it was made, at most.
 const BEFORE: Duration = Duration::from_secs(120);
 
-/// What tells of displaced pods: the scheduler's events, which outlive them, and those that are still there.
+/// The evidence of displaced pods: the scheduler's events, which outlive them, and those that are still there.
 pub(super) struct Preemptions<'w> {
     world: &'w World,
     events: Vec<&'w Event>,

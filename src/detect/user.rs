@@ -204,7 +204,7 @@ fn known(word: &str) -> Result<(Kind, &'static str), String> {
 struct Unknown {
     /// As the expression reads it: `pod.restart`, `c.restart`.
     read: String,
-    /// What has no such field: `Pod`, `a member of pod.containers`.
+    /// The owner of the unknown field: `Pod`, `a member of pod.containers`.
     of: String,
     known: Vec<&'static str>,
 }

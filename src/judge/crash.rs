@@ -132,7 +132,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
                 },
             });
         }
-        // What the program left as its message, or what the kubelet took from the end of its log.
+        // The program's termination message, or the end of its log, which the kubelet puts there.
         let left = (!end.message.is_empty()).then(|| {
             log::read(&pod.meta.name, c.restarts, Ok(&end.message), end.finished.unwrap_or(ctx.now))
         });

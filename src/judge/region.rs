@@ -20,7 +20,7 @@ causes! {
         source "seeds: regional failover";
 }
 
-/// What the kind of a region is called: a kubeconfig's context.
+/// The name of the kind that stands for regions: each is a kubeconfig's context.
 pub const KIND: &str = "Region";
 
 /// The object that stands for a region.

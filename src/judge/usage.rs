@@ -133,7 +133,7 @@ fn unlimited(ctx: &Ctx, pod: &Pod, memory: &Series, from: Time, object: &ObjectR
         return false;
     };
     let Some((_, own)) = memory.last() else { return false };
-    // What it can still take is what the node has left.
+    // It can grow as far as the node has memory left.
     let full = own + all.saturating_sub(used) as f64;
     let Some(grown) = growth(memory, from, ctx.now, full) else { return false };
     let watched = grown.trend.span >= seconds(WATCHED);

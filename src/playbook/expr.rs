@@ -93,7 +93,7 @@ impl Expr {
     }
 }
 
-/// Which line breaks of a text stay: those beside a line that is one hole (a quote, lines to copy), beside an empty
+/// Whether each line break of a text stays: one beside a line that is one hole (a quote, lines to copy), beside an empty
 /// line, beside a line that is indented, before an item of a list, and after a quote that ends a line. Any other only
 /// wraps the source, and the reader's terminal wraps anew.
 fn kept_breaks(source: &str) -> Vec<bool> {

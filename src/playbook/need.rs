@@ -70,7 +70,7 @@ pub enum Need {
     Backend,
     /// The pods that work together with a pod, by how often they ended.
     Peers,
-    /// What is at stake on a node: its pods, the work they would lose, and the room of other nodes.
+    /// The stake of a node: its pods, the work they would lose, and the room of other nodes.
     Stake,
     /// A command in the blamed container.
     Exec(Vec<String>),

@@ -126,7 +126,7 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// What speaks for it, against it, when it fits and what it costs, each with its word.
+    /// For, against, when and cost, each with its word.
     pub fn parts(&self) -> [(&'static str, &str); 4] {
         [("for", &self.pro), ("against", &self.against), ("when", &self.when), ("cost", &self.cost)]
     }

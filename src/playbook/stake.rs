@@ -1,4 +1,4 @@
-//! What is at stake on a node: its pods, the work that an end of them loses, and the room that other nodes have.
+//! The stake of a node: its pods, the work that an end of them loses, and the room that other nodes have.
 
 use serde_json::{Value, json};
 

@@ -12,7 +12,7 @@ pub const HOLD: Duration = Duration::from_secs(15);
 /// How long the trouble may last after a remedy before the remedy counts as one that did not help.
 pub const LIMIT: Duration = Duration::from_secs(600);
 
-/// What became of a verdict's trouble.
+/// The state of a verdict's trouble.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Standing {
     /// It lasts, for that reason.

@@ -565,7 +565,7 @@ impl Cx {
         }
     }
 
-    /// What was found out about an object so far.
+    /// Asks for findings, report, tree walk and timeline of an object.
     pub async fn known(&self, object: &ObjectRef) -> Result<Known, Stop> {
         match self.need(Need::Known(object.clone())).await? {
             Reply::Known(known) => Ok(known),

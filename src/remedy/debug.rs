@@ -43,7 +43,7 @@ const STUCK: &[&str] = &[
 /// How long a debug container may take to start: mostly its image.
 const START: Duration = Duration::from_secs(120);
 
-/// What a container may do, as `kubectl debug --profile`.
+/// The rights of a debug container, as `kubectl debug --profile`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Profile {
     General,
@@ -89,7 +89,7 @@ impl Profile {
         }
     }
 
-    /// What it is allowed beyond other containers, in words; empty where nothing.
+    /// Its rights beyond those of other containers, in words; empty where it has none.
     pub fn allowed(self) -> &'static str {
         match self {
             Profile::General => "it may trace the pod's processes (SYS_PTRACE)",

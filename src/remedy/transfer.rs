@@ -191,7 +191,7 @@ pub(super) async fn copy(cx: &Cx, home: &Home<'_>, size: u64, path: &Path) -> Re
     }
 }
 
-/// What is left here of a transfer that broke off, in words; an empty part file goes.
+/// The part file of a transfer that broke off, in words; an empty one is removed.
 async fn kept(cx: &Cx, have: u64, size: u64, path: &Path) -> String {
     if have == 0 {
         discard(cx, path).await;

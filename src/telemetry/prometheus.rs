@@ -26,7 +26,7 @@ const WINDOWS: [(u32, u32); 4] = [(900, 15), (3600, 60), (86_400, 1800), (1_209_
 /// Histories are read once, and again for what began to grow since.
 const AGAIN: Duration = Duration::from_secs(1800);
 
-/// What is asked of a server.
+/// A question to a server.
 enum Asked {
     /// A history of one number, and the query for a window of that many seconds.
     History(fn(u32) -> String, fn(&Labels<'_>) -> Option<PastOf>, fn(f64) -> Option<f64>),
@@ -161,10 +161,10 @@ struct Data<'t> {
 struct Series<'t> {
     #[serde(borrow)]
     metric: Labels<'t>,
-    /// Of a range.
+    /// The values of a range query.
     #[serde(borrow, default)]
     values: Vec<(f64, Cow<'t, str>)>,
-    /// Of one moment.
+    /// The value of an instant query.
     #[serde(borrow, default)]
     value: Option<(f64, Cow<'t, str>)>,
 }

@@ -32,7 +32,7 @@ pub struct Probe {
     pub why: Option<Text>,
 }
 
-/// What a region has.
+/// The capacity and the models of a region.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Holds {
     /// Nodes that are ready, and all.
@@ -49,7 +49,7 @@ pub struct Holds {
 }
 
 /// One look at a region.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Sight {
     /// The context's name.
     pub context: Text,
@@ -72,11 +72,11 @@ pub struct Region {
     pub api: VecDeque<Probe>,
     /// Probes of the health URL, the oldest first.
     pub health: VecDeque<Probe>,
-    /// What it had when it was last read, and when that was.
+    /// Capacity and models when they were last read, and when that was.
     pub holds: Option<(Time, Holds)>,
 }
 
-/// Which of a region's two addresses a statement is about.
+/// One of a region's two addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Door {
     /// The API server.
@@ -88,20 +88,20 @@ pub enum Door {
 /// A door that does not answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Silence {
-    /// Which.
+    /// The address.
     pub door: Door,
     /// The first probe without an answer.
     pub since: Time,
     /// Probes without an answer since then.
     pub missed: usize,
-    /// What the last one said.
+    /// The reason of the last one.
     pub why: Text,
 }
 
 /// A door that answers slowly.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Slowness {
-    /// Which.
+    /// The address.
     pub door: Door,
     /// The median, milliseconds.
     pub median: u32,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Text, Time};
 
-/// What a count of requests is about.
+/// The object that a count of requests is about.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Served {
     /// A pod.
@@ -38,7 +38,7 @@ pub struct Traffic {
     pub of: Served,
     /// Requests a second, of the last five minutes.
     pub rate: Option<f64>,
-    /// Those of them that were answered with a 5xx status, a second.
+    /// Requests a second that were answered with a 5xx status.
     pub failing: Option<f64>,
     /// Seconds within which 95 % of the requests are answered.
     pub p95: Option<f64>,

@@ -61,7 +61,7 @@ fn the_evidence_of_a_crashing_workload_is_one_file_without_secrets() {
         "{deployment}"
     );
     assert!(opened(&lab, file, Some("events.txt")).contains("Normal Started pod production/"));
-    // What khud itself found out: the finding with its proof, the incident's report, the tree's way to the cause.
+    // khud's own texts: the finding with its proof, the incident's report, the tree's way to the cause.
     let own = |name: &str| opened(&lab, file, Some(name));
     let cause = finding["cause"].as_str().unwrap();
     assert!(own("findings.md").contains(&format!("`{cause}`")), "{}", own("findings.md"));

@@ -35,7 +35,7 @@ fn a_command_is_run_beside_a_pods_containers() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("two  words"), "{text}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0));
-    // What kubectl 1.36 sends for `--profile=general --target=cart` (captures/kubectl/debug-ephemeral), and a terminal's
+    // kubectl 1.36 sends this for `--profile=general --target=cart` (captures/kubectl/debug-ephemeral), and a terminal's
     // input, which ends with the session.
     let made = debuggers(&lab, &pod);
     let is = json!({"add": ["SYS_PTRACE"]});

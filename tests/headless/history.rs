@@ -1,4 +1,4 @@
-//! What a Prometheus knows from before khud looked, and every way in which it does not answer.
+//! Histories of a Prometheus from before khud looked, and every way in which it does not answer.
 
 use std::time::Duration;
 

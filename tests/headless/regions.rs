@@ -40,7 +40,7 @@ fn regions_are_looked_at_side_by_side_and_a_silent_one_is_no_empty_one() {
         seen["regions"].as_array().unwrap().iter().find(|r| r["context"] == name).unwrap().clone()
     };
     let (us, eu, ap) = (of("us"), of("eu"), of("ap"));
-    // What the embedded cluster's nodes offer, by its own store.
+    // The GPUs of the embedded cluster's nodes, by its own store.
     let nodes = here.sim.store().list("nodes", None);
     let gpus =
         |n: &Value| n["status"]["allocatable"]["nvidia.com/gpu"].as_str().map_or(0, |g| g.parse().unwrap());

@@ -237,7 +237,7 @@ fn who_may_do_it_is_read_from_bindings_and_what_was_forbidden_is_named() {
     assert!(s.line("prod/db").contains("db-password"), "{screen}");
     assert!(!screen.contains("wrong-group") && !screen.contains("only-reads"), "{screen}");
     assert!(screen.contains("system:masters may do everything"), "{screen}");
-    // What may not be read is no "nobody".
+    // A list that may not be read is no "nobody".
     let calls = asks(&mut s, ":who drain nodes\r");
     assert_eq!(calls.len(), 2, "a Role gives nothing for nodes: {calls:?}");
     for (token, _) in calls {

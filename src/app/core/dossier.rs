@@ -1,4 +1,4 @@
-//! What khud found out about an object so far, as the texts of a bundle.
+//! The findings, report, tree walk and timeline of an object, as the texts of a bundle.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::world::{ObjectRef, Time, World};
 /// Steps of a walk without reads; a tree ends long before.
 const STEPS: usize = 200;
 
-/// What is known, by whom.
+/// The sources of a dossier.
 pub struct Knowing<'a> {
     pub cluster: &'a str,
     pub world: &'a World,
@@ -28,7 +28,7 @@ pub struct Knowing<'a> {
     pub now: Time,
 }
 
-/// What the cockpit knows of the object.
+/// The dossier of an object by what the cockpit has seen.
 pub fn of_model(model: &Model, object: &ObjectRef) -> Known {
     let all = Filter::default();
     let timeline: Vec<Entry> = model.data.timeline.entries(&all).cloned().collect();
@@ -59,7 +59,7 @@ impl Knowing<'_> {
             let sources =
                 Sources { cluster: self.cluster, now: self.now, timeline: self.timeline, done: self.done };
             let report = postmortem::of_incident(incident, detector.findings(), &objects, &sources);
-            files.push(file("incident.md", written::markdown(&report)));
+            files.push(file("incident.md", "the incident's report so far", written::markdown(&report)));
         }
         files.extend(self.walk(object, own.map(|f| &**f)));
         files.push(self.happened(&objects));
@@ -67,16 +67,16 @@ impl Knowing<'_> {
         Known { objects: objects.into_iter().collect(), files }
     }
 
-    fn findings(&self, objects: &BTreeSet<ObjectRef>, own: Option<&Finding>) -> File {
+    fn findings(&self, objects: &BTreeSet<ObjectRef>, own: Option<&Finding>) -> Text {
         let mut scan = Scan::new(self.cluster, self.now, self.world, self.detector);
         let own = own.map(|f| &f.key);
         scan.findings
             .retain(|f| Some(&f.key) == own || objects.contains(&f.object) || objects.contains(f.fix()));
-        file("findings.md", report::markdown(&scan))
+        file("findings.md", "what is wrong, with its evidence", report::markdown(&scan))
     }
 
     /// The tree's way with what is known now: nothing is read for it.
-    fn walk(&self, object: &ObjectRef, own: Option<&Finding>) -> Option<File> {
+    fn walk(&self, object: &ObjectRef, own: Option<&Finding>) -> Option<Text> {
         let fits = |book: &&Arc<Playbook>| book.about.contains(&object.kind);
         let named = own.and_then(|f| self.library.get(&f.playbook)).filter(fits);
         let book = named.or_else(|| self.library.about(&object.kind))?;
@@ -98,17 +98,28 @@ impl Knowing<'_> {
                 }
             }
         }
-        Some(file("walk.txt", render::text(&walk, &|_| Standing::default())))
+        Some(file(
+            "walk.txt",
+            "the decision tree's way to the cause",
+            render::text(&walk, &|_| Standing::default()),
+        ))
     }
 
-    fn happened(&self, objects: &BTreeSet<ObjectRef>) -> File {
+    fn happened(&self, objects: &BTreeSet<ObjectRef>) -> Text {
         let mut timeline = Timeline::new();
         let its = |e: &&Entry| e.object.as_ref().is_none_or(|o| objects.contains(o));
         timeline.remember(self.timeline.iter().filter(its).cloned().collect());
-        file("timeline.md", timeline.markdown("What happened", &Filter::default()))
+        file(
+            "timeline.md",
+            "what happened, and what was done",
+            timeline.markdown("What happened", &Filter::default()),
+        )
     }
 }
 
-fn file(name: &str, text: String) -> File {
-    File { name: name.to_owned(), text }
+/// A text, and its words for the index.
+type Text = (File, &'static str);
+
+fn file(name: &str, about: &'static str, text: String) -> Text {
+    (File { name: name.to_owned(), text }, about)
 }

@@ -1,4 +1,4 @@
-//! Regions: what a cluster has to offer, and what a look at another one changes here.
+//! Regions: takes looks at other clusters in, and sums up a cluster's World.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub fn watch(model: &mut Model, regions: Vec<Region>) -> Effect {
     Effect::Regions(regions)
 }
 
-/// What a cluster has, by its World.
+/// A cluster's nodes, free GPUs, GPU quota, pods and models, by its World.
 pub fn held(world: &World) -> Holds {
     let ready = |n: &&Node| condition(&n.conditions, "Ready").is_some_and(|c| c.status == Status::True);
     let nodes: Vec<_> = world.nodes.values().filter(ready).collect();

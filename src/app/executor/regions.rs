@@ -23,7 +23,7 @@ const WITHIN: Duration = Duration::from_secs(5);
 /// How long the first lists of a region may take.
 const LISTS: Duration = Duration::from_secs(8);
 
-/// What is followed of a region: what its capacity and its models are made of.
+/// The kinds that are watched in a region: its capacity and its models are made of them.
 const KINDS: &[Kind] =
     &[Kind::Node, Kind::Pod, Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet, Kind::ResourceQuota];
 

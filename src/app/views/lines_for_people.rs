@@ -12,7 +12,7 @@ use crate::world::Kind;
 /// How far lines to copy are indented.
 const COPIED: &str = "       ";
 
-/// Which page a reader shows.
+/// The page that a reader shows.
 #[derive(Debug)]
 pub struct LinesForPeople;
 

@@ -34,7 +34,7 @@ struct Regions;
 
 pub fn open(model: &mut Model) -> Vec<Effect> {
     stack::push(model, ListView::new(Regions));
-    // Those of the configuration are watched from the start.
+    // Regions of the configuration are watched from the start.
     let named = !model.prefs.settings.regions.is_empty() || !model.data.world.regions.is_empty();
     if named || model.contexts.len() > UNNAMED {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! What an object uses of what it asked for, how that moves, and the requests it answers: lines of its description.
+//! Usage against requests and limits, its trend, and the traffic of an object: lines of its description.
 
 use crate::app::core::model::Model;
 use crate::app::table::cell::bytes;
@@ -9,7 +9,7 @@ use crate::world::time::human;
 use crate::world::traffic::Served;
 use crate::world::{Kind, Node, ObjectRef, Pod, Readings, Resources, Role, Series, Time, Uid};
 
-/// What a pod uses, and of which limits.
+/// A pod's usage against its limits.
 pub fn pod(model: &Model, pod: &Pod, page: &mut Page) {
     let readings = &model.data.world.readings;
     let (namespace, name) = (&pod.meta.namespace, &pod.meta.name);
@@ -62,7 +62,7 @@ pub fn pod(model: &Model, pod: &Pod, page: &mut Page) {
     write(page, lines);
 }
 
-/// What is used on a node.
+/// A node's usage.
 pub fn node(model: &Model, node: &Node, page: &mut Page) {
     let readings = &model.data.world.readings;
     let Some(history) = readings.node(&node.meta.name).filter(|h| h.usage.at.0 > 0) else { return };
@@ -125,7 +125,7 @@ fn traffic(model: &Model, of: impl Iterator<Item = Served>, now: Time) -> Option
     (!parts.is_empty()).then(|| ("requests".into(), format!("{}  {from}", parts.join(", "))))
 }
 
-/// What all containers that run together have of a resource; `None` where one of them has none.
+/// The sum of a resource over all containers that run together; `None` where one of them has none.
 fn all(
     pod: &Pod,
     of: fn(&Resources) -> Option<u64>,

@@ -288,7 +288,7 @@ fn renew(model: &mut Model) -> Vec<Effect> {
     }
     let answer = model.data.detector.answer(&model.data.world, object, now);
     if answer.waiting || gone {
-        // What the remedy made in place of the object is for the verification to tell.
+        // The verification tells of the object that the remedy made in place of this one.
         return Vec::new();
     }
     let cause = answer.causes.first().map(|f| &*f.cause);

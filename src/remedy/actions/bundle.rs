@@ -94,13 +94,7 @@ fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
             })
             .await?;
         let mut bundle = Bundle::default();
-        for File { name, text } in known.files {
-            let about = match name.as_str() {
-                "findings.md" => "what is wrong, with its evidence",
-                "incident.md" => "the incident's report so far",
-                "walk.txt" => "the decision tree's way to the cause",
-                _ => "what happened, and what was done",
-            };
+        for (File { name, text }, about) in known.files {
             bundle.add(name, text, about);
         }
         objects(&cx, &mut bundle, &found).await?;

@@ -36,7 +36,7 @@ fn kubectl(target: &ObjectRef, params: &Params) -> String {
     same(target, params, None, params.get("container").map(String::as_str))
 }
 
-/// What kubectl does the same with; `beside`: the container whose processes it sees.
+/// The kubectl command that does the same; `beside`: the container whose processes it sees.
 fn same(target: &ObjectRef, params: &Params, image: Option<&str>, beside: Option<&str>) -> String {
     let beside = beside.map_or_else(String::new, |name| format!(" --target={}", kubectl::quoted(name)));
     let command = debug::command(params).unwrap_or_default();

@@ -15,13 +15,13 @@ pub struct File {
     pub text: String,
 }
 
-/// What khud found out about an object before anybody asked for a bundle.
+/// Findings, report, tree walk and timeline of an object, from outside this room.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Known {
     /// The other objects of its incident.
     pub objects: Vec<ObjectRef>,
-    /// Findings, the incident's report, the decision tree's way, the timeline.
-    pub files: Vec<File>,
+    /// The texts, each with its words for the index.
+    pub files: Vec<(File, &'static str)>,
 }
 
 /// The name of the page that tells what is in a bundle; it comes first.

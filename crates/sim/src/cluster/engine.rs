@@ -145,7 +145,7 @@ pub struct Engine {
     pub(super) tried: HashSet<Key>,
     pub(crate) metrics_server: bool,
     pub(crate) player: Player,
-    /// What the cluster's Prometheus holds.
+    /// The series of the cluster's Prometheus.
     pub(super) tsdb: Tsdb,
     /// The history is being replayed: periodic work is skipped.
     pub(super) replaying: bool,

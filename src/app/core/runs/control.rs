@@ -145,7 +145,7 @@ pub fn drive(model: &mut Model) -> Vec<Effect> {
         model.runs.remove(i);
     }
     effects.extend(many::drive(model));
-    // What khud itself knows needs nobody else.
+    // The dossier comes from the model: no task has to fetch it.
     let mut told = Vec::new();
     effects.retain(|effect| match effect {
         Effect::Need { run, id, need } => match &**need {

@@ -377,7 +377,7 @@ pub(in crate::cluster) fn behaviour_for(
         let serves = |version: &str| serves(engine, version);
         let may = |act: &str| may(engine, run, act);
         let around = Around { machine: engine.machines.get(&run.node), ready, serves: &serves, may: &may };
-        // What a workload's pods do is not what a debug container in one of them does: only its image tells.
+        // A debug container does not do what its pod's workload does: only its image tells.
         let of_image = |b: &Behaviour| container.place != Place::Ephemeral || b.matches.image.is_some();
         let fits = |b: &&Arc<Behaviour>| of_image(b) && b.matches.fits(run, container, &env, &around);
         engine.behaviours.iter().find(fits).cloned()
