@@ -12,6 +12,7 @@ use crate::api::meta::status::Status;
 use crate::api::schema::discovery;
 use crate::api::schema::openapi;
 use crate::api::schema::registry::Resource;
+use crate::api::server_metrics;
 use crate::api::store::{Object, Store};
 use crate::api::verbs::read::{self, Writer};
 use crate::api::verbs::subresources;
@@ -77,7 +78,7 @@ impl Api {
     async fn try_answer(self: &Arc<Self>, call: &mut Call) -> Result<Answer, Status> {
         let info = RequestInfo::parse(&call.method, &call.path, &call.query);
         if matches!(info.path.as_str(), "/healthz" | "/livez" | "/readyz" | "/version" | "/version/") {
-            return Ok(public(&info.path, &call.query));
+            return Ok(public(&info.path, &call.query, self.machines.server_version().as_deref()));
         }
         let user = self.user(call)?;
         rbac::authorize(&self.store, &user, &Asked::of(&info))?;
@@ -128,6 +129,9 @@ impl Api {
         let path = info.path.as_str();
         discovery::answer(path, &call.headers, &resources, &self.address)
             .or_else(|| openapi::answer(path, &resources, |def| self.store.definition(def)))
+            .or_else(|| {
+                (path == "/metrics").then(|| server_metrics::answer(&self.machines.deprecated_requests()))
+            })
             .or_else(|| path.starts_with("/readyz/").then(|| body::text(200, "ok")))
             .or_else(|| path.starts_with("/livez/").then(|| body::text(200, "ok")))
             .unwrap_or_else(body::no_page)
@@ -232,9 +236,9 @@ impl Api {
     }
 }
 
-fn public(path: &str, query: &Query) -> Answer {
+fn public(path: &str, query: &Query, version: Option<&str>) -> Answer {
     match path {
-        "/version" | "/version/" => body::json(200, format!("{:#}", discovery::version())),
+        "/version" | "/version/" => body::json(200, format!("{:#}", discovery::version(version))),
         _ if query.has("verbose") => {
             let name = path.trim_start_matches('/');
             body::text(200, format!("[+]ping ok\n[+]log ok\n[+]etcd ok\n{name} check passed\n"))

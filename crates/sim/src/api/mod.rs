@@ -11,6 +11,7 @@ pub mod machines;
 pub mod meta;
 mod schema;
 pub(crate) mod server;
+mod server_metrics;
 pub mod store;
 mod tables;
 mod verbs;

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::api::store::{Change, ChangeKind, Changes, Object, Part, Store};
-use crate::scenario::format::{Behaviour, Misfit};
+use crate::scenario::format::{Behaviour, DeprecatedRequest, Misfit};
 
 use super::cache::Cache;
 use super::chance::Chance;
@@ -22,7 +22,7 @@ use super::events::{Recorder, Said, Source};
 use super::images::Registry;
 use super::kubelet::Kubelet;
 use super::kubelet::{Machine, PodRun, PodTimer, Replacement};
-use super::kubelet::{crash, node, pressure, run};
+use super::kubelet::{crash, node, pressure, run, upgrade};
 use super::object::{self, Key};
 use super::player::Player;
 use super::prometheus::Tsdb;
@@ -72,6 +72,8 @@ pub enum Timer {
     Orphans(Arc<str>),
     /// A machine replaces that of a deleted node.
     Boot(Arc<str>),
+    /// The agent of a node has installed another kubelet.
+    Upgraded(Arc<str>),
     Step(usize, u32),
     /// Old events are removed.
     Expire,
@@ -144,6 +146,7 @@ pub struct Engine {
     /// Pods that were tried since the cluster last changed for them.
     pub(super) tried: HashSet<Key>,
     pub(crate) metrics_server: bool,
+    pub(super) deprecated_requests: Vec<DeprecatedRequest>,
     pub(crate) player: Player,
     /// The series of the cluster's Prometheus.
     pub(super) tsdb: Tsdb,
@@ -179,6 +182,7 @@ impl Engine {
             refused: HashMap::new(),
             tried: HashSet::new(),
             metrics_server: true,
+            deprecated_requests: Vec::new(),
             player: Player::default(),
             tsdb: Tsdb::default(),
             replaying: false,
@@ -333,6 +337,7 @@ impl Engine {
             Timer::Pressure(node) => pressure::relieve_pressure(self, &node),
             Timer::Orphans(node) => nodes::collect_orphans(self, &node),
             Timer::Boot(node) => node::boot_replacement(self, &node),
+            Timer::Upgraded(node) => upgrade::install(self, &node),
             Timer::Step(index, round) => self.play_step(index, round),
             Timer::Expire => self.expire_events(),
             Timer::Scrape => self.scrape(),

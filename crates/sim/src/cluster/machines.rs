@@ -8,13 +8,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 
 use crate::api::machines::{
-    Amount, ExecIo, ExecRequest, ExecResult, LogOptions, Machines, NodeUsage, PodUsage, ProxyTarget, Usage,
+    Amount, Deprecated, ExecIo, ExecRequest, ExecResult, LogOptions, Machines, NodeUsage, PodUsage,
+    ProxyTarget, Usage,
 };
 use crate::api::meta::status::Status;
+use crate::scenario::format::DeprecatedRequest;
 
 use super::Cluster;
 use super::engine::Engine;
-use super::kubelet::{PodRun, Run, State};
+use super::kubelet::{PodRun, Run, State, upgrade};
 use super::logs::{self, Line, Words};
 use super::node_http::Reply;
 use super::object::{self, text};
@@ -244,6 +246,21 @@ impl Machines for Cluster {
 
     fn usage(&self) -> Option<Usage> {
         usage(&self.lock())
+    }
+
+    fn server_version(&self) -> Option<String> {
+        upgrade::server_version(&self.lock())
+    }
+
+    fn deprecated_requests(&self) -> Vec<Deprecated> {
+        let engine = self.lock();
+        let of = |r: &DeprecatedRequest| Deprecated {
+            group: r.group.clone(),
+            version: r.version.clone(),
+            resource: r.resource.clone(),
+            removed_release: r.removed_release.clone(),
+        };
+        engine.deprecated_requests.iter().map(of).collect()
     }
 }
 

@@ -48,6 +48,7 @@ impl Engine {
         self.behaviours = scenario.containers.iter().cloned().map(Arc::new).collect();
         self.misfits = scenario.misfits.clone();
         self.metrics_server = scenario.metrics_server.unwrap_or(true);
+        self.deprecated_requests = scenario.deprecated_requests.clone();
         self.player = Player { steps: scenario.steps.clone(), ..Player::default() };
         for ns in ["default", "kube-system", "kube-public", "kube-node-lease"] {
             self.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ns}}));

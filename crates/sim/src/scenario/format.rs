@@ -20,10 +20,12 @@ pub struct Scenario {
     pub seed: Option<u64>,
     /// The age of the cluster at time zero.
     pub history: Option<Span>,
-    /// The version that the API server and the kubelets report.
+    /// The version of the kubelets. The API server has that of its static pods, where there are any.
     pub kubernetes: Option<String>,
     /// Whether there is a metrics server (metrics.k8s.io).
     pub metrics_server: Option<bool>,
+    /// The deprecated APIs that clients request, as the API server's `/metrics` lists them.
+    pub deprecated_requests: Vec<DeprecatedRequest>,
     pub nodes: Vec<NodePool>,
     pub images: Vec<ImageRule>,
     /// Behaviours of containers. The first match wins, and those of this file precede those of the extended
@@ -84,6 +86,36 @@ pub struct NodePool {
     /// An autoscaler manages the pool: deleting a Node creates a new machine with its name.
     #[serde(default)]
     pub replaced: Option<Replaced>,
+    /// An agent on each node installs the kubelet version that an annotation of its Node names.
+    #[serde(default)]
+    pub upgrades: Option<Upgrades>,
+    /// Pods in the kubelet's manifest directory. `{version}` is the node's version.
+    #[serde(default)]
+    pub static_pods: Vec<Value>,
+}
+
+/// The agent that upgrades the nodes of a pool.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Upgrades {
+    /// The annotation with the wanted version: `acme.io/kubelet-version`.
+    pub annotation: String,
+    /// How long the installation takes; the kubelet restarts at its end.
+    #[serde(default)]
+    pub after: Span,
+}
+
+/// A deprecated API that clients request.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct DeprecatedRequest {
+    #[serde(default)]
+    pub group: String,
+    pub version: String,
+    pub resource: String,
+    /// The Kubernetes version without it, such as `1.29`; empty where none is set.
+    #[serde(default)]
+    pub removed_release: String,
 }
 
 /// How a replacement machine differs from the deleted one.

@@ -9,7 +9,7 @@ use super::format::{Context, Scenario};
 use crate::api::meta::text;
 
 /// The built-in scenarios; those that are only extended come first.
-const BUILT_IN: [(&str, &str); 32] = [
+const BUILT_IN: [(&str, &str); 33] = [
     ("common", include_str!("../../../../assets/scenarios/common.yaml")),
     ("monitored", include_str!("../../../../assets/scenarios/monitored.yaml")),
     ("base", include_str!("../../../../assets/scenarios/base.yaml")),
@@ -28,6 +28,7 @@ const BUILT_IN: [(&str, &str); 32] = [
     ("region-outage", include_str!("../../../../assets/scenarios/region-outage.yaml")),
     ("node-drift", include_str!("../../../../assets/scenarios/node-drift.yaml")),
     ("upgrade", include_str!("../../../../assets/scenarios/upgrade.yaml")),
+    ("upgrade-run", include_str!("../../../../assets/scenarios/upgrade-run.yaml")),
     ("pending-everything", include_str!("../../../../assets/scenarios/pending-everything.yaml")),
     ("model-loading", include_str!("../../../../assets/scenarios/model-loading.yaml")),
     ("inference-slow", include_str!("../../../../assets/scenarios/inference-slow.yaml")),
@@ -197,6 +198,7 @@ fn merge(base: Scenario, own: Scenario) -> Scenario {
         history: own.history.or(base.history),
         kubernetes: own.kubernetes.or(base.kubernetes),
         metrics_server: own.metrics_server.or(base.metrics_server),
+        deprecated_requests: join(own.deprecated_requests, base.deprecated_requests),
         nodes,
         images: join(own.images, base.images),
         containers: join(own.containers, base.containers),

@@ -97,6 +97,8 @@ pub fn resource_of(api_version: &str, kind: &str) -> (String, bool) {
             | "ValidatingWebhookConfiguration"
             | "MutatingWebhookConfiguration"
             | "CSINode"
+            | "FlowSchema"
+            | "PriorityLevelConfiguration"
     );
     (resource, !cluster)
 }

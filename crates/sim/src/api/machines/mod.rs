@@ -137,6 +137,26 @@ pub trait Machines: Send + Sync + 'static {
 
     /// The usage in `metrics.k8s.io`; None without a metrics server.
     fn usage(&self) -> Option<Usage>;
+
+    /// The API server's version, where the machines that run it have one: `v1.27.3`.
+    fn server_version(&self) -> Option<String> {
+        None
+    }
+
+    /// The deprecated APIs that clients request.
+    fn deprecated_requests(&self) -> Vec<Deprecated> {
+        Vec::new()
+    }
+}
+
+/// A deprecated API that was requested.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deprecated {
+    pub group: String,
+    pub version: String,
+    pub resource: String,
+    /// Such as `1.29`; empty where none is set.
+    pub removed_release: String,
 }
 
 /// No nodes: every request gets 503.

@@ -5,12 +5,24 @@ use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The version of this server: that of the captured 1.36 cluster.
-pub fn version() -> Value {
-    json!({"major": "1", "minor": "36", "gitVersion": "v1.36.2+khud", "gitCommit": "0000000000000000000000000000000000000000",
+/// The version of this server: that of the captured 1.36 cluster, or `other`. It serves the API of the former all the
+/// same.
+pub fn version(other: Option<&str>) -> Value {
+    let mut out = json!({"major": "1", "minor": "36", "gitVersion": "v1.36.2+khud", "gitCommit": "0000000000000000000000000000000000000000",
         "gitTreeState": "clean", "buildDate": "2026-01-01T00:00:00Z", "goVersion": "none", "compiler": "rustc",
         "platform": "linux/amd64", "emulationMajor": "1", "emulationMinor": "36",
-        "minCompatibilityMajor": "1", "minCompatibilityMinor": "35"})
+        "minCompatibilityMajor": "1", "minCompatibilityMinor": "35"});
+    if let Some(other) = other {
+        let mut parts = other.trim_start_matches('v').split('.');
+        out["major"] = parts.next().unwrap_or_default().into();
+        out["minor"] = parts.next().unwrap_or_default().into();
+        out["gitVersion"] = other.into();
+        if let Some(fields) = out.as_object_mut() {
+            // Servers before 1.33 emulate no other version.
+            fields.retain(|k, _| !k.starts_with("emulation") && !k.starts_with("minCompat"));
+        }
+    }
+    out
 }
 
 /// Groups and versions in order, each version once; the core group is "".

@@ -10,7 +10,7 @@ use crate::cluster::controllers::Controller;
 use crate::cluster::engine::{Engine, Timer};
 use crate::cluster::events::Source;
 use crate::cluster::kubelet::lease_grace;
-use crate::cluster::kubelet::node;
+use crate::cluster::kubelet::{node, upgrade};
 use crate::cluster::object::{self, Key, condition, entry, flag, list, stamp, text};
 
 const WHO: Source<'static> = Source::Controller("node-controller");
@@ -55,6 +55,7 @@ impl Controller for NodeController {
         engine.absorb();
         let Some(node) = engine.cached("nodes", &Key::new("", name)) else { return };
         node::tell_cordon(engine, &node);
+        upgrade::asked(engine, name, &node);
         let status = |kind: &str| condition(&node, kind).map_or("", |c| text(c, "/status")).to_owned();
         let ready = status("Ready");
         let mut want: Vec<(&str, &str)> = Vec::new();

@@ -8,15 +8,17 @@ pub(in crate::cluster) mod run;
 pub(in crate::cluster) mod start;
 pub(in crate::cluster) mod status;
 pub(in crate::cluster) mod stop;
+pub(in crate::cluster) mod upgrade;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::api::store::Object;
-use crate::scenario::format::{Behaviour, Gpu};
+use crate::scenario::format::{Behaviour, Gpu, Upgrades};
 
 use super::files::{File, Tree};
 use super::object::{Key, list, text};
@@ -72,6 +74,13 @@ pub struct Machine {
     pub renewed: Timestamp,
     /// The last cordon that the kubelet reported.
     pub cordoned: bool,
+    pub kubelet_version: String,
+    /// The agent that upgrades the kubelet.
+    pub agent: Option<Upgrades>,
+    /// The version that the agent is installing.
+    pub installing: Option<String>,
+    /// The kubelet's static pods; `{version}` is the node's version.
+    pub manifests: Vec<Value>,
 }
 
 /// A pod on a machine.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::Machine;
-use super::{crash, pressure, run};
+use super::{crash, pressure, run, upgrade};
 use crate::cluster::chance::{digest, fnv, mix};
 use crate::cluster::engine::{Engine, Timer, Work};
 use crate::cluster::events::Source;
@@ -70,13 +70,15 @@ fn boot_one(engine: &mut Engine, pool: &NodePool, index: u32, version: &str) {
     let name = pool_name(pool, index);
     engine.booted += 1;
     let serial = engine.booted;
-    let machine = machine(pool, &name, serial, engine.now());
+    let mut machine = machine(pool, &name, serial, engine.now());
+    machine.kubelet_version = pool.kubelet.as_deref().unwrap_or(version).to_owned();
     let node = node_object(pool, &machine, index, version);
     engine.machines.insert(name.as_str().into(), machine);
     match engine.store.create("nodes", "", node) {
         Ok(made) => {
             post_node(engine, &name.as_str().into());
             write_lease(engine, &name, object::uid(&made));
+            upgrade::write_static_pods(engine, &name.as_str().into());
         }
         Err(status) => tracing::warn!(%status, node = name, "the node was not registered"),
     }
@@ -240,14 +242,20 @@ pub(in crate::cluster) fn change_node(engine: &mut Engine, name: &Arc<str>, chan
     machine.log = change.log.clone().unwrap_or_else(|| machine.log.clone());
     machine.conntrack = change.conntrack.unwrap_or(machine.conntrack);
     let (up, pressed) = (machine.kubelet, machine.memory_pressure || machine.disk_pressure);
-    if was_up != up {
+    // Another version means that the kubelet restarted.
+    let other = change.kubelet_version.as_ref().filter(|v| **v != machine.kubelet_version);
+    let restarted = was_up && up && other.is_some();
+    if let Some(version) = other {
+        machine.kubelet_version.clone_from(version);
+    }
+    if was_up != up || restarted {
         machine.renewed = now;
         machine.warming = up.then_some(now);
     }
     if was_up && !up {
         engine.after(GRACE, Timer::Lost(name.clone()));
     }
-    if !was_up && up {
+    if !was_up && up || restarted {
         engine.after(WARM_UP, Timer::Work(Work::Node(name.clone())));
         for pod in engine.cache.on_node(name).map(|p| Key::of(p)).collect::<Vec<_>>() {
             engine.add(Work::Pod(pod));
@@ -317,13 +325,18 @@ pub(in crate::cluster) fn tell_cordon(engine: &mut Engine, node: &Value) {
     engine.event(Source::Kubelet(&name), node, "Normal", reason, &text);
 }
 
-/// After its warm-up, the kubelet reports the real state of the runtime.
+/// After its warm-up, the kubelet reports the real state of the runtime and of its pods.
 pub(in crate::cluster) fn warmed_up(engine: &mut Engine, name: &Arc<str>) {
     let now = engine.now();
     let Some(machine) = engine.machines.get_mut(name) else { return };
     if machine.warming.is_some_and(|w| super::since(w, now) >= WARM_UP) {
         machine.warming = None;
         post_node(engine, name);
+        let uids: Vec<Arc<str>> =
+            engine.runs.values().filter(|r| &r.node == name).map(|r| r.uid.clone()).collect();
+        for uid in uids {
+            resync_now(engine, &uid);
+        }
     }
 }
 
@@ -398,6 +411,10 @@ fn machine(pool: &NodePool, name: &str, serial: u32, now: jiff::Timestamp) -> Ma
         booted: now,
         renewed: now,
         cordoned: false,
+        kubelet_version: String::new(),
+        agent: pool.upgrades.clone(),
+        installing: None,
+        manifests: pool.static_pods.clone(),
     }
 }
 

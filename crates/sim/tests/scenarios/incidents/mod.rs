@@ -48,6 +48,7 @@ incidents! {
     models::region_outage "region-outage"
     nodes::node_drift "node-drift"
     nodes::upgrade "upgrade"
+    nodes::upgrade_run "upgrade-run"
     capacity::pending_everything "pending-everything"
     models::model_loading "model-loading"
     models::inference_slow "inference-slow"

@@ -175,3 +175,113 @@ pub fn upgrade(drill: &mut Drill) {
     assert_eq!(versions(drill), ["v1.34.1"]);
     assert!(drill.list("pods", "").iter().all(ready));
 }
+
+/// Challenge 3: 1.27.3 everywhere; a webhook and a budget in the way; then node by node to 1.28.5.
+pub fn upgrade_run(drill: &mut Drill) {
+    const OLD: &str = "v1.27.3";
+    const NEW: &str = "v1.28.5";
+    let version = |node: &Value| text(node, "/status/nodeInfo/kubeletVersion").to_owned();
+    let server = |drill: &Drill| -> Value {
+        serde_json::from_str(&drill.request("GET", "/version", None).unwrap()).unwrap()
+    };
+    let nodes: Vec<String> = drill.list("nodes", "").iter().map(|n| name(n).to_owned()).collect();
+    assert_eq!(nodes.len(), 8);
+    assert!(drill.list("nodes", "").iter().all(|n| version(n) == OLD && ready(n)));
+    assert_eq!(server(drill)["gitVersion"], OLD);
+    assert_eq!(server(drill)["minor"], "27");
+    let metrics = drill.request("GET", "/metrics", None).unwrap();
+    assert!(metrics.contains("apiserver_requested_deprecated_apis{group=\"flowcontrol.apiserver.k8s.io\",removed_release=\"1.29\",resource=\"flowschemas\",subresource=\"\",version=\"v1beta2\"} 1"), "{metrics}");
+    let schema =
+        drill.request("GET", "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas/batch-jobs", None).unwrap();
+    assert!(
+        schema.contains("apf-tuner") && schema.contains("flowcontrol.apiserver.k8s.io/v1beta2"),
+        "{schema}"
+    );
+
+    // In the way: a webhook without a backend, and a budget that lets its only pod never go.
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "invoice", "namespace": "billing"},
+        "spec": {"containers": [{"name": "c", "image": "registry.acme.io/billing/invoice:1"}]}});
+    let refused = drill.request("POST", "/api/v1/namespaces/billing/pods", Some(pod.clone())).unwrap_err();
+    assert!(refused.contains("legacy-policy.acme.io"), "{refused}");
+    let report = name(&drill.pod("production", "report")).to_owned();
+    let held = drill.evict("production", &report, None).unwrap_err();
+    assert!(held.contains("disruption budget"), "{held}");
+    drill
+        .request(
+            "DELETE",
+            "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/legacy-policy",
+            None,
+        )
+        .unwrap();
+    drill.scale("production", "report", 2);
+    drill.pass(30);
+    drill.create(pod);
+
+    let annotate = |drill: &Drill, node: &str| {
+        drill.patch(
+            "nodes",
+            "",
+            node,
+            json!({"metadata": {"annotations": {"acme.io/kubelet-version": NEW}}}),
+        );
+    };
+    let boot = text(&drill.get("nodes", "", "control-plane-1"), "/status/nodeInfo/bootID").to_owned();
+    annotate(drill, "control-plane-1");
+    drill.pass(10);
+    assert!(ready(&drill.get("nodes", "", "control-plane-1")), "its agent still installs");
+    drill.pass(12);
+    let restarting = drill.get("nodes", "", "control-plane-1");
+    assert!(!ready(&restarting) && version(&restarting) == NEW, "the kubelet restarts");
+    drill.pass(20);
+    let back = drill.get("nodes", "", "control-plane-1");
+    assert!(ready(&back) && text(&back, "/status/nodeInfo/bootID") == boot, "no machine was rebooted");
+    let image = |drill: &Drill, pod: &str| {
+        text(&drill.get("pods", "kube-system", pod), "/spec/containers/0/image").to_owned()
+    };
+    assert_eq!(image(drill, "kube-apiserver-control-plane-1"), "registry.k8s.io/kube-apiserver:v1.28.5");
+    assert_eq!(
+        image(drill, "etcd-control-plane-1"),
+        "registry.k8s.io/etcd:3.5.7-0",
+        "no manifest changed it"
+    );
+    assert_eq!(server(drill)["gitVersion"], OLD, "two API servers are old");
+    annotate(drill, "control-plane-2");
+    annotate(drill, "control-plane-3");
+    drill.pass(60);
+    assert_eq!(server(drill)["gitVersion"], NEW);
+
+    let slices = |drill: &Drill| -> Vec<(String, usize)> {
+        let of = |s: &Value| {
+            let all = s["endpoints"].as_array().cloned().unwrap_or_default();
+            let ready = all.iter().filter(|e| e["conditions"]["ready"] == true).count();
+            (text(s, "/metadata/labels/kubernetes.io~1service-name").to_owned(), ready)
+        };
+        drill.list("endpointslices", "production").iter().map(of).collect()
+    };
+    assert!(slices(drill).iter().all(|(_, ready)| *ready >= 2), "{:?}", slices(drill));
+    for node in nodes.iter().filter(|n| n.starts_with("worker")) {
+        drill.cordon(node, true);
+        let here = |p: &&Value| {
+            p["spec"]["nodeName"] == **node && p["metadata"]["ownerReferences"][0]["kind"] == "ReplicaSet"
+        };
+        for pod in drill.list("pods", "").iter().filter(here) {
+            let ns = text(pod, "/metadata/namespace");
+            // A budget lets the next go once the one before is replaced.
+            for _ in 0..60 {
+                if drill.evict(ns, name(pod), None).is_ok() {
+                    break;
+                }
+                drill.pass(2);
+            }
+            drill.pass(15);
+        }
+        annotate(drill, node);
+        drill.pass(60);
+        let back = drill.get("nodes", "", node);
+        assert!(ready(&back) && version(&back) == NEW, "{node}");
+        drill.cordon(node, false);
+    }
+    drill.pass(60);
+    assert!(drill.list("pods", "").iter().all(|p| name(p) == "invoice" || ready(p)));
+    assert!(drill.list("nodes", "").iter().all(|n| version(n) == NEW && ready(n)));
+}
