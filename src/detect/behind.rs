@@ -75,7 +75,29 @@ impl<'a> Behind<'a> {
                 .map_or(Link::Own, |(o, _)| Link::Object(o.clone())),
             link => link,
         };
-        (0..self.findings.len()).map(of).collect()
+        let mut links: Vec<Link> = (0..self.findings.len()).map(of).collect();
+        self.join_servers(&mut links);
+        links
+    }
+
+    /// Claims on one file server that does not answer: the server they share stands behind them, not each claim.
+    fn join_servers(&self, links: &mut [Link]) {
+        let mut claims: BTreeMap<&Text, BTreeSet<ObjectRef>> = BTreeMap::new();
+        let served = |i: usize| {
+            let f = &self.findings[i];
+            f.fold.as_ref().filter(|_| f.cause.starts_with("volume."))
+        };
+        for (i, link) in links.iter().enumerate() {
+            if let (Some(server), Link::Object(claim)) = (served(i), link) {
+                claims.entry(server).or_default().insert(claim.clone());
+            }
+        }
+        for (i, link) in links.iter_mut().enumerate() {
+            let several = served(i).and_then(|s| claims.get(s)).is_some_and(|all| all.len() > 1);
+            if several && matches!(link, Link::Object(_)) {
+                *link = Link::Own;
+            }
+        }
     }
 
     fn link(&self, i: usize, preemptions: &Preemptions) -> Link {
@@ -306,7 +328,9 @@ impl<'a> Behind<'a> {
         if f.evidence.iter().any(|e| answered(&e.quote)) {
             return None;
         }
-        let names = &*f.cause == "log.dns" || &*f.cause == "crash.unreachable" && f.title.contains("resolve");
+        let unresolved = || f.title.contains("resolve") || f.title.contains("name server");
+        let names = &*f.cause == "log.dns"
+            || matches!(&*f.cause, "crash.unreachable" | "ready.dependency") && unresolved();
         let dns = || self.findings.iter().position(|g| &*g.cause == "dns.coredns");
         dns().filter(|j| names && *j != i)
     }
@@ -379,6 +403,21 @@ impl<'a> Behind<'a> {
     fn by_gpu(&self, i: usize) -> Option<usize> {
         let f = &self.findings[i];
         let vanished = self.findings.iter().position(|g| &*g.cause == "gpu.vanished")?;
+        // A plugin that fails for a reason of its own takes the GPUs of the nodes it does not run on.
+        let own = |j: usize| self.findings[j].evidence.iter().any(|e| &*e.source == "cause");
+        let plugin = |j: &usize| &*self.findings[*j].cause == "gpu.plugin" && own(*j);
+        if plugin(&i) {
+            return None;
+        }
+        if vanished == i {
+            let lost: BTreeSet<&Text> =
+                self.objects[i].iter().filter(|o| o.kind == Kind::Node).map(|o| &o.name).collect();
+            let without = |j: &usize| {
+                let nodes: BTreeSet<&Text> = self.pods(*j).map(|p| &p.node).collect();
+                lost.is_subset(&nodes)
+            };
+            return self.others(i).filter(plugin).find(without);
+        }
         let starts_with_gpu = matches!(&*f.cause, "gpu.plugin" | "gpu.exporter-down" | "gpu.driver-mismatch");
         let short = &*f.cause == "schedule.insufficient" && f.title.contains("gpu")
             || &*f.cause == "pod.rejected" && f.evidence.iter().any(|e| e.quote.contains("gpu"));

@@ -40,6 +40,11 @@ pub fn concerned(world: &World, changed: &ObjectRef) -> Vec<ObjectRef> {
             let going = world.namespaces.values().filter(|n| n.meta.deleting.is_some());
             going.map(|n| ObjectRef::new(Kind::Namespace, "", n.meta.name.clone())).collect()
         }
+        // What holds the pods of a node that goes.
+        Kind::PodDisruptionBudget => {
+            let going = world.nodes.values().filter(|n| n.meta.deleting.is_some());
+            going.map(|n| ObjectRef::new(Kind::Node, "", n.meta.name.clone())).collect()
+        }
         Kind::ResourceSlice => {
             let slice = world.resource_slices.find("", &changed.name);
             slice

@@ -68,13 +68,16 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
 
     let killed = killing(ctx, pod, object, c, end);
     if out_of_memory(end) {
-        match (c.spec.limits.memory, system_oom(ctx, pod, end)) {
+        // Without a limit of its own, a container has that of its pod.
+        let whole = pod.spec.memory_limit.filter(|_| c.spec.limits.memory.is_none());
+        let whose = if whole.is_some() { "its pod's" } else { "its" };
+        match (c.spec.limits.memory.or(whole), system_oom(ctx, pod, end)) {
             (Some(limit), None) => {
                 cause = OOM_LIMIT;
                 let limit = bytes(limit);
                 let how = if &*end.reason == "OOMKilled" { "OOMKilled" } else { "while it starts" };
                 title = format!(
-                    "container {} is killed at its memory limit of {limit} ({how}, {code})",
+                    "container {} is killed at {whose} memory limit of {limit} ({how}, {code})",
                     c.spec.name
                 );
                 row = format!("OOM at {limit} limit");
@@ -224,7 +227,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     if !crash.down && c.restarts < ctx.limits.restarts {
         signal = signal.severity(super::evidence::Severity::Warning);
     }
-    out.push(roles::adapt(ctx, pod, c, signal));
+    out.push(roles::adapt(pod, c, signal));
 }
 
 struct Crash<'a> {

@@ -174,6 +174,9 @@ fn command(c: &Container, message: &str) -> Option<(Cause, String, String)> {
 }
 
 fn create(c: &Container, message: &str) -> (Cause, String, String) {
-    let brief = message.rsplit(": ").next().unwrap_or(message);
+    // containerd ends with the class of an error it does not know, the kubelet with the pod it speaks of.
+    let said = message.strip_suffix(": unknown").unwrap_or(message);
+    let said = said.split_once(" (pod: \"").map_or(said, |(said, _)| said);
+    let brief = said.rsplit(": ").next().unwrap_or(said);
     (CREATE, format!("container {} cannot be created: {brief}", c.spec.name), "cannot be created".into())
 }

@@ -118,16 +118,20 @@ pub fn judge(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
         );
     }
     let Some((product, own)) = Share::of(node).driver else { return };
-    let Some(usual) = fleet.usual(&product).filter(|usual| **usual != own) else { return };
+    let (other, quote) = match fleet.usual(&product) {
+        Some(usual) if *usual == own => return,
+        Some(usual) => (usual, format!("driver {own}; more nodes with {product} run {usual}")),
+        // As many nodes run one as the other: none of them is the odd one.
+        None => match fleet.drivers.keys().find(|(p, d)| *p == product && *d != own) {
+            Some((_, other)) => (other, format!("driver {own}; as many nodes with {product} run {other}")),
+            None => return,
+        },
+    };
+    let (a, b) = if own < *other { (&own, other) } else { (other, &own) };
     out.push(
         Diagnosis::new(GPU_DRIVER_DRIFT, all_nodes(), ctx.now)
-            .title(format!("nodes with {product} run different GPU drivers: {own} beside {usual}"))
-            .row(format!("driver {own}, others {usual}"))
-            .evidence(
-                "node labels",
-                format!("driver {own}; more nodes with {product} run {usual}"),
-                object,
-                None,
-            ),
+            .title(format!("nodes with {product} run different GPU drivers: {a} beside {b}"))
+            .row(format!("driver {own}, others {other}"))
+            .evidence("node labels", quote, object, None),
     );
 }

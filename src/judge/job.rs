@@ -108,7 +108,8 @@ fn superseded(ctx: &Ctx, job: &Job) -> bool {
 /// A failed pod of a Job: proof of the Job's failure, or a warning while the Job still tries.
 pub fn failed_pod(ctx: &Ctx, pod: &Pod, object: &ObjectRef, owner: &Owner, out: &mut Out) {
     let Some(job) = ctx.world.jobs.find(&pod.meta.namespace, &owner.name) else { return };
-    if job.completed.is_some() || job.suspended {
+    let enough = condition(&job.conditions, "SuccessCriteriaMet").is_some_and(|c| c.status == Status::True);
+    if job.completed.is_some() || job.suspended || enough {
         return;
     }
     let failed = condition(&job.conditions, "Failed").is_some_and(|c| c.status == Status::True);
@@ -170,8 +171,11 @@ pub fn cron(ctx: &Ctx, cron: &CronJob, object: &ObjectRef, out: &mut Out) {
             jobs.filter(|j| j.active > 0 && j.meta.owner.as_ref().is_some_and(|o| o.uid == cron.meta.uid));
         if let Some(job) = active.min_by_key(|j| j.started) {
             let run = ObjectRef::new(Kind::Job, job.meta.namespace.clone(), job.meta.name.clone());
-            found =
-                found.evidence("job status", format!("Job {} is active", job.meta.name), &run, job.started);
+            let quote = format!("Job {} is active", job.meta.name);
+            // What keeps the run from ending keeps the others from starting.
+            let sick = ctx.world.pods_of(&job.meta.uid).map(|(_, p)| super::pod::reference(p));
+            let sick = sick.into_iter().find(|p| !ctx.diagnosed.of(p).is_empty());
+            found = found.evidence("job status", quote, &run, job.started).waits_for(sick);
         }
         out.again(event.last.plus(seconds(3600)));
         return out.push(found);

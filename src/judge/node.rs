@@ -221,8 +221,11 @@ fn state(ctx: &Ctx, node: &Node, object: &ObjectRef, out: &mut Out) {
         let young = created.plus(seconds(ctx.limits.young_node));
         let serviced = since.plus(seconds(ctx.limits.serviced_node));
         if ctx.now < young && !stopped {
-            signal = signal.fires_at(young);
             out.again(young);
+            if !ctx.is_asked(object) {
+                return;
+            }
+            signal = signal.fires_at(young);
         }
         if node.unschedulable && ctx.now < serviced {
             out.again(serviced);

@@ -5,7 +5,7 @@ use crate::world::{Container, ContainerState, Kind, ObjectRef, Phase, Pod, Role,
 use super::diagnosis::{Ctx, Diagnosis, Out, Part};
 use super::limits::seconds;
 use super::node;
-use super::{crash, create, ended, image, ready, running, schedule, volume};
+use super::{crash, create, ended, image, ready, roles, running, schedule, volume};
 
 pub fn reference(pod: &Pod) -> ObjectRef {
     ObjectRef::new(Kind::Pod, pod.meta.namespace.clone(), pod.meta.name.clone())
@@ -24,6 +24,14 @@ pub fn plainly_well(pod: &Pod) -> bool {
 }
 
 pub fn judge(ctx: &Ctx, pod: &Pod, out: &mut Out) {
+    let before = out.signals.len();
+    state(ctx, pod, out);
+    for signal in &mut out.signals[before..] {
+        *signal = roles::unready(ctx, pod, signal.clone());
+    }
+}
+
+fn state(ctx: &Ctx, pod: &Pod, out: &mut Out) {
     let object = reference(pod);
     if pod.meta.deleting.is_some() {
         return ended::overdue(ctx, pod, &object, out);
@@ -96,14 +104,12 @@ fn victim(ctx: &Ctx, pod: &Pod, out: &mut Out) {
 
 /// Readiness gates that are not true though the containers are ready.
 pub fn gates(pod: &Pod) -> Vec<&str> {
-    pod.spec
-        .readiness_gates
-        .iter()
-        .map(|g| &**g)
-        .filter(|g| {
-            // Conditions that are True without a reason are not kept: absence is told from falsehood by any False.
-            condition(&pod.conditions, g).is_some_and(|c| c.status != Status::True)
-        })
+    // Conditions that are True without a reason are not kept, so the kubelet's own words tell of a gate that nobody set.
+    let says = condition(&pod.conditions, "Ready").filter(|c| &*c.reason == "ReadinessGatesNotReady");
+    let unset = |gate: &str| says.is_some_and(|c| c.message.contains(&format!("\"{gate}\" does not exist")));
+    let gates = pod.spec.readiness_gates.iter().map(|g| &**g);
+    gates
+        .filter(|g| condition(&pod.conditions, g).map_or_else(|| unset(g), |c| c.status != Status::True))
         .collect()
 }
 

@@ -1,13 +1,13 @@
 //! Pods whose trouble has a name of its own: kube-proxy, CoreDNS, GPU device plugins and exporters.
 
 use crate::judge::patterns;
-use crate::world::{Container, Pod};
+use crate::world::{Container, Phase, Pod};
 
-use super::crash;
-use super::diagnosis::{Ctx, Diagnosis};
+use super::diagnosis::{Ctx, Diagnosis, Part};
 use super::evidence::Severity;
 use super::registry::{Cause, causes};
 use super::text::bytes;
+use super::{crash, running};
 
 const WHY_GPU: &str =
     "GPUs are the dearest thing there is: vanished or sick ones fail jobs that ran for days, often silently";
@@ -74,8 +74,44 @@ pub fn of(pod: &Pod) -> Role {
     }
 }
 
+/// What keeps such a pod from running, be it its image, a place or its probe, under the name of what it means.
+pub fn unready(ctx: &Ctx, pod: &Pod, signal: Diagnosis) -> Diagnosis {
+    let role = of(pod);
+    let over = pod.meta.deleting.is_some() || matches!(pod.phase, Phase::Failed | Phase::Succeeded);
+    let named =
+        [DNS_COREDNS, GPU_PLUGIN, GPU_EXPORTER_DOWN, GPU_DRIVER_MISMATCH].iter().any(|c| signal.is(*c));
+    // A line of the log is told beside it; a pod on a dead node is the node's.
+    let beside = signal.key.family.starts_with(running::FAMILY) || signal.part != Part::Member;
+    if pod.ready || over || named || beside || signal.severity == Severity::Info {
+        return signal;
+    }
+    match role {
+        Role::Dns => no_dns(ctx, pod, signal),
+        Role::GpuPlugin => {
+            let title = format!("the GPU device plugin does not run: {}", signal.title);
+            rename(signal, GPU_PLUGIN, "gpu").title(title)
+        }
+        Role::GpuExporter => {
+            let title = format!("the GPU exporter does not run: {}", signal.title);
+            rename(signal, GPU_EXPORTER_DOWN, "gpu").severity(Severity::Warning).title(title)
+        }
+        Role::Proxy | Role::Other => signal,
+    }
+}
+
+/// Trouble of a CoreDNS pod under the name of no DNS, where none of its siblings is ready.
+fn no_dns(ctx: &Ctx, pod: &Pod, signal: Diagnosis) -> Diagnosis {
+    let siblings = pod.meta.owner.iter().flat_map(|o| ctx.world.pods_of(&o.uid));
+    let (ready, all) = siblings.fold((0, 0), |(r, n), (_, p)| (r + usize::from(p.ready), n + 1));
+    if ready > 0 {
+        return signal;
+    }
+    let title = format!("no CoreDNS pod is ready (0 of {all}): {}", signal.title);
+    rename(signal, DNS_COREDNS, "pod").title(title)
+}
+
 /// A crash of such a pod under its own name. The patterns count in kube-proxy's own log only.
-pub fn adapt(ctx: &Ctx, pod: &Pod, c: &Container, mut signal: Diagnosis) -> Diagnosis {
+pub fn adapt(pod: &Pod, c: &Container, mut signal: Diagnosis) -> Diagnosis {
     match of(pod) {
         Role::Other => signal,
         Role::Proxy => {
@@ -105,24 +141,7 @@ pub fn adapt(ctx: &Ctx, pod: &Pod, c: &Container, mut signal: Diagnosis) -> Diag
                 None,
             )
         }
-        Role::GpuPlugin if !signal.is(GPU_DRIVER_MISMATCH) && !signal.is(GPU_PLUGIN) => {
-            let title = format!("the GPU device plugin does not run: {}", signal.title);
-            rename(signal, GPU_PLUGIN, "gpu").title(title)
-        }
-        Role::GpuPlugin => signal,
-        Role::GpuExporter => {
-            let title = format!("the GPU exporter does not run: {}", signal.title);
-            rename(signal, GPU_EXPORTER_DOWN, "gpu").severity(Severity::Warning).title(title)
-        }
-        Role::Dns => {
-            let siblings = pod.meta.owner.iter().flat_map(|o| ctx.world.pods_of(&o.uid));
-            let (ready, all) = siblings.fold((0, 0), |(r, n), (_, p)| (r + usize::from(p.ready), n + 1));
-            if ready > 0 {
-                return signal;
-            }
-            let title = format!("no CoreDNS pod is ready (0 of {all}): {}", signal.title);
-            rename(signal, DNS_COREDNS, "pod").title(title)
-        }
+        Role::GpuPlugin | Role::GpuExporter | Role::Dns => signal,
     }
 }
 

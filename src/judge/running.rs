@@ -22,7 +22,7 @@ const SETTLING: Duration = Duration::from_secs(60);
 /// Errors of one container that are reported.
 const REPORTED: usize = 2;
 /// Begins the family of every finding of this file.
-const FAMILY: &str = "running.log";
+pub(super) const FAMILY: &str = "running.log";
 
 /// Judges what the logs of a running pod repeat, where something else about the pod is odd or someone asked for it.
 pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {

@@ -2,7 +2,7 @@
 
 use crate::judge::patterns::{self, Rejection};
 use crate::world::scheduling;
-use crate::world::{Kind, Node, ObjectRef, Pod, Status, Time, condition};
+use crate::world::{Kind, Node, Object, ObjectRef, Pod, Status, Time, condition};
 
 use super::diagnosis::{Ctx, Diagnosis, Out};
 use super::limits::seconds;
@@ -95,13 +95,15 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     let since = scheduled.since.unwrap_or(created);
     let fires = since.plus(seconds(ctx.limits.unschedulable));
     if &*scheduled.reason == "SchedulingGated" {
-        out.push(
-            Diagnosis::new(GATED, root, since)
-                .title("held back by a scheduling gate")
-                .row("scheduling gate")
-                .evidence("condition PodScheduled", &*scheduled.message, object, scheduled.since),
-        );
-        return;
+        let gates = pod.spec.scheduling_gates.join(", ");
+        let mut found = Diagnosis::new(GATED, root, since)
+            .title(format!("held back by scheduling gate {gates}").trim_end())
+            .row("scheduling gate")
+            .evidence("condition PodScheduled", &*scheduled.message, object, scheduled.since);
+        if !gates.is_empty() {
+            found = found.evidence("pod spec", format!("schedulingGates: {gates}"), object, None);
+        }
+        return out.push(found);
     }
     let message = &*scheduled.message;
     if message.is_empty() {
@@ -118,6 +120,11 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         return volume::unschedulable(ctx, pod, object, root, message, since, fires, out);
     }
     let found = reasons(message);
+    let pending = claim::pending(ctx, pod);
+    // The scheduler found a node, and the volume did not come: its claim says why.
+    if found.is_empty() && message.contains("binding volumes") && pending.is_some() {
+        return volume::unschedulable(ctx, pod, object, root, message, since, fires, out);
+    }
     // A cluster that scales places its pods within patience: only then is it worth looking through the nodes.
     let ripe = ctx.now >= fires;
     let several = found.len() > 1;
@@ -125,7 +132,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         found.iter().max_by_key(|r| if ripe { main_rank(ctx, pod, r, several) } else { rank(r.cause) });
     let never = if ripe { never_fits(ctx, pod) } else { None };
     let cause = never.or(main.map(|r| r.cause)).unwrap_or(UNKNOWN);
-    if cause == claim::CLAIM_UNBOUND && claim::pending(ctx, pod).is_some() {
+    if cause == claim::CLAIM_UNBOUND && pending.is_some() {
         return volume::unschedulable(ctx, pod, object, root, message, since, fires, out);
     }
     let nodes = found.iter().map(|r| r.nodes).sum::<u32>();
@@ -135,6 +142,10 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         } else {
             String::new()
         }
+    };
+    let root = match pending.filter(|_| cause == volume::CAPACITY) {
+        Some(claim) => claim.reference(),
+        None => root,
     };
     let mut signal = Diagnosis::new(cause, root, since).fires_at(fires);
     let (title, row) = match (cause, main) {

@@ -78,6 +78,10 @@ pub fn judge(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
     }
     if ctx.now < fires {
         out.again(fires);
+        // A Service that was made a moment ago has not lost anything yet.
+        if explained.is_none() && ctx.now < created.plus(seconds(ctx.limits.starting_volume)) {
+            return;
+        }
     }
     let quote = if not_ready > 0 {
         format!("{not_ready} endpoints, none ready")
@@ -220,7 +224,10 @@ fn pods_behind<'w>(
 /// An ExternalName that leads back into the cluster to no Service, or to a name that is reserved never to exist.
 fn external(ctx: &Ctx, service: &Service, object: &ObjectRef) -> Option<Diagnosis> {
     let target = service.external_name.trim_end_matches('.');
-    let says = if target.rsplit('.').next() == Some("invalid") {
+    let says = if target.parse::<std::net::IpAddr>().is_ok() {
+        // A name server answers with this text as a name, and no such name resolves.
+        format!("{target}, an address where a name is asked for")
+    } else if target.rsplit('.').next() == Some("invalid") {
         format!("{target}, a name that is reserved never to exist")
     } else {
         let mut parts = target.split('.');

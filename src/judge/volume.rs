@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::judge::patterns;
-use crate::world::{ContainerState, Kind, ObjectRef, Phase, Pod, Time};
+use crate::world::{ContainerState, Event, Kind, Object, ObjectRef, Phase, Pod, Time};
 
 use super::diagnosis::{Ctx, Diagnosis, Out, same};
 use super::limits::seconds;
@@ -44,6 +44,10 @@ causes! {
         why WHY_SANDBOX, source "event FailedCreatePodSandBox";
 }
 
+/// Reasons of events that say why volumes or the sandbox do not come.
+const FAILURES: &[&str] =
+    &["FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox", "NetworkNotReady"];
+
 /// The server in the kubelet's `mount -t nfs SERVER:/path`.
 static NFS: LazyLock<Regex> = LazyLock::new(|| pattern(r"-t nfs\S* (?:-o \S+ )?([^\s:]+):/"));
 static CLAIM: LazyLock<Regex> =
@@ -65,8 +69,11 @@ pub fn unschedulable(
             .title(format!("claim {} does not exist", &m[1]))
             .row(format!("claim {} missing", &m[1]))
             .waits_for(Some(ObjectRef::new(Kind::PersistentVolumeClaim, pod.meta.namespace.clone(), &m[1]))),
+        Some(m) if &m[2] == "is being deleted" => Diagnosis::new(claim::CLAIM_UNBOUND, root, since)
+            .title(format!("claim {} is being deleted: no new pod may use it", &m[1]))
+            .row(format!("claim {} is going", &m[1])),
         Some(m) => Diagnosis::new(claim::CLAIM_UNBOUND, root, since)
-            .title(format!("claim {} {}", &m[1], if &m[2] == "bound to" { "lost its volume" } else { &m[2] }))
+            .title(format!("claim {} lost its volume", &m[1]))
             .row(format!("claim {} lost", &m[1])),
         None => match claim::pending(ctx, pod) {
             Some(claim) => {
@@ -110,23 +117,22 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) -> bool {
     }
     let events = ctx.world.events_of(object);
     let recent = ctx.now.minus(seconds(900));
-    let event = events.into_iter().find(|e| {
-        same(&e.regarding_uid, &pod.meta.uid)
-            && e.last >= recent
-            && matches!(
-                &*e.reason,
-                "FailedMount"
-                    | "FailedAttachVolume"
-                    | "FailedMapVolume"
-                    | "FailedCreatePodSandBox"
-                    | "NetworkNotReady"
-            )
-    });
+    let own: Vec<_> = events.into_iter().filter(|e| same(&e.regarding_uid, &pod.meta.uid)).collect();
+    let failures = || own.iter().copied().filter(|e| FAILURES.contains(&&*e.reason));
+    let is_vague = |e: &Event| e.note.starts_with("Unable to attach or mount volumes");
+    let attached = own.iter().find(|e| &*e.reason == "SuccessfulAttachVolume").map(|e| e.last);
+    // The controller says once that a volume is attached elsewhere, and then waits in silence.
+    let stands =
+        |e: &Event| e.note.starts_with("Multi-Attach error") && attached.is_none_or(|at| at < e.last);
+    let event = failures()
+        .find(|e| !is_vague(e) && (e.last >= recent || stands(e)))
+        .or_else(|| failures().find(|e| e.last >= recent));
     // The kubelet's line about all mounts names no cause, and events go after an hour.
     // A pod whose image is pulled has its volumes.
     let pulls = || ctx.event(pod, object, &["Pulling", "Pulled"]).is_some();
-    let vague = event.map_or_else(|| !pulls(), |e| e.note.starts_with("Unable to attach or mount volumes"));
-    if let Some(found) = absent(ctx, pod, object).filter(|_| vague) {
+    let vague = event.map_or_else(|| !pulls(), is_vague);
+    let computed = || absent(ctx, pod, object).or_else(|| held_elsewhere(ctx, pod, object));
+    if let Some(found) = vague.then(computed).flatten() {
         if ctx.now < found.fires_at {
             out.again(found.fires_at);
         }
@@ -159,12 +165,43 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) -> bool {
         signal = signal.waits_for(key.or_else(|| create::missing(cause, object, said)));
     } else if matches!(cause, MOUNT | PERMISSION | ATTACH) {
         signal = signal.waits_for(claim_of(ctx, pod, &event.note));
-        if let Some(server) = NFS.captures(&event.note).filter(|_| signal.waits_for.is_none()) {
+        if let Some(server) = NFS.captures(&event.note) {
             signal = signal.fold(format!("{cause} nfs {}", &server[1]));
         }
     }
     out.push(signal.title(title).row(row).event(event));
     true
+}
+
+/// A disk for one node that a pod on another node holds. Only likely: some storage lets go of it by itself.
+fn held_elsewhere(ctx: &Ctx, pod: &Pod, object: &ObjectRef) -> Option<Diagnosis> {
+    let (namespace, w) = (&pod.meta.namespace, ctx.world);
+    let of_one_node = |c: &&crate::world::Claim| {
+        !c.access_modes.is_empty() && c.access_modes.iter().all(|m| &**m == "ReadWriteOnce")
+    };
+    let ended = |p: &Pod| matches!(p.phase, Phase::Succeeded | Phase::Failed);
+    let claims = pod.spec.claims.iter().filter_map(|n| w.claims.find(namespace, n)).filter(of_one_node);
+    let (claim, holder) = claims.into_iter().find_map(|claim| {
+        let holds = |p: &&Pod| {
+            p.meta.namespace == *namespace
+                && p.spec.claims.contains(&claim.meta.name)
+                && !p.node.is_empty()
+                && p.node != pod.node
+                && !ended(p)
+        };
+        w.pods.values().find(holds).map(|p| (claim, p))
+    })?;
+    let since = super::image::began(pod).unwrap_or(ctx.now);
+    let (name, other) = (&claim.meta.name, &holder.meta.name);
+    Some(
+        Diagnosis::new(MULTI_ATTACH, ctx.root(object), since)
+            .fires_at(pods::patience(ctx, pod))
+            .title(format!("the volume of claim {name} is held by pod {other} on node {}", holder.node))
+            .row("volume is attached to another node")
+            .evidence("claim spec", "accessModes: ReadWriteOnce", &claim.reference(), None)
+            .evidence("pod spec", format!("pod {other} uses claim {name}"), &pods::reference(holder), None)
+            .likely(),
+    )
 }
 
 /// The claim of the pod whose volume a text names.

@@ -163,12 +163,20 @@ pub fn judge(ctx: &Ctx, w: &Workload, object: &ObjectRef, out: &mut Out) {
         if ctx.now < fires {
             return out.again(fires);
         }
-        out.push(
-            Diagnosis::new(ROLLOUT_UNAVAILABLE, root, short)
-                .title(format!("{} of {} pods exist, and nothing says why", w.current, w.desired))
-                .row(format!("{}/{} pods", w.current, w.desired))
-                .evidence("status", format!("replicas {}, desired {}", w.current, w.desired), object, None),
-        );
+        let why = if unobserved(w) {
+            "and its controller has not looked at it: does the controller manager run?"
+        } else {
+            "and nothing says why"
+        };
+        let mut found = Diagnosis::new(ROLLOUT_UNAVAILABLE, root, short)
+            .title(format!("{} of {} pods exist, {why}", w.current, w.desired))
+            .row(format!("{}/{} pods", w.current, w.desired))
+            .evidence("status", format!("replicas {}, desired {}", w.current, w.desired), object, None);
+        if unobserved(w) {
+            let quote = format!("generation {}, observedGeneration 0", w.meta.generation);
+            found = found.evidence("status", quote, object, w.meta.created);
+        }
+        out.push(found);
     }
 }
 
@@ -188,9 +196,17 @@ fn no_dns(ctx: &Ctx, w: &Workload, object: &ObjectRef) -> Option<Diagnosis> {
     )
 }
 
+/// Whether the workload's controller has never written its status.
+fn unobserved(w: &Workload) -> bool {
+    w.observed_generation == 0 && w.meta.generation > 0
+}
+
 /// Since when pods are missing: as khud saw it, or as the Deployment's own condition dates it.
 fn short_since(ctx: &Ctx, w: &Workload, object: &ObjectRef) -> Option<Time> {
     let seen = ctx.past.short_since(object)?;
+    if unobserved(w) {
+        return w.meta.created.or(Some(seen));
+    }
     let available = condition(&w.conditions, "Available").filter(|c| c.status == Status::False);
     Some(available.and_then(|c| c.since).map_or(seen, |at| at.min(seen)))
 }

@@ -243,8 +243,8 @@ pub struct PodSpec {
     pub restart_always: bool,
     /// Has an emptyDir volume, which kubectl drain calls local storage.
     pub empty_dir: bool,
-    /// The pod has scheduling gates, so the scheduler does not consider it.
-    pub scheduling_gates: bool,
+    /// `schedulingGates` by name: while there is any, the scheduler does not consider the pod.
+    pub scheduling_gates: Box<[Text]>,
     /// Readiness gates, as condition types.
     pub readiness_gates: Box<[Text]>,
     /// `terminationGracePeriodSeconds`, in seconds.
@@ -257,6 +257,8 @@ pub struct PodSpec {
     pub node_affinity: bool,
     /// `schedulerName`; empty for the default one.
     pub scheduler: Text,
+    /// `resources.limits.memory` of the whole pod, in bytes: its containers share it.
+    pub memory_limit: Option<u64>,
 }
 
 /// A toleration of a pod. An empty key with `Exists` tolerates every taint.

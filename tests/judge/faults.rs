@@ -248,3 +248,28 @@ fn scripts_owners_and_refusals_are_judged() {
 fn what_depends_on_a_root_through_other_kinds_is_named_with_it() {
     run("cascades");
 }
+
+#[test]
+fn causes_that_are_seldom_met_are_named_in_every_shape() {
+    run("seldom");
+}
+
+#[test]
+fn machines_and_what_runs_on_each_of_them_are_judged() {
+    run("machines");
+}
+
+#[test]
+fn programs_of_small_public_images_are_read() {
+    run("workbench");
+}
+
+#[test]
+fn a_chain_has_one_root_beside_a_second_fault() {
+    run("toppled");
+}
+
+#[test]
+fn healthy_objects_that_somebody_in_a_hurry_would_blame_stay_silent() {
+    run("lookalikes");
+}

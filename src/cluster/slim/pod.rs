@@ -3,6 +3,7 @@
 use super::meta::set;
 use super::wire::{self, i32_of, time, u32_of};
 use super::{Decoder, own, shared};
+use crate::world::quantity;
 use crate::world::{
     COMMAND, Container, ContainerSpec, ContainerState, Handler, Mount, Phase, Pod, PodSpec, Probe, Role,
     Template, Terminated, Text, Toleration,
@@ -134,6 +135,10 @@ impl Decoder {
         for s in s.image_pull_secrets.iter().flatten() {
             add(&mut secrets, s.name.as_ref());
         }
+        let mut held = Vec::new();
+        for gate in s.scheduling_gates.iter().flatten() {
+            add(&mut held, gate.name.as_ref());
+        }
         let pairs = |d: &mut Self, p: &Option<wire::Pairs<'_>>| -> Box<[(Text, Text)]> {
             p.iter().flat_map(|p| &p.0).map(|(k, v)| (d.text.get(&**k), d.text.get(&**v))).collect()
         };
@@ -154,7 +159,7 @@ impl Decoder {
             host_network: s.host_network == Some(true),
             restart_always: s.restart_policy.as_deref().is_none_or(|p| p == "Always"),
             empty_dir,
-            scheduling_gates: s.scheduling_gates.as_ref().is_some_and(|g| !g.is_empty()),
+            scheduling_gates: held.into(),
             readiness_gates: gates,
             grace: s.termination_grace_period_seconds.map_or(30, |n| u32_of(Some(n))),
             fs_group: s.security_context.as_ref().and_then(|c| c.fs_group).map(|n| n.0),
@@ -165,6 +170,11 @@ impl Decoder {
                 .as_ref()
                 .and_then(|a| a.node_affinity.as_ref())
                 .is_some_and(|n| n.required_during_scheduling_ignored_during_execution.is_some()),
+            memory_limit: s
+                .resources
+                .as_ref()
+                .and_then(|r| r.limits.as_ref()?.0.iter().find(|(name, _)| &**name == "memory"))
+                .and_then(|(_, amount)| quantity::value(amount)),
         };
         shared(&mut self.pods, spec)
     }

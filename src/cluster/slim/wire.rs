@@ -223,10 +223,10 @@ wire! {
         node_name: S<'a>, init_containers: Vec<Container<'a>>, containers: Vec<Container<'a>>,
         ephemeral_containers: Vec<Container<'a>>, volumes: Vec<Volume<'a>>, node_selector: Pairs<'a>,
         service_account_name: S<'a>, priority: N, host_network: bool, restart_policy: S<'a>,
-        scheduling_gates: Vec<Present>, readiness_gates: Vec<ReadinessGate<'a>>,
+        scheduling_gates: Vec<Named<'a>>, readiness_gates: Vec<ReadinessGate<'a>>,
         termination_grace_period_seconds: N, image_pull_secrets: Vec<Named<'a>>,
         security_context: SecurityContext, tolerations: Vec<Toleration<'a>>, affinity: Affinity,
-        scheduler_name: S<'a>,
+        scheduler_name: S<'a>, resources: Requirements<'a>,
     }
     Waiting<'a> { reason: S<'a>, message: S<'a>, }
     Running { started_at: When, }

@@ -174,7 +174,7 @@ pub fn create(message: &str) -> Option<Match> {
     if let Some(clue) = security(message) {
         return Some(clue);
     }
-    if message.contains("runAsNonRoot") {
+    if message.contains("runAsNonRoot") || message.contains("breaks non-root policy") {
         return Some(Match::new(create::RUN_AS_ROOT, "image would run as root, runAsNonRoot refuses", ""));
     }
     missing(message)
@@ -239,6 +239,10 @@ pub fn start(message: &str) -> Option<Match> {
         let wants = group(&c, &["wants"]).unwrap_or("");
         let words = format!("the node's driver is older than the image needs ({})", short(wants, 40));
         return Some(Match::new(roles::GPU_DRIVER_MISMATCH, words, wants));
+    }
+    if message.contains("unresolvable CDI devices") && message.contains("nvidia.com/") {
+        let words = "the node's CDI files do not know the GPU that the pod was given";
+        return Some(Match::new(create::RUNTIME_NVIDIA, words, ""));
     }
     if message.contains("nvidia-container-cli") || message.contains("nvidia-container-runtime") {
         return Some(Match::new(create::RUNTIME_NVIDIA, "NVIDIA container runtime failed", ""));
@@ -346,6 +350,9 @@ pub fn sandbox(message: &str) -> Option<Match> {
     }
     if message.is_empty() {
         return None;
+    }
+    if message.contains("no space left on device") {
+        return Some(Match::new(create::RUNTIME_DISK_FULL, "no space left on the node", ""));
     }
     Some(Match::new(volume::SANDBOX_RUNTIME, "the runtime cannot make the sandbox", ""))
 }

@@ -77,8 +77,9 @@ pub const ROWS: &[Row] = &[
             "invalid username-password",
             "invalid password",
             "saslauthenticationexception",
+            "authenticationerror: ",
         ],
-        r"\bWRONGPASS\b|NOAUTH Authentication required|(?i:sasl authentication failed)|SaslAuthenticationException|ACCESS_REFUSED|(?:MongoServerError|OperationFailure|\(AuthenticationFailed\)|auth error)[^\n]*[Aa]uthentication failed|ERR invalid password",
+        r"\w\.AuthenticationError: |\bWRONGPASS\b|NOAUTH Authentication required|(?i:sasl authentication failed)|SaslAuthenticationException|ACCESS_REFUSED|(?:MongoServerError|OperationFailure|\(AuthenticationFailed\)|auth error)[^\n]*[Aa]uthentication failed|ERR invalid password",
         "a service refuses its credentials",
     )
     .running(causes::LOG_PERMISSION),
