@@ -8,6 +8,15 @@ use super::run::Stop;
 use crate::world::ask::{Call, Verb};
 use crate::world::{ObjectRef, Time, World};
 
+/// A right that a SelfSubjectAccessReview asks for.
+pub(super) struct Asked<'a> {
+    pub verb: &'a str,
+    pub group: &'a str,
+    pub resource: &'a str,
+    /// Empty for the object itself.
+    pub subresource: &'a str,
+}
+
 impl Cx {
     /// Notes whether khud may write at all, then whether the user has the rights that the action declares
     /// (SelfSubjectAccessReview).
@@ -23,41 +32,56 @@ impl Cx {
         for right in rights {
             let kind = right.kind.unwrap_or(&target.kind);
             let (namespace, name) = right.place(&target);
-            let what = right.of(kind);
-            let check = format!("permission {what}");
-            let body = json!({
-                "apiVersion": "authorization.k8s.io/v1",
-                "kind": "SelfSubjectAccessReview",
-                "spec": {"resourceAttributes": {
-                    "verb": right.verb, "group": kind.group(), "resource": kind.plural(),
-                    "subresource": right.subresource, "namespace": namespace, "name": name,
-                }},
-            });
-            let call = Call {
-                verb: Verb::Post,
-                path: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews".to_owned(),
-                content_type: "application/json".into(),
-                body: Some(body),
+            let asked = Asked {
+                verb: right.verb,
+                group: kind.group(),
+                resource: kind.plural(),
+                subresource: right.subresource,
             };
-            let answer = self.call(call).await?;
-            if !answer.ok() {
-                // Not knowing is no refusal: the dry run will tell.
-                let why = format!("could not be asked ({}); the dry run decides", answer.message());
-                self.guard(&check, true, why);
-                continue;
-            }
-            let allowed = answer.body["status"]["allowed"].as_bool().unwrap_or(false);
-            let reason = answer.body["status"]["reason"].as_str().unwrap_or("");
-            let place = if namespace.is_empty() { String::new() } else { format!(" in {namespace}") };
-            let text = if allowed {
-                "allowed".to_owned()
-            } else if reason.is_empty() {
-                format!("you may not {what}{place}")
-            } else {
-                format!("you may not {what}{place}: {reason}")
-            };
-            self.guard(&check, allowed, text);
+            self.permitted(&asked, namespace, name).await?;
         }
+        Ok(())
+    }
+
+    /// Notes whether the user has a right; in all namespaces where none is named, on all objects where none is.
+    pub async fn permitted(&self, asked: &Asked<'_>, namespace: &str, name: &str) -> Result<(), Stop> {
+        let what = match asked.subresource {
+            "" => format!("{} {}", asked.verb, asked.resource),
+            sub => format!("{} {}/{sub}", asked.verb, asked.resource),
+        };
+        let check = format!("permission {what}");
+        let body = json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {
+                "verb": asked.verb, "group": asked.group, "resource": asked.resource,
+                "subresource": asked.subresource, "namespace": namespace, "name": name,
+            }},
+        });
+        let call = Call {
+            verb: Verb::Post,
+            path: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews".to_owned(),
+            content_type: "application/json".into(),
+            body: Some(body),
+        };
+        let answer = self.call(call).await?;
+        if !answer.ok() {
+            // Not knowing is no refusal: the dry run will tell.
+            let why = format!("could not be asked ({}); the dry run decides", answer.message());
+            self.guard(&check, true, why);
+            return Ok(());
+        }
+        let allowed = answer.body["status"]["allowed"].as_bool().unwrap_or(false);
+        let reason = answer.body["status"]["reason"].as_str().unwrap_or("");
+        let place = if namespace.is_empty() { String::new() } else { format!(" in {namespace}") };
+        let text = if allowed {
+            "allowed".to_owned()
+        } else if reason.is_empty() {
+            format!("you may not {what}{place}")
+        } else {
+            format!("you may not {what}{place}: {reason}")
+        };
+        self.guard(&check, allowed, text);
         Ok(())
     }
 

@@ -25,6 +25,8 @@ fn back(action: &Action) -> &'static str {
         "rollback" => "rollback to the revision left",
         "scale" | "guards" | "set-config" | "set-quota" | "switch-selector" | "label" | "annotate"
         | "edit" => "the same with the old value",
+        "restore" => "delete",
+        "crd-migrate" => "crd-migrate and restore, both from its backup",
         "port-forward" => "`:port-forwards` closes it",
         "debug" => "ends with the session; the entry goes with the pod",
         "node-shell" => "the pod goes with the session",

@@ -4,14 +4,14 @@ use crate::support::lab::Lab;
 use serde_json::{Value, json};
 
 /// Plans, goes ahead and expects the result to be seen.
-fn act(lab: &Lab, args: &[&str]) -> Value {
+pub(crate) fn act(lab: &Lab, args: &[&str]) -> Value {
     let (code, report) = lab.json(&[&["do"], args, &["--yes", "-o", "json"]].concat());
     assert_eq!((code, &report["outcome"]), (0, &json!("verified")), "{args:?}: {}", report["reason"]);
     report
 }
 
 /// Expects that nothing was changed; the reason.
-fn refused(lab: &Lab, args: &[&str]) -> String {
+pub(crate) fn refused(lab: &Lab, args: &[&str]) -> String {
     let (code, report) = lab.json(&[&["do"], args, &["--yes", "-o", "json"]].concat());
     assert_eq!((code, &report["outcome"]), (1, &json!("refused")), "{args:?}: {}", report["reason"]);
     let written: Vec<&Value> =
@@ -27,11 +27,11 @@ fn impacts(report: &Value) -> Vec<String> {
         .collect()
 }
 
-fn says(report: &Value, what: &str) {
+pub(crate) fn says(report: &Value, what: &str) {
     assert!(impacts(report).iter().any(|i| i.contains(what)), "{what:?} is not in {:?}", impacts(report));
 }
 
-fn pod_of(lab: &Lab, app: &str) -> String {
+pub(crate) fn pod_of(lab: &Lab, app: &str) -> String {
     let ready = |p: &Value| {
         p["metadata"]["labels"]["app"] == app && p["status"]["containerStatuses"][0]["ready"] == true
     };
@@ -360,6 +360,7 @@ fn read_only_sends_no_write_whatever_the_action() {
             "guards" => &["--min-ready", "1"],
             "taint" => &["a=b:NoSchedule"],
             "untaint" => &["a"],
+            "restore" => &["--from", "/nowhere"],
             _ => &[],
         };
         args.extend(words);

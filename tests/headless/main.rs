@@ -13,6 +13,7 @@ mod access;
 mod actions;
 mod bundle;
 mod debug;
+mod definitions;
 mod dumps;
 mod evidence;
 mod forward;

@@ -9,6 +9,7 @@ mod bundle;
 mod class_histogram;
 mod copy;
 mod cordon;
+mod crd_migrate;
 mod debug;
 mod delete;
 pub(super) mod drain;
@@ -24,6 +25,7 @@ mod pause;
 mod port_forward;
 mod remove_finalizers;
 mod restart;
+mod restore;
 mod resume;
 mod retry;
 mod rollback;
@@ -77,6 +79,8 @@ pub(super) static ALL: &[&Action] = &[
     &edit::ACTION,
     &bundle::ACTION,
     &backup::ACTION,
+    &restore::ACTION,
+    &crd_migrate::ACTION,
     &label::ACTION,
     &annotate::ACTION,
     &evict::ACTION,

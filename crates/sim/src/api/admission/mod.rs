@@ -5,7 +5,7 @@ pub(in crate::api) mod defaults;
 pub(in crate::api) mod ephemeral;
 pub(in crate::api) mod resize;
 pub(in crate::api) mod validate;
-mod webhooks;
+pub mod webhooks;
 
 use crate::api::meta::quantity::{format, parse};
 use crate::api::meta::status::Status;
@@ -28,7 +28,7 @@ pub fn admit(inner: &Inner, def: &Resource, ns: &str, o: &mut Value) -> Result<(
     if &*def.key == "services" {
         cluster_ip(inner, o);
     }
-    webhooks::reachable(inner, def, ns, o)?;
+    webhooks::reachable(inner, def, "CREATE", ns, o)?;
     quota(inner, def, ns, o)
 }
 

@@ -48,6 +48,7 @@ pub fn updated(def: &Resource, before: &Value, after: &Value) -> Result<(), Stat
         {
             causes.push(Cause::invalid("roleRef", &after["roleRef"], "cannot change roleRef"));
         }
+        "customresourcedefinitions.apiextensions.k8s.io" => definition_update(before, after, &mut causes),
         _ => {}
     }
     finish(def, meta::name(before), causes)
@@ -176,6 +177,33 @@ fn spec(def: &Resource, o: &Value, causes: &mut Vec<Cause>) {
             }
         }
         _ => {}
+    }
+}
+
+fn definition_update(before: &Value, after: &Value, causes: &mut Vec<Cause>) {
+    for (field, at) in [
+        ("spec.group", "/spec/group"),
+        ("spec.scope", "/spec/scope"),
+        ("spec.names.kind", "/spec/names/kind"),
+    ] {
+        if before.pointer(at) != after.pointer(at) {
+            causes.push(Cause::invalid(
+                field,
+                after.pointer(at).unwrap_or(&Value::Null),
+                "field is immutable",
+            ));
+        }
+    }
+    for (i, stored) in items(&after["status"], "storedVersions").enumerate() {
+        if !items(&after["spec"], "versions").any(|v| v["name"] == *stored) {
+            let name = stored.as_str().unwrap_or_default();
+            let why = format!(
+                "missing from spec.versions; {name} was previously a storage version, and must remain in \
+                 spec.versions until a storage migration ensures no data remains persisted in {name} and removes \
+                 {name} from status.storedVersions"
+            );
+            causes.push(Cause::invalid(&format!("status.storedVersions[{i}]"), stored, &why));
+        }
     }
 }
 

@@ -16,13 +16,16 @@ const CONFIGURATIONS: [&str; 2] = [
 /// `timeoutSeconds` where a webhook names none.
 const TIMEOUT: i64 = 10;
 
-/// Refuses a new object where a webhook with failurePolicy Fail has no ready endpoint, in the API server's words.
-pub fn reachable(inner: &Inner, def: &Resource, ns: &str, o: &Value) -> Result<(), Status> {
+/// Refuses a write (`CREATE`, `UPDATE`) where a webhook with failurePolicy Fail has no ready endpoint, in the API
+/// server's words.
+pub fn reachable(inner: &Inner, def: &Resource, operation: &str, ns: &str, o: &Value) -> Result<(), Status> {
     for key in CONFIGURATIONS {
         for (_, item) in inner.range(key, None) {
             let configuration = item.value();
             for hook in items(&configuration, "webhooks") {
-                if text(hook, &["failurePolicy"]) == "Ignore" || !asks_about(inner, hook, def, ns, o) {
+                if text(hook, &["failurePolicy"]) == "Ignore"
+                    || !asks_about(inner, hook, def, operation, ns, o)
+                {
                     continue;
                 }
                 unanswered(inner, hook).map_or(Ok(()), |why| Err(Status::internal(why)))?;
@@ -32,12 +35,12 @@ pub fn reachable(inner: &Inner, def: &Resource, ns: &str, o: &Value) -> Result<(
     Ok(())
 }
 
-fn asks_about(inner: &Inner, hook: &Value, def: &Resource, ns: &str, o: &Value) -> bool {
+fn asks_about(inner: &Inner, hook: &Value, def: &Resource, operation: &str, ns: &str, o: &Value) -> bool {
     let names = |rule: &Value, list: &str, word: &str| {
         rule[list].as_array().into_iter().flatten().any(|w| w == "*" || w == word)
     };
     let rule = |rule: &Value| {
-        names(rule, "operations", "CREATE")
+        names(rule, "operations", operation)
             && names(rule, "apiGroups", &def.group)
             && names(rule, "resources", &def.plural)
     };

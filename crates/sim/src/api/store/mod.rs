@@ -87,6 +87,13 @@ pub(in crate::api) fn key(ns: &str, name: &str) -> Box<str> {
     if ns.is_empty() { name.into() } else { format!("{ns}/{name}").into() }
 }
 
+/// Serves the objects of a definition no more.
+fn withdraw(inner: &mut Inner, definition: &Value) {
+    let group = meta::text(definition, &["spec", "group"]);
+    let plural = meta::text(definition, &["spec", "names", "plural"]);
+    inner.registry.remove(|r| r.custom && r.group == group && r.plural == plural);
+}
+
 impl Inner {
     pub fn get(&self, resource: &str, ns: &str, name: &str) -> Option<&Item> {
         self.tables.get(resource)?.objects.get(&key(ns, name))
@@ -275,6 +282,10 @@ impl Store {
         let mut after = (*before).clone();
         f(&mut after)?;
         settle(&def, &before, &mut after, how.part)?;
+        if how.part == Part::Main && !how.trusted {
+            // Asked before the write is found to change nothing.
+            admission::webhooks::reachable(&inner, &def, "UPDATE", ns, &after)?;
+        }
         if after == *before {
             return Ok(before);
         }
@@ -331,6 +342,8 @@ impl Store {
         inner.rv += 1;
         meta::metadata(&mut value).insert("resourceVersion".into(), inner.rv.to_string().into());
         if def.plural == "customresourcedefinitions" {
+            // A version that it declared before and does not serve any more goes.
+            withdraw(inner, &value);
             for resource in registry::from_crd(&value) {
                 inner.registry.put(resource);
             }
@@ -349,9 +362,7 @@ impl Store {
         inner.rv += 1;
         meta::metadata(&mut last).insert("resourceVersion".into(), inner.rv.to_string().into());
         if def.plural == "customresourcedefinitions" {
-            let group = meta::text(&last, &["spec", "group"]);
-            let plural = meta::text(&last, &["spec", "names", "plural"]);
-            inner.registry.remove(|r| r.custom && r.group == group && r.plural == plural);
+            withdraw(inner, &last);
         }
         let at = key(meta::namespace(&last), meta::name(&last));
         let item = Item::new(last);

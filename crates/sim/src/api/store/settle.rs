@@ -64,6 +64,9 @@ pub fn settle(def: &Resource, before: &Value, after: &mut Value, part: Part) -> 
     if def.has_status() {
         meta::carry(map, before, "status");
     }
+    if def.kind == "CustomResourceDefinition" {
+        stored_versions(after);
+    }
     let metadata = meta::metadata(after);
     for key in [
         "name",
@@ -89,4 +92,15 @@ pub fn settle(def: &Resource, before: &Value, after: &mut Value, part: Part) -> 
         bump_generation(after);
     }
     Ok(())
+}
+
+/// Adds the version that is stored now to those that objects may be stored in.
+fn stored_versions(definition: &mut Value) {
+    let stored = meta::items(&definition["spec"], "versions").find(|v| v["storage"] == true);
+    let Some(name) = stored.map(|v| v["name"].clone()) else { return };
+    if let Some(all) = definition["status"]["storedVersions"].as_array_mut()
+        && !all.contains(&name)
+    {
+        all.push(name);
+    }
 }
