@@ -29,6 +29,8 @@ pub enum FileOp {
     Archive { path: PathBuf, texts: Vec<bundle::File>, at: i64 },
     /// Reads a file of at most [`LARGEST`] bytes.
     Read { path: PathBuf },
+    /// Reads a file of any size for its checksum; `sha256` is `None` where there is no such file.
+    Sum { path: PathBuf },
     /// Removes a file; one that is not there is no error.
     Remove { path: PathBuf },
     /// Removes a part that holds nothing.
@@ -45,7 +47,7 @@ pub struct FileDone {
     pub length: u64,
     /// The bytes read; `None` where there is no such file, and after every other step.
     pub read: Option<Vec<u8>>,
-    /// The SHA-256 of an archive, in hexadecimal.
+    /// The SHA-256 of an archive, or of a file that was summed, in hexadecimal.
     pub sha256: Option<String>,
 }
 
@@ -157,6 +159,24 @@ impl FileOp {
                     return Err(format!("cannot read {}: it has more than {LARGEST} bytes", path.display()));
                 }
                 Ok(FileDone { length, read, sha256: None })
+            }
+            FileOp::Sum { path } => {
+                let mut file = match fs::File::open(path) {
+                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(FileDone::default()),
+                    file => file.map_err(|e| tell(path, "read", e))?,
+                };
+                let mut hash = Sha256::new();
+                let mut chunk = vec![0; 1 << 16];
+                let mut length = 0;
+                loop {
+                    let n = file.read(&mut chunk).map_err(|e| tell(path, "read", e))?;
+                    if n == 0 {
+                        break;
+                    }
+                    hash.update(&chunk[..n]);
+                    length += n as u64;
+                }
+                Ok(FileDone { length, sha256: Some(transfer::hex(&hash.finalize())), ..FileDone::default() })
             }
             FileOp::Remove { path } => match fs::remove_file(path) {
                 Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(tell(path, "remove", e)),

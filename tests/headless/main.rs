@@ -20,5 +20,6 @@ mod forward;
 mod history;
 mod readme;
 mod regions;
+mod upgrade;
 mod verbs;
 mod waves;

@@ -9,7 +9,7 @@ use crate::support::lab::Lab;
 use khud_sim::api::store::DeleteOptions;
 
 /// Waits for something that other processes bring about.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         if let Some(found) = look() {

@@ -44,6 +44,7 @@ mod thread_dump;
 mod trigger;
 mod uncordon;
 mod untaint;
+mod upgrade;
 mod waves;
 
 /// Every action, in the order of menus and lists. Menus, `do --list` and the command line follow it.
@@ -93,4 +94,4 @@ pub(super) static ALL: &[&Action] = &[
 ];
 
 /// Actions on the cluster as a whole.
-pub(super) static CLUSTER_WIDE: &[&Action] = &[&waves::ACTION];
+pub(super) static CLUSTER_WIDE: &[&Action] = &[&waves::ACTION, &upgrade::ACTION];

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::options::Gate;
 use super::state::NodeState;
+use super::upgrade;
 use crate::world::{Kind, Node, ObjectRef, Phase, Status, Time, World, condition};
 
 /// A gate's answer.
@@ -59,11 +60,21 @@ pub(super) fn ask(
         ),
         Gate::Version(version, _) => each(
             &|name, _, node| match &*node.info.kubelet {
-                v if v.trim_start_matches('v') == version.trim_start_matches('v') => Ok(()),
+                v if upgrade::same(v, version) => Ok(()),
                 v => Err(format!("{name} runs kubelet {v}")),
             },
-            format!("{} kubelets run {version}", nodes.len()),
+            format!("kubelet {version} runs on {}", counted(nodes.len(), "node")),
         ),
+        Gate::ControlPlane(version, _) => {
+            let of: Vec<_> = nodes.iter().filter(|(_, n)| n.control_plane).collect();
+            let missing: Vec<String> =
+                of.iter().flat_map(|(name, n)| static_pods(world, n.now(name), version)).collect();
+            match (of.is_empty(), missing.is_empty()) {
+                (true, _) => Answer::Holds("no control-plane node among them".to_owned()),
+                (_, true) => Answer::Holds(format!("its static pods are ready and run {version}")),
+                _ => Answer::Waits(listed(&missing)),
+            }
+        }
         Gate::Daemons(_) => each(
             &|name, _, node| daemons(world, name, node),
             format!("every DaemonSet pod on {} nodes is ready", nodes.len()),
@@ -79,6 +90,35 @@ pub(super) fn ask(
         Gate::Window(from, to) => window(*from, *to, now),
         Gate::Volumes(_) | Gate::Word => Answer::Waits("asked apart".to_owned()),
     }
+}
+
+/// The static pods of the control plane that kubeadm writes with the cluster's version in their image.
+const VERSIONED: &[&str] = &["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+
+/// The static pods of a node that are not ready, or run another version. A control plane that runs as something else than
+/// static pods has none here.
+fn static_pods(world: &World, node: &str, version: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    for (_, pod) in world.pods_on(node) {
+        if !pod.mirror {
+            continue;
+        }
+        let other = pod.containers.iter().find_map(|c| {
+            let (repository, tag) = c.spec.image.rsplit_once(':')?;
+            let name = repository.rsplit('/').next().unwrap_or(repository);
+            (VERSIONED.contains(&name) && !upgrade::same(tag, version)).then(|| format!("{name} {tag}"))
+        });
+        match other {
+            Some(other) => out.push(format!("{node} runs {other}")),
+            None if !pod.ready => out.push(format!("{} is not ready", pod.meta.name)),
+            None => {}
+        }
+    }
+    out
+}
+
+fn counted(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
 /// Whether every DaemonSet that wants a pod on a node like this has a ready one there. DaemonSets that have no pod on the

@@ -1,8 +1,9 @@
 //! Waves: change many nodes a few at a time, with gates between the waves and a state file that survives the process.
 //!
 //! `select` looks at the nodes, `order` puts them into waves, `plan` says what is at stake. `run` carries the waves out in
-//! `steps`, with `replace` and `waits` among them, and writes `state` before every step; `gates` decides whether a wave is
-//! done, `hold` keeps other runs off, `report` says afterwards what was done.
+//! `steps`, with `replace` and `waits` among them, and writes `state` before every step; `stagger` keeps Services answering; `gates` decides whether a wave is
+//! done, `hold` keeps other runs off, `report` says afterwards what was done. `upgrade` is the waves' use for another
+//! Kubernetes version.
 
 mod gates;
 mod hold;
@@ -14,9 +15,11 @@ mod report;
 mod run;
 mod select;
 mod side_by_side;
+mod stagger;
 mod state;
 mod steps;
 mod terraform;
+mod upgrade;
 mod waits;
 
 pub use hold::{LABEL, LEASES};
@@ -24,6 +27,7 @@ pub(super) use options::{Asked, SPECS};
 pub use plan::WavePlan;
 pub(super) use run::waves;
 pub use state::{NodeState, Phase, State};
+pub(super) use upgrade::SPECS as UPGRADE;
 
 use crate::world::{Time, World};
 

@@ -3,27 +3,59 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::upgrade::Upgrade;
 use crate::remedy::action::Spec;
 use crate::remedy::forecast::Allowed;
 use crate::remedy::run::Params;
 
+pub(super) const NODES: Spec = Spec::value(
+    "nodes",
+    "SELECTOR",
+    "which nodes: labels, node fields (metadata.name, kubeletVersion, osImage), or names a,b",
+);
+pub(super) const SIZE: Spec = Spec::value("size", "N", "nodes in one wave (default 5; of an upgrade 1)");
+pub(super) const GATE: Spec = Spec::value("gate", "GATE", "what must hold before the next wave, in this order: ready=300s, gpus, daemons, pods, volumes, version=V, pause=5m, window=22:00-06:00, word").many();
+pub(super) const MODE: Spec =
+    Spec::value("mode", "MODE", "drain (default), cordon-and-wait, hands-off (plan only)");
+pub(super) const MAX_JOB_AGE: Spec =
+    Spec::value("max-job-age", "AGE", "skip nodes that run a job older than this (24h)");
+pub(super) const WAIT: Spec = Spec::value(
+    "wait",
+    "TIME",
+    "cordon-and-wait: how long jobs may go on (default 24h); then the node is uncordoned and skipped",
+);
+pub(super) const GPU_PRICE: Spec =
+    Spec::value("gpu-price", "PRICE", "cost of one GPU hour, for what is at stake (default 2)");
+pub(super) const STATE: Spec =
+    Spec::value("state", "FILE", "where the run is written down (default: the state directory)");
+pub(super) const ABORT: Spec = Spec::flag("abort", "with --resume: uncordon what is safe to and end the run");
+pub(super) const EMPTY_DIR: Spec =
+    Spec::flag("delete-emptydir-data", "also evict pods whose emptyDir is lost with them");
+pub(super) const FORCE: Spec = Spec::flag("force", "go on in spite of what speaks against it");
+pub(super) const GRACE: Spec =
+    Spec::value("grace-period", "SECONDS", "how long each pod may take to end (default: its own)");
+
 pub(in crate::remedy) const SPECS: &[Spec] = &[
-    Spec::value("nodes", "SELECTOR", "which nodes: labels, node fields (metadata.name, kubeletVersion, osImage), or names a,b"),
+    NODES,
     Spec::value("terraform-plan", "FILE", "the nodes that a `terraform show -json` plan replaces"),
-    Spec::value("size", "N", "nodes in one wave (default 5)"),
-    Spec::value("gate", "GATE", "what must hold before the next wave, in this order: ready=300s, gpus, daemons, pods, volumes, version=V, pause=5m, window=22:00-06:00, word").many(),
-    Spec::value("mode", "MODE", "drain (default), cordon-and-wait, hands-off (plan only)"),
-    Spec::value("max-job-age", "AGE", "skip nodes that run a job older than this (24h)"),
-    Spec::value("wait", "TIME", "cordon-and-wait: how long jobs may go on (default 24h); then the node is uncordoned and skipped"),
-    Spec::value("replace-cmd", "COMMAND", "replaces one node; runs without a shell, {node} and KHUD_NODE name it"),
+    SIZE,
+    GATE,
+    MODE,
+    MAX_JOB_AGE,
+    WAIT,
+    Spec::value(
+        "replace-cmd",
+        "COMMAND",
+        "replaces one node; runs without a shell, {node} and KHUD_NODE name it",
+    ),
     Spec::value("replace-timeout", "TIME", "how long a replacement may take (default 30m)"),
     Spec::flag("no-replace", "drain and uncordon only; nothing replaces the nodes"),
-    Spec::value("gpu-price", "PRICE", "cost of one GPU hour, for what is at stake (default 2)"),
-    Spec::value("state", "FILE", "where the run is written down (default: the state directory)"),
-    Spec::flag("abort", "with --resume: uncordon what is safe to and end the run"),
-    Spec::flag("delete-emptydir-data", "also evict pods whose emptyDir is lost with them"),
-    Spec::flag("force", "go on in spite of what speaks against it"),
-    Spec::value("grace-period", "SECONDS", "how long each pod may take to end (default: its own)"),
+    GPU_PRICE,
+    STATE,
+    ABORT,
+    EMPTY_DIR,
+    FORCE,
+    GRACE,
 ];
 
 /// The treatment of a node's pods before it is replaced.
@@ -52,6 +84,8 @@ pub(in crate::remedy) enum Gate {
     Volumes(Duration),
     /// The kubelet runs this version.
     Version(String, Duration),
+    /// The static pods of the control plane on the nodes are ready and run this version.
+    ControlPlane(String, Duration),
     Pause(Duration),
     /// Minutes of the day, UTC. A window that ends before it begins goes over midnight.
     Window(u16, u16),
@@ -101,6 +135,7 @@ impl Gate {
             Gate::Pods(_) => "pods".to_owned(),
             Gate::Volumes(_) => "volumes".to_owned(),
             Gate::Version(v, _) => format!("version={v}"),
+            Gate::ControlPlane(..) => "control-plane".to_owned(),
             Gate::Pause(d) => format!("pause={}s", d.as_secs()),
             Gate::Window(a, b) => format!("window={}-{}", clock(*a), clock(*b)),
             Gate::Word => "word".to_owned(),
@@ -116,6 +151,7 @@ impl Gate {
             | Gate::Pods(d)
             | Gate::Volumes(d)
             | Gate::Version(_, d)
+            | Gate::ControlPlane(_, d)
             | Gate::Pause(d) => Some(*d),
             Gate::Window(..) | Gate::Word => None,
         }
@@ -130,10 +166,22 @@ fn minute(text: &str) -> Option<u16> {
 }
 
 /// `300s`, `24h`, `1h30m`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let say = || format!("{text:?} is not a time; write 300s, 5m or 24h");
     let span: jiff::SignedDuration = text.trim().parse().map_err(|_| say())?;
     span.try_into().map_err(|_| say())
+}
+
+/// The words of a command as typed; `None` where there is none. No shell ever reads them.
+///
+/// # Errors
+/// A sentence: a quote that does not end.
+pub(super) fn hook(name: &str, text: Option<&str>) -> Result<Option<Vec<String>>, String> {
+    match text.map(|t| (t, shlex::split(t))) {
+        None => Ok(None),
+        Some((_, Some(words))) if !words.is_empty() => Ok(Some(words)),
+        Some((t, _)) => Err(format!("--{name} {t:?} has a quote that does not end")),
+    }
 }
 
 /// The options of one run.
@@ -156,12 +204,54 @@ pub(in crate::remedy) struct Asked {
     pub allowed: Allowed,
     /// Seconds.
     pub grace: Option<u32>,
+    /// The run is an upgrade.
+    pub upgrade: Option<Upgrade>,
 }
 
 impl Asked {
     /// # Errors
     /// A sentence about the option that cannot be read.
     pub fn parse(params: &Params) -> Result<Asked, String> {
+        let given = |name: &str| params.get(name).is_some_and(|t| !t.is_empty());
+        if !given("nodes") && !given("terraform-plan") {
+            return Err(
+                "waves needs --nodes SELECTOR or --terraform-plan FILE: which nodes to change".to_owned()
+            );
+        }
+        Asked::read(params, 5)
+    }
+
+    /// The options of an upgrade. Without gates of its own it has those that every upgrade needs.
+    ///
+    /// # Errors
+    /// A sentence about the option that cannot be read.
+    pub fn upgrade(params: &Params) -> Result<Asked, String> {
+        let upgrade = Upgrade::parse(params)?;
+        let mut asked = Asked::read(params, 1)?;
+        let text = |name: &str| params.get(name).map(String::as_str).filter(|t| !t.is_empty());
+        asked.hook = hook("node-cmd", text("node-cmd"))?;
+        if let Some(t) = text("node-timeout") {
+            asked.replace_timeout = duration(t).map_err(|e| format!("--node-timeout: {e}"))?;
+        }
+        let to = || upgrade.to.clone();
+        let ready = asked.gates.iter().find_map(|g| if let Gate::Ready(d) = g { Some(*d) } else { None });
+        // A kubelet that still runs the old version is Ready: the version comes first.
+        let mut gates = vec![
+            Gate::Version(to(), PATIENCE),
+            Gate::Ready(ready.unwrap_or(PATIENCE)),
+            Gate::ControlPlane(to(), PATIENCE),
+        ];
+        asked.gates.retain(|g| !matches!(g, Gate::Ready(_) | Gate::Version(..)));
+        if asked.gates.is_empty() {
+            gates.extend([Gate::Daemons(PATIENCE), Gate::Pods(PATIENCE)]);
+        }
+        gates.append(&mut asked.gates);
+        asked.gates = gates;
+        asked.upgrade = Some(upgrade);
+        Ok(asked)
+    }
+
+    fn read(params: &Params, size: usize) -> Result<Asked, String> {
         let text = |name: &str| params.get(name).map(String::as_str).filter(|t| !t.is_empty());
         let flag = |name: &str| params.get(name).is_some_and(|v| v != "false");
         let time = |name: &str, default: u64| {
@@ -169,13 +259,8 @@ impl Asked {
                 duration(t).map_err(|e| format!("--{name}: {e}"))
             })
         };
-        if text("nodes").is_none() && text("terraform-plan").is_none() {
-            return Err(
-                "waves needs --nodes SELECTOR or --terraform-plan FILE: which nodes to change".to_owned()
-            );
-        }
         let size = match text("size").map(|t| (t, t.parse::<usize>())) {
-            None => 5,
+            None => size,
             Some((_, Ok(n))) if n > 0 => n,
             Some((t, _)) => return Err(format!("--size {t:?} is not a number of nodes of at least 1")),
         };
@@ -187,11 +272,7 @@ impl Asked {
             Some("hands-off") => Mode::HandsOff,
             Some(t) => return Err(format!("--mode {t:?} is not drain, cordon-and-wait or hands-off")),
         };
-        let hook = match text("replace-cmd").map(|t| (t, shlex::split(t))) {
-            None => None,
-            Some((_, Some(words))) if !words.is_empty() => Some(words),
-            Some((t, _)) => return Err(format!("--replace-cmd {t:?} has a quote that does not end")),
-        };
+        let hook = hook("replace-cmd", text("replace-cmd"))?;
         if hook.is_some() && flag("no-replace") {
             return Err("--replace-cmd and --no-replace exclude each other".to_owned());
         }
@@ -225,6 +306,7 @@ impl Asked {
             abort: flag("abort"),
             allowed: Allowed { force: flag("force"), local: flag("delete-emptydir-data") },
             grace,
+            upgrade: None,
         })
     }
 }

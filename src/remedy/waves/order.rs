@@ -79,6 +79,17 @@ pub(super) fn waves(candidates: &[Candidate], size: usize) -> Vec<Vec<usize>> {
     out
 }
 
+/// The waves of an upgrade: control-plane nodes one by one in the order of their names, then the others.
+pub(super) fn upgrade(candidates: &[Candidate], size: usize) -> Vec<Vec<usize>> {
+    let (mut control_plane, workers): (Vec<usize>, Vec<usize>) =
+        (0..candidates.len()).partition(|i| candidates[*i].control_plane);
+    control_plane.sort_by(|a, b| candidates[*a].name.cmp(&candidates[*b].name));
+    let others: Vec<Candidate> = workers.iter().map(|i| candidates[*i].clone()).collect();
+    let mut out: Vec<Vec<usize>> = control_plane.into_iter().map(|i| vec![i]).collect();
+    out.extend(waves(&others, size).into_iter().map(|wave| wave.into_iter().map(|i| workers[i]).collect()));
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,6 +37,9 @@ pub struct WavePlan {
     /// The blockers of the run, certain and possible.
     pub blockers: Vec<String>,
     pub choices: Vec<Choice>,
+    /// Nodes that an upgrade leaves alone, because they run the version.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub already: Vec<String>,
     #[serde(skip)]
     pub(super) candidates: Vec<Candidate>,
 }
@@ -94,8 +97,11 @@ pub struct Choice {
 
 impl WavePlan {
     pub(super) fn new(world: &World, asked: &Asked, found: Found) -> WavePlan {
-        let Found { nodes: candidates, skipped } = found;
-        let waves = order::waves(&candidates, asked.size);
+        let Found { nodes: candidates, skipped, already } = found;
+        let waves = match &asked.upgrade {
+            None => order::waves(&candidates, asked.size),
+            Some(_) => order::upgrade(&candidates, asked.size),
+        };
         let jobs_of = |which: &[usize]| {
             which.iter().flat_map(|i| &candidates[*i].jobs).map(|j| &*j.name).collect::<BTreeSet<_>>().len()
         };
@@ -135,9 +141,13 @@ impl WavePlan {
             estimate,
             blockers: blockers(world, &candidates, &waves),
             choices: Vec::new(),
+            already,
             candidates,
         };
-        plan.choices = plan.choices(asked);
+        // Which way to deal with drift is no question of an upgrade.
+        if asked.upgrade.is_none() {
+            plan.choices = plan.choices(asked);
+        }
         plan
     }
 
@@ -252,13 +262,18 @@ impl WavePlan {
                 let _ = writeln!(out, "  {:<28} {}", node.name, node.why);
             }
         }
+        if !self.already.is_empty() {
+            let _ = writeln!(out, "\nThey run the version already\n  {}", listed(&self.already));
+        }
         if !self.blockers.is_empty() {
             out.push_str("\nIn the way\n");
             for blocker in &self.blockers {
                 let _ = writeln!(out, "  {blocker}");
             }
         }
-        out.push_str("\nThe choice\n");
+        if !self.choices.is_empty() {
+            out.push_str("\nThe choice\n");
+        }
         for c in &self.choices {
             let _ = writeln!(
                 out,
@@ -303,8 +318,10 @@ fn estimate(asked: &Asked, candidates: &[Candidate], waves: &[Vec<usize>]) -> Es
         let drain = if held { DRAIN } else { grace };
         let jobs = asked.mode == Mode::Wait && of().any(|c| !c.jobs.is_empty());
         let wait = if jobs { asked.wait.as_secs() } else { 0 };
-        out.min_s += boot + pause;
-        out.max_s += wait + drain + replace + gates;
+        let after =
+            asked.upgrade.as_ref().map_or(0, |u| u.pause_after(of().any(|c| c.control_plane)).as_secs());
+        out.min_s += boot + pause + after;
+        out.max_s += wait + drain + replace + gates + after;
     }
     out
 }

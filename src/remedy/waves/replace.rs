@@ -4,6 +4,7 @@ use super::run::lock;
 use super::side_by_side::SideBySide;
 use super::state::{NodeState, Phase};
 use super::steps::{Machine, SHOWN};
+use super::upgrade;
 use crate::remedy::run::{Command, Confirm, Stop};
 use crate::world::ask::Call;
 use crate::world::{Kind, Node, ObjectRef, World};
@@ -32,13 +33,15 @@ impl Machine {
             }
         }
         self.save().await?;
-        match &self.asked.hook {
+        let words = self.hook(n);
+        match &words {
             Some(words) => self.hooks(n, &go, words).await?,
             None => self.by_hand(n, &go).await?,
         }
-        self.note(n, "replaced");
+        let done = if self.asked.upgrade.is_some() { "upgraded" } else { "replaced" };
+        self.note(n, done);
         self.save().await?;
-        self.cx.step(format!("wave {n}: replaced")).await;
+        self.cx.step(format!("wave {n}: {done}")).await;
         Ok(())
     }
 
@@ -56,16 +59,29 @@ impl Machine {
                 )));
             }
         };
-        let (of, now) = (name.to_owned(), uid.clone());
-        let agrees = move |world: &World, _| {
-            let found = world.nodes.find("", &of).map(|f| f.meta.uid.to_string()).unwrap_or_default();
-            (found == now).then_some(())
+        let info = &answer.body["status"]["nodeInfo"];
+        let text = |key: &str| info[key].as_str().unwrap_or("").to_owned();
+        let (of, now, kubelet) = (name.to_owned(), uid.clone(), text("kubeletVersion"));
+        let agrees = move |world: &World, _| match world.nodes.find("", &of) {
+            Some(found) => {
+                (*found.meta.uid.to_string() == now && *found.info.kubelet == kubelet).then_some(())
+            }
+            None => now.is_empty().then_some(()),
         };
         self.cx.until(Some(self.cx.now().plus(SHOWN)), agrees).await?;
-        let info = &answer.body["status"]["nodeInfo"];
-        let text = |key: &str| info[key].as_str().unwrap_or("");
+        if let Some(upgrade) = &self.asked.upgrade {
+            return Ok(uid.is_empty() || upgrade::same(&text("kubeletVersion"), &upgrade.to));
+        }
         let machine = format!("{} {} {}", text("kubeletVersion"), text("osImage"), text("bootID"));
         Ok(uid != node.uid || !node.machine.is_empty() && machine != node.machine)
+    }
+
+    /// The command for the nodes of a wave; `None`: a person does it.
+    fn hook(&self, n: usize) -> Option<Vec<String>> {
+        match &self.asked.upgrade {
+            Some(upgrade) if self.controls(n) => upgrade.control_plane.clone(),
+            _ => self.asked.hook.clone(),
+        }
     }
 
     async fn hooks(&self, n: usize, names: &[String], words: &[String]) -> Result<(), Stop> {
@@ -141,6 +157,8 @@ impl Machine {
             ("KHUD_WAVE", n.to_string()),
             ("KHUD_WAVES", waves.to_string()),
             ("KHUD_ATTEMPT", state.attempts.to_string()),
+            ("KHUD_VERSION", self.asked.upgrade.as_ref().map_or_else(String::new, |u| u.to.clone())),
+            ("KHUD_ROLE", self.role(n).to_owned()),
         ];
         let named = [
             ("{node}", "KHUD_NODE"),
@@ -148,6 +166,8 @@ impl Machine {
             ("{address}", "KHUD_INTERNAL_IP"),
             ("{zone}", "KHUD_ZONE"),
             ("{terraform}", "KHUD_TERRAFORM_ADDRESS"),
+            ("{version}", "KHUD_VERSION"),
+            ("{role}", "KHUD_ROLE"),
         ];
         let value = |key: &str| env.iter().find(|(k, _)| *k == key).map_or("", |(_, v)| v.as_str());
         let fill =
@@ -167,7 +187,11 @@ impl Machine {
         if names.is_empty() {
             return Ok(());
         }
-        self.board("waiting for the nodes to be replaced by hand");
+        let (done, again) = match &self.asked.upgrade {
+            None => ("replace", "replaced"),
+            Some(_) => ("upgrade", "upgraded"),
+        };
+        self.board(&format!("waiting for the nodes to be {again} by hand"));
         let uids: Vec<(String, String)> = {
             let s = lock(&self.state);
             names
@@ -176,17 +200,22 @@ impl Machine {
                 .collect()
         };
         let question = Confirm {
-            question: format!("Wave {n}: replace {} now. Are they replaced?", names.join(", ")),
+            question: format!("Wave {n}: {done} {} now. Are they {again}?", names.join(", ")),
             typed: None,
         };
+        let to = self.asked.upgrade.as_ref().map(|u| u.to.clone());
         let seen = move |world: &World, _| {
             let another = |(name, uid): &(String, String)| {
-                world.nodes.find("", name).is_some_and(|f: &Node| f.meta.uid.to_string() != *uid)
+                let is = |f: &Node| match &to {
+                    None => f.meta.uid.to_string() != *uid,
+                    Some(to) => upgrade::same(&f.info.kubelet, to),
+                };
+                world.nodes.find("", name).is_some_and(is)
             };
             uids.iter().all(another).then_some(())
         };
         if self.cx.ask_or_see(question, seen).await? == Some(false) {
-            return Err(Stop::Failed(format!("the nodes of wave {n} are not replaced")));
+            return Err(Stop::Failed(format!("the nodes of wave {n} are not {again}")));
         }
         names.iter().for_each(|name| self.change(name, |node| node.phase = Phase::Replaced));
         Ok(())

@@ -21,7 +21,7 @@ pub(super) fn summary(state: &State) -> String {
 }
 
 /// A name or sentence inside Markdown: nothing in it starts a cell, a link or a tag.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let plain = crate::remedy::render::plain(text, false);
     plain.chars().fold(String::new(), |mut out, c| {
         if "|`[]<>*_\\".contains(c) {

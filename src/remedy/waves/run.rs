@@ -10,10 +10,10 @@ use std::task::Poll;
 use super::hold::Hold;
 use super::options::{Asked, Mode};
 use super::plan::WavePlan;
-use super::select::{self, Found};
+use super::select;
 use super::state::{NodeState, Phase, State};
 use super::steps::Machine;
-use super::{report, terraform};
+use super::{report, terraform, upgrade};
 use crate::remedy::cx::Cx;
 use crate::remedy::files::FileOp;
 use crate::remedy::journal;
@@ -69,13 +69,22 @@ async fn begin(cx: Cx, asked: Asked, path: PathBuf, cluster: String) -> Result<D
     let planning = asked.clone();
     let plan = cx
         .look(move |world, now| -> Result<WavePlan, String> {
-            let Found { nodes, skipped } = select::select(world, now, &planning, named.as_ref())?;
-            Ok(WavePlan::new(world, &planning, Found { nodes, skipped }))
+            let found = select::select(world, now, &planning, named.as_ref())?;
+            Ok(WavePlan::new(world, &planning, found))
         })
         .await?
         .map_err(Stop::Refused)?;
     let mut text = plan.text(&asked);
     let mut json = plan.json();
+    let upgraded = match &asked.upgrade {
+        None => None,
+        Some(upgrade) => {
+            let checks = upgrade::checks(&cx, upgrade, &plan).await?;
+            text.insert_str(0, &upgrade::told(&checks));
+            json["checks"] = serde_json::to_value(&checks).unwrap_or_default();
+            Some(upgrade::begun(&cx, upgrade, &plan).await?)
+        }
+    };
     if let Some(machines) = &machines {
         text.push_str(&machines.text());
         json["terraform"] = machines.json();
@@ -88,6 +97,12 @@ async fn begin(cx: Cx, asked: Asked, path: PathBuf, cluster: String) -> Result<D
     }
     let run = cx.options().id;
     Hold::check(&cx, &run, &all).await?;
+    if all.is_empty() && plan.skipped.is_empty() {
+        return Ok(Done::Verified(format!(
+            "{} nodes run the version already; nothing is to be done",
+            plan.already.len()
+        )));
+    }
     if all.is_empty() {
         return Err(Stop::Refused(format!("every selected node is skipped ({})", plan.skipped.len())));
     }
@@ -97,6 +112,12 @@ async fn begin(cx: Cx, asked: Asked, path: PathBuf, cluster: String) -> Result<D
             Severity::Info,
             "--no-replace: drained, checked and uncordoned",
         );
+    } else if asked.upgrade.is_some() && asked.hook.is_none() {
+        cx.impact(
+            "a person upgrades the nodes",
+            Severity::Info,
+            "without --node-cmd khud waits until the watch shows the version of each node",
+        );
     } else if asked.hook.is_none() {
         cx.impact(
             "a person replaces the nodes",
@@ -104,7 +125,10 @@ async fn begin(cx: Cx, asked: Asked, path: PathBuf, cluster: String) -> Result<D
             "without --replace-cmd khud waits until the watch shows each node replaced, or somebody says so",
         );
     }
-    let question = format!("Change {} nodes in {} waves?", plan.nodes, plan.waves.len());
+    let question = match &asked.upgrade {
+        None => format!("Change {} nodes in {} waves?", plan.nodes, plan.waves.len()),
+        Some(u) => format!("Upgrade {} nodes to {} in {} waves?", plan.nodes, u.to, plan.waves.len()),
+    };
     cx.confirm(question, Some(typed(&cx))).await?;
 
     let mut state = State {
@@ -115,6 +139,7 @@ async fn begin(cx: Cx, asked: Asked, path: PathBuf, cluster: String) -> Result<D
         params: cx.params(),
         waves: plan.waves.len(),
         nodes: std::collections::BTreeMap::new(),
+        upgrade: upgraded,
         workloads: BTreeSet::new(),
         lines: Vec::new(),
         ended: None,
@@ -129,6 +154,7 @@ async fn begin(cx: Cx, asked: Asked, path: PathBuf, cluster: String) -> Result<D
                 zone: c.zone.to_string(),
                 instance_type: c.instance_type.to_string(),
                 cordoned_before: c.cordoned,
+                control_plane: c.control_plane,
                 terraform: machines
                     .as_ref()
                     .and_then(|m| m.nodes.get(&node.name))
@@ -180,8 +206,11 @@ async fn carry_out(cx: Cx, asked: Asked, path: PathBuf, state: State) -> Result<
     let ended = {
         let stubborn = cx.stubborn();
         let mut renewing = pin!(hold.renew(&stubborn));
+        let mut watching = pin!(machine.watch_services());
+        let mut watched = false;
         let mut working = pin!(machine.work());
         poll_fn(|context| {
+            watched = watched || watching.as_mut().poll(context).is_ready();
             if let Poll::Ready(ended) = working.as_mut().poll(context) {
                 return Poll::Ready(ended);
             }
@@ -206,6 +235,7 @@ impl Machine {
         if self.asked.abort {
             return self.abort().await;
         }
+        self.prepare().await?;
         let waves = lock(&self.state).waves;
         for n in 1..=waves {
             let left = {
@@ -216,7 +246,7 @@ impl Machine {
                 self.wave(n).await?;
             }
         }
-        Ok(())
+        self.conclude().await
     }
 
     /// Says how it ended, writes that down, and the report beside the state file.
@@ -237,7 +267,10 @@ impl Machine {
         }
         let saved = self.save().await;
         let state = lock(&self.state).clone();
-        let text = report::markdown(&state, now);
+        let text = match &state.upgrade {
+            None => report::markdown(&state, now),
+            Some(upgraded) => upgrade::markdown(&state, upgraded, now),
+        };
         let place = self.path.with_extension("md");
         let sha256 = super::state::sum(&text);
         let written =
@@ -264,7 +297,8 @@ impl Machine {
                 )))
             }
             None if state.count(Phase::Skipped) + state.count(Phase::Failed) == 0
-                && state.left_cordoned().is_empty() =>
+                && state.left_cordoned().is_empty()
+                && state.upgrade.as_ref().is_none_or(|u| u.checked.iter().all(|(_, ok)| *ok)) =>
             {
                 Ok(Done::Verified(summary))
             }
@@ -274,7 +308,12 @@ impl Machine {
 
     /// Writes the state down; whatever comes next is only done once that is durable.
     pub(super) async fn save(&self) -> Result<(), Stop> {
-        let bytes = lock(&self.state).write().map_err(Stop::Failed)?;
+        let now = self.cx.now();
+        let bytes = {
+            let mut s = lock(&self.state);
+            s.mark(now);
+            s.write().map_err(Stop::Failed)?
+        };
         self.board("");
         let file = FileOp::Replace { path: self.path.clone(), bytes };
         self.cx.stubborn().local(file).await.map(drop)

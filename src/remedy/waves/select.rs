@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::gates::INSTANCE_TYPE;
 use super::hold::LABEL;
 use super::options::Asked;
+use super::upgrade;
 use crate::remedy::forecast::{Allowed, evictions};
 use crate::world::scheduling::requests;
 use crate::world::time::human;
@@ -56,6 +57,7 @@ pub(super) struct Candidate {
     pub groups: Vec<String>,
     /// Pods whose budget lets none go now.
     pub held: Vec<String>,
+    pub control_plane: bool,
 }
 
 impl Candidate {
@@ -80,8 +82,9 @@ impl Candidate {
         };
         let hours =
             if self.gpu_hours >= 0.05 { format!(", {:.1} GPU hours", self.gpu_hours) } else { String::new() };
+        let role = if self.control_plane { "control plane; " } else { "" };
         let zone = if self.zone.is_empty() { String::new() } else { format!("; zone {}", self.zone) };
-        format!("{work}{hours}{zone}")
+        format!("{role}{work}{hours}{zone}")
     }
 }
 
@@ -91,6 +94,8 @@ pub(super) struct Found {
     pub nodes: Vec<Candidate>,
     /// Name and why.
     pub skipped: Vec<(String, String)>,
+    /// Nodes that run the wanted version already.
+    pub already: Vec<String>,
 }
 
 /// How an operator names nodes.
@@ -199,6 +204,10 @@ pub(super) fn select(
             found.skipped.push((node.meta.name.to_string(), why));
             continue;
         }
+        if asked.upgrade.as_ref().is_some_and(|u| upgrade::same(&node.info.kubelet, &u.to)) {
+            found.already.push(node.meta.name.to_string());
+            continue;
+        }
         let candidate = survey(world, now, node, asked.allowed, &budgets);
         match refusal(world, asked, &candidate) {
             None => found.nodes.push(candidate),
@@ -234,6 +243,7 @@ pub(super) fn survey(
         instance_type: node.meta.labels.get(INSTANCE_TYPE).unwrap_or("").into(),
         gpus: node.allocatable.gpu.unwrap_or(0).max(node.labelled_gpus()),
         cordoned: node.unschedulable,
+        control_plane: upgrade::control_plane(node),
         pods: evictions(world, &node.meta.name, allowed).victims.len(),
         ..Candidate::default()
     };

@@ -101,6 +101,15 @@ pub struct NodeState {
     /// Pods that were evicted.
     #[serde(default)]
     pub evicted: u64,
+    /// It runs the control plane.
+    #[serde(default)]
+    pub control_plane: bool,
+    /// khud tainted it and has not undone that.
+    #[serde(default)]
+    pub tainted: bool,
+    /// When it entered each phase, as the file was written.
+    #[serde(default)]
+    pub marks: Vec<(Phase, Time)>,
 }
 
 /// One line of what happened.
@@ -109,6 +118,35 @@ pub struct Line {
     pub at: Time,
     pub wave: usize,
     pub what: String,
+}
+
+/// What an upgrade has done beside its nodes.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Upgraded {
+    /// The API server's version before.
+    pub from: String,
+    pub to: String,
+    /// The control-plane node that goes first; empty where one runs the version already, or none is seen.
+    #[serde(default)]
+    pub first: String,
+    /// How the snapshot of etcd was made; `None` before it was.
+    #[serde(default)]
+    pub etcd: Option<String>,
+    /// The objects before, in a file.
+    #[serde(default)]
+    pub snapshot: Option<String>,
+    /// Services that had two ready endpoints at the start, as `namespace/name`.
+    #[serde(default)]
+    pub services: BTreeSet<String>,
+    /// Services of them that were seen without a ready endpoint since, and when first.
+    #[serde(default)]
+    pub outages: BTreeMap<String, Time>,
+    /// The answers of the check after the last node, one a line; the second is false where something is wrong.
+    #[serde(default)]
+    pub checked: Vec<(String, bool)>,
+    /// The difference of the objects before and after.
+    #[serde(default)]
+    pub difference: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -123,6 +161,9 @@ pub struct State {
     /// The number of waves.
     pub waves: usize,
     pub nodes: BTreeMap<String, NodeState>,
+    /// What an upgrade knows beside its nodes.
+    #[serde(default)]
+    pub upgrade: Option<Upgraded>,
     /// Workloads that lost pods to the wave under way.
     #[serde(default)]
     pub workloads: BTreeSet<ObjectRef>,
@@ -218,6 +259,15 @@ impl State {
         self.lines.push(Line { at, wave, what: what.into() });
     }
 
+    /// Notes the phases that nodes have entered since the last call.
+    pub fn mark(&mut self, now: Time) {
+        for node in self.nodes.values_mut() {
+            if node.marks.last().is_none_or(|(phase, _)| *phase != node.phase) {
+                node.marks.push((node.phase, now));
+            }
+        }
+    }
+
     /// The nodes of a wave, by name.
     pub fn members(&self, wave: usize) -> Vec<String> {
         self.nodes.iter().filter(|(_, n)| n.wave == wave).map(|(name, _)| name.clone()).collect()
@@ -246,6 +296,7 @@ mod tests {
             params: Params::new(),
             waves: 1,
             nodes: [("n1".to_owned(), NodeState { wave: 1, ..NodeState::default() })].into(),
+            upgrade: None,
             workloads: BTreeSet::new(),
             lines: Vec::new(),
             ended: None,

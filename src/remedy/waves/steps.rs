@@ -1,6 +1,6 @@
 //! One wave, step by step: cordon, wait, drain, replace, gates, uncordon. Each step begins with what the state says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,13 +13,14 @@ use super::plan::DRAIN;
 use super::run::lock;
 use super::select;
 use super::side_by_side::SideBySide;
+use super::stagger;
 use super::state::{NodeState, Phase, State};
 use crate::remedy::actions::drain::{evict, left};
 use crate::remedy::cx::Cx;
-use crate::remedy::forecast::evictions;
+use crate::remedy::forecast::{Victim, evictions};
 use crate::remedy::run::Stop;
 use crate::world::ask::Call;
-use crate::world::{Kind, ObjectRef, Status, World, condition};
+use crate::world::{Kind, ObjectRef, Status, Uid, World, condition};
 
 /// How long the watch may take to show what the server has answered.
 pub(super) const SHOWN: Duration = Duration::from_secs(30);
@@ -46,7 +47,9 @@ enum Check {
 impl Machine {
     pub(super) async fn wave(&self, n: usize) -> Result<(), Stop> {
         self.window(n).await?;
+        self.pause(n).await?;
         self.cordon(n).await?;
+        self.taint(n).await?;
         if self.asked.mode == Mode::Wait {
             self.wait_for_jobs(n).await?;
         }
@@ -181,6 +184,7 @@ impl Machine {
 
     /// Makes a node schedulable again that khud cordoned. One that was cordoned before loses khud's mark alone.
     async fn give_back(&self, name: &str) -> Result<(), Stop> {
+        self.untaint(name).await?;
         let node = lock(&self.state).nodes.get(name).cloned().unwrap_or_default();
         if !node.cordoned {
             return Ok(());
@@ -226,7 +230,7 @@ impl Machine {
     pub(super) async fn tidy(&self) -> Result<(), Stop> {
         let left: Vec<String> = {
             let s = lock(&self.state);
-            let skipped = |n: &NodeState| n.phase == Phase::Skipped && n.cordoned;
+            let skipped = |n: &NodeState| n.phase == Phase::Skipped && (n.cordoned || n.tainted);
             s.nodes.iter().filter(|(_, n)| skipped(n)).map(|(name, _)| name.clone()).collect()
         };
         self.save().await?;
@@ -268,32 +272,13 @@ impl Machine {
         }
         self.set(&go, Phase::Draining);
         self.save().await?;
+        let names: Arc<[String]> = go.iter().map(|(name, _)| name.clone()).collect();
+        let of = names.clone();
+        let late = Arc::new(self.cx.look(move |world, _| stagger::late(world, &of)).await?);
         let mut jobs = SideBySide::default();
         for (name, _) in &go {
-            let (machine, cx, of, allowed) =
-                (self.clone(), self.cx.clone(), name.clone(), self.asked.allowed);
-            let grace = self.asked.grace;
-            let limit = self.cx.options().timeout.unwrap_or(Duration::from_secs(DRAIN));
-            jobs.add(name.clone(), async move {
-                let on = of.clone();
-                let victims = cx.look(move |world, _| evictions(world, &on, allowed).victims).await?;
-                let total = victims.len() as u64;
-                let shown = AtomicU64::new(u64::MAX);
-                let ended = evict(&cx, victims, grace, cx.now().plus(limit), |gone, _| {
-                    if shown.swap(gone, Ordering::Relaxed) != gone {
-                        machine.change(&of, |node| node.why = format!("{gone} of {total} pods gone"));
-                        machine.board("draining");
-                    }
-                })
-                .await;
-                if ended.cancelled {
-                    return Err(Stop::Cancelled);
-                }
-                Ok(match ended.gone == total {
-                    true => Ok(total),
-                    false => Err(format!("{} of {total} pods gone; {}", ended.gone, left(&ended.states))),
-                })
-            });
+            let (machine, of, names, late) = (self.clone(), name.clone(), names.clone(), late.clone());
+            jobs.add(name.clone(), async move { machine.drain_node(&of, &names, &late).await });
         }
         let (mut held, mut cancelled) = (Vec::new(), false);
         while let Some((name, result)) = jobs.next().await {
@@ -326,6 +311,65 @@ impl Machine {
             self.cx.step(format!("wave {n}: drained")).await;
         }
         Ok(())
+    }
+
+    /// Evicts the pods of one node of the wave. Those that keep a Service answering go last, once another endpoint is
+    /// ready on a node outside of the wave. `Err` within: why pods are left.
+    async fn drain_node(
+        &self,
+        name: &str,
+        wave: &Arc<[String]>,
+        late: &HashMap<Uid, Vec<ObjectRef>>,
+    ) -> Result<Result<u64, String>, Stop> {
+        let cx = &self.cx;
+        let (on, allowed) = (name.to_owned(), self.asked.allowed);
+        let victims = cx.look(move |world, _| evictions(world, &on, allowed).victims).await?;
+        let total = victims.len() as u64;
+        let until = cx.now().plus(cx.options().timeout.unwrap_or(Duration::from_secs(DRAIN)));
+        let (last, first): (Vec<Victim>, Vec<Victim>) =
+            victims.into_iter().partition(|v| late.contains_key(&v.uid));
+        let shown = AtomicU64::new(u64::MAX);
+        let before = AtomicU64::new(0);
+        let seen = |gone: u64, _: Vec<(String, String)>| {
+            let gone = gone + before.load(Ordering::Relaxed);
+            if shown.swap(gone, Ordering::Relaxed) != gone {
+                self.change(name, |node| node.why = format!("{gone} of {total} pods gone"));
+                self.board("draining");
+            }
+        };
+        let ended = evict(cx, first, self.asked.grace, until, seen).await;
+        if ended.cancelled {
+            return Err(Stop::Cancelled);
+        }
+        let (mut gone, mut states) = (ended.gone, ended.states);
+        for victim in last {
+            before.store(gone, Ordering::Relaxed);
+            let services = late.get(&victim.uid).cloned().unwrap_or_default();
+            let (here, wanted) = (wave.clone(), services.clone());
+            self.change(name, |node| {
+                node.why = format!("{gone} of {total} pods gone; {} keeps a Service answering", victim.pod);
+            });
+            self.board("draining");
+            let elsewhere = move |world: &World, _| {
+                wanted.iter().all(|s| stagger::elsewhere(world, &here, s)).then_some(())
+            };
+            if cx.until(Some(until), elsewhere).await?.is_none() {
+                let services: Vec<String> = services.iter().map(ObjectRef::to_string).collect();
+                let state = format!("not evicted: {} has no other ready endpoint", services.join(", "));
+                states.push((victim.pod.to_string(), state));
+                continue;
+            }
+            let ended = evict(cx, vec![victim], self.asked.grace, until, seen).await;
+            if ended.cancelled {
+                return Err(Stop::Cancelled);
+            }
+            gone += ended.gone;
+            states.extend(ended.states);
+        }
+        Ok(match gone == total {
+            true => Ok(total),
+            false => Err(format!("{gone} of {total} pods gone; {}", left(&states))),
+        })
     }
 
     async fn uncordon(&self, n: usize) -> Result<(), Stop> {

@@ -129,7 +129,12 @@ impl Machine {
     }
 
     /// Waits until a gate holds.
-    async fn hold(&self, n: usize, gate: &Gate, mut nodes: Vec<(String, NodeState)>) -> Result<(), Stop> {
+    pub(super) async fn hold(
+        &self,
+        n: usize,
+        gate: &Gate,
+        mut nodes: Vec<(String, NodeState)>,
+    ) -> Result<(), Stop> {
         let (since, workloads) = (self.cx.now(), lock(&self.state).workloads.clone());
         let last: Arc<Mutex<String>> = Arc::default();
         let (asked, heard) = (gate.clone(), last.clone());
