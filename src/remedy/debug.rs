@@ -30,7 +30,7 @@ const TOOLS: &[&str] =
     &["netshoot", "toolbox", "debug-tools", "nettools", "busybox", "alpine", "debian", "ubuntu"];
 
 /// The waiting reasons that do not pass by themselves.
-const STUCK: &[&str] = &[
+pub(super) const STUCK: &[&str] = &[
     "ErrImagePull",
     "ImagePullBackOff",
     "ErrImageNeverPull",
@@ -136,13 +136,7 @@ pub(super) fn kubectl(
 ///
 /// `node`: the Node object; null where it could not be read.
 pub(super) fn image(cx: &Cx, node: &Value, params: &Params) -> String {
-    let there: Vec<&str> = node["status"]["images"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .flat_map(|i| i["names"].as_array().into_iter().flatten())
-        .filter_map(Value::as_str)
-        .collect();
+    let there = images(node);
     let image = match params.get("image") {
         Some(image) => image.clone(),
         None => with_tools(&there).unwrap_or(FALLBACK).to_owned(),
@@ -158,6 +152,16 @@ pub(super) fn image(cx: &Cx, node: &Value, params: &Params) -> String {
         ),
     }
     image
+}
+
+fn images(node: &Value) -> Vec<&str> {
+    let all = node["status"]["images"].as_array().into_iter().flatten();
+    all.flat_map(|i| i["names"].as_array().into_iter().flatten()).filter_map(Value::as_str).collect()
+}
+
+/// An image with tools that the node has already, else one that has to be pulled.
+pub(super) fn image_of(node: &Value) -> &str {
+    with_tools(&images(node)).unwrap_or(FALLBACK)
 }
 
 /// The best of a node's images that is known to have tools. One without a tag is known by its digest only.

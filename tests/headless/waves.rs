@@ -115,6 +115,8 @@ fn a_run_killed_while_machines_are_replaced_goes_on_where_it_was() {
         "ready=2h",
         "--gate",
         "gpus=2h",
+        "--gate",
+        "smoke=2h",
         "--replace-cmd",
         &hook,
         "--state",
@@ -150,6 +152,9 @@ fn a_run_killed_while_machines_are_replaced_goes_on_where_it_was() {
     let report = std::fs::read_to_string(state.with_extension("md")).unwrap();
     assert_eq!(code, Some(3), "done, and one node is skipped:\n{report}");
     assert!(report.contains("# Waves: 4 of 5 nodes done in 2 waves, 1 skipped"), "{report}");
+    let node = second.iter().next().unwrap();
+    assert!(report.contains(&format!("{node}: nvidia-smi sees its GPU")), "{report}");
+    assert!(lab.sim.store().list("pods", Some("default")).is_empty(), "the smoke pods are gone");
     for node in &second {
         let attempts = std::fs::read_to_string(dir.join(format!("{node}.begun"))).unwrap();
         assert_eq!(attempts, format!("1 {node}\n"), "the hook ran once");

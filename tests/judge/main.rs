@@ -27,5 +27,6 @@ mod recorded;
 mod remedies;
 mod silence;
 mod sites;
+mod upgrade;
 mod verdicts;
 mod waves;

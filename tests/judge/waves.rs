@@ -12,17 +12,17 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const CLUSTER: &str = "0c1d2e3f-0000-4000-8000-000000000001";
-const STATE: &str = "/state/run.json";
+pub const STATE: &str = "/state/run.json";
 const HOUR: i64 = 3_600_000;
 
 /// The cluster, the files and the machines, as they are whatever khud believes.
-struct Fleet {
-    world: World,
-    now: Time,
-    nodes: BTreeMap<String, Value>,
+pub struct Fleet {
+    pub world: World,
+    pub now: Time,
+    pub nodes: BTreeMap<String, Value>,
     pods: BTreeMap<String, Value>,
-    leases: BTreeMap<String, Value>,
-    files: HashMap<PathBuf, Vec<u8>>,
+    pub leases: BTreeMap<String, Value>,
+    pub files: HashMap<PathBuf, Vec<u8>>,
     uids: u64,
     /// Machines that join at their time.
     booting: Vec<(Time, String)>,
@@ -31,14 +31,18 @@ struct Fleet {
     /// Nodes whose new machine does not become Ready.
     broken: BTreeSet<String>,
     /// Every node as first seen.
-    first: BTreeMap<String, String>,
+    pub first: BTreeMap<String, String>,
     /// Names of evicted pods and how often the hook ran, by node.
     evicted: Vec<String>,
-    hooks: BTreeMap<String, u32>,
+    pub hooks: BTreeMap<String, u32>,
     /// Nodes in the order in which they were cordoned.
     cordoned: Vec<String>,
+    /// The version of an upgrade.
+    pub to: Option<&'static str>,
+    /// Kubelets that restart, and when they are Ready again.
+    pub restarting: Vec<(Time, String)>,
     /// What must never be and was.
-    wrong: Vec<String>,
+    pub wrong: Vec<String>,
 }
 
 fn ok(body: Value) -> Answer {
@@ -50,10 +54,8 @@ fn refused(status: u16, message: &str) -> Answer {
 }
 
 impl Fleet {
-    /// Seven GPU nodes: two idle, one with a plain workload, a gang of two with young work, one job that is over the
-    /// limit, and one that passes it while the waves before go on.
-    fn new() -> Fleet {
-        let mut fleet = Fleet {
+    pub fn empty() -> Fleet {
+        Fleet {
             world: World::new(),
             now: captures::now(),
             nodes: BTreeMap::new(),
@@ -68,8 +70,16 @@ impl Fleet {
             evicted: Vec::new(),
             hooks: BTreeMap::new(),
             cordoned: Vec::new(),
+            to: None,
+            restarting: Vec::new(),
             wrong: Vec::new(),
-        };
+        }
+    }
+
+    /// Seven GPU nodes: two idle, one with a plain workload, a gang of two with young work, one job that is over the
+    /// limit, and one that passes it while the waves before go on.
+    fn new() -> Fleet {
+        let mut fleet = Fleet::empty();
         for n in 1..=7 {
             fleet.join(&format!("n{n}"), true);
         }
@@ -88,12 +98,12 @@ impl Fleet {
         fleet
     }
 
-    fn uid(&mut self) -> String {
+    pub fn uid(&mut self) -> String {
         self.uids += 1;
         format!("0c1d2e3f-0000-4000-9000-{:012}", self.uids)
     }
 
-    fn join(&mut self, name: &str, ready: bool) {
+    pub fn join(&mut self, name: &str, ready: bool) {
         let uid = self.uid();
         let node = json!({
             "apiVersion": "v1", "kind": "Node",
@@ -109,7 +119,7 @@ impl Fleet {
         self.nodes.insert(name.to_owned(), node);
     }
 
-    fn pod(&mut self, name: &str, node: &str, mut owner: Value, started: &str, restart: &str) {
+    pub fn pod(&mut self, name: &str, node: &str, mut owner: Value, started: &str, restart: &str) {
         owner["apiVersion"] = json!("v1");
         owner["controller"] = json!(true);
         owner["uid"] =
@@ -128,8 +138,11 @@ impl Fleet {
     }
 
     /// Time goes on; machines that are due join, and the scheduler puts a pod on each.
-    fn tick(&mut self, to: Time) {
+    pub fn tick(&mut self, to: Time) {
         self.now = to.max(self.now);
+        for (_, name) in self.restarting.extract_if(.., |(at, _)| *at <= self.now).collect::<Vec<_>>() {
+            self.ready(&name, true);
+        }
         let due: Vec<String> =
             self.booting.iter().filter(|(at, _)| *at <= self.now).map(|(_, n)| n.clone()).collect();
         self.booting.retain(|(at, _)| *at > self.now);
@@ -150,6 +163,23 @@ impl Fleet {
         }
     }
 
+    fn ready(&mut self, name: &str, ready: bool) {
+        let Some(node) = self.nodes.get_mut(name) else { return };
+        node["status"]["conditions"][0]["status"] = json!(if ready { "True" } else { "False" });
+        let node = node.clone();
+        captures::apply(&mut self.world, Kind::Node, &node);
+    }
+
+    /// The operator's command on a node: its kubelet restarts with the new version.
+    fn upgrade(&mut self, name: &str, to: &str) {
+        if self.nodes[name]["status"]["nodeInfo"]["kubeletVersion"] == to {
+            self.wrong.push(format!("{name} was upgraded twice"));
+        }
+        self.nodes.get_mut(name).unwrap()["status"]["nodeInfo"]["kubeletVersion"] = json!(to);
+        self.ready(name, false);
+        self.restarting.push((Time(self.now.0 + 10_000), name.to_owned()));
+    }
+
     fn delete_node(&mut self, name: &str) {
         let Some(node) = self.nodes.remove(name) else { return };
         let object = ObjectRef::new(Kind::Node, "", name);
@@ -165,6 +195,14 @@ impl Fleet {
                 Answer { status: 201, body: json!({"status": {"allowed": true}}) }
             }
             (Verb::Get, "/api/v1/namespaces/kube-system") => ok(json!({"metadata": {"uid": CLUSTER}})),
+            (Verb::Get, "/version") => ok(json!({"gitVersion": "v1.33.1"})),
+            (Verb::Get, "/metrics" | "/readyz") => ok(json!("")),
+            (Verb::Get, p)
+                if p.starts_with("/apis/apiextensions.k8s.io/")
+                    || p.starts_with("/apis/admissionregistration") =>
+            {
+                ok(json!({"items": []}))
+            }
             (Verb::Get, p) if p == khud::remedy::waves::LEASES => {
                 ok(json!({"items": self.leases.values().collect::<Vec<_>>()}))
             }
@@ -244,7 +282,10 @@ impl Fleet {
                     self.wrong.push(format!("{name} was replaced twice"));
                 }
                 *self.hooks.entry(name.clone()).or_default() += 1;
-                self.delete_node(&name);
+                match self.to {
+                    Some(to) => self.upgrade(&name, to),
+                    None => self.delete_node(&name),
+                }
                 Reply::Command(Ok(Ran { code: Some(0), tail: String::new() }))
             }
             Need::Confirm(_) => Reply::Confirm(true),
@@ -253,11 +294,11 @@ impl Fleet {
         }
     }
 
-    fn state(&self) -> State {
+    pub fn state(&self) -> State {
         State::read(&self.files[&PathBuf::from(STATE)], CLUSTER).unwrap()
     }
 
-    fn unschedulable(&self) -> Vec<&str> {
+    pub fn unschedulable(&self) -> Vec<&str> {
         let off = |n: &&Value| n["spec"]["unschedulable"].as_bool() == Some(true);
         self.nodes.values().filter(off).map(|n| n["metadata"]["name"].as_str().unwrap()).collect()
     }
@@ -271,7 +312,7 @@ impl Fleet {
     }
 }
 
-fn uid(object: &Value) -> String {
+pub fn uid(object: &Value) -> String {
     object["metadata"]["uid"].as_str().unwrap().to_owned()
 }
 
@@ -306,7 +347,7 @@ fn start(params: Params, id: &str) -> Run {
 
 /// When khud dies.
 #[derive(Clone, Copy, Debug)]
-enum Death {
+pub enum Death {
     Never,
     /// Before need N is carried out.
     Before(usize),
@@ -315,7 +356,7 @@ enum Death {
 }
 
 /// Drives a run until it ends or khud dies; how many needs were carried out.
-fn drive(fleet: &mut Fleet, run: &mut Run, death: Death) -> usize {
+pub fn drive(fleet: &mut Fleet, run: &mut Run, death: Death) -> usize {
     let mut open: VecDeque<(u64, Need)> = VecDeque::new();
     let mut served = 0;
     for _ in 0..20_000 {
@@ -352,6 +393,9 @@ fn drive(fleet: &mut Fleet, run: &mut Run, death: Death) -> usize {
 impl Fleet {
     fn check_order(&mut self, cordoning: &str) {
         let state = self.state();
+        if let Some(to) = self.to {
+            return self.check_upgrade(cordoning, to, &state);
+        }
         let wave = state.nodes[cordoning].wave;
         for (name, node) in state.nodes.iter().filter(|(_, n)| n.wave > 0 && n.wave < wave) {
             let there = self.nodes.get(node.now(name)).is_some_and(|n| {
@@ -362,6 +406,25 @@ impl Fleet {
                 && (node.phase == Phase::Skipped || uid(&self.nodes[node.now(name)]) != self.first[name]);
             if !back {
                 self.wrong.push(format!("wave {wave} began while {name} of wave {} was not back", node.wave));
+            }
+        }
+    }
+}
+
+impl Fleet {
+    /// Every node of an earlier wave is upgraded, Ready, schedulable and free of the run's taint; and its pause is over.
+    fn check_upgrade(&mut self, cordoning: &str, to: &str, state: &State) {
+        let wave = state.nodes[cordoning].wave;
+        for (name, before) in state.nodes.iter().filter(|(_, n)| n.wave > 0 && n.wave < wave) {
+            let node = &self.nodes[name];
+            let well = node["status"]["nodeInfo"]["kubeletVersion"] == to
+                && node["status"]["conditions"][0]["status"] == "True"
+                && node["spec"]["unschedulable"] != true
+                && node["spec"]["taints"].is_null();
+            let pause = if before.control_plane { 120_000 } else { 300_000 };
+            let waited = before.ended.is_some_and(|at| self.now.0 >= at.0 + pause) || before.wave + 1 < wave;
+            if !well || !waited {
+                self.wrong.push(format!("{cordoning} began while {name} was not done: {node}"));
             }
         }
     }

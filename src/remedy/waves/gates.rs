@@ -22,7 +22,7 @@ const NAMED: usize = 4;
 /// Asks one gate about the nodes of a wave. `workloads` are those that lost pods, `since` is when the gate was first
 /// asked.
 ///
-/// `Word` is the operator's alone and always waits here; so do volumes, which are not watched.
+/// `Word` is the operator's alone and always waits here; so do volumes, which are not watched, and gates that run a pod.
 pub(super) fn ask(
     gate: &Gate,
     nodes: &[(String, NodeState)],
@@ -88,7 +88,9 @@ pub(super) fn ask(
             }
         }
         Gate::Window(from, to) => window(*from, *to, now),
-        Gate::Volumes(_) | Gate::Word => Answer::Waits("asked apart".to_owned()),
+        Gate::Volumes(_) | Gate::Functional(_) | Gate::Smoke(_) | Gate::Word => {
+            Answer::Waits("asked apart".to_owned())
+        }
     }
 }
 

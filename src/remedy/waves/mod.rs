@@ -1,7 +1,7 @@
 //! Waves: change many nodes a few at a time, with gates between the waves and a state file that survives the process.
 //!
 //! `select` looks at the nodes, `order` puts them into waves, `plan` says what is at stake. `run` carries the waves out in
-//! `steps`, with `replace` and `waits` among them, and writes `state` before every step; `stagger` keeps Services answering; `gates` decides whether a wave is
+//! `steps`, with `replace` and `waits` among them, and writes `state` before every step; `stagger` keeps Services answering; `gates` and `probe` decide whether a wave is
 //! done, `hold` keeps other runs off, `report` says afterwards what was done. `upgrade` is the waves' use for another
 //! Kubernetes version.
 
@@ -10,6 +10,7 @@ mod hold;
 mod options;
 mod order;
 mod plan;
+mod probe;
 mod replace;
 mod report;
 mod run;

@@ -14,7 +14,7 @@ pub(super) const NODES: Spec = Spec::value(
     "which nodes: labels, node fields (metadata.name, kubeletVersion, osImage), or names a,b",
 );
 pub(super) const SIZE: Spec = Spec::value("size", "N", "nodes in one wave (default 5; of an upgrade 1)");
-pub(super) const GATE: Spec = Spec::value("gate", "GATE", "what must hold before the next wave, in this order: ready=300s, gpus, daemons, pods, volumes, version=V, pause=5m, window=22:00-06:00, word").many();
+pub(super) const GATE: Spec = Spec::value("gate", "GATE", "what must hold before the next wave, in this order: ready=300s, gpus, daemons, pods, volumes, version=V, functional, smoke, pause=5m, window=22:00-06:00, word").many();
 pub(super) const MODE: Spec =
     Spec::value("mode", "MODE", "drain (default), cordon-and-wait, hands-off (plan only)");
 pub(super) const MAX_JOB_AGE: Spec =
@@ -32,6 +32,13 @@ pub(super) const ABORT: Spec = Spec::flag("abort", "with --resume: uncordon what
 pub(super) const EMPTY_DIR: Spec =
     Spec::flag("delete-emptydir-data", "also evict pods whose emptyDir is lost with them");
 pub(super) const FORCE: Spec = Spec::flag("force", "go on in spite of what speaks against it");
+pub(super) const PROBE_IMAGE: Spec = Spec::value(
+    "probe-image",
+    "IMAGE",
+    "of the pod of the gate functional; it needs nslookup and wget (default: one that the node has)",
+);
+pub(super) const PROBE_NAMESPACE: Spec =
+    Spec::value("probe-namespace", "NAMESPACE", "where the pods of gates are made (default: default)");
 pub(super) const GRACE: Spec =
     Spec::value("grace-period", "SECONDS", "how long each pod may take to end (default: its own)");
 
@@ -56,6 +63,9 @@ pub(in crate::remedy) const SPECS: &[Spec] = &[
     EMPTY_DIR,
     FORCE,
     GRACE,
+    PROBE_IMAGE,
+    PROBE_NAMESPACE,
+    Spec::value("smoke-image", "IMAGE", "of the pod of the gate smoke (default: nvidia/cuda, base)"),
 ];
 
 /// The treatment of a node's pods before it is replaced.
@@ -86,6 +96,10 @@ pub(in crate::remedy) enum Gate {
     Version(String, Duration),
     /// The static pods of the control plane on the nodes are ready and run this version.
     ControlPlane(String, Duration),
+    /// A pod on each node resolves names, reaches the API server and writes to a claim.
+    Functional(Duration),
+    /// A pod on each node with GPUs sees one.
+    Smoke(Duration),
     Pause(Duration),
     /// Minutes of the day, UTC. A window that ends before it begins goes over midnight.
     Window(u16, u16),
@@ -110,6 +124,8 @@ impl Gate {
             "version" => {
                 Gate::Version(value.ok_or_else(|| needs("a version: version=v1.33.4"))?.to_owned(), PATIENCE)
             }
+            "functional" => Gate::Functional(time()?),
+            "smoke" => Gate::Smoke(time()?),
             "pause" => Gate::Pause(duration(value.ok_or_else(|| needs("a time: pause=5m"))?)?),
             "window" => {
                 let say = || needs("two times of the day in UTC: window=22:00-06:00");
@@ -119,7 +135,7 @@ impl Gate {
             "word" => Gate::Word,
             _ => {
                 return Err(format!(
-                    "there is no gate {name:?}; khud has ready, gpus, daemons, pods, volumes, version, pause, window, word"
+                    "there is no gate {name:?}; khud has ready, gpus, daemons, pods, volumes, version, functional, smoke, pause, window, word"
                 ));
             }
         })
@@ -136,6 +152,8 @@ impl Gate {
             Gate::Volumes(_) => "volumes".to_owned(),
             Gate::Version(v, _) => format!("version={v}"),
             Gate::ControlPlane(..) => "control-plane".to_owned(),
+            Gate::Functional(_) => "functional".to_owned(),
+            Gate::Smoke(_) => "smoke".to_owned(),
             Gate::Pause(d) => format!("pause={}s", d.as_secs()),
             Gate::Window(a, b) => format!("window={}-{}", clock(*a), clock(*b)),
             Gate::Word => "word".to_owned(),
@@ -152,6 +170,8 @@ impl Gate {
             | Gate::Volumes(d)
             | Gate::Version(_, d)
             | Gate::ControlPlane(_, d)
+            | Gate::Functional(d)
+            | Gate::Smoke(d)
             | Gate::Pause(d) => Some(*d),
             Gate::Window(..) | Gate::Word => None,
         }
@@ -204,6 +224,9 @@ pub(in crate::remedy) struct Asked {
     pub allowed: Allowed,
     /// Seconds.
     pub grace: Option<u32>,
+    pub probe_image: Option<String>,
+    pub probe_namespace: String,
+    pub smoke_image: Option<String>,
     /// The run is an upgrade.
     pub upgrade: Option<Upgrade>,
 }
@@ -243,7 +266,7 @@ impl Asked {
         ];
         asked.gates.retain(|g| !matches!(g, Gate::Ready(_) | Gate::Version(..)));
         if asked.gates.is_empty() {
-            gates.extend([Gate::Daemons(PATIENCE), Gate::Pods(PATIENCE)]);
+            gates.extend([Gate::Daemons(PATIENCE), Gate::Pods(PATIENCE), Gate::Functional(PATIENCE)]);
         }
         gates.append(&mut asked.gates);
         asked.gates = gates;
@@ -306,6 +329,9 @@ impl Asked {
             abort: flag("abort"),
             allowed: Allowed { force: flag("force"), local: flag("delete-emptydir-data") },
             grace,
+            probe_image: text("probe-image").map(str::to_owned),
+            probe_namespace: text("probe-namespace").unwrap_or("default").to_owned(),
+            smoke_image: text("smoke-image").map(str::to_owned),
             upgrade: None,
         })
     }

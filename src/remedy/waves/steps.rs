@@ -234,6 +234,7 @@ impl Machine {
             s.nodes.iter().filter(|(_, n)| skipped(n)).map(|(name, _)| name.clone()).collect()
         };
         self.save().await?;
+        self.remove_leftovers().await?;
         for name in left {
             self.give_back(&name).await?;
             self.save().await?;

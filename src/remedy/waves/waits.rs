@@ -101,6 +101,7 @@ impl Machine {
                     }
                     self.note(n, "gate word holds: an operator said so");
                 }
+                Gate::Functional(_) | Gate::Smoke(_) => self.probe(n, gate, &nodes).await?,
                 gate => self.hold(n, gate, nodes.clone()).await?,
             }
         }

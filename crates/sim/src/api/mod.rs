@@ -22,6 +22,11 @@ use meta::status::Status;
 use std::sync::Arc;
 use store::Store;
 
+/// What `/version` says: `other`, or the version of the captured cluster.
+pub(crate) fn server_version(other: Option<&str>) -> serde_json::Value {
+    schema::discovery::version(other)
+}
+
 /// Creates the system namespaces and the default roles.
 pub fn bootstrap(store: &Arc<Store>) -> Result<(), Status> {
     for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {

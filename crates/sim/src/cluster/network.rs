@@ -26,11 +26,24 @@ pub(super) fn fetch_from(
     if matches!(host, "localhost" | "127.0.0.1") {
         return node_http::pod_port(engine, from, port, path).map_err(|_| Unreached::Refused);
     }
+    if port == 443 && is_api_server(engine, from, host) {
+        return Ok(node_http::api_server(engine, path));
+    }
     let (run, port) = leads_to(engine, from, host, port).ok_or(Unreached::Refused)?;
     if !let_through(engine, from, run, port) {
         return Err(Unreached::TimedOut);
     }
     node_http::pod_port(engine, run, port, path).map_err(|_| Unreached::Refused)
+}
+
+/// Whether a name or address is that of the Service `kubernetes`, behind which the API server itself answers.
+fn is_api_server(engine: &Engine, from: &PodRun, host: &str) -> bool {
+    let Some(service) = engine.cache.find("services", "default", "kubernetes") else { return false };
+    if host == text(service, "/spec/clusterIP") {
+        return true;
+    }
+    let bare = host.trim_end_matches(".cluster.local").trim_end_matches(".svc");
+    bare.split_once('.').unwrap_or((bare, &from.key.ns)) == ("kubernetes", "default")
 }
 
 /// The pod and port behind the address of a pod, the address of a Service, or a Service name.

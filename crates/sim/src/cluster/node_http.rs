@@ -11,8 +11,8 @@ use crate::scenario::format::Serves;
 
 use super::engine::Engine;
 use super::http::Heard;
-use super::kubelet::pressure;
 use super::kubelet::{Container, Machine, PodRun, Run};
+use super::kubelet::{pressure, upgrade};
 use super::object::{self, stamp, text};
 use super::{dcgm, kubeproxy, machines, prometheus, usage};
 
@@ -22,6 +22,18 @@ pub struct Reply {
     pub content_type: String,
     pub body: Bytes,
     pub latency: Duration,
+}
+
+/// The API server to a client without credentials: its version and health, and nothing else.
+pub fn api_server(engine: &Engine, path: &str) -> Reply {
+    match path.split('?').next().unwrap_or(path) {
+        "/version" => {
+            let version = upgrade::server_version(engine);
+            ok("application/json", format!("{:#}", crate::api::server_version(version.as_deref())))
+        }
+        "/healthz" | "/livez" | "/readyz" => ok("text/plain; charset=utf-8", "ok".to_owned()),
+        _ => Reply { status: 403, ..ok("application/json", String::new()) },
+    }
 }
 
 const PROM: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";

@@ -32,6 +32,8 @@ pub(in crate::remedy) const SPECS: &[Spec] = &[
     options::EMPTY_DIR,
     options::FORCE,
     options::GRACE,
+    options::PROBE_IMAGE,
+    options::PROBE_NAMESPACE,
 ];
 
 /// The options that waves do not have.

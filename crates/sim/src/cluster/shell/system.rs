@@ -166,7 +166,8 @@ fn fetch(s: &Session, tool: &str, args: &[&str]) -> Output {
     };
     let rest = url.split_once("://").map_or(url, |u| u.1);
     let (host, path) = rest.split_once('/').map_or((rest, "/".to_owned()), |(h, p)| (h, format!("/{p}")));
-    let (host, port) = host.split_once(':').map_or((host, 80), |(h, p)| (h, p.parse().unwrap_or(80)));
+    let usual = if url.starts_with("https://") { 443 } else { 80 };
+    let (host, port) = host.split_once(':').map_or((host, usual), |(h, p)| (h, p.parse().unwrap_or(usual)));
     if !matches!(host, "localhost" | "127.0.0.1")
         && host.parse::<std::net::Ipv4Addr>().is_err()
         && lookup(s, host).is_err()
