@@ -139,7 +139,7 @@ fn the_cluster_goes_from_1_27_3_to_1_28_5_and_every_service_keeps_answering() {
         "8 of 8 nodes done in 8 waves",
         // As `printf snapshot | sha256sum` prints it.
         "8 bytes, sha256 16a0eeb0791b6c92451fd284dd9f599e0a7dbe7f6ebea6e2d2d06c7f74aec112",
-        "gate functional holds: control-plane-1: names, API server, a claim",
+        "gate functional holds: control-plane-1: names, API server, a claim of gp3",
         "- [x] all 8 nodes run v1.28.5",
         "- [x] the API server runs v1.28.5",
         "- [x] CoreDNS: 3 of 3 pods are ready",

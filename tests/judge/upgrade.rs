@@ -38,9 +38,9 @@ fn fleet() -> Fleet {
 }
 
 fn start(more: &[(&str, &str)]) -> Run {
-    let params = [("to", TO), ("node-cmd", "upgrade {node} {version} {role}"), ("gate", "pods"), ("state", STATE)];
-    let params: Params =
-        params.iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let params =
+        [("to", TO), ("node-cmd", "upgrade {node} {version} {role}"), ("gate", "pods"), ("state", STATE)];
+    let params: Params = params.iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let options = Options { id: "r1".to_owned(), context: "prod".to_owned(), ..Options::default() };
     Run::new(remedy::action("upgrade").unwrap(), remedy::the_cluster(), params, options).unwrap()
 }
@@ -53,7 +53,10 @@ fn whole(fleet: &Fleet, when: &str) {
         assert_eq!(fleet.hooks[name], 1, "{when}: {name}");
         assert!(fleet.nodes[name]["spec"]["taints"].is_null(), "{when}: {name} is left tainted");
     }
-    assert!(!state.nodes.contains_key("w3") && !fleet.hooks.contains_key("w3"), "{when}: it runs {TO} already");
+    assert!(
+        !state.nodes.contains_key("w3") && !fleet.hooks.contains_key("w3"),
+        "{when}: it runs {TO} already"
+    );
     assert_eq!(fleet.unschedulable(), Vec::<&str>::new(), "{when}");
     assert_eq!(fleet.leases.len(), 0, "{when}");
 }

@@ -13,7 +13,7 @@ use super::steps::Machine;
 use crate::remedy::debug;
 use crate::remedy::run::{Stop, post};
 use crate::world::ask::{Call, Exec, Verb};
-use crate::world::{ContainerState, Kind, ObjectRef, Text, World};
+use crate::world::{ContainerState, Kind, ObjectRef, Status, Text, World, condition};
 
 /// The container of the pod.
 const CONTAINER: &str = "probe";
@@ -33,15 +33,19 @@ type Ran = Result<String, String>;
 struct Probe {
     pod: ObjectRef,
     claim: Option<ObjectRef>,
+    /// The class of the claim.
+    class: String,
 }
 
 impl Probe {
-    fn of(run: &str, gate: &str, namespace: &str, node: &str, claim: bool) -> Probe {
+    /// `class`: the class of its claim; `None`: without a claim.
+    fn of(run: &str, gate: &str, namespace: &str, node: &str, class: Option<&str>) -> Probe {
         // A name that a resumed run finds again.
         let name = format!("khud-{gate}-{}", &sum(&format!("{run} {node}"))[..10]);
         Probe {
             pod: ObjectRef::new(Kind::Pod, namespace, name.as_str()),
-            claim: claim.then(|| ObjectRef::new(Kind::PersistentVolumeClaim, namespace, name.as_str())),
+            claim: class.map(|_| ObjectRef::new(Kind::PersistentVolumeClaim, namespace, name.as_str())),
+            class: class.unwrap_or_default().to_owned(),
         }
     }
 
@@ -111,6 +115,20 @@ fn standing(world: &World, pod: &ObjectRef) -> Option<Result<(), String>> {
     }
 }
 
+/// What a pod that does not run says of itself.
+fn blocked(world: &World, pod: &ObjectRef) -> String {
+    let Some(found) = world.pods.find(&pod.namespace, &pod.name) else {
+        return "the watch has not shown it".to_owned();
+    };
+    if let Some(c) = condition(&found.conditions, "PodScheduled").filter(|c| c.status != Status::True) {
+        return format!("{}: {}", c.reason, c.message);
+    }
+    match found.containers.first().map(|c| &c.state) {
+        Some(ContainerState::Waiting { reason, message }) => format!("{reason} {message}").trim().to_owned(),
+        _ => "it says nothing of itself".to_owned(),
+    }
+}
+
 impl Machine {
     /// Runs a gate's pod on each node of the wave, one after the other.
     pub(super) async fn probe(
@@ -147,7 +165,8 @@ impl Machine {
             Gate::Smoke(_) => Err("not asked for".to_owned()),
             _ => self.default_class().await?,
         };
-        let probe = Probe::of(&run, &gate.name(), &self.asked.probe_namespace, node, class.is_ok());
+        let name = class.as_ref().ok().map(String::as_str);
+        let probe = Probe::of(&run, &gate.name(), &self.asked.probe_namespace, node, name);
         let image = self.image(gate, node).await?;
         self.remove(&probe).await?;
         let made = self.make(&probe, probe.object(&run, node, &image, gate)).await;
@@ -195,7 +214,10 @@ impl Machine {
             let object = json!({
                 "apiVersion": "v1", "kind": "PersistentVolumeClaim",
                 "metadata": {"name": &*claim.name, "namespace": namespace, "labels": labels},
-                "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+                "spec": {
+                    "accessModes": ["ReadWriteOnce"], "storageClassName": probe.class,
+                    "resources": {"requests": {"storage": "1Gi"}},
+                },
             });
             self.create(post(&Kind::PersistentVolumeClaim, namespace, object)).await?;
         }
@@ -216,10 +238,13 @@ impl Machine {
     /// Waits for the pod and runs its commands.
     async fn ask_pod(&self, probe: &Probe, gate: &Gate, no_claim: Option<String>) -> Result<Ran, Stop> {
         let limit = gate.limit().unwrap_or(Duration::from_secs(300));
-        let pod = probe.pod.clone();
+        let (pod, waiting) = (probe.pod.clone(), probe.pod.clone());
         let until = self.cx.now().plus(limit);
         match self.cx.until(Some(until), move |world, _| standing(world, &pod)).await? {
-            None => return Ok(Err(format!("its pod does not run after {} s", limit.as_secs()))),
+            None => {
+                let why = self.cx.look(move |world, _| blocked(world, &waiting)).await?;
+                return Ok(Err(format!("its pod does not run after {} s: {why}", limit.as_secs())));
+            }
             Some(Err(why)) => return Ok(Err(format!("its pod does not start: {why}"))),
             Some(Ok(())) => {}
         }
@@ -253,7 +278,10 @@ impl Machine {
         {
             return Ok(Err(format!("its claim cannot be written: {why}")));
         }
-        let claim = no_claim.map_or("a claim".to_owned(), |why| format!("no claim was tried ({why})"));
+        let claim = no_claim.map_or_else(
+            || format!("a claim of {}", probe.class),
+            |why| format!("no claim was tried ({why})"),
+        );
         Ok(Ok(format!("names, API server, {claim}")))
     }
 
