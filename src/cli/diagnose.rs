@@ -60,6 +60,7 @@ async fn diagnose(common: &Common, args: &Diagnose) -> Result<u8, String> {
         }
     };
     let mut look = Look::start(connection, &Scope::Cluster, &loaded);
+    look.about(&object);
     look.run(None).await;
     if !look.session.saw_something() {
         return Err("no source could be read; `khud scan` names the missing rights".to_owned());

@@ -48,6 +48,11 @@ impl Look {
         }
     }
 
+    /// Looks closely at one object from now on.
+    pub fn about(&mut self, object: &ObjectRef) {
+        self.meter.about(object.clone());
+    }
+
     /// Runs until every source has answered and every needed log is read, or for `watch`.
     pub async fn run(&mut self, watch: Option<Duration>) {
         let began = Instant::now();

@@ -10,7 +10,7 @@ use crate::world::Text;
 use crate::world::readings::{Place, Server};
 
 /// The sources, by name.
-pub const SOURCES: [&str; 12] = [
+pub const SOURCES: [&str; 14] = [
     "dcgm",
     "amd",
     "intel",
@@ -19,10 +19,12 @@ pub const SOURCES: [&str; 12] = [
     "kube-proxy-metrics",
     "metrics.k8s.io",
     "kubelet",
+    "cadvisor",
     "gpu-history",
     "usage-history",
     "latency-history",
     "traffic",
+    "waits",
 ];
 
 /// The longest interval: after it a reading is no news.

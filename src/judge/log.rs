@@ -85,6 +85,10 @@ causes! {
     GPU_HUNG_COLLECTIVE = "gpu.hung-collective" Critical Log("pods, log") tree "pod":
         "a collective operation of several GPUs hangs until its timeout",
         why "one slow or lost rank stops the whole job, and every GPU of it idles", source LOGLINE;
+    GPU_FRAGMENTATION = "gpu.fragmentation" Critical Log("pods, log") tree "pod":
+        "an allocation on a GPU fails though the allocator holds enough memory that it does not use",
+        why "the GPU looks full, a larger one would help for a while only, and a restart gives the memory back",
+        source "PyTorch's account in its error: reserved but unallocated against the size it tried to allocate";
     CUDA_ERROR = "gpu.cuda-error" Critical Log("pods, log") tree "pod":
         "a running container keeps failing at its GPU calls; most such errors last until the process restarts",
         why "the pod looks well and every request that needs the GPU fails", source REPEATED;

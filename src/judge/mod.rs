@@ -9,6 +9,7 @@ mod autoscaler;
 pub mod certificate;
 mod claim;
 mod concerned;
+mod cpu;
 mod crash;
 pub mod create;
 mod daemon_set;
@@ -35,7 +36,7 @@ pub mod node;
 mod node_held;
 pub mod patterns;
 pub mod pod;
-mod proxy;
+pub mod proxy;
 mod quota;
 pub mod reach;
 mod ready;
@@ -90,6 +91,7 @@ static SUBJECTS: &[&[Rule]] = &[
     proxy::RULES,
     gpu::RULES,
     usage::RULES,
+    cpu::RULES,
     latency::RULES,
     region::RULES,
 ];
@@ -121,6 +123,7 @@ pub fn judge(ctx: &Ctx, object: &ObjectRef, out: &mut Out) {
         Kind::Node => {
             found!(nodes, node::judge);
             found!(nodes, gpu::of_node);
+            found!(nodes, cpu::of_node);
             found!(nodes, proxy::judge);
         }
         Kind::PersistentVolumeClaim => found!(claims, claim::judge),
@@ -155,6 +158,7 @@ fn measured(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
     }
     gpu::of_pod(ctx, pod, object, out);
     usage::judge(ctx, pod, object, out);
+    cpu::judge(ctx, pod, object, out);
     latency::judge(ctx, pod, object, out);
 }
 
@@ -167,6 +171,7 @@ pub fn is_notable(world: &World, object: &ObjectRef) -> bool {
     let (namespace, name) = (&pod.meta.namespace, &pod.meta.name);
     let readings = &world.readings;
     readings.engine(namespace, name).is_some()
+        || readings.waits.is_told(namespace, name)
         || readings.gpus_of(&pod.node, namespace, name).next().is_some()
         || readings
             .pod(namespace, name)

@@ -5,6 +5,7 @@ use crate::world::{Container, Phase, Pod};
 
 use super::diagnosis::{Ctx, Diagnosis, Part};
 use super::evidence::Severity;
+use super::limits::seconds;
 use super::registry::{Cause, causes};
 use super::text::bytes;
 use super::{crash, running};
@@ -122,7 +123,7 @@ pub fn adapt(pod: &Pod, c: &Container, mut signal: Diagnosis) -> Diagnosis {
                 .map(|e| e.quote.as_str())
                 .collect();
             let clue = log.iter().find_map(|line| patterns::proxy_log(line));
-            let restarts = format!("{} restarts on node {}", c.restarts, pod.node);
+            let restarts = format!("{} restarts on node {}{}", c.restarts, pod.node, recent(ctx, pod));
             let (rule, title, row) = if let Some(clue) = clue {
                 (clue.cause, clue.words.clone(), clue.words)
             } else if signal.is(crash::OOM_LIMIT) {
@@ -142,6 +143,15 @@ pub fn adapt(pod: &Pod, c: &Container, mut signal: Diagnosis) -> Diagnosis {
             )
         }
         Role::GpuPlugin | Role::GpuExporter | Role::Dns => signal,
+    }
+}
+
+/// Restarts of the last quarter of an hour and of the last hour, as far back as khud saw them.
+fn recent(ctx: &Ctx, pod: &Pod) -> String {
+    let within = |minutes: u64| ctx.world.restarts.since(&pod.meta.uid, ctx.now.minus(seconds(minutes * 60)));
+    match (within(15), within(60)) {
+        (_, 0) => String::new(),
+        (quarter, hour) => format!("; {quarter} seen in the last 15 min, {hour} in the last hour"),
     }
 }
 

@@ -7,6 +7,15 @@ use super::prom;
 use crate::world::measured::Proxy;
 use crate::world::{Text, Time};
 
+/// The path that answers with the mode.
+pub const MODE: &str = "proxyMode";
+
+/// Reads `/proxyMode`: a word; `None` where it is none of the modes.
+pub fn mode(text: &str, node: &Text, at: Time) -> Option<Proxy> {
+    let mode = ["iptables", "ipvs", "nftables", "kernelspace"].into_iter().find(|m| *m == text.trim())?;
+    Some(Proxy { node: node.clone(), mode: mode.into(), read_at: at, ..Proxy::default() })
+}
+
 /// Reads `/metrics`; `None` where none of kube-proxy's metrics is in it.
 ///
 /// Since 1.36 both IP families have samples of their own: the older of their times counts, rules and failures are added.
@@ -112,5 +121,7 @@ mod tests {
         let never = metrics("kubeproxy_sync_proxy_rules_last_timestamp_seconds 0\n", &node, Time(5)).unwrap();
         assert_eq!(never.last_sync, None);
         assert_eq!(metrics("up 1\n", &node, Time(5)), None);
+        assert_eq!(mode("ipvs\n", &node, Time(5)).map(|p| p.mode), Some("ipvs".into()));
+        assert_eq!(mode("404 page not found", &node, Time(5)), None);
     }
 }

@@ -3,6 +3,7 @@
 //! The room says what is to be read ([`Schedule`]) and what an answer means ([`outcome`]); it does no I/O.
 
 pub mod amd;
+pub mod cadvisor;
 pub mod cgroup;
 pub mod dcgm;
 pub mod engines;

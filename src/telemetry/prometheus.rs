@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::number::mebibytes;
 use super::source::{Source, answers};
-use crate::world::measured::{Measured, Past, PastOf};
+use crate::world::measured::{Counted, Measured, Past, PastOf, Wait, WaitFor};
 use crate::world::readings::{Place, Server, Target};
 use crate::world::traffic::{Served, Traffic};
 use crate::world::{Pod, Text, Time};
@@ -34,7 +34,12 @@ enum Asked {
     Rate(&'static Counter),
     /// The P95 of the histogram beside a counter.
     Latency(&'static Counter),
+    /// The containers that waited most of the last minutes.
+    Waits(WaitFor),
 }
+
+/// The minutes that a share of waiting covers.
+const WAITED: Duration = Duration::from_secs(300);
 
 /// A request: what it asks, and the number of its window where it has one.
 struct Query {
@@ -242,6 +247,7 @@ impl Query {
                 "histogram_quantile(0.95, sum by ({},le) (rate({}{{{}}}[5m])))",
                 c.by, c.histogram, c.only
             ),
+            Asked::Waits(of) => waiting(*of),
         }
     }
 
@@ -283,6 +289,18 @@ impl Query {
                     Some(Traffic { p95: Some(seconds), ..none })
                 };
                 measured.traffic = result.iter().filter_map(latency).collect();
+            }
+            Asked::Waits(of) => {
+                let wait = |s: &Series<'_>| {
+                    let share = number(&s.value.as_ref()?.1)?;
+                    let (namespace, pod) = s.metric.pod()?;
+                    let container = s.metric.get("container")?.into();
+                    let counted = Counted::Share { share: share.clamp(0.0, 1.0), over: WAITED };
+                    Some(Wait { namespace, pod, container, of: *of, counted, at })
+                };
+                measured.waits = result.iter().filter_map(wait).collect();
+                // A quotient of nothing by nothing is NaN: nobody with a limit ran.
+                return Ok(measured);
             }
         }
         if measured.past.is_empty() && measured.traffic.is_empty() {
@@ -390,6 +408,32 @@ pub(super) static TRAFFIC: Asks = Asks {
     queries: || {
         let both = |c: &'static Counter| [Asked::Rate(c), Asked::Latency(c)];
         COUNTERS.iter().flat_map(both).map(|asked| Query { asked, window: 0 }).collect()
+    },
+};
+
+/// The share of the last minutes in which containers waited, of the 200 that waited most.
+fn waiting(of: WaitFor) -> String {
+    let rate = |metric: &str| {
+        format!(
+            "sum by (namespace,pod,container) (rate(container_{metric}_total{{container!=\"\",container!=\"POD\"}}[5m]))"
+        )
+    };
+    let share = match of {
+        WaitFor::CpuLimit => format!("{} / {}", rate("cpu_cfs_throttled_periods"), rate("cpu_cfs_periods")),
+        WaitFor::Cpu => rate("pressure_cpu_waiting_seconds"),
+        WaitFor::Memory => rate("pressure_memory_waiting_seconds"),
+        WaitFor::Io => rate("pressure_io_waiting_seconds"),
+    };
+    format!("topk(200, {share})")
+}
+
+pub(super) static WAITS: Asks = Asks {
+    name: "waits",
+    lacks: "Prometheus has no samples of container_cpu_cfs_periods_total or container_pressure_*",
+    every: Duration::from_secs(60),
+    queries: || {
+        let all = [WaitFor::CpuLimit, WaitFor::Cpu, WaitFor::Memory, WaitFor::Io];
+        all.into_iter().map(|of| Query { asked: Asked::Waits(of), window: 0 }).collect()
     },
 };
 

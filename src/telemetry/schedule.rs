@@ -41,6 +41,8 @@ pub struct Schedule {
     prometheus: Option<Server>,
     /// Whether loopback ports are read, by port-forward.
     loopback: Loopback,
+    /// The node of the pod that somebody looks at.
+    looked_at: Option<Text>,
 }
 
 /// Whether ports that only a port-forward reaches are read.
@@ -99,6 +101,14 @@ impl Schedule {
     pub fn watch_loopback(&mut self, loopback: Loopback) {
         if self.loopback != loopback {
             self.loopback = loopback;
+            self.looked = None;
+        }
+    }
+
+    /// Somebody looks at a pod of this node from now on, or at none.
+    pub fn look_at(&mut self, node: Option<Text>) {
+        if self.looked_at != node {
+            self.looked_at = node;
             self.looked = None;
         }
     }
@@ -190,6 +200,24 @@ impl Schedule {
         self.is_off(source) || self.missing.get(source).copied().unwrap_or(false)
     }
 
+    /// The kubelets of nodes with busy pods, and of the node that somebody looks at.
+    fn busy_nodes<'w>(&'w self, world: &'w World) -> impl Iterator<Item = Target> + 'w {
+        let sources = SOURCES.iter().filter(|s| !self.is_off(s.name()));
+        let looked_at = self.looked_at.as_ref().filter(|n| world.nodes.find("", n).is_some());
+        let busy = world.readings.busy_nodes();
+        let others = busy.into_iter().filter(move |n| Some(*n) != looked_at);
+        let nodes: Vec<&Text> = looked_at.into_iter().chain(others).take(BUSY_NODES).collect();
+        sources.filter_map(|s| Some((s.name(), s.of_busy_node()?))).flat_map(move |(source, path)| {
+            nodes.clone().into_iter().map(move |node| Target {
+                source: source.into(),
+                place: Place::Node { name: node.clone(), port: None },
+                path: path.into(),
+                node: node.clone(),
+                sure: true,
+            })
+        })
+    }
+
     /// All targets of the cluster, in a steady order: at most one a node of each exporter. `pods` are those that any
     /// source [`super::concerns`].
     pub fn targets<'w>(&self, world: &'w World, pods: impl Iterator<Item = &'w Pod>) -> Vec<Target> {
@@ -229,7 +257,18 @@ impl Schedule {
                 out.entry((target.source.clone(), name, Text::default())).or_insert((true, target));
             }
         }
+        if !self.is_off(PROXY) && !pods.iter().any(|p| named(PROXY).is_some_and(|s| s.of_pod(p).is_some())) {
+            // No kube-proxy pods: it may be a service of the hosts, or another program does its work.
+            for node in world.nodes.values() {
+                let name = node.meta.name.clone();
+                let place = Place::Node { name: name.clone(), port: Some(HEALTH) };
+                let (source, path) = (Text::from(PROXY), "healthz".into());
+                let target = Target { source: source.clone(), place, path, node: name.clone(), sure: false };
+                out.insert((source, name, Text::default()), (true, target));
+            }
+        }
         let mut targets: Vec<Target> = out.into_values().map(|(_, t)| t).collect();
+        targets.extend(self.busy_nodes(world));
         let namespaces = namespaces(world);
         for source in SOURCES.iter().filter(read) {
             targets.extend(source.of_server(&namespaces).into_iter().map(|path| Target {
@@ -243,12 +282,17 @@ impl Schedule {
         if self.loopback == Loopback::Read {
             let running = || pods.iter().copied().filter(|p| answers(p));
             for source in SOURCES.iter().filter(read) {
-                targets.extend(running().filter_map(|pod| {
-                    let (port, path) = source.of_loopback(pod)?;
+                targets.extend(running().flat_map(|pod| {
+                    let (port, paths) = source.of_loopback(pod).unwrap_or_default();
                     let (namespace, name) = (pod.meta.namespace.clone(), pod.meta.name.clone());
                     let place = Place::Forward { namespace, name, port };
-                    let source = source.name().into();
-                    Some(Target { source, place, path: path.into(), node: pod.node.clone(), sure: true })
+                    paths.iter().map(move |path| Target {
+                        source: source.name().into(),
+                        place: place.clone(),
+                        path: (*path).into(),
+                        node: pod.node.clone(),
+                        sure: true,
+                    })
                 }));
             }
         }
@@ -267,6 +311,13 @@ impl Schedule {
         targets
     }
 }
+
+/// Nodes whose large answers are read at once.
+const BUSY_NODES: usize = 20;
+
+/// The source that reads kube-proxy's health page, and the page's port.
+const PROXY: &str = "kube-proxy";
+const HEALTH: u16 = 10_256;
 
 /// The namespaces whose pods are watched; none: those of all.
 fn namespaces(world: &World) -> Vec<Text> {

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use super::{amd, dcgm, engines, intel, kube_proxy, prom, prometheus, usage};
+use super::{amd, cadvisor, dcgm, engines, intel, kube_proxy, prom, prometheus, usage};
 use crate::world::measured::Measured;
 use crate::world::readings::{Outcome, Place, Target};
 use crate::world::{Node, Phase, Pod, Text, Time};
@@ -28,8 +28,13 @@ pub trait Source: Sync {
         None
     }
 
-    /// The loopback port and path at which this pod serves it: read only while somebody looks at it.
-    fn of_loopback(&self, _pod: &Pod) -> Option<(u16, &'static str)> {
+    /// The path on the kubelet of a node that busy pods run on: an answer too large to be read of every node.
+    fn of_busy_node(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The loopback port and paths at which this pod serves it: read only while somebody looks at it.
+    fn of_loopback(&self, _pod: &Pod) -> Option<(u16, &'static [&'static str])> {
         None
     }
 
@@ -95,10 +100,12 @@ pub static SOURCES: &[&dyn Source] = &[
     &KubeProxyMetrics,
     &MetricsApi,
     &Kubelet,
+    &Cadvisor,
     &prometheus::GPU_HISTORY,
     &prometheus::USAGE_HISTORY,
     &prometheus::LATENCY_HISTORY,
     &prometheus::TRAFFIC,
+    &prometheus::WAITS,
 ];
 
 /// The source of a name.
@@ -330,13 +337,16 @@ impl Source for KubeProxyMetrics {
         Duration::from_secs(30)
     }
 
-    fn of_loopback(&self, pod: &Pod) -> Option<(u16, &'static str)> {
-        KubeProxy.of_pod(pod).map(|_| (10_249, "metrics"))
+    fn of_loopback(&self, pod: &Pod) -> Option<(u16, &'static [&'static str])> {
+        KubeProxy.of_pod(pod).map(|_| (10_249, &["metrics", kube_proxy::MODE] as &[_]))
     }
 
     fn read(&self, text: &str, target: &Target, at: Time) -> Result<Measured, Text> {
-        let proxy =
-            kube_proxy::metrics(text, &target.node, at).ok_or_else(|| nothing_in(text, "of kube-proxy"))?;
+        let proxy = if &*target.path == kube_proxy::MODE {
+            kube_proxy::mode(text, &target.node, at).ok_or("the answer is no mode of kube-proxy")?
+        } else {
+            kube_proxy::metrics(text, &target.node, at).ok_or_else(|| nothing_in(text, "of kube-proxy"))?
+        };
         Ok(Measured { proxy: Some(proxy), ..Measured::default() })
     }
 }
@@ -394,11 +404,41 @@ impl Source for Kubelet {
     }
 }
 
+struct Cadvisor;
+
+impl Source for Cadvisor {
+    fn name(&self) -> &'static str {
+        "cadvisor"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+
+    /// A kubelet measures its containers every 10 s or so.
+    fn seldom(&self) -> Duration {
+        Duration::from_secs(15)
+    }
+
+    fn of_busy_node(&self) -> Option<&'static str> {
+        Some("metrics/cadvisor")
+    }
+
+    fn read(&self, text: &str, _target: &Target, at: Time) -> Result<Measured, Text> {
+        let waits = cadvisor::read(text, at);
+        // Without a CPU limit and without PSI on the node there is nothing to count.
+        if waits.is_empty() && !text.contains("container_cpu_usage_seconds_total") {
+            return Err(nothing_in(text, "of a container"));
+        }
+        Ok(Measured { waits, ..Measured::default() })
+    }
+}
+
 /// The target of a source at a pod.
 pub(super) fn at_pod(source: &dyn Source, pod: &Pod) -> Option<Target> {
     let (port, path) = source.of_pod(pod).filter(|_| answers(pod))?;
     // A page of the host is asked for at the node: the pod proxy refuses addresses that are the node's on some clusters.
-    let place = if source.name() == "kube-proxy" {
+    let place = if source.name() == KubeProxy.name() {
         Place::Node { name: pod.node.clone(), port: Some(port) }
     } else {
         Place::Pod { namespace: pod.meta.namespace.clone(), name: pod.meta.name.clone(), port }

@@ -1,6 +1,7 @@
 //! The results of reading telemetry sources: GPUs, inference engines, kube-proxies, usage of pods and nodes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::gpu::Gpu;
 use super::traffic::Traffic;
@@ -17,6 +18,40 @@ pub struct Measured {
     /// Values from before khud looked.
     pub past: Vec<Past>,
     pub traffic: Vec<Traffic>,
+    pub waits: Vec<Wait>,
+}
+
+/// The reason why the tasks of a container do not run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum WaitFor {
+    /// Its CPU limit: the scheduler stops it for the rest of a period (CFS throttling).
+    CpuLimit,
+    /// A free CPU, memory or a disk: pressure stall information, the share of time in which some task waited.
+    Cpu,
+    Memory,
+    Io,
+}
+
+/// How a source counts waiting.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Counted {
+    /// CFS periods in which the container was stopped, of those in which it ran, since it started.
+    Periods { throttled: f64, of: f64 },
+    /// Seconds since it started.
+    Seconds(f64),
+    /// The share of the last seconds, 0 to 1.
+    Share { share: f64, over: Duration },
+}
+
+/// How much a container waits.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Wait {
+    pub namespace: Text,
+    pub pod: Text,
+    pub container: Text,
+    pub of: WaitFor,
+    pub counted: Counted,
+    pub at: Time,
 }
 
 /// The number that a history is of.
@@ -108,6 +143,8 @@ pub struct Proxy {
     pub rules: BTreeMap<Text, u64>,
     /// Attempts to write rules that failed, since its start.
     pub failures: Option<u64>,
+    /// Since when attempts have failed with none that succeeded in between; [`super::Readings`] keeps it.
+    pub failing_since: Option<Time>,
     pub read_at: Time,
 }
 

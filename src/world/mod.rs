@@ -36,6 +36,7 @@ pub mod table;
 pub mod time;
 pub mod traffic;
 mod uid;
+pub mod waits;
 
 pub use delta::{Delta, Record};
 pub use intern::{Interner, Text};

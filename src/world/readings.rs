@@ -8,6 +8,7 @@ use super::histories::{EngineHistory, GpuHistory, NodeHistory, PodHistory};
 use super::measured::{Measured, Past, PastOf, Proxy};
 use super::past::Pasts;
 use super::traffic::TrafficTable;
+use super::waits::Waits;
 use super::{Kind, ObjectRef, StreamState, Text, Time};
 
 /// Where a source is read, by way of the API server.
@@ -150,6 +151,10 @@ pub struct Readings {
     scrapes: BTreeMap<Target, Scrape>,
     past: Pasts,
     pub traffic: TrafficTable,
+    /// How containers wait.
+    pub waits: Waits,
+    /// Pods whose waiting is worth a large answer of their kubelet, with their nodes.
+    busy: BTreeMap<(Text, Text), Text>,
     /// Sources that are not read, and why.
     unread: Vec<(Text, Text)>,
 }
@@ -206,7 +211,14 @@ impl Readings {
     }
 
     fn take(&mut self, target: &Target, measured: Measured, at: Time, touched: &mut Vec<ObjectRef>) {
-        let Measured { gpus, engine, proxy, pods, nodes, past, traffic } = measured;
+        let Measured { gpus, engine, proxy, pods, nodes, past, traffic, waits } = measured;
+        for wait in waits {
+            let pod = ObjectRef::new(Kind::Pod, wait.namespace.clone(), wait.pod.clone());
+            if touched.last() != Some(&pod) {
+                touched.push(pod);
+            }
+            self.waits.take(wait);
+        }
         for past in past {
             touched.extend(self.take_past(past));
         }
@@ -241,6 +253,9 @@ impl Readings {
             let old = self.proxies.entry(new.node.clone()).or_default();
             // `/healthz` and `/metrics` each say a part.
             let sick = new.healthy.or(old.healthy) == Some(false);
+            let failed = old.failures.zip(new.failures).is_some_and(|(before, now)| now > before);
+            let wrote = old.last_sync.zip(new.last_sync).is_some_and(|(before, now)| now > before);
+            let failing = old.failing_since.filter(|_| !wrote);
             *old = Proxy {
                 unhealthy_since: sick.then(|| old.unhealthy_since.unwrap_or(at)),
                 mode: if new.mode.is_empty() { std::mem::take(&mut old.mode) } else { new.mode },
@@ -249,6 +264,7 @@ impl Readings {
                 last_queued: new.last_queued.or(old.last_queued),
                 rules: if new.rules.is_empty() { std::mem::take(&mut old.rules) } else { new.rules },
                 failures: new.failures.or(old.failures),
+                failing_since: if failed { failing.or(Some(at)) } else { failing },
                 ..new
             };
         }
@@ -338,6 +354,8 @@ impl Readings {
                 if let Some(gone) = pods.and_then(|pods| pods.remove(&object.name)) {
                     self.series -= usize::from(!gone.memory.is_empty());
                 }
+                self.waits.forget(&object.namespace, &object.name);
+                self.busy.remove(&(object.namespace.clone(), object.name.clone()));
             }
             Kind::Node => {
                 self.nodes.remove(&object.name);
@@ -345,6 +363,20 @@ impl Readings {
             }
             _ => {}
         }
+    }
+
+    /// Notes whether a pod's waiting is worth a large answer of the kubelet of this node.
+    pub fn note_busy(&mut self, pod: &ObjectRef, node: Option<&Text>) {
+        let key = (pod.namespace.clone(), pod.name.clone());
+        match node {
+            Some(node) => drop(self.busy.insert(key, node.clone())),
+            None => drop(self.busy.remove(&key)),
+        }
+    }
+
+    /// The nodes of pods whose waiting is worth a large answer, in a steady order.
+    pub fn busy_nodes(&self) -> std::collections::BTreeSet<&Text> {
+        self.busy.values().collect()
     }
 
     /// Every GPU, by node and number.

@@ -116,3 +116,75 @@ fn the_demo_of_a_leak_shows_it_a_minute_after_its_start() {
     let quotes = leak["evidence"].to_string();
     assert!(quotes.contains("a request takes") && quotes.contains("proves no cause"), "{quotes}");
 }
+
+/// A service that its CPU limit stops six times in ten, at a harmless average.
+const THROTTLED: &str = r#"
+title: A CPU limit stops a service
+extends: BASE
+nodes: [{name: worker-#, count: 2, cpu: 8, memory: 32Gi}]
+containers:
+  - match: {namespace: shop, pod: "checkout-*"}
+    ports: [8080]
+    cpu: 300m
+    throttled: 0.6
+  - match: {namespace: shop, pod: "cart-*"}
+    ports: [8080]
+    cpu: 300m
+    throttled: 0.05
+objects:
+  - {apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+  - apiVersion: apps/v1
+    kind: StatefulSet
+    metadata: {name: checkout, namespace: shop}
+    spec:
+      serviceName: checkout
+      replicas: 1
+      selector: {matchLabels: {app: checkout}}
+      template:
+        metadata: {labels: {app: checkout}}
+        spec: {containers: [{name: checkout, image: "registry.acme.io/shop/checkout:1", resources: {limits: {cpu: 500m, memory: 1Gi}}}]}
+  - apiVersion: apps/v1
+    kind: StatefulSet
+    metadata: {name: cart, namespace: shop}
+    spec:
+      serviceName: cart
+      replicas: 1
+      selector: {matchLabels: {app: cart}}
+      template:
+        metadata: {labels: {app: cart}}
+        spec: {containers: [{name: cart, image: "registry.acme.io/shop/cart:1", resources: {limits: {cpu: 500m, memory: 1Gi}}}]}
+"#;
+
+fn throttled(base: &str) -> Lab {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("throttled.yaml");
+    std::fs::write(&file, THROTTLED.replace("BASE", base)).unwrap();
+    Lab::start(file.to_str().unwrap(), 1.0)
+}
+
+#[test]
+fn prometheus_tells_which_cpu_limits_stop_a_service() {
+    let lab = throttled("monitored");
+    let (_, scan) = lab.json(&["scan", "-o", "json"]);
+    assert_eq!(coverage(&scan, "waits")["state"], "live", "{}", scan["coverage"]);
+    let all = scan["findings"].as_array().unwrap().iter().filter(|f| f["cause"] == "cpu.throttled");
+    let all: Vec<&Value> = all.collect();
+    assert_eq!(all.len(), 1, "{}", scan["findings"]);
+    assert_eq!(all[0]["root"]["name"], json!("checkout"), "{}", all[0]);
+    let quotes = all[0]["evidence"].to_string();
+    assert!(quotes.contains("throttled in 60 % of its periods over 5m"), "{quotes}");
+}
+
+/// Without Prometheus the kubelet of one node is read because somebody asks about a pod there.
+#[test]
+fn a_question_about_a_pod_reads_the_throttling_of_its_node() {
+    let lab = throttled("common");
+    for (pod, cause) in [("checkout-0", "cpu.throttled"), ("cart-0", "none")] {
+        let (_, walk) = lab.json(&["diagnose", &format!("pod/{pod}"), "-n", "shop", "-o", "json"]);
+        assert_eq!(walk["verdict"]["cause"], json!(cause), "{walk}");
+        if cause == "cpu.throttled" {
+            let quotes = walk.to_string();
+            assert!(quotes.contains("throttled in 60 % of its periods since its start"), "{quotes}");
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use khud::world::measured::{Measured, NodeUsage};
+use khud::world::measured::{Counted, Measured, NodeUsage, Proxy, Wait, WaitFor};
 use khud::world::selector::Requirement;
 use khud::world::*;
 
@@ -1244,6 +1244,86 @@ fn ends() -> Vec<Case> {
             },
         ),
         c(
+            "cpu.throttled",
+            "app: throttled in 62 % of its periods over 5m; its limit is 500m",
+            |s| throttled(s, 0.62),
+            |s| {
+                s.readings.clear();
+                throttled(s, 0.2);
+            },
+        ),
+        c(
+            "cpu.saturated",
+            "pod web-1-abc, app: tasks waited for CPU 44 % of the time over 5m",
+            |s| {
+                full_node(s, 7_900);
+                pressed(s);
+            },
+            |s| {
+                s.readings.clear();
+                full_node(s, 6_000);
+                pressed(s);
+            },
+        ),
+        c(
+            "latency.replicas",
+            "no HorizontalPodAutoscaler scales it",
+            |s| {
+                s.engine(|_, e| e.waiting = Some(50.0));
+                second_replica(s, true);
+                let first = std::mem::replace(&mut s.pod.meta.name, "web-1-def".into());
+                s.engine(|_, e| e.waiting = Some(60.0));
+                s.pod.meta.name = first;
+            },
+            // The other replica has nothing to do: more of them would not help.
+            |s| {
+                let first = std::mem::replace(&mut s.pod.meta.name, "web-1-def".into());
+                s.engine(|_, e| e.waiting = Some(0.0));
+                s.pod.meta.name = first;
+            },
+        ),
+        c(
+            "latency.cold-start",
+            "runs for 60s and is not ready yet",
+            |s| {
+                s.engine(|_, e| e.waiting = Some(50.0));
+                second_replica(s, false);
+            },
+            |s| {
+                let second = s.more.last_mut().unwrap();
+                second.ready = true;
+                second.containers[0].ready = true;
+            },
+        ),
+        c(
+            "gpu.fragmentation",
+            "48.31 GiB is reserved by PyTorch but unallocated",
+            |s| logged(s, &out_of_gpu_memory("28.14 GiB", "48.31 GiB")),
+            // The GPU is full.
+            |s| logged(s, &out_of_gpu_memory("76.10 GiB", "355.20 MiB")),
+        ),
+        c(
+            "proxy.rules-stale",
+            "last sync 5m ago, a change waits for 2m, 14 failed writes",
+            |s| metrics_of_proxy(s, 300),
+            |s| {
+                s.readings.clear();
+                metrics_of_proxy(s, 5);
+            },
+        ),
+        c(
+            "proxy.rules-missing",
+            "0 NAT rules for 1 Service ports with ready endpoints",
+            |s| {
+                s.service.cluster_ip = "10.96.7.7".into();
+                s.rules("iptables", 0);
+            },
+            |s| {
+                s.readings.clear();
+                s.rules("iptables", 30);
+            },
+        ),
+        c(
             "proxy.sync-stuck",
             "unhealthy, last sync 5m",
             |s| s.proxy(6, false),
@@ -1270,6 +1350,67 @@ fn ends() -> Vec<Case> {
             },
         ),
     ]
+}
+
+/// The container's limit of 500m stopped it in this share of the last five minutes' periods.
+fn throttled(s: &mut Scene, share: f64) {
+    s.spec().limits.cpu = Some(500);
+    waits(s, WaitFor::CpuLimit, share);
+}
+
+fn waits(s: &mut Scene, of: WaitFor, share: f64) {
+    let (namespace, pod) = (s.pod.meta.namespace.clone(), s.pod.meta.name.clone());
+    s.measure("waits", "", 1, 60, |_, at| {
+        let counted = Counted::Share { share, over: Duration::from_secs(300) };
+        let (namespace, pod) = (namespace.clone(), pod.clone());
+        let wait = Wait { namespace, pod, container: "app".into(), of, counted, at };
+        Measured { waits: vec![wait], ..Measured::default() }
+    });
+}
+
+fn pressed(s: &mut Scene) {
+    waits(s, WaitFor::Cpu, 0.44);
+}
+
+/// The node of 8 CPUs has used so many millicores for ten minutes.
+fn full_node(s: &mut Scene, used: u64) {
+    s.node.allocatable.cpu = Some(8_000);
+    s.measure("metrics.k8s.io", "", 20, 30, |_, at| {
+        let node = NodeUsage { node: "n1".into(), cpu: Some(used), memory: None, at };
+        Measured { nodes: vec![node], ..Measured::default() }
+    });
+}
+
+/// Another pod of the same ReplicaSet, started a minute ago.
+fn second_replica(s: &mut Scene, ready: bool) {
+    let since = ago(s, 60);
+    let mut other = s.pod.clone();
+    other.meta.name = "web-1-def".into();
+    other.meta.uid = Uid::Uuid(101);
+    other.ready = ready;
+    other.containers[0].ready = ready;
+    other.containers[0].state = ContainerState::Running { since: Some(since) };
+    s.more.push(other);
+}
+
+/// An allocation of 2 GiB fails, as PyTorch words it since 2.1.
+fn out_of_gpu_memory(allocated: &str, unused: &str) -> String {
+    format!(
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB of \
+         which 1.12 GiB is free. Of the allocated memory {allocated} is allocated by PyTorch, and {unused} is reserved by \
+         PyTorch but unallocated."
+    )
+}
+
+/// kube-proxy wrote its rules so long ago, and a change was queued two minutes ago.
+fn metrics_of_proxy(s: &mut Scene, synced: u64) {
+    let (last_sync, last_queued) = (Some(ago(s, synced)), Some(ago(s, 120)));
+    s.measure("kube-proxy-metrics", "n1", 1, 30, |_, at| {
+        let failures = Some(14);
+        let proxy =
+            Proxy { node: "n1".into(), last_sync, last_queued, failures, read_at: at, ..Proxy::default() };
+        Measured { proxy: Some(proxy), ..Measured::default() }
+    });
 }
 
 fn workloads() -> Vec<Case> {

@@ -1,11 +1,12 @@
 //! Reads telemetry sources on time and takes in what they bring.
 
+use crate::app::core::model::Model;
 use crate::app::core::view::View;
 use crate::app::table::Fence;
 use crate::app::table::vitals::Vitals;
-use crate::telemetry::{Loopback, Schedule};
+use crate::telemetry::{Loopback, Schedule, cadvisor};
 use crate::world::readings::{Reading, Target};
-use crate::world::{Kind, ObjectRef, Time, World};
+use crate::world::{Kind, ObjectRef, Text, Time, World};
 
 /// Whether what kube-proxy tells on its loopback port is looked at, and may be read.
 pub fn loopback(front: &dyn View, read_only: bool) -> Loopback {
@@ -14,6 +15,14 @@ pub fn loopback(front: &dyn View, read_only: bool) -> Loopback {
         true if read_only => Loopback::ReadOnly,
         true => Loopback::Read,
     }
+}
+
+/// The node of the pod that the front view is about; a table's selected row is about nothing yet.
+pub fn looked_at(model: &Model) -> Option<Text> {
+    let front = model.front();
+    let object = front.object(model).filter(|o| o.kind == Kind::Pod && front.table().is_none())?;
+    let pod = model.data.world.pods.find(&object.namespace, &object.name)?;
+    (!pod.node.is_empty()).then(|| pod.node.clone())
 }
 
 /// The targets that are due now.
@@ -37,7 +46,20 @@ pub fn take(schedule: &mut Schedule, world: &mut World, readings: Vec<Reading>) 
     let mut touched = Vec::new();
     for reading in readings {
         schedule.done(&reading);
-        touched.extend(world.readings.apply(reading));
+        let counts_cpu = matches!(&*reading.target.source, "metrics.k8s.io" | "kubelet");
+        let changed = world.readings.apply(reading);
+        if counts_cpu {
+            changed.iter().filter(|o| o.kind == Kind::Pod).for_each(|pod| note_busy(world, pod));
+        }
+        touched.extend(changed);
     }
     touched
+}
+
+/// Keeps the list of pods whose throttling is worth a large answer of their kubelet.
+fn note_busy(world: &mut World, pod: &ObjectRef) {
+    let usage = world.readings.pod(&pod.namespace, &pod.name).map(|h| &h.usage);
+    let known = world.pods.find(&pod.namespace, &pod.name);
+    let node = known.zip(usage).filter(|(p, u)| cadvisor::is_worth(p, u)).map(|(p, _)| p.node.clone());
+    world.readings.note_busy(pod, node.as_ref());
 }

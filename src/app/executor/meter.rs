@@ -20,6 +20,8 @@ pub struct Meter {
     schedule: Schedule,
     under_way: JoinSet<Vec<Reading>>,
     turns: Arc<Semaphore>,
+    /// The pod that somebody asks about.
+    about: Option<ObjectRef>,
 }
 
 impl Meter {
@@ -27,7 +29,13 @@ impl Meter {
     pub fn new(sources: Sources, prometheus: Option<Server>) -> Meter {
         let mut schedule = Schedule::default();
         schedule.configure(sources, prometheus);
-        Meter { schedule, under_way: JoinSet::new(), turns: Arc::new(Semaphore::new(telemetry::PARALLEL)) }
+        let turns = Arc::new(Semaphore::new(telemetry::PARALLEL));
+        Meter { schedule, under_way: JoinSet::new(), turns, about: None }
+    }
+
+    /// Reads what is read only about a pod that somebody asks about.
+    pub fn about(&mut self, pod: ObjectRef) {
+        self.about = Some(pod);
     }
 
     /// Reads every source this often instead.
@@ -42,6 +50,10 @@ impl Meter {
         // Before pods and nodes are listed there is nobody to ask; a user may not see nodes at all.
         if !world.synced(&Kind::Pod) || !(world.synced(&Kind::Node) || settled) {
             return;
+        }
+        if let Some(about) = self.about.as_ref().filter(|o| o.kind == Kind::Pod) {
+            let pod = world.pods.find(&about.namespace, &about.name);
+            self.schedule.look_at(pod.map(|p| p.node.clone()).filter(|node| !node.is_empty()));
         }
         if self.schedule.looks(now) {
             let pods = world.pods.values().filter(|p| telemetry::concerns(p));

@@ -230,8 +230,10 @@ fn tick(model: &mut Model) -> Vec<Effect> {
 /// Asks for the telemetry that is due.
 fn scrape(model: &mut Model) -> Vec<Effect> {
     let loopback = measure::loopback(model.front(), model.cluster.read_only);
+    let node = measure::looked_at(model);
     let Data { telemetry, world, vitals, now, .. } = &mut model.data;
     telemetry.watch_loopback(loopback);
+    telemetry.look_at(node);
     measure::due(telemetry, world, vitals, *now).into_iter().map(Effect::Scrape).collect()
 }
 

@@ -16,6 +16,7 @@ use crate::app::views::freshness::freshness;
 use crate::app::views::inside;
 use crate::app::views::save::csv;
 use crate::config::{Id, Scope};
+use crate::judge;
 use crate::world::served::MOST_ROWS;
 use crate::world::{Kind, ObjectRef, StreamId, StreamState, Time};
 
@@ -178,7 +179,7 @@ fn emptiness(model: &Model, table: &Table) -> String {
             | StreamState::Reconnecting { why, .. },
         ) => why.to_string(),
         Some(state) if state.is_live() && table.source.fence == Fence::KubeProxy => {
-            "No kube-proxy pods: something else routes Services here.".into()
+            judge::proxy::elsewhere(&model.data.world)
         }
         Some(state) if state.is_live() && table.namespaces.is_empty() => format!("No {plural}."),
         Some(state) if state.is_live() => {
@@ -197,6 +198,9 @@ fn notes(model: &Model, table: &Table) -> Vec<String> {
     if table.faults {
         let what = if table.source.kind == Kind::Event { "warnings only" } else { "sick only" };
         notes.push(what.into());
+    }
+    if table.source.fence == Fence::KubeProxy && model.cluster.read_only {
+        notes.push("read-only: rules and mode are not read".into());
     }
     if !table.marks.is_empty() {
         notes.push(marked(model, table));

@@ -28,6 +28,7 @@ pub(super) static ACTION: Action = Action {
         ("ready.probe", 4),
         ("ready.unknown", 3),
         ("gpu.memory", 1),
+        ("gpu.fragmentation", 1),
     ],
     dangerous: false,
     sequential: false,

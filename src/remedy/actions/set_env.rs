@@ -20,7 +20,7 @@ pub(super) static ACTION: Action = Action {
         template::CONTAINER,
     ],
     rights: &[Right::on_target("patch")],
-    causes: &[("crash.config", 3)],
+    causes: &[("crash.config", 3), ("gpu.fragmentation", 2)],
     dangerous: false,
     sequential: false,
     remedy_for: &[],

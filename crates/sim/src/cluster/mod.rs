@@ -1,5 +1,6 @@
 //! The cluster behind the API server: controllers, scheduler, kubelets and containers.
 mod cache;
+mod cadvisor;
 pub(crate) mod chance;
 mod controllers;
 mod dcgm;

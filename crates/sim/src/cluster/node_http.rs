@@ -184,6 +184,7 @@ fn node_port(engine: &Engine, name: &str, port: u16, path: &str) -> Result<Reply
         "/healthz" => Ok(ok("text/plain; charset=utf-8", "ok".into())),
         "/configz" => Ok(ok("application/json", configz(machine))),
         "/stats/summary" => Ok(ok("application/json", summary(engine, machine).to_string())),
+        "/metrics/cadvisor" => Ok(ok(PROM, super::cadvisor::text(engine, name, engine.now()))),
         "/metrics/resource" => Ok(ok(PROM, resource_metrics(engine, machine))),
         "/logs" if query.contains("query=") => Ok(ok("text/plain", node_log(machine, query))),
         "/logs" => Ok(ok("text/html; charset=utf-8", "<pre>\n<a href=\"containers/\">containers/</a>\n<a href=\"pods/\">pods/</a>\n<a href=\"syslog\">syslog</a>\n</pre>\n".into())),

@@ -229,6 +229,8 @@ pub struct Behaviour {
     pub memory: Option<Curve>,
     /// In cores.
     pub cpu: Option<Curve>,
+    /// The share of its CFS periods in which its CPU limit stops it, 0..1.
+    pub throttled: Option<Curve>,
     pub gpu: Option<GpuUse>,
     pub exit: Option<Exit>,
     pub logs: Vec<LogLine>,

@@ -1,5 +1,7 @@
 //! The columns of each kind's table: typed values, so that sorting and comparing never parse text back.
 
+use std::time::Duration;
+
 use crate::app::table::cell::{Cell, Value};
 use crate::app::table::computed::Computed;
 use crate::app::table::cx::Cx;
@@ -412,6 +414,8 @@ pub static KUBE_PROXY: &[Column] = &[
             Cell::new(Value::Num(n.into()), if n > 0 { "status.pending" } else { "text.dim" })
         }),
     ),
+    num("15M", 3, 4, 75, of!(pods, |cx, p| seen_restarts(cx, p, 15))),
+    num("1H", 2, 4, 65, of!(pods, |cx, p| seen_restarts(cx, p, 60))),
     num(
         "LAST",
         4,
@@ -478,6 +482,15 @@ pub static KUBE_PROXY: &[Column] = &[
         }),
     ),
 ];
+
+/// Restarts that khud saw within so many minutes. It knows of one at most from before it started.
+fn seen_restarts(cx: &Cx<'_>, pod: &Pod, minutes: u64) -> Cell {
+    let from = cx.now.minus(Duration::from_secs(minutes * 60));
+    match cx.world.restarts.since(&pod.meta.uid, from) {
+        0 => Cell::dim(Value::None),
+        n => Cell::new(Value::Num(n.into()), "status.pending"),
+    }
+}
 
 /// The columns of a watched kind's table; empty for kinds that are shown as the server's own tables.
 pub fn of_kind(kind: &Kind) -> &'static [Column] {

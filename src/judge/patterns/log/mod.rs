@@ -4,6 +4,7 @@
 //! candidates are graded: by how much their wording proves, by their level, by their place (the last error of a
 //! program that ended weighs most), and by whether the program went on afterwards.
 
+mod allocator;
 mod benign;
 mod config;
 mod files;
@@ -28,7 +29,7 @@ use table::{Grade, Match};
 use trace::Entry;
 
 use super::short;
-use crate::judge::log::{CAPABILITY, CONFIG, MODEL_OOM_LOADING, OOM_HEAP};
+use crate::judge::log::{CAPABILITY, CONFIG, GPU_FRAGMENTATION, MODEL_OOM_LOADING, OOM_HEAP};
 use crate::judge::{Cause, Sure, crash, volume};
 
 pub use repeat::{Repeat, repeats};
@@ -318,6 +319,9 @@ fn cause_in(lines: &[Line], entries: &[Entry], i: usize, s: &Said) -> Cause {
     if cause != OOM_HEAP || !s.found.words.starts_with("CUDA") {
         return cause;
     }
+    if is_fragmented(lines[s.line].raw) {
+        return GPU_FRAGMENTATION;
+    }
     let loads = |text: &str| {
         ["load_model", "load_weights", "from_pretrained", "load_checkpoint", "load_state_dict"]
             .iter()
@@ -356,6 +360,11 @@ fn cause_in(lines: &[Line], entries: &[Entry], i: usize, s: &Said) -> Cause {
         _ => None,
     });
     if in_frames || last == Some(true) { MODEL_OOM_LOADING } else { cause }
+}
+
+/// Whether a line says that a GPU's allocator holds enough memory and not in one piece.
+fn is_fragmented(line: &str) -> bool {
+    allocator::Account::read(line).is_some_and(|a| a.is_fragmented())
 }
 
 /// A pattern over bytes: log lines are mostly ASCII, and such patterns compile and match fastest. Every one of them

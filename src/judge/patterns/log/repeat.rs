@@ -9,7 +9,7 @@ use regex::bytes::Regex;
 use super::line::{Level, Line, lines};
 use super::table::Grade;
 use super::trace::Entry;
-use super::{Named, benign, pattern, said, short, trace};
+use super::{Named, benign, is_fragmented, pattern, said, short, trace};
 use crate::judge::{Cause, log};
 use crate::world::Time;
 
@@ -69,6 +69,8 @@ pub fn repeats(text: &str, now: Option<Time>) -> Vec<Repeat<'_>> {
         let mut known = false;
         for s in said(&lines, entry) {
             let Some(cause) = s.found.row.running else { continue };
+            let fragmented = cause == log::OOM_HEAP && is_fragmented(lines[s.line].raw);
+            let cause = if fragmented { log::GPU_FRAGMENTATION } else { cause };
             known = true;
             let (at, line) = (lines[s.line].at.or(first.at), lines[s.line].raw);
             match out.iter_mut().find(|(r, _, _)| r.cause == cause && same(&r.named, &s.found.named)) {

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use super::super::engine::Engine;
 use super::super::kubelet::{Container, PodRun};
-use super::super::{dcgm, requests, vllm};
+use super::super::{cadvisor, dcgm, requests, vllm};
 use super::tsdb::Labels;
 use crate::scenario::format::Serves;
 
@@ -17,7 +17,9 @@ pub(super) fn all(engine: &Engine) -> Vec<(Labels, f64)> {
         }
         for container in run.containers.iter().filter(|c| c.running()) {
             let Some(going) = &container.run else { continue };
-            cadvisor(run, container, run.container_memory(container, now), &mut out);
+            for (metric, value) in cadvisor::numbers(run, container, now) {
+                kubelet(metric, run, container, value, &mut out);
+            }
             let target = target(run, container);
             if going.behaviour.serves == Some(Serves::Dcgm) {
                 read(&dcgm::dcgm_text(engine, &run.node, now), &target, &mut out);
@@ -33,10 +35,10 @@ pub(super) fn all(engine: &Engine) -> Vec<(Labels, f64)> {
     out
 }
 
-/// The working set of a container as the kubelet's `/metrics/cadvisor` has it.
-fn cadvisor(run: &PodRun, container: &Container, memory: f64, out: &mut Vec<(Labels, f64)>) {
+/// A number of a container as the kubelet's `/metrics/cadvisor` has it.
+fn kubelet(metric: &str, run: &PodRun, container: &Container, value: f64, out: &mut Vec<(Labels, f64)>) {
     let labels = [
-        ("__name__", "container_memory_working_set_bytes"),
+        ("__name__", metric),
         ("container", &container.name),
         ("image", &container.image),
         ("namespace", &run.key.ns),
@@ -45,7 +47,7 @@ fn cadvisor(run: &PodRun, container: &Container, memory: f64, out: &mut Vec<(Lab
         ("job", "kubelet"),
         ("metrics_path", "/metrics/cadvisor"),
     ];
-    out.push((owned(&labels), memory.round()));
+    out.push((owned(&labels), value));
 }
 
 /// The labels that the operator's service discovery gives a pod's target.
