@@ -21,6 +21,7 @@ use super::proxy::Proxy;
 use super::target::{self, Target};
 use super::token::TokenFile;
 use super::transport;
+use super::url::Sites;
 use crate::world::{Clock, Time};
 
 /// The options of the command line that select a cluster and a user.
@@ -63,6 +64,7 @@ struct Inner {
     renewal: tokio::sync::Mutex<Renewal>,
     /// Renewals since the server last accepted the credentials.
     failed_renewals: AtomicU32,
+    sites: Sites,
 }
 
 struct Built {
@@ -136,6 +138,7 @@ impl Connection {
             client: RwLock::new(built),
             renewal: tokio::sync::Mutex::default(),
             failed_renewals: AtomicU32::new(0),
+            sites: Sites::default(),
         })))
     }
 
@@ -175,6 +178,10 @@ impl Connection {
     /// Refuses every change from now on, on every clone of this connection, or allows changes again.
     pub fn set_read_only(&self, on: bool) {
         self.0.read_only.store(on, Ordering::SeqCst);
+    }
+
+    pub(super) fn sites(&self) -> &Sites {
+        &self.0.sites
     }
 
     pub fn clock(&self) -> &Clock {

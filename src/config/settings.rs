@@ -89,7 +89,7 @@ settings! {
     "telemetry" "[]" "[\"engines off\", \"kubelet 1m\"]" true
     "Telemetry sources that are not read (NAME off) or read at another interval (NAME 30s)."
     "prometheus" "\"\"" "\"monitoring/prometheus-operated:9090\"" true
-    "The Service that answers Prometheus's API, as namespace/service:port or namespace/service:port/path; empty: found by its pods' labels."
+    "The server that answers Prometheus's API: a Service as namespace/service:port or namespace/service:port/path, or a URL (https://prometheus.example.com/path); empty: found by its pods' labels."
 }
 
 /// The panes of the overview.

@@ -70,7 +70,7 @@ pub(super) fn read<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) 
     Some(out)
 }
 
-/// Reads `namespace/service:port`, with the path before `api/v1` after it where there is one.
+/// Reads `namespace/service:port` or a URL, with the path before `api/v1` after it where there is one.
 pub(super) fn prometheus<'t>(
     document: &mut Document<'t>,
     key: &str,
@@ -83,7 +83,8 @@ pub(super) fn prometheus<'t>(
     let server = server(text);
     if server.is_none() {
         let text = format!(
-            "{key} must be namespace/service:port, such as \"monitoring/prometheus-operated:9090\", not {}",
+            "{key} must be namespace/service:port, such as \"monitoring/prometheus-operated:9090\", or a URL without a password, a \
+             query or a fragment, such as \"https://prometheus.example.com/path\", not {}",
             quote(text)
         );
         document.error(&node.span(), text);
@@ -92,6 +93,28 @@ pub(super) fn prometheus<'t>(
 }
 
 fn server(text: &str) -> Option<Server> {
+    match text.split_once("://") {
+        Some(("http" | "https", _)) => at_url(text),
+        Some(_) => None,
+        None => behind_service(text),
+    }
+}
+
+/// A server past the API server. A password would stand in the open in a file that people share.
+fn at_url(text: &str) -> Option<Server> {
+    let uri: http::Uri = text.parse().ok()?;
+    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+    let plain = !authority.as_str().contains('@') && uri.query().is_none() && !text.contains('#');
+    let place = Place::Url(format!("{scheme}://{authority}").into());
+    plain.then(|| Server { place, prefix: prefix(uri.path().trim_matches('/')) })
+}
+
+/// The path before `api/v1`, which ends with a slash where there is one.
+fn prefix(path: &str) -> Text {
+    if path.is_empty() { Text::default() } else { format!("{path}/").into() }
+}
+
+fn behind_service(text: &str) -> Option<Server> {
     let is_name = |s: &&str| {
         !s.is_empty() && s.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c))
     };
@@ -102,19 +125,16 @@ fn server(text: &str) -> Option<Server> {
     let sound =
         [namespace, name, port].iter().all(is_name) && path.chars().all(is_path) && !path.contains("..");
     let place = Place::Service { namespace: namespace.into(), name: name.into(), port: port.into() };
-    let path = path.trim_end_matches('/');
-    let prefix = if path.is_empty() { Text::default() } else { format!("{path}/").into() };
-    sound.then_some(Server { place, prefix })
+    sound.then(|| Server { place, prefix: prefix(path.trim_end_matches('/')) })
 }
 
 /// The server as the file names it.
 pub(super) fn written(server: &Server) -> String {
+    let path = server.prefix.trim_end_matches('/');
+    let slash = if path.is_empty() { "" } else { "/" };
     match &server.place {
-        Place::Service { namespace, name, port } => {
-            let path = server.prefix.trim_end_matches('/');
-            let slash = if path.is_empty() { "" } else { "/" };
-            format!("{namespace}/{name}:{port}{slash}{path}")
-        }
+        Place::Service { namespace, name, port } => format!("{namespace}/{name}:{port}{slash}{path}"),
+        Place::Url(base) => format!("{base}{slash}{path}"),
         _ => String::new(),
     }
 }
@@ -126,14 +146,28 @@ mod tests {
 
     #[test]
     fn a_prometheus_is_named_by_its_service_and_written_back() {
-        for named in ["monitoring/prometheus-operated:9090", "mimir/query-frontend:http/prometheus"] {
+        for named in [
+            "monitoring/prometheus-operated:9090",
+            "mimir/query-frontend:http/prometheus",
+            "https://prometheus.example.com",
+            "http://10.0.0.7:9090/select/0/prometheus",
+        ] {
             let config = Config::from_toml("c", &format!("prometheus = '{named}'\n")).unwrap();
             let server = config.for_context("x").prometheus.unwrap();
             assert_eq!(super::written(&server), named);
         }
-        for text in
-            ["prometheus", "a/b", "a/b:", "a/b:9090/../../secrets", "A/b:1", "a/b:9090/x?y", "http://x:9090"]
-        {
+        for text in [
+            "prometheus",
+            "a/b",
+            "a/b:",
+            "a/b:9090/../../secrets",
+            "A/b:1",
+            "a/b:9090/x?y",
+            "ftp://x:9090",
+            "http://",
+            "https://user:secret@x:9090",
+            "https://x/api?token=1",
+        ] {
             let problems = Config::from_toml("c", &format!("prometheus = '{text}'\n")).unwrap_err();
             assert!(problems[0].to_string().contains("namespace/service:port"), "{text}: {}", problems[0]);
         }

@@ -143,6 +143,15 @@ fn leak(gpu: &Gpu, history: &GpuHistory, engine: Option<&Engine>, from: Time, no
     growth(&history.memory, from, now, usable)
 }
 
+/// Whether a GPU of the pod has little memory left that a server did not take at its start.
+pub fn is_nearly_full(ctx: &Ctx, pod: &Pod) -> bool {
+    let (namespace, name) = (&pod.meta.namespace, &pod.meta.name);
+    let readings = &ctx.world.readings;
+    let takes_all = readings.engine(namespace, name).is_some_and(|e| e.now.preallocates);
+    let full = |g: &Gpu| !Readings::is_stale(g, ctx.now) && g.fullness().is_some_and(|f| f >= NOT_FULL);
+    !takes_all && readings.gpus_of(&pod.node, namespace, name).any(|(g, _)| full(g))
+}
+
 /// Since when a GPU that was not full before is.
 fn filled(gpu: &Gpu, history: &GpuHistory, engine: Option<&Engine>, from: Time) -> Option<Time> {
     if engine.is_some_and(|e| e.preallocates) || gpu.fullness()? < FULL {

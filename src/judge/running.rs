@@ -9,7 +9,7 @@ use super::diagnosis::{Ctx, Diagnosis, Out, same};
 use super::evidence::{Severity, Sure};
 use super::log::{Repeated, RunningAnswer, Tail, Want};
 use super::network_policy::{self, Missed};
-use super::{crash, dependency, file_access, log, node, reach, ready};
+use super::{crash, dependency, file_access, gpu, log, node, reach, ready};
 
 /// Lines of a running container's log that are read.
 const TAIL: u32 = 200;
@@ -130,6 +130,8 @@ fn odd(ctx: &Ctx, pod: &Pod, object: &ObjectRef) -> bool {
     pod.containers.iter().any(|c| running(c, starting).is_some_and(unready) || restarted(c))
         || troubled()
         || told()
+        // A program that fails for lack of GPU memory may go on and say so in its log alone.
+        || gpu::is_nearly_full(ctx, pod)
 }
 
 fn diagnosis(

@@ -81,8 +81,8 @@ mod schedule {
     use crate::telemetry::{Loopback, Schedule};
     use crate::world::readings::{Outcome, Place, Reading, Target};
     use crate::world::{
-        Container, ContainerSpec, ContainerState, Delta, Meta, Phase, Pod, Port, Record, Resources, Role,
-        Time, World,
+        Container, ContainerSpec, ContainerState, Delta, Kind, Meta, ObjectRef, Phase, Pod, Port, Record,
+        Resources, Role, Text, Time, World,
     };
 
     fn at(seconds: i64) -> Time {
@@ -149,7 +149,7 @@ mod schedule {
                     Place::Node { name, .. } | Place::Service { name, .. } | Place::Forward { name, .. } => {
                         name.to_string()
                     }
-                    Place::Server => t.path.to_string(),
+                    Place::Server | Place::Url(_) => t.path.to_string(),
                 };
                 (&*t.source, place)
             })
@@ -181,7 +181,7 @@ mod schedule {
         };
         assert_eq!((forwards(&s), said(&s)), (0, false));
         s.watch_loopback(Loopback::Read);
-        assert_eq!((forwards(&s), said(&s)), (1, false));
+        assert_eq!((forwards(&s), said(&s)), (2, false), "its metrics and its mode");
         s.watch_loopback(Loopback::ReadOnly);
         assert_eq!((forwards(&s), said(&s)), (0, true));
     }
@@ -247,7 +247,9 @@ mod schedule {
         let w = world([Delta::Apply(node)]);
         let mut s = Schedule::default();
         let targets = s.targets(&w, w.pods.values());
-        assert!(targets.iter().all(|t| t.place == Place::Server), "{targets:?}");
+        let others: Vec<_> = targets.iter().filter(|t| t.place != Place::Server).collect();
+        // No pod of kube-proxy: the node may run it as a service.
+        assert!(matches!(others[..], [t] if &*t.path == "healthz" && !t.sure), "{others:?}");
         s.follow(&targets, at(0));
         s.due(at(0));
         for t in &targets {
@@ -264,6 +266,36 @@ mod schedule {
             soon.iter().all(|t| &*t.source == "kubelet"),
             "the metrics API is left alone for a while: {soon:?}"
         );
-        assert_eq!(s.due(at(400)).len(), 2, "and asked again later");
+        let later = s.due(at(400));
+        let asked = later.iter().filter(|t| t.place == Place::Server).count();
+        assert_eq!(asked, 2, "and asked again later: {later:?}");
+    }
+
+    #[test]
+    fn the_large_answer_of_a_kubelet_is_read_of_busy_nodes_and_of_the_one_looked_at() {
+        let nodes = (0..30).map(|i| {
+            let name = format!("n{i:02}");
+            Delta::Apply(Record::Node(Box::new(crate::world::Node {
+                meta: Meta { name: name.as_str().into(), uid: name.as_str().into(), ..Meta::default() },
+                ..crate::world::Node::default()
+            })))
+        });
+        let mut w = world(nodes);
+        let mut s = Schedule::default();
+        let read = |s: &Schedule, w: &World| -> Vec<Text> {
+            let all = s.targets(w, w.pods.values());
+            all.into_iter().filter(|t| &*t.source == "cadvisor").map(|t| t.node).collect()
+        };
+        assert!(read(&s, &w).is_empty());
+        s.look_at(Some("n29".into()));
+        assert_eq!(read(&s, &w), [Text::from("n29")]);
+        for i in 0..25 {
+            let pod = ObjectRef::new(Kind::Pod, "shop", format!("api-{i}"));
+            w.readings.note_busy(&pod, Some(&format!("n{i:02}").into()));
+        }
+        let nodes = read(&s, &w);
+        assert_eq!((nodes.len(), &*nodes[0]), (20, "n29"), "a question goes first");
+        w.readings.note_busy(&ObjectRef::new(Kind::Pod, "shop", "api-0"), None);
+        assert!(!read(&s, &w).contains(&"n00".into()), "it is calm again");
     }
 }

@@ -22,6 +22,8 @@ pub enum Place {
     Service { namespace: Text, name: Text, port: Text },
     /// A port that listens on the loopback address of a pod's network alone, through a port-forward.
     Forward { namespace: Text, name: Text, port: u16 },
+    /// A server at a URL (scheme, host and port), past the API server.
+    Url(Text),
     /// The API server itself.
     Server,
 }
@@ -485,6 +487,7 @@ fn state(all: &[(&Target, &Scrape)], now: Time) -> StreamState {
             | Place::Node { name, .. }
             | Place::Service { name, .. }
             | Place::Forward { name, .. } => format!("{name}: "),
+            Place::Url(base) => format!("{base}: "),
             Place::Server => String::new(),
         };
         format!("{} of {} cannot be read; {place}{why}", failing.len(), of.len()).into()

@@ -88,6 +88,14 @@ fn one_look_finds_a_leak_of_hours_by_the_history_in_prometheus() {
     let history = coverage(&scan, "gpu-history");
     assert_eq!(history["state"], "unsupported", "{history}");
     assert!(history["reason"].as_str().unwrap().contains("\"prom\" not found"), "{history}");
+
+    // The same Prometheus by a URL, which is asked without a kubeconfig.
+    let url = format!("{}/api/v1/namespaces/monitoring/pods/prometheus-k8s-0:9090/proxy", lab.server());
+    std::fs::write(config.join("config.toml"), format!("prometheus = '{url}'\n")).unwrap();
+    let output = lab.khud(&["scan", "-o", "json"]).env("KHUD_CONFIG_DIR", &config).output().unwrap();
+    let scan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(coverage(&scan, "gpu-history")["state"], "live", "{}", scan["coverage"]);
+    assert!(finding(&scan, "gpu.memory-leak").is_some(), "{}", scan["findings"]);
 }
 
 /// A pod without a limit that takes its node's memory is named before the kubelet evicts its neighbours.
@@ -120,6 +128,7 @@ fn the_demo_of_a_leak_shows_it_a_minute_after_its_start() {
 /// A service that its CPU limit stops six times in ten, at a harmless average.
 const THROTTLED: &str = r#"
 title: A CPU limit stops a service
+history: 1h
 extends: BASE
 nodes: [{name: worker-#, count: 2, cpu: 8, memory: 32Gi}]
 containers:
@@ -187,4 +196,29 @@ fn a_question_about_a_pod_reads_the_throttling_of_its_node() {
             assert!(quotes.contains("throttled in 60 % of its periods since its start"), "{quotes}");
         }
     }
+}
+
+/// The demo of a slow server tells both of its stories within a minute: the queue, and the fragmented GPU beside it.
+#[test]
+fn the_demo_of_slow_inference_tells_its_story_a_minute_after_its_start() {
+    let lab = Lab::begun("inference-slow", Duration::from_secs(60));
+    let (_, scan) = lab.json(&["scan", "--for", "20s", "-o", "json"]);
+    let slow = scan["findings"].as_array().unwrap().iter().find(|f| f["root"]["name"] == "llm-server");
+    let slow = slow.unwrap_or_else(|| panic!("{}", scan["findings"]));
+    let cause = slow["cause"].as_str().unwrap();
+    assert!(["latency.queue", "latency.replicas", "latency.kv-cache"].contains(&cause), "{slow}");
+    assert!(slow["evidence"].to_string().contains("waiting"), "{slow}");
+    let fragmented = finding(&scan, "gpu.fragmentation").unwrap_or_else(|| panic!("{}", scan["findings"]));
+    assert_eq!(fragmented["root"]["name"], json!("reranker"), "{fragmented}");
+}
+
+/// The demo of partial DNS names the workload and what it cannot resolve within a minute.
+#[test]
+fn the_demo_of_partial_dns_tells_its_story_a_minute_after_its_start() {
+    let lab = Lab::begun("dns-partial", Duration::from_secs(60));
+    let (_, scan) = lab.json(&["scan", "--for", "20s", "-o", "json"]);
+    let all = scan["findings"].as_array().unwrap();
+    let api = all.iter().find(|f| f["root"]["name"] == "api-backend").unwrap_or_else(|| panic!("{all:?}"));
+    let quotes = api["evidence"].to_string();
+    assert!(quotes.contains("EAI_AGAIN database.production.svc.cluster.local"), "{api}");
 }

@@ -6,13 +6,15 @@ use std::net::TcpListener;
 use crate::support::lab::{self, Lab};
 use serde_json::{Value, json};
 
-/// A health check that answers with this status for as long as the test runs.
+/// A health check at `/health` that answers with this status for as long as the test runs.
 fn health(status: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
-            let _ = stream.read(&mut [0; 4096]);
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).unwrap_or(0);
+            let status = if request[..read].starts_with(b"GET /health ") { status } else { "404 Not Found" };
             let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         }
     });

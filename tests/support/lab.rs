@@ -52,8 +52,11 @@ impl Lab {
         let options = SimOptions { clock, seed: Some(1), ..SimOptions::default() };
         let sim = runtime.block_on(Sim::start_with(options, |store| {
             let cluster = Cluster::stage(store.clone(), &loaded);
-            // The replayed history ended at the story's beginning: the rest of it has passed since.
-            store.clock().set_skew(jiff::SignedDuration::ZERO);
+            // The replayed history ended at the story's beginning; what has passed since is played event by event.
+            if !ago.is_zero() {
+                cluster.advance(ago);
+                store.clock().set_skew(jiff::SignedDuration::ZERO);
+            }
             tokio::spawn(cluster.clone().run());
             Arc::new(cluster)
         }));

@@ -4,6 +4,7 @@ use crate::app::core::model::Model;
 use crate::app::core::view::View;
 use crate::app::table::Fence;
 use crate::app::table::vitals::Vitals;
+use crate::config::Scope;
 use crate::telemetry::{Loopback, Schedule, cadvisor};
 use crate::world::readings::{Reading, Target};
 use crate::world::{Kind, ObjectRef, Text, Time, World};
@@ -17,10 +18,13 @@ pub fn loopback(front: &dyn View, read_only: bool) -> Loopback {
     }
 }
 
-/// The node of the pod that the front view is about; a table's selected row is about nothing yet.
+/// The node of the pod whose description or decision tree is in front.
 pub fn looked_at(model: &Model) -> Option<Text> {
     let front = model.front();
-    let object = front.object(model).filter(|o| o.kind == Kind::Pod && front.table().is_none())?;
+    if !matches!(front.scope(), Scope::Tree | Scope::Text) {
+        return None;
+    }
+    let object = front.object(model).filter(|o| o.kind == Kind::Pod)?;
     let pod = model.data.world.pods.find(&object.namespace, &object.name)?;
     (!pod.node.is_empty()).then(|| pod.node.clone())
 }

@@ -64,18 +64,19 @@ pub async fn scrape(connection: &Connection, target: Target) -> Vec<telemetry::R
             name: name.to_string(),
             port: port.to_string(),
         },
-        Place::Forward { .. } | Place::Server => ProxyBackend::Server,
+        Place::Forward { .. } | Place::Url(_) | Place::Server => ProxyBackend::Server,
     };
     let answer = match &target.place {
         Place::Forward { namespace, name, port } => {
-            connection.forwarded_get(namespace, name, *port, &path, within).await
+            connection.forwarded_get(namespace, name, *port, &path, within).await.map_err(|e| e.to_string())
         }
-        _ => connection.proxy_get(&behind, &path, within).await,
+        Place::Url(base) => connection.url_get(&format!("{base}/{path}"), within).await,
+        _ => connection.proxy_get(&behind, &path, within).await.map_err(|e| e.to_string()),
     };
     let at = connection.clock().now();
     let outcome = match answer {
         Ok(fetched) => telemetry::outcome(&target, fetched.status, &fetched.text(), || fetched.why(), at),
-        Err(e) => target.failed(e.to_string()),
+        Err(why) => target.failed(why),
     };
     telemetry::Reading { target, at, outcome }.portions()
 }

@@ -51,7 +51,7 @@ impl Cluster {
     /// [`Cluster::run`] is polled or [`Cluster::advance`] is called.
     pub fn stage(store: Arc<Store>, loaded: &Loaded) -> Self {
         let mut engine = Engine::new(store.clone(), loaded.scenario.seed.unwrap_or(1));
-        let now = store.clock().now();
+        let (now, before) = (store.clock().now(), store.clock().skew());
         // A manual clock cannot go back, so the history is replayed from now on.
         let history = loaded.scenario.history.map_or(Duration::ZERO, |h| h.duration());
         let zero = if store.clock().speed() > 0.0 { now } else { now.checked_add(history).unwrap_or(now) };
@@ -59,8 +59,8 @@ impl Cluster {
         if store.clock().speed() > 0.0 {
             // The replay took some real time. The clock is right again, and the remaining steps count from
             // now.
-            let late = -store.clock().skew();
-            store.clock().set_skew(jiff::SignedDuration::ZERO);
+            let late = before - store.clock().skew();
+            store.clock().set_skew(before);
             engine.delay_steps(late);
         }
         Self { engine: Arc::new(Mutex::new(engine)), store }

@@ -1,6 +1,8 @@
 //! Prometheus: histories from before khud looked, and the traffic of workloads, by its HTTP API.
 //!
-//! Thanos, VictoriaMetrics and Mimir answer the same API. khud reads through the API server's proxy.
+//! Thanos, VictoriaMetrics and Mimir answer the same API. khud reads through the API server's proxy, or at a URL.
+
+mod find;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,14 +12,16 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::number::mebibytes;
-use super::source::{Source, answers};
+use super::source::Source;
 use crate::world::measured::{Counted, Measured, Past, PastOf, Wait, WaitFor};
-use crate::world::readings::{Place, Server, Target};
+use crate::world::readings::Target;
 use crate::world::traffic::{Served, Traffic};
-use crate::world::{Pod, Text, Time};
+use crate::world::{Text, Time};
+
+pub(super) use find::{find, is_server};
 
 /// Why the sources of this file are not read where no server is found.
-pub(super) const NOT_FOUND: &str = "no Prometheus was found among the pods khud may list; the setting prometheus names one (namespace/service:port)";
+pub(super) const NOT_FOUND: &str = "no Prometheus was found among the pods khud may list; the setting prometheus names one (namespace/service:port, or a URL)";
 
 /// Windows of a history, as span and step in seconds: a quarter of an hour, an hour, a day, two weeks, each of some fifty
 /// values.
@@ -187,53 +191,6 @@ fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|v: &f64| v.is_finite())
 }
 
-/// The server among these pods. One that answers for the whole cluster goes before a single Prometheus.
-pub(super) fn find<'p>(pods: impl Iterator<Item = &'p Pod>) -> Option<Server> {
-    let ready = pods.filter(|p| answers(p) && p.ready);
-    let found = ready.filter_map(|p| Some((rank(p)?, (&p.meta.namespace, &p.meta.name), p)));
-    let ((_, port, prefix), _, pod) = found.min_by_key(|(server, name, _)| (*server, *name))?;
-    let place = Place::Pod { namespace: pod.meta.namespace.clone(), name: pod.meta.name.clone(), port };
-    Some(Server { place, prefix: prefix.into() })
-}
-
-/// Whether a pod may be the server.
-pub(super) fn is_server(pod: &Pod) -> bool {
-    rank(pod).is_some()
-}
-
-/// The server that a pod is: what is preferred comes first; then its port and the path before `api/v1`.
-fn rank(pod: &Pod) -> Option<(u8, u16, &'static str)> {
-    let label = |key: &str| pod.meta.labels.get(key).unwrap_or_default();
-    let name = match label("app.kubernetes.io/name") {
-        "" => label("app"),
-        name => name,
-    };
-    let part = match label("app.kubernetes.io/component") {
-        "" => label("component"),
-        part => part,
-    };
-    let port = |usual: u16, names: &[&str]| {
-        let ports = || pod.containers.iter().flat_map(|c| c.spec.ports.iter());
-        let named = || ports().find(|p| names.contains(&&*p.name));
-        ports().find(|p| p.number == usual).or_else(named).map_or(usual, |p| p.number)
-    };
-    let has_image = |part: &str| pod.containers.iter().any(|c| c.spec.image.contains(part));
-    Some(match (name, part) {
-        ("thanos-query" | "thanos-query-frontend", _) | ("thanos", "query" | "query-frontend") => {
-            (1, port(10_902, &["http"]), "")
-        }
-        ("vmselect", _) => (2, port(8481, &["http"]), "select/0/prometheus/"),
-        ("vmsingle" | "victoria-metrics-single", _) => (2, port(8428, &["http"]), ""),
-        ("mimir", "query-frontend") => (3, port(8080, &["http-metrics", "http"]), "prometheus/"),
-        ("prometheus", "" | "server" | "prometheus") | ("prometheus-server", _)
-            if has_image("/prometheus:") || has_image("/prometheus@") =>
-        {
-            (4, port(9090, &["web", "http-web", "http"]), "")
-        }
-        _ => return None,
-    })
-}
-
 impl Query {
     fn text(&self) -> String {
         match &self.asked {
@@ -348,18 +305,44 @@ fn windows(of: impl Fn() -> Asked) -> Vec<Query> {
 
 pub(super) static GPU_HISTORY: Asks = Asks {
     name: "gpu-history",
-    lacks: "Prometheus has no samples of DCGM_FI_DEV_FB_USED",
+    lacks: "Prometheus has no used memory of a GPU (DCGM_FI_DEV_FB_USED, gpu_used_vram, xpum_memory_used_bytes, hw_memory_usage_bytes)",
     every: AGAIN,
     queries: || {
-        let of = |l: &Labels<'_>| {
-            let (namespace, pod) = l.pod()?;
-            let instance = l.get("GPU_I_ID").unwrap_or_default().into();
-            Some(PastOf::Gpu { uuid: l.get("UUID")?.into(), instance, namespace, pod })
-        };
-        let query = |_| "DCGM_FI_DEV_FB_USED".to_owned();
-        windows(|| Asked::History(query, of, |v| mebibytes(v).map(|b| b as f64)))
+        let mib = |v: f64| mebibytes(v).map(|b| b as f64);
+        let bytes = |v: f64| (v >= 0.0).then_some(v);
+        let nvidia = windows(|| Asked::History(|_| "DCGM_FI_DEV_FB_USED".to_owned(), gpu_of_nvidia, mib));
+        // A site may give AMD's names a prefix.
+        let amd =
+            windows(|| Asked::History(|_| "{__name__=~\"(.+_)?gpu_used_vram\"}".to_owned(), gpu_of_amd, mib));
+        let intel = windows(|| Asked::History(|_| USED_OF_INTEL.to_owned(), gpu_of_intel, bytes));
+        nvidia.into_iter().chain(amd).chain(intel).collect()
     },
 };
+
+/// The tiles of a device together, without memory that is not its own.
+const USED_OF_INTEL: &str = "sum by (uuid,pci_bdf,hw_id,namespace,pod,exported_namespace,exported_pod) \
+     ({__name__=~\"xpum_memory_used_bytes|hw_memory_usage_bytes\",hw_memory_location=~\"|device\"})";
+
+/// The history of a GPU by the labels that name it, the first that is there; as the readers of the exporters do.
+fn gpu_of(labels: &Labels<'_>, names: &[&str], instance: &str) -> Option<PastOf> {
+    let (namespace, pod) = labels.pod()?;
+    let instance = labels.get(instance).unwrap_or_default().into();
+    Some(PastOf::Gpu { uuid: labels.first(names)?.into(), instance, namespace, pod })
+}
+
+fn gpu_of_nvidia(labels: &Labels<'_>) -> Option<PastOf> {
+    gpu_of(labels, &["UUID"], "GPU_I_ID")
+}
+
+/// A whole device has partition 0 and is read without one.
+fn gpu_of_amd(labels: &Labels<'_>) -> Option<PastOf> {
+    let whole = labels.get("gpu_compute_partition_type").is_none_or(|t| t.eq_ignore_ascii_case("spx"));
+    gpu_of(labels, &["gpu_uuid", "serial_number"], if whole { "" } else { "gpu_partition_id" })
+}
+
+fn gpu_of_intel(labels: &Labels<'_>) -> Option<PastOf> {
+    gpu_of(labels, &["uuid", "pci_bdf", "hw_id"], "")
+}
 
 /// The pods that grew most within the window's last part: a cluster has thousands that stand still.
 fn working_set(span: u32) -> String {
@@ -488,10 +471,36 @@ impl Source for Asks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::readings::Place;
 
     fn target(source: &str, path: String) -> Target {
         let place = Place::Pod { namespace: "monitoring".into(), name: "prometheus-0".into(), port: 9090 };
         Target { source: source.into(), place, path: path.into(), node: Text::default(), sure: true }
+    }
+
+    #[test]
+    fn the_memory_of_amd_and_intel_is_told_apart_by_their_own_labels() {
+        let read = |metric: &str, query: &str| {
+            let text = format!(
+                r#"{{"status":"success","data":{{"resultType":"matrix","result":[{{"metric":{{{metric},"namespace":"ml","pod":"llm-0"}},"values":[[1700000000,"2048"]]}}]}}}}"#
+            );
+            let path = GPU_HISTORY.of_prometheus().into_iter().find(|p| p.contains(query)).unwrap();
+            GPU_HISTORY.read(&text, &target("gpu-history", path), Time(5)).unwrap().past.remove(0)
+        };
+        let of = |past: &Past| match &past.of {
+            PastOf::Gpu { uuid, instance, .. } => (uuid.to_string(), instance.to_string()),
+            other => panic!("{other:?}"),
+        };
+        let whole = read(
+            r#""__name__":"amd_gpu_used_vram","serial_number":"S1","gpu_partition_id":"0","gpu_compute_partition_type":"spx""#,
+            "vram",
+        );
+        assert_eq!((of(&whole), whole.points[0].1), (("S1".into(), String::new()), 2048.0 * 1_048_576.0));
+        let part =
+            read(r#""serial_number":"S1","gpu_partition_id":"3","gpu_compute_partition_type":"cpx""#, "vram");
+        assert_eq!(of(&part), ("S1".into(), "3".into()));
+        let intel = read(r#""pci_bdf":"0000:4d:00.0""#, "xpum");
+        assert_eq!((of(&intel), intel.points[0].1), (("0000:4d:00.0".into(), String::new()), 2048.0));
     }
 
     /// Answers as the HTTP API documents them.
@@ -551,7 +560,7 @@ mod tests {
             other => format!("{other:?}"),
         };
         let empty = r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#;
-        assert_eq!(why(said(200, empty)), "absent: Prometheus has no samples of DCGM_FI_DEV_FB_USED");
+        assert!(why(said(200, empty)).starts_with("absent: Prometheus has no used memory of a GPU"));
         let many = r#"{"status":"error","errorType":"execution","error":"query processing would load too many samples into memory in query execution"}"#;
         assert!(
             why(said(422, many))
