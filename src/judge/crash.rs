@@ -227,7 +227,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
     if !crash.down && c.restarts < ctx.limits.restarts {
         signal = signal.severity(super::evidence::Severity::Warning);
     }
-    out.push(roles::adapt(pod, c, signal));
+    out.push(roles::adapt(ctx, pod, c, signal));
 }
 
 struct Crash<'a> {

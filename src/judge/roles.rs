@@ -112,7 +112,7 @@ fn no_dns(ctx: &Ctx, pod: &Pod, signal: Diagnosis) -> Diagnosis {
 }
 
 /// A crash of such a pod under its own name. The patterns count in kube-proxy's own log only.
-pub fn adapt(pod: &Pod, c: &Container, mut signal: Diagnosis) -> Diagnosis {
+pub fn adapt(ctx: &Ctx, pod: &Pod, c: &Container, mut signal: Diagnosis) -> Diagnosis {
     match of(pod) {
         Role::Other => signal,
         Role::Proxy => {
