@@ -22,7 +22,7 @@ use crate::remedy::render;
 use crate::remedy::run::{Confirm, Need, NeedId, Options, Params, Reply, Run};
 use crate::remedy::{self, Action};
 use crate::term::clean;
-use crate::world::{Clock, Kind, ObjectRef, Time};
+use crate::world::{Clock, Kind, ObjectRef, Time, World};
 
 /// The kinds a plan reads: the object, its pods, and objects that may block the action.
 const KINDS: &[Kind] = &[
@@ -59,6 +59,9 @@ pub fn run(common: &Common, args: &Do) -> u8 {
             return code;
         }
     };
+    if asked.action.is_offline() {
+        return offline(args, asked);
+    }
     let rt = match runtime() {
         Ok(rt) => rt,
         Err(why) => {
@@ -98,7 +101,7 @@ fn asked(args: &Do) -> Result<Asked, (String, u8)> {
             usage(format!("the journal of this machine has no run {run:?}; `khud journal` lists the runs"))
         })?;
         let action = find(&begun.action)?;
-        if !action.is_cluster_wide() {
+        if !action.is_resumable() {
             return Err(usage(format!("{} cannot be resumed; plan it again", begun.action)));
         }
         let mut params = begun.params;
@@ -118,6 +121,10 @@ fn asked(args: &Do) -> Result<Asked, (String, u8)> {
     match (&args.target, action.is_cluster_wide()) {
         (None, false) => {
             Err(usage(format!("khud do {name} needs a target: KIND/NAME, for example deploy/api")))
+        }
+        (Some(first), true) if action.options.iter().any(|o| o.words) => {
+            let params = args.options.beginning(action, first).map_err(usage)?;
+            Ok(Asked { action, target: None, params, journal, resumed: None })
         }
         (Some(target), true) => {
             Err(usage(format!("khud do {name} takes no target, not {target:?}: it acts on the cluster")))
@@ -197,7 +204,7 @@ async fn carry_out(common: &Common, args: &Do, asked: Asked) -> u8 {
         return usage(format!("run {run} was begun in the context {context}; add --context {context}"));
     }
     let id = resumed.map_or_else(|| run_id(connection.clock().now()), |(run, _)| run);
-    if action.is_cluster_wide() && !params.contains_key("state") {
+    if action.is_resumable() && !params.contains_key("state") {
         params.insert("state".to_owned(), journal.state_file(&id).display().to_string());
     }
     let options = Options {
@@ -234,6 +241,32 @@ async fn carry_out(common: &Common, args: &Do, asked: Asked) -> u8 {
     let mut session = Session::start(connection, &scope, &[KINDS, more].concat());
     session.settle(LOOK, |_, _| {}).await;
     drive(session, run, journal, args).await
+}
+
+/// Runs an action that reads and writes local files alone.
+fn offline(args: &Do, asked: Asked) -> u8 {
+    let options = Options { dry_run: args.dry_run, ..Options::default() };
+    let mut run = match Run::new(asked.action, remedy::the_cluster(), asked.params, options) {
+        Ok(run) => run,
+        Err(why) => {
+            out::complain(&clean(&why));
+            return exit::USAGE;
+        }
+    };
+    let (world, clock) = (World::new(), Clock::wall());
+    while !run.done() {
+        for (id, need) in run.poll(&world, clock.now()) {
+            let reply = match need {
+                Need::File(op) => Reply::File(op.perform()),
+                // Nothing was done to any cluster.
+                Need::Journal(_) => Reply::Journal(Ok(())),
+                _ => Reply::Confirm(false),
+            };
+            run.answer(id, reply);
+        }
+    }
+    let output = Output { silent: args.output == TextOrJson::Json, ..Output::default() };
+    output.end(&run, args, false)
 }
 
 /// The signals that ask a process to end.

@@ -299,7 +299,7 @@ pub struct Do {
     /// The action, as `khud do --list` names it
     #[arg(value_name = "ACTION", required_unless_present_any = ["list", "resume"])]
     pub action: Option<String>,
-    /// The object to act on: deploy/api, node/gpu-7, pod/api-0; nothing for an action on the cluster (waves)
+    /// The object to act on: deploy/api, node/gpu-7, pod/api-0; nothing for an action on the cluster (waves, upgrade)
     #[arg(value_name = "TARGET")]
     pub target: Option<String>,
     /// Go on with a run that was stopped: the id that `khud journal` prints
@@ -344,12 +344,26 @@ impl ActionOptions {
     /// # Errors
     /// A sentence where the action takes none.
     pub fn of(&self, action: &Action) -> Result<Params, String> {
+        if self.words.is_empty() { Ok(self.named.clone()) } else { self.with(action, &self.words) }
+    }
+
+    /// The same for an action without a target: what stands in its place is the first word.
+    ///
+    /// # Errors
+    /// As [`ActionOptions::of`].
+    pub fn beginning(&self, action: &Action, first: &str) -> Result<Params, String> {
+        let words: Vec<String> =
+            std::iter::once(first.to_owned()).chain(self.words.iter().cloned()).collect();
+        self.with(action, &words)
+    }
+
+    fn with(&self, action: &Action, words: &[String]) -> Result<Params, String> {
         let mut params = self.named.clone();
-        let Some(first) = self.words.first() else { return Ok(params) };
+        let Some(first) = words.first() else { return Ok(params) };
         let option = action.options.iter().find(|o| o.words);
         let option = option
             .ok_or_else(|| format!("{} takes nothing behind its target, not {first:?}", action.name))?;
-        params.insert(option.name.to_owned(), remedy::joined(self.words.iter().map(String::as_str)));
+        params.insert(option.name.to_owned(), remedy::joined(words.iter().map(String::as_str)));
         Ok(params)
     }
 

@@ -198,6 +198,16 @@ impl Action {
         actions::CLUSTER_WIDE.contains(&self)
     }
 
+    /// Whether it needs no cluster at all.
+    pub fn is_offline(&self) -> bool {
+        actions::OFFLINE.contains(&self)
+    }
+
+    /// Whether it writes a state file, from which a stopped run goes on.
+    pub fn is_resumable(&self) -> bool {
+        self.options.iter().any(|o| o.name == "state")
+    }
+
     /// Whether it works on objects of that kind.
     pub fn works_on(&self, kind: &Kind) -> bool {
         match self.kinds {

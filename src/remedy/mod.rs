@@ -34,6 +34,7 @@ mod saved;
 mod schedulable;
 mod seen;
 mod sizing;
+mod snapshot;
 mod stale;
 mod taints;
 mod template;

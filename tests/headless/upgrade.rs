@@ -143,6 +143,7 @@ fn the_cluster_goes_from_1_27_3_to_1_28_5_and_every_service_keeps_answering() {
         "- [x] all 8 nodes run v1.28.5",
         "- [x] the API server runs v1.28.5",
         "- [x] CoreDNS: 3 of 3 pods are ready",
+        "None beside what an upgrade brings.",
     ] {
         assert!(log.contains(line), "{line:?} is missing:\n{log}");
     }
@@ -156,4 +157,67 @@ fn the_cluster_goes_from_1_27_3_to_1_28_5_and_every_service_keeps_answering() {
     );
     assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
     assert!(String::from_utf8_lossy(&out.stdout).contains("8 nodes run the version already"));
+}
+
+#[test]
+fn two_snapshots_are_compared_without_ages_and_bookkeeping() {
+    let lab = Lab::start("upgrade-run", 20.0);
+    let store = lab.sim.store().clone();
+    let file = |name: &str| lab.dir.path().join(name).display().to_string();
+    let (before, after, secret) = (file("before.json"), file("after.json"), "correct-horse");
+    let map = json!({"metadata": {"name": "shop", "namespace": "production"}, "data": {"mode": secret}});
+    store.create("configmaps", "production", map).unwrap();
+    let take = |to: &str| {
+        let out = lab.run(&["do", "snapshot", "--out", to]);
+        assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stdout));
+    };
+    take(&before);
+    take(&after);
+    let compare = |more: &[&str]| lab.run(&[&["do", "diff", &before, &after][..], more].concat());
+    let same = compare(&[]);
+    assert_eq!(same.status.code(), Some(0));
+    let said = String::from_utf8(same.stdout).unwrap();
+    assert!(said.contains("nothing changed between"), "heartbeats and leases are no change: {said}");
+
+    let modify = |key: &str, name: &str, change: &dyn Fn(&mut Value)| {
+        store.modify(key, "production", name, Part::Main, |o| change(o)).unwrap();
+    };
+    modify("deployments.apps", "web", &|o| {
+        o["spec"]["template"]["spec"]["containers"][0]["image"] = json!("registry.acme.io/shop/web:v8.3.0");
+    });
+    modify("configmaps", "shop", &|o| o["data"]["mode"] = json!("other"));
+    store.delete("poddisruptionbudgets.policy", "production", "web", DeleteOptions::default()).unwrap();
+    std::fs::remove_file(&after).unwrap();
+    take(&after);
+    let text = String::from_utf8(compare(&[]).stdout).unwrap();
+    for line in [
+        "spec.template.spec.containers[web].image: registry.acme.io/shop/web:v8.2.1 → registry.acme.io/shop/web:v8.3.0",
+        "data.mode: ",
+        "gone",
+        "3 objects changed between",
+    ] {
+        assert!(text.contains(line), "{line:?} is missing:\n{text}");
+    }
+    assert!(!text.contains(secret) && !std::fs::read_to_string(&before).unwrap().contains(secret));
+    let json: Value = serde_json::from_slice(&compare(&["-o", "json"]).stdout).unwrap();
+    let names: BTreeSet<&str> = json["plan"]["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["object"]["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["ConfigMap", "Deployment", "PodDisruptionBudget"].into());
+
+    let kubeconfig = lab.kubeconfig().display().to_string();
+    for (args, code, says) in [
+        (&["do", "diff", &before][..], 2, "diff compares two snapshots; 1 files were named"),
+        (&["do", "diff", &before, "none.json"], 1, "there is no file none.json"),
+        (&["do", "diff", &before, &kubeconfig], 1, "it is no snapshot of khud"),
+    ] {
+        let out = lab.run(args);
+        let said = [out.stdout, out.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(out.status.code(), Some(code), "{args:?}: {said}");
+        assert!(said.contains(says), "{args:?}: {said}");
+    }
 }

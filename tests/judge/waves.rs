@@ -41,6 +41,8 @@ pub struct Fleet {
     pub to: Option<&'static str>,
     /// Kubelets that restart, and when they are Ready again.
     pub restarting: Vec<(Time, String)>,
+    /// The needs that only list objects, by number.
+    pub lists: BTreeSet<usize>,
     /// What must never be and was.
     pub wrong: Vec<String>,
 }
@@ -72,6 +74,7 @@ impl Fleet {
             cordoned: Vec::new(),
             to: None,
             restarting: Vec::new(),
+            lists: BTreeSet::new(),
             wrong: Vec::new(),
         }
     }
@@ -229,6 +232,10 @@ impl Fleet {
             (Verb::Patch, p) if p.starts_with("/api/v1/nodes/") => {
                 self.patch(&last, call.body.as_ref().unwrap())
             }
+            (Verb::Get, "/apis") => ok(json!({"groups": []})),
+            (Verb::Get, p) if self.to.is_some() && (p.starts_with("/apis/") || p.starts_with("/api/v1/")) => {
+                ok(json!({"items": []}))
+            }
             (Verb::Post, p) if p.ends_with("/eviction") => self.evict(p.rsplit('/').nth(1).unwrap(), call),
             other => panic!("{other:?}"),
         }
@@ -379,6 +386,9 @@ pub fn drive(fleet: &mut Fleet, run: &mut Run, death: Death) -> usize {
             && call.body.as_ref().is_some_and(|b| b["spec"]["unschedulable"] == true)
         {
             fleet.check_order(call.path.rsplit('/').next().unwrap());
+        }
+        if matches!(&need, Need::Call(call) if call.verb == Verb::Get && call.path.contains("limit=")) {
+            fleet.lists.insert(served);
         }
         let reply = fleet.serve(&need);
         served += 1;

@@ -12,6 +12,7 @@ mod cordon;
 mod crd_migrate;
 mod debug;
 mod delete;
+mod diff;
 pub(super) mod drain;
 mod edit;
 mod evict;
@@ -37,6 +38,7 @@ mod set_probe;
 mod set_quota;
 mod set_resources;
 mod shell;
+mod snapshot;
 mod suspend;
 mod switch_selector;
 mod taint;
@@ -94,4 +96,8 @@ pub(super) static ALL: &[&Action] = &[
 ];
 
 /// Actions on the cluster as a whole.
-pub(super) static CLUSTER_WIDE: &[&Action] = &[&waves::ACTION, &upgrade::ACTION];
+pub(super) static CLUSTER_WIDE: &[&Action] =
+    &[&waves::ACTION, &upgrade::ACTION, &snapshot::ACTION, &diff::ACTION];
+
+/// Those of them that need no cluster.
+pub(super) static OFFLINE: &[&Action] = &[&diff::ACTION];

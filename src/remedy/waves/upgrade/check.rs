@@ -158,6 +158,7 @@ impl Machine {
         for (text, ok) in &lines {
             self.note(0, format!("check {}: {text}", if *ok { "holds" } else { "does not hold" }));
         }
+        self.compare_objects(&upgrade.to).await?;
         self.with_upgraded(|u| u.checked = lines);
         self.save().await?;
         let wrong = {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::options::Upgrade;
 use crate::remedy::files::FileOp;
 use crate::remedy::run::{Command, STRATEGIC, Stop, patch};
+use crate::remedy::snapshot::{self, Snapshot, difference};
 use crate::remedy::taints;
 use crate::remedy::waves::run::lock;
 use crate::remedy::waves::stagger::endpoints;
@@ -24,6 +25,14 @@ const TRIES: usize = 5;
 /// Services that can keep an endpoint while pods move: those with two or more ready ones.
 pub(in crate::remedy::waves) fn redundant(world: &World) -> BTreeSet<String> {
     endpoints(world).into_iter().filter(|(_, ready)| *ready >= 2).map(|(name, _)| name).collect()
+}
+
+/// Whether a change is the one that the upgrade is for: a version that became the new one.
+fn wanted(line: &str, to: &str) -> bool {
+    let Some((field, change)) = line.split_once(": ") else { return false };
+    let Some((_, new)) = change.split_once(" → ") else { return false };
+    let tag = new.rsplit_once(':').map_or(new, |(_, tag)| tag);
+    matches!(field, "kubelet" | "version" | "images") && super::same(tag, to)
 }
 
 impl Machine {
@@ -154,7 +163,56 @@ impl Machine {
     /// What comes before the first node is touched, once.
     pub(in crate::remedy::waves) async fn prepare(&self) -> Result<(), Stop> {
         let Some(upgrade) = self.asked.upgrade.clone() else { return Ok(()) };
+        self.snapshot_objects().await?;
         self.snapshot_etcd(&upgrade).await
+    }
+
+    /// Saves what the objects say before the first node is touched.
+    async fn snapshot_objects(&self) -> Result<(), Stop> {
+        if self.upgraded(|u| u.snapshot.is_some()) {
+            return Ok(());
+        }
+        let taken = snapshot::take(&self.cx).await?;
+        let path = self.path.with_extension("before.json");
+        let bytes = taken.write().map_err(Stop::Failed)?;
+        self.cx.local(FileOp::Replace { path: path.clone(), bytes }).await?;
+        let name = path.display().to_string();
+        self.note(0, format!("{} objects are saved in {name}", taken.objects.len()));
+        self.with_upgraded(|u| u.snapshot = Some(name));
+        self.save().await
+    }
+
+    /// Compares the objects with those before, without what an upgrade is meant to change.
+    pub(super) async fn compare_objects(&self, to: &str) -> Result<(), Stop> {
+        let Some(before) = self.upgraded(|u| u.snapshot.clone()) else { return Ok(()) };
+        let read = self.cx.local(FileOp::Read { path: before.clone().into() }).await?.read;
+        let before = match read.as_deref().map(Snapshot::read) {
+            Some(Ok(before)) => before,
+            other => {
+                let why = other.and_then(Result::err).unwrap_or_else(|| "it is gone".to_owned());
+                self.note(0, format!("the objects were not compared: {before}: {why}"));
+                self.with_upgraded(|u| u.snapshot = None);
+                return Ok(());
+            }
+        };
+        let after = snapshot::take(&self.cx).await?;
+        let path = self.path.with_extension("after.json");
+        let bytes = after.write().map_err(Stop::Failed)?;
+        self.cx.local(FileOp::Replace { path, bytes }).await?;
+        let (changed, unknown) = difference(&before, &after);
+        let mut lines: Vec<String> = changed
+            .into_iter()
+            .flat_map(|c| {
+                let object = c.object.to_string();
+                c.lines
+                    .into_iter()
+                    .filter(|line| !wanted(line, to))
+                    .map(move |line| format!("{object}: {line}"))
+            })
+            .collect();
+        lines.extend(unknown);
+        self.with_upgraded(|u| u.difference = lines);
+        Ok(())
     }
 
     /// Runs the operator's command that saves etcd, and notes the checksum of what it wrote.
