@@ -38,8 +38,14 @@ fn fleet() -> Fleet {
 }
 
 fn start(more: &[(&str, &str)]) -> Run {
-    let params =
-        [("to", TO), ("node-cmd", "upgrade {node} {version} {role}"), ("gate", "pods"), ("state", STATE)];
+    let params = [
+        ("to", TO),
+        ("node-cmd", "upgrade {node} {version} {role}"),
+        ("gate", "pods"),
+        ("control-plane-pause", "20s"),
+        ("pause", "30s"),
+        ("state", STATE),
+    ];
     let params: Params = params.iter().chain(more).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let options = Options { id: "r1".to_owned(), context: "prod".to_owned(), ..Options::default() };
     Run::new(remedy::action("upgrade").unwrap(), remedy::the_cluster(), params, options).unwrap()

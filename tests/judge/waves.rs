@@ -431,7 +431,7 @@ impl Fleet {
                 && node["status"]["conditions"][0]["status"] == "True"
                 && node["spec"]["unschedulable"] != true
                 && node["spec"]["taints"].is_null();
-            let pause = if before.control_plane { 120_000 } else { 300_000 };
+            let pause = if before.control_plane { 20_000 } else { 30_000 };
             let waited = before.ended.is_some_and(|at| self.now.0 >= at.0 + pause) || before.wave + 1 < wave;
             if !well || !waited {
                 self.wrong.push(format!("{cordoning} began while {name} was not done: {node}"));
