@@ -41,6 +41,9 @@ pub struct Fleet {
     pub to: Option<&'static str>,
     /// Kubelets that restart, and when they are Ready again.
     pub restarting: Vec<(Time, String)>,
+    /// Nodes whose jobs have saved their work; the exit code of what has them do so.
+    saved: BTreeSet<String>,
+    saves: i32,
     /// The needs that only list objects, by number.
     pub lists: BTreeSet<usize>,
     /// What must never be and was.
@@ -74,6 +77,8 @@ impl Fleet {
             cordoned: Vec::new(),
             to: None,
             restarting: Vec::new(),
+            saved: BTreeSet::new(),
+            saves: 0,
             lists: BTreeSet::new(),
             wrong: Vec::new(),
         }
@@ -287,6 +292,15 @@ impl Fleet {
                 assert_eq!(command.env.iter().find(|(k, _)| k == "KHUD_NODE").unwrap().1, name);
                 if self.nodes.get(&name).is_some_and(|n| uid(n) != self.first[&name]) {
                     self.wrong.push(format!("{name} was replaced twice"));
+                }
+                if command.words[0] == "save" {
+                    let jobs = &command.env.iter().find(|(k, _)| k == "KHUD_JOBS").unwrap().1;
+                    assert!(jobs.starts_with("ml/"), "{jobs}");
+                    let tail = "no space left on /checkpoints".to_owned();
+                    if self.saves == 0 {
+                        self.saved.insert(name);
+                    }
+                    return Reply::Command(Ok(Ran { code: Some(self.saves), tail }));
                 }
                 *self.hooks.entry(name.clone()).or_default() += 1;
                 match self.to {
@@ -692,4 +706,28 @@ fn a_plan_is_made_from_the_world_alone() {
     let none = [("nodes".to_owned(), "pool=cpu".to_owned())].into();
     let why = remedy::waves::plan(&fleet.world, fleet.now, &none).unwrap_err();
     assert!(why.contains("no node of 207 is selected"), "{why}");
+}
+
+#[test]
+fn jobs_save_their_work_before_they_are_evicted_and_a_failure_evicts_none() {
+    let mut with = params();
+    with.insert("checkpoint-cmd".to_owned(), "save {node}".to_owned());
+    let mut fleet = Fleet::new();
+    let mut run = start(with.clone(), "r1");
+    drive(&mut fleet, &mut run, Death::Never);
+    assert_eq!(run.outcome(), Some(Outcome::Applied), "{}", run.report().reason);
+    assert_eq!(fleet.saved, ["n4".to_owned(), "n5".to_owned()].into(), "the nodes with jobs, no others");
+    assert!(fleet.evicted.contains(&"gang-0".to_owned()) && fleet.evicted.contains(&"gang-1".to_owned()));
+
+    let mut fleet = Fleet::new();
+    fleet.saves = 3;
+    let mut run = start(with, "r1");
+    drive(&mut fleet, &mut run, Death::Never);
+    assert_eq!(run.outcome(), Some(Outcome::Failed));
+    let reason = run.report().reason;
+    assert!(
+        reason.contains("gate checkpoint") && reason.contains("exit code 3: no space left on /checkpoints"),
+        "{reason}"
+    );
+    assert!(!fleet.evicted.iter().any(|p| p.starts_with("gang")), "{:?}", fleet.evicted);
 }

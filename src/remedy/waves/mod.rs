@@ -5,6 +5,7 @@
 //! done, `hold` keeps other runs off, `report` says afterwards what was done. `upgrade` is the waves' use for another
 //! Kubernetes version.
 
+mod checkpoint;
 mod gates;
 mod hold;
 mod options;

@@ -32,6 +32,11 @@ pub(super) const ABORT: Spec = Spec::flag("abort", "with --resume: uncordon what
 pub(super) const EMPTY_DIR: Spec =
     Spec::flag("delete-emptydir-data", "also evict pods whose emptyDir is lost with them");
 pub(super) const FORCE: Spec = Spec::flag("force", "go on in spite of what speaks against it");
+pub(super) const CHECKPOINT: Spec = Spec::value(
+    "checkpoint-cmd",
+    "COMMAND",
+    "has the jobs of a node save their work before they are evicted; KHUD_JOBS names them, a failure stops the run",
+);
 pub(super) const PROBE_IMAGE: Spec = Spec::value(
     "probe-image",
     "IMAGE",
@@ -63,6 +68,7 @@ pub(in crate::remedy) const SPECS: &[Spec] = &[
     EMPTY_DIR,
     FORCE,
     GRACE,
+    CHECKPOINT,
     PROBE_IMAGE,
     PROBE_NAMESPACE,
     Spec::value("smoke-image", "IMAGE", "of the pod of the gate smoke (default: nvidia/cuda, base)"),
@@ -224,6 +230,8 @@ pub(in crate::remedy) struct Asked {
     pub allowed: Allowed,
     /// Seconds.
     pub grace: Option<u32>,
+    /// Words of the command before jobs are evicted.
+    pub checkpoint: Option<Vec<String>>,
     pub probe_image: Option<String>,
     pub probe_namespace: String,
     pub smoke_image: Option<String>,
@@ -329,6 +337,7 @@ impl Asked {
             abort: flag("abort"),
             allowed: Allowed { force: flag("force"), local: flag("delete-emptydir-data") },
             grace,
+            checkpoint: self::hook("checkpoint-cmd", text("checkpoint-cmd"))?,
             probe_image: text("probe-image").map(str::to_owned),
             probe_namespace: text("probe-namespace").unwrap_or("default").to_owned(),
             smoke_image: text("smoke-image").map(str::to_owned),

@@ -135,7 +135,7 @@ impl Machine {
 
     /// The hook for one node. `{node}` and the other names in its words are replaced inside the words: no value of the
     /// cluster becomes a word of its own, and no shell reads any.
-    async fn command(&self, n: usize, name: &str, words: &[String]) -> Result<Command, Stop> {
+    pub(super) async fn command(&self, n: usize, name: &str, words: &[String]) -> Result<Command, Stop> {
         let (state, run, waves) = {
             let s = lock(&self.state);
             (s.nodes.get(name).cloned().unwrap_or_default(), s.run.clone(), s.waves)

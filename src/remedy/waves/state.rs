@@ -104,6 +104,9 @@ pub struct NodeState {
     /// It runs the control plane.
     #[serde(default)]
     pub control_plane: bool,
+    /// Its jobs have saved their work.
+    #[serde(default)]
+    pub checkpointed: bool,
     /// khud tainted it and has not undone that.
     #[serde(default)]
     pub tainted: bool,

@@ -53,6 +53,7 @@ impl Machine {
         if self.asked.mode == Mode::Wait {
             self.wait_for_jobs(n).await?;
         }
+        self.checkpoint(n).await?;
         self.drain(n).await?;
         self.volumes(n).await?;
         self.replace(n).await?;

@@ -32,6 +32,7 @@ pub(in crate::remedy) const SPECS: &[Spec] = &[
     options::EMPTY_DIR,
     options::FORCE,
     options::GRACE,
+    options::CHECKPOINT,
     options::PROBE_IMAGE,
     options::PROBE_NAMESPACE,
 ];
