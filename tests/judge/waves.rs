@@ -44,6 +44,8 @@ pub struct Fleet {
     /// Nodes whose jobs have saved their work; the exit code of what has them do so.
     saved: BTreeSet<String>,
     saves: i32,
+    /// Until when the API server does not answer.
+    pub away: Time,
     /// The needs that only list objects, by number.
     pub lists: BTreeSet<usize>,
     /// What must never be and was.
@@ -79,6 +81,7 @@ impl Fleet {
             restarting: Vec::new(),
             saved: BTreeSet::new(),
             saves: 0,
+            away: Time(0),
             lists: BTreeSet::new(),
             wrong: Vec::new(),
         }
@@ -186,6 +189,10 @@ impl Fleet {
         self.nodes.get_mut(name).unwrap()["status"]["nodeInfo"]["kubeletVersion"] = json!(to);
         self.ready(name, false);
         self.restarting.push((Time(self.now.0 + 10_000), name.to_owned()));
+        if name == "cp1" {
+            // kubeadm restarts the API server that answers.
+            self.away = Time(self.now.0 + 30_000);
+        }
     }
 
     fn delete_node(&mut self, name: &str) {
@@ -279,6 +286,7 @@ impl Fleet {
     /// Carries a need out.
     fn serve(&mut self, need: &Need) -> Reply {
         match need {
+            Need::Call(_) if self.now < self.away => Reply::Call(Err("connection refused".to_owned())),
             Need::Call(call) => Reply::Call(Ok(self.call(call))),
             Need::File(FileOp::Read { path }) => {
                 Reply::File(Ok(FileDone { read: self.files.get(path).cloned(), ..FileDone::default() }))

@@ -48,7 +48,7 @@ impl Machine {
     /// Whether the node's machine is another one than the one that was cordoned, or gone, as the server says; the World
     /// has caught up with that once it returns.
     async fn changed(&self, name: &str, node: &NodeState) -> Result<bool, Stop> {
-        let answer = self.cx.call(Call::get(ObjectRef::new(Kind::Node, "", name).path())).await?;
+        let answer = self.patient(Call::get(ObjectRef::new(Kind::Node, "", name).path())).await?;
         let uid = match answer.status {
             200..=299 => answer.body["metadata"]["uid"].as_str().unwrap_or("").to_owned(),
             404 => String::new(),

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
+use super::gates;
 use super::hold::Hold;
 use super::options::{Asked, Mode};
 use super::plan::WavePlan;
@@ -19,8 +21,11 @@ use crate::remedy::files::FileOp;
 use crate::remedy::journal;
 use crate::remedy::plan::{Severity, Stage};
 use crate::remedy::run::{Done, Progress, Stop};
-use crate::world::ask::Call;
+use crate::world::ask::{Answer, Call, Verb};
 use crate::world::{ObjectRef, World};
+
+/// How long an API server may be away in the middle of a run.
+const ABSENT: Duration = Duration::from_secs(120);
 
 /// `khud do waves`: a new run, or the one that the state file holds where its id is this run's.
 pub(in crate::remedy) async fn waves(cx: Cx, target: ObjectRef, asked: Asked) -> Result<Done, Stop> {
@@ -345,6 +350,28 @@ impl Machine {
             line => format!("wave {current} of {}: {line}", s.waves),
         };
         self.cx.progress(Progress { line, done, total: s.nodes.len() as u64, items });
+    }
+
+    /// Sends a read, or a write that may be sent twice. An API server that is restarted, as an upgrade of the control plane
+    /// does, answers again within [`ABSENT`]; until then it is tried again.
+    pub(super) async fn patient(&self, call: Call) -> Result<Answer, Stop> {
+        let until = self.cx.now().plus(ABSENT);
+        loop {
+            let result = match call.verb {
+                Verb::Get => self.cx.call(call.clone()).await,
+                _ => self.cx.send(call.clone(), false).await,
+            };
+            let why = match &result {
+                Err(Stop::Failed(why)) => why.clone(),
+                Ok(answer) if answer.status >= 500 => answer.message(),
+                _ => return result,
+            };
+            if self.cx.now() >= until {
+                return result;
+            }
+            self.board(&format!("the API server does not answer, trying again: {why}"));
+            self.cx.sleep(gates::AGAIN).await?;
+        }
     }
 
     /// Looks at the World through a function that names a node.

@@ -192,7 +192,7 @@ impl Machine {
         }
         let there = node.now(name).to_owned();
         let object = ObjectRef::new(Kind::Node, "", there.as_str());
-        let found = self.cx.call(Call::get(object.path())).await?;
+        let found = self.patient(Call::get(object.path())).await?;
         let meta = &found.body["metadata"];
         let marked = meta["labels"][LABEL].as_str().is_some_and(|run| run == self.run());
         let off = found.body["spec"]["unschedulable"].as_bool() == Some(true);
@@ -206,7 +206,7 @@ impl Machine {
                 {
                     body["spec"] = serde_json::json!({});
                 }
-                let answer = self.cx.send(call, false).await?;
+                let answer = self.patient(call).await?;
                 if !matches!(answer.status, 200..=299 | 404 | 409) {
                     return Err(Stop::Failed(format!(
                         "uncordoning {there} was answered {}: {}",

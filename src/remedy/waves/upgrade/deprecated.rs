@@ -68,7 +68,10 @@ fn parse(metrics: &str) -> BTreeSet<Requested> {
 }
 
 pub(super) async fn check(cx: &Cx, to: &str) -> Result<Check, Stop> {
-    let answer = cx.call(Call::get("/metrics".to_owned())).await?;
+    let answer = match cx.call(Call::get("/metrics".to_owned())).await {
+        Err(Stop::Failed(why)) => return Ok(Check::new(NAME, Verdict::Unknown, why)),
+        answer => answer?,
+    };
     let metrics = match answer.body.as_str().filter(|_| answer.ok()) {
         Some(metrics) => metrics.to_owned(),
         None => {

@@ -78,7 +78,7 @@ impl Machine {
     }
 
     async fn node(&self, name: &str) -> Result<Answer, Stop> {
-        self.cx.call(Call::get(ObjectRef::new(Kind::Node, "", name).path())).await
+        self.patient(Call::get(ObjectRef::new(Kind::Node, "", name).path())).await
     }
 
     /// Keeps new pods off the control-plane nodes of a wave. Clusters made by kubeadm have the taint anyway.
