@@ -44,7 +44,12 @@ impl Detector {
         let mut answer = Answer {
             causes: keys.into_iter().filter_map(|k| self.found(k, object)).collect(),
             waiting: self.waits_for_logs(world, object) || self.waits_for_secrets(world, object),
-            unseen: [answer::unseen(world, object), self.unread_secrets(world, object)].concat(),
+            unseen: [
+                answer::unseen(world, object),
+                self.unread_secrets(world, object),
+                self.unread_logs(world, object),
+            ]
+            .concat(),
             ruled: answer::ruled(&object.kind),
         };
         if answer.causes.is_empty() {
@@ -101,6 +106,17 @@ impl Detector {
         found.title = bounded(&format!("{}: {}: {}", own.title, why.fix(), why.title), TITLE);
         found.evidence.extend(why.evidence.iter().cloned());
         Some(found)
+    }
+
+    /// Logs of running containers that were asked for and could not be read.
+    fn unread_logs(&self, world: &World, object: &ObjectRef) -> Vec<(String, String)> {
+        let pods = pods_of(world, object).into_iter().filter(|p| self.asked.contains(&p.reference()));
+        let logs = pods.flat_map(|p| p.containers.iter().map(move |c| (p, &c.spec.name)));
+        let unread = logs.filter_map(|(p, container)| {
+            let why = self.logs.answers.running(&p.reference(), container)?.absent.clone()?;
+            Some((format!("log of container {container} of pod {}", p.meta.name), why))
+        });
+        unread.collect()
     }
 
     fn waits_for_logs(&self, world: &World, object: &ObjectRef) -> bool {

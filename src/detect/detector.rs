@@ -47,6 +47,7 @@ pub struct Detector {
     pub(super) asked: BTreeSet<ObjectRef>,
     /// Pods whose logs are read once though nothing about them is odd.
     pub(super) sampled: BTreeSet<ObjectRef>,
+    pub(super) sampled_once: bool,
     /// What a question changed and nobody was told yet.
     pub(super) unreported: Vec<FindingChange>,
     /// Whether a question waits for the next `on_timer`.

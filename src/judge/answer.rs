@@ -55,14 +55,14 @@ fn needed(kind: &Kind) -> Option<&'static [Kind]> {
     Some(match kind {
         Kind::Pod => &[Kind::Pod, Kind::Node, Kind::Event],
         Kind::Deployment => &[Kind::Deployment, Kind::ReplicaSet, Kind::Pod, Kind::Event],
-        Kind::ReplicaSet => &[Kind::ReplicaSet, Kind::Pod, Kind::Event],
+        Kind::ReplicaSet => &[Kind::ReplicaSet, Kind::Deployment, Kind::Pod, Kind::Event],
         Kind::StatefulSet => &[Kind::StatefulSet, Kind::Pod, Kind::Event],
-        Kind::DaemonSet => &[Kind::DaemonSet, Kind::Pod, Kind::Event],
+        Kind::DaemonSet => &[Kind::DaemonSet, Kind::Pod, Kind::Node, Kind::Event],
         Kind::Job => &[Kind::Job, Kind::Pod, Kind::Event],
-        Kind::CronJob => &[Kind::CronJob, Kind::Job, Kind::Event],
+        Kind::CronJob => &[Kind::CronJob, Kind::Job, Kind::Pod, Kind::Event],
         Kind::Service => &[Kind::Service, Kind::EndpointSlice, Kind::Pod, Kind::NetworkPolicy],
         Kind::PersistentVolumeClaim => {
-            &[Kind::PersistentVolumeClaim, Kind::PersistentVolume, Kind::StorageClass, Kind::Event]
+            &[Kind::PersistentVolumeClaim, Kind::PersistentVolume, Kind::StorageClass, Kind::Pod, Kind::Event]
         }
         Kind::Node => &[Kind::Node, Kind::Pod],
         Kind::ResourceQuota => &[Kind::ResourceQuota],
@@ -74,10 +74,10 @@ fn needed(kind: &Kind) -> Option<&'static [Kind]> {
             &[Kind::CustomResourceDefinition, Kind::Service, Kind::EndpointSlice]
         }
         Kind::ValidatingWebhookConfiguration => {
-            &[Kind::ValidatingWebhookConfiguration, Kind::Service, Kind::EndpointSlice]
+            &[Kind::ValidatingWebhookConfiguration, Kind::Service, Kind::EndpointSlice, Kind::Deployment]
         }
         Kind::MutatingWebhookConfiguration => {
-            &[Kind::MutatingWebhookConfiguration, Kind::Service, Kind::EndpointSlice]
+            &[Kind::MutatingWebhookConfiguration, Kind::Service, Kind::EndpointSlice, Kind::Deployment]
         }
         _ => return None,
     })
@@ -92,7 +92,10 @@ pub fn ruled(kind: &Kind) -> bool {
 pub fn unseen(world: &World, object: &ObjectRef) -> Vec<(String, String)> {
     let all: Text = "".into();
     let mut out = Vec::new();
-    for kind in needed(&object.kind).unwrap_or_default() {
+    // A pod that has failed is judged by what its Job says of the failure.
+    let pod = world.pods.find(&object.namespace, &object.name).filter(|_| object.kind == Kind::Pod);
+    let job = pod.and_then(|p| p.meta.owner.as_ref()).filter(|o| o.kind == Kind::Job).map(|o| &o.kind);
+    for kind in needed(&object.kind).unwrap_or_default().iter().chain(job) {
         let seen = [&all, &object.namespace].into_iter().any(|ns| world.synced_in(kind, ns));
         if seen {
             continue;

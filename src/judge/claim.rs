@@ -115,7 +115,9 @@ pub fn unbound(ctx: &Ctx, claim: &Claim, since: Time) -> (Diagnosis, bool) {
         let waiting = waiting(name, object, since).fires_at(waited).event(event);
         return (waiting, true);
     }
-    let found = waiting(name, object, since);
+    // What holds a claim stands in its events, in its class and in the volumes that there are.
+    let sources = &[Kind::Event, Kind::PersistentVolume, Kind::StorageClass];
+    let found = waiting(name, object, since).likely_unless(ctx.listed(sources, &claim.meta.namespace));
     match told {
         Some(event) => (found.event(event), refused),
         None => (found, false),

@@ -81,6 +81,8 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
                     c.spec.name
                 );
                 row = format!("OOM at {limit} limit");
+                // An event would tell of a node without memory.
+                likely = !ctx.listed(&[Kind::Event], &"".into());
                 more.push((source.clone().into(), format!("limits.memory {limit}"), object.clone(), None));
             }
             (limit, system) => {
@@ -173,12 +175,17 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
                     }
                 }
             }
+            // A log that nobody could read may hold the cause.
+            likely |= cause == APPLICATION && book.absent.is_some();
             for line in book.quotes() {
                 let pod = ObjectRef::new(Kind::Pod, pod.meta.namespace.clone(), book.pod.clone());
                 more.push((source.into(), line.to_owned(), pod, Some(book.at)));
             }
         }
     }
+    // A kill for a probe or a hook stands in an event, and another pod of the workload may have said why.
+    likely |=
+        told_by_log && cause == APPLICATION && !ctx.listed(&[Kind::Event, Kind::Pod], &pod.meta.namespace);
     let ended = if end.message.is_empty() {
         format!("{} ({code}){loops}", if end.reason.is_empty() { "terminated" } else { &end.reason })
     } else {
@@ -220,6 +227,7 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, c: &Container, out: &mut 
         let name = own == log::UNREACHABLE && detail.contains("resolve");
         let service = signal.waits_for.clone();
         let asks = running::Asks { name, peer: own == log::UNREACHABLE, line: &line, host: named.as_deref() };
+        signal = signal.likely_unless(running::may_judge(ctx, pod, &asks));
         if let Some(missed) = running::missed(ctx, &asks, service.as_ref()) {
             signal = network_policy::explain(ctx, pod, missed, signal);
         }

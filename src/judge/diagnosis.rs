@@ -183,6 +183,11 @@ impl Diagnosis {
         self
     }
 
+    /// Likely only, where something that could speak against the cause is not known.
+    pub fn likely_unless(self, known: bool) -> Diagnosis {
+        if known { self } else { self.likely() }
+    }
+
     pub fn fires_at(mut self, at: Time) -> Diagnosis {
         self.fires_at = at;
         self
@@ -266,6 +271,12 @@ impl Ctx<'_> {
             .events_of(object)
             .into_iter()
             .find(|e| same(&e.regarding_uid, &pod.meta.uid) && reasons.contains(&&*e.reason))
+    }
+
+    /// Whether every object of the kinds that a namespace can have is known: without that, nothing is absent.
+    pub fn listed(&self, kinds: &[Kind], namespace: &Text) -> bool {
+        let all: Text = "".into();
+        kinds.iter().all(|k| self.world.synced_in(k, &all) || self.world.synced_in(k, namespace))
     }
 
     /// The object to fix above a pod.

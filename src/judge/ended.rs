@@ -83,6 +83,7 @@ pub fn overdue(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         Diagnosis::new(DELETE_STUCK, object.clone(), deleting)
             .title(title)
             .row("stuck terminating")
+            .likely_unless(ctx.world.synced(&Kind::Node))
             .evidence("pod metadata", format!("deletionTimestamp {deleting}"), object, Some(deleting))
             .evidence("pod status", quote, object, None),
     );

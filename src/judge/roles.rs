@@ -79,8 +79,12 @@ pub fn of(pod: &Pod) -> Role {
 pub fn unready(ctx: &Ctx, pod: &Pod, signal: Diagnosis) -> Diagnosis {
     let role = of(pod);
     let over = pod.meta.deleting.is_some() || matches!(pod.phase, Phase::Failed | Phase::Succeeded);
-    let named =
-        [DNS_COREDNS, GPU_PLUGIN, GPU_EXPORTER_DOWN, GPU_DRIVER_MISMATCH].iter().any(|c| signal.is(*c));
+    let named = match role {
+        Role::Dns => signal.is(DNS_COREDNS),
+        Role::GpuPlugin => signal.is(GPU_PLUGIN) || signal.is(GPU_DRIVER_MISMATCH),
+        Role::GpuExporter => signal.is(GPU_EXPORTER_DOWN),
+        Role::Proxy | Role::Other => true,
+    };
     // A line of the log is told beside it; a pod on a dead node is the node's.
     let beside = signal.key.family.starts_with(running::FAMILY) || signal.part != Part::Member;
     if pod.ready || over || named || beside || signal.severity == Severity::Info {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::world::ask::LogTail;
-use crate::world::{Container, ContainerState, Event, ObjectRef, Phase, Pod, Role, Time};
+use crate::world::{Container, ContainerState, Event, Kind, ObjectRef, Phase, Pod, Role, Time};
 
 use super::diagnosis::{Ctx, Diagnosis, Out, same};
 use super::evidence::{Severity, Sure};
@@ -106,6 +106,7 @@ fn starts(
             .container(&c.spec.name)
             .title(format!("init container {} is at work", c.spec.name))
             .row("starting")
+            .likely_unless(answer.is_none_or(|a| a.absent.is_none()))
             .evidence("pod status", format!("init container running since {since}"), object, Some(since))
     })
 }
@@ -185,6 +186,7 @@ fn diagnosis(
         host: named,
     };
     let service = signal.waits_for.clone();
+    signal = signal.likely_unless(may_judge(ctx, pod, &asks));
     match missed(ctx, &asks, service.as_ref()) {
         Some(missed) => network_policy::explain(ctx, pod, missed, signal),
         None => signal,
@@ -201,11 +203,20 @@ pub struct Asks<'a> {
     pub host: Option<&'a str>,
 }
 
+/// Words of a server that was reached.
+const ANSWERED: &[&str] = &["NXDOMAIN", "no such host", "ENOTFOUND", "refused", "REFUSED"];
+
+/// Whether all is known that decides if a policy, and not the peer, is why the line was printed.
+pub fn may_judge(ctx: &Ctx, pod: &Pod, asks: &Asks) -> bool {
+    let policies = &[Kind::NetworkPolicy, Kind::Namespace, Kind::Service];
+    let open = (asks.name || asks.peer) && !ANSWERED.iter().any(|w| asks.line.contains(w));
+    !open || ctx.listed(policies, &pod.meta.namespace)
+}
+
 /// The peer that a line says the pod cannot reach, where a policy may be why: a server that answers "no such name" was
 /// reached.
 pub fn missed<'a>(ctx: &Ctx, asks: &Asks<'a>, service: Option<&'a ObjectRef>) -> Option<Missed<'a>> {
-    let answered = ["NXDOMAIN", "no such host", "ENOTFOUND", "refused", "REFUSED"];
-    if answered.iter().any(|w| asks.line.contains(w)) {
+    if ANSWERED.iter().any(|w| asks.line.contains(w)) {
         return None;
     }
     if asks.name {

@@ -147,7 +147,11 @@ pub fn judge(ctx: &Ctx, pod: &Pod, object: &ObjectRef, out: &mut Out) {
         Some(claim) => claim.reference(),
         None => root,
     };
-    let mut signal = Diagnosis::new(cause, root, since).fires_at(fires);
+    // Which of several reasons stands in the way, only the nodes tell.
+    let claims =
+        cause != claim::CLAIM_UNBOUND || ctx.listed(&[Kind::PersistentVolumeClaim], &object.namespace);
+    let known = claims && (!several || ctx.world.synced(&Kind::Node));
+    let mut signal = Diagnosis::new(cause, root, since).fires_at(fires).likely_unless(known);
     let (title, row) = match (cause, main) {
         (INSUFFICIENT, r) => {
             let (what, free) = insufficient(ctx, pod, &found, ripe);

@@ -83,6 +83,9 @@ pub fn judge(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
             return;
         }
     }
+    // Whoever should make the pods may be scaled to zero.
+    let workloads = &[Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet, Kind::ReplicaSet];
+    let known = not_ready > 0 || ctx.listed(workloads, &service.meta.namespace);
     let quote = if not_ready > 0 {
         format!("{not_ready} endpoints, none ready")
     } else {
@@ -96,7 +99,8 @@ pub fn judge(ctx: &Ctx, service: &Service, object: &ObjectRef, out: &mut Out) {
             format!("no pod matches the selector of Service {name}: {wanted}")
         })
         .row("no endpoints")
-        .evidence("endpointslices", quote, object, Some(since));
+        .evidence("endpointslices", quote, object, Some(since))
+        .likely_unless(known);
     if let Some(key) = explained {
         signal.key = key;
         signal.part = Part::Consequence;

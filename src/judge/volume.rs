@@ -85,7 +85,8 @@ pub fn unschedulable(
             }
             None => Diagnosis::new(claim::CLAIM_UNBOUND, root, since)
                 .title("a claim of the pod is not bound")
-                .row("claim unbound"),
+                .row("claim unbound")
+                .likely(),
         },
     }
     .fires_at(fires);

@@ -18,6 +18,7 @@ mod field_cases;
 mod findings;
 mod incidents;
 mod kubectl_columns;
+mod missing;
 mod near_misses;
 mod one_judge;
 mod platform;

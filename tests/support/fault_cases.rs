@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use khud::cluster::slim::Decoder;
 use khud::detect::{DetectConfig, Detector};
+use khud::judge::Answer;
 use khud::playbook::{Library, State, Walk, WalkOptions};
 use khud::world::{Delta, Kind, ObjectRef, Time, TlsSecret, World};
 use serde::Deserialize;
@@ -294,15 +295,36 @@ pub struct Case {
     logs: BTreeMap<String, String>,
     unreadable: BTreeMap<String, String>,
     certificates: BTreeMap<String, Value>,
+    logs_denied: bool,
+}
+
+/// A source that does not answer.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Missing {
+    Nothing,
+    /// The list of a kind, as after a 403.
+    Kind(Kind),
+    /// The second half of a list that is still on its way.
+    Half(Kind),
+    Logs,
 }
 
 impl Case {
     pub fn of(fault: &Fault) -> Case {
-        Case::in_order(fault, 0)
+        Case::build(fault, 0, &Missing::Nothing)
     }
 
     /// The same, with the lists of the kinds in another order for every `seed` but 0.
     pub fn in_order(fault: &Fault, seed: u64) -> Case {
+        Case::build(fault, seed, &Missing::Nothing)
+    }
+
+    /// The same, seen without one source.
+    pub fn without(fault: &Fault, missing: &Missing) -> Case {
+        Case::build(fault, 0, missing)
+    }
+
+    fn build(fault: &Fault, seed: u64, missing: &Missing) -> Case {
         let mut written = ground();
         for (n, object) in fault.objects.iter().enumerate() {
             match object.as_object().and_then(|o| o.iter().next()).map(|(k, v)| (k.as_str(), v)) {
@@ -343,6 +365,7 @@ impl Case {
             logs: fault.logs.clone(),
             unreadable: fault.unreadable.clone(),
             certificates: fault.certificates.clone(),
+            logs_denied: *missing == Missing::Logs,
         };
         case.certificates.values_mut().for_each(dated);
         let mut lists: Vec<(Kind, Vec<Value>)> = by_kind.into_iter().collect();
@@ -353,7 +376,14 @@ impl Case {
                 hasher.finish()
             });
         }
-        for (kind, objects) in lists {
+        for (kind, mut objects) in lists {
+            if *missing == Missing::Kind(kind.clone()) {
+                continue;
+            }
+            let half = *missing == Missing::Half(kind.clone());
+            if half {
+                objects.truncate(objects.len() / 2);
+            }
             let mut changes = Vec::new();
             case.world.apply(Delta::ListStart { kind: kind.clone(), namespace: "".into() }, &mut changes);
             for object in objects {
@@ -363,7 +393,9 @@ impl Case {
                     .unwrap_or_else(|e| panic!("{}: {e}: {object}", fault.name));
                 case.world.apply(Delta::Apply(item.record), &mut changes);
             }
-            case.world.apply(Delta::ListEnd { kind, namespace: "".into() }, &mut changes);
+            if !half {
+                case.world.apply(Delta::ListEnd { kind, namespace: "".into() }, &mut changes);
+            }
             case.detector.on_changes(&case.world, &changes, now());
         }
         case.read_logs();
@@ -393,19 +425,26 @@ impl Case {
                 let name = format!("{}/{}", tail.pod, tail.container);
                 let before = tail.previous.then(|| self.logs.get(&format!("{name} previous"))).flatten();
                 let log = before.or_else(|| self.logs.get(&name)).map_or("", String::as_str);
-                let answer = self.unreadable.get(&name).map_or(Ok(log), |why| Err(why.as_str()));
+                let denied = self.logs_denied.then_some("pods/log is forbidden");
+                let why = denied.or_else(|| self.unreadable.get(&name).map(String::as_str));
+                let answer = why.map_or(Ok(log), Err);
                 self.detector.on_log(&self.world, &tail, answer, now());
             }
         }
     }
 
-    /// Cause and title of the verdict that `diagnose` comes to.
-    pub fn diagnose(&mut self, library: &Arc<Library>, object: &ObjectRef) -> (String, String) {
+    /// What the judge answers about an object that somebody asks about.
+    pub fn answer(&mut self, object: &ObjectRef) -> Answer {
         self.detector.ask(&self.world, object, now());
         self.read_logs();
         self.detector.on_timer(&self.world, now());
         self.read_logs();
-        let answer = self.detector.answer(&self.world, object, now());
+        self.detector.answer(&self.world, object, now())
+    }
+
+    /// Cause and title of the verdict that `diagnose` comes to.
+    pub fn diagnose(&mut self, library: &Arc<Library>, object: &ObjectRef) -> (String, String) {
+        let answer = self.answer(object);
         let book = library.about(&object.kind).unwrap().clone();
         let mut walk = Walk::start(library.clone(), book, object.clone(), WalkOptions::default());
         while *walk.step(&self.world, now(), &answer) == State::Reading {

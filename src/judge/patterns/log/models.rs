@@ -27,8 +27,8 @@ pub const ROWS: &[Row] = &[
     ),
     exact(
         causes::MODEL_TRANSFER_INCOMPLETE,
-        &["metadataincompletebuffer", "file not fully covered", "-of-0"],
-        r#"(?i)deserializing header: (?:MetadataIncompleteBuffer|incomplete metadata, file not fully covered)|(?:no such file|not found|missing|does not exist)[^\n]{0,200}[\w-]-\d{5}-of-(?P<what>\d{5})\.|-\d{5}-of-(?P<what2>\d{5})\.\w+["']?:? (?:no such file|not found|is missing|does not exist)"#,
+        &["-of-0"],
+        r#"(?i)(?:no such file|not found|missing|does not exist)[^\n]{0,200}[\w-]-\d{5}-of-(?P<what>\d{5})\.|-\d{5}-of-(?P<what2>\d{5})\.\w+["']?:? (?:no such file|not found|is missing|does not exist)"#,
         "the model's files are not all there[: {what} parts]",
     ),
     exact(
