@@ -453,11 +453,11 @@ pub enum Playbook {
         #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
         files: Vec<PathBuf>,
     },
-    /// Print a page for what khud must not do itself, with the object's names filled in; without NAME list the pages
+    /// Print a checklist that the cluster ticks (checklist-NAME), or a page for what khud must not do itself, with the object's names filled in; without NAME list them
     Show {
         #[arg(value_name = "NAME")]
         name: Option<String>,
-        /// The node or pod whose names to fill in
+        /// The node or pod whose names to fill in; for a checklist the workload
         #[arg(value_name = "KIND/NAME")]
         object: Option<String>,
         /// The person who does it; twice for pages that need two people

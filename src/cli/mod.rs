@@ -5,6 +5,7 @@ mod agent;
 pub mod args;
 mod bug;
 mod bundle;
+mod checklist;
 pub mod crash;
 mod diagnose;
 mod dossier;

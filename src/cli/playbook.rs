@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::act::target;
 use super::args::{Common, Playbook as Asked};
-use super::{exit, out};
+use super::{checklist, exit, out};
 use crate::config::files::Places;
 use crate::playbook::cases::{self, Cases};
+use crate::playbook::checklist::Checklist;
 use crate::playbook::library::Library;
 use crate::playbook::pages::{Names, Page};
 use crate::playbook::tree::Playbook;
@@ -111,14 +112,18 @@ fn write(files: &[PathBuf]) -> u8 {
 /// Prints a page, or lists them.
 fn show(common: &Common, name: Option<&str>, object: Option<&str>, by: &[String]) -> u8 {
     let Some(name) = name else {
-        let line = |id: &str| Page::find(id).map_or_else(String::new, |p| format!("{id:18} {}\n", p.title));
-        return out::result(&Page::ids().map(line).collect::<String>());
+        let line = |id: &str| Page::find(id).map_or_else(String::new, |p| format!("{id:25} {}\n", p.title));
+        let lists = Checklist::all().map(|l| format!("{:25} {}\n", l.name(), l.title));
+        return out::result(&Page::ids().map(line).chain(lists).collect::<String>());
     };
-    let Some(page) = Page::find(name) else {
-        let ids: Vec<&str> = Page::ids().collect();
+    let list = Checklist::find(name).filter(|l| l.name() == name);
+    let page = Page::find(name);
+    if page.is_none() && list.is_none() {
+        let lists = Checklist::all().map(|l| l.name());
+        let ids: Vec<String> = Page::ids().map(str::to_owned).chain(lists).collect();
         out::complain(&format!("there is no page {:?}; there is {}", clean(name), ids.join(", ")));
         return exit::USAGE;
-    };
+    }
     let namespace = common.namespace.first().map_or("default", String::as_str);
     let object = match object.map(|o| target(o, namespace)).transpose() {
         Ok(object) => object,
@@ -126,6 +131,9 @@ fn show(common: &Common, name: Option<&str>, object: Option<&str>, by: &[String]
             out::complain(&clean_lines(&why));
             return exit::USAGE;
         }
+    };
+    let Some(page) = page else {
+        return list.map_or(exit::USAGE, |list| checklist::show(common, &list, object.as_ref()));
     };
     let kubectl = match &common.context {
         Some(context) => vec!["--context".to_owned(), context.clone()],

@@ -79,6 +79,7 @@ macro_rules! commands {
             ViewRollout     "rollout"           "its rollout: revisions, pods, what fails"  [Global] ["R"] [] if rolled => rollout::here;
             ViewXray        "view.xray"         "owners and their pods, sick ones opened"   [Global] [] ["xray" "x-ray"] => xray::open;
             ViewAudit       "view.audit"        "requests, limits, probes, images, budgets"  [Global] [] ["audit"] => audit::open;
+            ViewChecklists  "view.checklists"   "what to go through before and after"       [Global] [] ["checklists" "checklist"] => checklists::open;
             ViewRegions     "view.regions"      "clusters side by side, and models in them"  [Global] [] ["regions" "region"] => regions::open;
             ViewStreams     "view.streams"      "what khud reads, how fresh, and errors"     [Global] [] ["streams" "stream"] => streams::open;
             Rights          "can-i"             "what you may do here, or one question"      [Global] [] ["can" "rights"] => rights::open;

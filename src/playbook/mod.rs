@@ -6,6 +6,7 @@
 
 mod around;
 pub mod cases;
+pub mod checklist;
 mod conclude;
 pub mod docs;
 mod edges;

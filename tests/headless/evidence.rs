@@ -145,3 +145,40 @@ fn a_page_for_people_is_printed_with_names_that_stay_one_word() {
             .contains("there is no page \"etcd\"; there is cluster-recovery")
     );
 }
+
+/// A checklist says what the cluster answers with its proof, and leaves to a person what only a person knows.
+#[test]
+fn a_checklist_ticks_what_the_cluster_answers() {
+    let lab = Lab::start("healthy", 1.0);
+    let text = |args: &[&str]| {
+        let output = lab.run(args);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let upgrade = text(&["playbook", "show", "checklist-pre-upgrade"]);
+    let nodes = lab.sim.store().list("nodes", None).len();
+    let below = |text: &str, item: &str| {
+        let mut lines = text.lines().skip_while(|l| !l.contains(item)).take(2).map(str::to_owned);
+        (lines.next().unwrap_or_else(|| panic!("{item}: {text}")), lines.next().unwrap_or_default())
+    };
+    let (ready, proof) = below(&upgrade, "All nodes are Ready");
+    assert!(ready.starts_with("[x]") && proof.contains(&format!("{nodes} of {nodes} nodes")), "{upgrade}");
+    let (etcd, _) = below(&upgrade, "A snapshot of etcd");
+    assert!(etcd.starts_with("[ ]"), "{upgrade}");
+
+    // A node that somebody cordons is no tick any more, and is named.
+    let name = lab.sim.store().list("nodes", None)[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    assert_eq!(lab.run(&["do", "cordon", &format!("node/{name}"), "--yes"]).status.code(), Some(0));
+    let upgrade = text(&["playbook", "show", "checklist-pre-upgrade"]);
+    let (cordoned, proof) = below(&upgrade, "No node is cordoned");
+    assert!(cordoned.starts_with("[!]") && proof.contains(&name), "{upgrade}");
+
+    // Without a workload its items are unknown; with one they are answered.
+    let before = text(&["playbook", "show", "checklist-pre-deployment"]);
+    let (images, why) = below(&before, "fixed tag");
+    assert!(images.starts_with("[?]") && why.contains("name the workload"), "{before}");
+    let before =
+        text(&["playbook", "show", "checklist-pre-deployment", "deploy/coredns", "-n", "kube-system"]);
+    let (images, proof) = below(&before, "fixed tag");
+    assert!(images.starts_with("[x]") && proof.contains("coredns"), "{before}");
+}

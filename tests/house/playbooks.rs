@@ -1,5 +1,6 @@
 //! `docs/playbooks/`: the shipped decision trees as pages to read.
 
+use khud::playbook::checklist::Checklist;
 use khud::playbook::pages::{self, Names, Page};
 use khud::playbook::{Playbook, docs, library};
 
@@ -24,5 +25,15 @@ fn each_page_for_people_is_in_the_documentation() {
             manual.contains(&format!("[`{0}`](pages/{0}.md)", page.id)),
             "docs/playbooks.md does not link {file}"
         );
+    }
+}
+
+#[test]
+fn each_checklist_is_in_the_documentation() {
+    let manual = std::fs::read_to_string("docs/playbooks.md").unwrap();
+    for list in Checklist::all() {
+        super::config::same(&format!("docs/checklists/{}.md", list.id), &list.markdown());
+        let link = format!("[`{}`](checklists/{}.md)", list.name(), list.id);
+        assert!(manual.contains(&link), "docs/playbooks.md does not link {link}");
     }
 }

@@ -18,9 +18,9 @@ use crate::app::core::view::Motion;
 use crate::app::dialogs::{keys, leave, menu, plan, prompt, silence};
 use crate::app::update::line::accept;
 use crate::app::views::{
-    arrange, audit, contexts, describe, document, evidence, find, forwards, help, incidents, journal, logs,
-    namespace_list, objects, pulses, regions, report, rights, rollout, save, streams, timeline, who, why,
-    xray,
+    arrange, audit, checklists, contexts, describe, document, evidence, find, forwards, help, incidents,
+    journal, logs, namespace_list, objects, pulses, regions, report, rights, rollout, save, streams,
+    timeline, who, why, xray,
 };
 use crate::config::Scope;
 use crate::config::commands::Id;

@@ -3,6 +3,7 @@
 pub mod arrange;
 pub mod audit;
 pub mod cards;
+pub mod checklists;
 pub mod containers;
 pub mod contexts;
 pub mod describe;
