@@ -49,7 +49,7 @@ pub(super) fn ask(
                 Some(c) => Err(format!("{name} is not Ready ({})", c.reason)),
                 None => Err(format!("{name} does not say whether it is Ready")),
             },
-            format!("{} nodes are Ready", nodes.len()),
+            format!("Ready: {}", counted(nodes.len(), "node")),
         ),
         Gate::Gpus(_) => each(
             &|name, state, node| match node.allocatable.gpu.unwrap_or(0) {
@@ -77,7 +77,7 @@ pub(super) fn ask(
         }
         Gate::Daemons(_) => each(
             &|name, _, node| daemons(world, name, node),
-            format!("every DaemonSet pod on {} nodes is ready", nodes.len()),
+            format!("every DaemonSet pod is ready on {}", counted(nodes.len(), "node")),
         ),
         Gate::Pods(_) => pods(world, workloads),
         Gate::Pause(length) => {
@@ -195,7 +195,7 @@ fn pods(world: &World, workloads: &BTreeSet<ObjectRef>) -> Answer {
         })
         .collect();
     match missing.is_empty() {
-        true => Answer::Holds(format!("{} workloads have all pods ready", workloads.len())),
+        true => Answer::Holds(format!("all pods are ready of {}", counted(workloads.len(), "workload"))),
         false => Answer::Waits(listed(&missing)),
     }
 }

@@ -75,7 +75,7 @@ impl Candidate {
     /// Why it stands where it does in the order.
     pub fn reason(&self) -> String {
         let work = match (self.jobs.iter().max_by_key(|j| j.age), self.jobs.len()) {
-            (None, _) if self.pods == 0 => "nothing runs here".to_owned(),
+            (None, _) if self.pods == 0 => "no pod is evicted here".to_owned(),
             (None, _) => format!("no jobs, {} pods", self.pods),
             (Some(j), 1) => format!("job {} runs for {}", j.name, human(j.age)),
             (Some(j), n) => format!("{n} jobs, the oldest, {}, runs for {}", j.name, human(j.age)),
