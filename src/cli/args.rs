@@ -367,18 +367,40 @@ impl ActionOptions {
         Ok(params)
     }
 
-    /// Each option with its actions.
-    fn declared() -> Vec<(&'static Spec, Vec<&'static str>)> {
-        let mut out: Vec<(&'static Spec, Vec<&'static str>)> = Vec::new();
+    /// The options, each with the actions that take it.
+    fn declared() -> Vec<Vec<(&'static Spec, &'static str)>> {
+        let mut out: Vec<Vec<(&'static Spec, &'static str)>> = Vec::new();
         for action in remedy::catalogue().iter().chain(remedy::cluster_wide()) {
             for option in action.options {
-                match out.iter_mut().find(|(o, _)| (o.name, o.words) == (option.name, option.words)) {
-                    Some((_, actions)) => actions.push(action.name),
-                    None => out.push((option, vec![action.name])),
+                let same = |o: &Spec| (o.name, o.words) == (option.name, option.words);
+                match out.iter_mut().find(|all| all.iter().any(|(o, _)| same(o))) {
+                    Some(all) => all.push((option, action.name)),
+                    None => out.push(vec![(option, action.name)]),
                 }
             }
         }
         out
+    }
+
+    /// The actions by what the option is to them: `drain: …; waves, upgrade: …`.
+    fn about(all: &[(&'static Spec, &'static str)]) -> String {
+        let mut out: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (option, action) in all {
+            match out.iter_mut().find(|(about, _)| *about == option.about) {
+                Some((_, actions)) => actions.push(action),
+                None => out.push((option.about, vec![action])),
+            }
+        }
+        let parts = out.iter().map(|(about, actions)| format!("{}: {about}", actions.join(", ")));
+        parts.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// The name of an option's value; one for all where the actions that take it call it differently.
+fn value_name(all: &[(&'static Spec, &'static str)]) -> &'static str {
+    match all {
+        [(first, _), rest @ ..] if rest.iter().all(|(o, _)| o.value == first.value) => first.value,
+        _ => "VALUE",
     }
 }
 
@@ -386,7 +408,8 @@ impl clap::FromArgMatches for ActionOptions {
     fn from_arg_matches(matches: &clap::ArgMatches) -> Result<ActionOptions, clap::Error> {
         let mut params = Params::new();
         let words = matches.get_many(WORDS).into_iter().flatten().cloned().collect();
-        for (option, _) in ActionOptions::declared() {
+        for all in ActionOptions::declared() {
+            let Some((option, _)) = all.first() else { continue };
             if option.words {
                 continue;
             }
@@ -410,12 +433,13 @@ impl clap::FromArgMatches for ActionOptions {
 impl Args for ActionOptions {
     fn augment_args(mut command: clap::Command) -> clap::Command {
         let mut usages = Vec::new();
-        for (option, actions) in ActionOptions::declared() {
+        for all in ActionOptions::declared() {
+            let Some((option, _)) = all.first() else { continue };
             if option.words {
-                usages.push(format!("{} ({}: {})", option.value, actions.join(", "), option.about));
+                usages.push(format!("{} ({})", option.value, ActionOptions::about(&all)));
                 continue;
             }
-            let mut arg = Arg::new(option.name).help(format!("{}: {}", actions.join(", "), option.about));
+            let mut arg = Arg::new(option.name).help(ActionOptions::about(&all));
             arg = arg.long(option.name);
             if let Some(short) = option.short {
                 arg = arg.short(short);
@@ -424,7 +448,7 @@ impl Args for ActionOptions {
                 "" => arg.action(ArgAction::SetTrue),
                 value => arg
                     .action(if option.many { ArgAction::Append } else { ArgAction::Set })
-                    .value_name(value)
+                    .value_name(value_name(&all))
                     .value_hint(match value {
                         "DIR" => ValueHint::DirPath,
                         "FILE" => ValueHint::FilePath,

@@ -1,6 +1,7 @@
 //! The connection to one cluster: opened as kubectl opens it, with credentials that renew themselves. Cheap
 //! to clone.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -65,6 +66,8 @@ struct Inner {
     /// Renewals since the server last accepted the credentials.
     failed_renewals: AtomicU32,
     sites: Sites,
+    /// By context: see [`Connection::beside`].
+    others: tokio::sync::Mutex<HashMap<String, Connection>>,
 }
 
 struct Built {
@@ -139,6 +142,7 @@ impl Connection {
             renewal: tokio::sync::Mutex::default(),
             failed_renewals: AtomicU32::new(0),
             sites: Sites::default(),
+            others: tokio::sync::Mutex::default(),
         })))
     }
 
@@ -165,6 +169,14 @@ impl Connection {
     /// The flags that give kubectl the same cluster and user, not yet quoted for a shell.
     pub fn kubectl(&self) -> &[String] {
         &self.0.kubectl
+    }
+
+    pub(super) fn others(&self) -> &tokio::sync::Mutex<HashMap<String, Connection>> {
+        &self.0.others
+    }
+
+    pub(super) fn environment(&self) -> &Environment {
+        &self.0.environment
     }
 
     pub(super) fn identity_guard(&self) -> &IdentityGuard {

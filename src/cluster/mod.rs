@@ -2,6 +2,7 @@
 
 pub mod ask;
 mod backoff;
+mod beside;
 mod certificate;
 pub mod connect;
 mod credential;

@@ -13,8 +13,8 @@ use super::plan::{
     ChangedObject, Choice, Guard, Impact, LocalFile, NextStep, RequestLine, Severity, Shown, Stage,
 };
 use super::run::{
-    Command, Confirm, Ended, Halt, Look, Need, NeedId, Options, Params, Progress, Ran, Reply, Shared, Stop,
-    Terminal, lock, wrong,
+    Command, Confirm, Elsewhere, Ended, Halt, Look, Need, NeedId, Options, Params, Progress, Ran, Reply,
+    Shared, Stop, Terminal, lock, wrong,
 };
 use super::stale::{self, Planned};
 use crate::world::ask::{Answer, Call, Exec, ExecOutput, Forward, ForwardState, Verb};
@@ -126,8 +126,8 @@ impl Cx {
             | Need::Journal(_)
             | Need::Terminal(_)
             | Need::Forward(_) => Halt::Now,
-            Need::Call(call) if call.verb != Verb::Get => Halt::Now,
-            Need::Call(_) | Need::Confirm(_) | Need::Known(_) => Halt::AfterStep,
+            Need::Call(call) | Need::Elsewhere(_, call) if call.verb != Verb::Get => Halt::Now,
+            Need::Call(_) | Need::Elsewhere(..) | Need::Confirm(_) | Need::Known(_) => Halt::AfterStep,
         };
         if self.halted(&self.s(), Halt::AfterStep) {
             return Err(Stop::Cancelled);
@@ -289,27 +289,48 @@ impl Cx {
 
     /// Sends a write, notes it among the requests and gives back what came, whatever its status.
     pub async fn send(&self, call: Call, dry_run: bool) -> Result<Answer, Stop> {
-        let (verb, path) = (call.verb.as_str().to_owned(), call.path.clone());
+        let line = line("", &call, dry_run);
         let unsent = self.halted(&self.s(), Halt::AfterStep);
         let result = self.call(call).await;
-        let status = result.as_ref().map_or(0, |a| a.status);
+        self.noted(line, unsent, result.as_ref());
+        result
+    }
+
+    /// Notes a write and how it was answered.
+    pub(super) fn noted(&self, line: RequestLine, unsent: bool, result: Result<&Answer, &Stop>) {
+        let status = result.map_or(0, |a| a.status);
+        let line = RequestLine { status, ..line };
         let mut s = self.s();
-        let same =
-            |r: &&mut RequestLine| (&r.verb, &r.path, r.dry_run, r.status) == (&verb, &path, dry_run, status);
-        // An eviction that a budget holds up is tried every few seconds: one line says all of it.
-        match s.report.requests.iter_mut().find(same) {
-            Some(line) => line.times += 1,
-            None => s.report.requests.push(RequestLine { verb, path, dry_run, status, times: 1 }),
-        }
-        s.applied |= !dry_run
-            && match &result {
+        s.applied |= !line.dry_run
+            && match result {
                 Ok(answer) => answer.ok(),
                 // Stopped before the answer came: the server may well have done it.
                 Err(Stop::Cancelled) => !unsent,
                 Err(_) => false,
             };
-        drop(s);
-        result
+        let same = |r: &&mut RequestLine| RequestLine { times: 1, ..(**r).clone() } == line;
+        // An eviction that a budget holds up is tried every few seconds: one line says all of it.
+        match s.report.requests.iter_mut().find(same) {
+            Some(before) => before.times += 1,
+            None => s.report.requests.push(line),
+        }
+    }
+
+    /// Whether the operator stops the run after the step under way.
+    pub(super) fn stopping(&self) -> bool {
+        self.halted(&self.s(), Halt::AfterStep)
+    }
+
+    /// Sends a request to the cluster of another context. `Err` where there is no connection to it or no answer.
+    pub(super) async fn elsewhere(
+        &self,
+        context: &str,
+        call: Call,
+    ) -> Result<Result<Elsewhere, String>, Stop> {
+        match self.need(Need::Elsewhere(context.into(), call)).await? {
+            Reply::Elsewhere(result) => Ok(result),
+            other => Err(wrong("another cluster", &other)),
+        }
     }
 
     /// The server's dry run of a write. A refusal there ends the run: nothing was changed.
@@ -535,7 +556,14 @@ impl Cx {
             exec.command.join("&command=")
         );
         let mut s = self.s();
-        s.report.requests.push(RequestLine { verb: "GET".into(), path, dry_run: false, status, times: 1 });
+        s.report.requests.push(RequestLine {
+            context: String::new(),
+            verb: "GET".into(),
+            path,
+            dry_run: false,
+            status,
+            times: 1,
+        });
         if status == 101 {
             s.applied = true;
         }
@@ -583,6 +611,18 @@ impl Cx {
             Reply::File(result) => result.map_err(Stop::Failed),
             other => Err(wrong("the local file", &other)),
         }
+    }
+}
+
+/// A write before its answer.
+pub(super) fn line(context: &str, call: &Call, dry_run: bool) -> RequestLine {
+    RequestLine {
+        context: context.to_owned(),
+        verb: call.verb.as_str().to_owned(),
+        path: call.path.clone(),
+        dry_run,
+        status: 0,
+        times: 1,
     }
 }
 

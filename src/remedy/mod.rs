@@ -13,6 +13,7 @@ mod cx;
 mod debug;
 mod definitions;
 pub mod diff;
+mod failover;
 pub mod files;
 mod forecast;
 mod guard;

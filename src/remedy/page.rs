@@ -1,6 +1,6 @@
 //! The page of the documentation that lists the actions, made from what each declares.
 
-use super::action::{Action, Spec, catalogue};
+use super::action::{Action, Spec, catalogue, cluster_wide};
 use super::run::Params;
 use crate::world::{Kind, ObjectRef};
 
@@ -25,6 +25,8 @@ fn back(action: &Action) -> &'static str {
         "rollback" => "rollback to the revision left",
         "scale" | "guards" | "set-config" | "set-quota" | "switch-selector" | "label" | "annotate"
         | "edit" => "the same with the old value",
+        "waves" | "upgrade" => "an abort uncordons what is safe to",
+        "failover" => "failover with the weights of before, which the plan names",
         "restore" => "delete",
         "crd-migrate" => "crd-migrate and restore, both from its backup",
         "port-forward" => "`:port-forwards` closes it",
@@ -39,7 +41,8 @@ fn back(action: &Action) -> &'static str {
 /// All of the page, as Markdown.
 pub fn page() -> String {
     let mut out = HEAD.to_owned();
-    for a in catalogue() {
+    let all = || catalogue().iter().chain(cluster_wide());
+    for a in all() {
         let kind = a.kinds.first().cloned().unwrap_or(Kind::ConfigMap);
         let rights: Vec<String> = a
             .rights
@@ -65,7 +68,7 @@ pub fn page() -> String {
         ));
     }
     out.push_str("\nA bold action asks for the object's name.\n");
-    for a in catalogue() {
+    for a in all() {
         out.push_str(&format!("\n## {}\n\n`khud do {}`: {}.\n", a.title, a.name, a.about));
         for o in a.options {
             let short = o.short.map_or_else(String::new, |c| format!(", `-{c}`"));

@@ -76,6 +76,9 @@ pub struct Guard {
 /// answer came.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct RequestLine {
+    /// The context that it went to, where that is not the one of the run.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub context: String,
     pub verb: String,
     pub path: String,
     pub dry_run: bool,

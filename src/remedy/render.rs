@@ -84,7 +84,9 @@ pub fn outcome(report: &Report) -> String {
         let dry = if r.dry_run { " (dry run)" } else { "" };
         let status = if r.status == 0 { "no answer".to_owned() } else { r.status.to_string() };
         let times = if r.times > 1 { format!(", {} times", r.times) } else { String::new() };
-        out.push_str(&format!("  {} {} → {status}{dry}{times}\n", r.verb, plain(&r.path, false)));
+        let place =
+            if r.context.is_empty() { String::new() } else { format!("{}: ", plain(&r.context, false)) };
+        out.push_str(&format!("  {place}{} {} → {status}{dry}{times}\n", r.verb, plain(&r.path, false)));
     }
     for f in &report.files {
         let sum = if f.sha256.is_empty() { "incomplete".to_owned() } else { format!("sha256 {}", f.sha256) };

@@ -46,6 +46,8 @@ pub enum Need {
     Forward(Forward),
     /// Say what was found out about an object so far.
     Known(ObjectRef),
+    /// A request to the cluster of another context.
+    Elsewhere(Text, Call),
 }
 
 /// A program at the operator's terminal.
@@ -108,6 +110,15 @@ pub enum Reply {
     Journal(Result<(), String>),
     Forward(Result<ForwardState, String>),
     Known(Known),
+    Elsewhere(Result<Elsewhere, String>),
+}
+
+/// The answer of another context's cluster.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Elsewhere {
+    /// The API server's address.
+    pub server: Text,
+    pub answer: Answer,
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -498,6 +509,7 @@ pub(super) fn wrong(what: &str, reply: &Reply) -> Stop {
         Reply::Journal(_) => "a journal's answer",
         Reply::Forward(_) => "a forwarded port",
         Reply::Known(_) => "what is known",
+        Reply::Elsewhere(_) => "the response of another cluster",
     };
     Stop::Failed(format!("{what} was answered with {kind}"))
 }

@@ -16,6 +16,7 @@ mod debug;
 mod definitions;
 mod dumps;
 mod evidence;
+mod failover;
 mod forward;
 mod history;
 mod readme;

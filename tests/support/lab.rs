@@ -35,21 +35,27 @@ pub struct Lab {
 impl Lab {
     /// Starts a built-in scenario whose time runs `speed` times as fast.
     pub fn start(name: &str, speed: f64) -> Lab {
-        Lab::started(name, speed, Duration::ZERO)
+        Lab::started(name, speed, Duration::ZERO, 1)
+    }
+
+    /// Another cluster with the same story: its UIDs are its own.
+    #[allow(dead_code, reason = "not every test target has two")]
+    pub fn seeded(name: &str, speed: f64, seed: u64) -> Lab {
+        Lab::started(name, speed, Duration::ZERO, seed)
     }
 
     /// Starts a scenario whose story began this long ago.
     pub fn begun(name: &str, ago: Duration) -> Lab {
-        Lab::started(name, 1.0, ago)
+        Lab::started(name, 1.0, ago, 1)
     }
 
-    fn started(name: &str, speed: f64, ago: Duration) -> Lab {
+    fn started(name: &str, speed: f64, ago: Duration, seed: u64) -> Lab {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let loaded = scenario::load(name).unwrap();
         let clock = SimClock::wall(speed);
         clock.set_skew(jiff::SignedDuration::try_from(ago).unwrap() * -1);
-        let options = SimOptions { clock, seed: Some(1), ..SimOptions::default() };
+        let options = SimOptions { clock, seed: Some(seed), ..SimOptions::default() };
         let sim = runtime.block_on(Sim::start_with(options, |store| {
             let cluster = Cluster::stage(store.clone(), &loaded);
             // The replayed history ended at the story's beginning; what has passed since is played event by event.

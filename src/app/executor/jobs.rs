@@ -308,6 +308,7 @@ impl Jobs {
                         (Err(why), Need::Command(_)) => Reply::Command(Err(why)),
                         (Err(why), Need::Terminal(_)) => Reply::Terminal(Err(why)),
                         (Err(why), Need::Forward(_)) => Reply::Forward(Err(why)),
+                        (Err(why), Need::Elsewhere(..)) => Reply::Elsewhere(Err(why)),
                         (Err(_), Need::Known(_)) => Reply::Known(Known::default()),
                         (Err(_), Need::Confirm(_)) => Reply::Confirm(false),
                     };

@@ -10,11 +10,11 @@ use crate::playbook::{Proposal, Read, Reading};
 use crate::remedy::bundle::Known;
 use crate::remedy::files::{FileOp, safe_name};
 use crate::remedy::journal::Journal;
-use crate::remedy::run::{Need, Reply};
+use crate::remedy::run::{Elsewhere, Need, Reply};
 use crate::remedy::{self, Right, kubectl};
 use crate::telemetry;
 use crate::world::ObjectRef;
-use crate::world::ask::{Exec, LogTail};
+use crate::world::ask::{Call, Exec, LogTail};
 use crate::world::readings::{Place, Target};
 
 /// Output of one command kept for a remedy, bytes. Captures ask for chunks far below it.
@@ -37,8 +37,16 @@ pub async fn carry_out(connection: &Connection, journal: &Journal, need: Need) -
         Need::Forward(_) => Reply::Forward(Err("nobody here keeps a port open".to_owned())),
         // Whoever holds the operator's keyboard answers questions; an answer nobody gave is a no.
         Need::Known(_) => Reply::Known(Known::default()),
+        Need::Elsewhere(context, call) => Reply::Elsewhere(elsewhere(connection, &context, call).await),
         Need::Confirm(_) => Reply::Confirm(false),
     }
+}
+
+/// Asks the cluster of another context.
+async fn elsewhere(connection: &Connection, context: &str, call: Call) -> Result<Elsewhere, String> {
+    let there = connection.beside(context).await.map_err(|e| e.to_string())?;
+    let answer = there.call(call).await.map_err(|e| e.to_string())?;
+    Ok(Elsewhere { server: there.server().into(), answer })
 }
 
 /// A log's tail as text. Bytes that are no UTF-8 are replaced.

@@ -16,6 +16,7 @@ mod diff;
 pub(super) mod drain;
 mod edit;
 mod evict;
+mod failover;
 mod force_delete;
 mod guards;
 mod heap_dump;
@@ -97,7 +98,7 @@ pub(super) static ALL: &[&Action] = &[
 
 /// Actions on the cluster as a whole.
 pub(super) static CLUSTER_WIDE: &[&Action] =
-    &[&waves::ACTION, &upgrade::ACTION, &snapshot::ACTION, &diff::ACTION];
+    &[&waves::ACTION, &upgrade::ACTION, &snapshot::ACTION, &diff::ACTION, &failover::ACTION];
 
 /// Those of them that need no cluster.
 pub(super) static OFFLINE: &[&Action] = &[&diff::ACTION];
