@@ -118,7 +118,13 @@ fn asked(args: &Do) -> Result<Asked, (String, u8)> {
         return Err(usage("khud do needs an action; `khud do --list` lists the actions".to_owned()));
     };
     let action = find(name)?;
+    let params = args.options.of(action).map_err(usage)?;
+    let whole = remedy::of_namespace(action, &params);
     match (&args.target, action.is_cluster_wide()) {
+        (None, false) if whole => Ok(Asked { action, target: None, params, journal, resumed: None }),
+        (Some(target), false) if whole => Err(usage(format!(
+            "--evicted and --completed are about all pods of the namespace: leave {target:?} out"
+        ))),
         (None, false) => {
             Err(usage(format!("khud do {name} needs a target: KIND/NAME, for example deploy/api")))
         }
@@ -130,7 +136,7 @@ fn asked(args: &Do) -> Result<Asked, (String, u8)> {
             Err(usage(format!("khud do {name} takes no target, not {target:?}: it acts on the cluster")))
         }
         (target, _) => {
-            let (target, params) = (target.clone(), args.options.of(action).map_err(usage)?);
+            let target = target.clone();
             Ok(Asked { action, target, params, journal, resumed: None })
         }
     }
@@ -193,7 +199,8 @@ async fn carry_out(common: &Common, args: &Do, asked: Asked) -> u8 {
     };
     let namespace = common.namespace.first().cloned().unwrap_or_else(|| connection.namespace().to_owned());
     let object = match text.as_deref().map(|text| (text, target(text, &namespace))) {
-        None => remedy::the_cluster(),
+        None if action.is_cluster_wide() => remedy::the_cluster(),
+        None => ObjectRef::new(Kind::Namespace, "", namespace.as_str()),
         Some((_, Ok(object))) => object,
         Some((text, Err(why))) => match served(&connection, text, &namespace).await {
             Some(object) => object,
@@ -207,7 +214,23 @@ async fn carry_out(common: &Common, args: &Do, asked: Asked) -> u8 {
     if action.is_resumable() && !params.contains_key("state") {
         params.insert("state".to_owned(), journal.state_file(&id).display().to_string());
     }
+    let settings = settings::loaded_with_complaints().config.unwrap_or_default();
+    let place = match (&object.kind, remedy::of_namespace(action, &params)) {
+        (Kind::Namespace, true) => &object.name,
+        _ => &object.namespace,
+    };
+    let protected = settings.for_context(connection.context()).protected_names(connection.context(), place);
+    if args.yes
+        && !args.dry_run
+        && let Some(name) = protected.iter().find(|name| !args.confirm.contains(name))
+    {
+        out::complain(&clean(&format!(
+            "{name} is protected: add --confirm {name} to go ahead; nothing was done"
+        )));
+        return exit::FAILED;
+    }
     let options = Options {
+        protected,
         dry_run: args.dry_run,
         read_only: connection.read_only(),
         timeout: args.timeout,

@@ -1,6 +1,7 @@
 //! The command line: parses it, runs the command, returns the exit code.
 
 mod act;
+mod action_options;
 mod agent;
 pub mod args;
 mod bug;

@@ -142,6 +142,8 @@ fn value(settings: &Settings, name: &str) -> String {
         "read-only" => settings.read_only.to_string(),
         "unlock" => settings.unlock.to_string(),
         "production" => settings.production.to_string(),
+        "protected" => settings.protected.to_string(),
+        "protected-namespaces" => strings(settings.protected_namespaces.iter().map(String::as_str)),
         "notifications" => word(match settings.notifications {
             Notifications::Off => "off",
             Notifications::Bell => "bell",

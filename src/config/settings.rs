@@ -74,6 +74,10 @@ settings! {
     "Draw a red frame: this is production. See also production-contexts."
     "production-contexts" "[\"*prod*\", \"!*non*prod*\", \"!*pre*prod*\"]" "[\"live-*\"]" false
     "Contexts that are production: * and ? match, a leading ! excludes."
+    "protected" "false" "true" true
+    "Before every change, ask for the context's name (khud do --yes needs --confirm NAME)."
+    "protected-namespaces" "[]" "[\"kube-system\", \"prod-*\"]" true
+    "Namespaces in which every change asks for the namespace's name: * and ? match."
     "notifications" "\"off\"" "\"bell\"" true
     "Notify of a new critical finding: off, bell, osc9 or osc777."
     "presentation" "false" "true" true
@@ -151,6 +155,9 @@ pub struct Settings {
     /// Whether read-only from the file or a flag can be switched off while khud runs.
     pub unlock: bool,
     pub production: bool,
+    pub protected: bool,
+    /// Patterns.
+    pub protected_namespaces: Vec<String>,
     pub notifications: Notifications,
     pub presentation: bool,
     pub masks: Vec<String>,
@@ -181,6 +188,8 @@ impl Default for Settings {
             read_only: false,
             unlock: false,
             production: false,
+            protected: false,
+            protected_namespaces: Vec::new(),
             notifications: Notifications::Off,
             presentation: false,
             masks: Vec::new(),
@@ -210,6 +219,8 @@ enum Change {
     ReadOnly(bool),
     Unlock(bool),
     Production(bool),
+    Protected(bool),
+    ProtectedNamespaces(Vec<String>),
     Notifications(Notifications),
     Presentation(bool),
     Masks(Vec<String>),
@@ -221,6 +232,14 @@ enum Change {
 }
 
 impl Settings {
+    /// The names that have to be typed before a change there: the context's, the namespace's, or none.
+    pub fn protected_names(&self, context: &str, namespace: &str) -> Vec<String> {
+        let matches = |text: &String| Pattern::new(text).matches(namespace);
+        let named = !namespace.is_empty() && self.protected_namespaces.iter().any(matches);
+        let context = self.protected.then(|| context.to_owned());
+        context.into_iter().chain(named.then(|| namespace.to_owned())).collect()
+    }
+
     /// Whether khud starts read-only: asked for, or because a screen is shared.
     pub fn guarded(&self) -> bool {
         self.read_only || self.presentation
@@ -242,6 +261,8 @@ impl Settings {
             Change::ReadOnly(v) => self.read_only = v,
             Change::Unlock(v) => self.unlock = v,
             Change::Production(v) => self.production = v,
+            Change::Protected(v) => self.protected = v,
+            Change::ProtectedNamespaces(v) => self.protected_namespaces = v,
             Change::Notifications(v) => self.notifications = v,
             Change::Presentation(v) => self.presentation = v,
             Change::Masks(v) => self.masks = v,
@@ -434,6 +455,11 @@ fn change<'t>(document: &mut Document<'t>, key: &str, node: &Node<'t>) -> Option
         "read-only" => Change::ReadOnly(document.bool(key, node)?),
         "unlock" => Change::Unlock(document.bool(key, node)?),
         "production" => Change::Production(document.bool(key, node)?),
+        "protected" => Change::Protected(document.bool(key, node)?),
+        "protected-namespaces" => {
+            let all = document.strings(key, node)?;
+            Change::ProtectedNamespaces(all.into_iter().map(|(_, s)| s.to_owned()).collect())
+        }
         "notifications" => Change::Notifications(document.choice(
             key,
             node,

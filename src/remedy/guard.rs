@@ -21,13 +21,10 @@ impl Cx {
     /// Notes whether khud may write at all, then whether the user has the rights that the action declares
     /// (SelfSubjectAccessReview).
     pub async fn guards(&self) -> Result<(), Stop> {
-        self.stage(Stage::Guarding);
-        if self.options().read_only {
-            self.guard("read-only", false, "khud runs read-only and sends no writes");
+        if !self.may_write() {
             // The review would be let through, but there is no point in asking.
             return Ok(());
         }
-        self.guard("read-only", true, "writes are allowed in this session");
         let (rights, target) = self.asks();
         for right in rights {
             let kind = right.kind.unwrap_or(&target.kind);
@@ -41,6 +38,18 @@ impl Cx {
             self.permitted(&asked, namespace, name).await?;
         }
         Ok(())
+    }
+
+    /// Notes whether khud may write at all.
+    pub fn may_write(&self) -> bool {
+        self.stage(Stage::Guarding);
+        let allowed = !self.options().read_only;
+        let why = match allowed {
+            true => "writes are allowed in this session",
+            false => "khud runs read-only and sends no writes",
+        };
+        self.guard("read-only", allowed, why);
+        allowed
     }
 
     /// Notes whether the user has a right; in all namespaces where none is named, on all objects where none is.

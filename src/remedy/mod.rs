@@ -21,6 +21,7 @@ mod jobs;
 pub mod journal;
 mod jvm;
 pub mod kubectl;
+mod leftovers;
 mod merge;
 mod metadata;
 mod owned;
@@ -28,6 +29,7 @@ mod page;
 pub mod plan;
 mod pods;
 pub mod render;
+mod requests;
 mod revisions;
 mod rollout;
 pub mod run;
@@ -47,6 +49,7 @@ mod words;
 pub use action::{Action, Right, Spec, action, catalogue, cluster_wide, for_cause, for_object, the_cluster};
 pub use files::{FileDone, FileOp};
 pub use journal::{Entry, Journal};
+pub use leftovers::of_namespace;
 pub use page::page;
 pub use plan::{
     ChangedObject, Guard, Impact, LocalFile, Outcome, Plan, Report, RequestLine, Severity, Stage,

@@ -137,6 +137,8 @@ pub struct Options {
     pub id: String,
     /// The operator sits at a terminal that a session may have.
     pub terminal: bool,
+    /// Names that have to be typed before anything is changed: those of a protected context and namespace.
+    pub protected: Vec<String>,
     /// The object the operator chose. `None`: whichever has the name when the plan is made.
     pub uid: Option<Uid>,
 }

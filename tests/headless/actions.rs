@@ -376,3 +376,66 @@ fn read_only_sends_no_write_whatever_the_action() {
         assert!(code == 1 || done.contains("nothing was sent"), "{}: {code} {done}", action.name);
     }
 }
+
+#[test]
+fn pods_that_were_evicted_are_deleted_together_and_no_other() {
+    let lab = Lab::start("healthy", 1.0);
+    let store = lab.sim.store();
+    for (name, phase, reason) in [
+        ("old-1", "Failed", "Evicted"),
+        ("old-2", "Failed", "Evicted"),
+        ("bad", "Failed", "Error"),
+        ("done", "Succeeded", ""),
+    ] {
+        let pod = json!({"metadata": {"name": name}, "spec": {"nodeName": "gone", "containers": [{"name": "c", "image": "i"}]}});
+        store.create("pods", "production", pod).unwrap();
+        let status = json!({"phase": phase, "reason": reason});
+        store
+            .modify("pods", "production", name, khud_sim::api::store::Part::Status, |p| p["status"] = status)
+            .unwrap();
+    }
+    let there = |name: &str| store.get("pods", "production", name).is_some();
+    let (code, plan) =
+        lab.json(&["do", "delete", "--evicted", "-n", "production", "--dry-run", "-o", "json"]);
+    assert_eq!(code, 0, "{plan}");
+    says(&plan, "2 evicted pods are deleted: old-1, old-2");
+    let report = act(&lab, &["delete", "--evicted", "-n", "production"]);
+    assert!(report["reason"].as_str().unwrap().contains("2 evicted pods of production are gone"), "{report}");
+    assert_eq!(["old-1", "old-2", "bad", "done"].map(there), [false, false, true, true]);
+    act(&lab, &["delete", "--completed", "-n", "production"]);
+    assert_eq!(["bad", "done"].map(there), [true, false]);
+    let again = act(&lab, &["delete", "--evicted", "-n", "production"]);
+    assert!(again["reason"].as_str().unwrap().contains("nothing was sent"), "{again}");
+    let output = lab.run(&["do", "delete", "deploy/cart", "--evicted", "-n", "production", "--yes"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// A protected context or namespace is named before anything is changed, with --yes, too.
+#[test]
+fn a_protected_place_is_named_before_it_is_changed() {
+    let lab = Lab::start("healthy", 4.0);
+    let config = lab.dir.path().join("config");
+    std::fs::create_dir_all(&config).unwrap();
+    std::fs::write(config.join("config.toml"), "protected-namespaces = ['prod*']\n").unwrap();
+    let khud = |args: &[&str]| {
+        let mut command = lab.khud(args);
+        command.env("KHUD_CONFIG_DIR", &config);
+        command.output().unwrap()
+    };
+    let restart = ["do", "restart", "deploy/cart", "-n", "production", "--yes"];
+    let output = khud(&restart);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("production is protected: add --confirm production"), "{told}");
+    let cart = || {
+        lab.sim.store().get("deployments.apps", "production", "cart").unwrap()["metadata"]["generation"]
+            .clone()
+    };
+    let before = cart();
+    assert_eq!(khud(&[&restart[..], &["--confirm", "staging"]].concat()).status.code(), Some(1));
+    assert_eq!(cart(), before);
+    let output = khud(&[&restart[..], &["--confirm", "production"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    // A node is in no namespace.
+    assert_eq!(khud(&["do", "cordon", "node/gpu-worker-007", "--yes"]).status.code(), Some(0));
+}

@@ -55,7 +55,7 @@ fn survivors_get_their_pods_and_then_the_traffic() {
     assert_eq!(weights(&us), [0, 70, 30]);
     says(
         &report,
-        "khud do failover --to eu=60@api-eu.example.com,us=30@api-us.example.com,ap=10@api-ap.example.com",
+        "khud do failover --to 'eu=60@api-eu.example.com,us=30@api-us.example.com,ap=10@api-ap.example.com'",
     );
     // Each write names the region that it went to.
     let writes = report["requests"].as_array().unwrap();

@@ -8,7 +8,7 @@ use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::plan::Impact;
 use crate::remedy::run::{Job, Params};
-use crate::remedy::{diff, kubectl, owned, pods, seen, together};
+use crate::remedy::{diff, kubectl, leftovers, owned, pods, seen, together};
 use crate::world::ask::{Call, Verb};
 use crate::world::{Kind, ObjectRef, World};
 
@@ -19,6 +19,8 @@ pub(super) static ACTION: Action = Action {
     kinds: &[],
     options: &[
         Spec::value("grace-period", "SECONDS", "the time its processes have to end, instead of its own"),
+        leftovers::EVICTED,
+        leftovers::COMPLETED,
         Spec::flag("without-backup", "delete a CustomResourceDefinition though it has objects"),
     ],
     rights: &[Right::on_target("delete")],
@@ -33,6 +35,9 @@ pub(super) static ACTION: Action = Action {
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {
+    if let Ok(Some(which)) = leftovers::which(target, params) {
+        return which.kubectl(target);
+    }
     format!("kubectl delete {}{}", kubectl::object(target), kubectl::options(params, &["grace-period"]))
 }
 
@@ -50,6 +55,9 @@ fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
         Some((_, Ok(seconds))) => Some(seconds),
         Some((t, Err(_))) => return Err(format!("--grace-period {t:?} is not a number of seconds")),
     };
+    if let Some(which) = leftovers::which(&target, &params)? {
+        return Ok(Box::pin(async move { leftovers::remove(&cx, &target, which).await }));
+    }
     Ok(Box::pin(async move {
         let object = if target.kind == Kind::Pod {
             pods::plan(&cx, &target, "delete").await?

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use crate::remedy::cx::{self, Cx};
+use crate::remedy::cx::Cx;
 use crate::remedy::plan::Severity;
+use crate::remedy::requests;
 use crate::remedy::run::Stop;
 use crate::world::ask::{Answer, Call};
 use crate::world::quantity::{is_gpu, milli, value};
@@ -69,7 +70,7 @@ pub(super) async fn apply(cx: &Cx, write: &Write) -> Result<Value, Stop> {
 }
 
 async fn send(cx: &Cx, context: &str, call: Call, dry_run: bool) -> Result<Answer, Stop> {
-    let line = cx::line(context, &call, dry_run);
+    let line = requests::line(context, &call, dry_run);
     let what = format!("{context}: {} {}", call.verb.as_str(), call.path);
     let unsent = cx.stopping();
     let result = match cx.elsewhere(context, call).await {

@@ -128,6 +128,7 @@ impl ActiveRun {
         action: &'static Action,
         target: ObjectRef,
         params: Params,
+        protected: Vec<String>,
     ) -> Result<ActiveRun, String> {
         let options = Options {
             dry_run: false,
@@ -137,6 +138,7 @@ impl ActiveRun {
             kubectl: cluster.kubectl.clone(),
             id: run_id(data.now),
             terminal: true,
+            protected,
             uid: data.world.meta(&target).map(|m| m.uid.clone()),
         };
         let title = format!("{} {target}", action.title);

@@ -33,7 +33,8 @@ impl Model {
         params: Params,
     ) -> Result<ActiveRun, String> {
         self.next_id += 1;
-        ActiveRun::new(&self.cluster, &self.data, self.next_id, action, target, params)
+        let protected = self.prefs.settings.protected_names(&self.cluster.context, &target.namespace);
+        ActiveRun::new(&self.cluster, &self.data, self.next_id, action, target, params, protected)
     }
 }
 
