@@ -181,7 +181,7 @@ async fn carry_out(common: &Common, args: &Do, asked: Asked) -> u8 {
         out::complain(&clean(&why));
         exit::USAGE
     };
-    let Asked { action, target: text, mut params, journal, resumed } = asked;
+    let Asked { action, target: text, params, journal, resumed } = asked;
     let clock = Clock::wall();
     let connection = match settings::connect(
         common,
@@ -198,6 +198,9 @@ async fn carry_out(common: &Common, args: &Do, asked: Asked) -> u8 {
         }
     };
     let namespace = common.namespace.first().cloned().unwrap_or_else(|| connection.namespace().to_owned());
+    if remedy::of_namespace(action, &params) && (common.all_namespaces || common.namespace.len() > 1) {
+        return usage("--evicted and --completed are about one namespace at a time: -n NAMESPACE".to_owned());
+    }
     let object = match text.as_deref().map(|text| (text, target(text, &namespace))) {
         None if action.is_cluster_wide() => remedy::the_cluster(),
         None => ObjectRef::new(Kind::Namespace, "", namespace.as_str()),
@@ -211,15 +214,16 @@ async fn carry_out(common: &Common, args: &Do, asked: Asked) -> u8 {
         return usage(format!("run {run} was begun in the context {context}; add --context {context}"));
     }
     let id = resumed.map_or_else(|| run_id(connection.clock().now()), |(run, _)| run);
-    if action.is_resumable() && !params.contains_key("state") {
-        params.insert("state".to_owned(), journal.state_file(&id).display().to_string());
-    }
     let settings = settings::loaded_with_complaints().config.unwrap_or_default();
-    let place = match (&object.kind, remedy::of_namespace(action, &params)) {
-        (Kind::Namespace, true) => &object.name,
-        _ => &object.namespace,
-    };
-    let protected = settings.for_context(connection.context()).protected_names(connection.context(), place);
+    let mut protected: Vec<String> = Vec::new();
+    for (context, namespace) in remedy::places(action, &object, &params) {
+        let context = if context.is_empty() { connection.context() } else { &context };
+        for name in settings.for_context(context).protected_names(context, &namespace) {
+            if !protected.contains(&name) {
+                protected.push(name);
+            }
+        }
+    }
     if args.yes
         && !args.dry_run
         && let Some(name) = protected.iter().find(|name| !args.confirm.contains(name))
@@ -230,6 +234,7 @@ async fn carry_out(common: &Common, args: &Do, asked: Asked) -> u8 {
         return exit::FAILED;
     }
     let options = Options {
+        state: Some(journal.state_file(&id)),
         protected,
         dry_run: args.dry_run,
         read_only: connection.read_only(),

@@ -93,7 +93,7 @@ pub enum Verb {
     Demo(Demo),
     /// Serve an embedded cluster until stopped
     Sim(Sim),
-    /// Check once what is wrong: exit 0 clean, 1 findings, 2 could not look
+    /// Check once what is wrong: exit 0 clean, 1 findings at or above --fail-on, 2 could not look
     Scan(Scan),
     /// Run a decision tree on one object: exit 0 verdict, 1 none proved, 2 could not look
     Diagnose(Diagnose),

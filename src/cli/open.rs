@@ -19,6 +19,7 @@ use crate::config::files::{self, Places, Watch};
 use crate::config::theme::Sheet;
 use crate::config::{Keymap, Theme};
 use crate::playbook::library::Shelf;
+use crate::remedy::Journal;
 use crate::term;
 use crate::world::Clock;
 
@@ -125,6 +126,7 @@ async fn visit(cli: &Cli, common: &Common, notice: Option<String>, first: bool) 
         server: connection.server().to_owned(),
         read_only: connection.read_only(),
         kubectl: connection.kubectl().to_vec(),
+        runs: Journal::default_path().ok().map(|path| Journal::at(path).state_dir()),
         // Until the cluster has reported the user name.
         user: std::env::var("USER").unwrap_or_default(),
         ..Cluster::default()

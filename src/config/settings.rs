@@ -77,7 +77,7 @@ settings! {
     "protected" "false" "true" true
     "Before every change, ask for the context's name (khud do --yes needs --confirm NAME)."
     "protected-namespaces" "[]" "[\"kube-system\", \"prod-*\"]" true
-    "Namespaces in which every change asks for the namespace's name: * and ? match."
+    "Namespaces whose objects ask for the namespace's name before a change: * and ? match. Nodes are in none: see protected."
     "notifications" "\"off\"" "\"bell\"" true
     "Notify of a new critical finding: off, bell, osc9 or osc777."
     "presentation" "false" "true" true

@@ -148,11 +148,38 @@ pub struct Action {
     pub sequential: bool,
     /// The kinds on which it is proposed for a cause; empty: every kind it works on. The menu offers it on all of them.
     pub remedy_for: &'static [Kind],
+    /// No menu offers it: what it works on is gone, as a rule, and cannot be selected.
+    pub typed_only: bool,
     /// The kubectl command that does the same; empty where kubectl has none.
     pub kubectl: fn(&ObjectRef, &Params) -> String,
     /// What it does to several objects that no plan for one of them can tell.
     pub combined: fn(&World, &[ObjectRef]) -> Vec<Impact>,
     pub(super) start: fn(Cx, ObjectRef, Params) -> Result<Job, String>,
+}
+
+impl Action {
+    /// An action on every kind, of which nothing particular is known: a declaration names what differs.
+    pub(super) const fn new(
+        name: &'static str,
+        start: fn(Cx, ObjectRef, Params) -> Result<Job, String>,
+    ) -> Action {
+        Action {
+            name,
+            title: "",
+            about: "",
+            kinds: &[],
+            options: &[],
+            rights: &[],
+            causes: &[],
+            dangerous: false,
+            sequential: false,
+            remedy_for: &[],
+            typed_only: false,
+            kubectl: |_, _| String::new(),
+            combined: |_, _| Vec::new(),
+            start,
+        }
+    }
 }
 
 impl PartialEq for Action {
@@ -166,11 +193,6 @@ impl std::fmt::Debug for Action {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Action({})", self.name)
     }
-}
-
-/// For an action whose consequences for several objects are those for each.
-pub(super) fn each_alone(_: &World, _: &[ObjectRef]) -> Vec<Impact> {
-    Vec::new()
 }
 
 /// Every action khud has.
@@ -300,7 +322,8 @@ pub fn for_object(world: &World, object: &ObjectRef) -> Vec<(&'static Action, Ob
     let fits = |t: &ObjectRef| {
         let (t, own, kind) = (t.clone(), t == object, &object.kind);
         let again = move |a: &Action| !a.kinds.is_empty() && (!a.causes.is_empty() || !a.works_on(kind));
-        actions::ALL.iter().copied().filter(move |a| a.works_on(&t.kind) && (own || again(a)))
+        let offered = actions::ALL.iter().copied().filter(|a| !a.typed_only);
+        offered.filter(move |a| a.works_on(&t.kind) && (own || again(a)))
     };
     targets.iter().flat_map(|t| fits(t).map(|a| (a, t.clone()))).collect()
 }

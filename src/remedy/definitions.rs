@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::cx::Cx;
-use super::run::{Progress, Stop};
-
-/// Objects asked for at once.
-const PAGE: usize = 500;
+use super::run::Stop;
 
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
 
@@ -40,23 +37,12 @@ fn collection(definition: &Value) -> Result<(String, String), Stop> {
 /// Every object of a definition, page by page, in the version that is stored.
 pub(super) async fn instances(cx: &Cx, definition: &Value) -> Result<Vec<Value>, Stop> {
     let (api_version, plural) = collection(definition)?;
-    let (mut out, mut next) = (Vec::new(), String::new());
-    loop {
-        let after = if next.is_empty() { String::new() } else { format!("&continue={next}") };
-        let page = cx.get(format!("/apis/{api_version}/{plural}?limit={PAGE}{after}")).await?;
-        // Items of a list leave out what the list says for all of them.
-        for item in page["items"].as_array().into_iter().flatten() {
-            let mut item = item.clone();
-            item["apiVersion"] = api_version.as_str().into();
-            item["kind"] = definition["spec"]["names"]["kind"].clone();
-            out.push(item);
-        }
-        cx.progress(Progress { line: format!("{} {plural} read", out.len()), ..Progress::default() });
-        match page["metadata"]["continue"].as_str() {
-            Some(token) if !token.is_empty() => next = token.to_owned(),
-            _ => return Ok(out),
-        }
+    let mut all = cx.list(&format!("/apis/{api_version}/{plural}"), "").await?;
+    for item in &mut all {
+        item["apiVersion"] = api_version.as_str().into();
+        item["kind"] = definition["spec"]["names"]["kind"].clone();
     }
+    Ok(all)
 }
 
 /// The collection that an object belongs to, by the plural of its kind.

@@ -198,7 +198,12 @@ impl Journal {
 
     /// Where a long run keeps its state: beside the journal.
     pub fn state_file(&self, run: &str) -> PathBuf {
-        self.path.with_file_name("runs").join(format!("{run}.json"))
+        self.state_dir().join(format!("{run}.json"))
+    }
+
+    /// The directory of these.
+    pub fn state_dir(&self) -> PathBuf {
+        self.path.with_file_name("runs")
     }
 
     pub fn path(&self) -> &Path {

@@ -77,28 +77,21 @@ impl Which {
     }
 }
 
-/// Pods asked for at once.
-const PAGE: usize = 500;
-
 async fn pods(cx: &Cx, namespace: &str, which: Which) -> Result<Vec<Value>, Stop> {
-    let (mut out, mut next) = (Vec::new(), String::new());
-    loop {
-        let after = if next.is_empty() { String::new() } else { format!("&continue={next}") };
-        let query = format!("fieldSelector=status.phase%3D{}&limit={PAGE}{after}", which.phase());
-        let page = cx.get(format!("{}?{query}", Kind::Pod.collection_path(namespace))).await?;
-        let items = page["items"].as_array().into_iter().flatten();
-        out.extend(items.filter(|pod| which.is(pod)).cloned());
-        match page["metadata"]["continue"].as_str() {
-            Some(token) if !token.is_empty() => next = token.to_owned(),
-            _ => return Ok(out),
-        }
-    }
+    let query = format!("&fieldSelector=status.phase%3D{}", which.phase());
+    let mut all = cx.list(&Kind::Pod.collection_path(namespace), &query).await?;
+    all.retain(|pod| which.is(pod));
+    Ok(all)
 }
 
 /// Plans, asks, deletes each pod that was looked at and no other, and looks again.
 pub(super) async fn remove(cx: &Cx, namespace: &ObjectRef, which: Which) -> Result<Done, Stop> {
     let word = which.word();
     let name = &namespace.name;
+    let there = cx.call(Call::get(namespace.path())).await?;
+    if there.status == 404 {
+        return Err(Stop::Refused(format!("there is no namespace {name}; nothing was changed")));
+    }
     let found = pods(cx, name, which).await?;
     if found.is_empty() {
         return Ok(Done::Verified(format!("namespace {name} has no {word} pod; nothing was sent")));

@@ -26,6 +26,7 @@ mod merge;
 mod metadata;
 mod owned;
 mod page;
+mod places;
 pub mod plan;
 mod pods;
 pub mod render;
@@ -51,6 +52,7 @@ pub use files::{FileDone, FileOp};
 pub use journal::{Entry, Journal};
 pub use leftovers::of_namespace;
 pub use page::page;
+pub use places::places;
 pub use plan::{
     ChangedObject, Guard, Impact, LocalFile, Outcome, Plan, Report, RequestLine, Severity, Stage,
 };

@@ -183,13 +183,13 @@ async fn definition(cx: &Cx, object: &Value) -> Result<(), Stop> {
         (spec["group"].as_str().unwrap_or(""), spec["names"]["plural"].as_str().unwrap_or(""));
     let forced = cx.params().contains_key("without-backup");
     let Some(version) = served else {
-        cx.guard("nothing dies with it", forced, "no version of it is served: its objects cannot be counted");
+        cx.guard("objects die with it", forced, "no version of it is served: its objects cannot be counted");
         return Ok(());
     };
     let answer = cx.call(Call::get(format!("/apis/{group}/{version}/{plural}?limit=500"))).await?;
     let Some(items) = answer.body["items"].as_array().filter(|_| answer.ok()) else {
         let why = format!("its objects cannot be counted: {}", answer.message());
-        cx.guard("nothing dies with it", forced, why);
+        cx.guard("objects die with it", forced, why);
         return Ok(());
     };
     let rest = answer.body["metadata"]["remainingItemCount"].as_u64().unwrap_or(0);
@@ -200,9 +200,10 @@ async fn definition(cx: &Cx, object: &Value) -> Result<(), Stop> {
     }
     let why = match all {
         0 => "it has no objects".to_owned(),
+        n if forced => format!("{n} objects, as --without-backup says"),
         n => format!("{n} objects: `khud do backup crd/{name}` first, then --without-backup"),
     };
-    cx.guard("nothing dies with it", all == 0 || forced, why);
+    cx.guard("objects die with it", all == 0 || forced, why);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::cx::Cx;
 use super::plan::{RequestLine, Stage};
-use super::run::{Elsewhere, Halt, Need, Reply, Stop, wrong};
+use super::run::{Away, Elsewhere, Halt, Need, Progress, Reply, Stop, wrong};
 use super::stale::Planned;
 use crate::world::ask::{Answer, Call, Exec, ExecOutput};
 use crate::world::{ObjectRef, Uid};
@@ -84,6 +84,18 @@ impl Cx {
         Err(Stop::Failed(format!("GET {path} was answered {}: {}", answer.status, answer.message())))
     }
 
+    /// Every item of a list, page by page. `query` is part of each request; it may be empty.
+    pub async fn list(&self, path: &str, query: &str) -> Result<Vec<serde_json::Value>, Stop> {
+        let (mut out, mut next) = (Vec::new(), Some(String::new()));
+        while let Some(after) = next {
+            let page = self.get(format!("{path}?limit={PAGE}{query}{after}")).await?;
+            next = following(&page);
+            out.extend(items(page));
+            self.progress(Progress { line: format!("{} objects read", out.len()), ..Progress::default() });
+        }
+        Ok(out)
+    }
+
     /// Sends a write, notes it among the requests and gives back what came, whatever its status.
     pub async fn send(&self, call: Call, dry_run: bool) -> Result<Answer, Stop> {
         let line = line("", &call, dry_run);
@@ -119,7 +131,7 @@ impl Cx {
     }
 
     /// Sends a request to the cluster of another context. `Err` where there is no connection to it or no answer.
-    pub async fn elsewhere(&self, context: &str, call: Call) -> Result<Result<Elsewhere, String>, Stop> {
+    pub async fn elsewhere(&self, context: &str, call: Call) -> Result<Result<Elsewhere, Away>, Stop> {
         match self.need(Need::Elsewhere(context.into(), call)).await? {
             Reply::Elsewhere(result) => Ok(result),
             other => Err(wrong("another cluster", &other)),
@@ -195,6 +207,23 @@ impl Cx {
             s.applied = true;
         }
     }
+}
+
+/// Objects asked for at once.
+pub(super) const PAGE: usize = 500;
+
+/// The items of a page. They leave out what the list says for all of them.
+pub(super) fn items(mut page: serde_json::Value) -> Vec<serde_json::Value> {
+    match page["items"].take() {
+        serde_json::Value::Array(items) => items,
+        _ => Vec::new(),
+    }
+}
+
+/// What the request for the page behind this one adds; `None` where this is the last.
+pub(super) fn following(page: &serde_json::Value) -> Option<String> {
+    let token = page["metadata"]["continue"].as_str().filter(|token| !token.is_empty())?;
+    Some(format!("&continue={token}"))
 }
 
 /// A write before its answer.

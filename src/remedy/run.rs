@@ -110,7 +110,21 @@ pub enum Reply {
     Journal(Result<(), String>),
     Forward(Result<ForwardState, String>),
     Known(Known),
-    Elsewhere(Result<Elsewhere, String>),
+    Elsewhere(Result<Elsewhere, Away>),
+}
+
+/// Why another context's cluster did not answer.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Away {
+    pub why: String,
+    /// The kubeconfig has no such context.
+    pub unknown: bool,
+}
+
+impl From<String> for Away {
+    fn from(why: String) -> Away {
+        Away { why, unknown: false }
+    }
 }
 
 /// The answer of another context's cluster.
@@ -137,6 +151,8 @@ pub struct Options {
     pub id: String,
     /// The operator sits at a terminal that a session may have.
     pub terminal: bool,
+    /// Where a run that can be resumed is written down, unless its options name a file.
+    pub state: Option<PathBuf>,
     /// Names that have to be typed before anything is changed: those of a protected context and namespace.
     pub protected: Vec<String>,
     /// The object the operator chose. `None`: whichever has the name when the plan is made.

@@ -38,6 +38,9 @@ pub fn options(action: &Action, line: &str) -> Result<Params, String> {
                 words.next().ok_or_else(|| format!("{} needs a value: {}", option.usage(), option.about))?
             }
         };
+        // The values of an option that may be repeated are lines.
+        let before = out.remove(option.name).filter(|_| option.many);
+        let value = before.map_or(value.clone(), |before| format!("{before}\n{value}"));
         out.insert(option.name.to_owned(), value);
     }
     if let Some(option) = action.options.iter().find(|o| o.words && !rest.is_empty()) {

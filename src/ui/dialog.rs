@@ -302,6 +302,10 @@ fn plan(p: &mut Painter<'_>, active: &ActiveRun, body: Rect) -> Option<Position>
     for guard in &report.guard {
         lines.guard(guard, "");
     }
+    if let Some(shown) = &report.shown {
+        lines.put(" ", "dialog");
+        shown.text.lines().for_each(|line| lines.put(if line.is_empty() { " " } else { line }, "dialog"));
+    }
     if !report.plan.kubectl.is_empty() {
         lines.put(" ", "dialog");
         lines.put(&format!("$ {}", report.plan.kubectl), "text.dim");

@@ -158,3 +158,38 @@ fn tools_beside_a_container_and_on_a_node_are_a_key_away() {
         std::thread::yield_now();
     }
 }
+
+/// `:do` takes what `khud do` takes: on a named object, on the selected one, and on the cluster as a whole.
+#[test]
+fn an_action_is_typed_with_its_options() {
+    let lab = Lab::start("healthy", 4.0);
+    let mut k = cockpit(KHUD, lab.dir.path(), "", &["--command", ":deploy production"], 160, 40);
+    k.until_text("cart");
+    k.then(":do scale deploy/cart --replicas 7\r", "6 → 7 pods");
+    k.until_text("Scale deployment production/cart from 6 to 7?");
+    k.send("\t\r");
+    k.until_text("verified");
+    k.send("\x1b");
+    k.until("no plan", |s| !s.contents().contains("6 → 7 pods"));
+    let cart = || lab.sim.store().get("deployments.apps", "production", "cart").unwrap();
+    assert_eq!(cart()["spec"]["replicas"], json!(7));
+    k.then("/cart\r", "1/");
+    k.then(":do scale --replicas 6\r", "7 → 6 pods");
+    k.send("\x1b");
+    k.until("no plan", |s| !s.contents().contains("7 → 6 pods"));
+    k.then(":do scale --replica 6\r", "scale has no --replica");
+    k.then(":do cordon\r", "cordon works on node");
+    k.then(":do\r", "waves");
+    // The nodes of the cluster in waves: the plan in its own form, then the run.
+    let node = || lab.sim.store().get("nodes", "", "gpu-worker-007").unwrap();
+    k.then(
+        ":do waves --nodes kubernetes.io/hostname=gpu-worker-007 --size 1 --no-replace --gate ready=60s\r",
+        "Change 1 nodes in 1 waves?",
+    );
+    k.until_text("gpu-worker-007");
+    k.send("\t\r");
+    k.until_text("verified");
+    assert!(node()["spec"]["unschedulable"].is_null(), "{}", node()["spec"]);
+    let written = std::fs::read_dir(lab.dir.path().join("state/runs")).unwrap().count();
+    assert_eq!(written, 1, "the run can be resumed from what was written down");
+}

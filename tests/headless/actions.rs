@@ -406,6 +406,10 @@ fn pods_that_were_evicted_are_deleted_together_and_no_other() {
     assert_eq!(["bad", "done"].map(there), [true, false]);
     let again = act(&lab, &["delete", "--evicted", "-n", "production"]);
     assert!(again["reason"].as_str().unwrap().contains("nothing was sent"), "{again}");
+    let why = refused(&lab, &["delete", "--evicted", "-n", "nowhere"]);
+    assert!(why.contains("there is no namespace nowhere"), "{why}");
+    let output = lab.run(&["do", "delete", "--evicted", "-A", "--yes"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("one namespace at a time"), "{output:?}");
     let output = lab.run(&["do", "delete", "deploy/cart", "--evicted", "-n", "production", "--yes"]);
     assert_eq!(output.status.code(), Some(2));
 }
@@ -436,6 +440,9 @@ fn a_protected_place_is_named_before_it_is_changed() {
     assert_eq!(cart(), before);
     let output = khud(&[&restart[..], &["--confirm", "production"]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = khud(&["do", "delete", "ns/production", "--yes"]);
+    assert_eq!(output.status.code(), Some(1), "the namespace itself");
+    assert!(lab.sim.store().get("namespaces", "", "production").is_some());
     // A node is in no namespace.
     assert_eq!(khud(&["do", "cordon", "node/gpu-worker-007", "--yes"]).status.code(), Some(0));
 }

@@ -16,10 +16,20 @@ fn dns_is_traced_to_the_node_that_drops_it_once_commands_are_allowed() {
     std::fs::write(&file, DNS_WITH_TOOLS).unwrap();
     let lab = Lab::start(file.to_str().unwrap(), 4.0);
     lab.finding("crash.unreachable");
-    let on = |p: &Value, node: &str| {
-        p["spec"]["nodeName"] == node && p["metadata"]["labels"]["app"] == "api-backend"
+    // Between two crashes it runs for a moment: after three of them that is no recovery.
+    let crashed = |p: &Value| {
+        p["spec"]["nodeName"] == "worker-002"
+            && p["metadata"]["labels"]["app"] == "api-backend"
+            && p["status"]["containerStatuses"][0]["restartCount"].as_u64() >= Some(3)
     };
-    let pod = format!("pod/{}", lab.pods("production", |p| on(p, "worker-002"))[0]);
+    let deadline = Instant::now() + Duration::from_secs(90);
+    let pod = loop {
+        match lab.pods("production", crashed).first() {
+            Some(name) => break format!("pod/{name}"),
+            None => assert!(Instant::now() < deadline, "no pod of worker-002 crashed three times"),
+        }
+        std::thread::park_timeout(Duration::from_millis(50));
+    };
     let diagnose =
         |more: &[&str]| lab.json(&[&["diagnose", &pod, "-n", "production", "-o", "json"], more].concat()).1;
 

@@ -76,6 +76,9 @@ fn a_plan_that_a_region_cannot_carry_is_refused_as_a_whole() {
     let (us, ap) = regions();
     let why = refused(&us, &plan(&[&["--to", "us=70,nowhere=30"][..], &SCALE, &ROUTE].concat()));
     assert!(why.contains("nowhere does not answer"), "{why}");
+    let typo = [&["failover", "--from", "mars", "--to", "us=70,ap=30"][..], &SCALE, &ROUTE].concat();
+    let why = refused(&us, &typo);
+    assert!(why.contains("no context \"mars\""), "{why}");
     let why = refused(&us, &[&["failover", "--to", "us,us-again"][..], &SCALE].concat());
     assert!(why.contains("us-again and us are one cluster"), "{why}");
     let why =
@@ -138,6 +141,14 @@ fn a_model_that_a_region_lacks_comes_from_a_manifest_with_its_priority() {
         us.sim.store().get("deployments.apps", "production", "gpt-emergency").is_none(),
         "only where it was asked for"
     );
+    // A protected region is named, with --yes, too.
+    let config = us.dir.path().join("config");
+    std::fs::create_dir_all(&config).unwrap();
+    std::fs::write(config.join("config.toml"), "[contexts.ap]\nprotected = true\n").unwrap();
+    let mut command = us.khud(&["do", "failover", "--to", "ap", "--apply", file, "--yes"]);
+    let output = command.env("KHUD_CONFIG_DIR", &config).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--confirm ap"), "{output:?}");
     // A person reads which clusters it is about.
     let output = us.run(&["do", "failover", "--to", "ap", "--apply", file, "--dry-run"]);
     let text = String::from_utf8(output.stdout).unwrap();

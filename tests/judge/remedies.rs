@@ -98,7 +98,7 @@ impl<'a> Everybody<'a> {
                 }
                 Need::File(op) => Reply::File(op.perform()),
                 Need::Command(command) => panic!("no remedy here runs {command:?}"),
-                Need::Elsewhere(..) => Reply::Elsewhere(Err("there is no other cluster".to_owned())),
+                Need::Elsewhere(..) => Reply::Elsewhere(Err("there is no other cluster".to_owned().into())),
                 Need::Known(_) => Reply::Known(Known::default()),
                 Need::Forward(_) => Reply::Forward(Err("nobody keeps a port open here".to_owned())),
                 Need::Terminal(_) => Reply::Terminal(Err("nobody is there".to_owned())),

@@ -32,6 +32,8 @@ impl Fleet {
         for (i, loaded) in (0_u16..).zip(std::iter::once(loaded).chain(&loaded.beside)) {
             let mut options = options.clone();
             options.clock = options.clock.another();
+            // Another cluster has UIDs of its own.
+            options.seed = options.seed.map(|seed| seed.wrapping_add(i.into()));
             if options.listen.port() != 0 {
                 options.listen.set_port(options.listen.port().saturating_add(i));
             }

@@ -1,5 +1,7 @@
 //! Which cluster the cockpit shows, and whether it can be relied on to be reached.
 
+use std::path::PathBuf;
+
 use crate::cluster::{Identity, Standing};
 
 /// Which cluster this is, as the header says it.
@@ -12,6 +14,8 @@ pub struct Cluster {
     pub read_only: bool,
     /// The flags that lead kubectl to the same cluster.
     pub kubectl: Vec<String>,
+    /// Where runs that can be resumed are written down; `None` where no such place is known.
+    pub runs: Option<PathBuf>,
     pub standing: Standing,
 }
 

@@ -1,5 +1,6 @@
 //! What takes the keys over a view: the prompt and its pickers, the menu of actions, plans and questions.
 
+pub mod action_line;
 pub mod batch;
 pub mod complete;
 pub mod jump;

@@ -308,7 +308,7 @@ impl Jobs {
                         (Err(why), Need::Command(_)) => Reply::Command(Err(why)),
                         (Err(why), Need::Terminal(_)) => Reply::Terminal(Err(why)),
                         (Err(why), Need::Forward(_)) => Reply::Forward(Err(why)),
-                        (Err(why), Need::Elsewhere(..)) => Reply::Elsewhere(Err(why)),
+                        (Err(why), Need::Elsewhere(..)) => Reply::Elsewhere(Err(why.into())),
                         (Err(_), Need::Known(_)) => Reply::Known(Known::default()),
                         (Err(_), Need::Confirm(_)) => Reply::Confirm(false),
                     };

@@ -1,8 +1,9 @@
 //! Carries out what a remedy needs: requests, commands in containers, local files, the journal.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::cluster::{Action, Connection, ProxyBackend};
+use crate::cluster::{Action, ConnectError, Connection, ProxyBackend};
 use crate::config::files::Places;
 use crate::playbook::intrusive;
 use crate::playbook::render::Standing;
@@ -10,15 +11,18 @@ use crate::playbook::{Proposal, Read, Reading};
 use crate::remedy::bundle::Known;
 use crate::remedy::files::{FileOp, safe_name};
 use crate::remedy::journal::Journal;
-use crate::remedy::run::{Elsewhere, Need, Reply};
+use crate::remedy::run::{Away, Elsewhere, Need, Reply};
 use crate::remedy::{self, Right, kubectl};
 use crate::telemetry;
 use crate::world::ObjectRef;
-use crate::world::ask::{Call, Exec, LogTail};
+use crate::world::ask::{Call, Exec, LogTail, Verb};
 use crate::world::readings::{Place, Target};
 
 /// Output of one command kept for a remedy, bytes. Captures ask for chunks far below it.
 const OUTPUT: usize = 16 << 20;
+
+/// How long the cluster of another context may take to answer a read.
+const AFAR: Duration = Duration::from_secs(10);
 
 /// Carries one need out. Dropping the future hangs up.
 pub async fn carry_out(connection: &Connection, journal: &Journal, need: Need) -> Reply {
@@ -43,10 +47,24 @@ pub async fn carry_out(connection: &Connection, journal: &Journal, need: Need) -
 }
 
 /// Asks the cluster of another context.
-async fn elsewhere(connection: &Connection, context: &str, call: Call) -> Result<Elsewhere, String> {
-    let there = connection.beside(context).await.map_err(|e| e.to_string())?;
-    let answer = there.call(call).await.map_err(|e| e.to_string())?;
-    Ok(Elsewhere { server: there.server().into(), answer })
+async fn elsewhere(connection: &Connection, context: &str, call: Call) -> Result<Elsewhere, Away> {
+    let reads = call.verb == Verb::Get;
+    let asking = async {
+        let there = connection.beside(context).await.map_err(|e| Away {
+            unknown: matches!(e, ConnectError::UnknownContext { .. }),
+            why: e.to_string(),
+        })?;
+        let answer = there.call(call).await.map_err(|e| e.to_string())?;
+        Ok(Elsewhere { server: there.server().into(), answer })
+    };
+    // A region that is down is found out soon; a write is not given up before its answer.
+    match reads {
+        false => asking.await,
+        true => match tokio::time::timeout(AFAR, asking).await {
+            Ok(answer) => answer,
+            Err(_) => Err(format!("no answer within {} s", AFAR.as_secs()).into()),
+        },
+    }
 }
 
 /// A log's tail as text. Bytes that are no UTF-8 are replaced.

@@ -15,7 +15,7 @@ use crate::app::core::served;
 use crate::app::core::stack;
 use crate::app::core::typed::PromptKind;
 use crate::app::core::view::Motion;
-use crate::app::dialogs::{keys, leave, menu, plan, prompt, silence};
+use crate::app::dialogs::{action_line, keys, leave, menu, plan, prompt, silence};
 use crate::app::update::line::accept;
 use crate::app::views::{
     arrange, audit, checklists, contexts, describe, document, evidence, find, forwards, help, incidents,

@@ -8,6 +8,7 @@ use crate::app::core::notice::Dirty;
 use crate::app::core::served;
 use crate::app::core::stack;
 use crate::app::core::standing;
+use crate::app::dialogs::action_line;
 use crate::app::dialogs::complete;
 use crate::app::dialogs::meaning::{self, Meaning, Reading};
 use crate::app::dialogs::prompt::{self, Accepted};
@@ -96,6 +97,7 @@ fn command_line(model: &mut Model, id: Id, line: &str, rest: &[&str]) -> Vec<Eff
             timeline::noted(model, object, said);
         }
         Id::Rights if !said.is_empty() => return rights::ask(model, said),
+        Id::Do if !said.is_empty() => return action_line::run(model, said),
         Id::Who if !said.is_empty() => return who::ask(model, said),
         Id::Acknowledge if !said.is_empty() => return silence::line(model, How::Acknowledged, said),
         Id::Mute if !said.is_empty() => return silence::line(model, How::Muted, said),

@@ -52,6 +52,8 @@ pub struct WhyView {
     pub checked: Option<Time>,
     /// The verdict of the walk before this one, where the cluster changed since.
     pub before: Option<String>,
+    /// It was walked again because something was not found out: the lists may not have been complete.
+    repeated: bool,
     /// When the judge was last asked to look closer at the object.
     asked_at: Time,
     /// The timeline's last entry about it.
@@ -69,6 +71,13 @@ pub enum Quotes {
     Fitting,
     All,
     None,
+}
+
+impl WhyView {
+    /// Whether something was not found out, and another walk may find it.
+    fn incomplete(&self) -> bool {
+        !self.repeated && *self.walk.state() == State::Done && !self.walk.unknown().is_empty()
+    }
 }
 
 impl std::fmt::Debug for WhyView {
@@ -185,7 +194,8 @@ impl View for WhyView {
 
     fn next_timer(&self, _: &Data) -> Option<Time> {
         let sound = self.walk.verdict().is_none_or(|v| v.cause == "none");
-        let retry = self.checked.filter(|_| sound).map(|at| at.max(self.asked_at).plus(RETRY));
+        let retry =
+            self.checked.filter(|_| sound || self.incomplete()).map(|at| at.max(self.asked_at).plus(RETRY));
         self.verification.as_ref().map(|v| v.looked().plus(RENEW)).or(retry)
     }
 
@@ -241,6 +251,7 @@ pub fn open(model: &mut Model, asked: ObjectRef) -> Vec<Effect> {
         began: model.data.now,
         checked: None,
         before: None,
+        repeated: false,
         recorded: None,
         asked_at: model.data.now,
         verification: None,
@@ -261,8 +272,8 @@ fn first_pod(model: &Model, object: &ObjectRef) -> Option<ObjectRef> {
     Some(ObjectRef::new(Kind::Pod, worst.meta.namespace.clone(), worst.meta.name.clone()))
 }
 
-/// Walks again where the judge says something else by now than the walk in front was given, and, where nothing was
-/// proved, every few seconds: a tree that stays open shows what is true. Never where the operator answered a question.
+/// Walks again where the judge says something else by now than the walk in front was given, once where something was
+/// not found out, and, where nothing was proved, every few seconds: a tree that stays open shows what is true. Never where the operator answered a question.
 fn renew(model: &mut Model) -> Vec<Effect> {
     let now = model.data.now;
     let Some(why) = model.top::<WhyView>() else { return Vec::new() };
@@ -293,7 +304,7 @@ fn renew(model: &mut Model) -> Vec<Effect> {
     }
     let cause = answer.causes.first().map(|f| &*f.cause);
     let differs = cause != why.walk.judged();
-    let unproved = why.walk.verdict().is_none();
+    let unproved = why.walk.verdict().is_none() || why.incomplete();
     // Where nothing speaks against it any more the verification says so, beside what was proved.
     if !(unproved && (differs || rested(RETRY)) || differs && cause.is_some()) {
         return Vec::new();
@@ -301,10 +312,13 @@ fn renew(model: &mut Model) -> Vec<Effect> {
     let ago = why.checked.map_or_else(String::new, |at| format!(" ({} ago)", human(at.age(now))));
     let before = why.walk.verdict().map(|v| format!("{}{ago}", v.title));
     let kept = (why.cursor, why.follow, why.quotes, why.recorded.clone());
-    let before = before.or_else(|| why.before.clone());
+    let repeated = why.repeated || why.incomplete();
+    // Walked again for what was not found out, it is no other verdict.
+    let before = before.filter(|_| differs).or_else(|| why.before.clone());
     let effects = again(model);
     if let Some(why) = model.top_mut::<WhyView>() {
         why.before = before;
+        why.repeated = repeated;
         (why.cursor, why.follow, why.quotes, why.recorded) = kept;
     }
     effects

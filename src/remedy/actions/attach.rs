@@ -1,6 +1,6 @@
 //! Attach: the terminal of a container's main process.
 
-use crate::remedy::action::{Action, Right, each_alone};
+use crate::remedy::action::{Action, Right};
 use crate::remedy::cx::Cx;
 use crate::remedy::plan::Severity;
 use crate::remedy::run::{Job, Params};
@@ -8,19 +8,14 @@ use crate::remedy::{access, kubectl, template};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "attach",
     title: "Attach",
     about: "the terminal of a container's main process",
     kinds: &[Kind::Pod],
     options: &[template::CONTAINER],
     rights: &[Right::on_target("create").sub("attach")],
-    causes: &[],
-    dangerous: false,
     sequential: true,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("attach", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

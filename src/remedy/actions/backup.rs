@@ -1,6 +1,6 @@
 //! Backup: an object as YAML in a local file; of a CustomResourceDefinition with all its objects.
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::plan::Severity;
 use crate::remedy::run::{Done, Job, Params};
@@ -8,22 +8,15 @@ use crate::remedy::{definitions, diff, jvm, kubectl, saved};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "backup",
     title: "Back up",
     about: "save it as YAML here; a CustomResourceDefinition with all its objects",
-    kinds: &[],
     options: &[
         jvm::OUT,
         Spec::flag("with-secrets", "with what Secrets hold; without it their data are left out"),
     ],
     rights: &[Right::on_target("get")],
-    causes: &[],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("backup", start)
 };
 
 fn kubectl(target: &ObjectRef, _: &Params) -> String {
@@ -61,12 +54,15 @@ fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
         );
         cx.begin().await?;
         saved::save(&cx, &path, comment, &all).await?;
-        Ok(Done::Verified(format!(
-            "{} objects are in {}, which was read back; `khud do restore {} --from {}` makes them again",
-            all.len(),
-            path.display(),
-            kubectl::object(&target),
-            kubectl::quoted(&path.display().to_string()),
-        )))
+        let file = path.display().to_string();
+        let again = match comment {
+            "" => format!(
+                "`khud do restore {} --from {}` makes again what is gone",
+                kubectl::object(&target),
+                kubectl::quoted(&file)
+            ),
+            _ => "it cannot be restored from there: what it holds was left out".to_owned(),
+        };
+        Ok(Done::Verified(format!("{} objects are in {file}, which was read back; {again}", all.len())))
     }))
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::bundle::around::{Around, ContainerLog, around};
 use crate::remedy::bundle::{ENDING, File, INDEX, hidden, words};
 use crate::remedy::cx::Cx;
@@ -17,19 +17,12 @@ use crate::world::ask::Call;
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "bundle",
     title: "Bundle",
     about: "its evidence in one file: objects, events, logs",
-    kinds: &[],
     options: &[jvm::OUT, Spec::value("lines", "N", "lines of each log, from its end (default: 2000)")],
     rights: &[Right::on_target("get")],
-    causes: &[],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("bundle", start)
 };
 
 /// kubectl has no such command; the nearest one reads the object alone.

@@ -1,13 +1,12 @@
 //! Class histogram: what fills a JVM's heap, by class, as a file.
 
-use crate::remedy::action::{Action, Right, each_alone};
+use crate::remedy::action::{Action, Right};
 use crate::remedy::cx::Cx;
 use crate::remedy::jvm;
 use crate::remedy::run::{Job, Params};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "class-histogram",
     title: "Class histogram",
     about: "what fills a JVM's heap, by class, as a file",
     kinds: &[Kind::Pod],
@@ -20,12 +19,9 @@ pub(super) static ACTION: Action = Action {
         ("memory.near-limit", 1),
         ("jvm.unbounded-cache", 1),
     ],
-    dangerous: false,
     sequential: true,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("class-histogram", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::files::{FileOp, safe_name};
 use crate::remedy::jvm;
@@ -14,7 +14,6 @@ use crate::world::quantity::bytes;
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "copy",
     title: "Copy",
     about: "a file out of a container, checked against it",
     kinds: &[Kind::Pod],
@@ -24,13 +23,9 @@ pub(super) static ACTION: Action = Action {
         jvm::OUT,
     ],
     rights: &[Right::on_target("create").sub("exec")],
-    causes: &[],
-    dangerous: false,
     sequential: true,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("copy", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

@@ -7,11 +7,9 @@ use crate::remedy::{schedulable, together};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "cordon",
     title: "Cordon",
     about: "keep new pods off a node",
     kinds: &[Kind::Node],
-    options: &[],
     rights: &[Right::on_target("patch")],
     causes: &[
         ("gpu.vanished", 1),
@@ -31,12 +29,10 @@ pub(super) static ACTION: Action = Action {
         ("sandbox.", 1),
         ("proxy.", 2),
     ],
-    dangerous: false,
     sequential: true,
-    remedy_for: &[],
     kubectl,
     combined: together::capacity,
-    start,
+    ..Action::new("cordon", start)
 };
 
 fn kubectl(target: &ObjectRef, _: &Params) -> String {

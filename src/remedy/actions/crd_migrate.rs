@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::restore::FROM;
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::guard::Asked;
 use crate::remedy::plan::Severity;
@@ -22,7 +22,6 @@ const OPERATOR: Spec =
 const DROP: Spec = Spec::flag("drop-fields", "go on though the new schema drops fields of objects");
 
 pub(super) static ACTION: Action = Action {
-    name: "crd-migrate",
     title: "Migrate",
     about: "replace a definition in place and write its objects in the stored version",
     kinds: &[Kind::CustomResourceDefinition],
@@ -40,10 +39,8 @@ pub(super) static ACTION: Action = Action {
     causes: &[("crd.stored-version", 1)],
     dangerous: true,
     sequential: true,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("crd-migrate", start)
 };
 
 fn kubectl(_: &ObjectRef, params: &Params) -> String {

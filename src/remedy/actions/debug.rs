@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::debug::{self, COMMAND, IMAGE, PROFILE, Place, Profile};
 use crate::remedy::plan::Severity;
@@ -11,7 +11,6 @@ use crate::remedy::{access, diff, kubectl};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "debug",
     title: "Debug",
     about: "a container with tools beside a pod's containers",
     kinds: &[Kind::Pod],
@@ -23,13 +22,9 @@ pub(super) static ACTION: Action = Action {
         Spec::value("user", "UID", "the user that it runs as: a JVM answers only its own"),
     ],
     rights: &[Right::on_target("patch").sub("ephemeralcontainers"), Right::on_target("create").sub("attach")],
-    causes: &[],
-    dangerous: false,
     sequential: true,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("debug", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

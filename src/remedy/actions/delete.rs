@@ -13,10 +13,8 @@ use crate::world::ask::{Call, Verb};
 use crate::world::{Kind, ObjectRef, World};
 
 pub(super) static ACTION: Action = Action {
-    name: "delete",
     title: "Delete",
     about: "delete it, with what goes with it; a pod whatever its budget says",
-    kinds: &[],
     options: &[
         Spec::value("grace-period", "SECONDS", "the time its processes have to end, instead of its own"),
         leftovers::EVICTED,
@@ -26,12 +24,11 @@ pub(super) static ACTION: Action = Action {
     rights: &[Right::on_target("delete")],
     causes: &[("proxy.", 1)],
     dangerous: true,
-    sequential: false,
     // A pod comes back. Deleting its workload, its node or its Service cures nothing.
     remedy_for: &[Kind::Pod],
     kubectl,
     combined,
-    start,
+    ..Action::new("delete", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

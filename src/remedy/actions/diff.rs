@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::remedy::action::{Action, Spec, each_alone};
+use crate::remedy::action::{Action, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::files::FileOp;
 use crate::remedy::plan::Severity;
@@ -12,19 +12,13 @@ use crate::remedy::words;
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "diff",
     title: "Diff",
     about: "compare two snapshots: what changed, without ages and other bookkeeping",
     kinds: &[Kind::Namespace],
     options: &[Spec::words("files", "BEFORE AFTER", "two files of khud do snapshot").required()],
     rights: &[],
-    causes: &[],
-    dangerous: false,
     sequential: true,
-    remedy_for: &[],
-    kubectl: |_, _| String::new(),
-    combined: each_alone,
-    start,
+    ..Action::new("diff", start)
 };
 
 fn start(cx: Cx, _: ObjectRef, params: Params) -> Result<Job, String> {

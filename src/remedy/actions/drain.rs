@@ -16,7 +16,6 @@ use crate::remedy::{schedulable, together};
 use crate::world::{Kind, ObjectRef, Time};
 
 pub(super) static ACTION: Action = Action {
-    name: "drain",
     title: "Drain",
     about: "cordon a node and evict its pods, within their disruption budgets",
     kinds: &[Kind::Node],
@@ -42,10 +41,9 @@ pub(super) static ACTION: Action = Action {
     ],
     dangerous: true,
     sequential: true,
-    remedy_for: &[],
     kubectl,
     combined: together::capacity,
-    start,
+    ..Action::new("drain", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

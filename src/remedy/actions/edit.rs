@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::remedy::action::{Action, Right, each_alone};
+use crate::remedy::action::{Action, Right};
 use crate::remedy::cx::Cx;
 use crate::remedy::files::FileOp;
 use crate::remedy::plan::Severity;
@@ -14,19 +14,12 @@ use crate::world::ObjectRef;
 use crate::world::ask::{Answer, Call};
 
 pub(super) static ACTION: Action = Action {
-    name: "edit",
     title: "Edit",
     about: "change it in your editor; the server's diff comes before anything is sent",
-    kinds: &[],
-    options: &[],
     rights: &[Right::on_target("patch")],
-    causes: &[],
-    dangerous: false,
     sequential: true,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("edit", start)
 };
 
 fn kubectl(target: &ObjectRef, _: &Params) -> String {

@@ -8,19 +8,14 @@ use crate::remedy::{pods, together};
 use crate::world::{Kind, ObjectRef, World};
 
 pub(super) static ACTION: Action = Action {
-    name: "evict",
     title: "Evict",
     about: "ask the pod to go, within its disruption budget",
     kinds: &[Kind::Pod],
-    options: &[],
     rights: &[Right::on_target("create").sub("eviction")],
     causes: &[("gpu.memory", 2)],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
     combined,
-    start,
+    ..Action::new("evict", start)
 };
 
 fn kubectl(target: &ObjectRef, _: &Params) -> String {

@@ -1,26 +1,21 @@
 //! Failover: pods in other regions, then the traffic there.
 
-use crate::remedy::action::{Action, Right, each_alone};
+use crate::remedy::action::{Action, Right};
 use crate::remedy::cx::Cx;
 use crate::remedy::failover::{Asked, SPECS, failover};
 use crate::remedy::run::{Job, Params};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "failover",
     title: "Fail over",
     about: "scale what other regions run, apply a manifest there, and move the traffic: one plan over several contexts",
     kinds: &[Kind::Namespace],
     options: SPECS,
     // The regions' dry runs tell what is not allowed there.
     rights: &[Right { verb: "get", kind: Some(&Kind::Namespace), subresource: "" }],
-    causes: &[],
     dangerous: true,
     sequential: true,
-    remedy_for: &[],
-    kubectl: |_, _| String::new(),
-    combined: each_alone,
-    start,
+    ..Action::new("failover", start)
 };
 
 fn start(cx: Cx, _: ObjectRef, params: Params) -> Result<Job, String> {

@@ -11,19 +11,15 @@ use crate::world::ask::{Call, Verb};
 use crate::world::{Kind, ObjectRef, Status, World, condition};
 
 pub(super) static ACTION: Action = Action {
-    name: "force-delete",
     title: "Force-delete",
     about: "take a pod out of the API without waiting for its kubelet",
     kinds: &[Kind::Pod],
-    options: &[],
     rights: &[Right::on_target("delete")],
     causes: &[("delete.stuck", 1)],
     dangerous: true,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
     combined,
-    start,
+    ..Action::new("force-delete", start)
 };
 
 fn kubectl(target: &ObjectRef, _: &Params) -> String {

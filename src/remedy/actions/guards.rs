@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::change::{Change, merged};
 use crate::remedy::cx::Cx;
 use crate::remedy::plan::Severity;
@@ -11,7 +11,6 @@ use crate::remedy::{kubectl, seen};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "guards",
     title: "Rollout guards",
     about: "how many pods may be missing, and when a rollout fails",
     kinds: &[Kind::Deployment],
@@ -21,13 +20,8 @@ pub(super) static ACTION: Action = Action {
         Spec::value("progress-deadline", "SECONDS", "after which a rollout counts as failed").asked(),
     ],
     rights: &[Right::on_target("patch")],
-    causes: &[],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("guards", start)
 };
 
 fn body(params: &Params) -> Result<Value, String> {

@@ -4,7 +4,7 @@ use regex::Regex;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::files::FileOp;
 use crate::remedy::jvm::{self, Jvm, command};
@@ -18,7 +18,6 @@ use crate::world::quantity::bytes;
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "heap-dump",
     title: "Heap dump",
     about: "dump a JVM's heap and bring the file here",
     kinds: &[Kind::Pod],
@@ -43,12 +42,9 @@ pub(super) static ACTION: Action = Action {
         ("memory.near-limit", 2),
         ("jvm.unbounded-cache", 2),
     ],
-    dangerous: false,
     sequential: true,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("heap-dump", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

@@ -1,25 +1,18 @@
 //! Label: set or remove labels of an object.
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::metadata;
 use crate::remedy::run::{Job, Params};
 use crate::world::ObjectRef;
 
 pub(super) static ACTION: Action = Action {
-    name: "label",
     title: "Label",
     about: "set or remove labels",
-    kinds: &[],
     options: &[Spec::words("label", "KEY=VALUE|KEY-", "labels to set, and to remove").required()],
     rights: &[Right::on_target("patch")],
-    causes: &[],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("label", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

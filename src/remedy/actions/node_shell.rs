@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::debug::{self, COMMAND, IMAGE, PROFILE, Place, Profile};
 use crate::remedy::plan::Severity;
@@ -12,7 +12,6 @@ use crate::world::ask::{Call, Verb};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "node-shell",
     title: "Node shell",
     about: "a terminal on a node, in a pod that goes with it",
     kinds: &[Kind::Node],
@@ -28,13 +27,9 @@ pub(super) static ACTION: Action = Action {
         Right { verb: "create", kind: Some(&Kind::Pod), subresource: "attach" },
         Right { verb: "delete", kind: Some(&Kind::Pod), subresource: "" },
     ],
-    causes: &[],
-    dangerous: false,
     sequential: true,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("node-shell", start)
 };
 
 /// The kubelet ends the pod after this long, also where khud could not: seconds.

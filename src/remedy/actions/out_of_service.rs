@@ -2,7 +2,7 @@
 //!
 //! Source: Kubernetes documentation, "Non-graceful node shutdown handling".
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::plan::Severity;
 use crate::remedy::run::{Done, Job, Params};
@@ -12,7 +12,6 @@ use crate::world::{Kind, ObjectRef, Status, condition};
 const KEY: &str = "node.kubernetes.io/out-of-service";
 
 pub(super) static ACTION: Action = Action {
-    name: "out-of-service",
     title: "Out of service",
     about: "let go of pods and volumes on a node that is off",
     kinds: &[Kind::Node],
@@ -21,10 +20,8 @@ pub(super) static ACTION: Action = Action {
     causes: &[("node.not-ready", 3)],
     dangerous: true,
     sequential: true,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("out-of-service", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

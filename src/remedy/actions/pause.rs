@@ -1,25 +1,19 @@
 //! Pause rollout: hold a rollout where it stands.
 
-use crate::remedy::action::{Action, Right, each_alone};
+use crate::remedy::action::{Action, Right};
 use crate::remedy::change;
 use crate::remedy::cx::Cx;
 use crate::remedy::run::{Job, Params};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "pause",
     title: "Pause rollout",
     about: "hold a rollout where it stands",
     kinds: &[Kind::Deployment],
-    options: &[],
     rights: &[Right::on_target("patch")],
     causes: &[("image.", 3), ("crash.", 3), ("container.", 3), ("rollout.", 2)],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("pause", start)
 };
 
 fn kubectl(target: &ObjectRef, _: &Params) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::kubectl;
 use crate::remedy::plan::Severity;
@@ -11,7 +11,6 @@ use crate::world::ask::Forward;
 use crate::world::{ContainerSpec, Kind, ObjectRef, World};
 
 pub(super) static ACTION: Action = Action {
-    name: "port-forward",
     title: "Port-forward",
     about: "a local port that leads to a port of a pod",
     kinds: &[
@@ -30,13 +29,8 @@ pub(super) static ACTION: Action = Action {
     .asked()
     .suggested(first_port)],
     rights: &[Right { verb: "create", kind: Some(&Kind::Pod), subresource: "portforward" }],
-    causes: &[],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("port-forward", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

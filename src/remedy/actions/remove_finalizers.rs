@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::change::Change;
 use crate::remedy::cx::Cx;
 use crate::remedy::plan::Severity;
@@ -11,19 +11,14 @@ use crate::remedy::{kubectl, seen};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "remove-finalizers",
     title: "Remove finalizers",
     about: "let an object go that waits for a controller that is gone",
-    kinds: &[],
     options: &[Spec::value("finalizer", "NAME", "only this one")],
     rights: &[Right::on_target("patch")],
     causes: &[("delete.stuck", 2)],
     dangerous: true,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("remove-finalizers", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::remedy::action::{Action, Right, each_alone};
+use crate::remedy::action::{Action, Right};
 use crate::remedy::change;
 use crate::remedy::cx::Cx;
 use crate::remedy::rollout::{self};
@@ -10,11 +10,9 @@ use crate::remedy::run::{Job, Params, Stop};
 use crate::world::{Kind, ObjectRef, Time};
 
 pub(super) static ACTION: Action = Action {
-    name: "restart",
     title: "Restart",
     about: "replace all pods under the workload's own update strategy",
     kinds: &[Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet],
-    options: &[],
     rights: &[Right::on_target("patch")],
     causes: &[
         ("crash.oom-limit", 5),
@@ -30,12 +28,8 @@ pub(super) static ACTION: Action = Action {
         ("gpu.memory", 1),
         ("gpu.fragmentation", 1),
     ],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("restart", start)
 };
 
 fn kubectl(target: &ObjectRef, _: &Params) -> String {

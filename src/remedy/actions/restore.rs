@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
+use crate::remedy::guard::Asked;
 use crate::remedy::plan::{Severity, Stage};
 use crate::remedy::run::{Done, Job, Params, Progress, Stop};
 use crate::remedy::{definitions, diff, kubectl, saved};
@@ -18,19 +19,14 @@ use crate::world::{Kind, ObjectRef};
 pub(super) const FROM: Spec = Spec::value("from", "FILE", "the file that `khud do backup` wrote");
 
 pub(super) static ACTION: Action = Action {
-    name: "restore",
     title: "Restore",
     about: "make again what a backup holds and the cluster lacks",
-    kinds: &[],
     options: &[FROM.required().asked()],
-    rights: &[Right::on_target("create")],
-    causes: &[],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
+    // What it creates is asked for when the file was read.
+    rights: &[Right::on_target("get")],
+    typed_only: true,
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("restore", start)
 };
 
 fn kubectl(_: &ObjectRef, params: &Params) -> String {
@@ -70,7 +66,7 @@ fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
         }
         let (missing, same, other) = wanted.sort(&there, &now);
         if now.ok() && missing.is_empty() {
-            let n = same + other;
+            let n = same + other + usize::from(wanted.definition.is_some());
             return Ok(Done::Verified(format!(
                 "all {n} objects of {from} are in the cluster; nothing was sent"
             )));
@@ -78,6 +74,9 @@ fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {
         tell(&cx, &target, &wanted, &missing, (same, other), now.ok());
         namespaces(&cx, &missing).await?;
         cx.guards().await?;
+        if !cx.options().read_only {
+            rights(&cx, &target, &wanted, &missing, now.ok()).await?;
+        }
         cx.cleared()?;
         let calls: Vec<Call> = missing.iter().map(|o| wanted.post(&target, o)).collect();
         let first = wanted.definition.as_ref().filter(|_| !now.ok());
@@ -269,6 +268,30 @@ fn tell(
             cx.impact(format!("{path} is dropped by the server"), Severity::Critical, detail);
         }
     }
+}
+
+/// Notes whether the user may create what is missing.
+async fn rights(
+    cx: &Cx,
+    target: &ObjectRef,
+    wanted: &Wanted,
+    missing: &[Value],
+    there: bool,
+) -> Result<(), Stop> {
+    let own =
+        Asked { verb: "create", group: target.kind.group(), resource: target.kind.plural(), subresource: "" };
+    if !there {
+        cx.permitted(&own, &target.namespace, "").await?;
+    }
+    let Some(spec) = wanted.definition.as_ref().map(|d| &d["spec"]) else { return Ok(()) };
+    let (group, plural) =
+        (spec["group"].as_str().unwrap_or(""), spec["names"]["plural"].as_str().unwrap_or(""));
+    let asked = Asked { verb: "create", group, resource: plural, subresource: "" };
+    let spaces: BTreeSet<String> = missing.iter().map(|o| place(o).0).collect();
+    for space in spaces {
+        cx.permitted(&asked, &space, "").await?;
+    }
+    Ok(())
 }
 
 /// Notes whether the namespaces of the objects are there.

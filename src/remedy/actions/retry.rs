@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::remedy::action::{Action, Right, each_alone};
+use crate::remedy::action::{Action, Right};
 use crate::remedy::cx::Cx;
 use crate::remedy::jobs;
 use crate::remedy::plan::Severity;
@@ -10,19 +10,13 @@ use crate::remedy::run::{Job, Params, Stop};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "retry",
     title: "Retry",
     about: "run a finished job once more, as a new job",
     kinds: &[Kind::Job],
-    options: &[],
     rights: &[Right { verb: "create", kind: Some(&Kind::Job), subresource: "" }],
     causes: &[("job.", 1)],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("retry", start)
 };
 
 /// kubectl has no such command.

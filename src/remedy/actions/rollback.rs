@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::diff;
 use crate::remedy::guard::configuration;
@@ -19,7 +19,6 @@ use crate::world::ask::Call;
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "rollback",
     title: "Roll back",
     about: "put the pod template of an earlier revision back",
     kinds: &[Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet],
@@ -48,12 +47,8 @@ pub(super) static ACTION: Action = Action {
         ("rollout.paused", 2),
         ("rollout.", 1),
     ],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("rollback", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

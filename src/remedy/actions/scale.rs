@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::diff;
 use crate::remedy::plan::{Severity, Stage};
@@ -12,7 +12,6 @@ use crate::world::ask::{Call, Verb};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "scale",
     title: "Scale",
     about: "change the number of pods",
     kinds: &[Kind::Deployment, Kind::StatefulSet, Kind::ReplicaSet],
@@ -24,12 +23,8 @@ pub(super) static ACTION: Action = Action {
         ("schedule.too-many-pods", 1),
         ("quota.exceeded", 3),
     ],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("scale", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

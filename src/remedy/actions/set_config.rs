@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::change::Change;
 use crate::remedy::cx::Cx;
 use crate::remedy::plan::Severity;
@@ -12,19 +12,14 @@ use crate::remedy::{kubectl, seen};
 use crate::world::{Kind, ObjectRef, World};
 
 pub(super) static ACTION: Action = Action {
-    name: "set-config",
     title: "Set configuration",
     about: "set or remove keys of a ConfigMap",
     kinds: &[Kind::ConfigMap],
     options: &[Spec::words("data", "KEY=VALUE|KEY-", "keys to set, and to remove").required().secret()],
     rights: &[Right::on_target("patch")],
     causes: &[("config.key-missing", 3)],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("set-config", start)
 };
 
 fn body(words: &[Word]) -> Value {

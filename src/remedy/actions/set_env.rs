@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::plan::Severity;
 use crate::remedy::run::{Job, Params};
@@ -11,7 +11,6 @@ use crate::remedy::{kubectl, template};
 use crate::world::ObjectRef;
 
 pub(super) static ACTION: Action = Action {
-    name: "set-env",
     title: "Set environment",
     about: "set or remove environment variables",
     kinds: template::ROLLED,
@@ -21,12 +20,8 @@ pub(super) static ACTION: Action = Action {
     ],
     rights: &[Right::on_target("patch")],
     causes: &[("crash.config", 3), ("gpu.fragmentation", 2)],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("set-env", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::change;
 use crate::remedy::cx::Cx;
 use crate::remedy::run::{Done, Job, Params, Stop};
@@ -10,19 +10,14 @@ use crate::remedy::{template, words};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "set-image",
     title: "Set image",
     about: "run another image",
     kinds: &[Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet],
     options: &[Spec::words("image", "C=IMAGE", "container and image").required()],
     rights: &[Right::on_target("patch")],
     causes: &[("image.", 2), ("rollout.", 3)],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("set-image", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

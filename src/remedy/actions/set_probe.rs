@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::plan::Severity;
 use crate::remedy::run::{Job, Params, Stop};
@@ -10,7 +10,6 @@ use crate::remedy::{kubectl, template, words};
 use crate::world::ObjectRef;
 
 pub(super) static ACTION: Action = Action {
-    name: "set-probe",
     title: "Set probe",
     about: "change or remove a container's probe",
     kinds: template::ROLLED,
@@ -28,12 +27,8 @@ pub(super) static ACTION: Action = Action {
     ],
     rights: &[Right::on_target("patch")],
     causes: &[("ready.probe", 2), ("crash.liveness", 1), ("crash.startup-probe", 1)],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("set-probe", start)
 };
 
 /// kubectl has no such command; the plan shows the patch once the object was read.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::change::{Change, merged};
 use crate::remedy::cx::Cx;
 use crate::remedy::plan::Severity;
@@ -12,19 +12,14 @@ use crate::world::quantity::milli;
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "set-quota",
     title: "Set quota",
     about: "change what a namespace may use",
     kinds: &[Kind::ResourceQuota],
     options: &[Spec::value("hard", "LIST", "for example requests.memory=64Gi,pods=50").required()],
     rights: &[Right::on_target("patch")],
     causes: &[("quota.exceeded", 1), ("namespace.quota-near", 1)],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("set-quota", start)
 };
 
 fn body(hard: &[(String, Option<String>)]) -> Value {

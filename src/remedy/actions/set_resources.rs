@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::change::{Change, merged};
 use crate::remedy::cx::Cx;
 use crate::remedy::run::{Done, Job, Params, STRATEGIC, Stop, patch};
@@ -11,7 +11,6 @@ use crate::remedy::{kubectl, seen, template, words};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "set-resources",
     title: "Set resources",
     about: "change requests and limits; of a pod in place",
     kinds: &[Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet, Kind::Pod],
@@ -32,12 +31,8 @@ pub(super) static ACTION: Action = Action {
         ("namespace.unbounded", 1),
         ("evicted.ephemeral-limit", 1),
     ],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("set-resources", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

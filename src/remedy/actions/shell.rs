@@ -1,13 +1,12 @@
 //! Shell: a terminal in a container, or one command in it.
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::run::{Job, Params};
 use crate::remedy::{access, kubectl, template, words};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "shell",
     title: "Shell",
     about: "a terminal in a container, or one command there",
     kinds: &[Kind::Pod],
@@ -16,13 +15,9 @@ pub(super) static ACTION: Action = Action {
         template::CONTAINER,
     ],
     rights: &[Right::on_target("create").sub("exec")],
-    causes: &[],
-    dangerous: false,
     sequential: true,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("shell", start)
 };
 
 /// bash where the image has it, else sh.

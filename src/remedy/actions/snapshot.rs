@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use crate::remedy::action::{Action, Spec, each_alone};
+use crate::remedy::action::{Action, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::files::{FileOp, safe_name};
 use crate::remedy::plan::{LocalFile, Severity};
@@ -13,19 +13,13 @@ use crate::remedy::{snapshot, transfer};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "snapshot",
     title: "Snapshot",
     about: "save what the cluster's objects say now, to compare it later (khud do diff)",
     kinds: &[Kind::Namespace],
     options: &[Spec::value("out", "DIR", "where the file goes, or its name (.json)")],
     rights: &[],
-    causes: &[],
-    dangerous: false,
     sequential: true,
-    remedy_for: &[],
-    kubectl: |_, _| String::new(),
-    combined: each_alone,
-    start,
+    ..Action::new("snapshot", start)
 };
 
 fn start(cx: Cx, _: ObjectRef, params: Params) -> Result<Job, String> {

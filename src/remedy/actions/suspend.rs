@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::change::{Change, merged};
 use crate::remedy::cx::Cx;
 use crate::remedy::plan::Severity;
@@ -11,19 +11,14 @@ use crate::remedy::{kubectl, seen};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "suspend",
     title: "Suspend",
     about: "hold a CronJob or Job; --undo lets it go on",
     kinds: &[Kind::CronJob, Kind::Job],
     options: &[Spec::flag("undo", "back to how it was before")],
     rights: &[Right::on_target("patch")],
     causes: &[("cronjob.", 2)],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("suspend", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::change::{Change, merged};
 use crate::remedy::cx::Cx;
 use crate::remedy::kubectl;
@@ -12,19 +12,14 @@ use crate::remedy::words::{self, Word};
 use crate::world::{Kind, Labels, ObjectRef, Text, World};
 
 pub(super) static ACTION: Action = Action {
-    name: "switch-selector",
     title: "Switch selector",
     about: "send a Service's connections to other pods",
     kinds: &[Kind::Service],
     options: &[Spec::words("selector", "KEY=VALUE|KEY-", "labels of the pods it is to choose").required()],
     rights: &[Right::on_target("patch")],
     causes: &[("service.no-endpoints", 1)],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("switch-selector", start)
 };
 
 fn body(words: &[Word]) -> Value {

@@ -8,7 +8,6 @@ use crate::remedy::{together, words};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "taint",
     title: "Taint",
     about: "keep off a node what does not tolerate the taint",
     kinds: &[Kind::Node],
@@ -16,13 +15,10 @@ pub(super) static ACTION: Action = Action {
         Spec::words("taint", "KEY=VALUE:EFFECT", "NoSchedule, PreferNoSchedule or NoExecute").required()
     ],
     rights: &[Right::on_target("patch")],
-    causes: &[],
-    dangerous: false,
     sequential: true,
-    remedy_for: &[],
     kubectl,
     combined: together::capacity,
-    start,
+    ..Action::new("taint", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

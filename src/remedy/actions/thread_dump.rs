@@ -1,13 +1,12 @@
 //! Thread dump: what a JVM's threads are doing, as a file.
 
-use crate::remedy::action::{Action, Right, each_alone};
+use crate::remedy::action::{Action, Right};
 use crate::remedy::cx::Cx;
 use crate::remedy::jvm;
 use crate::remedy::run::{Job, Params};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "thread-dump",
     title: "Thread dump",
     about: "what a JVM's threads are doing, as a file",
     kinds: &[Kind::Pod],
@@ -24,12 +23,8 @@ pub(super) static ACTION: Action = Action {
         ("ready.probe", 3),
         ("ready.unknown", 2),
     ],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("thread-dump", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::remedy::action::{Action, Right, each_alone};
+use crate::remedy::action::{Action, Right};
 use crate::remedy::cx::Cx;
 use crate::remedy::jobs;
 use crate::remedy::plan::Severity;
@@ -10,19 +10,13 @@ use crate::remedy::run::{Job, Params};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "trigger",
     title: "Trigger",
     about: "start one job of a CronJob now",
     kinds: &[Kind::CronJob],
-    options: &[],
     rights: &[Right { verb: "create", kind: Some(&Kind::Job), subresource: "" }],
     causes: &[("cronjob.", 1)],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("trigger", start)
 };
 
 fn kubectl(target: &ObjectRef, _: &Params) -> String {

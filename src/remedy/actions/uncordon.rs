@@ -1,25 +1,20 @@
 //! Uncordon: let a node take pods again.
 
-use crate::remedy::action::{Action, Right, each_alone};
+use crate::remedy::action::{Action, Right};
 use crate::remedy::cx::Cx;
 use crate::remedy::run::{Job, Params};
 use crate::remedy::schedulable;
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "uncordon",
     title: "Uncordon",
     about: "let a node take pods again",
     kinds: &[Kind::Node],
-    options: &[],
     rights: &[Right::on_target("patch")],
     causes: &[("schedule.cordoned", 1), ("node.cordoned", 1)],
-    dangerous: false,
     sequential: true,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("uncordon", start)
 };
 
 fn kubectl(target: &ObjectRef, _: &Params) -> String {

@@ -1,6 +1,6 @@
 //! Untaint: take a taint from a node.
 
-use crate::remedy::action::{Action, Right, Spec, each_alone};
+use crate::remedy::action::{Action, Right, Spec};
 use crate::remedy::cx::Cx;
 use crate::remedy::plan::Severity;
 use crate::remedy::run::{Job, Params, Stop};
@@ -9,19 +9,14 @@ use crate::remedy::words;
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "untaint",
     title: "Untaint",
     about: "take a taint from a node",
     kinds: &[Kind::Node],
     options: &[Spec::words("remove-taint", "KEY[:EFFECT]", "the taint, of one effect or of all").required()],
     rights: &[Right::on_target("patch")],
     causes: &[("schedule.taint", 1)],
-    dangerous: false,
-    sequential: false,
-    remedy_for: &[],
     kubectl,
-    combined: each_alone,
-    start,
+    ..Action::new("untaint", start)
 };
 
 fn kubectl(target: &ObjectRef, params: &Params) -> String {

@@ -1,13 +1,12 @@
 //! Upgrade: bring control-plane nodes, then workers, to another Kubernetes version.
 
-use crate::remedy::action::{Action, Right, each_alone};
+use crate::remedy::action::{Action, Right};
 use crate::remedy::cx::Cx;
 use crate::remedy::run::{Job, Params};
 use crate::remedy::waves::{Asked, UPGRADE, waves};
 use crate::world::{Kind, ObjectRef};
 
 pub(super) static ACTION: Action = Action {
-    name: "upgrade",
     title: "Upgrade",
     about: "bring control-plane nodes, then workers, to another version: checks, drain, your command, gates; resumable",
     kinds: &[Kind::Namespace],
@@ -16,13 +15,9 @@ pub(super) static ACTION: Action = Action {
         Right { verb: "patch", kind: Some(&Kind::Node), subresource: "" },
         Right { verb: "create", kind: Some(&Kind::Pod), subresource: "eviction" },
     ],
-    causes: &[],
     dangerous: true,
     sequential: true,
-    remedy_for: &[],
-    kubectl: |_, _| String::new(),
-    combined: each_alone,
-    start,
+    ..Action::new("upgrade", start)
 };
 
 fn start(cx: Cx, target: ObjectRef, params: Params) -> Result<Job, String> {

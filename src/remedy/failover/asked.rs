@@ -114,6 +114,17 @@ impl Asked {
         Ok(asked)
     }
 
+    /// The contexts that are changed with their namespaces; an empty context is that of the run.
+    pub fn places(&self) -> Vec<(String, String)> {
+        let of = |heir: &Heir| {
+            let spaces = self.workloads.iter().map(|w| w.namespace.to_string()).chain([String::new()]);
+            spaces.map(|space| (heir.context.clone(), space)).collect::<Vec<_>>()
+        };
+        let mut all: Vec<_> = self.to.iter().flat_map(of).collect();
+        all.extend(self.route.iter().map(|route| (String::new(), route.namespace.clone())));
+        all
+    }
+
     fn fits(&self) -> Result<(), String> {
         let names = || self.to.iter().map(|heir| &heir.context);
         let twice = names().enumerate().find(|(i, name)| names().skip(i + 1).any(|other| other == *name));

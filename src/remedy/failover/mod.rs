@@ -141,7 +141,7 @@ fn order(cx: &Cx, asked: &Asked, turn: Option<&Turn>) {
         false => cx.impact(
             "the traffic moves last",
             Severity::Info,
-            format!("once the pods are ready, within {} s", READY.as_secs()),
+            format!("once the pods are ready, within {} s", cx.options().timeout.unwrap_or(READY).as_secs()),
         ),
     }
 }
@@ -281,13 +281,14 @@ async fn turn(cx: &Cx, route: &Route, asked: &Asked) -> Result<Turn, Stop> {
 
 /// The command that sets the weights of before, where each host's context is known; else the weights.
 fn back(route: &Route, asked: &Asked, hosts: &[(String, u64, u64)]) -> String {
-    let context = |host: &str| -> Option<&str> {
-        let heir = asked.to.iter().find(|heir| routes::is(heir, host));
-        heir.map(|heir| heir.context.as_str()).or(asked.from.as_deref())
-    };
-    let before = hosts.iter().filter(|(_, before, _)| *before > 0);
+    let heir =
+        |host: &str| asked.to.iter().find(|heir| routes::is(heir, host)).map(|heir| heir.context.as_str());
+    let before: Vec<&(String, u64, u64)> = hosts.iter().filter(|(_, before, _)| *before > 0).collect();
+    // The one host that no region takes over is that of the region which is left.
+    let others = before.iter().filter(|(host, ..)| heir(host).is_none()).count();
+    let context = |host: &str| heir(host).or(asked.from.as_deref().filter(|_| others == 1));
     let known: Option<Vec<String>> =
-        before.clone().map(|(host, n, _)| Some(format!("{}={n}@{host}", context(host)?))).collect();
+        before.iter().map(|(host, n, _)| Some(format!("{}={n}@{host}", context(host)?))).collect();
     match known {
         Some(parts) => format!(
             "khud do failover --to {} --route {}/{}/{}",
@@ -296,7 +297,7 @@ fn back(route: &Route, asked: &Asked, hosts: &[(String, u64, u64)]) -> String {
             route.divider.word(),
             route.name
         ),
-        None => before.map(|(host, n, _)| format!("{host} {n}")).collect::<Vec<_>>().join(", "),
+        None => before.iter().map(|(host, n, _)| format!("{host} {n}")).collect::<Vec<_>>().join(", "),
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn ask(cx: &Cx, context: &str, path: impl Into<String>) -> Resu
     let path = path.into();
     match cx.elsewhere(context, Call::get(path.as_str())).await? {
         Ok(there) => Ok(there.answer),
-        Err(why) => Err(Stop::Failed(format!("{context}: GET {path} got no answer: {why}"))),
+        Err(away) => Err(Stop::Failed(format!("{context}: GET {path} got no answer: {}", away.why))),
     }
 }
 
@@ -75,7 +75,7 @@ async fn send(cx: &Cx, context: &str, call: Call, dry_run: bool) -> Result<Answe
     let unsent = cx.stopping();
     let result = match cx.elsewhere(context, call).await {
         Ok(Ok(there)) => Ok(there.answer),
-        Ok(Err(why)) => Err(Stop::Failed(format!("{what} got no answer: {why}"))),
+        Ok(Err(away)) => Err(Stop::Failed(format!("{what} got no answer: {}", away.why))),
         Err(stop) => Err(stop),
     };
     cx.noted(line, unsent, result.as_ref());
@@ -88,12 +88,13 @@ pub(super) async fn meet(cx: &Cx, from: Option<&str>, to: &[&str]) -> Result<(),
     for (context, heir) in from.map(|c| (c, false)).into_iter().chain(to.iter().map(|c| (*c, true))) {
         let there = cx.elsewhere(context, Call::get("/api/v1/namespaces/kube-system")).await?;
         let uid = match there {
-            Err(why) if heir => {
+            Err(away) if heir || away.unknown => {
+                let why = away.why;
                 cx.guard(&format!("{context} answers"), false, format!("{context} does not answer: {why}"));
                 continue;
             }
-            Err(why) => {
-                cx.impact(format!("{context} does not answer"), Severity::Info, why);
+            Err(away) => {
+                cx.impact(format!("{context} does not answer"), Severity::Info, away.why);
                 continue;
             }
             Ok(there) => {
@@ -121,20 +122,14 @@ pub(super) async fn meet(cx: &Cx, from: Option<&str>, to: &[&str]) -> Result<(),
     Ok(())
 }
 
-/// Objects asked for at once.
-const PAGE: usize = 500;
-
 async fn list(cx: &Cx, context: &str, path: &str) -> Result<Vec<Value>, Stop> {
-    let (mut out, mut next) = (Vec::new(), String::new());
-    loop {
-        let after = if next.is_empty() { String::new() } else { format!("&continue={next}") };
-        let page = get(cx, context, format!("{path}?limit={PAGE}{after}")).await?;
-        out.extend(page["items"].as_array().cloned().unwrap_or_default());
-        match page["metadata"]["continue"].as_str() {
-            Some(token) if !token.is_empty() => next = token.to_owned(),
-            _ => return Ok(out),
-        }
+    let (mut out, mut next) = (Vec::new(), Some(String::new()));
+    while let Some(after) = next {
+        let page = get(cx, context, format!("{path}?limit={}{after}", requests::PAGE)).await?;
+        next = requests::following(&page);
+        out.extend(requests::items(page));
     }
+    Ok(out)
 }
 
 /// What the containers of a pod ask for: a request, else the limit.
@@ -183,6 +178,10 @@ pub(super) async fn room(
             .sum();
         let why = format!("{context}: {more} more pods with {each} {name} each; there is room for {free}");
         cx.guard(&format!("{context} has GPUs for it"), free >= more, why);
+    }
+    if more > 0 {
+        let detail = "the scheduler of the region decides; what has no room stays Pending";
+        cx.impact(format!("{context}: room for CPU and memory: not evaluated"), Severity::Info, detail);
     }
     for quota in list(cx, context, &format!("/api/v1/namespaces/{namespace}/resourcequotas")).await? {
         for (key, hard) in quota["status"]["hard"].as_object().into_iter().flatten() {

@@ -106,7 +106,9 @@ impl WavePlan {
             which.iter().flat_map(|i| &candidates[*i].jobs).map(|j| &*j.name).collect::<BTreeSet<_>>().len()
         };
         let gpus_of = |which: &[usize]| which.iter().map(|i| candidates[*i].gpus).sum::<u64>();
-        let hours_of = |which: &[usize]| round(which.iter().map(|i| candidates[*i].gpu_hours).sum::<f64>());
+        // The sum of none is -0.
+        let hours_of =
+            |which: &[usize]| round(which.iter().fold(0.0, |sum, i| sum + candidates[*i].gpu_hours));
         let all: Vec<usize> = (0..candidates.len()).collect();
         let gpu_hours = hours_of(&all);
         let stake = Stake {

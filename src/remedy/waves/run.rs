@@ -29,7 +29,7 @@ const ABSENT: Duration = Duration::from_secs(120);
 
 /// `khud do waves`: a new run, or the one that the state file holds where its id is this run's.
 pub(in crate::remedy) async fn waves(cx: Cx, target: ObjectRef, asked: Asked) -> Result<Done, Stop> {
-    let path = asked.state.clone().ok_or_else(|| {
+    let path = asked.state.clone().or(cx.options().state).ok_or_else(|| {
         Stop::Refused("there is no file to write the run down in; name one with --state FILE".to_owned())
     })?;
     let cluster = identity(&cx, &target).await?;

@@ -130,13 +130,15 @@ impl ActiveRun {
         params: Params,
         protected: Vec<String>,
     ) -> Result<ActiveRun, String> {
+        let run = run_id(data.now);
         let options = Options {
             dry_run: false,
             read_only: cluster.read_only,
             timeout: None,
             context: cluster.context.clone(),
             kubectl: cluster.kubectl.clone(),
-            id: run_id(data.now),
+            state: cluster.runs.as_ref().map(|dir| dir.join(format!("{run}.json"))),
+            id: run,
             terminal: true,
             protected,
             uid: data.world.meta(&target).map(|m| m.uid.clone()),

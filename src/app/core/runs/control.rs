@@ -33,7 +33,12 @@ impl Model {
         params: Params,
     ) -> Result<ActiveRun, String> {
         self.next_id += 1;
-        let protected = self.prefs.settings.protected_names(&self.cluster.context, &target.namespace);
+        let own = remedy::places(action, &target, &params);
+        // Another context has its name typed in any case.
+        let own = own.iter().filter(|(context, _)| context.is_empty()).map(|(_, namespace)| namespace);
+        let named = own.flat_map(|n| self.prefs.settings.protected_names(&self.cluster.context, n));
+        let mut protected: Vec<String> = named.collect();
+        protected.dedup();
         ActiveRun::new(&self.cluster, &self.data, self.next_id, action, target, params, protected)
     }
 }
