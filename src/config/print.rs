@@ -271,7 +271,10 @@ pub fn config_page() -> String {
          to the configured one.\n\n\
          ## Your own words, keys, programs and columns\n\n```toml",
     );
-    out.push_str(OWN.replace("\n#", "\n").trim_end());
+    // A `#` that touches the text marks an example; the others begin comments.
+    let shown =
+        |line: &str| line.strip_prefix('#').filter(|l| !l.starts_with(' ')).unwrap_or(line).to_owned();
+    out.push_str(&OWN.lines().map(shown).collect::<Vec<_>>().join("\n"));
     out.push_str(
         "\n```\n\n\
          khud looks at these before its own keys. A value of the cluster is one argument of a program; in a script after\n\

@@ -13,7 +13,7 @@ macro_rules! commands {
             Suspend         "suspend"           "back to the shell; `fg` returns"           [Always] ["alt-z"] ["sh" "bg"] {whole} => suspend;
 
             Why             "why"               "why is it broken: walk the decision tree"  [Global] ["w"] ["diagnose"] if object => why::here;
-            Act             "act"               "actions on the object or on all marked rows"      [Global] ["a"] ["actions" "do"] if targets => act;
+            Act             "act"               "actions on the object or on all marked rows"      [Global] ["a"] ["actions"] if targets => act;
             Timeline        "timeline"          "what happened, and when"                   [Global] ["T"] ["tl"] => timeline::open;
             Help            "help"              "every key that works here"                 [Global] ["?"] ["h" "?"] => help::open;
             Palette         "command"           "run a command or open a view by name"      [Global] [":"  "ctrl-a"] ["aliases" "alias" "a"] => palette;

@@ -143,7 +143,10 @@ impl ActiveRun {
             protected,
             uid: data.world.meta(&target).map(|m| m.uid.clone()),
         };
-        let title = format!("{} {target}", action.title);
+        let title = match action.is_cluster_wide() {
+            true => action.title.to_owned(),
+            false => format!("{} {target}", action.title),
+        };
         let mut run = Run::new(action, target, params, options)?;
         if let Some(why) = cluster.unverified() {
             run.unverified(why);
