@@ -84,7 +84,7 @@ macro_rules! commands {
             ViewStreams     "view.streams"      "what khud reads, how fresh, and errors"     [Global] [] ["streams" "stream"] => streams::open;
             Rights          "can-i"             "what you may do here, or one question"      [Global] [] ["can" "rights"] => rights::open;
             Who             "who"               "who may do it: `:who delete pods -n prod`"    [Global] [] ["who-can"] => who::usage;
-            Do              "do"                "an action with its options: `:do waves --nodes gpu=true --size 5`" [Global] [] [] => action_line::usage;
+            Do              "do"                "an action by name: `:do scale --replicas 6`" [Global] [] [] => action_line::usage;
             ViewPulses      "view.pulses"       "each kind: how many, how many sick"        [Global] [] ["pulses" "pulse" "pu"] => pulses::open;
             ViewForwards    "view.port-forwards" "local ports that lead to pods"             [Global] [] ["port-forwards" "portforwards" "portforward" "pf"] => forwards::open;
             ViewJournal     "view.journal"      "past actions and their results"           [Global] [] ["journal"] => journal::open;
